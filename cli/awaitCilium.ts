@@ -1,0 +1,28 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "../datapath/cluster";
+import { nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
+import { required } from "./environment";
+
+const POLL_MILLISECONDS = 1000;
+
+/** Wait until Cilium carries the cluster, then print what it says of the nodes as JSON. @throws Error saying what is not ready. */
+export async function awaitCilium(): Promise<void> {
+  const cluster = connect(required("CILIUM_MODES_KUBECONFIG"));
+  const nodeCount = Number(required("CILIUM_MODES_NODES"));
+  const timeoutSeconds = Number(required("CILIUM_MODES_TIMEOUT_SECONDS"));
+  const deadline = Date.now() + timeoutSeconds * 1000;
+  let told = "";
+  for (;;) {
+    const evidence = await readReadiness(cluster).catch((error: Error) => error);
+    const pending = evidence instanceof Error ? [evidence.message] : pendingReadiness(evidence, nodeCount);
+    if (pending.length === 0 && !(evidence instanceof Error)) {
+      console.log(JSON.stringify({ nodes: nodeFacts(evidence) }));
+      return;
+    }
+    if (Date.now() >= deadline) {
+      throw new Error([`Cilium did not become ready within ${timeoutSeconds} s:`, ...pending.map((line) => `  - ${line}`)].join("\n"));
+    }
+    if (pending[0] !== told) console.error((told = pending[0]!));
+    await sleep(POLL_MILLISECONDS);
+  }
+}

@@ -1,0 +1,27 @@
+import { z } from "zod";
+import { WORKLOAD } from "../modes/workload";
+import { connect } from "../datapath/cluster";
+import { askDns, askNodePort, fetchFromHere } from "../datapath/nodePortProof";
+import { required } from "./environment";
+
+const Targets = z.array(z.object({ name: z.string(), url: z.string() }));
+
+/** Ask every node's NodePort and cluster DNS from every node's pod. @throws Error saying what answered what. */
+export async function proveNodePort(): Promise<void> {
+  const cluster = connect(required("CILIUM_MODES_KUBECONFIG"));
+  const targets = Targets.parse(JSON.parse(required("CILIUM_MODES_TARGETS")));
+  const timeoutSeconds = Number(required("CILIUM_MODES_TIMEOUT_SECONDS"));
+  const deadline = Date.now() + timeoutSeconds * 1000;
+  const answers = (
+    await Promise.all([
+      ...targets.map((target) => askNodePort(target, fetchFromHere, deadline)),
+      askDns(cluster, WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`, deadline),
+    ])
+  ).flat();
+  const lines = answers.map(({ question, ok, said }) => `  ${ok ? "ok  " : "FAIL"} ${question}: ${said}`);
+  const failed = answers.filter(({ ok }) => !ok).length;
+  if (failed > 0) {
+    throw new Error([`${failed} of ${answers.length} questions had no right answer within ${timeoutSeconds} s:`, ...lines].join("\n"));
+  }
+  console.log(lines.join("\n"));
+}

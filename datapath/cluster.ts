@@ -1,0 +1,65 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { AppsV1Api, CoreV1Api, CustomObjectsApi, Exec, KubeConfig, type V1DaemonSet, type V1Deployment, type V1Node, type V1Pod, type V1Status } from "@kubernetes/client-node";
+
+/** What a command in a pod left. */
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The seam to a running cluster: every check takes one, so that it can be tested on recorded evidence. */
+export interface ClusterReader {
+  nodes(): Promise<V1Node[]>;
+  /** Pods of a namespace by label selector. */
+  pods(namespace: string, labelSelector: string): Promise<V1Pod[]>;
+  daemonSet(namespace: string, name: string): Promise<V1DaemonSet>;
+  deployment(namespace: string, name: string): Promise<V1Deployment>;
+  /** Node name to the networks that Cilium's pool gave it. */
+  ciliumPodCidrs(): Promise<Map<string, string[]>>;
+  /** Run a command in a pod's container. */
+  exec(namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult>;
+}
+
+/** Read a cluster through its API server. */
+export function connect(kubeconfig: string): ClusterReader {
+  const config = new KubeConfig();
+  config.loadFromString(kubeconfig);
+  const core = config.makeApiClient(CoreV1Api);
+  const apps = config.makeApiClient(AppsV1Api);
+  const custom = config.makeApiClient(CustomObjectsApi);
+  return {
+    nodes: async () => (await core.listNode()).items,
+    pods: async (namespace, labelSelector) => (await core.listNamespacedPod({ namespace, labelSelector })).items,
+    daemonSet: (namespace, name) => apps.readNamespacedDaemonSet({ namespace, name }),
+    deployment: (namespace, name) => apps.readNamespacedDeployment({ namespace, name }),
+    ciliumPodCidrs: async () => {
+      const list = (await custom.listClusterCustomObject({ group: "cilium.io", version: "v2", plural: "ciliumnodes" })) as CiliumNodeList;
+      return new Map(list.items.map(({ metadata, spec }) => [metadata.name, spec.ipam?.podCIDRs ?? []]));
+    },
+    exec: (namespace, pod, container, command) => execIn(new Exec(config), namespace, pod, container, command),
+  };
+}
+
+interface CiliumNodeList {
+  items: { metadata: { name: string }; spec: { ipam?: { podCIDRs?: string[] } } }[];
+}
+
+async function execIn(exec: Exec, namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult> {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const status = new Promise<V1Status>((resolve, reject) => {
+    exec.exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve).catch(reject);
+  });
+  const [{ status: outcome, details }, out, err] = await Promise.all([
+    status.finally(() => {
+      stdout.end();
+      stderr.end();
+    }),
+    text(stdout),
+    text(stderr),
+  ]);
+  const code = details?.causes?.find(({ reason }) => reason === "ExitCode")?.message;
+  return { exitCode: outcome === "Success" ? 0 : Number(code ?? -1), stdout: out, stderr: err };
+}

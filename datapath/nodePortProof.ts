@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClusterReader } from "./cluster";
+
+/** One node whose NodePort is asked. */
+export interface NodePortTarget {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** What asking one target brought. */
+export interface Answer {
+  readonly question: string;
+  readonly ok: boolean;
+  /** The answer's first line, or what went wrong. */
+  readonly said: string;
+}
+
+/** Fetch a URL and return the body. @throws Error when there is no answer with status 200. */
+export type Fetch = (url: string) => Promise<string>;
+
+/** The line by which the nettool server tells who answered. */
+const SERVER_LINE = /^PodName: \S+ \| PodIP: \S+ \d+\.\d+\.\d+\.\d+\/32$/m;
+
+const RETRY_MILLISECONDS = 1000;
+const REQUEST_SECONDS = 3;
+const SERVICE_NAME = "kubernetes.default.svc.cluster.local";
+
+/** Ask a NodePort until the nettool server answers or the deadline is over. */
+export async function askNodePort(target: NodePortTarget, fetchText: Fetch, deadline: number): Promise<Answer> {
+  const question = `${target.name} ${target.url}`;
+  for (;;) {
+    const answer = await fetchText(target.url).then(judge, (error: Error) => ({ ok: false, said: reasonOf(error) }));
+    if (answer.ok || Date.now() >= deadline) return { question, ...answer };
+    await sleep(RETRY_MILLISECONDS);
+  }
+}
+
+function judge(body: string): { ok: boolean; said: string } {
+  const line = SERVER_LINE.exec(body)?.[0];
+  return line === undefined ? { ok: false, said: `answered, but not the nettool server: ${body.slice(0, 120)}` } : { ok: true, said: line };
+}
+
+/** Ask cluster DNS from every server pod until each has an answer or the deadline is over. */
+export async function askDns(cluster: ClusterReader, namespace: string, labelSelector: string, deadline: number): Promise<Answer[]> {
+  const pods = await cluster.pods(namespace, labelSelector);
+  if (pods.length === 0) return [{ question: `DNS from pods ${labelSelector}`, ok: false, said: "there are no such pods" }];
+  return Promise.all(
+    pods.map(async ({ metadata, spec }) => {
+      const question = `DNS from ${metadata!.name} on ${spec!.nodeName}: ${SERVICE_NAME}`;
+      for (;;) {
+        const answer = await cluster.exec(namespace, metadata!.name!, "nettool", ["getent", "ahostsv4", SERVICE_NAME]).then(
+          ({ exitCode, stdout, stderr }) => ({ ok: exitCode === 0 && stdout !== "", said: stdout.split(/\s/)[0] || stderr.trim() || `no address (exit code ${exitCode})` }),
+          (error: Error) => ({ ok: false, said: reasonOf(error) }),
+        );
+        if (answer.ok || Date.now() >= deadline) return { question, ...answer };
+        await sleep(RETRY_MILLISECONDS);
+      }
+    }),
+  );
+}
+
+/** Fetch from this machine, on a connection of its own. */
+export const fetchFromHere: Fetch = async (url) => {
+  const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_SECONDS * 1000), headers: { connection: "close" } });
+  if (response.status !== 200) throw new Error(`status ${response.status}`);
+  return response.text();
+};
+
+function reasonOf(error: Error): string {
+  const cause = error.cause instanceof Error ? error.cause.message : undefined;
+  return error.name === "TimeoutError" ? `no answer within ${REQUEST_SECONDS} s` : (cause ?? error.message);
+}

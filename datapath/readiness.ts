@@ -1,0 +1,90 @@
+import type { V1DaemonSet, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
+import type { ClusterReader } from "./cluster";
+
+/** What readiness is judged by, read at one moment. */
+export interface ReadinessEvidence {
+  readonly nodes: readonly V1Node[];
+  readonly agents: V1DaemonSet;
+  readonly operator: V1Deployment;
+  readonly coreDns: V1Deployment;
+  /** Pods of agents, operator and CoreDNS. */
+  readonly pods: readonly V1Pod[];
+  /** Node name to the networks that Cilium's pool gave it. */
+  readonly podCidrs: ReadonlyMap<string, readonly string[]>;
+}
+
+const NAMESPACE = "kube-system";
+const AGENT_SELECTOR = "k8s-app=cilium";
+
+/** Read what readiness is judged by. */
+export async function readReadiness(cluster: ClusterReader): Promise<ReadinessEvidence> {
+  const [nodes, agents, operator, coreDns, agentPods, operatorPods, dnsPods, podCidrs] = await Promise.all([
+    cluster.nodes(),
+    cluster.daemonSet(NAMESPACE, "cilium"),
+    cluster.deployment(NAMESPACE, "cilium-operator"),
+    cluster.deployment(NAMESPACE, "coredns"),
+    cluster.pods(NAMESPACE, AGENT_SELECTOR),
+    cluster.pods(NAMESPACE, "io.cilium/app=operator"),
+    cluster.pods(NAMESPACE, "k8s-app=kube-dns"),
+    cluster.ciliumPodCidrs(),
+  ]);
+  return { nodes, agents, operator, coreDns, pods: [...agentPods, ...operatorPods, ...dnsPods], podCidrs };
+}
+
+/** What is not ready yet, a line each; none when Cilium carries the cluster. */
+export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number): string[] {
+  const pending: string[] = [];
+  const ready = evidence.nodes.filter(isNodeReady).length;
+  if (evidence.nodes.length !== nodeCount || ready !== nodeCount) pending.push(`nodes: ${ready} of ${nodeCount} Ready`);
+  const agents = readyAgents(evidence.agents);
+  if (agents !== nodeCount) pending.push(`agents: ${agents} of ${nodeCount} ready with the current configuration`);
+  pending.push(...deploymentPending("operator", evidence.operator), ...deploymentPending("CoreDNS", evidence.coreDns));
+  const without = evidence.nodes.filter(({ metadata }) => (evidence.podCidrs.get(metadata!.name!) ?? []).length === 0);
+  if (without.length > 0) pending.push(`pod networks: none yet on ${without.map(({ metadata }) => metadata!.name).join(", ")}`);
+  return pending.length === 0 ? [] : [...pending, ...evidence.pods.flatMap(podTrouble)];
+}
+
+/** One node as Cilium sees it. */
+export interface NodeFacts {
+  readonly name: string;
+  readonly podCidrs: readonly string[];
+  readonly agentPod: string;
+}
+
+/** What a ready cluster's stack outputs say of its nodes. */
+export function nodeFacts({ nodes, pods, podCidrs }: ReadinessEvidence): NodeFacts[] {
+  const agents = pods.filter(({ metadata }) => metadata?.labels?.["k8s-app"] === "cilium" && metadata.deletionTimestamp === undefined);
+  return nodes.map(({ metadata }) => {
+    const name = metadata!.name!;
+    return { name, podCidrs: podCidrs.get(name) ?? [], agentPod: agents.find(({ spec }) => spec?.nodeName === name)?.metadata?.name ?? "" };
+  });
+}
+
+function isNodeReady({ status }: V1Node): boolean {
+  return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
+}
+
+/** Agents that are ready and run the DaemonSet's current template. */
+function readyAgents({ metadata, status }: V1DaemonSet): number {
+  if (status === undefined || (status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return 0;
+  return Math.min(status.numberReady, status.updatedNumberScheduled ?? 0);
+}
+
+function deploymentPending(name: string, { metadata, spec, status }: V1Deployment): string[] {
+  const wanted = spec?.replicas ?? 1;
+  const observed = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
+  const available = observed ? Math.min(status?.availableReplicas ?? 0, status?.updatedReplicas ?? 0) : 0;
+  const old = observed && (status?.replicas ?? 0) > wanted;
+  return available === wanted && !old ? [] : [`${name}: ${available} of ${wanted} available with the current configuration`];
+}
+
+/** Why a pod's containers wait, or how they ended. */
+function podTrouble({ metadata, spec, status }: V1Pod): string[] {
+  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  return statuses.flatMap(({ name, state, lastState }) => {
+    const trouble = state?.waiting ?? lastState?.terminated;
+    if (trouble === undefined || trouble.reason === "PodInitializing" || trouble.reason === "ContainerCreating") return [];
+    const message = trouble.message === undefined ? "" : `: ${trouble.message.trim().split("\n").slice(-3).join(" | ")}`;
+    return [`pod ${metadata?.name} on ${spec?.nodeName ?? "no node"}, container ${name}: ${trouble.reason}${message}`];
+  });
+}

@@ -1,0 +1,103 @@
+import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "./contract";
+
+/** A value of a Helm chart. */
+export type HelmValue = string | number | boolean | null | readonly HelmValue[] | { readonly [key: string]: HelmValue };
+export type HelmValues = { readonly [key: string]: HelmValue };
+
+/** What overrides one image block of Cilium's chart. */
+export interface ImageOverride {
+  readonly repository?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly useDigest?: boolean | undefined;
+}
+
+/** What Cilium's Helm values depend on. */
+export interface CiliumValuesArgs {
+  readonly mode: RoutingMode;
+  readonly tunnel: Tunnel;
+  readonly clusterName: string;
+  /** All nodes, the control plane included. */
+  readonly nodeCount: number;
+  readonly podCidr: string;
+  readonly nativeRoutingCIDR: string;
+  /** Default: true in native routing, false in a tunnel. */
+  readonly autoDirectNodeRoutes?: boolean | undefined;
+  readonly images: { readonly agent: ImageOverride; readonly operator: ImageOverride; readonly envoy: ImageOverride };
+  /** Merged last. */
+  readonly extraValues: HelmValues;
+}
+
+/** Size of the block of the pool that each node gets. */
+export const NODE_POD_CIDR_MASK = 24;
+
+/**
+ * The Helm values that ask Cilium 1.16 to 1.20 for a routing mode.
+ * Reference: https://github.com/cilium/charts/tree/master (values.yaml of the packaged charts).
+ */
+export function ciliumValues(args: CiliumValuesArgs): HelmValues {
+  const { switches } = MODE_CONTRACTS[args.mode];
+  const native = args.tunnel === "disabled";
+  const own: HelmValues = {
+    cluster: { name: args.clusterName },
+    // by name: the control plane's address can change when Docker restarts
+    k8sServiceHost: controlPlaneName(args.clusterName),
+    k8sServicePort: 6443,
+    kubeProxyReplacement: String(switches.kubeProxyReplacement),
+    routingMode: native ? "native" : "tunnel",
+    ...(native ? { ipv4NativeRoutingCIDR: args.nativeRoutingCIDR } : { tunnelProtocol: args.tunnel }),
+    autoDirectNodeRoutes: args.autoDirectNodeRoutes ?? native,
+    ipam: {
+      mode: "cluster-pool",
+      operator: { clusterPoolIPv4PodCIDRList: [args.podCidr], clusterPoolIPv4MaskSize: NODE_POD_CIDR_MASK },
+    },
+    // every packet's trace, unaggregated: the chart ignores a monitorAggregation outside bpf
+    bpf: { masquerade: switches.bpfMasquerade, monitorAggregation: "none" },
+    debug: { enabled: true, verbose: "datapath" },
+    image: imageValues(args.images.agent),
+    // two operators refuse to share a node, so a single node gets one
+    operator: { replicas: Math.min(2, args.nodeCount), rollOutPods: true, image: imageValues(args.images.operator) },
+    envoy: { rollOutPods: true, image: imageValues(args.images.envoy) },
+    // agents read cilium-config only when they start: without this a changed mode never reaches them
+    rollOutCiliumPods: true,
+  };
+  return mergeValues(own, args.extraValues);
+}
+
+/** The name of kind's control plane node, which Docker's resolver knows. */
+export function controlPlaneName(clusterName: string): string {
+  return `${clusterName}-control-plane`;
+}
+
+/** References of the agent's and operator's images, as the nodes will ask for them (without digest). */
+export function ciliumImageReferences(
+  version: string,
+  images: { readonly agent: ImageOverride; readonly operator: ImageOverride },
+): string[] {
+  const agent = `${images.agent.repository ?? "quay.io/cilium/cilium"}:${images.agent.tag ?? `v${version}`}`;
+  const operator = `${images.operator.repository ?? "quay.io/cilium/operator"}-generic:${images.operator.tag ?? `v${version}`}`;
+  return [agent, operator];
+}
+
+/** Helm's merge: objects key by key, everything else replaced. */
+export function mergeValues(base: HelmValues, over: HelmValues): HelmValues {
+  const merged: { [key: string]: HelmValue } = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const old = merged[key];
+    merged[key] = isObject(old) && isObject(value) ? mergeValues(old, value) : value;
+  }
+  return merged;
+}
+
+function isObject(value: HelmValue | undefined): value is HelmValues {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function imageValues({ repository, tag, useDigest }: ImageOverride): HelmValues {
+  const overridden = repository !== undefined || tag !== undefined;
+  const digest = useDigest ?? (overridden ? false : undefined);
+  return {
+    ...(repository === undefined ? {} : { repository }),
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { useDigest: digest }),
+  };
+}

@@ -1,0 +1,93 @@
+/** Extra path of the host that every node sees. */
+export interface KindMount {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  readonly readOnly?: boolean;
+}
+
+/** Port of this machine that leads to a port of a node. */
+export interface KindPortMapping {
+  /** `control-plane`, or `worker-1` and so on. */
+  readonly node: string;
+  readonly containerPort: number;
+  readonly hostPort: number;
+  readonly listenAddress: string;
+  readonly protocol: string;
+}
+
+/** What kind's configuration depends on. */
+export interface KindConfigArgs {
+  readonly name: string;
+  readonly nodeImage: string;
+  readonly workers: number;
+  readonly kubeProxyMode: string;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly portMappings: readonly KindPortMapping[];
+  readonly mounts: readonly KindMount[];
+  /** Whether containerd must read `/etc/containerd/certs.d`. */
+  readonly certsDirectory: boolean;
+}
+
+/** Where containerd looks for a registry's `hosts.toml`. */
+export const CERTS_DIRECTORY = "/etc/containerd/certs.d";
+
+/**
+ * Containerd's registry section by version of its configuration; kind applies the one that fits the node image.
+ * https://github.com/containerd/containerd/blob/v2.0.0/docs/cri/registry.md
+ */
+const REGISTRY_SECTIONS: readonly { readonly version: number; readonly section: string }[] = [
+  { version: 2, section: 'plugins."io.containerd.grpc.v1.cri".registry' },
+  { version: 3, section: 'plugins."io.containerd.cri.v1.images".registry' },
+  { version: 4, section: 'plugins."io.containerd.cri.v1.images".registry' },
+];
+
+/**
+ * kind's cluster configuration (https://kind.sigs.k8s.io/docs/user/configuration/), as an object that serializes
+ * to JSON, which kind reads as YAML.
+ */
+export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
+  const node = (role: string, name: string) => ({
+    role,
+    image: args.nodeImage,
+    extraMounts: args.mounts.map(({ hostPath, containerPath, readOnly }) => ({ hostPath, containerPath, readOnly: readOnly ?? false })),
+    extraPortMappings: args.portMappings
+      .filter((mapping) => mapping.node === name)
+      .map(({ containerPort, hostPort, listenAddress, protocol }) => ({ containerPort, hostPort, listenAddress, protocol })),
+  });
+  const workers = Array.from({ length: args.workers }, (_, index) => node("worker", `worker-${index + 1}`));
+  return {
+    kind: "Cluster",
+    apiVersion: "kind.x-k8s.io/v1alpha4",
+    name: args.name,
+    networking: {
+      disableDefaultCNI: true,
+      kubeProxyMode: args.kubeProxyMode,
+      podSubnet: args.podCidr,
+      serviceSubnet: args.serviceCidr,
+    },
+    nodes: [node("control-plane", "control-plane"), ...workers],
+    ...(args.certsDirectory
+      ? {
+          containerdConfigPatches: REGISTRY_SECTIONS.map(
+            ({ version, section }) => `version = ${version}\n[${section}]\n  config_path = "${CERTS_DIRECTORY}"\n`,
+          ),
+        }
+      : {}),
+  };
+}
+
+/** A registry's mirrors. */
+export interface RegistryMirror {
+  readonly endpoints: readonly string[];
+  readonly insecure: boolean;
+}
+
+/** The `hosts.toml` that sends pulls from a registry to its mirrors first. */
+export function hostsToml(host: string, { endpoints, insecure }: RegistryMirror): string {
+  const server = host === "docker.io" ? "https://registry-1.docker.io" : `https://${host}`;
+  const blocks = endpoints.map((endpoint) =>
+    [`[host.${JSON.stringify(endpoint)}]`, '  capabilities = ["pull", "resolve"]', ...(insecure ? ["  skip_verify = true"] : [])].join("\n"),
+  );
+  return [`server = ${JSON.stringify(server)}`, ...blocks].join("\n\n") + "\n";
+}

@@ -1,0 +1,79 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { ROUTING_MODES, TUNNELS } from "./modes/contract";
+
+const node = z.object({
+  name: z.string(),
+  role: z.enum(["control-plane", "worker"]),
+  /** IPv4 address in the nodes' Docker network. */
+  address: z.string(),
+  /** Networks that Cilium gave this node's pods. */
+  podCidrs: z.array(z.string()),
+  /** The Cilium agent's pod on this node, in `kube-system`. */
+  agentPod: z.string(),
+});
+
+/** The outputs of a `cilium-modes` stack. */
+export const StackOutputs = z.object({
+  /** The routing mode that the stack's settings ask for. */
+  mode: z.enum(ROUTING_MODES),
+  clusterName: z.string(),
+  /** For the API server as this machine reaches it. Secret. */
+  kubeconfig: z.string(),
+  /** API server as this machine reaches it. */
+  apiEndpoint: z.string(),
+  nodes: z.array(node),
+  cilium: z.object({
+    version: z.string(),
+    tunnel: z.enum(TUNNELS),
+    kubeProxyReplacement: z.boolean(),
+    bpfMasquerade: z.boolean(),
+    nativeRoutingCIDR: z.string(),
+    podCidr: z.string(),
+  }),
+  /** The test workload's NodePort on each node; each has answered. */
+  nodePortUrls: z.array(z.string()),
+  workload: z.object({
+    namespace: z.string(),
+    daemonSet: z.string(),
+    service: z.string(),
+    clientPod: z.string(),
+  }),
+});
+export type StackOutputs = z.infer<typeof StackOutputs>;
+
+/** What the program exports: each output of {@link StackOutputs}, plain or to come. */
+export type StackExports = { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> };
+
+type Node = StackOutputs["nodes"][number];
+
+/** What kind and what Cilium know of the same nodes, as one list in kind's order. */
+export function joinNodes(
+  kindNodes: pulumi.Input<readonly Pick<Node, "name" | "role" | "address">[]>,
+  ciliumNodes: pulumi.Input<readonly (Omit<Pick<Node, "name" | "podCidrs" | "agentPod">, "podCidrs"> & { podCidrs: readonly string[] })[]>,
+): pulumi.Output<Node[]> {
+  return pulumi.all([kindNodes, ciliumNodes]).apply(([nodes, known]) =>
+    nodes.map((node) => {
+      const seen = known.find(({ name }) => name === node.name);
+      return { ...node, podCidrs: [...(seen?.podCidrs ?? [])], agentPod: seen?.agentPod ?? "" };
+    }),
+  );
+}
+
+/** Check outputs that came from elsewhere. @throws pulumi.RunError naming every output that is missing or wrong. */
+export function parseStackOutputs(stack: string, outputs: unknown): StackOutputs {
+  const parsed = StackOutputs.safeParse(outputs);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => `  - ${issue.path.join(".")}: ${issue.message}`);
+  throw new pulumi.RunError([`Stack ${stack} does not have the outputs of a cilium-modes stack; run: pulumi up -s ${stack.split("/").pop()}`, ...lines].join("\n"));
+}
+
+/**
+ * The checked outputs of a `cilium-modes` stack, for the program of another stack. The kubeconfig makes the whole
+ * secret; use {@link pulumi.unsecret} on the fields that are none.
+ * @param stack name as StackReference takes it, such as `organization/cilium-modes/ebpf` with a file backend.
+ */
+export function readStackOutputs(stack: string, opts?: pulumi.CustomResourceOptions): pulumi.Output<StackOutputs> {
+  const reference = new pulumi.StackReference(stack, {}, opts);
+  return reference.outputs.apply((outputs) => parseStackOutputs(stack, outputs));
+}

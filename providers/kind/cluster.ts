@@ -1,0 +1,289 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { overlap } from "../../modes/cidr";
+import { kindConfig, type KindMount, type KindPortMapping, type RegistryMirror } from "../../modes/kindConfig";
+import { controlPlaneName } from "../../modes/ciliumValues";
+import { execInNode, kindNetwork, kindSubnets, listNodes, type KindNode } from "./docker";
+import { lastLines, run } from "./exec";
+import { checkNodeTools, removeControlPlaneTaints, resolversFor, setCoreDnsForward, writeRegistryMirrors, type DnsForward, type Log } from "./preparation";
+import type { ResourceHandler } from "./provider";
+
+/** What a stack says of its cluster. */
+export interface ClusterInputs {
+  readonly name: string;
+  readonly nodeImage: string;
+  readonly workers: number;
+  readonly kubeProxyMode: string;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly nativeRoutingCIDR: string;
+  readonly portMappings: readonly KindPortMapping[];
+  readonly mounts: readonly KindMount[];
+  readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
+  readonly dnsForward: DnsForward;
+  readonly exportKubeconfig: boolean;
+  /** `<project>/<stack>/<id of the stack's mark>`: stands on every node, so that an interrupted creation is recognised. */
+  readonly owner: string;
+}
+
+/** A node as stack outputs show it. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly role: "control-plane" | "worker";
+  readonly address: string;
+}
+
+/** What a running cluster adds to its inputs. */
+export interface ClusterState extends ClusterInputs {
+  /** Container id of the control plane: changes whenever the cluster is made again. */
+  readonly instance: string;
+  readonly status: ClusterStatus;
+  readonly nodes: readonly ClusterNode[];
+  /** API server as this machine reaches it. */
+  readonly endpoint: string;
+  readonly kubeconfig: string;
+  /** Resolvers that CoreDNS forwards to; none: the node's own. */
+  readonly dnsResolvers: readonly string[];
+}
+
+export type ClusterStatus = "running" | "stopped" | "incomplete";
+
+/** Inputs that a running cluster can take over; every other one is fixed when kind creates it. */
+const UPDATABLE: readonly (keyof ClusterInputs)[] = ["registryMirrors", "dnsForward", "nativeRoutingCIDR", "exportKubeconfig"];
+
+/** Where the owner's mark is mounted in every node. */
+const OWNER_DIRECTORY = "/kind/owner/";
+
+/** The resource `kind:index:Cluster`. */
+export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
+  async check(inputs) {
+    const subnets = await kindSubnets().catch(() => []); // without Docker, create says what is missing
+    return networkFailures(inputs, subnets);
+  },
+
+  async diff(olds, news, log) {
+    const changed = (Object.keys(news) as (keyof ClusterInputs)[]).filter((key) => !isDeepStrictEqual(olds[key], news[key]));
+    const replaces: string[] = changed.filter((key) => !UPDATABLE.includes(key));
+    const status = await observe(olds).catch(() => "running" as const); // Docker being away says nothing about the cluster
+    if (status === "missing") {
+      log.warn(`The kind cluster ${olds.name} of this stack is gone; it will be created again.`);
+      replaces.push("instance");
+    } else if (status === "incomplete" || olds.status !== "running") {
+      log.warn(`The kind cluster ${olds.name} is ${olds.status === "running" ? status : olds.status}; it will be created again.`);
+      replaces.push("status");
+    } else if (status === "stopped") {
+      log.warn(`Nodes of the kind cluster ${olds.name} are stopped; they will be started.`);
+    }
+    return { changes: changed.length > 0 || replaces.length > 0 || status !== "running", replaces, deleteBeforeReplace: true };
+  },
+
+  async create(inputs, log, signal) {
+    await preflight();
+    const failures = networkFailures(inputs, await kindSubnets());
+    if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
+    await makeRoom(inputs, log);
+    try {
+      await createNodes(inputs, log, signal);
+      const nodes = await listNodes(inputs.name);
+      const dnsResolvers = await prepare(inputs, nodes, log);
+      await exportKubeconfig(inputs.name, inputs.exportKubeconfig, false);
+      const state = await stateOf(inputs, nodes, dnsResolvers);
+      signal.throwIfAborted();
+      return { id: `${inputs.name}/${state.instance.slice(0, 12)}`, state };
+    } catch (error) {
+      const words = await nodesLastWords(inputs.name);
+      await deleteCluster(inputs.name, inputs.exportKubeconfig);
+      throw new Error([`kind cluster ${inputs.name} was not created, and nothing of it is left.`, (error as Error).message, ...words].join("\n"));
+    }
+  },
+
+  async read(olds) {
+    const nodes = await listNodes(olds.name);
+    const status = statusOf(nodes, olds);
+    if (status === "missing") return undefined;
+    if (status !== "running") return { ...olds, status, nodes: nodes.map(clusterNode) };
+    return stateOf(olds, nodes, olds.dnsResolvers);
+  },
+
+  async update(olds, news, log) {
+    const nodes = await listNodes(olds.name);
+    const stopped = nodes.filter(({ running }) => !running).map(({ name }) => name);
+    if (stopped.length > 0) {
+      await run("docker", ["start", ...stopped]);
+      await waitForApiServer(olds.name);
+    }
+    await writeRegistryMirrors(nodes, news.registryMirrors, Object.keys(olds.registryMirrors));
+    let { dnsResolvers } = olds;
+    if (!isDeepStrictEqual(olds.dnsForward, news.dnsForward) || olds.nativeRoutingCIDR !== news.nativeRoutingCIDR) {
+      dnsResolvers = await resolversFor(news.dnsForward, news.nativeRoutingCIDR, log);
+      await setCoreDnsForward(controlPlaneName(news.name), dnsResolvers);
+    }
+    await exportKubeconfig(news.name, news.exportKubeconfig, olds.exportKubeconfig);
+    return stateOf(news, await listNodes(news.name), dnsResolvers);
+  },
+
+  async delete(olds, log) {
+    const nodes = await listNodes(olds.name);
+    if (nodes.length > 0 && !isOwn(nodes, olds)) {
+      log.warn(`The kind cluster ${olds.name} that now exists was not made by this stack and is left alone.`);
+      return;
+    }
+    await deleteCluster(olds.name, olds.exportKubeconfig);
+  },
+};
+
+/** Settings whose networks overlap the one that the nodes live in. */
+function networkFailures(inputs: ClusterInputs, subnets: readonly string[]) {
+  const rules = [
+    { property: "podCidr", setting: "cluster.podCidr", cidr: inputs.podCidr, why: "pods and nodes would share addresses" },
+    { property: "serviceCidr", setting: "cluster.serviceCidr", cidr: inputs.serviceCidr, why: "services and nodes would share addresses" },
+    {
+      property: "nativeRoutingCIDR",
+      setting: "cilium.nativeRoutingCIDR",
+      cidr: inputs.nativeRoutingCIDR,
+      why: "pod traffic to that network would leave unmasqueraded, and replies could not find back",
+    },
+  ];
+  return rules.flatMap(({ property, setting, cidr, why }) =>
+    subnets
+      .filter((subnet) => overlap(cidr, subnet))
+      .map((subnet) => ({
+        property,
+        reason: `${setting} ${cidr} overlaps ${subnet} of the Docker network ${kindNetwork()}: ${why}; set ${setting} to another network`,
+      })),
+  );
+}
+
+/** Every missing tool in one message, before anything is made. */
+async function preflight(): Promise<void> {
+  const problems: string[] = [];
+  await run("docker", ["version", "--format", "{{.Server.Version}}"]).catch((error: Error) =>
+    problems.push(`  - docker: no Docker daemon answers; install Docker or start it (${lastLines(error.message, 1)[0]!.trim()})`),
+  );
+  await run("kind", ["version"]).catch(() =>
+    problems.push("  - kind: is not on the PATH; install it from https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or run: npm start"),
+  );
+  if (problems.length > 0) throw new Error(["A kind cluster needs tools that are missing here; nothing was changed:", ...problems].join("\n"));
+}
+
+/** Remove what an interrupted creation of this stack left under the name; refuse when the name is another's. */
+async function makeRoom(inputs: ClusterInputs, log: Log): Promise<void> {
+  const nodes = await listNodes(inputs.name);
+  if (nodes.length === 0) return;
+  if (!nodes.every((node) => node.mountPoints.includes(OWNER_DIRECTORY + inputs.owner))) {
+    const names = nodes.map(({ name }) => name).join(", ");
+    throw new Error(
+      `A kind cluster named ${inputs.name} exists (${names}) that this stack did not make; it was not touched.\n` +
+        `Set cluster.name to another name, or remove it yourself: kind delete cluster --name ${inputs.name}`,
+    );
+  }
+  log.info(`Removing what an interrupted run of this stack left of the kind cluster ${inputs.name}`);
+  await deleteCluster(inputs.name, inputs.exportKubeconfig);
+}
+
+async function createNodes(inputs: ClusterInputs, log: Log, signal: AbortSignal): Promise<void> {
+  const mark: KindMount = { hostPath: "/dev/null", containerPath: OWNER_DIRECTORY + inputs.owner, readOnly: true };
+  const config = kindConfig({ ...inputs, mounts: [...inputs.mounts, mark], certsDirectory: true });
+  await withScratchFile("kubeconfig", (kubeconfig) =>
+    // --retain: the nodes' last words are read before this resource itself removes them
+    run("kind", ["create", "cluster", "--name", inputs.name, "--config", "-", "--kubeconfig", kubeconfig, "--retain"], {
+      stdin: JSON.stringify(config),
+      signal,
+      onLine: (line) => line.trim() !== "" && log.status(line.trim()),
+    }),
+  );
+}
+
+/** Make kind's nodes ready for Cilium and the workload; returns the resolvers that CoreDNS forwards to. */
+async function prepare(inputs: ClusterInputs, nodes: readonly KindNode[], log: Log): Promise<string[]> {
+  const controlPlane = controlPlaneName(inputs.name);
+  log.status("Preparing the nodes");
+  const dnsResolvers = await resolversFor(inputs.dnsForward, inputs.nativeRoutingCIDR, log);
+  await Promise.all([
+    writeRegistryMirrors(nodes, inputs.registryMirrors),
+    removeControlPlaneTaints(controlPlane),
+    setCoreDnsForward(controlPlane, dnsResolvers),
+    checkNodeTools(nodes, log),
+  ]);
+  return dnsResolvers;
+}
+
+async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[], dnsResolvers: readonly string[]): Promise<ClusterState> {
+  const kubeconfig = await run("kind", ["get", "kubeconfig", "--name", inputs.name]);
+  return {
+    ...inputs,
+    instance: nodes[0]!.containerId,
+    status: "running",
+    nodes: nodes.map(clusterNode),
+    endpoint: /server: (\S+)/.exec(kubeconfig)?.[1] ?? "",
+    kubeconfig,
+    dnsResolvers,
+  };
+}
+
+const clusterNode = ({ name, role, address }: KindNode): ClusterNode => ({ name, role: role === "control-plane" ? role : "worker", address });
+
+async function observe(olds: ClusterState): Promise<ClusterStatus | "missing"> {
+  return statusOf(await listNodes(olds.name), olds);
+}
+
+function statusOf(nodes: readonly KindNode[], olds: ClusterState): ClusterStatus | "missing" {
+  if (nodes.length === 0 || !isOwn(nodes, olds)) return "missing";
+  if (nodes.length !== olds.workers + 1 || !nodes.some(({ containerId }) => containerId === olds.instance)) return "incomplete";
+  return nodes.every(({ running }) => running) ? "running" : "stopped";
+}
+
+/** Whether these nodes are the ones that this resource made: by container, or by the mark where a node was lost. */
+function isOwn(nodes: readonly KindNode[], olds: ClusterState): boolean {
+  return nodes.some((node) => node.containerId === olds.instance || node.mountPoints.includes(OWNER_DIRECTORY + olds.owner));
+}
+
+/** Delete every node; a cluster that is gone is no error. Only an exported context is taken out of the user's kubeconfig. */
+async function deleteCluster(name: string, exported: boolean): Promise<void> {
+  if (exported) {
+    await run("kind", ["delete", "cluster", "--name", name]);
+  } else {
+    await withScratchFile("kubeconfig", (kubeconfig) => run("kind", ["delete", "cluster", "--name", name, "--kubeconfig", kubeconfig]));
+  }
+}
+
+/** Write kind's context into the user's kubeconfig, or take it out again. */
+async function exportKubeconfig(name: string, wanted: boolean, present: boolean): Promise<void> {
+  if (wanted) await run("kind", ["export", "kubeconfig", "--name", name]);
+  if (!wanted && present) {
+    for (const entry of ["context", "cluster", "user"]) {
+      await run("kubectl", ["config", entry === "context" ? "delete-context" : `delete-${entry}`, `kind-${name}`]).catch(() => undefined);
+    }
+  }
+}
+
+/** The end of each node's log, where it tells why kind gave up. */
+async function nodesLastWords(name: string): Promise<string[]> {
+  const nodes = await listNodes(name).catch(() => []);
+  const logs = await Promise.all(
+    nodes.map(async (node) => {
+      const output = await run("docker", ["logs", "--tail", "5", node.name]).catch((error: Error) => error.message);
+      return lastLines(output, 5).map((line) => `    ${line}`);
+    }),
+  );
+  return nodes.flatMap((node, index) => [`  last words of ${node.name}${node.running ? "" : " (stopped)"}:`, ...logs[index]!]);
+}
+
+async function waitForApiServer(name: string): Promise<void> {
+  const script = "for i in $(seq 60); do kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1 && exit 0; sleep 1; done; exit 1";
+  await execInNode(controlPlaneName(name), ["sh", "-c", script]).catch(() => {
+    throw new Error(`The API server of ${name} did not become ready within 60 s after its nodes were started; run: pulumi refresh, then pulumi up`);
+  });
+}
+
+/** A file that exists only while `use` runs. */
+async function withScratchFile<T>(name: string, use: (path: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "cilium-modes-"));
+  try {
+    return await use(join(folder, name));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { run } from "./exec";
+
+/** One node container of a kind cluster. */
+export interface KindNode {
+  readonly name: string;
+  readonly role: string;
+  /** Whole container id: a node made again has another. */
+  readonly containerId: string;
+  readonly running: boolean;
+  /** IPv4 address in kind's Docker network; empty while the node is stopped. */
+  readonly address: string;
+  readonly mountPoints: readonly string[];
+}
+
+/** The label by which kind finds a cluster's nodes: https://github.com/kubernetes-sigs/kind/blob/v0.33.0/pkg/cluster/internal/providers/docker/constants.go */
+const CLUSTER_LABEL = "io.x-k8s.kind.cluster";
+const ROLE_LABEL = "io.x-k8s.kind.role";
+
+/** The Docker network that kind puts nodes into. */
+export const kindNetwork = (): string => process.env["KIND_EXPERIMENTAL_DOCKER_NETWORK"] || "kind";
+
+const Inspected = z.array(
+  z.object({
+    Id: z.string(),
+    Name: z.string(),
+    State: z.object({ Running: z.boolean() }),
+    Config: z.object({ Labels: z.record(z.string(), z.string()) }),
+    Mounts: z.array(z.object({ Destination: z.string() })),
+    NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }),
+  }),
+);
+
+/** All nodes of a cluster, running or not, the control plane first; none when there is no such cluster. */
+export async function listNodes(cluster: string): Promise<KindNode[]> {
+  const ids = (await run("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${CLUSTER_LABEL}=${cluster}`])).split("\n").filter(Boolean);
+  if (ids.length === 0) return [];
+  const inspected = Inspected.parse(JSON.parse(await run("docker", ["inspect", ...ids])));
+  return inspected
+    .map((container) => ({
+      name: container.Name.replace(/^\//, ""),
+      role: container.Config.Labels[ROLE_LABEL] ?? "",
+      containerId: container.Id,
+      running: container.State.Running,
+      address: container.NetworkSettings.Networks[kindNetwork()]?.IPAddress ?? "",
+      mountPoints: container.Mounts.map(({ Destination }) => Destination),
+    }))
+    .sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name, "en", { numeric: true }));
+}
+
+/** The IPv4 networks of kind's Docker network; none while the network does not exist. */
+export async function kindSubnets(): Promise<string[]> {
+  const names = (await run("docker", ["network", "ls", "--format", "{{.Name}}"])).split("\n");
+  if (!names.includes(kindNetwork())) return [];
+  const subnets = await run("docker", ["network", "inspect", kindNetwork(), "--format", "{{range .IPAM.Config}}{{println .Subnet}}{{end}}"]);
+  return subnets.split("\n").filter((subnet) => /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(subnet));
+}
+
+/** Run a command in a node and return its standard output. @throws CommandError */
+export function execInNode(node: string, command: readonly string[], options: Parameters<typeof run>[2] = {}): Promise<string> {
+  return run("docker", ["exec", ...(options.stdin === undefined ? [] : ["--interactive"]), node, ...command], options);
+}
+
+/** Run kubectl with the administrator's rights in the control plane. @throws CommandError */
+export function kubectl(controlPlane: string, args: readonly string[], options: Parameters<typeof run>[2] = {}): Promise<string> {
+  return execInNode(controlPlane, ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", ...args], options);
+}

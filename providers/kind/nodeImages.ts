@@ -1,0 +1,113 @@
+import { spawn } from "node:child_process";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { execInNode, listNodes } from "./docker";
+import { CommandError, killGroup, run } from "./exec";
+import type { ResourceHandler } from "./provider";
+
+/** Which images of this machine's Docker a cluster's nodes must hold. */
+export interface NodeImagesInputs {
+  readonly clusterName: string;
+  /** The cluster's incarnation; another one has lost the images. */
+  readonly clusterInstance: string;
+  /** References with tags, without digests. */
+  readonly images: readonly string[];
+}
+
+export interface NodeImagesState extends NodeImagesInputs {
+  /** Image reference to the ids that the nodes hold, by node. */
+  readonly loaded: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/** The resource `kind:index:NodeImages`. */
+export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesState> = {
+  async check({ images }) {
+    return (images ?? [])
+      .filter((image) => typeof image === "string" && image.includes("@"))
+      .map((image) => ({ property: "images", reason: `${image}: an image with a digest cannot be loaded into nodes; name its tag` }));
+  },
+  async diff(olds, news) {
+    const replaces = ["clusterName", "clusterInstance"].filter((key) => olds[key as keyof NodeImagesInputs] !== news[key as keyof NodeImagesInputs]);
+    const lost = Object.values(olds.loaded).some((byNode) => Object.values(byNode).includes(""));
+    return { changes: replaces.length > 0 || lost || !isDeepStrictEqual(olds.images, news.images), replaces, deleteBeforeReplace: false };
+  },
+  async create(inputs, log, signal) {
+    return { id: `${inputs.clusterName}/images`, state: await load(inputs, (message) => log.status(message), signal) };
+  },
+  async read(olds) {
+    const nodes = (await listNodes(olds.clusterName)).filter(({ running }) => running);
+    return nodes.length === 0 ? undefined : { ...olds, loaded: await idsOnNodes(olds.images, nodes.map(({ name }) => name)) };
+  },
+  async update(_olds, news, log, signal) {
+    return load(news, (message) => log.status(message), signal);
+  },
+  async delete() {
+    // the nodes' garbage collection removes images that nothing uses
+  },
+};
+
+/** Bring each image to the nodes that lack it, or hold another one of its name. */
+async function load(inputs: NodeImagesInputs, status: (message: string) => void, signal: AbortSignal): Promise<NodeImagesState> {
+  const nodes = (await listNodes(inputs.clusterName)).map(({ name }) => name);
+  const wanted = new Map(await Promise.all(inputs.images.map(async (image) => [image, await localId(image)] as const)));
+  const before = await idsOnNodes(inputs.images, nodes);
+  const missing = inputs.images.filter((image) => nodes.some((node) => before[image]![node] !== wanted.get(image)));
+  if (missing.length > 0) {
+    const targets = nodes.filter((node) => missing.some((image) => before[image]![node] !== wanted.get(image)));
+    status(`Loading ${missing.join(", ")} into ${targets.join(", ")}`);
+    await stream(missing, targets, signal);
+  }
+  return { ...inputs, loaded: missing.length > 0 ? await idsOnNodes(inputs.images, nodes) : before };
+}
+
+/** The id of an image in this machine's Docker. */
+async function localId(image: string): Promise<string> {
+  try {
+    return (await run("docker", ["image", "inspect", "--format", "{{.Id}}", image])).trim();
+  } catch (error) {
+    throw new Error(`The image ${image} has to be loaded into the nodes but is not in this machine's Docker; run: docker pull ${image}`, { cause: error });
+  }
+}
+
+const Inspected = z.object({ status: z.object({ id: z.string() }) });
+
+/** The ids of images on nodes, as containerd's CRI tells them; empty where a node lacks the image. */
+async function idsOnNodes(images: readonly string[], nodes: readonly string[]): Promise<Record<string, Record<string, string>>> {
+  const idOn = async (image: string, node: string) => {
+    const output = await execInNode(node, ["crictl", "inspecti", "-o", "json", image]).catch(() => "");
+    return output === "" ? "" : Inspected.parse(JSON.parse(output)).status.id;
+  };
+  const entries = images.map(async (image) => [image, Object.fromEntries(await Promise.all(nodes.map(async (node) => [node, await idOn(image, node)] as const)))] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/**
+ * Write one archive of all images once, to all nodes at the same time. The archive is not unpacked here: the
+ * node's CRI does that with its own snapshotter when a container needs it.
+ */
+async function stream(images: readonly string[], nodes: readonly string[], signal: AbortSignal): Promise<void> {
+  const save = spawn("docker", ["save", ...images], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const imports = nodes.map((node) => {
+    const args = ["exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "-"];
+    const child = spawn("docker", args, { detached: true, stdio: ["pipe", "ignore", "pipe"] });
+    child.stdin.on("error", () => undefined); // its exit code tells
+    save.stdout.pipe(child.stdin);
+    return { child, command: `docker ${args.join(" ")}` };
+  });
+  const children = [{ child: save, command: `docker save ${images.join(" ")}` }, ...imports];
+  const abort = () => children.forEach(({ child }) => killGroup(child.pid));
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await Promise.all(
+      children.map(async ({ child, command }) => {
+        let stderr = "";
+        child.stderr.on("data", (chunk) => (stderr += chunk));
+        const code = await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
+        if (code !== 0) throw new CommandError(signal.aborted ? "Cancelled" : `Command failed with exit code ${String(code)}`, command, stderr);
+      }),
+    );
+  } finally {
+    abort();
+    signal.removeEventListener("abort", abort);
+  }
+}

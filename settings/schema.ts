@@ -1,0 +1,203 @@
+import { z } from "zod";
+import { ipv4CidrProblem, isIpv4Address } from "../modes/cidr";
+import { TUNNELS } from "../modes/contract";
+import { DEFAULT_CILIUM_VERSION, DEFAULT_KUBERNETES_VERSION, NODE_IMAGES } from "../modes/releases";
+
+// `pulumi config set` stores text, YAML holds booleans and numbers: both are understood, and nothing else.
+const flag = (rule = "must be true or false") =>
+  z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")], { error: rule });
+
+const integer = (min: number, max: number) => {
+  const rule = `must be a whole number from ${min} to ${max}`;
+  const text = z.string().regex(/^\d+$/).transform(Number);
+  return z
+    .union([z.int(), text], { error: rule })
+    .refine((value) => value >= min && value <= max, { error: rule });
+};
+
+const cidr = z.string({ error: "must be an IPv4 network such as 10.0.0.0/16" }).superRefine((text, context) => {
+  const problem = ipv4CidrProblem(text);
+  if (problem) context.addIssue({ code: "custom", message: problem });
+});
+
+const port = integer(1, 65535);
+const text = z.string({ error: "must be text" }).min(1, "must not be empty");
+
+/** Cilium's older words for `kubeProxyReplacement` and what they are called since 1.14. */
+const OLDER_WORDS: Readonly<Record<string, boolean>> = { strict: true, disabled: false };
+
+const kubeProxyReplacement = z.union([z.boolean(), z.string()], { error: "must be true or false" }).transform((value, context) => {
+  if (typeof value === "boolean") return value;
+  if (value === "true" || value === "false") return value === "true";
+  const mapped = OLDER_WORDS[value];
+  if (mapped !== undefined) return mapped;
+  const reason =
+    value === "partial"
+      ? 'had a meaning up to Cilium 1.15 only; use true or false, got "partial"'
+      : value === "probe"
+        ? 'had a meaning up to Cilium 1.13.3 only; use true or false, got "probe"'
+        : `must be true or false (or Cilium's older words strict and disabled), got ${JSON.stringify(value)}`;
+  context.addIssue({ code: "custom", message: reason, input: undefined });
+  return z.NEVER;
+});
+
+const image = z
+  .strictObject({
+    /** Name without tag. Default: the chart's own. */
+    repository: text.optional(),
+    /** Default: the chart's own. */
+    tag: text.optional(),
+    /** Whether the chart's digest is appended. Default: true while repository and tag are the chart's own. */
+    useDigest: flag().optional(),
+  })
+  .prefault({});
+
+const portMapping = z.strictObject({
+  /** Node that gets the mapping: `control-plane` (default), or `worker-1` and so on. */
+  node: text.regex(/^(control-plane|worker-\d+)$/, "must be control-plane or worker-<number>").default("control-plane"),
+  containerPort: port,
+  /** 0 lets Docker choose a free port. */
+  hostPort: integer(0, 65535),
+  /** Default: 127.0.0.1, so that nothing outside this machine reaches it. */
+  listenAddress: text.refine(isIpv4Address, "must be an IPv4 address").default("127.0.0.1"),
+  protocol: z.enum(["TCP", "UDP", "SCTP"], { error: "must be TCP, UDP or SCTP" }).default("TCP"),
+});
+
+const mount = z.strictObject({
+  hostPath: text,
+  containerPath: text.startsWith("/", "must be an absolute path"),
+  readOnly: flag().default(false),
+});
+
+const mirror = z.strictObject({
+  /** URLs asked in this order before the registry itself. */
+  endpoints: z.array(z.url({ protocol: /^https?$/, error: "must be an http or https URL" })).min(1, "must name at least one endpoint"),
+  /** Skip the check of the endpoints' TLS certificates. */
+  insecure: flag().default(false),
+});
+
+/**
+ * The schema of a stack's configuration. Every field says what it means; changing anything in `cluster` but
+ * `registryMirrors` and `exportKubeconfig` replaces the cluster.
+ */
+export function schemaFor({ project, stack }: { project: string; stack: string }) {
+  return z.strictObject({
+    /** How pod traffic crosses nodes. Default: not at all encapsulated. */
+    tunnel: z.enum(TUNNELS, { error: `must be one of ${TUNNELS.join(", ")}` }).default("disabled"),
+    /** Cilium instead of kube-proxy. Changing this replaces the cluster. */
+    kubeProxyReplacement: kubeProxyReplacement.default(false),
+    bpf: z
+      .strictObject({
+        /** Masquerade in BPF, which also turns on BPF host routing; needs `kubeProxyReplacement`. */
+        masquerade: flag().default(false),
+      })
+      .prefault({}),
+    cluster: z
+      .strictObject({
+        /**
+         * At most 32 characters, since Cilium's cluster name is the same
+         * (https://github.com/cilium/cilium/blob/v1.20.0/install/kubernetes/cilium/templates/validate.yaml).
+         */
+        name: text
+          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, "must consist of a-z, 0-9 and inner dashes")
+          .max(32, "must have at most 32 characters; set cluster.name to a shorter one")
+          .default(`${project}-${stack}`.toLowerCase()),
+        /** One of the versions whose node image is known by digest. */
+        kubernetesVersion: z
+          .enum(Object.keys(NODE_IMAGES) as [string, ...string[]], {
+            error: `must be one of ${Object.keys(NODE_IMAGES).join(", ")}; for another set cluster.nodeImage`,
+          })
+          .default(DEFAULT_KUBERNETES_VERSION),
+        /** Overrides `kubernetesVersion`; any image that kind accepts. */
+        nodeImage: text.optional(),
+        /** Nodes beside the control plane. */
+        workers: integer(0, 20).default(2),
+        /** Where Cilium's cluster pool takes the nodes' /24 from. */
+        podCidr: cidr.default("10.0.0.0/16"),
+        serviceCidr: cidr.default("10.96.0.0/16"),
+        /** Registry host to its mirrors, written to `/etc/containerd/certs.d/<host>/hosts.toml` on the nodes. */
+        registryMirrors: z.record(text, mirror).default({}),
+        portMappings: z.array(portMapping).default([]),
+        /** Host paths seen in every node. */
+        mounts: z.array(mount).default([]),
+        /** Write the context `kind-<name>` into the user's kubeconfig; destroying the cluster removes it. */
+        exportKubeconfig: flag().default(false),
+      })
+      .prefault({}),
+    dns: z
+      .strictObject({
+        /**
+         * Resolvers that CoreDNS asks for names outside the cluster. `auto`: this machine's own, where the mode
+         * cannot use Docker's; `node`: always the node's; or a list of IPv4 addresses.
+         */
+        forward: z
+          .union([z.enum(["auto", "node"]), z.array(text.refine(isIpv4Address)).min(1)], {
+            error: 'must be "auto", "node" or a list of IPv4 addresses',
+          })
+          .default("auto"),
+      })
+      .prefault({}),
+    cilium: z
+      .strictObject({
+        /** Chart and image version. */
+        version: text
+          .regex(/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/, "must be a version without v, such as 1.20.2")
+          .default(DEFAULT_CILIUM_VERSION),
+        /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
+        chart: text.default("cilium"),
+        /** Helm repository of `chart`; not used for paths and `oci://`. */
+        repository: z.url({ error: "must be a URL" }).default("https://helm.cilium.io"),
+        images: z
+          .strictObject({
+            agent: image,
+            /** The chart appends `-generic` to the repository. */
+            operator: image,
+            envoy: image,
+            /** Bring agent and operator images from this machine's Docker into the nodes instead of pulling them there. */
+            load: flag().default(false),
+          })
+          .prefault({}),
+        /** Networks that pods reach without masquerading, in native routing. */
+        nativeRoutingCIDR: cidr.default("10.0.0.0/8"),
+        /** Install routes to the other nodes' pods; needs all nodes in one network. Default: with native routing. */
+        autoDirectNodeRoutes: flag().optional(),
+        /** Helm values merged last, over everything that this project sets. */
+        values: z.record(z.string(), z.json(), { error: "must be an object of Helm values" }).default({}),
+      })
+      .prefault({}),
+    nettool: z
+      .strictObject({
+        nodePort: integer(30000, 32767).default(32000),
+        /** Base of the image built from `images/nettool`: a Debian or Ubuntu. */
+        baseImage: text.default("debian:12-slim"),
+        /** A ready image with the same tools, instead of the build. */
+        image: text.optional(),
+        /** Bring the ready `image` from this machine's Docker into the nodes; false: let the nodes pull it. */
+        loadImage: flag().default(true),
+      })
+      .prefault({}),
+  });
+}
+
+export type ParsedSettings = z.output<ReturnType<typeof schemaFor>>;
+
+/** The keys that exist below a path of the configuration. */
+export function knownKeys(path: readonly PropertyKey[]): string[] {
+  let at: unknown = schemaFor({ project: "", stack: "" });
+  for (const step of path) at = child(unwrap(at), step);
+  const inner = unwrap(at);
+  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+}
+
+function child(schema: unknown, step: PropertyKey): unknown {
+  if (schema instanceof z.ZodObject) return (schema.shape as Record<PropertyKey, unknown>)[step];
+  if (schema instanceof z.ZodArray) return schema.element;
+  if (schema instanceof z.ZodRecord) return schema.valueType;
+  return undefined;
+}
+
+function unwrap(schema: unknown): unknown {
+  let at = schema;
+  while (at instanceof z.ZodDefault || at instanceof z.ZodPrefault || at instanceof z.ZodOptional) at = at.unwrap();
+  return at;
+}
