@@ -78,8 +78,9 @@ export class Cilium extends pulumi.ComponentResource {
           CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
           CILIUM_MODES_NODES: String(args.nodeCount),
           CILIUM_MODES_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
+          // what makes it run again
+          CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.cluster.id} revision ${this.revision}`,
         },
-        triggers: [cluster.cluster.id, this.revision],
         logging: "stderr",
         addPreviousOutputInEnv: false,
       },

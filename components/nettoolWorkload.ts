@@ -82,8 +82,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         metadata: { name: WORKLOAD.service, namespace: WORKLOAD.namespace },
         spec: { type: "NodePort", selector: labels, ports: [{ name: "cni", port: 80, targetPort: 80, nodePort: args.nodePort }] },
       },
-      // a node port can be held by one service only
-      { ...kubernetes, deleteBeforeReplace: true },
+      kubernetes,
     );
     const client = new Pod(
       `${name}-client`,
@@ -91,7 +90,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         metadata: { name: WORKLOAD.clientPod, namespace: WORKLOAD.namespace, labels: { run: WORKLOAD.clientPod } },
         spec: { terminationGracePeriodSeconds: 1, containers: [container] },
       },
-      { ...kubernetes, deleteBeforeReplace: true },
+      kubernetes,
     );
     // the names are there when the workload is ready
     this.names = pulumi.all([daemonSet.id, service.id, client.id]).apply(() => WORKLOAD);

@@ -36,8 +36,9 @@ export class NodePortProof extends pulumi.ComponentResource {
           CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
           CILIUM_MODES_TARGETS: targets,
           CILIUM_MODES_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
+          // what makes it run again
+          CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.cluster.id} revision ${cilium.revision} image ${workload.image}`,
         },
-        triggers: [cluster.cluster.id, cilium.revision, workload.image],
         logging: "stderr",
         addPreviousOutputInEnv: false,
       },

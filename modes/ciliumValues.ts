@@ -53,10 +53,10 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     // every packet's trace, unaggregated: the chart ignores a monitorAggregation outside bpf
     bpf: { masquerade: switches.bpfMasquerade, monitorAggregation: "none" },
     debug: { enabled: true, verbose: "datapath" },
-    image: imageValues(args.images.agent),
+    ...imageBlock(args.images.agent),
     // two operators refuse to share a node, so a single node gets one
-    operator: { replicas: Math.min(2, args.nodeCount), rollOutPods: true, image: imageValues(args.images.operator) },
-    envoy: { rollOutPods: true, image: imageValues(args.images.envoy) },
+    operator: { replicas: Math.min(2, args.nodeCount), rollOutPods: true, ...imageBlock(args.images.operator) },
+    envoy: { rollOutPods: true, ...imageBlock(args.images.envoy) },
     // agents read cilium-config only when they start: without this a changed mode never reaches them
     rollOutCiliumPods: true,
   };
@@ -92,12 +92,10 @@ function isObject(value: HelmValue | undefined): value is HelmValues {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function imageValues({ repository, tag, useDigest }: ImageOverride): HelmValues {
-  const overridden = repository !== undefined || tag !== undefined;
-  const digest = useDigest ?? (overridden ? false : undefined);
-  return {
-    ...(repository === undefined ? {} : { repository }),
-    ...(tag === undefined ? {} : { tag }),
-    ...(digest === undefined ? {} : { useDigest: digest }),
-  };
+/** The chart's image block with what is overridden; nothing when nothing is. */
+function imageBlock({ repository, tag, useDigest }: ImageOverride): HelmValues {
+  // the chart's digest belongs to the chart's own image
+  const digest = useDigest ?? (repository !== undefined || tag !== undefined ? false : undefined);
+  const given = Object.entries({ repository, tag, useDigest: digest }).filter((entry): entry is [string, string | boolean] => entry[1] !== undefined);
+  return given.length === 0 ? {} : { image: Object.fromEntries(given) };
 }

@@ -37,8 +37,8 @@ export interface ClusterNode {
 
 /** What a running cluster adds to its inputs. */
 export interface ClusterState extends ClusterInputs {
-  /** Container id of the control plane: changes whenever the cluster is made again. */
-  readonly instance: string;
+  /** Ids of the nodes' containers: others whenever the cluster is made again. */
+  readonly containers: readonly string[];
   readonly status: ClusterStatus;
   readonly nodes: readonly ClusterNode[];
   /** API server as this machine reaches it. */
@@ -66,17 +66,20 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   async diff(olds, news, log) {
     const changed = (Object.keys(news) as (keyof ClusterInputs)[]).filter((key) => !isDeepStrictEqual(olds[key], news[key]));
     const replaces: string[] = changed.filter((key) => !UPDATABLE.includes(key));
+    if (replaces.length > 0) {
+      log.warn(`The kind cluster ${olds.name} is replaced, with everything in it: ${replaces.join(", ")} cannot change in a running cluster.`);
+    }
     const status = await observe(olds).catch(() => "running" as const); // Docker being away says nothing about the cluster
     if (status === "missing") {
       log.warn(`The kind cluster ${olds.name} of this stack is gone; it will be created again.`);
-      replaces.push("instance");
+      replaces.push("containers");
     } else if (status === "incomplete" || olds.status !== "running") {
       log.warn(`The kind cluster ${olds.name} is ${olds.status === "running" ? status : olds.status}; it will be created again.`);
       replaces.push("status");
     } else if (status === "stopped") {
       log.warn(`Nodes of the kind cluster ${olds.name} are stopped; they will be started.`);
     }
-    return { changes: changed.length > 0 || replaces.length > 0 || status !== "running", replaces, deleteBeforeReplace: true };
+    return { changes: changed.length > 0 || replaces.length > 0 || status !== "running", replaces };
   },
 
   async create(inputs, log, signal) {
@@ -91,7 +94,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
       await exportKubeconfig(inputs.name, inputs.exportKubeconfig, false);
       const state = await stateOf(inputs, nodes, dnsResolvers);
       signal.throwIfAborted();
-      return { id: `${inputs.name}/${state.instance.slice(0, 12)}`, state };
+      return { id: `${inputs.name}/${state.containers[0]!.slice(0, 12)}`, state };
     } catch (error) {
       const words = await nodesLastWords(inputs.name);
       await deleteCluster(inputs.name, inputs.exportKubeconfig);
@@ -126,11 +129,12 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
 
   async delete(olds, log) {
     const nodes = await listNodes(olds.name);
-    if (nodes.length > 0 && !isOwn(nodes, olds)) {
+    if (nodes.length === 0 || isOwn(nodes, olds)) {
+      await deleteCluster(olds.name, olds.exportKubeconfig);
+    } else if (!nodes.every((node) => isMarked(node, olds))) {
       log.warn(`The kind cluster ${olds.name} that now exists was not made by this stack and is left alone.`);
-      return;
     }
-    await deleteCluster(olds.name, olds.exportKubeconfig);
+    // marked, but other containers: the cluster's replacement, whose creation has removed this one
   },
 };
 
@@ -168,18 +172,22 @@ async function preflight(): Promise<void> {
   if (problems.length > 0) throw new Error(["A kind cluster needs tools that are missing here; nothing was changed:", ...problems].join("\n"));
 }
 
-/** Remove what an interrupted creation of this stack left under the name; refuse when the name is another's. */
+/**
+ * Remove this stack's cluster of the same name: what an interrupted creation left, or the one to be replaced. The
+ * engine's own delete-before-replace is of no use here: it closes the Kubernetes provider before it deletes what is
+ * in the cluster, and fails with that (seen with Pulumi 3.259). Refuse when the name is another's.
+ */
 async function makeRoom(inputs: ClusterInputs, log: Log): Promise<void> {
   const nodes = await listNodes(inputs.name);
   if (nodes.length === 0) return;
-  if (!nodes.every((node) => node.mountPoints.includes(OWNER_DIRECTORY + inputs.owner))) {
+  if (!nodes.every((node) => isMarked(node, inputs))) {
     const names = nodes.map(({ name }) => name).join(", ");
     throw new Error(
       `A kind cluster named ${inputs.name} exists (${names}) that this stack did not make; it was not touched.\n` +
         `Set cluster.name to another name, or remove it yourself: kind delete cluster --name ${inputs.name}`,
     );
   }
-  log.info(`Removing what an interrupted run of this stack left of the kind cluster ${inputs.name}`);
+  log.status(`Removing this stack's earlier kind cluster ${inputs.name}`);
   await deleteCluster(inputs.name, inputs.exportKubeconfig);
 }
 
@@ -214,7 +222,7 @@ async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[], dnsRes
   const kubeconfig = await run("kind", ["get", "kubeconfig", "--name", inputs.name]);
   return {
     ...inputs,
-    instance: nodes[0]!.containerId,
+    containers: nodes.map(({ containerId }) => containerId),
     status: "running",
     nodes: nodes.map(clusterNode),
     endpoint: /server: (\S+)/.exec(kubeconfig)?.[1] ?? "",
@@ -231,13 +239,18 @@ async function observe(olds: ClusterState): Promise<ClusterStatus | "missing"> {
 
 function statusOf(nodes: readonly KindNode[], olds: ClusterState): ClusterStatus | "missing" {
   if (nodes.length === 0 || !isOwn(nodes, olds)) return "missing";
-  if (nodes.length !== olds.workers + 1 || !nodes.some(({ containerId }) => containerId === olds.instance)) return "incomplete";
+  if (!isDeepStrictEqual(nodes.map(({ containerId }) => containerId).sort(), [...olds.containers].sort())) return "incomplete";
   return nodes.every(({ running }) => running) ? "running" : "stopped";
 }
 
-/** Whether these nodes are the ones that this resource made: by container, or by the mark where a node was lost. */
+/** Whether these nodes are the ones of this incarnation of the cluster, or what is left of them. */
 function isOwn(nodes: readonly KindNode[], olds: ClusterState): boolean {
-  return nodes.some((node) => node.containerId === olds.instance || node.mountPoints.includes(OWNER_DIRECTORY + olds.owner));
+  return nodes.some(({ containerId }) => olds.containers.includes(containerId));
+}
+
+/** Whether a node was made by this stack, in whichever run. */
+function isMarked(node: KindNode, { owner }: ClusterInputs): boolean {
+  return node.mountPoints.includes(OWNER_DIRECTORY + owner);
 }
 
 /** Delete every node; a cluster that is gone is no error. Only an exported context is taken out of the user's kubeconfig. */

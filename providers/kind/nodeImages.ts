@@ -29,7 +29,7 @@ export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesStat
   async diff(olds, news) {
     const replaces = ["clusterName", "clusterInstance"].filter((key) => olds[key as keyof NodeImagesInputs] !== news[key as keyof NodeImagesInputs]);
     const lost = Object.values(olds.loaded).some((byNode) => Object.values(byNode).includes(""));
-    return { changes: replaces.length > 0 || lost || !isDeepStrictEqual(olds.images, news.images), replaces, deleteBeforeReplace: false };
+    return { changes: replaces.length > 0 || lost || !isDeepStrictEqual(olds.images, news.images), replaces };
   },
   async create(inputs, log, signal) {
     return { id: `${inputs.clusterName}/images`, state: await load(inputs, (message) => log.status(message), signal) };

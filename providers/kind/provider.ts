@@ -8,7 +8,7 @@ import { stackMarkHandler } from "./stackMark";
 /** What one resource type does; inputs and states are plain values, secrets unwrapped. */
 export interface ResourceHandler<Inputs, State extends Inputs> {
   check(inputs: Inputs): Promise<CheckFailure[]>;
-  diff(olds: State, news: Inputs, log: Log): Promise<{ changes: boolean; replaces: string[]; deleteBeforeReplace: boolean }>;
+  diff(olds: State, news: Inputs, log: Log): Promise<{ changes: boolean; replaces: string[] }>;
   create(inputs: Inputs, log: Log, signal: AbortSignal): Promise<{ id: string; state: State }>;
   /** The state as it is now; undefined when the resource is gone. */
   read(olds: State): Promise<State | undefined>;

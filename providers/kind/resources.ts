@@ -13,7 +13,7 @@ export class Cluster extends pulumi.CustomResource {
   declare readonly kubeconfig: pulumi.Output<string>;
 
   constructor(name: string, args: Inputs<ClusterInputs>, opts?: pulumi.CustomResourceOptions) {
-    const outputs = { instance: undefined, status: undefined, nodes: undefined, endpoint: undefined, kubeconfig: undefined, dnsResolvers: undefined };
+    const outputs = { containers: undefined, status: undefined, nodes: undefined, endpoint: undefined, kubeconfig: undefined, dnsResolvers: undefined };
     super("kind:index:Cluster", name, { ...outputs, ...args }, pulumi.mergeOptions(opts, { additionalSecretOutputs: ["kubeconfig"] }));
   }
 }

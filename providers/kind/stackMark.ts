@@ -8,7 +8,7 @@ import type { ResourceHandler } from "./provider";
  */
 export const stackMarkHandler: ResourceHandler<object, object> = {
   check: async () => [],
-  diff: async () => ({ changes: false, replaces: [], deleteBeforeReplace: false }),
+  diff: async () => ({ changes: false, replaces: [] }),
   create: async () => ({ id: randomUUID(), state: {} }),
   read: async (olds) => olds,
   update: async (_olds, news) => news,
