@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect } from "../datapath/cluster";
+import { apiErrorLine, connect } from "../datapath/cluster";
 import { nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
 import { required } from "./environment";
 
@@ -14,7 +14,7 @@ export async function awaitCilium(): Promise<void> {
   let told = "";
   for (;;) {
     const evidence = await readReadiness(cluster).catch((error: Error) => error);
-    const pending = evidence instanceof Error ? [evidence.message] : pendingReadiness(evidence, nodeCount);
+    const pending = evidence instanceof Error ? [apiErrorLine(evidence)] : pendingReadiness(evidence, nodeCount);
     if (pending.length === 0 && !(evidence instanceof Error)) {
       console.log(JSON.stringify({ nodes: nodeFacts(evidence) }));
       return;

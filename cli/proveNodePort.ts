@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { WORKLOAD } from "../modes/workload";
 import { connect } from "../datapath/cluster";
-import { askDns, askNodePort, fetchFromHere } from "../datapath/nodePortProof";
+import { askDns, askNodePorts, fetchFromHere, fetchFromPod } from "../datapath/nodePortProof";
 import { required } from "./environment";
 
 const Targets = z.array(z.object({ name: z.string(), url: z.string() }));
@@ -12,9 +12,10 @@ export async function proveNodePort(): Promise<void> {
   const targets = Targets.parse(JSON.parse(required("CILIUM_MODES_TARGETS")));
   const timeoutSeconds = Number(required("CILIUM_MODES_TIMEOUT_SECONDS"));
   const deadline = Date.now() + timeoutSeconds * 1000;
+  const client = { name: WORKLOAD.clientPod, fetch: fetchFromPod(cluster, WORKLOAD.namespace, WORKLOAD.clientPod) };
   const answers = (
     await Promise.all([
-      ...targets.map((target) => askNodePort(target, fetchFromHere, deadline)),
+      askNodePorts(targets, fetchFromHere, client, deadline),
       askDns(cluster, WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`, deadline),
     ])
   ).flat();

@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
-import { AppsV1Api, CoreV1Api, CustomObjectsApi, Exec, KubeConfig, type V1DaemonSet, type V1Deployment, type V1Node, type V1Pod, type V1Status } from "@kubernetes/client-node";
+import { ApiException, AppsV1Api, CoreV1Api, CustomObjectsApi, Exec, KubeConfig, type V1DaemonSet, type V1Deployment, type V1Node, type V1Pod, type V1Status } from "@kubernetes/client-node";
 
 /** What a command in a pod left. */
 export interface ExecResult {
@@ -35,8 +35,13 @@ export function connect(kubeconfig: string): ClusterReader {
     daemonSet: (namespace, name) => apps.readNamespacedDaemonSet({ namespace, name }),
     deployment: (namespace, name) => apps.readNamespacedDeployment({ namespace, name }),
     ciliumPodCidrs: async () => {
-      const list = (await custom.listClusterCustomObject({ group: "cilium.io", version: "v2", plural: "ciliumnodes" })) as CiliumNodeList;
-      return new Map(list.items.map(({ metadata, spec }) => [metadata.name, spec.ipam?.podCIDRs ?? []]));
+      const nodes = custom.listClusterCustomObject({ group: "cilium.io", version: "v2", plural: "ciliumnodes" }) as Promise<CiliumNodeList>;
+      // the operator defines the kind of object only when it starts
+      const { items } = await nodes.catch((error: unknown) => {
+        if (error instanceof ApiException && error.code === 404) return { items: [] };
+        throw error;
+      });
+      return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.ipam?.podCIDRs ?? []]));
     },
     exec: (namespace, pod, container, command) => execIn(new Exec(config), namespace, pod, container, command),
   };
@@ -44,6 +49,13 @@ export function connect(kubeconfig: string): ClusterReader {
 
 interface CiliumNodeList {
   items: { metadata: { name: string }; spec: { ipam?: { podCIDRs?: string[] } } }[];
+}
+
+/** An API server's refusal in one line; the client's own message holds the whole response. */
+export function apiErrorLine(error: Error): string {
+  if (!(error instanceof ApiException)) return error.message;
+  const body: unknown = error.body;
+  return `the API server answered ${error.code}: ${typeof body === "string" ? body.trim() : JSON.stringify(body)}`;
 }
 
 async function execIn(exec: Exec, namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult> {

@@ -7,6 +7,20 @@ export interface NodePortTarget {
   readonly url: string;
 }
 
+/**
+ * Ask every node's NodePort from this machine; where this machine reaches none of them (Docker's own virtual machine
+ * is between), from a pod.
+ */
+export async function askNodePorts(targets: readonly NodePortTarget[], here: Fetch, pod: { readonly name: string; readonly fetch: Fetch }, deadline: number): Promise<Answer[]> {
+  const direct = await Promise.all(targets.map((target) => askNodePort(target, here, deadline)));
+  if (direct.some(({ ok }) => ok)) return direct;
+  const fromPod = await Promise.all(targets.map((target) => askNodePort(target, pod.fetch, 0)));
+  return fromPod.map((answer, index) => ({
+    ...answer,
+    question: `${answer.question} (from pod ${pod.name}; this machine: ${direct[index]!.said})`,
+  }));
+}
+
 /** What asking one target brought. */
 export interface Answer {
   readonly question: string;
@@ -65,6 +79,15 @@ export const fetchFromHere: Fetch = async (url) => {
   if (response.status !== 200) throw new Error(`status ${response.status}`);
   return response.text();
 };
+
+/** Fetch from a pod of the cluster. */
+export function fetchFromPod(cluster: ClusterReader, namespace: string, pod: string): Fetch {
+  return async (url) => {
+    const { exitCode, stdout, stderr } = await cluster.exec(namespace, pod, "nettool", ["curl", "-sS", "--fail", "--max-time", String(REQUEST_SECONDS), url]);
+    if (exitCode !== 0) throw new Error(stderr.trim() || `curl ended with exit code ${exitCode}`);
+    return stdout;
+  };
+}
 
 function reasonOf(error: Error): string {
   const cause = error.cause instanceof Error ? error.cause.message : undefined;

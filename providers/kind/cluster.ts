@@ -91,7 +91,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
       await createNodes(inputs, log, signal);
       const nodes = await listNodes(inputs.name);
       const dnsResolvers = await prepare(inputs, nodes, log);
-      await exportKubeconfig(inputs.name, inputs.exportKubeconfig, false);
+      if (inputs.exportKubeconfig) await addContext(inputs.name);
       const state = await stateOf(inputs, nodes, dnsResolvers);
       signal.throwIfAborted();
       return { id: `${inputs.name}/${state.containers[0]!.slice(0, 12)}`, state };
@@ -123,7 +123,8 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
       dnsResolvers = await resolversFor(news.dnsForward, news.nativeRoutingCIDR, log);
       await setCoreDnsForward(controlPlaneName(news.name), dnsResolvers);
     }
-    await exportKubeconfig(news.name, news.exportKubeconfig, olds.exportKubeconfig);
+    if (news.exportKubeconfig) await addContext(news.name);
+    if (!news.exportKubeconfig && olds.exportKubeconfig) await removeContext(news.name, log);
     return stateOf(news, await listNodes(news.name), dnsResolvers);
   },
 
@@ -262,13 +263,15 @@ async function deleteCluster(name: string, exported: boolean): Promise<void> {
   }
 }
 
-/** Write kind's context into the user's kubeconfig, or take it out again. */
-async function exportKubeconfig(name: string, wanted: boolean, present: boolean): Promise<void> {
-  if (wanted) await run("kind", ["export", "kubeconfig", "--name", name]);
-  if (!wanted && present) {
-    for (const entry of ["context", "cluster", "user"]) {
-      await run("kubectl", ["config", entry === "context" ? "delete-context" : `delete-${entry}`, `kind-${name}`]).catch(() => undefined);
-    }
+/** Write the context `kind-<name>` into the user's kubeconfig. */
+async function addContext(name: string): Promise<void> {
+  await run("kind", ["export", "kubeconfig", "--name", name]);
+}
+
+/** Take the context `kind-<name>` out of the user's kubeconfig again, while the cluster stays. */
+async function removeContext(name: string, log: Log): Promise<void> {
+  for (const command of ["delete-context", "delete-cluster", "delete-user"]) {
+    await run("kubectl", ["config", command, `kind-${name}`]).catch((error: Error) => log.warn(`The kubeconfig still has the context kind-${name}. ${error.message}`));
   }
 }
 

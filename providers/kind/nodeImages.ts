@@ -22,8 +22,8 @@ export interface NodeImagesState extends NodeImagesInputs {
 /** The resource `kind:index:NodeImages`. */
 export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesState> = {
   async check({ images }) {
-    return (images ?? [])
-      .filter((image) => typeof image === "string" && image.includes("@"))
+    return images
+      .filter((image) => image.includes("@"))
       .map((image) => ({ property: "images", reason: `${image}: an image with a digest cannot be loaded into nodes; name its tag` }));
   },
   async diff(olds, news) {

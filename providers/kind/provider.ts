@@ -7,6 +7,7 @@ import { stackMarkHandler } from "./stackMark";
 
 /** What one resource type does; inputs and states are plain values, secrets unwrapped. */
 export interface ResourceHandler<Inputs, State extends Inputs> {
+  /** In a preview, a value that another resource has yet to give is a text without meaning. */
   check(inputs: Inputs): Promise<CheckFailure[]>;
   diff(olds: State, news: Inputs, log: Log): Promise<{ changes: boolean; replaces: string[] }>;
   create(inputs: Inputs, log: Log, signal: AbortSignal): Promise<{ id: string; state: State }>;
@@ -23,9 +24,8 @@ const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
   "kind:index:StackMark": stackMarkHandler,
 };
 
-/** The marker of secrets and the marker of values unknown in a preview, in the engine's property bags. */
+/** The key by which the engine's property bags wrap a secret. */
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
-const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 type Bag = Record<string, unknown>;
 
@@ -41,9 +41,7 @@ export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Pr
     version: "0.1.0",
     schema: JSON.stringify({ name: "kind", version: "0.1.0" }),
     async check(urn, _olds, news: Bag) {
-      const inputs = plain(news) as Bag;
-      // a value that is unknown until another resource exists is checked when it is known
-      return { inputs: news, failures: hasUnknown(inputs) ? [] : await handler(urn).check(inputs) };
+      return { inputs: news, failures: await handler(urn).check(plain(news)) };
     },
     async diff(_id, urn, olds: Bag, news: Bag): Promise<DiffResult> {
       return handler(urn).diff(plain(olds), plain(news), logFor(urn));
@@ -87,11 +85,6 @@ export function plain(value: unknown): unknown {
   const bag = value as Bag;
   if (SIGNATURE in bag) return plain(bag["value"]);
   return Object.fromEntries(Object.entries(bag).map(([key, inner]) => [key, plain(inner)]));
-}
-
-function hasUnknown(value: unknown): boolean {
-  if (typeof value === "object" && value !== null) return Object.values(value).some(hasUnknown);
-  return value === UNKNOWN;
 }
 
 /** Messages that the engine shows with the resource. */

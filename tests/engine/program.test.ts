@@ -1,0 +1,92 @@
+import { describeIf, engineMissing, TestProject } from "../support/project";
+
+interface PreviewStep {
+  op: string;
+  urn: string;
+  newState?: { type: string; deletedWith?: string; parent?: string; inputs?: Record<string, unknown> };
+}
+
+const nameOf = (urn: string) => urn.split("::").pop()!;
+
+describeIf(engineMissing(), "the program under the real engine", () => {
+  let project: TestProject;
+  beforeAll(async () => {
+    project = new TestProject();
+    for (const stack of ["ebpf", "replacement", "kubeproxy"]) {
+      project.configure(stack, { "cilium.chart": "./tests/engine/chart", "nettool.image": "nettool:test" });
+      await project.succeed("stack", "init", stack);
+    }
+  });
+  afterAll(() => project.remove());
+
+  const preview = (stack: string) => project.json<{ steps: PreviewStep[] }>("preview", "--json", "-s", stack).steps;
+
+  it.each([
+    { stack: "ebpf", kubeProxyMode: "none", kubeProxyReplacement: "true", masquerade: true },
+    { stack: "replacement", kubeProxyMode: "none", kubeProxyReplacement: "true", masquerade: false },
+    { stack: "kubeproxy", kubeProxyMode: "iptables", kubeProxyReplacement: "false", masquerade: false },
+  ])("previews $stack before any cluster exists", ({ stack, kubeProxyMode, kubeProxyReplacement, masquerade }) => {
+    const steps = preview(stack);
+    expect(steps.map(({ op }) => op)).toEqual(steps.map(() => "create"));
+    const inputs = (name: string) => steps.find(({ urn }) => nameOf(urn) === name)!.newState!.inputs!;
+    expect(inputs("cluster-nodes")).toMatchObject({ name: `cilium-modes-${stack}`, kubeProxyMode, workers: 2 });
+    expect(inputs("cilium-release")).toMatchObject({ name: "cilium", namespace: "kube-system", values: { kubeProxyReplacement, bpf: { masquerade } } });
+    expect(inputs("nettool-service")).toMatchObject({ metadata: { name: "serversvc" }, spec: { type: "NodePort", ports: [{ port: 80, nodePort: 32000 }] } });
+  });
+
+  it("gives every resource in the cluster deletedWith the cluster, so that destroy needs no API server", () => {
+    const steps = preview("ebpf");
+    const inCluster = steps.filter(({ newState }) => /^(kubernetes:|command:|kind:index:NodeImages)/.test(newState!.type));
+    expect(inCluster.map(({ urn }) => nameOf(urn)).sort()).toEqual([
+      "cilium-ready",
+      "cilium-release",
+      "nettool-client",
+      "nettool-node-images",
+      "nettool-server",
+      "nettool-service",
+      "proof-answers",
+    ]);
+    for (const { urn, newState } of inCluster) expect([nameOf(urn), nameOf(newState!.deletedWith ?? "")]).toEqual([nameOf(urn), "cluster-nodes"]);
+  });
+
+  it("puts every resource into its component", () => {
+    const parents = Object.fromEntries(preview("ebpf").map(({ urn, newState }) => [nameOf(urn), nameOf(newState!.parent ?? "")]));
+    expect(parents).toMatchObject({
+      "cluster-mark": "cluster",
+      "cluster-nodes": "cluster",
+      "cluster-kubernetes": "cluster",
+      "cilium-release": "cilium",
+      "nettool-server": "nettool",
+      "proof-answers": "proof",
+    });
+  });
+
+  it("tells five mistakes in one message with five lines, without a stack trace, and creates nothing", async () => {
+    await project.succeed("stack", "init", "mistakes");
+    project.configure("mistakes", {
+      tunel: "disabled",
+      kubeProxyReplacement: "maybe",
+      "bpf.masquerade": "yes",
+      cluster: { workers: 99, podCidr: "10.0.0.1/16" },
+    });
+    const { code, output } = await project.pulumi("up", "--yes", "-s", "mistakes");
+    expect(code).not.toBe(0);
+    const diagnostics = output.slice(output.indexOf("Diagnostics:"));
+    const lines = diagnostics.split("\n").filter((line) => /^\s+- /.test(line)).map((line) => line.trim());
+    expect(lines).toHaveLength(5);
+    for (const key of ["tunel", "kubeProxyReplacement", "bpf.masquerade", "cluster.workers", "cluster.podCidr"]) {
+      expect(lines.filter((line) => line.startsWith(`- ${key}:`))).toHaveLength(1);
+    }
+    expect(lines.find((line) => line.startsWith("- tunel:"))).toContain('did you mean "tunnel"?');
+    expect(output).not.toMatch(/\n\s+at .*\.ts/);
+    expect(project.json<{ deployment: { resources?: unknown[] } }>("stack", "export", "-s", "mistakes").deployment.resources ?? []).toHaveLength(0);
+  });
+
+  it("says that a change of kubeProxyReplacement replaces nothing while there is no cluster, and shows the new kube-proxy mode", async () => {
+    await project.succeed("config", "set", "bpf.masquerade", "false", "-s", "ebpf");
+    await project.succeed("config", "set", "kubeProxyReplacement", "false", "-s", "ebpf");
+    const cluster = preview("ebpf").find(({ urn }) => nameOf(urn) === "cluster-nodes")!;
+    expect(cluster.op).toBe("create");
+    expect(cluster.newState!.inputs).toMatchObject({ kubeProxyMode: "iptables", dnsForward: "node" });
+  });
+});

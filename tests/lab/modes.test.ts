@@ -1,0 +1,53 @@
+import { MODE_CONTRACTS, ROUTING_MODES } from "../../modes/contract";
+import { parseStackOutputs } from "../../outputs";
+import { agentStatuses, dockerTraces, kubectl, labMissing, LabProject } from "../support/lab";
+import { describeIf } from "../support/project";
+
+describeIf(labMissing(), "a stack on a real cluster", () => {
+  let project: LabProject;
+  const stacks: string[] = [];
+  beforeAll(() => (project = new LabProject()));
+  afterAll(() => project.close(...stacks));
+
+  it.each(ROUTING_MODES)(
+    "%s comes up in its mode, changes nothing when repeated, and leaves nothing",
+    async (mode) => {
+      const volumesBefore = dockerTraces("none").volumes;
+      stacks.push(mode);
+      const cluster = await project.addStack(mode);
+      await project.succeed("up", "--yes", "--skip-preview", "-s", mode);
+
+      const { kubeProxyReplacement, hostRouting, masquerading } = MODE_CONTRACTS[mode].status;
+      const statuses = agentStatuses(cluster);
+      expect(statuses).toHaveLength(3);
+      for (const status of statuses) {
+        expect(status["kube-proxy-replacement"].mode).toBe(kubeProxyReplacement);
+        expect(status.routing).toEqual(expect.objectContaining({ "inter-host-routing-mode": "Native", "intra-host-routing-mode": hostRouting }));
+        expect(status.masquerading.mode).toBe(masquerading);
+      }
+      const kubeProxies = kubectl(cluster, "-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy", "-o", "name").split("\n").filter(Boolean);
+      expect(kubeProxies).toHaveLength(mode === "kubeproxy" ? 3 : 0);
+
+      const outputs = parseStackOutputs(mode, project.json("stack", "output", "--json", "--show-secrets", "-s", mode));
+      expect(outputs).toMatchObject({ mode, clusterName: cluster });
+      expect(outputs.nodes.map(({ role }) => role)).toEqual(["control-plane", "worker", "worker"]);
+      for (const { podCidrs } of outputs.nodes) expect(podCidrs).toEqual([expect.stringMatching(/^10\.0\.\d+\.0\/24$/)]);
+      expect(outputs.nodePortUrls).toHaveLength(3);
+      for (const url of outputs.nodePortUrls) {
+        expect(await (await fetch(url)).text()).toMatch(/^PodName: nettool-\w+ \| PodIP: eth0 10\.0\.\d+\.\d+\/32$/m);
+      }
+      // no taint keeps the workload from the control plane
+      const places = kubectl(cluster, "get", "pods", "-l", "app=nettool", "-o", "jsonpath={.items[*].spec.nodeName}").split(" ");
+      expect(places.sort()).toEqual(outputs.nodes.map(({ name }) => name).sort());
+
+      await project.succeed("preview", "--expect-no-changes", "-s", mode);
+      expect(await project.succeed("up", "--yes", "-s", mode)).toMatch(/Resources:\s+\d+ unchanged/);
+
+      await project.succeed("destroy", "--yes", "-s", mode);
+      expect(dockerTraces(cluster)).toEqual({ containers: [], attached: [], volumes: volumesBefore });
+      const { deployment } = project.json<{ deployment: { resources?: unknown[] } }>("stack", "export", "-s", mode);
+      expect(deployment.resources ?? []).toEqual([]);
+    },
+    600_000,
+  );
+});

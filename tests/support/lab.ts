@@ -1,0 +1,75 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
+import { engineMissing, missingPrograms, TestProject } from "./project";
+
+/** Prefix of the clusters that tests make; whoever cleans up finds them by it. */
+export const CLUSTER_PREFIX = "cmtest-";
+
+/** What the laboratory tests need and what is missing of it; empty when they can run. */
+export function labMissing(): string[] {
+  const missing = [...engineMissing(), ...missingPrograms("docker", "kind")];
+  if (!missing.includes("docker") && spawnSync("docker", ["version"]).status !== 0) missing.push("running Docker daemon");
+  if (!process.env["CILIUM_MODES_LAB_SETTINGS"]) missing.push("CILIUM_MODES_LAB_SETTINGS");
+  return missing;
+}
+
+/** The settings that make a cluster on this machine: node image, chart, images. */
+function labSettings(): HelmValues {
+  return JSON.parse(readFileSync(process.env["CILIUM_MODES_LAB_SETTINGS"]!, "utf8")) as HelmValues;
+}
+
+/** A project whose stacks can be brought up on this machine. */
+export class LabProject extends TestProject {
+  /** Make a stack with these settings on top of the laboratory's; returns its cluster's name. */
+  async addStack(stack: string, settings: HelmValues = {}): Promise<string> {
+    const name = `${CLUSTER_PREFIX}${stack}`;
+    this.configure(stack, mergeValues(mergeValues(labSettings(), { cluster: { name } }), settings) as Record<string, unknown>);
+    await this.succeed("stack", "init", stack);
+    return name;
+  }
+
+  /** Destroy every stack, whatever state it is in, and remove the project. */
+  async close(...stacks: string[]): Promise<void> {
+    for (const stack of stacks) {
+      await this.pulumi("cancel", "--yes", "-s", stack);
+      await this.pulumi("destroy", "--yes", "--skip-preview", "-s", stack);
+      removeCluster(`${CLUSTER_PREFIX}${stack}`);
+    }
+    this.remove();
+  }
+}
+
+/** Run kubectl in a cluster's control plane and return what it printed. */
+export function kubectl(cluster: string, ...args: string[]): string {
+  return execFileSync("docker", ["exec", `${cluster}-control-plane`, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", ...args], { encoding: "utf8" });
+}
+
+/** Effective status of every agent, as `cilium-dbg status -o json` gives it. */
+export function agentStatuses(cluster: string): AgentStatus[] {
+  const pods = kubectl(cluster, "-n", "kube-system", "get", "pods", "-l", "k8s-app=cilium", "-o", "name").trim().split("\n");
+  return pods.map((pod) => JSON.parse(kubectl(cluster, "-n", "kube-system", "exec", pod, "-c", "cilium-agent", "--", "cilium-dbg", "status", "-o", "json")) as AgentStatus);
+}
+
+export interface AgentStatus {
+  readonly "kube-proxy-replacement": { readonly mode: string };
+  readonly routing: { readonly "inter-host-routing-mode": string; readonly "intra-host-routing-mode": string };
+  readonly masquerading: { readonly mode: string };
+}
+
+/** Everything in Docker that belongs to a cluster: its containers, and how many volumes and network members there are. */
+export function dockerTraces(cluster: string) {
+  const lines = (...args: string[]) => execFileSync("docker", args, { encoding: "utf8" }).split("\n").filter(Boolean);
+  const attached = lines("network", "inspect", "kind", "--format", "{{range .Containers}}{{println .Name}}{{end}}");
+  return {
+    containers: lines("ps", "--all", "--filter", `label=io.x-k8s.kind.cluster=${cluster}`, "--format", "{{.Names}}"),
+    attached: attached.filter((name) => name.startsWith(`${cluster}-`)),
+    volumes: lines("volume", "ls", "--quiet").sort(),
+  };
+}
+
+/** Remove a cluster's nodes behind Pulumi's back. */
+export function removeCluster(cluster: string): void {
+  const ids = execFileSync("docker", ["ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${cluster}`], { encoding: "utf8" }).split("\n").filter(Boolean);
+  if (ids.length > 0) execFileSync("docker", ["rm", "--force", "--volumes", ...ids]);
+}

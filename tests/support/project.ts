@@ -1,0 +1,100 @@
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+
+const ROOT = resolve(__dirname, "../..");
+
+/** The PATH without npm's own folders: there `pulumi` is a package that would download the CLI. */
+const PATH = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => !folder.endsWith("node_modules/.bin"));
+
+/** What a finished Pulumi command left. */
+export interface Finished {
+  readonly code: number | null;
+  /** Standard output and error as a user sees them. */
+  readonly output: string;
+}
+
+/** Settings of a stack, as they stand below its project in Pulumi.<stack>.yaml. */
+export type StackSettings = Readonly<Record<string, unknown>>;
+
+/** A copy of the project in a folder of its own, with an own state, so that tests leave the checkout alone. */
+export class TestProject {
+  readonly directory = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+  private readonly environment: NodeJS.ProcessEnv;
+
+  constructor(environment: NodeJS.ProcessEnv = {}) {
+    for (const entry of readdirSync(ROOT)) {
+      if (["node_modules", ".git", ".cilium-modes"].includes(entry)) continue;
+      cpSync(join(ROOT, entry), join(this.directory, entry), { recursive: true });
+    }
+    symlinkSync(join(ROOT, "node_modules"), join(this.directory, "node_modules"));
+    const state = join(this.directory, ".state");
+    mkdirSync(state);
+    this.environment = {
+      ...process.env,
+      PATH: PATH.join(delimiter),
+      PULUMI_BACKEND_URL: `file://${state}`,
+      PULUMI_CONFIG_PASSPHRASE: "",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      ...environment,
+    };
+  }
+
+  /** Add settings to a stack's own file; dotted keys as `pulumi config set` takes them. */
+  configure(stack: string, settings: StackSettings): void {
+    const file = join(this.directory, `Pulumi.${stack}.yaml`);
+    const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+    const lines = Object.entries(settings).map(([key, value]) => `  cilium-modes:${key}: ${JSON.stringify(value)}\n`);
+    writeFileSync(file, `config:\n${lines.join("")}${text.replace(/^config:\n/m, "")}`);
+  }
+
+  /** Run a Pulumi command to its end. */
+  async pulumi(...args: string[]): Promise<Finished> {
+    const child = this.start(...args);
+    let output = "";
+    child.stdout!.on("data", (chunk) => (output += chunk));
+    child.stderr!.on("data", (chunk) => (output += chunk));
+    const code = await new Promise<number | null>((done) => child.once("close", (exit) => done(exit)));
+    return { code, output };
+  }
+
+  /** Run a Pulumi command that must succeed, and return what it printed. */
+  async succeed(...args: string[]): Promise<string> {
+    const { code, output } = await this.pulumi(...args);
+    if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${String(code)}:\n${output}`);
+    return output;
+  }
+
+  /** The standard output of a Pulumi command, parsed as JSON. */
+  json<T>(...args: string[]): T {
+    const { stdout, stderr, status } = spawnSync("pulumi", args, { cwd: this.directory, env: this.environment, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+    if (status !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${String(status)}:\n${stderr}${stdout}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Start a Pulumi command in a process group of its own. */
+  start(...args: string[]): ChildProcess {
+    return spawn("pulumi", [...args, "--non-interactive"], { cwd: this.directory, env: this.environment, detached: true });
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** The programs among these that are not on the PATH. */
+export function missingPrograms(...programs: string[]): string[] {
+  return programs.filter((program) => !PATH.some((folder) => existsSync(join(folder, program))));
+}
+
+/** What the engine tests need and what is missing of it; empty when they can run. */
+export function engineMissing(): string[] {
+  return missingPrograms("pulumi", "pulumi-language-nodejs", "pulumi-resource-kubernetes", "pulumi-resource-command", "pulumi-resource-docker");
+}
+
+/** `describe`, or a skipped one whose name says why. */
+export function describeIf(missing: readonly string[], name: string, body: () => void): void {
+  if (missing.length === 0) describe(name, body);
+  else describe.skip(`${name} (skipped: no ${missing.join(", ")} here)`, body);
+}
