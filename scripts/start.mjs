@@ -1,0 +1,40 @@
+// npm start [-- <stack>]: from a fresh machine to a stack that has been brought up and has answered.
+import { downloadKind } from "./kind.mjs";
+import { missingForStart } from "./preflight.mjs";
+import { installDependencies, isLoggedIn, onPath, runPulumi } from "./project.mjs";
+
+const stack = process.argv[2] ?? "ebpf";
+
+process.exitCode = await start();
+
+async function start() {
+  const missing = await missingForStart(stack);
+  if (missing.length > 0) {
+    console.error(["This machine lacks what cannot be obtained from here; nothing was started:", ...missing.map((line) => `  - ${line}`)].join("\n"));
+    return 1;
+  }
+  if (installDependencies() !== 0) return 1;
+  if (!onPath("kind")) {
+    try {
+      await downloadKind();
+    } catch (error) {
+      console.error(`kind could not be obtained: ${error.message}`);
+      return 1;
+    }
+  }
+  if (!isLoggedIn()) console.log("Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state, without a passphrase");
+  const code = (await runPulumi(["stack", "select", "--create", stack])) || (await runPulumi(["up", "--yes", "--stack", stack]));
+  if (code === 0) {
+    console.log(
+      [
+        "",
+        `The stack ${stack} is up, and its NodePort answers on every node. What next:`,
+        `  npm run pulumi -- stack output -s ${stack}`,
+        `  npm run --silent pulumi -- stack output kubeconfig --show-secrets -s ${stack} > kubeconfig.yaml`,
+        `  npm run pulumi -- preview -s ${stack}`,
+        `  npm run pulumi -- destroy -s ${stack}`,
+      ].join("\n"),
+    );
+  }
+  return code;
+}

@@ -1,0 +1,45 @@
+// npm test [-- <jest's arguments>]: type check, lint and tests, and one closing line that counts them all.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { installDependencies, ROOT } from "./project.mjs";
+
+const scratch = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+if (installDependencies() === 0) {
+  count("type check", run("tsc", "-p", "."));
+  count("lint", run("eslint", "."));
+  const report = join(scratch, "jest.json");
+  run("jest", "--json", `--outputFile=${report}`, ...process.argv.slice(2));
+  addJest(report);
+} else {
+  count("npm ci", 1);
+}
+rmSync(scratch, { recursive: true, force: true });
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+
+function run(program, ...args) {
+  // jest's JSON goes to its file as well as to standard output, where only the file's copy is wanted
+  const stdio = ["ignore", program === "jest" ? "ignore" : "inherit", "inherit"];
+  return spawnSync(process.execPath, [join(ROOT, "node_modules", ".bin", program), ...args], { cwd: ROOT, stdio }).status ?? 1;
+}
+
+function count(name, code) {
+  total[code === 0 ? "passed" : "failed"] += 1;
+  console.log(`${name}: ${code === 0 ? "passed" : "failed"}`);
+}
+
+function addJest(report) {
+  try {
+    const result = JSON.parse(readFileSync(report, "utf8"));
+    total.passed += result.numPassedTests;
+    // a file that could not run has no tests of its own to fail
+    total.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
+    total.skipped += result.numPendingTests + result.numTodoTests;
+  } catch {
+    count("jest, which ended without a report,", 1);
+  }
+}
