@@ -33,11 +33,11 @@ const kubeProxyReplacement = z.union([z.boolean(), z.string()], { error: "must b
   if (mapped !== undefined) return mapped;
   const reason =
     value === "partial"
-      ? 'had a meaning up to Cilium 1.15 only; use true or false, got "partial"'
+      ? 'had a meaning up to Cilium 1.15 only; use true or false'
       : value === "probe"
-        ? 'had a meaning up to Cilium 1.13.3 only; use true or false, got "probe"'
-        : `must be true or false (or Cilium's older words strict and disabled), got ${JSON.stringify(value)}`;
-  context.addIssue({ code: "custom", message: reason, input: undefined });
+        ? 'had a meaning up to Cilium 1.13.3 only; use true or false'
+        : "must be true or false (or Cilium's older words strict and disabled)";
+  context.addIssue({ code: "custom", message: reason });
   return z.NEVER;
 });
 
@@ -100,8 +100,8 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
          */
         name: text
           .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, "must consist of a-z, 0-9 and inner dashes")
-          .max(32, "must have at most 32 characters; set cluster.name to a shorter one")
-          .default(`${project}-${stack}`.toLowerCase()),
+          .refine((name) => name.length <= 32, { error: ({ input }) => `${String(input)} has more than 32 characters; set cluster.name to a shorter one` })
+          .prefault(`${project}-${stack}`.toLowerCase()),
         /** One of the versions whose node image is known by digest. */
         kubernetesVersion: z
           .enum(Object.keys(NODE_IMAGES) as [string, ...string[]], {

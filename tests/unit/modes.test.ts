@@ -1,0 +1,177 @@
+import fc from "fast-check";
+import { contains, ipv4CidrProblem, overlap, parseIpv4Cidr } from "../../modes/cidr";
+import { ciliumImageReferences, ciliumValues, mergeValues, type CiliumValuesArgs, type HelmValues } from "../../modes/ciliumValues";
+import { MODE_CONTRACTS, ROUTING_MODES, routingModeOf, TUNNELS } from "../../modes/contract";
+import { hostsToml, kindConfig } from "../../modes/kindConfig";
+import { DEFAULT_KUBERNETES_VERSION, NODE_IMAGES } from "../../modes/releases";
+
+const ARGS: CiliumValuesArgs = {
+  mode: "ebpf",
+  tunnel: "disabled",
+  clusterName: "c1",
+  nodeCount: 3,
+  podCidr: "10.0.0.0/16",
+  nativeRoutingCIDR: "10.0.0.0/8",
+  images: { agent: {}, operator: {}, envoy: {} },
+  extraValues: {},
+};
+
+const CASES = ROUTING_MODES.flatMap((mode) => TUNNELS.map((tunnel) => ({ mode, tunnel })));
+
+describe("Cilium's values", () => {
+  it("are these for the mode ebpf, and nothing else", () => {
+    expect(ciliumValues(ARGS)).toEqual({
+      cluster: { name: "c1" },
+      k8sServiceHost: "c1-control-plane",
+      k8sServicePort: 6443,
+      kubeProxyReplacement: "true",
+      routingMode: "native",
+      ipv4NativeRoutingCIDR: "10.0.0.0/8",
+      autoDirectNodeRoutes: true,
+      ipam: { mode: "cluster-pool", operator: { clusterPoolIPv4PodCIDRList: ["10.0.0.0/16"], clusterPoolIPv4MaskSize: 24 } },
+      bpf: { masquerade: true, monitorAggregation: "none" },
+      debug: { enabled: true, verbose: "datapath" },
+      operator: { replicas: 2, rollOutPods: true },
+      envoy: { rollOutPods: true },
+      rollOutCiliumPods: true,
+    });
+  });
+
+  it.each(CASES)("agree with kind's configuration and the contract in mode $mode, tunnel $tunnel", ({ mode, tunnel }) => {
+    const values = ciliumValues({ ...ARGS, mode, tunnel });
+    const { kubeProxyMode, status } = MODE_CONTRACTS[mode];
+    expect(kubeProxyMode === "none").toBe(values["kubeProxyReplacement"] === "true");
+    expect(status.kubeProxyReplacement === "True").toBe(values["kubeProxyReplacement"] === "true");
+    expect(status.masquerading === "BPF").toBe((values["bpf"] as HelmValues)["masquerade"]);
+    expect(status.hostRouting === "BPF" && values["kubeProxyReplacement"] === "false").toBe(false);
+    expect([values["routingMode"], values["tunnelProtocol"], values["autoDirectNodeRoutes"], values["ipv4NativeRoutingCIDR"]]).toEqual(
+      tunnel === "disabled" ? ["native", undefined, true, "10.0.0.0/8"] : ["tunnel", tunnel, false, undefined],
+    );
+  });
+
+  it("never ask for more operators than there are nodes to put them on", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 21 }), (nodeCount) => {
+        const { replicas } = ciliumValues({ ...ARGS, nodeCount })["operator"] as { replicas: number };
+        return replicas >= 1 && replicas <= nodeCount && replicas <= 2;
+      }),
+    );
+  });
+
+  it("take extra values last, key by key", () => {
+    const values = ciliumValues({ ...ARGS, extraValues: { bpf: { masquerade: false }, l7Proxy: false, ipam: "replaced" } });
+    expect(values).toMatchObject({ bpf: { masquerade: false, monitorAggregation: "none" }, l7Proxy: false, ipam: "replaced" });
+  });
+
+  it("leave the chart's digest out exactly when an image is overridden and nothing is said of digests", () => {
+    const image = (agent: CiliumValuesArgs["images"]["agent"]) => ciliumValues({ ...ARGS, images: { ...ARGS.images, agent } })["image"];
+    expect(image({})).toBeUndefined();
+    expect(image({ tag: "t" })).toEqual({ tag: "t", useDigest: false });
+    expect(image({ repository: "r", useDigest: true })).toEqual({ repository: "r", useDigest: true });
+    expect(image({ useDigest: false })).toEqual({ useDigest: false });
+  });
+
+  it("name the images that the nodes will ask for", () => {
+    expect(ciliumImageReferences("1.20.2", { agent: {}, operator: {} })).toEqual(["quay.io/cilium/cilium:v1.20.2", "quay.io/cilium/operator-generic:v1.20.2"]);
+    expect(ciliumImageReferences("1.20.2", { agent: { repository: "a/c", tag: "x" }, operator: { repository: "a/o" } })).toEqual(["a/c:x", "a/o-generic:v1.20.2"]);
+  });
+
+  it("merge as Helm does: nothing added changes nothing, merging twice is merging once, lists are replaced", () => {
+    const values = fc.object({ maxDepth: 3, values: [fc.boolean(), fc.string(), fc.integer()] }) as fc.Arbitrary<HelmValues>;
+    fc.assert(fc.property(values, (a) => expect(mergeValues(a, {})).toEqual(a)));
+    fc.assert(fc.property(values, values, (a, b) => expect(mergeValues(mergeValues(a, b), b)).toEqual(mergeValues(a, b))));
+    expect(mergeValues({ a: [1, 2], b: { c: 1 } }, { a: [3], b: null })).toEqual({ a: [3], b: null });
+  });
+});
+
+describe("the routing modes", () => {
+  it("are made by their switches, and masquerading in BPF beside kube-proxy is none", () => {
+    for (const mode of ROUTING_MODES) expect(routingModeOf(MODE_CONTRACTS[mode].switches)).toBe(mode);
+    expect(routingModeOf({ kubeProxyReplacement: false, bpfMasquerade: true })).toBeUndefined();
+  });
+});
+
+describe("kind's configuration", () => {
+  it("has no CNI, the mode's kube-proxy, every mount on every node, and port mappings on their node", () => {
+    const mount = { hostPath: "/h", containerPath: "/c" };
+    const config = kindConfig({
+      name: "c1",
+      nodeImage: "img",
+      workers: 2,
+      kubeProxyMode: "none",
+      podCidr: "10.0.0.0/16",
+      serviceCidr: "10.96.0.0/16",
+      mounts: [mount],
+      portMappings: [{ node: "worker-2", containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" }],
+      certsDirectory: false,
+    });
+    const node = (role: string, extraPortMappings: object[] = []) => ({ role, image: "img", extraMounts: [{ ...mount, readOnly: false }], extraPortMappings });
+    expect(config).toEqual({
+      kind: "Cluster",
+      apiVersion: "kind.x-k8s.io/v1alpha4",
+      name: "c1",
+      networking: { disableDefaultCNI: true, kubeProxyMode: "none", podSubnet: "10.0.0.0/16", serviceSubnet: "10.96.0.0/16" },
+      nodes: [node("control-plane"), node("worker"), node("worker", [{ containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" }])],
+    });
+  });
+
+  it("points every version of containerd's configuration at certs.d", () => {
+    const patches = kindConfig({
+      name: "c",
+      nodeImage: "i",
+      workers: 0,
+      kubeProxyMode: "none",
+      podCidr: "10.0.0.0/16",
+      serviceCidr: "10.96.0.0/16",
+      mounts: [],
+      portMappings: [],
+      certsDirectory: true,
+    })["containerdConfigPatches"] as string[];
+    expect(patches.map((patch) => /^version = (\d)/.exec(patch)?.[1])).toEqual(["2", "3", "4"]);
+    for (const patch of patches) expect(patch).toContain('config_path = "/etc/containerd/certs.d"');
+  });
+
+  it("sends pulls to the mirrors in their order, then to the registry itself", () => {
+    expect(hostsToml("docker.io", { endpoints: ["https://a.example", "http://b.example:5000"], insecure: true })).toBe(
+      `server = "https://registry-1.docker.io"
+
+[host."https://a.example"]
+  capabilities = ["pull", "resolve"]
+  skip_verify = true
+
+[host."http://b.example:5000"]
+  capabilities = ["pull", "resolve"]
+  skip_verify = true
+`,
+    );
+    expect(hostsToml("harbor.example", { endpoints: ["https://m"], insecure: false })).toBe('server = "https://harbor.example"\n\n[host."https://m"]\n  capabilities = ["pull", "resolve"]\n');
+  });
+
+  it("has every default node image pinned by digest, and one for the default version", () => {
+    expect(NODE_IMAGES[DEFAULT_KUBERNETES_VERSION]).toBeDefined();
+    for (const [version, image] of Object.entries(NODE_IMAGES)) expect(image).toMatch(new RegExp(`^kindest/node:v${version.replaceAll(".", "\\.")}@sha256:[0-9a-f]{64}$`));
+  });
+});
+
+describe("networks", () => {
+  const network = fc.tuple(fc.nat(2 ** 32 - 1), fc.integer({ min: 1, max: 32 })).map(([bits, prefix]) => {
+    const start = Number((BigInt(bits) >> BigInt(32 - prefix)) << BigInt(32 - prefix));
+    const text = [24, 16, 8, 0].map((shift) => Math.floor(start / 2 ** shift) % 256).join(".");
+    return { start, end: start + 2 ** (32 - prefix) - 1, cidr: `${text}/${prefix}` };
+  });
+
+  it("overlap and contain one another exactly as their ranges of addresses do", () => {
+    fc.assert(
+      fc.property(network, network, (a, b) => {
+        expect(overlap(a.cidr, b.cidr)).toBe(a.start <= b.end && b.start <= a.end);
+        expect(contains(a.cidr, b.cidr)).toBe(a.start <= b.start && b.end <= a.end);
+      }),
+    );
+  });
+
+  it("are accepted without host bits only", () => {
+    fc.assert(fc.property(network, ({ cidr }) => ipv4CidrProblem(cidr) === undefined));
+    expect(ipv4CidrProblem("10.0.0.1/16")).toBe('has host bits set; did you mean "10.0.0.0/16"?');
+    for (const wrong of ["10.0.0.0", "10.0.0.0/33", "fd00::/8", "10.0.0/16", "a.b.c.d/8", ""]) expect(() => parseIpv4Cidr(wrong)).toThrow("must be an IPv4 network");
+  });
+});
