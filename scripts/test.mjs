@@ -39,6 +39,9 @@ function addJest(report) {
     // a file that could not run has no tests of its own to fail
     total.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
     total.skipped += result.numPendingTests + result.numTodoTests;
+    // jest says nothing of a file that is skipped whole; its tests' names hold the reason
+    const skipped = result.testResults.flatMap(({ assertionResults }) => assertionResults.filter(({ status }) => status === "pending"));
+    for (const suite of new Set(skipped.map(({ ancestorTitles, title }) => ancestorTitles[0] ?? title))) console.log(`not run: ${suite}`);
   } catch {
     count("jest, which ended without a report,", 1);
   }

@@ -18,8 +18,7 @@ describe("a stack's outputs", () => {
   });
 
   it("that are missing or wrong are each named, with the way to make them", () => {
-    const { kubeconfig: _, ...rest } = OUTPUTS;
-    const wrong = { ...rest, mode: "other", nodes: [{ ...OUTPUTS.nodes[0], role: "master" }] };
+    const wrong = { ...OUTPUTS, kubeconfig: undefined, mode: "other", nodes: [{ ...OUTPUTS.nodes[0], role: "master" }] };
     const read = () => parseStackOutputs("organization/cilium-modes/ebpf", wrong);
     expect(read).toThrow(/^Stack organization\/cilium-modes\/ebpf does not have the outputs of a cilium-modes stack; run: pulumi up -s ebpf\n/);
     for (const key of ["mode", "kubeconfig", "nodes.0.role"]) expect(read).toThrow(`  - ${key}: `);
