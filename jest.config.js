@@ -4,8 +4,8 @@ module.exports = {
   transform: {
     "\\.[cm]?[jt]s$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "commonjs" } }],
   },
-  // the engine and the clusters share this machine's two or more cores, Docker and Pulumi's plugins
-  maxWorkers: 2,
+  // one file after another: clusters need the whole machine
+  maxWorkers: 1,
   testTimeout: 60_000,
   verbose: true,
 };

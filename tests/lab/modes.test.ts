@@ -1,6 +1,6 @@
 import { MODE_CONTRACTS, ROUTING_MODES } from "../../modes/contract";
 import { parseStackOutputs } from "../../outputs";
-import { agentStatuses, dockerTraces, kubectl, labMissing, LabProject } from "../support/lab";
+import { agentStatuses, dockerTraces, existingVolumes, kubectl, labMissing, LabProject } from "../support/lab";
 import { describeIf } from "../support/project";
 
 describeIf(labMissing(), "a stack on a real cluster", () => {
@@ -12,7 +12,6 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
   it.each(ROUTING_MODES)(
     "%s comes up in its mode, changes nothing when repeated, and leaves nothing",
     async (mode) => {
-      const volumesBefore = dockerTraces("none").volumes;
       stacks.push(mode);
       const cluster = await project.addStack(mode);
       await project.succeed("up", "--yes", "--skip-preview", "-s", mode);
@@ -43,8 +42,11 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       await project.succeed("preview", "--expect-no-changes", "-s", mode);
       expect(await project.succeed("up", "--yes", "-s", mode)).toMatch(/Resources:\s+\d+ unchanged/);
 
+      const { containers, volumes } = dockerTraces(cluster);
+      expect([containers.length, volumes.length]).toEqual([3, 3]);
       await project.succeed("destroy", "--yes", "-s", mode);
-      expect(dockerTraces(cluster)).toEqual({ containers: [], attached: [], volumes: volumesBefore });
+      expect(dockerTraces(cluster)).toEqual({ containers: [], volumes: [], attached: [] });
+      expect(existingVolumes(volumes)).toEqual([]);
       const { deployment } = project.json<{ deployment: { resources?: unknown[] } }>("stack", "export", "-s", mode);
       expect(deployment.resources ?? []).toEqual([]);
     },

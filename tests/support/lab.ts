@@ -57,15 +57,22 @@ export interface AgentStatus {
   readonly masquerading: { readonly mode: string };
 }
 
-/** Everything in Docker that belongs to a cluster: its containers, and how many volumes and network members there are. */
+/** Everything in Docker that belongs to a cluster: containers, their volumes, members of kind's network. */
 export function dockerTraces(cluster: string) {
   const lines = (...args: string[]) => execFileSync("docker", args, { encoding: "utf8" }).split("\n").filter(Boolean);
-  const attached = lines("network", "inspect", "kind", "--format", "{{range .Containers}}{{println .Name}}{{end}}");
+  const containers = lines("ps", "--all", "--filter", `label=io.x-k8s.kind.cluster=${cluster}`, "--format", "{{.Names}}");
+  const volumes = '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}';
   return {
-    containers: lines("ps", "--all", "--filter", `label=io.x-k8s.kind.cluster=${cluster}`, "--format", "{{.Names}}"),
-    attached: attached.filter((name) => name.startsWith(`${cluster}-`)),
-    volumes: lines("volume", "ls", "--quiet").sort(),
+    containers,
+    volumes: containers.length === 0 ? [] : lines("inspect", "--format", volumes, ...containers),
+    attached: lines("network", "inspect", "kind", "--format", "{{range .Containers}}{{println .Name}}{{end}}").filter((name) => name.startsWith(`${cluster}-`)),
   };
+}
+
+/** Those of these volumes that still exist. */
+export function existingVolumes(volumes: readonly string[]): string[] {
+  const all = execFileSync("docker", ["volume", "ls", "--quiet"], { encoding: "utf8" }).split("\n");
+  return volumes.filter((volume) => all.includes(volume));
 }
 
 /** Remove a cluster's nodes behind Pulumi's back. */
