@@ -16,7 +16,7 @@ export async function proveNodePort(): Promise<void> {
   const answers = (
     await Promise.all([
       askNodePorts(targets, fetchFromHere, client, deadline),
-      askDns(cluster, WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`, deadline),
+      askDns(cluster, WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`, targets.length, deadline),
     ])
   ).flat();
   const lines = answers.map(({ question, ok, said }) => `  ${ok ? "ok  " : "FAIL"} ${question}: ${said}`);

@@ -65,7 +65,7 @@ export class Cilium extends pulumi.ComponentResource {
         timeout: TIMEOUT_SECONDS,
         cleanupOnFail: true,
       },
-      { ...inCluster, provider: cluster.provider, dependsOn: images },
+      { ...inCluster, provider: cluster.provider, dependsOn: [cluster.settings, ...images] },
     );
     this.revision = this.release.status.revision;
     // Helm's own wait can end while agents are still starting (rolling update, maxUnavailable)

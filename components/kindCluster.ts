@@ -3,8 +3,8 @@ import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import type { KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
 import type { ClusterNode } from "../providers/kind/cluster";
-import type { DnsForward } from "../providers/kind/preparation";
-import { Cluster, StackMark } from "../providers/kind/resources";
+import type { DnsForward } from "../providers/kind/nodeSetup";
+import { Cluster, NodeSettings, StackMark } from "../providers/kind/resources";
 
 export interface KindClusterArgs {
   readonly mode: RoutingMode;
@@ -28,6 +28,8 @@ export interface KindClusterArgs {
 export class KindCluster extends pulumi.ComponentResource {
   /** For `deletedWith`: what is in the cluster needs no deletion of its own. */
   readonly cluster: Cluster;
+  /** For `dependsOn`: before it, nodes may pull from the wrong registry. */
+  readonly settings: NodeSettings;
   readonly provider: KubernetesProvider;
   readonly nodes: pulumi.Output<readonly ClusterNode[]>;
   /** API server as this machine reaches it. */
@@ -48,15 +50,23 @@ export class KindCluster extends pulumi.ComponentResource {
         kubeProxyMode: contract.kubeProxyMode,
         podCidr: args.podCidr,
         serviceCidr: args.serviceCidr,
-        nativeRoutingCIDR: args.nativeRoutingCIDR,
         portMappings: args.portMappings,
         mounts: args.mounts,
-        registryMirrors: args.registryMirrors,
-        dnsForward: args.dnsForward === "auto" && !contract.bypassDockerResolver ? "node" : args.dnsForward,
         exportKubeconfig: args.exportKubeconfig,
         owner: pulumi.interpolate`${pulumi.getProject()}/${pulumi.getStack()}/${mark.id}`,
       },
       { parent: this, customTimeouts: { create: "15m" } },
+    );
+    this.settings = new NodeSettings(
+      `${name}-settings`,
+      {
+        clusterName: args.clusterName,
+        clusterInstance: this.cluster.id,
+        registryMirrors: args.registryMirrors,
+        dnsForward: args.dnsForward === "auto" && !contract.bypassDockerResolver ? "node" : args.dnsForward,
+        nativeRoutingCIDR: args.nativeRoutingCIDR,
+      },
+      { parent: this, deletedWith: this.cluster },
     );
     this.nodes = this.cluster.nodes;
     this.endpoint = this.cluster.endpoint;

@@ -54,10 +54,14 @@ function judge(body: string): { ok: boolean; said: string } {
   return line === undefined ? { ok: false, said: `answered, but not the nettool server: ${body.slice(0, 120)}` } : { ok: true, said: line };
 }
 
-/** Ask cluster DNS from every server pod until each has an answer or the deadline is over. */
-export async function askDns(cluster: ClusterReader, namespace: string, labelSelector: string, deadline: number): Promise<Answer[]> {
-  const pods = await cluster.pods(namespace, labelSelector);
-  if (pods.length === 0) return [{ question: `DNS from pods ${labelSelector}`, ok: false, said: "there are no such pods" }];
+/** Ask cluster DNS from each of so many pods until each has an answer or the deadline is over. */
+export async function askDns(cluster: ClusterReader, namespace: string, labelSelector: string, podCount: number, deadline: number): Promise<Answer[]> {
+  let pods = await cluster.pods(namespace, labelSelector);
+  while (pods.length < podCount && Date.now() < deadline) {
+    await sleep(RETRY_MILLISECONDS);
+    pods = await cluster.pods(namespace, labelSelector);
+  }
+  if (pods.length < podCount) return [{ question: `DNS from pods ${labelSelector}`, ok: false, said: `${pods.length} of ${podCount} pods are there` }];
   return Promise.all(
     pods.map(async ({ metadata, spec }) => {
       const question = `DNS from ${metadata!.name} on ${spec!.nodeName}: ${SERVICE_NAME}`;

@@ -2,12 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { overlap } from "../../modes/cidr";
-import { kindConfig, type KindMount, type KindPortMapping, type RegistryMirror } from "../../modes/kindConfig";
+import { kindConfig, type KindMount, type KindPortMapping } from "../../modes/kindConfig";
 import { controlPlaneName } from "../../modes/ciliumValues";
-import { execInNode, kindNetwork, kindSubnets, listNodes, type KindNode } from "./docker";
+import { execInNode, listNodes, type KindNode } from "./docker";
 import { lastLines, run } from "./exec";
-import { checkNodeTools, removeControlPlaneTaints, resolversFor, setCoreDnsForward, writeRegistryMirrors, type DnsForward, type Log } from "./preparation";
+import { networkFailures } from "./networks";
+import { checkNodeTools, removeControlPlaneTaints, type Log } from "./nodeSetup";
 import type { ResourceHandler } from "./provider";
 
 /** What a stack says of its cluster. */
@@ -18,11 +18,8 @@ export interface ClusterInputs {
   readonly kubeProxyMode: string;
   readonly podCidr: string;
   readonly serviceCidr: string;
-  readonly nativeRoutingCIDR: string;
   readonly portMappings: readonly KindPortMapping[];
   readonly mounts: readonly KindMount[];
-  readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
-  readonly dnsForward: DnsForward;
   readonly exportKubeconfig: boolean;
   /** `<project>/<stack>/<id of the stack's mark>`: stands on every node, so that an interrupted creation is recognised. */
   readonly owner: string;
@@ -44,14 +41,15 @@ export interface ClusterState extends ClusterInputs {
   /** API server as this machine reaches it. */
   readonly endpoint: string;
   readonly kubeconfig: string;
-  /** Resolvers that CoreDNS forwards to; none: the node's own. */
-  readonly dnsResolvers: readonly string[];
 }
 
 export type ClusterStatus = "running" | "stopped" | "incomplete";
 
 /** Inputs that a running cluster can take over; every other one is fixed when kind creates it. */
-const UPDATABLE: readonly (keyof ClusterInputs)[] = ["registryMirrors", "dnsForward", "nativeRoutingCIDR", "exportKubeconfig"];
+const UPDATABLE: readonly (keyof ClusterInputs)[] = ["exportKubeconfig"];
+
+/** The lines by which kind tells its steps; the rest of its words is about a kubeconfig that nobody keeps. */
+const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 
 /** Where the owner's mark is mounted in every node. */
 const OWNER_DIRECTORY = "/kind/owner/";
@@ -59,8 +57,7 @@ const OWNER_DIRECTORY = "/kind/owner/";
 /** The resource `kind:index:Cluster`. */
 export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   async check(inputs) {
-    const subnets = await kindSubnets().catch(() => []); // without Docker, create says what is missing
-    return networkFailures(inputs, subnets);
+    return clusterNetworkFailures(inputs).catch(() => []); // without Docker, create says what is missing
   },
 
   async diff(olds, news, log) {
@@ -84,15 +81,15 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
 
   async create(inputs, log, signal) {
     await preflight();
-    const failures = networkFailures(inputs, await kindSubnets());
+    const failures = await clusterNetworkFailures(inputs);
     if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
     await makeRoom(inputs, log);
     try {
       await createNodes(inputs, log, signal);
       const nodes = await listNodes(inputs.name);
-      const dnsResolvers = await prepare(inputs, nodes, log);
+      await Promise.all([removeControlPlaneTaints(controlPlaneName(inputs.name)), checkNodeTools(nodes, log)]);
       if (inputs.exportKubeconfig) await addContext(inputs.name);
-      const state = await stateOf(inputs, nodes, dnsResolvers);
+      const state = await stateOf(inputs, nodes);
       signal.throwIfAborted();
       return { id: `${inputs.name}/${state.containers[0]!.slice(0, 12)}`, state };
     } catch (error) {
@@ -107,7 +104,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
     const status = statusOf(nodes, olds);
     if (status === "missing") return undefined;
     if (status !== "running") return { ...olds, status, nodes: nodes.map(clusterNode) };
-    return stateOf(olds, nodes, olds.dnsResolvers);
+    return stateOf(olds, nodes);
   },
 
   async update(olds, news, log) {
@@ -117,15 +114,9 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
       await run("docker", ["start", ...stopped]);
       await waitForApiServer(olds.name);
     }
-    await writeRegistryMirrors(nodes, news.registryMirrors, Object.keys(olds.registryMirrors));
-    let { dnsResolvers } = olds;
-    if (!isDeepStrictEqual(olds.dnsForward, news.dnsForward) || olds.nativeRoutingCIDR !== news.nativeRoutingCIDR) {
-      dnsResolvers = await resolversFor(news.dnsForward, news.nativeRoutingCIDR, log);
-      await setCoreDnsForward(controlPlaneName(news.name), dnsResolvers);
-    }
     if (news.exportKubeconfig) await addContext(news.name);
     if (!news.exportKubeconfig && olds.exportKubeconfig) await removeContext(news.name, log);
-    return stateOf(news, await listNodes(news.name), dnsResolvers);
+    return stateOf(news, await listNodes(news.name));
   },
 
   async delete(olds, log) {
@@ -139,26 +130,11 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   },
 };
 
-/** Settings whose networks overlap the one that the nodes live in. */
-function networkFailures(inputs: ClusterInputs, subnets: readonly string[]) {
-  const rules = [
-    { property: "podCidr", setting: "cluster.podCidr", cidr: inputs.podCidr, why: "pods and nodes would share addresses" },
-    { property: "serviceCidr", setting: "cluster.serviceCidr", cidr: inputs.serviceCidr, why: "services and nodes would share addresses" },
-    {
-      property: "nativeRoutingCIDR",
-      setting: "cilium.nativeRoutingCIDR",
-      cidr: inputs.nativeRoutingCIDR,
-      why: "pod traffic to that network would leave unmasqueraded, and replies could not find back",
-    },
-  ];
-  return rules.flatMap(({ property, setting, cidr, why }) =>
-    subnets
-      .filter((subnet) => overlap(cidr, subnet))
-      .map((subnet) => ({
-        property,
-        reason: `${setting} ${cidr} overlaps ${subnet} of the Docker network ${kindNetwork()}: ${why}; set ${setting} to another network`,
-      })),
-  );
+function clusterNetworkFailures({ podCidr, serviceCidr }: ClusterInputs) {
+  return networkFailures([
+    { property: "podCidr", setting: "cluster.podCidr", cidr: podCidr, why: "pods and nodes would share addresses" },
+    { property: "serviceCidr", setting: "cluster.serviceCidr", cidr: serviceCidr, why: "services and nodes would share addresses" },
+  ]);
 }
 
 /** Every missing tool in one message, before anything is made. */
@@ -200,26 +176,12 @@ async function createNodes(inputs: ClusterInputs, log: Log, signal: AbortSignal)
     run("kind", ["create", "cluster", "--name", inputs.name, "--config", "-", "--kubeconfig", kubeconfig, "--retain"], {
       stdin: JSON.stringify(config),
       signal,
-      onLine: (line) => line.trim() !== "" && log.status(line.trim()),
+      onLine: (line) => KIND_STEP.test(line) && log.status(line.trim()),
     }),
   );
 }
 
-/** Make kind's nodes ready for Cilium and the workload; returns the resolvers that CoreDNS forwards to. */
-async function prepare(inputs: ClusterInputs, nodes: readonly KindNode[], log: Log): Promise<string[]> {
-  const controlPlane = controlPlaneName(inputs.name);
-  log.status("Preparing the nodes");
-  const dnsResolvers = await resolversFor(inputs.dnsForward, inputs.nativeRoutingCIDR, log);
-  await Promise.all([
-    writeRegistryMirrors(nodes, inputs.registryMirrors),
-    removeControlPlaneTaints(controlPlane),
-    setCoreDnsForward(controlPlane, dnsResolvers),
-    checkNodeTools(nodes, log),
-  ]);
-  return dnsResolvers;
-}
-
-async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[], dnsResolvers: readonly string[]): Promise<ClusterState> {
+async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[]): Promise<ClusterState> {
   const kubeconfig = await run("kind", ["get", "kubeconfig", "--name", inputs.name]);
   return {
     ...inputs,
@@ -228,7 +190,6 @@ async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[], dnsRes
     nodes: nodes.map(clusterNode),
     endpoint: /server: (\S+)/.exec(kubeconfig)?.[1] ?? "",
     kubeconfig,
-    dnsResolvers,
   };
 }
 

@@ -2,7 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { CheckFailure, DiffResult, Provider } from "@pulumi/pulumi/provider";
 import { clusterHandler } from "./cluster";
 import { nodeImagesHandler } from "./nodeImages";
-import type { Log } from "./preparation";
+import { nodeSettingsHandler } from "./nodeSettings";
+import type { Log } from "./nodeSetup";
 import { stackMarkHandler } from "./stackMark";
 
 /** What one resource type does; inputs and states are plain values, secrets unwrapped. */
@@ -21,6 +22,7 @@ export interface ResourceHandler<Inputs, State extends Inputs> {
 const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
   "kind:index:Cluster": clusterHandler,
   "kind:index:NodeImages": nodeImagesHandler,
+  "kind:index:NodeSettings": nodeSettingsHandler,
   "kind:index:StackMark": stackMarkHandler,
 };
 

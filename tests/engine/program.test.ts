@@ -36,10 +36,11 @@ describeIf(engineMissing(), "the program under the real engine", () => {
 
   it("gives every resource in the cluster deletedWith the cluster, so that destroy needs no API server", () => {
     const steps = preview("ebpf");
-    const inCluster = steps.filter(({ newState }) => /^(kubernetes:|command:|kind:index:NodeImages)/.test(newState!.type));
+    const inCluster = steps.filter(({ newState }) => /^(kubernetes:|command:|kind:index:Node)/.test(newState!.type));
     expect(inCluster.map(({ urn }) => nameOf(urn)).sort()).toEqual([
       "cilium-ready",
       "cilium-release",
+      "cluster-settings",
       "nettool-client",
       "nettool-node-images",
       "nettool-server",
@@ -82,11 +83,14 @@ describeIf(engineMissing(), "the program under the real engine", () => {
     expect(project.json<{ deployment: { resources?: unknown[] } }>("stack", "export", "-s", "mistakes").deployment.resources ?? []).toHaveLength(0);
   });
 
-  it("says that a change of kubeProxyReplacement replaces nothing while there is no cluster, and shows the new kube-proxy mode", async () => {
+  it("shows a changed kubeProxyReplacement in kind's kube-proxy mode and in the resolver", async () => {
     await project.succeed("config", "set", "bpf.masquerade", "false", "-s", "ebpf");
     await project.succeed("config", "set", "kubeProxyReplacement", "false", "-s", "ebpf");
-    const cluster = preview("ebpf").find(({ urn }) => nameOf(urn) === "cluster-nodes")!;
-    expect(cluster.op).toBe("create");
-    expect(cluster.newState!.inputs).toMatchObject({ kubeProxyMode: "iptables", dnsForward: "node" });
+    const steps = preview("ebpf");
+    const step = (name: string) => steps.find(({ urn }) => nameOf(urn) === name)!;
+    expect(step("cluster-nodes").op).toBe("create");
+    expect(step("cluster-nodes").newState!.inputs).toMatchObject({ kubeProxyMode: "iptables" });
+    // kube-proxy's mode uses Docker's resolver
+    expect(step("cluster-settings").newState!.inputs).toMatchObject({ dnsForward: "node" });
   });
 });

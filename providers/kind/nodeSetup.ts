@@ -36,7 +36,7 @@ export async function checkNodeTools(nodes: readonly KindNode[], log: Log): Prom
 }
 
 /** Make the nodes' registry mirrors exactly these; containerd reads them at the next pull. */
-export async function writeRegistryMirrors(nodes: readonly KindNode[], mirrors: Readonly<Record<string, RegistryMirror>>, previous: readonly string[] = []): Promise<void> {
+export async function writeRegistryMirrors(nodes: readonly KindNode[], mirrors: Readonly<Record<string, RegistryMirror>>, previous: readonly string[]): Promise<void> {
   const gone = previous.filter((host) => !(host in mirrors));
   for (const { name } of nodes) {
     for (const host of gone) await execInNode(name, ["rm", "-rf", `${CERTS_DIRECTORY}/${host}`]);
@@ -46,6 +46,13 @@ export async function writeRegistryMirrors(nodes: readonly KindNode[], mirrors: 
       await execInNode(name, ["cp", "/dev/stdin", `${folder}/hosts.toml`], { stdin: hostsToml(host, mirror) });
     }
   }
+}
+
+/** Whether every node has these mirrors' files as they were written. */
+export async function hasRegistryMirrors(nodes: readonly KindNode[], mirrors: Readonly<Record<string, RegistryMirror>>): Promise<boolean> {
+  const files = nodes.flatMap(({ name }) => Object.entries(mirrors).map(([host, mirror]) => ({ name, host, mirror })));
+  const same = files.map(async ({ name, host, mirror }) => (await execInNode(name, ["cat", `${CERTS_DIRECTORY}/${host}/hosts.toml`]).catch(() => "")) === hostsToml(host, mirror));
+  return (await Promise.all(same)).every(Boolean);
 }
 
 /** Which resolvers CoreDNS asks for outside names: `node` leaves it to the node's, `auto` takes this machine's. */
@@ -88,13 +95,24 @@ export function forwardTo(corefile: string, resolvers: readonly string[]): strin
   return corefile.replace(/(\bforward\s+\.)[^{\n]*?(\s*\{|$)/m, `$1 ${target}$2`);
 }
 
+const IN_KUBE_SYSTEM = ["--namespace", "kube-system"];
+
+function readCorefile(controlPlane: string): Promise<string> {
+  return kubectl(controlPlane, [...IN_KUBE_SYSTEM, "get", "configmap", "coredns", "-o", "jsonpath={.data.Corefile}"]);
+}
+
+/** Whether CoreDNS is configured to forward to these resolvers. */
+export async function coreDnsForwardsTo(controlPlane: string, resolvers: readonly string[]): Promise<boolean> {
+  const corefile = await readCorefile(controlPlane);
+  return forwardTo(corefile, resolvers) === corefile;
+}
+
 /** Make CoreDNS forward to these resolvers; running CoreDNS pods are restarted when that is a change. */
 export async function setCoreDnsForward(controlPlane: string, resolvers: readonly string[]): Promise<void> {
-  const where = ["--namespace", "kube-system"];
-  const corefile = await kubectl(controlPlane, [...where, "get", "configmap", "coredns", "-o", "jsonpath={.data.Corefile}"]);
+  const corefile = await readCorefile(controlPlane);
   const wanted = forwardTo(corefile, resolvers);
   if (wanted === corefile) return;
   const patch = JSON.stringify({ data: { Corefile: wanted } });
-  await kubectl(controlPlane, [...where, "patch", "configmap", "coredns", "--type", "merge", "--patch", patch]);
-  await kubectl(controlPlane, [...where, "rollout", "restart", "deployment", "coredns"]);
+  await kubectl(controlPlane, [...IN_KUBE_SYSTEM, "patch", "configmap", "coredns", "--type", "merge", "--patch", patch]);
+  await kubectl(controlPlane, [...IN_KUBE_SYSTEM, "rollout", "restart", "deployment", "coredns"]);
 }
