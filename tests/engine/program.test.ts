@@ -3,7 +3,7 @@ import { describeIf, engineMissing, TestProject } from "../support/project";
 interface PreviewStep {
   op: string;
   urn: string;
-  newState?: { type: string; deletedWith?: string; parent?: string; inputs?: Record<string, unknown> };
+  newState?: { type: string; deletedWith?: string; additionalSecretOutputs?: string[]; parent?: string; inputs?: Record<string, unknown> };
 }
 
 const nameOf = (urn: string) => urn.split("::").pop()!;
@@ -48,6 +48,11 @@ describeIf(engineMissing(), "the program under the real engine", () => {
       "proof-answers",
     ]);
     for (const { urn, newState } of inCluster) expect([nameOf(urn), nameOf(newState!.deletedWith ?? "")]).toEqual([nameOf(urn), "cluster-nodes"]);
+  });
+
+  it("keeps the kubeconfig secret from its origin on", () => {
+    const cluster = preview("ebpf").find(({ urn }) => nameOf(urn) === "cluster-nodes")!;
+    expect(cluster.newState!.additionalSecretOutputs).toEqual(["kubeconfig"]);
   });
 
   it("puts every resource into its component", () => {

@@ -1,0 +1,123 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const ROOT = resolve(__dirname, "../..");
+const KIND = "the program kind";
+
+/** A machine of its own: a copy of the scripts, and a PATH with nothing but what a test puts there. */
+class Machine {
+  readonly project = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+  private readonly bin = join(this.project, "bin");
+
+  constructor(private readonly kindUrl: string) {
+    cpSync(join(ROOT, "scripts"), join(this.project, "scripts"), { recursive: true });
+    for (const file of ["Pulumi.yaml", "Pulumi.ebpf.yaml", "Pulumi.replacement.yaml", "package-lock.json"]) cpSync(join(ROOT, file), join(this.project, file));
+    mkdirSync(join(this.project, "node_modules"));
+    writeFileSync(join(this.project, "node_modules", ".package-lock.json"), "{}");
+    mkdirSync(this.bin);
+    for (const tool of ["/bin/sh", "/bin/cat"]) symlinkSync(tool, join(this.bin, tool.split("/").pop()!));
+  }
+
+  /** Put a shell script on the PATH. */
+  install(program: string, script: string): this {
+    writeFileSync(join(this.bin, program), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(this.bin, program), 0o755);
+    return this;
+  }
+
+  async run(script: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
+    const environment = { PATH: this.bin, HOME: this.project, CILIUM_MODES_KIND_URL: this.kindUrl };
+    const child = spawn(process.execPath, [join(this.project, "scripts", script), ...args], { env: environment, cwd: this.project });
+    let output = "";
+    child.stdout.on("data", (chunk) => (output += chunk));
+    child.stderr.on("data", (chunk) => (output += chunk));
+    return { code: await new Promise((done) => child.once("close", done)), output };
+  }
+}
+
+const DOCKER = "echo 28.0.0";
+const RECORDING_PULUMI = 'echo "pulumi $* | $PULUMI_BACKEND_URL | passphrase=${PULUMI_CONFIG_PASSPHRASE-unset}"';
+
+describe("npm start", () => {
+  let releases: Server;
+  let sum = createHash("sha256").update(KIND).digest("hex");
+  const machines: Machine[] = [];
+  const machine = (path = ""): Machine => {
+    const made = new Machine(`http://127.0.0.1:${(releases.address() as AddressInfo).port}${path}`);
+    machines.push(made);
+    return made;
+  };
+  beforeAll(async () => {
+    releases = createServer((request, response) => {
+      if (request.url!.startsWith("/gone/")) response.writeHead(404).end();
+      else response.end(request.url!.endsWith(".sha256sum") ? `${sum}  kind\n` : KIND);
+    });
+    await new Promise<void>((listening) => releases.listen(0, "127.0.0.1", listening));
+  });
+  afterAll(() => {
+    releases.close();
+    for (const { project } of machines) rmSync(project, { recursive: true, force: true });
+  });
+
+  it("says everything that is missing in one message with the remedies, and starts nothing", async () => {
+    const { code, output } = await machine("/gone").install("pulumi", RECORDING_PULUMI).run("start.mjs", "ebfp");
+    expect(code).toBe(1);
+    const [headline, ...lines] = output.trim().split("\n");
+    expect(headline).toBe("This machine lacks what cannot be obtained from here; nothing was started:");
+    expect(lines).toEqual([
+      '  - a stack "ebfp": there is no Pulumi.ebfp.yaml; known stacks are ebpf, replacement',
+      "  - Docker: the docker command is not on the PATH; install it from https://docs.docker.com/get-docker/",
+      expect.stringMatching(/^ {2}- kind: it is not on the PATH, and http:\/\/127\.0\.0\.1:\d+\/gone answers 404; install it from /),
+    ]);
+  });
+
+  it.each([
+    ["Cannot connect to the Docker daemon", "  - Docker: the daemon does not answer; start Docker Desktop, or run: sudo systemctl start docker"],
+    ["permission denied while trying to connect", "  - Docker: this user may not use the daemon; add it to the group docker and log in again"],
+  ])("tells the remedy when Docker says: %s", async (words, line) => {
+    const { code, output } = await machine().install("docker", `echo "${words}" >&2; exit 1`).install("kind", "").install("pulumi", RECORDING_PULUMI).run("start.mjs");
+    expect([code, output.trim().split("\n")[1]]).toEqual([1, line]);
+  });
+
+  it("obtains kind, makes a state of its own, and brings the stack ebpf up", async () => {
+    const fresh = machine().install("docker", DOCKER).install("pulumi", RECORDING_PULUMI);
+    const { code, output } = await fresh.run("start.mjs");
+    expect(code).toBe(0);
+    const state = `file://${fresh.project}/.cilium-modes/state`;
+    expect(output).toContain(`pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --stack ebpf | ${state} | passphrase=\n`);
+    expect(output).toContain("npm run pulumi -- destroy -s ebpf");
+    const kind = join(fresh.project, ".cilium-modes", "bin", "kind");
+    expect(readFileSync(kind, "utf8")).toBe(KIND);
+    expect(statSync(kind).mode & 0o111).toBe(0o111);
+  });
+
+  it("installs no kind whose checksum is another", async () => {
+    const right = sum;
+    sum = "0".repeat(64);
+    const fresh = machine().install("docker", DOCKER).install("pulumi", RECORDING_PULUMI);
+    const { code, output } = await fresh.run("start.mjs");
+    sum = right;
+    expect(code).toBe(1);
+    expect(output).toMatch(/kind could not be obtained: kind-\S+ has the checksum [0-9a-f]{64}, and 0{64} is published; nothing was installed/);
+    expect(output).not.toContain("pulumi ");
+    expect(existsSync(join(fresh.project, ".cilium-modes", "bin", "kind"))).toBe(false);
+  });
+
+  it("ends with Pulumi's exit code, and says nothing of success", async () => {
+    const { code, output } = await machine().install("docker", DOCKER).install("kind", "").install("pulumi", '[ "$1" = up ] && exit 7; exit 0').run("start.mjs", "replacement");
+    expect(code).toBe(7);
+    expect(output).not.toContain("is up");
+  });
+
+  it("leaves the backend of a user who is logged in alone, in every command", async () => {
+    const loggedIn = machine().install("pulumi", RECORDING_PULUMI);
+    mkdirSync(join(loggedIn.project, ".pulumi"));
+    writeFileSync(join(loggedIn.project, ".pulumi", "credentials.json"), '{"current":"https://api.pulumi.com"}');
+    expect(await loggedIn.run("pulumi.mjs", "preview", "-s", "ebpf")).toEqual({ code: 0, output: "pulumi preview -s ebpf |  | passphrase=unset\n" });
+  });
+});
