@@ -3,7 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { agentStatuses, CLUSTER_PREFIX, dockerTraces, kubectl, labMissing, LabProject, removeCluster } from "../support/lab";
+import { agentStatuses, CLUSTER_PREFIX, containersOf, kubectl, labMissing, LabProject, removeCluster } from "../support/lab";
 import { describeIf } from "../support/project";
 
 /** One node is enough where nothing between nodes is asked. */
@@ -56,7 +56,7 @@ describeIf(labMissing(), "two stacks on one machine", () => {
       await project.succeed("up", "--yes", "--skip-preview", "-s", "ebpf");
       expect(agentStatuses(ebpf).map((agent) => agent["kube-proxy-replacement"].mode)).toEqual(["False"]);
       await project.succeed("destroy", "--yes", "-s", "ebpf");
-      expect([dockerTraces(ebpf).containers, dockerTraces(replacement).containers]).toEqual([[], []]);
+      expect([containersOf(ebpf), containersOf(replacement)]).toEqual([[], []]);
     },
     15 * MINUTES,
   );
@@ -75,7 +75,7 @@ describeIf(labMissing(), "an interrupted creation", () => {
     child.stdout!.on("data", (chunk) => (output += chunk));
     child.stderr!.on("data", (chunk) => (output += chunk));
     const ended = new Promise((done) => child.once("close", done));
-    while (dockerTraces(cluster).containers.length === 0 && child.exitCode === null) await sleep(200);
+    while (containersOf(cluster).length === 0 && child.exitCode === null) await sleep(200);
     await sleep(2000);
     process.kill(child.pid!, signal);
     await ended;
@@ -88,7 +88,7 @@ describeIf(labMissing(), "an interrupted creation", () => {
       stacks.push("interrupted");
       const cluster = await project.addStack("interrupted", { ...SINGLE_NODE, kubeProxyReplacement: true });
       await interruptedUp("interrupted", cluster, "SIGINT");
-      expect(dockerTraces(cluster).containers).toEqual([]);
+      expect(containersOf(cluster)).toEqual([]);
       await project.succeed("up", "--yes", "--skip-preview", "-s", "interrupted");
       await project.succeed("destroy", "--yes", "-s", "interrupted");
     },
@@ -126,13 +126,13 @@ describeIf(labMissing(), "a cluster of somebody else", () => {
       const kubeconfig = join(mkdtempSync(join(tmpdir(), "cilium-modes-test-")), "kubeconfig");
       const config = JSON.stringify({ kind: "Cluster", apiVersion: "kind.x-k8s.io/v1alpha4", networking: { disableDefaultCNI: true } });
       execFileSync("kind", ["create", "cluster", "--name", foreign, "--image", image, "--kubeconfig", kubeconfig, "--config", "-"], { input: config });
-      const before = dockerTraces(foreign).containers;
+      const before = containersOf(foreign);
       const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "-s", "foreign");
       expect(code).not.toBe(0);
       expect(output).toContain(`A kind cluster named ${foreign} exists (${foreign}-control-plane) that this stack did not make; it was not touched.`);
       expect(output).toContain("Set cluster.name to another name");
       await project.succeed("destroy", "--yes", "-s", "foreign");
-      expect(dockerTraces(foreign).containers).toEqual(before);
+      expect(containersOf(foreign)).toEqual(before);
     },
     4 * MINUTES,
   );

@@ -1,6 +1,6 @@
 import { MODE_CONTRACTS, ROUTING_MODES } from "../../modes/contract";
 import { parseStackOutputs } from "../../outputs";
-import { agentStatuses, dockerTraces, existingVolumes, kubectl, labMissing, LabProject } from "../support/lab";
+import { agentStatuses, attachedOf, containersOf, existingVolumes, kubectl, labMissing, LabProject, volumesOf } from "../support/lab";
 import { describeIf } from "../support/project";
 
 describeIf(labMissing(), "a stack on a real cluster", () => {
@@ -42,11 +42,10 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       await project.succeed("preview", "--expect-no-changes", "-s", mode);
       expect(await project.succeed("up", "--yes", "-s", mode)).toMatch(/Resources:\s+\d+ unchanged/);
 
-      const { containers, volumes } = dockerTraces(cluster);
-      expect([containers.length, volumes.length]).toEqual([3, 3]);
+      const volumes = volumesOf(cluster);
+      expect([containersOf(cluster).length, attachedOf(cluster).length, volumes.length]).toEqual([3, 3, 3]);
       await project.succeed("destroy", "--yes", "-s", mode);
-      expect(dockerTraces(cluster)).toEqual({ containers: [], volumes: [], attached: [] });
-      expect(existingVolumes(volumes)).toEqual([]);
+      expect([containersOf(cluster), attachedOf(cluster), existingVolumes(volumes)]).toEqual([[], [], []]);
       const { deployment } = project.json<{ deployment: { resources?: unknown[] } }>("stack", "export", "-s", mode);
       expect(deployment.resources ?? []).toEqual([]);
     },

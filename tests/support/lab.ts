@@ -57,26 +57,31 @@ export interface AgentStatus {
   readonly masquerading: { readonly mode: string };
 }
 
-/** Everything in Docker that belongs to a cluster: containers, their volumes, members of kind's network. */
-export function dockerTraces(cluster: string) {
-  const lines = (...args: string[]) => execFileSync("docker", args, { encoding: "utf8" }).split("\n").filter(Boolean);
-  const containers = lines("ps", "--all", "--filter", `label=io.x-k8s.kind.cluster=${cluster}`, "--format", "{{.Names}}");
-  const volumes = '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}';
-  return {
-    containers,
-    volumes: containers.length === 0 ? [] : lines("inspect", "--format", volumes, ...containers),
-    attached: lines("network", "inspect", "kind", "--format", "{{range .Containers}}{{println .Name}}{{end}}").filter((name) => name.startsWith(`${cluster}-`)),
-  };
+const lines = (...args: string[]) => execFileSync("docker", args, { encoding: "utf8" }).split("\n").filter(Boolean);
+
+/** A cluster's node containers, running or not. */
+export function containersOf(cluster: string): string[] {
+  return lines("ps", "--all", "--filter", `label=io.x-k8s.kind.cluster=${cluster}`, "--format", "{{.Names}}");
+}
+
+/** The volumes of a standing cluster's nodes. */
+export function volumesOf(cluster: string): string[] {
+  return lines("inspect", "--format", '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}', ...containersOf(cluster));
+}
+
+/** Members of kind's network that belong to a cluster. */
+export function attachedOf(cluster: string): string[] {
+  return lines("network", "inspect", "kind", "--format", "{{range .Containers}}{{println .Name}}{{end}}").filter((name) => name.startsWith(`${cluster}-`));
 }
 
 /** Those of these volumes that still exist. */
 export function existingVolumes(volumes: readonly string[]): string[] {
-  const all = execFileSync("docker", ["volume", "ls", "--quiet"], { encoding: "utf8" }).split("\n");
+  const all = lines("volume", "ls", "--quiet");
   return volumes.filter((volume) => all.includes(volume));
 }
 
 /** Remove a cluster's nodes behind Pulumi's back. */
 export function removeCluster(cluster: string): void {
-  const ids = execFileSync("docker", ["ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${cluster}`], { encoding: "utf8" }).split("\n").filter(Boolean);
-  if (ids.length > 0) execFileSync("docker", ["rm", "--force", "--volumes", ...ids]);
+  const names = containersOf(cluster);
+  if (names.length > 0) execFileSync("docker", ["rm", "--force", "--volumes", ...names]);
 }
