@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { run } from "./exec";
+import { run, type CommandError } from "./exec";
 
 /** One node container of a kind cluster. */
 export interface KindNode {
@@ -31,12 +31,19 @@ const Inspected = z.array(
   }),
 );
 
-/** All nodes of a cluster, running or not, the control plane first; none when there is no such cluster. */
-export async function listNodes(cluster: string): Promise<KindNode[]> {
+/** How often a list of containers is read again when one of them came or went meanwhile. */
+const LIST_ATTEMPTS = 3;
+
+/** All nodes of a cluster, running or not, the control plane first; none when there is no such cluster. @throws CommandError */
+export async function listNodes(cluster: string, attempts = LIST_ATTEMPTS): Promise<KindNode[]> {
   const ids = (await run("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${CLUSTER_LABEL}=${cluster}`])).split("\n").filter(Boolean);
   if (ids.length === 0) return [];
-  const inspected = Inspected.parse(JSON.parse(await run("docker", ["inspect", ...ids])));
-  return inspected
+  const inspected = await run("docker", ["inspect", ...ids]).catch((error: CommandError) => {
+    if (attempts > 1 && error.stderr.includes("No such object")) return undefined;
+    throw error;
+  });
+  if (inspected === undefined) return listNodes(cluster, attempts - 1);
+  return Inspected.parse(JSON.parse(inspected))
     .map((container) => ({
       name: container.Name.replace(/^\//, ""),
       role: container.Config.Labels[ROLE_LABEL] ?? "",
