@@ -1,14 +1,24 @@
 import tseslint from "typescript-eslint";
 
 const restrict = (...patterns) => ["error", { patterns }];
-const PROCESSES = { group: ["child_process", "node:child_process"], message: "Processes are started by providers/kind/exec.ts, nodeImages.ts, scripts/ and tests/ only" };
+const PROCESSES = {
+  group: ["child_process", "node:child_process"],
+  message: "Processes are started by providers/kind/exec.ts, nodeImages.ts, scripts/ and tests/ only",
+};
 const PULUMI = { group: ["@pulumi/*"], message: "Pure knowledge and evidence know nothing of Pulumi" };
-const CLUSTER = { group: ["@kubernetes/client-node"], allowTypeImports: true, message: "The API server is reached by datapath/cluster.ts only" };
+const CLUSTER = {
+  group: ["@kubernetes/client-node"],
+  allowTypeImports: true,
+  message: "The API server is reached by datapath/cluster.ts only",
+};
 const ENVIRONMENT = {
   selector: "MemberExpression[object.name='process'][property.name='env']",
   message: "The environment is read in settings.ts, providers/kind/, cli/environment.ts, scripts/ and tests/ only",
 };
-const CONFIGURATION = { selector: "NewExpression[callee.property.name='Config']", message: "Configuration is read in settings.ts only" };
+const CONFIGURATION = {
+  selector: "NewExpression[callee.property.name='Config']",
+  message: "Configuration is read in settings.ts only",
+};
 const MODES = {
   selector: "BinaryExpression[operator=/^[!=]==?$/] > Identifier[name='mode']",
   message: "What depends on the mode stands in modes/contract.ts",
@@ -29,11 +39,20 @@ export default tseslint.config(
       "no-restricted-syntax": ["error", ENVIRONMENT, CONFIGURATION, MODES],
     },
   },
-  { files: ["modes/**", "settings/**", "datapath/**"], rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER, PULUMI) } },
-  { files: ["datapath/cluster.ts"], rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, PULUMI) } },
+  {
+    files: ["modes/**", "settings/**", "datapath/**"],
+    rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER, PULUMI) },
+  },
+  {
+    files: ["datapath/cluster.ts"],
+    rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, PULUMI) },
+  },
   { files: ["settings.ts", "cli/environment.ts"], rules: { "no-restricted-syntax": ["error", MODES] } },
   { files: ["providers/kind/**"], rules: { "no-restricted-syntax": ["error", CONFIGURATION, MODES] } },
-  { files: ["providers/kind/exec.ts", "providers/kind/nodeImages.ts"], rules: { "@typescript-eslint/no-restricted-imports": restrict(CLUSTER, PULUMI) } },
+  {
+    files: ["providers/kind/exec.ts", "providers/kind/nodeImages.ts"],
+    rules: { "@typescript-eslint/no-restricted-imports": restrict(CLUSTER, PULUMI) },
+  },
   { files: ["tests/**"], rules: { "no-restricted-syntax": "off", "@typescript-eslint/no-restricted-imports": "off" } },
   // an example is another stack's program, with a configuration of its own
   { files: ["examples/**"], rules: { "no-restricted-syntax": ["error", ENVIRONMENT] } },

@@ -6,7 +6,16 @@ import { NODE_IMAGES } from "./modes/releases";
 import { joinNodes, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
 
-const { mode, tunnel, kubeProxyReplacement, bpf, cluster: clusterSettings, dns, cilium: ciliumSettings, nettool } = loadSettings();
+const {
+  mode,
+  tunnel,
+  kubeProxyReplacement,
+  bpf,
+  cluster: clusterSettings,
+  dns,
+  cilium: ciliumSettings,
+  nettool,
+} = loadSettings();
 const { version, nativeRoutingCIDR } = ciliumSettings;
 const { name: clusterName, podCidr, workers } = clusterSettings;
 

@@ -2,7 +2,10 @@
 module.exports = {
   testMatch: ["<rootDir>/tests/**/*.test.ts"],
   transform: {
-    "\\.[cm]?[jt]s$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "commonjs" } }],
+    "\\.[cm]?[jt]s$": [
+      "@swc/jest",
+      { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "commonjs" } },
+    ],
   },
   // one file after another: clusters need the whole machine
   maxWorkers: 1,

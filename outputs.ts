@@ -50,7 +50,9 @@ type Node = StackOutputs["nodes"][number];
 /** What kind and what Cilium know of the same nodes, as one list in kind's order. */
 export function joinNodes(
   kindNodes: pulumi.Input<readonly Pick<Node, "name" | "role" | "address">[]>,
-  ciliumNodes: pulumi.Input<readonly (Omit<Pick<Node, "name" | "podCidrs" | "agentPod">, "podCidrs"> & { podCidrs: readonly string[] })[]>,
+  ciliumNodes: pulumi.Input<
+    readonly (Omit<Pick<Node, "name" | "podCidrs" | "agentPod">, "podCidrs"> & { podCidrs: readonly string[] })[]
+  >,
 ): pulumi.Output<Node[]> {
   return pulumi.all([kindNodes, ciliumNodes]).apply(([nodes, known]) =>
     nodes.map((node) => {
@@ -65,7 +67,12 @@ export function parseStackOutputs(stack: string, outputs: unknown): StackOutputs
   const parsed = StackOutputs.safeParse(outputs);
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map((issue) => `  - ${issue.path.join(".")}: ${issue.message}`);
-  throw new pulumi.RunError([`Stack ${stack} does not have the outputs of a cilium-modes stack; run: pulumi up -s ${stack.split("/").pop()}`, ...lines].join("\n"));
+  throw new pulumi.RunError(
+    [
+      `Stack ${stack} does not have the outputs of a cilium-modes stack; run: pulumi up -s ${stack.split("/").pop()}`,
+      ...lines,
+    ].join("\n"),
+  );
 }
 
 /**

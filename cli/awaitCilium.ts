@@ -20,7 +20,9 @@ export async function awaitCilium(): Promise<void> {
       return;
     }
     if (Date.now() >= deadline) {
-      throw new Error([`Cilium did not become ready within ${timeoutSeconds} s:`, ...pending.map((line) => `  - ${line}`)].join("\n"));
+      throw new Error(
+        [`Cilium did not become ready within ${timeoutSeconds} s:`, ...pending.map((line) => `  - ${line}`)].join("\n"),
+      );
     }
     if (pending[0] !== told) console.error((told = pending[0]!));
     await sleep(POLL_MILLISECONDS);

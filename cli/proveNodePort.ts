@@ -22,7 +22,9 @@ export async function proveNodePort(): Promise<void> {
   const lines = answers.map(({ question, ok, said }) => `  ${ok ? "ok  " : "FAIL"} ${question}: ${said}`);
   const failed = answers.filter(({ ok }) => !ok).length;
   if (failed > 0) {
-    throw new Error([`${failed} of ${answers.length} questions had no right answer within ${timeoutSeconds} s:`, ...lines].join("\n"));
+    throw new Error(
+      [`${failed} of ${answers.length} questions had no right answer within ${timeoutSeconds} s:`, ...lines].join("\n"),
+    );
   }
   console.log(lines.join("\n"));
 }

@@ -20,7 +20,9 @@ export interface CiliumArgs extends CiliumValuesArgs {
 const TIMEOUT_SECONDS = 600;
 
 /** What `await-cilium` prints. */
-const Readiness = z.object({ nodes: z.array(z.object({ name: z.string(), podCidrs: z.array(z.string()), agentPod: z.string() })) });
+const Readiness = z.object({
+  nodes: z.array(z.object({ name: z.string(), podCidrs: z.array(z.string()), agentPod: z.string() })),
+});
 
 /** One node as Cilium sees it. */
 export interface CiliumNode {
@@ -49,7 +51,11 @@ export class Cilium extends pulumi.ComponentResource {
       ? [
           new NodeImages(
             `${name}-images`,
-            { clusterName: args.clusterName, clusterInstance: cluster.cluster.id, images: ciliumImageReferences(args.version, args.images) },
+            {
+              clusterName: args.clusterName,
+              clusterInstance: cluster.cluster.id,
+              images: ciliumImageReferences(args.version, args.images),
+            },
             inCluster,
           ),
         ]

@@ -80,7 +80,11 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       `${name}-service`,
       {
         metadata: { name: WORKLOAD.service, namespace: WORKLOAD.namespace },
-        spec: { type: "NodePort", selector: labels, ports: [{ name: "cni", port: 80, targetPort: 80, nodePort: args.nodePort }] },
+        spec: {
+          type: "NodePort",
+          selector: labels,
+          ports: [{ name: "cni", port: 80, targetPort: 80, nodePort: args.nodePort }],
+        },
       },
       kubernetes,
     );

@@ -26,7 +26,9 @@ export class NodePortProof extends pulumi.ComponentResource {
     super("cilium-modes:index:NodePortProof", name, {}, opts);
     const { cluster, cilium, workload, nodePort } = args;
     const urls = cluster.nodes.apply((nodes) => nodes.map(({ address }) => `http://${address}:${nodePort}`));
-    const targets = cluster.nodes.apply((nodes) => JSON.stringify(nodes.map((node) => ({ ...node, url: `http://${node.address}:${nodePort}` }))));
+    const targets = cluster.nodes.apply((nodes) =>
+      JSON.stringify(nodes.map((node) => ({ ...node, url: `http://${node.address}:${nodePort}` }))),
+    );
     const proof = new command.local.Command(
       `${name}-answers`,
       {

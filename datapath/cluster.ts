@@ -1,6 +1,18 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
-import { ApiException, AppsV1Api, CoreV1Api, CustomObjectsApi, Exec, KubeConfig, type V1DaemonSet, type V1Deployment, type V1Node, type V1Pod, type V1Status } from "@kubernetes/client-node";
+import {
+  ApiException,
+  AppsV1Api,
+  CoreV1Api,
+  CustomObjectsApi,
+  Exec,
+  KubeConfig,
+  type V1DaemonSet,
+  type V1Deployment,
+  type V1Node,
+  type V1Pod,
+  type V1Status,
+} from "@kubernetes/client-node";
 
 /** What a command in a pod left. */
 export interface ExecResult {
@@ -35,7 +47,11 @@ export function connect(kubeconfig: string): ClusterReader {
     daemonSet: (namespace, name) => apps.readNamespacedDaemonSet({ namespace, name }),
     deployment: (namespace, name) => apps.readNamespacedDeployment({ namespace, name }),
     ciliumPodCidrs: async () => {
-      const nodes = custom.listClusterCustomObject({ group: "cilium.io", version: "v2", plural: "ciliumnodes" }) as Promise<CiliumNodeList>;
+      const nodes = custom.listClusterCustomObject({
+        group: "cilium.io",
+        version: "v2",
+        plural: "ciliumnodes",
+      }) as Promise<CiliumNodeList>;
       // the operator defines the kind of object only when it starts
       const { items } = await nodes.catch((error: unknown) => {
         if (error instanceof ApiException && error.code === 404) return { items: [] };
@@ -58,7 +74,13 @@ export function apiErrorLine(error: Error): string {
   return `the API server answered ${error.code}: ${typeof body === "string" ? body.trim() : JSON.stringify(body)}`;
 }
 
-async function execIn(exec: Exec, namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult> {
+async function execIn(
+  exec: Exec,
+  namespace: string,
+  pod: string,
+  container: string,
+  command: readonly string[],
+): Promise<ExecResult> {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const status = new Promise<V1Status>((resolve, reject) => {

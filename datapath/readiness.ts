@@ -40,7 +40,8 @@ export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number)
   if (agents !== nodeCount) pending.push(`agents: ${agents} of ${nodeCount} ready with the current configuration`);
   pending.push(...deploymentPending("operator", evidence.operator), ...deploymentPending("CoreDNS", evidence.coreDns));
   const without = evidence.nodes.filter(({ metadata }) => (evidence.podCidrs.get(metadata!.name!) ?? []).length === 0);
-  if (without.length > 0) pending.push(`pod networks: none yet on ${without.map(({ metadata }) => metadata!.name).join(", ")}`);
+  if (without.length > 0)
+    pending.push(`pod networks: none yet on ${without.map(({ metadata }) => metadata!.name).join(", ")}`);
   return pending.length === 0 ? [] : [...pending, ...evidence.pods.flatMap(podTrouble)];
 }
 
@@ -53,10 +54,16 @@ export interface NodeFacts {
 
 /** What a ready cluster's stack outputs say of its nodes. */
 export function nodeFacts({ nodes, pods, podCidrs }: ReadinessEvidence): NodeFacts[] {
-  const agents = pods.filter(({ metadata }) => metadata?.labels?.["k8s-app"] === "cilium" && metadata.deletionTimestamp === undefined);
+  const agents = pods.filter(
+    ({ metadata }) => metadata?.labels?.["k8s-app"] === "cilium" && metadata.deletionTimestamp === undefined,
+  );
   return nodes.map(({ metadata }) => {
     const name = metadata!.name!;
-    return { name, podCidrs: podCidrs.get(name) ?? [], agentPod: agents.find(({ spec }) => spec?.nodeName === name)?.metadata?.name ?? "" };
+    return {
+      name,
+      podCidrs: podCidrs.get(name) ?? [],
+      agentPod: agents.find(({ spec }) => spec?.nodeName === name)?.metadata?.name ?? "",
+    };
   });
 }
 
@@ -75,7 +82,9 @@ function deploymentPending(name: string, { metadata, spec, status }: V1Deploymen
   const observed = (status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0);
   const available = observed ? Math.min(status?.availableReplicas ?? 0, status?.updatedReplicas ?? 0) : 0;
   const old = observed && (status?.replicas ?? 0) > wanted;
-  return available === wanted && !old ? [] : [`${name}: ${available} of ${wanted} available with the current configuration`];
+  return available === wanted && !old
+    ? []
+    : [`${name}: ${available} of ${wanted} available with the current configuration`];
 }
 
 /** Why a pod's containers wait, or how they ended. */
@@ -83,8 +92,10 @@ function podTrouble({ metadata, spec, status }: V1Pod): string[] {
   const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   return statuses.flatMap(({ name, state, lastState }) => {
     const trouble = state?.waiting ?? lastState?.terminated;
-    if (trouble === undefined || trouble.reason === "PodInitializing" || trouble.reason === "ContainerCreating") return [];
-    const message = trouble.message === undefined ? "" : `: ${trouble.message.trim().split("\n").slice(-3).join(" | ")}`;
+    if (trouble === undefined || trouble.reason === "PodInitializing" || trouble.reason === "ContainerCreating")
+      return [];
+    const message =
+      trouble.message === undefined ? "" : `: ${trouble.message.trim().split("\n").slice(-3).join(" | ")}`;
     return [`pod ${metadata?.name} on ${spec?.nodeName ?? "no node"}, container ${name}: ${trouble.reason}${message}`];
   });
 }

@@ -96,6 +96,8 @@ function isObject(value: HelmValue | undefined): value is HelmValues {
 function imageBlock({ repository, tag, useDigest }: ImageOverride): HelmValues {
   // the chart's digest belongs to the chart's own image
   const digest = useDigest ?? (repository !== undefined || tag !== undefined ? false : undefined);
-  const given = Object.entries({ repository, tag, useDigest: digest }).filter((entry): entry is [string, string | boolean] => entry[1] !== undefined);
+  const given = Object.entries({ repository, tag, useDigest: digest }).filter(
+    (entry): entry is [string, string | boolean] => entry[1] !== undefined,
+  );
   return given.length === 0 ? {} : { image: Object.fromEntries(given) };
 }

@@ -50,10 +50,19 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
   const node = (role: string, name: string) => ({
     role,
     image: args.nodeImage,
-    extraMounts: args.mounts.map(({ hostPath, containerPath, readOnly }) => ({ hostPath, containerPath, readOnly: readOnly ?? false })),
+    extraMounts: args.mounts.map(({ hostPath, containerPath, readOnly }) => ({
+      hostPath,
+      containerPath,
+      readOnly: readOnly ?? false,
+    })),
     extraPortMappings: args.portMappings
       .filter((mapping) => mapping.node === name)
-      .map(({ containerPort, hostPort, listenAddress, protocol }) => ({ containerPort, hostPort, listenAddress, protocol })),
+      .map(({ containerPort, hostPort, listenAddress, protocol }) => ({
+        containerPort,
+        hostPort,
+        listenAddress,
+        protocol,
+      })),
   });
   const workers = Array.from({ length: args.workers }, (_, index) => node("worker", `worker-${index + 1}`));
   return {
@@ -87,7 +96,11 @@ export interface RegistryMirror {
 export function hostsToml(host: string, { endpoints, insecure }: RegistryMirror): string {
   const server = host === "docker.io" ? "https://registry-1.docker.io" : `https://${host}`;
   const blocks = endpoints.map((endpoint) =>
-    [`[host.${JSON.stringify(endpoint)}]`, '  capabilities = ["pull", "resolve"]', ...(insecure ? ["  skip_verify = true"] : [])].join("\n"),
+    [
+      `[host.${JSON.stringify(endpoint)}]`,
+      '  capabilities = ["pull", "resolve"]',
+      ...(insecure ? ["  skip_verify = true"] : []),
+    ].join("\n"),
   );
   return [`server = ${JSON.stringify(server)}`, ...blocks].join("\n\n") + "\n";
 }

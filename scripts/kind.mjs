@@ -7,7 +7,8 @@ import { OWN } from "./project.mjs";
 const KIND_VERSION = "v0.33.0";
 
 /** Where kind's releases are, or a mirror of them. */
-export const KIND_URL = process.env.CILIUM_MODES_KIND_URL || `https://github.com/kubernetes-sigs/kind/releases/download/${KIND_VERSION}`;
+export const KIND_URL =
+  process.env.CILIUM_MODES_KIND_URL || `https://github.com/kubernetes-sigs/kind/releases/download/${KIND_VERSION}`;
 
 const ARCHITECTURES = { x64: "amd64", arm64: "arm64" };
 
@@ -18,10 +19,14 @@ export const kindFile = () => `kind-${process.platform}-${ARCHITECTURES[process.
 export async function downloadKind() {
   const file = kindFile();
   console.log(`Downloading kind ${KIND_VERSION} from ${KIND_URL}/${file}`);
-  const [program, sums] = await Promise.all([fetchBytes(`${KIND_URL}/${file}`), fetchBytes(`${KIND_URL}/${file}.sha256sum`)]);
+  const [program, sums] = await Promise.all([
+    fetchBytes(`${KIND_URL}/${file}`),
+    fetchBytes(`${KIND_URL}/${file}.sha256sum`),
+  ]);
   const expected = sums.toString().trim().split(/\s/)[0];
   const actual = createHash("sha256").update(program).digest("hex");
-  if (actual !== expected) throw new Error(`${file} has the checksum ${actual}, and ${expected} is published; nothing was installed`);
+  if (actual !== expected)
+    throw new Error(`${file} has the checksum ${actual}, and ${expected} is published; nothing was installed`);
   const folder = join(OWN, "bin");
   mkdirSync(folder, { recursive: true });
   const part = join(folder, `.kind-${process.pid}`);

@@ -9,31 +9,49 @@ export async function missingForStart(stack) {
   const problems = [];
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major < MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor < MINIMUM_NODE[1])) {
-    problems.push(`Node.js ${MINIMUM_NODE.join(".")} or newer: this is ${process.versions.node}; install it from https://nodejs.org`);
+    problems.push(
+      `Node.js ${MINIMUM_NODE.join(".")} or newer: this is ${process.versions.node}; install it from https://nodejs.org`,
+    );
   }
-  if (!knownStacks().includes(stack)) problems.push(`a stack ${JSON.stringify(stack)}: there is no Pulumi.${stack}.yaml; known stacks are ${knownStacks().join(", ")}`);
+  if (!knownStacks().includes(stack))
+    problems.push(
+      `a stack ${JSON.stringify(stack)}: there is no Pulumi.${stack}.yaml; known stacks are ${knownStacks().join(", ")}`,
+    );
   const docker = dockerProblem();
   if (docker !== undefined) problems.push(docker);
   if (!onPath("kind")) {
     const why = await kindUnreachable();
-    if (why !== undefined) problems.push(`kind: it is not on the PATH, and ${why}; install it from https://kind.sigs.k8s.io, or set CILIUM_MODES_KIND_URL to a mirror`);
+    if (why !== undefined)
+      problems.push(
+        `kind: it is not on the PATH, and ${why}; install it from https://kind.sigs.k8s.io, or set CILIUM_MODES_KIND_URL to a mirror`,
+      );
   }
   if (!onPath("pulumi")) {
     const why = await unreachable("https://get.pulumi.com");
-    if (why !== undefined) problems.push(`Pulumi: the CLI is not on the PATH, and ${why}; install it from https://www.pulumi.com/docs/install/`);
+    if (why !== undefined)
+      problems.push(
+        `Pulumi: the CLI is not on the PATH, and ${why}; install it from https://www.pulumi.com/docs/install/`,
+      );
   }
   if (dependenciesOutdated() && spawnSync("npm", ["ping"], { stdio: "ignore", timeout: 20_000 }).status !== 0) {
-    problems.push("the npm registry: it does not answer, and the dependencies are not installed; check the network, or npm's registry and proxy settings");
+    problems.push(
+      "the npm registry: it does not answer, and the dependencies are not installed; check the network, or npm's registry and proxy settings",
+    );
   }
   return problems;
 }
 
 /** Why Docker cannot be used, and the remedy. */
 function dockerProblem() {
-  const { status, error, stderr } = spawnSync("docker", ["version", "--format", "{{.Server.Version}}"], { encoding: "utf8", timeout: 20_000 });
+  const { status, error, stderr } = spawnSync("docker", ["version", "--format", "{{.Server.Version}}"], {
+    encoding: "utf8",
+    timeout: 20_000,
+  });
   if (status === 0) return undefined;
-  if (error?.code === "ENOENT") return "Docker: the docker command is not on the PATH; install it from https://docs.docker.com/get-docker/";
-  if (/permission denied/i.test(stderr ?? "")) return "Docker: this user may not use the daemon; add it to the group docker and log in again";
+  if (error?.code === "ENOENT")
+    return "Docker: the docker command is not on the PATH; install it from https://docs.docker.com/get-docker/";
+  if (/permission denied/i.test(stderr ?? ""))
+    return "Docker: this user may not use the daemon; add it to the group docker and log in again";
   return "Docker: the daemon does not answer; start Docker Desktop, or run: sudo systemctl start docker";
 }
 

@@ -11,7 +11,9 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export const OWN = join(ROOT, ".cilium-modes");
 
 /** Folders where programs are looked for: npm's own are left out, since `pulumi` there only downloads the CLI. */
-const FOLDERS = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.endsWith(join("node_modules", ".bin")));
+const FOLDERS = (process.env.PATH ?? "")
+  .split(delimiter)
+  .filter((folder) => !folder.endsWith(join("node_modules", ".bin")));
 
 /** Whether a program is on the PATH. */
 export function onPath(program) {
@@ -33,7 +35,10 @@ export function dependenciesOutdated() {
 export function installDependencies() {
   if (!dependenciesOutdated()) return 0;
   console.log("Installing the dependencies (npm ci)");
-  return spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] }).status ?? 1;
+  return (
+    spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] })
+      .status ?? 1
+  );
 }
 
 /** Whether Pulumi already knows where a stack's state lives. */
@@ -50,7 +55,11 @@ export function isLoggedIn(environment = process.env) {
 
 /** The environment for Pulumi: own tools last on the PATH, and an own state when nobody is logged in. */
 export function pulumiEnvironment() {
-  const environment = { ...process.env, PATH: [...FOLDERS, join(OWN, "bin")].join(delimiter), PULUMI_SKIP_UPDATE_CHECK: "true" };
+  const environment = {
+    ...process.env,
+    PATH: [...FOLDERS, join(OWN, "bin")].join(delimiter),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+  };
   if (!isLoggedIn()) {
     const state = join(OWN, "state");
     mkdirSync(state, { recursive: true });
@@ -64,7 +73,9 @@ export function pulumiEnvironment() {
 
 /** Run the Pulumi CLI with its progress shown, and return its exit code. Ctrl-C reaches it directly, and is waited out here. */
 export function runPulumi(args) {
-  const [command, ...before] = onPath("pulumi") ? ["pulumi"] : [process.execPath, join(ROOT, "node_modules", "pulumi", "run.js")];
+  const [command, ...before] = onPath("pulumi")
+    ? ["pulumi"]
+    : [process.execPath, join(ROOT, "node_modules", "pulumi", "run.js")];
   const child = spawn(command, [...before, ...args], { cwd: ROOT, env: pulumiEnvironment(), stdio: "inherit" });
   const ignore = () => {};
   const forward = (signal) => child.kill(signal);

@@ -10,7 +10,12 @@ process.exitCode = await start();
 async function start() {
   const missing = await missingForStart(stack);
   if (missing.length > 0) {
-    console.error(["This machine lacks what cannot be obtained from here; nothing was started:", ...missing.map((line) => `  - ${line}`)].join("\n"));
+    console.error(
+      [
+        "This machine lacks what cannot be obtained from here; nothing was started:",
+        ...missing.map((line) => `  - ${line}`),
+      ].join("\n"),
+    );
     return 1;
   }
   if (installDependencies() !== 0) return 1;
@@ -22,8 +27,12 @@ async function start() {
       return 1;
     }
   }
-  if (!isLoggedIn()) console.log("Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state, without a passphrase");
-  const code = (await runPulumi(["stack", "select", "--create", stack])) || (await runPulumi(["up", "--yes", "--stack", stack]));
+  if (!isLoggedIn())
+    console.log(
+      "Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state, without a passphrase",
+    );
+  const code =
+    (await runPulumi(["stack", "select", "--create", stack])) || (await runPulumi(["up", "--yes", "--stack", stack]));
   if (code === 0) {
     console.log(
       [

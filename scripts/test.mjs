@@ -1,4 +1,4 @@
-// npm test [-- <jest's arguments>]: type check, lint and tests, and one closing line that counts them all.
+// npm test [-- <jest's arguments>]: type check, lint, format and tests, and one closing line that counts them all.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 if (installDependencies() === 0) {
   count("type check", run("tsc", "-p", "."));
   count("lint", run("eslint", "."));
+  count("format", run("prettier", "--check", "--log-level", "warn", "."));
   const report = join(scratch, "jest.json");
   run("jest", "--json", `--outputFile=${report}`, ...process.argv.slice(2));
   addJest(report);
@@ -24,7 +25,10 @@ process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 function run(program, ...args) {
   // jest's JSON goes to its file as well as to standard output, where only the file's copy is wanted
   const stdio = ["ignore", program === "jest" ? "ignore" : "inherit", "inherit"];
-  return spawnSync(process.execPath, [join(ROOT, "node_modules", ".bin", program), ...args], { cwd: ROOT, stdio }).status ?? 1;
+  return (
+    spawnSync(process.execPath, [join(ROOT, "node_modules", ".bin", program), ...args], { cwd: ROOT, stdio }).status ??
+    1
+  );
 }
 
 function count(name, code) {
@@ -40,8 +44,11 @@ function addJest(report) {
     total.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
     total.skipped += result.numPendingTests + result.numTodoTests;
     // jest says nothing of a file that is skipped whole; its tests' names hold the reason
-    const skipped = result.testResults.flatMap(({ assertionResults }) => assertionResults.filter(({ status }) => status === "pending"));
-    for (const suite of new Set(skipped.map(({ ancestorTitles, title }) => ancestorTitles[0] ?? title))) console.log(`not run: ${suite}`);
+    const skipped = result.testResults.flatMap(({ assertionResults }) =>
+      assertionResults.filter(({ status }) => status === "pending"),
+    );
+    for (const suite of new Set(skipped.map(({ ancestorTitles, title }) => ancestorTitles[0] ?? title)))
+      console.log(`not run: ${suite}`);
   } catch {
     count("jest, which ended without a report,", 1);
   }

@@ -10,9 +10,7 @@ const flag = (rule = "must be true or false") =>
 const integer = (min: number, max: number) => {
   const rule = `must be a whole number from ${min} to ${max}`;
   const text = z.string().regex(/^\d+$/).transform(Number);
-  return z
-    .union([z.int(), text], { error: rule })
-    .refine((value) => value >= min && value <= max, { error: rule });
+  return z.union([z.int(), text], { error: rule }).refine((value) => value >= min && value <= max, { error: rule });
 };
 
 const cidr = z.string({ error: "must be an IPv4 network such as 10.0.0.0/16" }).superRefine((text, context) => {
@@ -26,20 +24,22 @@ const text = z.string({ error: "must be text" }).min(1, "must not be empty");
 /** Cilium's older words for `kubeProxyReplacement` and what they are called since 1.14. */
 const OLDER_WORDS: Readonly<Record<string, boolean>> = { strict: true, disabled: false };
 
-const kubeProxyReplacement = z.union([z.boolean(), z.string()], { error: "must be true or false" }).transform((value, context) => {
-  if (typeof value === "boolean") return value;
-  if (value === "true" || value === "false") return value === "true";
-  const mapped = OLDER_WORDS[value];
-  if (mapped !== undefined) return mapped;
-  const reason =
-    value === "partial"
-      ? 'had a meaning up to Cilium 1.15 only; use true or false'
-      : value === "probe"
-        ? 'had a meaning up to Cilium 1.13.3 only; use true or false'
-        : "must be true or false (or Cilium's older words strict and disabled)";
-  context.addIssue({ code: "custom", message: reason });
-  return z.NEVER;
-});
+const kubeProxyReplacement = z
+  .union([z.boolean(), z.string()], { error: "must be true or false" })
+  .transform((value, context) => {
+    if (typeof value === "boolean") return value;
+    if (value === "true" || value === "false") return value === "true";
+    const mapped = OLDER_WORDS[value];
+    if (mapped !== undefined) return mapped;
+    const reason =
+      value === "partial"
+        ? "had a meaning up to Cilium 1.15 only; use true or false"
+        : value === "probe"
+          ? "had a meaning up to Cilium 1.13.3 only; use true or false"
+          : "must be true or false (or Cilium's older words strict and disabled)";
+    context.addIssue({ code: "custom", message: reason });
+    return z.NEVER;
+  });
 
 const image = z
   .strictObject({
@@ -71,7 +71,9 @@ const mount = z.strictObject({
 
 const mirror = z.strictObject({
   /** URLs asked in this order before the registry itself. */
-  endpoints: z.array(z.url({ protocol: /^https?$/, error: "must be an http or https URL" })).min(1, "must name at least one endpoint"),
+  endpoints: z
+    .array(z.url({ protocol: /^https?$/, error: "must be an http or https URL" }))
+    .min(1, "must name at least one endpoint"),
   /** Skip the check of the endpoints' TLS certificates. */
   insecure: flag().default(false),
 });
@@ -100,7 +102,9 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
          */
         name: text
           .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, "must consist of a-z, 0-9 and inner dashes")
-          .refine((name) => name.length <= 32, { error: ({ input }) => `${String(input)} has more than 32 characters; set cluster.name to a shorter one` })
+          .refine((name) => name.length <= 32, {
+            error: ({ input }) => `${String(input)} has more than 32 characters; set cluster.name to a shorter one`,
+          })
           .prefault(`${project}-${stack}`.toLowerCase()),
         /** One of the versions whose node image is known by digest. */
         kubernetesVersion: z

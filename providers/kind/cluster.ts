@@ -1,11 +1,18 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { kindConfig, type KindMount, type KindPortMapping } from "../../modes/kindConfig";
 import { controlPlaneName } from "../../modes/ciliumValues";
-import { execInNode, listNodes, type KindNode } from "./docker";
-import { lastLines, run } from "./exec";
+import { listNodes, type KindNode } from "./docker";
+import { run } from "./exec";
+import {
+  addContext,
+  createCluster,
+  deleteCluster,
+  nodesLastWords,
+  preflight,
+  readKubeconfig,
+  removeContext,
+  waitForApiServer,
+} from "./kindCli";
 import { networkFailures } from "./networks";
 import { checkNodeTools, removeControlPlaneTaints, type Log } from "./nodeSetup";
 import type { ResourceHandler } from "./provider";
@@ -48,9 +55,6 @@ export type ClusterStatus = "running" | "stopped" | "incomplete";
 /** Inputs that a running cluster can take over; every other one is fixed when kind creates it. */
 const UPDATABLE: readonly (keyof ClusterInputs)[] = ["exportKubeconfig"];
 
-/** The lines by which kind tells its steps; the rest of its words is about a kubeconfig that nobody keeps. */
-const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
-
 /** Where the owner's mark is mounted in every node. */
 const OWNER_DIRECTORY = "/kind/owner/";
 
@@ -61,17 +65,23 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   },
 
   async diff(olds, news, log) {
-    const changed = (Object.keys(news) as (keyof ClusterInputs)[]).filter((key) => !isDeepStrictEqual(olds[key], news[key]));
+    const changed = (Object.keys(news) as (keyof ClusterInputs)[]).filter(
+      (key) => !isDeepStrictEqual(olds[key], news[key]),
+    );
     const replaces: string[] = changed.filter((key) => !UPDATABLE.includes(key));
     if (replaces.length > 0) {
-      log.warn(`The kind cluster ${olds.name} is replaced, with everything in it: ${replaces.join(", ")} cannot change in a running cluster.`);
+      log.warn(
+        `The kind cluster ${olds.name} is replaced, with everything in it: ${replaces.join(", ")} cannot change in a running cluster.`,
+      );
     }
     const status = await observe(olds).catch(() => "running" as const); // Docker being away says nothing about the cluster
     if (status === "missing") {
       log.warn(`The kind cluster ${olds.name} of this stack is gone; it will be created again.`);
       replaces.push("containers");
     } else if (status === "incomplete" || olds.status !== "running") {
-      log.warn(`The kind cluster ${olds.name} is ${olds.status === "running" ? status : olds.status}; it will be created again.`);
+      log.warn(
+        `The kind cluster ${olds.name} is ${olds.status === "running" ? status : olds.status}; it will be created again.`,
+      );
       replaces.push("status");
     } else if (status === "stopped") {
       log.warn(`Nodes of the kind cluster ${olds.name} are stopped; they will be started.`);
@@ -85,7 +95,9 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
     if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
     await makeRoom(inputs, log);
     try {
-      await createNodes(inputs, log, signal);
+      const mark: KindMount = { hostPath: "/dev/null", containerPath: OWNER_DIRECTORY + inputs.owner, readOnly: true };
+      const config = kindConfig({ ...inputs, mounts: [...inputs.mounts, mark], certsDirectory: true });
+      await createCluster(inputs.name, config, log, signal);
       const nodes = await listNodes(inputs.name);
       await Promise.all([removeControlPlaneTaints(controlPlaneName(inputs.name)), checkNodeTools(nodes, log)]);
       if (inputs.exportKubeconfig) await addContext(inputs.name);
@@ -95,7 +107,13 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
     } catch (error) {
       const words = await nodesLastWords(inputs.name);
       await deleteCluster(inputs.name, inputs.exportKubeconfig);
-      throw new Error([`kind cluster ${inputs.name} was not created, and nothing of it is left.`, (error as Error).message, ...words].join("\n"));
+      throw new Error(
+        [
+          `kind cluster ${inputs.name} was not created, and nothing of it is left.`,
+          (error as Error).message,
+          ...words,
+        ].join("\n"),
+      );
     }
   },
 
@@ -133,20 +151,13 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
 function clusterNetworkFailures({ podCidr, serviceCidr }: ClusterInputs) {
   return networkFailures([
     { property: "podCidr", setting: "cluster.podCidr", cidr: podCidr, why: "pods and nodes would share addresses" },
-    { property: "serviceCidr", setting: "cluster.serviceCidr", cidr: serviceCidr, why: "services and nodes would share addresses" },
+    {
+      property: "serviceCidr",
+      setting: "cluster.serviceCidr",
+      cidr: serviceCidr,
+      why: "services and nodes would share addresses",
+    },
   ]);
-}
-
-/** Every missing tool in one message, before anything is made. */
-async function preflight(): Promise<void> {
-  const problems: string[] = [];
-  await run("docker", ["version", "--format", "{{.Server.Version}}"]).catch((error: Error) =>
-    problems.push(`  - docker: no Docker daemon answers; install Docker or start it (${lastLines(error.message, 1)[0]!.trim()})`),
-  );
-  await run("kind", ["version"]).catch(() =>
-    problems.push("  - kind: is not on the PATH; install it from https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or run: npm start"),
-  );
-  if (problems.length > 0) throw new Error(["A kind cluster needs tools that are missing here; nothing was changed:", ...problems].join("\n"));
 }
 
 /**
@@ -168,21 +179,8 @@ async function makeRoom(inputs: ClusterInputs, log: Log): Promise<void> {
   await deleteCluster(inputs.name, inputs.exportKubeconfig);
 }
 
-async function createNodes(inputs: ClusterInputs, log: Log, signal: AbortSignal): Promise<void> {
-  const mark: KindMount = { hostPath: "/dev/null", containerPath: OWNER_DIRECTORY + inputs.owner, readOnly: true };
-  const config = kindConfig({ ...inputs, mounts: [...inputs.mounts, mark], certsDirectory: true });
-  await withScratchFile("kubeconfig", (kubeconfig) =>
-    // --retain: the nodes' last words are read before this resource itself removes them
-    run("kind", ["create", "cluster", "--name", inputs.name, "--config", "-", "--kubeconfig", kubeconfig, "--retain"], {
-      stdin: JSON.stringify(config),
-      signal,
-      onLine: (line) => KIND_STEP.test(line) && log.status(line.trim()),
-    }),
-  );
-}
-
 async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[]): Promise<ClusterState> {
-  const kubeconfig = await run("kind", ["get", "kubeconfig", "--name", inputs.name]);
+  const kubeconfig = await readKubeconfig(inputs.name);
   return {
     ...inputs,
     containers: nodes.map(({ containerId }) => containerId),
@@ -193,7 +191,11 @@ async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[]): Promi
   };
 }
 
-const clusterNode = ({ name, role, address }: KindNode): ClusterNode => ({ name, role: role === "control-plane" ? role : "worker", address });
+const clusterNode = ({ name, role, address }: KindNode): ClusterNode => ({
+  name,
+  role: role === "control-plane" ? role : "worker",
+  address,
+});
 
 async function observe(olds: ClusterState): Promise<ClusterStatus | "missing"> {
   return statusOf(await listNodes(olds.name), olds);
@@ -201,7 +203,8 @@ async function observe(olds: ClusterState): Promise<ClusterStatus | "missing"> {
 
 function statusOf(nodes: readonly KindNode[], olds: ClusterState): ClusterStatus | "missing" {
   if (nodes.length === 0 || !isOwn(nodes, olds)) return "missing";
-  if (!isDeepStrictEqual(nodes.map(({ containerId }) => containerId).sort(), [...olds.containers].sort())) return "incomplete";
+  if (!isDeepStrictEqual(nodes.map(({ containerId }) => containerId).sort(), [...olds.containers].sort()))
+    return "incomplete";
   return nodes.every(({ running }) => running) ? "running" : "stopped";
 }
 
@@ -213,54 +216,4 @@ function isOwn(nodes: readonly KindNode[], olds: ClusterState): boolean {
 /** Whether a node was made by this stack, in whichever run. */
 function isMarked(node: KindNode, { owner }: ClusterInputs): boolean {
   return node.mountPoints.includes(OWNER_DIRECTORY + owner);
-}
-
-/** Delete every node; a cluster that is gone is no error. Only an exported context is taken out of the user's kubeconfig. */
-async function deleteCluster(name: string, exported: boolean): Promise<void> {
-  if (exported) {
-    await run("kind", ["delete", "cluster", "--name", name]);
-  } else {
-    await withScratchFile("kubeconfig", (kubeconfig) => run("kind", ["delete", "cluster", "--name", name, "--kubeconfig", kubeconfig]));
-  }
-}
-
-/** Write the context `kind-<name>` into the user's kubeconfig. */
-async function addContext(name: string): Promise<void> {
-  await run("kind", ["export", "kubeconfig", "--name", name]);
-}
-
-/** Take the context `kind-<name>` out of the user's kubeconfig again, while the cluster stays. */
-async function removeContext(name: string, log: Log): Promise<void> {
-  for (const command of ["delete-context", "delete-cluster", "delete-user"]) {
-    await run("kubectl", ["config", command, `kind-${name}`]).catch((error: Error) => log.warn(`The kubeconfig still has the context kind-${name}. ${error.message}`));
-  }
-}
-
-/** The end of each node's log, where it tells why kind gave up. */
-async function nodesLastWords(name: string): Promise<string[]> {
-  const nodes = await listNodes(name).catch(() => []);
-  const logs = await Promise.all(
-    nodes.map(async (node) => {
-      const output = await run("docker", ["logs", "--tail", "5", node.name]).catch((error: Error) => error.message);
-      return lastLines(output, 5).map((line) => `    ${line}`);
-    }),
-  );
-  return nodes.flatMap((node, index) => [`  last words of ${node.name}${node.running ? "" : " (stopped)"}:`, ...logs[index]!]);
-}
-
-async function waitForApiServer(name: string): Promise<void> {
-  const script = "for i in $(seq 60); do kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1 && exit 0; sleep 1; done; exit 1";
-  await execInNode(controlPlaneName(name), ["sh", "-c", script]).catch(() => {
-    throw new Error(`The API server of ${name} did not become ready within 60 s after its nodes were started; run: pulumi refresh, then pulumi up`);
-  });
-}
-
-/** A file that exists only while `use` runs. */
-async function withScratchFile<T>(name: string, use: (path: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "cilium-modes-"));
-  try {
-    return await use(join(folder, name));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

@@ -36,7 +36,11 @@ const LIST_ATTEMPTS = 3;
 
 /** All nodes of a cluster, running or not, the control plane first; none when there is no such cluster. @throws CommandError */
 export async function listNodes(cluster: string, attempts = LIST_ATTEMPTS): Promise<KindNode[]> {
-  const ids = (await run("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${CLUSTER_LABEL}=${cluster}`])).split("\n").filter(Boolean);
+  const ids = (
+    await run("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${CLUSTER_LABEL}=${cluster}`])
+  )
+    .split("\n")
+    .filter(Boolean);
   if (ids.length === 0) return [];
   const inspected = await run("docker", ["inspect", ...ids]).catch((error: CommandError) => {
     if (attempts > 1 && error.stderr.includes("No such object")) return undefined;
@@ -59,16 +63,30 @@ export async function listNodes(cluster: string, attempts = LIST_ATTEMPTS): Prom
 export async function kindSubnets(): Promise<string[]> {
   const names = (await run("docker", ["network", "ls", "--format", "{{.Name}}"])).split("\n");
   if (!names.includes(kindNetwork())) return [];
-  const subnets = await run("docker", ["network", "inspect", kindNetwork(), "--format", "{{range .IPAM.Config}}{{println .Subnet}}{{end}}"]);
+  const subnets = await run("docker", [
+    "network",
+    "inspect",
+    kindNetwork(),
+    "--format",
+    "{{range .IPAM.Config}}{{println .Subnet}}{{end}}",
+  ]);
   return subnets.split("\n").filter((subnet) => /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(subnet));
 }
 
 /** Run a command in a node and return its standard output. @throws CommandError */
-export function execInNode(node: string, command: readonly string[], options: Parameters<typeof run>[2] = {}): Promise<string> {
+export function execInNode(
+  node: string,
+  command: readonly string[],
+  options: Parameters<typeof run>[2] = {},
+): Promise<string> {
   return run("docker", ["exec", ...(options.stdin === undefined ? [] : ["--interactive"]), node, ...command], options);
 }
 
 /** Run kubectl with the administrator's rights in the control plane. @throws CommandError */
-export function kubectl(controlPlane: string, args: readonly string[], options: Parameters<typeof run>[2] = {}): Promise<string> {
+export function kubectl(
+  controlPlane: string,
+  args: readonly string[],
+  options: Parameters<typeof run>[2] = {},
+): Promise<string> {
   return execInNode(controlPlane, ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", ...args], options);
 }

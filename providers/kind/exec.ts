@@ -52,7 +52,12 @@ export async function run(command: string, args: readonly string[], options: Run
       collect(child.stderr, options.onLine),
     ]);
     if (options.signal?.aborted) throw new CommandError("Cancelled", shown, stderr);
-    if (code !== 0) throw new CommandError(`Command failed with ${typeof code === "number" ? `exit code ${code}` : code}`, shown, stderr || stdout);
+    if (code !== 0)
+      throw new CommandError(
+        `Command failed with ${typeof code === "number" ? `exit code ${code}` : code}`,
+        shown,
+        stderr || stdout,
+      );
     return stdout;
   } catch (error) {
     if (error instanceof CommandError) throw error;

@@ -19,6 +19,9 @@ export async function networkFailures(rules: readonly NetworkRule[]): Promise<Ch
   return rules.flatMap(({ property, setting, cidr, why }) =>
     subnets
       .filter((subnet) => overlap(cidr, subnet))
-      .map((subnet) => ({ property, reason: `${setting} ${cidr} overlaps ${subnet} of the Docker network ${kindNetwork()}: ${why}; set ${setting} to another network` })),
+      .map((subnet) => ({
+        property,
+        reason: `${setting} ${cidr} overlaps ${subnet} of the Docker network ${kindNetwork()}: ${why}; set ${setting} to another network`,
+      })),
   );
 }

@@ -24,10 +24,15 @@ export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesStat
   async check({ images }) {
     return images
       .filter((image) => image.includes("@"))
-      .map((image) => ({ property: "images", reason: `${image}: an image with a digest cannot be loaded into nodes; name its tag` }));
+      .map((image) => ({
+        property: "images",
+        reason: `${image}: an image with a digest cannot be loaded into nodes; name its tag`,
+      }));
   },
   async diff(olds, news) {
-    const replaces = ["clusterName", "clusterInstance"].filter((key) => olds[key as keyof NodeImagesInputs] !== news[key as keyof NodeImagesInputs]);
+    const replaces = ["clusterName", "clusterInstance"].filter(
+      (key) => olds[key as keyof NodeImagesInputs] !== news[key as keyof NodeImagesInputs],
+    );
     const lost = Object.values(olds.loaded).some((byNode) => Object.values(byNode).includes(""));
     return { changes: replaces.length > 0 || lost || !isDeepStrictEqual(olds.images, news.images), replaces };
   },
@@ -36,7 +41,15 @@ export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesStat
   },
   async read(olds) {
     const nodes = (await listNodes(olds.clusterName)).filter(({ running }) => running);
-    return nodes.length === 0 ? undefined : { ...olds, loaded: await idsOnNodes(olds.images, nodes.map(({ name }) => name)) };
+    return nodes.length === 0
+      ? undefined
+      : {
+          ...olds,
+          loaded: await idsOnNodes(
+            olds.images,
+            nodes.map(({ name }) => name),
+          ),
+        };
   },
   async update(_olds, news, log, signal) {
     return load(news, (message) => log.status(message), signal);
@@ -47,7 +60,11 @@ export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesStat
 };
 
 /** Bring each image to the nodes that lack it, or hold another one of its name. */
-async function load(inputs: NodeImagesInputs, status: (message: string) => void, signal: AbortSignal): Promise<NodeImagesState> {
+async function load(
+  inputs: NodeImagesInputs,
+  status: (message: string) => void,
+  signal: AbortSignal,
+): Promise<NodeImagesState> {
   const nodes = (await listNodes(inputs.clusterName)).map(({ name }) => name);
   const wanted = new Map(await Promise.all(inputs.images.map(async (image) => [image, await localId(image)] as const)));
   const before = await idsOnNodes(inputs.images, nodes);
@@ -65,19 +82,31 @@ async function localId(image: string): Promise<string> {
   try {
     return (await run("docker", ["image", "inspect", "--format", "{{.Id}}", image])).trim();
   } catch (error) {
-    throw new Error(`The image ${image} has to be loaded into the nodes but is not in this machine's Docker; run: docker pull ${image}`, { cause: error });
+    throw new Error(
+      `The image ${image} has to be loaded into the nodes but is not in this machine's Docker; run: docker pull ${image}`,
+      { cause: error },
+    );
   }
 }
 
 const Inspected = z.object({ status: z.object({ id: z.string() }) });
 
 /** The ids of images on nodes, as containerd's CRI tells them; empty where a node lacks the image. */
-async function idsOnNodes(images: readonly string[], nodes: readonly string[]): Promise<Record<string, Record<string, string>>> {
+async function idsOnNodes(
+  images: readonly string[],
+  nodes: readonly string[],
+): Promise<Record<string, Record<string, string>>> {
   const idOn = async (image: string, node: string) => {
     const output = await execInNode(node, ["crictl", "inspecti", "-o", "json", image]).catch(() => "");
     return output === "" ? "" : Inspected.parse(JSON.parse(output)).status.id;
   };
-  const entries = images.map(async (image) => [image, Object.fromEntries(await Promise.all(nodes.map(async (node) => [node, await idOn(image, node)] as const)))] as const);
+  const entries = images.map(
+    async (image) =>
+      [
+        image,
+        Object.fromEntries(await Promise.all(nodes.map(async (node) => [node, await idOn(image, node)] as const))),
+      ] as const,
+  );
   return Object.fromEntries(await Promise.all(entries));
 }
 
@@ -103,7 +132,12 @@ async function stream(images: readonly string[], nodes: readonly string[], signa
         let stderr = "";
         child.stderr.on("data", (chunk) => (stderr += chunk));
         const code = await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
-        if (code !== 0) throw new CommandError(signal.aborted ? "Cancelled" : `Command failed with exit code ${String(code)}`, command, stderr);
+        if (code !== 0)
+          throw new CommandError(
+            signal.aborted ? "Cancelled" : `Command failed with exit code ${String(code)}`,
+            command,
+            stderr,
+          );
       }),
     );
   } finally {

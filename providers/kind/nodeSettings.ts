@@ -3,7 +3,15 @@ import { controlPlaneName } from "../../modes/ciliumValues";
 import type { RegistryMirror } from "../../modes/kindConfig";
 import { listNodes } from "./docker";
 import { networkFailures } from "./networks";
-import { coreDnsForwardsTo, hasRegistryMirrors, resolversFor, setCoreDnsForward, writeRegistryMirrors, type DnsForward, type Log } from "./nodeSetup";
+import {
+  coreDnsForwardsTo,
+  hasRegistryMirrors,
+  resolversFor,
+  setCoreDnsForward,
+  writeRegistryMirrors,
+  type DnsForward,
+  type Log,
+} from "./nodeSetup";
 import type { ResourceHandler } from "./provider";
 
 /** What the nodes of a running cluster are told, and can be told anew. */
@@ -32,11 +40,18 @@ export const nodeSettingsHandler: ResourceHandler<NodeSettingsInputs, NodeSettin
   check({ nativeRoutingCIDR: cidr }) {
     const why = "pod traffic to that network would leave unmasqueraded, and replies could not find back";
     // without Docker, the cluster's creation says what is missing
-    return networkFailures([{ property: "nativeRoutingCIDR", setting: "cilium.nativeRoutingCIDR", cidr, why }]).catch(() => []);
+    return networkFailures([{ property: "nativeRoutingCIDR", setting: "cilium.nativeRoutingCIDR", cidr, why }]).catch(
+      () => [],
+    );
   },
   async diff(olds, news) {
-    const changed = (Object.keys(news) as (keyof NodeSettingsInputs)[]).filter((key) => !isDeepStrictEqual(olds[key], news[key]));
-    return { changes: changed.length > 0 || !olds.inForce, replaces: changed.filter((key) => key === "clusterName" || key === "clusterInstance") };
+    const changed = (Object.keys(news) as (keyof NodeSettingsInputs)[]).filter(
+      (key) => !isDeepStrictEqual(olds[key], news[key]),
+    );
+    return {
+      changes: changed.length > 0 || !olds.inForce,
+      replaces: changed.filter((key) => key === "clusterName" || key === "clusterInstance"),
+    };
   },
   async create(inputs, log) {
     return { id: `${inputs.clusterName}/settings`, state: await tell(inputs, [], log) };
@@ -44,7 +59,10 @@ export const nodeSettingsHandler: ResourceHandler<NodeSettingsInputs, NodeSettin
   async read(olds) {
     const nodes = (await listNodes(olds.clusterName)).filter(({ running }) => running);
     if (nodes.length === 0) return undefined;
-    const [mirrors, forward] = await Promise.all([hasRegistryMirrors(nodes, olds.registryMirrors), coreDnsForwardsTo(controlPlaneName(olds.clusterName), olds.dnsResolvers)]);
+    const [mirrors, forward] = await Promise.all([
+      hasRegistryMirrors(nodes, olds.registryMirrors),
+      coreDnsForwardsTo(controlPlaneName(olds.clusterName), olds.dnsResolvers),
+    ]);
     return { ...olds, inForce: mirrors && forward };
   },
   async update(olds, news, log) {
@@ -55,9 +73,16 @@ export const nodeSettingsHandler: ResourceHandler<NodeSettingsInputs, NodeSettin
   },
 };
 
-async function tell(inputs: NodeSettingsInputs, previousMirrors: readonly string[], log: Log): Promise<NodeSettingsState> {
+async function tell(
+  inputs: NodeSettingsInputs,
+  previousMirrors: readonly string[],
+  log: Log,
+): Promise<NodeSettingsState> {
   const nodes = await listNodes(inputs.clusterName);
   const dnsResolvers = await resolversFor(inputs.dnsForward, inputs.nativeRoutingCIDR, log);
-  await Promise.all([writeRegistryMirrors(nodes, inputs.registryMirrors, previousMirrors), setCoreDnsForward(controlPlaneName(inputs.clusterName), dnsResolvers)]);
+  await Promise.all([
+    writeRegistryMirrors(nodes, inputs.registryMirrors, previousMirrors),
+    setCoreDnsForward(controlPlaneName(inputs.clusterName), dnsResolvers),
+  ]);
   return { ...inputs, dnsResolvers, inForce: true };
 }

@@ -19,7 +19,9 @@ const NODE_TOOLS = ["ip", "iptables-save", "conntrack", "curl"];
 
 /** Let workloads run on the control plane. */
 export async function removeControlPlaneTaints(controlPlane: string): Promise<void> {
-  const present = (await kubectl(controlPlane, ["get", "node", controlPlane, "-o", "jsonpath={.spec.taints[*].key}"])).split(" ");
+  const present = (
+    await kubectl(controlPlane, ["get", "node", controlPlane, "-o", "jsonpath={.spec.taints[*].key}"])
+  ).split(" ");
   const taints = CONTROL_PLANE_TAINTS.filter((taint) => present.includes(taint)).map((taint) => `${taint}:NoSchedule-`);
   if (taints.length > 0) await kubectl(controlPlane, ["taint", "node", controlPlane, ...taints]);
 }
@@ -30,13 +32,20 @@ export async function checkNodeTools(nodes: readonly KindNode[], log: Log): Prom
     nodes.map(async ({ name }) => {
       const script = `for tool in ${NODE_TOOLS.join(" ")}; do command -v $tool >/dev/null || echo $tool; done`;
       const missing = (await execInNode(name, ["sh", "-c", script])).split("\n").filter(Boolean);
-      if (missing.length > 0) log.warn(`Node ${name} has no ${missing.join(", ")}: what they show cannot be checked there. Use a kindest/node image, or add them to yours.`);
+      if (missing.length > 0)
+        log.warn(
+          `Node ${name} has no ${missing.join(", ")}: what they show cannot be checked there. Use a kindest/node image, or add them to yours.`,
+        );
     }),
   );
 }
 
 /** Make the nodes' registry mirrors exactly these; containerd reads them at the next pull. */
-export async function writeRegistryMirrors(nodes: readonly KindNode[], mirrors: Readonly<Record<string, RegistryMirror>>, previous: readonly string[]): Promise<void> {
+export async function writeRegistryMirrors(
+  nodes: readonly KindNode[],
+  mirrors: Readonly<Record<string, RegistryMirror>>,
+  previous: readonly string[],
+): Promise<void> {
   const gone = previous.filter((host) => !(host in mirrors));
   for (const { name } of nodes) {
     for (const host of gone) await execInNode(name, ["rm", "-rf", `${CERTS_DIRECTORY}/${host}`]);
@@ -49,9 +58,16 @@ export async function writeRegistryMirrors(nodes: readonly KindNode[], mirrors: 
 }
 
 /** Whether every node has these mirrors' files as they were written. */
-export async function hasRegistryMirrors(nodes: readonly KindNode[], mirrors: Readonly<Record<string, RegistryMirror>>): Promise<boolean> {
+export async function hasRegistryMirrors(
+  nodes: readonly KindNode[],
+  mirrors: Readonly<Record<string, RegistryMirror>>,
+): Promise<boolean> {
   const files = nodes.flatMap(({ name }) => Object.entries(mirrors).map(([host, mirror]) => ({ name, host, mirror })));
-  const same = files.map(async ({ name, host, mirror }) => (await execInNode(name, ["cat", `${CERTS_DIRECTORY}/${host}/hosts.toml`]).catch(() => "")) === hostsToml(host, mirror));
+  const same = files.map(
+    async ({ name, host, mirror }) =>
+      (await execInNode(name, ["cat", `${CERTS_DIRECTORY}/${host}/hosts.toml`]).catch(() => "")) ===
+      hostsToml(host, mirror),
+  );
   return (await Promise.all(same)).every(Boolean);
 }
 
@@ -70,7 +86,9 @@ export async function resolversFor(forward: DnsForward, nativeRoutingCIDR: strin
       unreachable.length > 0
         ? `this machine's resolver ${unreachable.join(", ")} lies in cilium.nativeRoutingCIDR ${nativeRoutingCIDR}, so replies cannot find back to pods`
         : "this machine names no resolver that pods could reach";
-    log.warn(`Pods may not resolve names outside the cluster in BPF host routing: ${why}. Set dns.forward to resolvers that pods reach.`);
+    log.warn(
+      `Pods may not resolve names outside the cluster in BPF host routing: ${why}. Set dns.forward to resolvers that pods reach.`,
+    );
   }
   return usable;
 }
@@ -86,7 +104,9 @@ async function hostResolvers(): Promise<string[]> {
 
 /** The IPv4 nameservers of a resolv.conf that are no loopback addresses. */
 export function parseResolvConf(text: string): string[] {
-  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1]!).filter((address) => isIpv4Address(address) && !address.startsWith("127."));
+  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)]
+    .map((match) => match[1]!)
+    .filter((address) => isIpv4Address(address) && !address.startsWith("127."));
 }
 
 /** A Corefile that forwards to these resolvers, or to the node's own when there are none. */
@@ -113,6 +133,15 @@ export async function setCoreDnsForward(controlPlane: string, resolvers: readonl
   const wanted = forwardTo(corefile, resolvers);
   if (wanted === corefile) return;
   const patch = JSON.stringify({ data: { Corefile: wanted } });
-  await kubectl(controlPlane, [...IN_KUBE_SYSTEM, "patch", "configmap", "coredns", "--type", "merge", "--patch", patch]);
+  await kubectl(controlPlane, [
+    ...IN_KUBE_SYSTEM,
+    "patch",
+    "configmap",
+    "coredns",
+    "--type",
+    "merge",
+    "--patch",
+    patch,
+  ]);
   await kubectl(controlPlane, [...IN_KUBE_SYSTEM, "rollout", "restart", "deployment", "coredns"]);
 }

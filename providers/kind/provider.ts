@@ -76,7 +76,8 @@ export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Pr
 function handler(urn: string): ResourceHandler<any, any> {
   const type = urn.split("::")[2]!.split("$").pop()!;
   const found = HANDLERS[type];
-  if (found === undefined) throw new Error(`The kind provider has no resource type ${type}; it has ${Object.keys(HANDLERS).join(", ")}`);
+  if (found === undefined)
+    throw new Error(`The kind provider has no resource type ${type}; it has ${Object.keys(HANDLERS).join(", ")}`);
   return found;
 }
 

@@ -14,8 +14,19 @@ export class Cluster extends pulumi.CustomResource {
   declare readonly kubeconfig: pulumi.Output<string>;
 
   constructor(name: string, args: Inputs<ClusterInputs>, opts?: pulumi.CustomResourceOptions) {
-    const outputs = { containers: undefined, status: undefined, nodes: undefined, endpoint: undefined, kubeconfig: undefined };
-    super("kind:index:Cluster", name, { ...outputs, ...args }, pulumi.mergeOptions(opts, { additionalSecretOutputs: ["kubeconfig"] }));
+    const outputs = {
+      containers: undefined,
+      status: undefined,
+      nodes: undefined,
+      endpoint: undefined,
+      kubeconfig: undefined,
+    };
+    super(
+      "kind:index:Cluster",
+      name,
+      { ...outputs, ...args },
+      pulumi.mergeOptions(opts, { additionalSecretOutputs: ["kubeconfig"] }),
+    );
   }
 }
 

@@ -3,7 +3,13 @@ import { describeIf, engineMissing, TestProject } from "../support/project";
 interface PreviewStep {
   op: string;
   urn: string;
-  newState?: { type: string; deletedWith?: string; additionalSecretOutputs?: string[]; parent?: string; inputs?: Record<string, unknown> };
+  newState?: {
+    type: string;
+    deletedWith?: string;
+    additionalSecretOutputs?: string[];
+    parent?: string;
+    inputs?: Record<string, unknown>;
+  };
 }
 
 const nameOf = (urn: string) => urn.split("::").pop()!;
@@ -30,8 +36,15 @@ describeIf(engineMissing(), "the program under the real engine", () => {
     expect(steps.map(({ op }) => op)).toEqual(steps.map(() => "create"));
     const inputs = (name: string) => steps.find(({ urn }) => nameOf(urn) === name)!.newState!.inputs!;
     expect(inputs("cluster-nodes")).toMatchObject({ name: `cilium-modes-${stack}`, kubeProxyMode, workers: 2 });
-    expect(inputs("cilium-release")).toMatchObject({ name: "cilium", namespace: "kube-system", values: { kubeProxyReplacement, bpf: { masquerade } } });
-    expect(inputs("nettool-service")).toMatchObject({ metadata: { name: "serversvc" }, spec: { type: "NodePort", ports: [{ port: 80, nodePort: 32000 }] } });
+    expect(inputs("cilium-release")).toMatchObject({
+      name: "cilium",
+      namespace: "kube-system",
+      values: { kubeProxyReplacement, bpf: { masquerade } },
+    });
+    expect(inputs("nettool-service")).toMatchObject({
+      metadata: { name: "serversvc" },
+      spec: { type: "NodePort", ports: [{ port: 80, nodePort: 32000 }] },
+    });
   });
 
   it("gives every resource in the cluster deletedWith the cluster, so that destroy needs no API server", () => {
@@ -47,7 +60,8 @@ describeIf(engineMissing(), "the program under the real engine", () => {
       "nettool-service",
       "proof-answers",
     ]);
-    for (const { urn, newState } of inCluster) expect([nameOf(urn), nameOf(newState!.deletedWith ?? "")]).toEqual([nameOf(urn), "cluster-nodes"]);
+    for (const { urn, newState } of inCluster)
+      expect([nameOf(urn), nameOf(newState!.deletedWith ?? "")]).toEqual([nameOf(urn), "cluster-nodes"]);
   });
 
   it("keeps the kubeconfig secret from its origin on", () => {
@@ -56,7 +70,9 @@ describeIf(engineMissing(), "the program under the real engine", () => {
   });
 
   it("puts every resource into its component", () => {
-    const parents = Object.fromEntries(preview("ebpf").map(({ urn, newState }) => [nameOf(urn), nameOf(newState!.parent ?? "")]));
+    const parents = Object.fromEntries(
+      preview("ebpf").map(({ urn, newState }) => [nameOf(urn), nameOf(newState!.parent ?? "")]),
+    );
     expect(parents).toMatchObject({
       "cluster-mark": "cluster",
       "cluster-nodes": "cluster",
@@ -78,14 +94,20 @@ describeIf(engineMissing(), "the program under the real engine", () => {
     const { code, output } = await project.pulumi("up", "--yes", "-s", "mistakes");
     expect(code).not.toBe(0);
     const diagnostics = output.slice(output.indexOf("Diagnostics:"));
-    const lines = diagnostics.split("\n").filter((line) => /^\s+- /.test(line)).map((line) => line.trim());
+    const lines = diagnostics
+      .split("\n")
+      .filter((line) => /^\s+- /.test(line))
+      .map((line) => line.trim());
     expect(lines).toHaveLength(5);
     for (const key of ["tunel", "kubeProxyReplacement", "bpf.masquerade", "cluster.workers", "cluster.podCidr"]) {
       expect(lines.filter((line) => line.startsWith(`- ${key}:`))).toHaveLength(1);
     }
     expect(lines.find((line) => line.startsWith("- tunel:"))).toContain('did you mean "tunnel"?');
     expect(output).not.toMatch(/\n\s+at .*\.ts/);
-    expect(project.json<{ deployment: { resources?: unknown[] } }>("stack", "export", "-s", "mistakes").deployment.resources ?? []).toHaveLength(0);
+    expect(
+      project.json<{ deployment: { resources?: unknown[] } }>("stack", "export", "-s", "mistakes").deployment
+        .resources ?? [],
+    ).toHaveLength(0);
   });
 
   it("shows a changed kubeProxyReplacement in kind's kube-proxy mode and in the resolver", async () => {

@@ -3,7 +3,15 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { agentStatuses, CLUSTER_PREFIX, containersOf, kubectl, labMissing, LabProject, removeCluster } from "../support/lab";
+import {
+  agentStatuses,
+  CLUSTER_PREFIX,
+  containersOf,
+  kubectl,
+  labMissing,
+  LabProject,
+  removeCluster,
+} from "../support/lab";
 import { describeIf } from "../support/project";
 
 /** One node is enough where nothing between nodes is asked. */
@@ -18,8 +26,14 @@ describeIf(labMissing(), "two stacks on one machine", () => {
   it(
     "stand side by side, serve another stack, take changes each for itself, and survive the loss of a cluster",
     async () => {
-      const [ebpf, replacement] = [await project.addStack("ebpf", SINGLE_NODE), await project.addStack("replacement", SINGLE_NODE)];
-      await Promise.all([project.succeed("up", "--yes", "--skip-preview", "-s", "ebpf"), project.succeed("up", "--yes", "--skip-preview", "-s", "replacement")]);
+      const [ebpf, replacement] = [
+        await project.addStack("ebpf", SINGLE_NODE),
+        await project.addStack("replacement", SINGLE_NODE),
+      ];
+      await Promise.all([
+        project.succeed("up", "--yes", "--skip-preview", "-s", "ebpf"),
+        project.succeed("up", "--yes", "--skip-preview", "-s", "replacement"),
+      ]);
       expect(agentStatuses(ebpf).map(({ masquerading }) => masquerading.mode)).toEqual(["BPF"]);
       expect(agentStatuses(replacement).map(({ masquerading }) => masquerading.mode)).toEqual(["iptables"]);
 
@@ -27,7 +41,10 @@ describeIf(labMissing(), "two stacks on one machine", () => {
       await project.succeed("-C", "examples/consumer", "stack", "init", "consumer");
       await project.succeed("config", "set", "stack", "organization/cilium-modes/ebpf", ...consumer);
       await project.succeed("up", "--yes", "--skip-preview", ...consumer);
-      expect(project.json("stack", "output", "--json", ...consumer)).toEqual({ mode: "ebpf", configMap: "routing-mode" });
+      expect(project.json("stack", "output", "--json", ...consumer)).toEqual({
+        mode: "ebpf",
+        configMap: "routing-mode",
+      });
       expect(kubectl(ebpf, "get", "configmap", "routing-mode", "-o", "jsonpath={.data.mode}")).toBe("ebpf");
       await project.succeed("destroy", "--yes", ...consumer);
 
@@ -42,11 +59,15 @@ describeIf(labMissing(), "two stacks on one machine", () => {
       await project.succeed("config", "set", "kubeProxyReplacement", "false", "-s", "ebpf");
       const preview = await project.succeed("preview", "-s", "ebpf");
       expect(preview).toMatch(/kind:index:Cluster cluster-nodes (create replacement|replace)/);
-      expect(preview).toContain(`The kind cluster ${ebpf} is replaced, with everything in it: kubeProxyMode cannot change in a running cluster.`);
+      expect(preview).toContain(
+        `The kind cluster ${ebpf} is replaced, with everything in it: kubeProxyMode cannot change in a running cluster.`,
+      );
 
       // behind Pulumi's back: up notices without a refresh, and with one
       removeCluster(replacement);
-      expect(await project.succeed("preview", "-s", "replacement")).toContain(`The kind cluster ${replacement} of this stack is gone; it will be created again.`);
+      expect(await project.succeed("preview", "-s", "replacement")).toContain(
+        `The kind cluster ${replacement} of this stack is gone; it will be created again.`,
+      );
       expect(await project.succeed("refresh", "--yes", "--skip-preview", "-s", "replacement")).toMatch(/- \d+ deleted/);
       await project.succeed("up", "--yes", "--skip-preview", "-s", "replacement");
       expect(agentStatuses(replacement)).toHaveLength(1);
@@ -124,12 +145,22 @@ describeIf(labMissing(), "a cluster of somebody else", () => {
     async () => {
       const image = (await nodeImage(project)) ?? "";
       const kubeconfig = join(mkdtempSync(join(tmpdir(), "cilium-modes-test-")), "kubeconfig");
-      const config = JSON.stringify({ kind: "Cluster", apiVersion: "kind.x-k8s.io/v1alpha4", networking: { disableDefaultCNI: true } });
-      execFileSync("kind", ["create", "cluster", "--name", foreign, "--image", image, "--kubeconfig", kubeconfig, "--config", "-"], { input: config });
+      const config = JSON.stringify({
+        kind: "Cluster",
+        apiVersion: "kind.x-k8s.io/v1alpha4",
+        networking: { disableDefaultCNI: true },
+      });
+      execFileSync(
+        "kind",
+        ["create", "cluster", "--name", foreign, "--image", image, "--kubeconfig", kubeconfig, "--config", "-"],
+        { input: config },
+      );
       const before = containersOf(foreign);
       const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "-s", "foreign");
       expect(code).not.toBe(0);
-      expect(output).toContain(`A kind cluster named ${foreign} exists (${foreign}-control-plane) that this stack did not make; it was not touched.`);
+      expect(output).toContain(
+        `A kind cluster named ${foreign} exists (${foreign}-control-plane) that this stack did not make; it was not touched.`,
+      );
       expect(output).toContain("Set cluster.name to another name");
       await project.succeed("destroy", "--yes", "-s", "foreign");
       expect(containersOf(foreign)).toEqual(before);
@@ -139,7 +170,9 @@ describeIf(labMissing(), "a cluster of somebody else", () => {
 
   async function nodeImage(of: LabProject): Promise<string | undefined> {
     await of.addStack("foreign", { ...SINGLE_NODE, kubeProxyReplacement: true });
-    const cluster = JSON.parse((await of.succeed("config", "get", "cluster", "-s", "foreign")).trim()) as { nodeImage?: string };
+    const cluster = JSON.parse((await of.succeed("config", "get", "cluster", "-s", "foreign")).trim()) as {
+      nodeImage?: string;
+    };
     return cluster.nodeImage;
   }
 });

@@ -1,6 +1,15 @@
 import { MODE_CONTRACTS, ROUTING_MODES } from "../../modes/contract";
 import { parseStackOutputs } from "../../outputs";
-import { agentStatuses, attachedOf, containersOf, existingVolumes, kubectl, labMissing, LabProject, volumesOf } from "../support/lab";
+import {
+  agentStatuses,
+  attachedOf,
+  containersOf,
+  existingVolumes,
+  kubectl,
+  labMissing,
+  LabProject,
+  volumesOf,
+} from "../support/lab";
 import { describeIf } from "../support/project";
 
 describeIf(labMissing(), "a stack on a real cluster", () => {
@@ -21,22 +30,35 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       expect(statuses).toHaveLength(3);
       for (const status of statuses) {
         expect(status["kube-proxy-replacement"].mode).toBe(kubeProxyReplacement);
-        expect(status.routing).toEqual(expect.objectContaining({ "inter-host-routing-mode": "Native", "intra-host-routing-mode": hostRouting }));
+        expect(status.routing).toEqual(
+          expect.objectContaining({ "inter-host-routing-mode": "Native", "intra-host-routing-mode": hostRouting }),
+        );
         expect(status.masquerading.mode).toBe(masquerading);
       }
-      const kubeProxies = kubectl(cluster, "-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy", "-o", "name").split("\n").filter(Boolean);
+      const kubeProxies = kubectl(cluster, "-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy", "-o", "name")
+        .split("\n")
+        .filter(Boolean);
       expect(kubeProxies).toHaveLength(mode === "kubeproxy" ? 3 : 0);
 
       const outputs = parseStackOutputs(mode, project.json("stack", "output", "--json", "--show-secrets", "-s", mode));
       expect(outputs).toMatchObject({ mode, clusterName: cluster });
       expect(outputs.nodes.map(({ role }) => role)).toEqual(["control-plane", "worker", "worker"]);
-      for (const { podCidrs } of outputs.nodes) expect(podCidrs).toEqual([expect.stringMatching(/^10\.0\.\d+\.0\/24$/)]);
+      for (const { podCidrs } of outputs.nodes)
+        expect(podCidrs).toEqual([expect.stringMatching(/^10\.0\.\d+\.0\/24$/)]);
       expect(outputs.nodePortUrls).toHaveLength(3);
       for (const url of outputs.nodePortUrls) {
         expect(await (await fetch(url)).text()).toMatch(/^PodName: nettool-\w+ \| PodIP: eth0 10\.0\.\d+\.\d+\/32$/m);
       }
       // no taint keeps the workload from the control plane
-      const places = kubectl(cluster, "get", "pods", "-l", "app=nettool", "-o", "jsonpath={.items[*].spec.nodeName}").split(" ");
+      const places = kubectl(
+        cluster,
+        "get",
+        "pods",
+        "-l",
+        "app=nettool",
+        "-o",
+        "jsonpath={.items[*].spec.nodeName}",
+      ).split(" ");
       expect(places.sort()).toEqual(outputs.nodes.map(({ name }) => name).sort());
 
       await project.succeed("preview", "--expect-no-changes", "-s", mode);

@@ -9,7 +9,8 @@ export const CLUSTER_PREFIX = "cmtest-";
 /** What the laboratory tests need and what is missing of it; empty when they can run. */
 export function labMissing(): string[] {
   const missing = [...engineMissing(), ...missingPrograms("docker", "kind")];
-  if (!missing.includes("docker") && spawnSync("docker", ["version"]).status !== 0) missing.push("running Docker daemon");
+  if (!missing.includes("docker") && spawnSync("docker", ["version"]).status !== 0)
+    missing.push("running Docker daemon");
   if (!process.env["CILIUM_MODES_LAB_SETTINGS"]) missing.push("CILIUM_MODES_LAB_SETTINGS");
   return missing;
 }
@@ -24,7 +25,10 @@ export class LabProject extends TestProject {
   /** Make a stack with these settings on top of the laboratory's; returns its cluster's name. */
   async addStack(stack: string, settings: HelmValues = {}): Promise<string> {
     const name = `${CLUSTER_PREFIX}${stack}`;
-    this.configure(stack, mergeValues(mergeValues(labSettings(), { cluster: { name } }), settings) as Record<string, unknown>);
+    this.configure(
+      stack,
+      mergeValues(mergeValues(labSettings(), { cluster: { name } }), settings) as Record<string, unknown>,
+    );
     await this.succeed("stack", "init", stack);
     return name;
   }
@@ -42,13 +46,37 @@ export class LabProject extends TestProject {
 
 /** Run kubectl in a cluster's control plane and return what it printed. */
 export function kubectl(cluster: string, ...args: string[]): string {
-  return execFileSync("docker", ["exec", `${cluster}-control-plane`, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", ...args], { encoding: "utf8" });
+  return execFileSync(
+    "docker",
+    ["exec", `${cluster}-control-plane`, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", ...args],
+    { encoding: "utf8" },
+  );
 }
 
 /** Effective status of every agent, as `cilium-dbg status -o json` gives it. */
 export function agentStatuses(cluster: string): AgentStatus[] {
-  const pods = kubectl(cluster, "-n", "kube-system", "get", "pods", "-l", "k8s-app=cilium", "-o", "name").trim().split("\n");
-  return pods.map((pod) => JSON.parse(kubectl(cluster, "-n", "kube-system", "exec", pod, "-c", "cilium-agent", "--", "cilium-dbg", "status", "-o", "json")) as AgentStatus);
+  const pods = kubectl(cluster, "-n", "kube-system", "get", "pods", "-l", "k8s-app=cilium", "-o", "name")
+    .trim()
+    .split("\n");
+  return pods.map(
+    (pod) =>
+      JSON.parse(
+        kubectl(
+          cluster,
+          "-n",
+          "kube-system",
+          "exec",
+          pod,
+          "-c",
+          "cilium-agent",
+          "--",
+          "cilium-dbg",
+          "status",
+          "-o",
+          "json",
+        ),
+      ) as AgentStatus,
+  );
 }
 
 export interface AgentStatus {
@@ -66,12 +94,19 @@ export function containersOf(cluster: string): string[] {
 
 /** The volumes of a standing cluster's nodes. */
 export function volumesOf(cluster: string): string[] {
-  return lines("inspect", "--format", '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}', ...containersOf(cluster));
+  return lines(
+    "inspect",
+    "--format",
+    '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}',
+    ...containersOf(cluster),
+  );
 }
 
 /** Members of kind's network that belong to a cluster. */
 export function attachedOf(cluster: string): string[] {
-  return lines("network", "inspect", "kind", "--format", "{{range .Containers}}{{println .Name}}{{end}}").filter((name) => name.startsWith(`${cluster}-`));
+  return lines("network", "inspect", "kind", "--format", "{{range .Containers}}{{println .Name}}{{end}}").filter(
+    (name) => name.startsWith(`${cluster}-`),
+  );
 }
 
 /** Those of these volumes that still exist. */

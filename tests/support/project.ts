@@ -1,5 +1,15 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 
@@ -68,14 +78,23 @@ export class TestProject {
 
   /** The standard output of a Pulumi command, parsed as JSON. */
   json<T>(...args: string[]): T {
-    const { stdout, stderr, status } = spawnSync("pulumi", args, { cwd: this.directory, env: this.environment, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+    const { stdout, stderr, status } = spawnSync("pulumi", args, {
+      cwd: this.directory,
+      env: this.environment,
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 * 1024,
+    });
     if (status !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${String(status)}:\n${stderr}${stdout}`);
     return JSON.parse(stdout) as T;
   }
 
   /** Start a Pulumi command in a process group of its own. */
   start(...args: string[]): ChildProcess {
-    return spawn("pulumi", [...args, "--non-interactive"], { cwd: this.directory, env: this.environment, detached: true });
+    return spawn("pulumi", [...args, "--non-interactive"], {
+      cwd: this.directory,
+      env: this.environment,
+      detached: true,
+    });
   }
 
   remove(): void {
@@ -90,7 +109,13 @@ export function missingPrograms(...programs: string[]): string[] {
 
 /** What the engine tests need and what is missing of it; empty when they can run. */
 export function engineMissing(): string[] {
-  return missingPrograms("pulumi", "pulumi-language-nodejs", "pulumi-resource-kubernetes", "pulumi-resource-command", "pulumi-resource-docker");
+  return missingPrograms(
+    "pulumi",
+    "pulumi-language-nodejs",
+    "pulumi-resource-kubernetes",
+    "pulumi-resource-command",
+    "pulumi-resource-docker",
+  );
 }
 
 /** `describe`, or a skipped one whose name says why. */

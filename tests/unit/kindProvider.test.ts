@@ -39,7 +39,9 @@ describe("CoreDNS's forwarding", () => {
   });
 
   it("is found without a block of options too", () => {
-    expect(forwardTo(".:53 {\n    forward . /etc/resolv.conf\n    cache 30\n}\n", ["192.0.2.1"])).toBe(".:53 {\n    forward . 192.0.2.1\n    cache 30\n}\n");
+    expect(forwardTo(".:53 {\n    forward . /etc/resolv.conf\n    cache 30\n}\n", ["192.0.2.1"])).toBe(
+      ".:53 {\n    forward . 192.0.2.1\n    cache 30\n}\n",
+    );
   });
 
   it("takes a list as it is, and leaves the node's resolver alone when asked to", async () => {
@@ -55,25 +57,38 @@ describe("CoreDNS's forwarding", () => {
   });
 
   it("takes resolvers that are IPv4 and no loopback", () => {
-    expect(parseResolvConf("# nameserver 192.0.2.9\nsearch lan\nnameserver 127.0.0.53\nnameserver 192.0.2.1\n nameserver\t192.0.2.2\nnameserver fe80::1\n")).toEqual(["192.0.2.1", "192.0.2.2"]);
+    expect(
+      parseResolvConf(
+        "# nameserver 192.0.2.9\nsearch lan\nnameserver 127.0.0.53\nnameserver 192.0.2.1\n nameserver\t192.0.2.2\nnameserver fe80::1\n",
+      ),
+    ).toEqual(["192.0.2.1", "192.0.2.2"]);
   });
 });
 
 describe("a command", () => {
   it("gives its standard output, reads its input and tells its lines as they come", async () => {
     const lines: string[] = [];
-    expect(await run("sh", ["-c", "cat; echo one >&2; printf two >&2"], { stdin: "input", onLine: (line) => lines.push(line) })).toBe("input");
+    expect(
+      await run("sh", ["-c", "cat; echo one >&2; printf two >&2"], {
+        stdin: "input",
+        onLine: (line) => lines.push(line),
+      }),
+    ).toBe("input");
     expect(lines).toEqual(["one", "two"]);
   });
 
   it("that fails says how, what could be pasted, and its last words", async () => {
     const failed = run("sh", ["-c", "echo first >&2; echo last >&2; exit 3"]);
     await expect(failed).rejects.toThrow(CommandError);
-    await expect(failed).rejects.toThrow("Command failed with exit code 3: sh -c 'echo first >&2; echo last >&2; exit 3'\n    first\n    last");
+    await expect(failed).rejects.toThrow(
+      "Command failed with exit code 3: sh -c 'echo first >&2; echo last >&2; exit 3'\n    first\n    last",
+    );
   });
 
   it("that does not exist says that it could not be started", async () => {
-    await expect(run("no-such-program", ["a b"])).rejects.toThrow(/^Command could not be started \(.*ENOENT\): no-such-program 'a b'$/);
+    await expect(run("no-such-program", ["a b"])).rejects.toThrow(
+      /^Command could not be started \(.*ENOENT\): no-such-program 'a b'$/,
+    );
   });
 
   it("is ended by cancellation together with everything that it started", async () => {
@@ -94,7 +109,9 @@ describe("a command", () => {
   });
 
   it("is not started after cancellation", async () => {
-    await expect(run("sh", ["-c", "exit 0"], { signal: AbortSignal.abort() })).rejects.toThrow(/^Cancelled before it started: /);
+    await expect(run("sh", ["-c", "exit 0"], { signal: AbortSignal.abort() })).rejects.toThrow(
+      /^Cancelled before it started: /,
+    );
   });
 
   it("repeats only so many last lines", () => {
@@ -106,56 +123,113 @@ describe("the kind provider", () => {
   const SECRET = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value: { token: "t" } };
 
   it("sees plain values where the engine wraps secrets", () => {
-    expect(plain({ a: [SECRET, 1], b: { c: SECRET }, d: null })).toEqual({ a: [{ token: "t" }, 1], b: { c: { token: "t" } }, d: null });
+    expect(plain({ a: [SECRET, 1], b: { c: SECRET }, d: null })).toEqual({
+      a: [{ token: "t" }, 1],
+      b: { c: { token: "t" } },
+      d: null,
+    });
   });
 
   it("names its resource types when asked for another", async () => {
     const urn = "urn:pulumi:s::p::kind:index:Other::x";
-    await expect(kindProvider().check!(urn, {}, {})).rejects.toThrow("The kind provider has no resource type kind:index:Other; it has kind:index:Cluster, kind:index:NodeImages, kind:index:NodeSettings, kind:index:StackMark");
+    await expect(kindProvider().check!(urn, {}, {})).rejects.toThrow(
+      "The kind provider has no resource type kind:index:Other; it has kind:index:Cluster, kind:index:NodeImages, kind:index:NodeSettings, kind:index:StackMark",
+    );
   });
 
-  const diff = async (type: string, olds: object, news: object) => kindProvider().diff!("id", `urn:pulumi:s::p::${type}::x`, olds, news);
+  const diff = async (type: string, olds: object, news: object) =>
+    kindProvider().diff!("id", `urn:pulumi:s::p::${type}::x`, olds, news);
 
   it("replaces a NodeImages of another cluster, updates one with other images, and one that a node has lost", async () => {
     const olds = { clusterName: "c", clusterInstance: "c/1", images: ["a:1"], loaded: { "a:1": { n: "sha256:1" } } };
     const news = { clusterName: "c", clusterInstance: "c/1", images: ["a:1"] };
     const type = "kind:index:NodeImages";
     expect(await diff(type, olds, news)).toMatchObject({ changes: false, replaces: [] });
-    expect(await diff(type, olds, { ...news, clusterInstance: "c/2" })).toMatchObject({ changes: true, replaces: ["clusterInstance"] });
+    expect(await diff(type, olds, { ...news, clusterInstance: "c/2" })).toMatchObject({
+      changes: true,
+      replaces: ["clusterInstance"],
+    });
     expect(await diff(type, olds, { ...news, images: ["a:2"] })).toMatchObject({ changes: true, replaces: [] });
-    expect(await diff(type, { ...olds, loaded: { "a:1": { n: "" } } }, news)).toMatchObject({ changes: true, replaces: [] });
+    expect(await diff(type, { ...olds, loaded: { "a:1": { n: "" } } }, news)).toMatchObject({
+      changes: true,
+      replaces: [],
+    });
   });
 
   it("updates NodeSettings in place, also when they are no longer in force", async () => {
-    const news = { clusterName: "c", clusterInstance: "c/1", registryMirrors: {}, dnsForward: "auto", nativeRoutingCIDR: "10.0.0.0/8" };
+    const news = {
+      clusterName: "c",
+      clusterInstance: "c/1",
+      registryMirrors: {},
+      dnsForward: "auto",
+      nativeRoutingCIDR: "10.0.0.0/8",
+    };
     const olds = { ...news, dnsResolvers: [], inForce: true };
     const type = "kind:index:NodeSettings";
     expect(await diff(type, olds, news)).toMatchObject({ changes: false, replaces: [] });
-    expect(await diff(type, olds, { ...news, dnsForward: ["192.0.2.1"] })).toMatchObject({ changes: true, replaces: [] });
+    expect(await diff(type, olds, { ...news, dnsForward: ["192.0.2.1"] })).toMatchObject({
+      changes: true,
+      replaces: [],
+    });
     expect(await diff(type, { ...olds, inForce: false }, news)).toMatchObject({ changes: true, replaces: [] });
-    expect(await diff(type, olds, { ...news, clusterInstance: "c/2" })).toMatchObject({ changes: true, replaces: ["clusterInstance"] });
+    expect(await diff(type, olds, { ...news, clusterInstance: "c/2" })).toMatchObject({
+      changes: true,
+      replaces: ["clusterInstance"],
+    });
   });
 
   it("replaces a cluster for what kind fixes at creation, and takes over the rest; without Docker that is all it can tell", async () => {
-    const news = { name: "c", nodeImage: "i", workers: 2, kubeProxyMode: "none", podCidr: "p", serviceCidr: "s", portMappings: [], mounts: [], exportKubeconfig: false, owner: "o" };
+    const news = {
+      name: "c",
+      nodeImage: "i",
+      workers: 2,
+      kubeProxyMode: "none",
+      podCidr: "p",
+      serviceCidr: "s",
+      portMappings: [],
+      mounts: [],
+      exportKubeconfig: false,
+      owner: "o",
+    };
     const olds = { ...news, containers: ["1"], status: "running", nodes: [], endpoint: "e", kubeconfig: "k" };
     const type = "kind:index:Cluster";
     const path = process.env["PATH"];
     process.env["PATH"] = "";
     try {
       expect(await diff(type, olds, news)).toMatchObject({ changes: false, replaces: [] });
-      expect(await diff(type, olds, { ...news, exportKubeconfig: true })).toMatchObject({ changes: true, replaces: [] });
-      for (const [key, value] of Object.entries({ name: "d", nodeImage: "j", workers: 1, kubeProxyMode: "iptables", podCidr: "q", serviceCidr: "t", portMappings: [1], mounts: [1] })) {
+      expect(await diff(type, olds, { ...news, exportKubeconfig: true })).toMatchObject({
+        changes: true,
+        replaces: [],
+      });
+      for (const [key, value] of Object.entries({
+        name: "d",
+        nodeImage: "j",
+        workers: 1,
+        kubeProxyMode: "iptables",
+        podCidr: "q",
+        serviceCidr: "t",
+        portMappings: [1],
+        mounts: [1],
+      })) {
         expect(await diff(type, olds, { ...news, [key]: value })).toMatchObject({ changes: true, replaces: [key] });
       }
-      expect(await diff(type, { ...olds, status: "stopped" }, news)).toMatchObject({ changes: true, replaces: ["status"] });
+      expect(await diff(type, { ...olds, status: "stopped" }, news)).toMatchObject({
+        changes: true,
+        replaces: ["status"],
+      });
     } finally {
       process.env["PATH"] = path;
     }
   });
 
   it("refuses to load images by digest", async () => {
-    const { failures } = await kindProvider().check!("urn:pulumi:s::p::kind:index:NodeImages::x", {}, { clusterName: "c", clusterInstance: "i", images: ["a@sha256:0", "b:1"] });
-    expect(failures).toEqual([{ property: "images", reason: "a@sha256:0: an image with a digest cannot be loaded into nodes; name its tag" }]);
+    const { failures } = await kindProvider().check!(
+      "urn:pulumi:s::p::kind:index:NodeImages::x",
+      {},
+      { clusterName: "c", clusterInstance: "i", images: ["a@sha256:0", "b:1"] },
+    );
+    expect(failures).toEqual([
+      { property: "images", reason: "a@sha256:0: an image with a digest cannot be loaded into nodes; name its tag" },
+    ]);
   });
 });

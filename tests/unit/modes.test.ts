@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { contains, ipv4CidrProblem, overlap, parseIpv4Cidr } from "../../modes/cidr";
-import { ciliumImageReferences, ciliumValues, mergeValues, type CiliumValuesArgs, type HelmValues } from "../../modes/ciliumValues";
+import {
+  ciliumImageReferences,
+  ciliumValues,
+  mergeValues,
+  type CiliumValuesArgs,
+  type HelmValues,
+} from "../../modes/ciliumValues";
 import { MODE_CONTRACTS, ROUTING_MODES, routingModeOf, TUNNELS } from "../../modes/contract";
 import { hostsToml, kindConfig } from "../../modes/kindConfig";
 import { DEFAULT_KUBERNETES_VERSION, NODE_IMAGES } from "../../modes/releases";
@@ -28,7 +34,10 @@ describe("Cilium's values", () => {
       routingMode: "native",
       ipv4NativeRoutingCIDR: "10.0.0.0/8",
       autoDirectNodeRoutes: true,
-      ipam: { mode: "cluster-pool", operator: { clusterPoolIPv4PodCIDRList: ["10.0.0.0/16"], clusterPoolIPv4MaskSize: 24 } },
+      ipam: {
+        mode: "cluster-pool",
+        operator: { clusterPoolIPv4PodCIDRList: ["10.0.0.0/16"], clusterPoolIPv4MaskSize: 24 },
+      },
       bpf: { masquerade: true, monitorAggregation: "none" },
       debug: { enabled: true, verbose: "datapath" },
       operator: { replicas: 2, rollOutPods: true },
@@ -37,17 +46,25 @@ describe("Cilium's values", () => {
     });
   });
 
-  it.each(CASES)("agree with kind's configuration and the contract in mode $mode, tunnel $tunnel", ({ mode, tunnel }) => {
-    const values = ciliumValues({ ...ARGS, mode, tunnel });
-    const { kubeProxyMode, status } = MODE_CONTRACTS[mode];
-    expect(kubeProxyMode === "none").toBe(values["kubeProxyReplacement"] === "true");
-    expect(status.kubeProxyReplacement === "True").toBe(values["kubeProxyReplacement"] === "true");
-    expect(status.masquerading === "BPF").toBe((values["bpf"] as HelmValues)["masquerade"]);
-    expect(status.hostRouting === "BPF" && values["kubeProxyReplacement"] === "false").toBe(false);
-    expect([values["routingMode"], values["tunnelProtocol"], values["autoDirectNodeRoutes"], values["ipv4NativeRoutingCIDR"]]).toEqual(
-      tunnel === "disabled" ? ["native", undefined, true, "10.0.0.0/8"] : ["tunnel", tunnel, false, undefined],
-    );
-  });
+  it.each(CASES)(
+    "agree with kind's configuration and the contract in mode $mode, tunnel $tunnel",
+    ({ mode, tunnel }) => {
+      const values = ciliumValues({ ...ARGS, mode, tunnel });
+      const { kubeProxyMode, status } = MODE_CONTRACTS[mode];
+      expect(kubeProxyMode === "none").toBe(values["kubeProxyReplacement"] === "true");
+      expect(status.kubeProxyReplacement === "True").toBe(values["kubeProxyReplacement"] === "true");
+      expect(status.masquerading === "BPF").toBe((values["bpf"] as HelmValues)["masquerade"]);
+      expect(status.hostRouting === "BPF" && values["kubeProxyReplacement"] === "false").toBe(false);
+      expect([
+        values["routingMode"],
+        values["tunnelProtocol"],
+        values["autoDirectNodeRoutes"],
+        values["ipv4NativeRoutingCIDR"],
+      ]).toEqual(
+        tunnel === "disabled" ? ["native", undefined, true, "10.0.0.0/8"] : ["tunnel", tunnel, false, undefined],
+      );
+    },
+  );
 
   it("never ask for more operators than there are nodes to put them on", () => {
     fc.assert(
@@ -59,12 +76,20 @@ describe("Cilium's values", () => {
   });
 
   it("take extra values last, key by key", () => {
-    const values = ciliumValues({ ...ARGS, extraValues: { bpf: { masquerade: false }, l7Proxy: false, ipam: "replaced" } });
-    expect(values).toMatchObject({ bpf: { masquerade: false, monitorAggregation: "none" }, l7Proxy: false, ipam: "replaced" });
+    const values = ciliumValues({
+      ...ARGS,
+      extraValues: { bpf: { masquerade: false }, l7Proxy: false, ipam: "replaced" },
+    });
+    expect(values).toMatchObject({
+      bpf: { masquerade: false, monitorAggregation: "none" },
+      l7Proxy: false,
+      ipam: "replaced",
+    });
   });
 
   it("leave the chart's digest out exactly when an image is overridden and nothing is said of digests", () => {
-    const image = (agent: CiliumValuesArgs["images"]["agent"]) => ciliumValues({ ...ARGS, images: { ...ARGS.images, agent } })["image"];
+    const image = (agent: CiliumValuesArgs["images"]["agent"]) =>
+      ciliumValues({ ...ARGS, images: { ...ARGS.images, agent } })["image"];
     expect(image({})).toBeUndefined();
     expect(image({ tag: "t" })).toEqual({ tag: "t", useDigest: false });
     expect(image({ repository: "r", useDigest: true })).toEqual({ repository: "r", useDigest: true });
@@ -72,14 +97,24 @@ describe("Cilium's values", () => {
   });
 
   it("name the images that the nodes will ask for", () => {
-    expect(ciliumImageReferences("1.20.2", { agent: {}, operator: {} })).toEqual(["quay.io/cilium/cilium:v1.20.2", "quay.io/cilium/operator-generic:v1.20.2"]);
-    expect(ciliumImageReferences("1.20.2", { agent: { repository: "a/c", tag: "x" }, operator: { repository: "a/o" } })).toEqual(["a/c:x", "a/o-generic:v1.20.2"]);
+    expect(ciliumImageReferences("1.20.2", { agent: {}, operator: {} })).toEqual([
+      "quay.io/cilium/cilium:v1.20.2",
+      "quay.io/cilium/operator-generic:v1.20.2",
+    ]);
+    expect(
+      ciliumImageReferences("1.20.2", { agent: { repository: "a/c", tag: "x" }, operator: { repository: "a/o" } }),
+    ).toEqual(["a/c:x", "a/o-generic:v1.20.2"]);
   });
 
   it("merge as Helm does: nothing added changes nothing, merging twice is merging once, lists are replaced", () => {
-    const values = fc.object({ maxDepth: 3, values: [fc.boolean(), fc.string(), fc.integer()] }) as fc.Arbitrary<HelmValues>;
+    const values = fc.object({
+      maxDepth: 3,
+      values: [fc.boolean(), fc.string(), fc.integer()],
+    }) as fc.Arbitrary<HelmValues>;
     fc.assert(fc.property(values, (a) => expect(mergeValues(a, {})).toEqual(a)));
-    fc.assert(fc.property(values, values, (a, b) => expect(mergeValues(mergeValues(a, b), b)).toEqual(mergeValues(a, b))));
+    fc.assert(
+      fc.property(values, values, (a, b) => expect(mergeValues(mergeValues(a, b), b)).toEqual(mergeValues(a, b))),
+    );
     expect(mergeValues({ a: [1, 2], b: { c: 1 } }, { a: [3], b: null })).toEqual({ a: [3], b: null });
   });
 });
@@ -102,16 +137,32 @@ describe("kind's configuration", () => {
       podCidr: "10.0.0.0/16",
       serviceCidr: "10.96.0.0/16",
       mounts: [mount],
-      portMappings: [{ node: "worker-2", containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" }],
+      portMappings: [
+        { node: "worker-2", containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" },
+      ],
       certsDirectory: false,
     });
-    const node = (role: string, extraPortMappings: object[] = []) => ({ role, image: "img", extraMounts: [{ ...mount, readOnly: false }], extraPortMappings });
+    const node = (role: string, extraPortMappings: object[] = []) => ({
+      role,
+      image: "img",
+      extraMounts: [{ ...mount, readOnly: false }],
+      extraPortMappings,
+    });
     expect(config).toEqual({
       kind: "Cluster",
       apiVersion: "kind.x-k8s.io/v1alpha4",
       name: "c1",
-      networking: { disableDefaultCNI: true, kubeProxyMode: "none", podSubnet: "10.0.0.0/16", serviceSubnet: "10.96.0.0/16" },
-      nodes: [node("control-plane"), node("worker"), node("worker", [{ containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" }])],
+      networking: {
+        disableDefaultCNI: true,
+        kubeProxyMode: "none",
+        podSubnet: "10.0.0.0/16",
+        serviceSubnet: "10.96.0.0/16",
+      },
+      nodes: [
+        node("control-plane"),
+        node("worker"),
+        node("worker", [{ containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" }]),
+      ],
     });
   });
 
@@ -144,12 +195,15 @@ describe("kind's configuration", () => {
   skip_verify = true
 `,
     );
-    expect(hostsToml("harbor.example", { endpoints: ["https://m"], insecure: false })).toBe('server = "https://harbor.example"\n\n[host."https://m"]\n  capabilities = ["pull", "resolve"]\n');
+    expect(hostsToml("harbor.example", { endpoints: ["https://m"], insecure: false })).toBe(
+      'server = "https://harbor.example"\n\n[host."https://m"]\n  capabilities = ["pull", "resolve"]\n',
+    );
   });
 
   it("has every default node image pinned by digest, and one for the default version", () => {
     expect(NODE_IMAGES[DEFAULT_KUBERNETES_VERSION]).toBeDefined();
-    for (const [version, image] of Object.entries(NODE_IMAGES)) expect(image).toMatch(new RegExp(`^kindest/node:v${version.replaceAll(".", "\\.")}@sha256:[0-9a-f]{64}$`));
+    for (const [version, image] of Object.entries(NODE_IMAGES))
+      expect(image).toMatch(new RegExp(`^kindest/node:v${version.replaceAll(".", "\\.")}@sha256:[0-9a-f]{64}$`));
   });
 });
 
@@ -172,6 +226,7 @@ describe("networks", () => {
   it("are accepted without host bits only", () => {
     fc.assert(fc.property(network, ({ cidr }) => ipv4CidrProblem(cidr) === undefined));
     expect(ipv4CidrProblem("10.0.0.1/16")).toBe('has host bits set; did you mean "10.0.0.0/16"?');
-    for (const wrong of ["10.0.0.0", "10.0.0.0/33", "fd00::/8", "10.0.0/16", "a.b.c.d/8", ""]) expect(() => parseIpv4Cidr(wrong)).toThrow("must be an IPv4 network");
+    for (const wrong of ["10.0.0.0", "10.0.0.0/33", "fd00::/8", "10.0.0/16", "a.b.c.d/8", ""])
+      expect(() => parseIpv4Cidr(wrong)).toThrow("must be an IPv4 network");
   });
 });

@@ -14,23 +14,36 @@ function cluster(pods: string[], exec: (pod: string, command: readonly string[])
     daemonSet: unreachable,
     deployment: unreachable,
     ciliumPodCidrs: unreachable,
-    pods: () => Promise.resolve(pods.map((name) => ({ metadata: { name }, spec: { nodeName: `node-of-${name}` } }) as unknown as V1Pod)),
+    pods: () =>
+      Promise.resolve(
+        pods.map((name) => ({ metadata: { name }, spec: { nodeName: `node-of-${name}` } }) as unknown as V1Pod),
+      ),
     exec: (_namespace, pod, _container, command) => Promise.resolve(exec(pod, command)),
   };
 }
 
 describe("asking a NodePort", () => {
   it("passes with the line of the nettool server, and repeats it", async () => {
-    expect(await askNodePort(TARGET, () => Promise.resolve(`${LINE}\n`), NOW_OR_NEVER)).toEqual({ question: "c1-worker http://172.18.0.3:32000", ok: true, said: LINE });
+    expect(await askNodePort(TARGET, () => Promise.resolve(`${LINE}\n`), NOW_OR_NEVER)).toEqual({
+      question: "c1-worker http://172.18.0.3:32000",
+      ok: true,
+      said: LINE,
+    });
   });
 
   it("fails when somebody else answers", async () => {
-    expect(await askNodePort(TARGET, () => Promise.resolve("<h1>nginx</h1>"), NOW_OR_NEVER)).toMatchObject({ ok: false, said: "answered, but not the nettool server: <h1>nginx</h1>" });
+    expect(await askNodePort(TARGET, () => Promise.resolve("<h1>nginx</h1>"), NOW_OR_NEVER)).toMatchObject({
+      ok: false,
+      said: "answered, but not the nettool server: <h1>nginx</h1>",
+    });
   });
 
   it("fails with the network's reason when nobody answers", async () => {
     const refused = new Error("fetch failed", { cause: new Error("connect ECONNREFUSED 172.18.0.3:32000") });
-    expect(await askNodePort(TARGET, () => Promise.reject(refused), NOW_OR_NEVER)).toMatchObject({ ok: false, said: "connect ECONNREFUSED 172.18.0.3:32000" });
+    expect(await askNodePort(TARGET, () => Promise.reject(refused), NOW_OR_NEVER)).toMatchObject({
+      ok: false,
+      said: "connect ECONNREFUSED 172.18.0.3:32000",
+    });
   });
 
   it("asks again until the deadline", async () => {
@@ -64,7 +77,11 @@ describe("asking all NodePorts", () => {
 
 describe("asking cluster DNS", () => {
   it("passes when every pod gets an address", async () => {
-    const answering = cluster(["p1", "p2"], () => ({ exitCode: 0, stdout: "10.96.0.1 STREAM kubernetes.default\n", stderr: "" }));
+    const answering = cluster(["p1", "p2"], () => ({
+      exitCode: 0,
+      stdout: "10.96.0.1 STREAM kubernetes.default\n",
+      stderr: "",
+    }));
     expect(await askDns(answering, "default", "app=nettool", 2, NOW_OR_NEVER)).toEqual([
       { question: "DNS from p1 on node-of-p1: kubernetes.default.svc.cluster.local", ok: true, said: "10.96.0.1" },
       { question: "DNS from p2 on node-of-p2: kubernetes.default.svc.cluster.local", ok: true, said: "10.96.0.1" },
@@ -72,8 +89,15 @@ describe("asking cluster DNS", () => {
   });
 
   it("fails for the pod that gets none", async () => {
-    const half = cluster(["p1", "p2"], (pod) => (pod === "p1" ? { exitCode: 0, stdout: "10.96.0.1 STREAM\n", stderr: "" } : { exitCode: 2, stdout: "", stderr: "" }));
-    expect((await askDns(half, "default", "app=nettool", 2, NOW_OR_NEVER))[1]).toMatchObject({ ok: false, said: "no address (exit code 2)" });
+    const half = cluster(["p1", "p2"], (pod) =>
+      pod === "p1"
+        ? { exitCode: 0, stdout: "10.96.0.1 STREAM\n", stderr: "" }
+        : { exitCode: 2, stdout: "", stderr: "" },
+    );
+    expect((await askDns(half, "default", "app=nettool", 2, NOW_OR_NEVER))[1]).toMatchObject({
+      ok: false,
+      said: "no address (exit code 2)",
+    });
   });
 
   it("fails when success came without an answer", async () => {
@@ -82,8 +106,14 @@ describe("asking cluster DNS", () => {
   });
 
   it("fails when a pod is missing that should be asked from", async () => {
-    expect(await askDns(cluster(["p1"], () => ({ exitCode: 0, stdout: "x", stderr: "" })), "default", "app=nettool", 2, NOW_OR_NEVER)).toEqual([
-      { question: "DNS from pods app=nettool", ok: false, said: "1 of 2 pods are there" },
-    ]);
+    expect(
+      await askDns(
+        cluster(["p1"], () => ({ exitCode: 0, stdout: "x", stderr: "" })),
+        "default",
+        "app=nettool",
+        2,
+        NOW_OR_NEVER,
+      ),
+    ).toEqual([{ question: "DNS from pods app=nettool", ok: false, said: "1 of 2 pods are there" }]);
   });
 });

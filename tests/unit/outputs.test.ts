@@ -6,8 +6,23 @@ const OUTPUTS: StackOutputs = {
   clusterName: "c1",
   kubeconfig: "k",
   apiEndpoint: "https://127.0.0.1:1",
-  nodes: [{ name: "c1-control-plane", role: "control-plane", address: "172.18.0.2", podCidrs: ["10.0.0.0/24"], agentPod: "cilium-a" }],
-  cilium: { version: "1.20.2", tunnel: "disabled", kubeProxyReplacement: true, bpfMasquerade: true, nativeRoutingCIDR: "10.0.0.0/8", podCidr: "10.0.0.0/16" },
+  nodes: [
+    {
+      name: "c1-control-plane",
+      role: "control-plane",
+      address: "172.18.0.2",
+      podCidrs: ["10.0.0.0/24"],
+      agentPod: "cilium-a",
+    },
+  ],
+  cilium: {
+    version: "1.20.2",
+    tunnel: "disabled",
+    kubeProxyReplacement: true,
+    bpfMasquerade: true,
+    nativeRoutingCIDR: "10.0.0.0/8",
+    podCidr: "10.0.0.0/16",
+  },
   nodePortUrls: ["http://172.18.0.2:32000"],
   workload: { namespace: "default", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
 };
@@ -18,9 +33,16 @@ describe("a stack's outputs", () => {
   });
 
   it("that are missing or wrong are each named, with the way to make them", () => {
-    const wrong = { ...OUTPUTS, kubeconfig: undefined, mode: "other", nodes: [{ ...OUTPUTS.nodes[0], role: "master" }] };
+    const wrong = {
+      ...OUTPUTS,
+      kubeconfig: undefined,
+      mode: "other",
+      nodes: [{ ...OUTPUTS.nodes[0], role: "master" }],
+    };
     const read = () => parseStackOutputs("organization/cilium-modes/ebpf", wrong);
-    expect(read).toThrow(/^Stack organization\/cilium-modes\/ebpf does not have the outputs of a cilium-modes stack; run: pulumi up -s ebpf\n/);
+    expect(read).toThrow(
+      /^Stack organization\/cilium-modes\/ebpf does not have the outputs of a cilium-modes stack; run: pulumi up -s ebpf\n/,
+    );
     for (const key of ["mode", "kubeconfig", "nodes.0.role"]) expect(read).toThrow(`  - ${key}: `);
     try {
       read();

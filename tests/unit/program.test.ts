@@ -11,18 +11,30 @@ const NODES = [
   { name: "c-control-plane", role: "control-plane", address: "172.18.0.2" },
   { name: "c-worker", role: "worker", address: "172.18.0.3" },
 ];
-const READY = { nodes: NODES.map(({ name }, index) => ({ name, podCidrs: [`10.0.${index}.0/24`], agentPod: `cilium-${index}` })) };
+const READY = {
+  nodes: NODES.map(({ name }, index) => ({ name, podCidrs: [`10.0.${index}.0/24`], agentPod: `cilium-${index}` })),
+};
 
 /** What the resources' providers would answer. */
 function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
-  if (type === "kind:index:Cluster") return { ...inputs, nodes: NODES, endpoint: "https://127.0.0.1:6443", kubeconfig: "kubeconfig of c", containers: ["1"] };
+  if (type === "kind:index:Cluster")
+    return {
+      ...inputs,
+      nodes: NODES,
+      endpoint: "https://127.0.0.1:6443",
+      kubeconfig: "kubeconfig of c",
+      containers: ["1"],
+    };
   if (type === "kubernetes:helm.sh/v3:Release") return { ...inputs, status: { revision: 1 } };
-  if (type === "command:local:Command") return { ...inputs, stdout: name === "cilium-ready" ? JSON.stringify(READY) : "", stderr: "" };
+  if (type === "command:local:Command")
+    return { ...inputs, stdout: name === "cilium-ready" ? JSON.stringify(READY) : "", stderr: "" };
   return inputs as Record<string, unknown>;
 }
 
 /** Run the whole program with this configuration. Mocks know no options: deletedWith, parents and secrets are tested in tests/engine. */
-async function runProgram(config: Record<string, string>): Promise<{ registered: Registered[]; outputs: Record<string, unknown> }> {
+async function runProgram(
+  config: Record<string, string>,
+): Promise<{ registered: Registered[]; outputs: Record<string, unknown> }> {
   const registered: Registered[] = [];
   jest.resetModules();
   const fresh = (await import("@pulumi/pulumi")) as typeof pulumi;
@@ -37,9 +49,14 @@ async function runProgram(config: Record<string, string>): Promise<{ registered:
     "cilium-modes",
     "dev",
   );
-  fresh.runtime.setAllConfig(Object.fromEntries(Object.entries(config).map(([key, value]) => [`cilium-modes:${key}`, value])));
-  const exported = ((await import("../../index")) as unknown as { default: Record<string, pulumi.Input<unknown>> }).default;
-  const outputs = await new Promise<Record<string, unknown>>((resolve) => fresh.output(exported).apply((value) => resolve(value as Record<string, unknown>)));
+  fresh.runtime.setAllConfig(
+    Object.fromEntries(Object.entries(config).map(([key, value]) => [`cilium-modes:${key}`, value])),
+  );
+  const exported = ((await import("../../index")) as unknown as { default: Record<string, pulumi.Input<unknown>> })
+    .default;
+  const outputs = await new Promise<Record<string, unknown>>((resolve) =>
+    fresh.output(exported).apply((value) => resolve(value as Record<string, unknown>)),
+  );
   return { registered, outputs };
 }
 
@@ -49,7 +66,8 @@ const MODES: Record<string, Record<string, string>> = {
   ebpf: { kubeProxyReplacement: "true", "bpf.masquerade": "true" },
 };
 
-const inputsOf = (registered: Registered[], name: string) => registered.find((resource) => resource.name === name)?.inputs;
+const inputsOf = (registered: Registered[], name: string) =>
+  registered.find((resource) => resource.name === name)?.inputs;
 
 describe("the program", () => {
   it.each(Object.keys(MODES))("registers exactly these resources in mode %s", async (mode) => {
@@ -80,7 +98,12 @@ describe("the program", () => {
     ["ebpf", "none", "auto", "true", true],
   ])("asks kind and Cilium for mode %s", async (mode, kubeProxyMode, dnsForward, kubeProxyReplacement, masquerade) => {
     const { registered, outputs } = await runProgram(MODES[mode]!);
-    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({ name: "cilium-modes-dev", kubeProxyMode, workers: 2, owner: "cilium-modes/dev/cluster-mark-id" });
+    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({
+      name: "cilium-modes-dev",
+      kubeProxyMode,
+      workers: 2,
+      owner: "cilium-modes/dev/cluster-mark-id",
+    });
     expect(inputsOf(registered, "cluster-settings")).toMatchObject({ dnsForward, clusterInstance: "cluster-nodes-id" });
     expect(inputsOf(registered, "cilium-release")).toMatchObject({
       name: "cilium",
@@ -88,7 +111,13 @@ describe("the program", () => {
       chart: "cilium",
       version: "1.20.2",
       repositoryOpts: { repo: "https://helm.cilium.io" },
-      values: { kubeProxyReplacement, bpf: { masquerade }, routingMode: "native", k8sServiceHost: "cilium-modes-dev-control-plane", rollOutCiliumPods: true },
+      values: {
+        kubeProxyReplacement,
+        bpf: { masquerade },
+        routingMode: "native",
+        k8sServiceHost: "cilium-modes-dev-control-plane",
+        rollOutCiliumPods: true,
+      },
     });
     expect(outputs["mode"]).toBe(mode);
   });
@@ -101,7 +130,14 @@ describe("the program", () => {
       kubeconfig: "kubeconfig of c",
       apiEndpoint: "https://127.0.0.1:6443",
       nodes: NODES.map((node, index) => ({ ...node, ...READY.nodes[index] })),
-      cilium: { version: "1.20.2", tunnel: "disabled", kubeProxyReplacement: true, bpfMasquerade: true, nativeRoutingCIDR: "10.0.0.0/8", podCidr: "10.0.0.0/16" },
+      cilium: {
+        version: "1.20.2",
+        tunnel: "disabled",
+        kubeProxyReplacement: true,
+        bpfMasquerade: true,
+        nativeRoutingCIDR: "10.0.0.0/8",
+        podCidr: "10.0.0.0/16",
+      },
       nodePortUrls: ["http://172.18.0.2:31000", "http://172.18.0.3:31000"],
       workload: { namespace: "default", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
     });
@@ -112,15 +148,32 @@ describe("the program", () => {
     const image = (inputsOf(registered, "nettool-image") as { imageName: string }).imageName;
     expect(image).toMatch(/^cilium-modes\/nettool:[0-9a-f]{12}$/);
     const container = { image, imagePullPolicy: "IfNotPresent", securityContext: { privileged: true } };
-    expect(inputsOf(registered, "nettool-server")).toMatchObject({ spec: { template: { metadata: { labels: { app: "nettool" } }, spec: { containers: [container] } } } });
-    expect(inputsOf(registered, "nettool-client")).toMatchObject({ metadata: { name: "net" }, spec: { containers: [container] } });
-    expect(inputsOf(registered, "nettool-service")).toMatchObject({ metadata: { name: "serversvc" }, spec: { type: "NodePort", selector: { app: "nettool" }, ports: [{ port: 80, targetPort: 80, nodePort: 32000 }] } });
+    expect(inputsOf(registered, "nettool-server")).toMatchObject({
+      spec: { template: { metadata: { labels: { app: "nettool" } }, spec: { containers: [container] } } },
+    });
+    expect(inputsOf(registered, "nettool-client")).toMatchObject({
+      metadata: { name: "net" },
+      spec: { containers: [container] },
+    });
+    expect(inputsOf(registered, "nettool-service")).toMatchObject({
+      metadata: { name: "serversvc" },
+      spec: { type: "NodePort", selector: { app: "nettool" }, ports: [{ port: 80, targetPort: 80, nodePort: 32000 }] },
+    });
     expect(inputsOf(registered, "nettool-node-images")).toMatchObject({ images: [image] });
   });
 
   it("names the built image by what it is made of", async () => {
-    const nameWith = async (baseImage: string) => (inputsOf((await runProgram({ "nettool.baseImage": baseImage })).registered, "nettool-image") as { imageName: string }).imageName;
-    const [first, again, other] = [await nameWith("debian:12-slim"), await nameWith("debian:12-slim"), await nameWith("ubuntu:24.04")];
+    const nameWith = async (baseImage: string) =>
+      (
+        inputsOf((await runProgram({ "nettool.baseImage": baseImage })).registered, "nettool-image") as {
+          imageName: string;
+        }
+      ).imageName;
+    const [first, again, other] = [
+      await nameWith("debian:12-slim"),
+      await nameWith("debian:12-slim"),
+      await nameWith("ubuntu:24.04"),
+    ];
     expect(again).toBe(first);
     expect(other).not.toBe(first);
   });
@@ -134,9 +187,18 @@ describe("the program", () => {
   });
 
   it("installs a chart from a path, and brings Cilium's images into the nodes, when told so", async () => {
-    const { registered } = await runProgram({ cilium: '{"chart":"./cilium-1.20.2.tgz","images":{"load":true,"agent":{"repository":"a/cilium"},"operator":{"tag":"t"}}}' });
+    const { registered } = await runProgram({
+      cilium:
+        '{"chart":"./cilium-1.20.2.tgz","images":{"load":true,"agent":{"repository":"a/cilium"},"operator":{"tag":"t"}}}',
+    });
     const release = inputsOf(registered, "cilium-release")!;
-    expect([release["chart"], release["version"], release["repositoryOpts"]]).toEqual(["./cilium-1.20.2.tgz", undefined, undefined]);
-    expect(inputsOf(registered, "cilium-images")).toMatchObject({ images: ["a/cilium:v1.20.2", "quay.io/cilium/operator-generic:t"] });
+    expect([release["chart"], release["version"], release["repositoryOpts"]]).toEqual([
+      "./cilium-1.20.2.tgz",
+      undefined,
+      undefined,
+    ]);
+    expect(inputsOf(registered, "cilium-images")).toMatchObject({
+      images: ["a/cilium:v1.20.2", "quay.io/cilium/operator-generic:t"],
+    });
   });
 });

@@ -1,12 +1,21 @@
 import type { V1DaemonSet, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
 import { nodeFacts, pendingReadiness, type ReadinessEvidence } from "../../datapath/readiness";
 
-const node = (name: string, ready = "True") => ({ metadata: { name }, status: { conditions: [{ type: "Ready", status: ready }] } }) as V1Node;
+const node = (name: string, ready = "True") =>
+  ({ metadata: { name }, status: { conditions: [{ type: "Ready", status: ready }] } }) as V1Node;
 const deployment = (available: number, over: object = {}) =>
-  ({ metadata: { generation: 2 }, spec: { replicas: 2 }, status: { observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: available, ...over } }) as V1Deployment;
+  ({
+    metadata: { generation: 2 },
+    spec: { replicas: 2 },
+    status: { observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: available, ...over },
+  }) as V1Deployment;
 const agents = (numberReady: number, over: object = {}) =>
-  ({ metadata: { generation: 3 }, status: { observedGeneration: 3, numberReady, updatedNumberScheduled: 2, ...over } }) as V1DaemonSet;
-const agentPod = (name: string, nodeName: string, over: object = {}) => ({ metadata: { name, labels: { "k8s-app": "cilium" } }, spec: { nodeName }, ...over }) as unknown as V1Pod;
+  ({
+    metadata: { generation: 3 },
+    status: { observedGeneration: 3, numberReady, updatedNumberScheduled: 2, ...over },
+  }) as V1DaemonSet;
+const agentPod = (name: string, nodeName: string, over: object = {}) =>
+  ({ metadata: { name, labels: { "k8s-app": "cilium" } }, spec: { nodeName }, ...over }) as unknown as V1Pod;
 
 const READY: ReadinessEvidence = {
   nodes: [node("a"), node("b")],
@@ -32,11 +41,31 @@ describe("Cilium's readiness", () => {
   it.each([
     ["a node that is not Ready", { nodes: [node("a"), node("b", "False")] }, "nodes: 1 of 2 Ready"],
     ["a node that has not joined", { nodes: [node("a")] }, "nodes: 1 of 2 Ready"],
-    ["one agent of two, where Helm's wait may end", { agents: agents(1) }, "agents: 1 of 2 ready with the current configuration"],
-    ["agents that run an older template", { agents: agents(2, { updatedNumberScheduled: 0 }) }, "agents: 0 of 2 ready with the current configuration"],
-    ["a DaemonSet whose change nobody has observed yet", { agents: agents(2, { observedGeneration: 2 }) }, "agents: 0 of 2 ready with the current configuration"],
-    ["an operator that is not available", { operator: deployment(1) }, "operator: 1 of 2 available with the current configuration"],
-    ["a CoreDNS that still has old pods", { coreDns: deployment(2, { replicas: 3 }) }, "CoreDNS: 2 of 2 available with the current configuration"],
+    [
+      "one agent of two, where Helm's wait may end",
+      { agents: agents(1) },
+      "agents: 1 of 2 ready with the current configuration",
+    ],
+    [
+      "agents that run an older template",
+      { agents: agents(2, { updatedNumberScheduled: 0 }) },
+      "agents: 0 of 2 ready with the current configuration",
+    ],
+    [
+      "a DaemonSet whose change nobody has observed yet",
+      { agents: agents(2, { observedGeneration: 2 }) },
+      "agents: 0 of 2 ready with the current configuration",
+    ],
+    [
+      "an operator that is not available",
+      { operator: deployment(1) },
+      "operator: 1 of 2 available with the current configuration",
+    ],
+    [
+      "a CoreDNS that still has old pods",
+      { coreDns: deployment(2, { replicas: 3 }) },
+      "CoreDNS: 2 of 2 available with the current configuration",
+    ],
     ["a node without a pod network", { podCidrs: new Map([["a", ["10.0.0.0/24"]]]) }, "pod networks: none yet on b"],
   ])("waits for %s", (_case, over, line) => {
     expect(pendingReadiness({ ...READY, ...over }, 2)).toEqual([line]);
@@ -44,7 +73,11 @@ describe("Cilium's readiness", () => {
 
   it("names the pod, the node and the reason of a container that does not come up", () => {
     const stuck = agentPod("cilium-1", "a", {
-      status: { initContainerStatuses: [{ name: "config", state: { waiting: { reason: "ImagePullBackOff", message: 'Back-off pulling image "x"' } } }] },
+      status: {
+        initContainerStatuses: [
+          { name: "config", state: { waiting: { reason: "ImagePullBackOff", message: 'Back-off pulling image "x"' } } },
+        ],
+      },
     });
     expect(pendingReadiness({ ...READY, agents: agents(1), pods: [stuck] }, 2)).toEqual([
       "agents: 1 of 2 ready with the current configuration",
@@ -53,12 +86,27 @@ describe("Cilium's readiness", () => {
   });
 
   it("tells how a container ended that is being started again", () => {
-    const crashed = agentPod("cilium-1", "a", { status: { containerStatuses: [{ name: "cilium-agent", state: { running: {} }, lastState: { terminated: { reason: "Error", message: "level=fatal msg=why" } } }] } });
-    expect(pendingReadiness({ ...READY, agents: agents(1), pods: [crashed] }, 2)[1]).toBe("pod cilium-1 on a, container cilium-agent: Error: level=fatal msg=why");
+    const crashed = agentPod("cilium-1", "a", {
+      status: {
+        containerStatuses: [
+          {
+            name: "cilium-agent",
+            state: { running: {} },
+            lastState: { terminated: { reason: "Error", message: "level=fatal msg=why" } },
+          },
+        ],
+      },
+    });
+    expect(pendingReadiness({ ...READY, agents: agents(1), pods: [crashed] }, 2)[1]).toBe(
+      "pod cilium-1 on a, container cilium-agent: Error: level=fatal msg=why",
+    );
   });
 
   it("takes the agent that stays, not the one that is being deleted", () => {
-    const leaving = { ...agentPod("cilium-0", "a"), metadata: { name: "cilium-0", labels: { "k8s-app": "cilium" }, deletionTimestamp: new Date() } } as unknown as V1Pod;
+    const leaving = {
+      ...agentPod("cilium-0", "a"),
+      metadata: { name: "cilium-0", labels: { "k8s-app": "cilium" }, deletionTimestamp: new Date() },
+    } as unknown as V1Pod;
     expect(nodeFacts({ ...READY, pods: [leaving, ...READY.pods] })[0]!.agentPod).toBe("cilium-1");
   });
 });

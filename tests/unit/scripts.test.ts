@@ -1,6 +1,17 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -16,7 +27,8 @@ class Machine {
 
   constructor(private readonly kindUrl: string) {
     cpSync(join(ROOT, "scripts"), join(this.project, "scripts"), { recursive: true });
-    for (const file of ["Pulumi.yaml", "Pulumi.ebpf.yaml", "Pulumi.replacement.yaml", "package-lock.json"]) cpSync(join(ROOT, file), join(this.project, file));
+    for (const file of ["Pulumi.yaml", "Pulumi.ebpf.yaml", "Pulumi.replacement.yaml", "package-lock.json"])
+      cpSync(join(ROOT, file), join(this.project, file));
     mkdirSync(join(this.project, "node_modules"));
     writeFileSync(join(this.project, "node_modules", ".package-lock.json"), "{}");
     mkdirSync(this.bin);
@@ -32,7 +44,10 @@ class Machine {
 
   async run(script: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
     const environment = { PATH: this.bin, HOME: this.project, CILIUM_MODES_KIND_URL: this.kindUrl };
-    const child = spawn(process.execPath, [join(this.project, "scripts", script), ...args], { env: environment, cwd: this.project });
+    const child = spawn(process.execPath, [join(this.project, "scripts", script), ...args], {
+      env: environment,
+      cwd: this.project,
+    });
     let output = "";
     child.stdout.on("data", (chunk) => (output += chunk));
     child.stderr.on("data", (chunk) => (output += chunk));
@@ -72,15 +87,27 @@ describe("npm start", () => {
     expect(lines).toEqual([
       '  - a stack "ebfp": there is no Pulumi.ebfp.yaml; known stacks are ebpf, replacement',
       "  - Docker: the docker command is not on the PATH; install it from https://docs.docker.com/get-docker/",
-      expect.stringMatching(/^ {2}- kind: it is not on the PATH, and http:\/\/127\.0\.0\.1:\d+\/gone answers 404; install it from /),
+      expect.stringMatching(
+        /^ {2}- kind: it is not on the PATH, and http:\/\/127\.0\.0\.1:\d+\/gone answers 404; install it from /,
+      ),
     ]);
   });
 
   it.each([
-    ["Cannot connect to the Docker daemon", "  - Docker: the daemon does not answer; start Docker Desktop, or run: sudo systemctl start docker"],
-    ["permission denied while trying to connect", "  - Docker: this user may not use the daemon; add it to the group docker and log in again"],
+    [
+      "Cannot connect to the Docker daemon",
+      "  - Docker: the daemon does not answer; start Docker Desktop, or run: sudo systemctl start docker",
+    ],
+    [
+      "permission denied while trying to connect",
+      "  - Docker: this user may not use the daemon; add it to the group docker and log in again",
+    ],
   ])("tells the remedy when Docker says: %s", async (words, line) => {
-    const { code, output } = await machine().install("docker", `echo "${words}" >&2; exit 1`).install("kind", "").install("pulumi", RECORDING_PULUMI).run("start.mjs");
+    const { code, output } = await machine()
+      .install("docker", `echo "${words}" >&2; exit 1`)
+      .install("kind", "")
+      .install("pulumi", RECORDING_PULUMI)
+      .run("start.mjs");
     expect([code, output.trim().split("\n")[1]]).toEqual([1, line]);
   });
 
@@ -89,7 +116,9 @@ describe("npm start", () => {
     const { code, output } = await fresh.run("start.mjs");
     expect(code).toBe(0);
     const state = `file://${fresh.project}/.cilium-modes/state`;
-    expect(output).toContain(`pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --stack ebpf | ${state} | passphrase=\n`);
+    expect(output).toContain(
+      `pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --stack ebpf | ${state} | passphrase=\n`,
+    );
     expect(output).toContain("npm run pulumi -- destroy -s ebpf");
     const kind = join(fresh.project, ".cilium-modes", "bin", "kind");
     expect(readFileSync(kind, "utf8")).toBe(KIND);
@@ -103,13 +132,19 @@ describe("npm start", () => {
     const { code, output } = await fresh.run("start.mjs");
     sum = right;
     expect(code).toBe(1);
-    expect(output).toMatch(/kind could not be obtained: kind-\S+ has the checksum [0-9a-f]{64}, and 0{64} is published; nothing was installed/);
+    expect(output).toMatch(
+      /kind could not be obtained: kind-\S+ has the checksum [0-9a-f]{64}, and 0{64} is published; nothing was installed/,
+    );
     expect(output).not.toContain("pulumi ");
     expect(existsSync(join(fresh.project, ".cilium-modes", "bin", "kind"))).toBe(false);
   });
 
   it("ends with Pulumi's exit code, and says nothing of success", async () => {
-    const { code, output } = await machine().install("docker", DOCKER).install("kind", "").install("pulumi", '[ "$1" = up ] && exit 7; exit 0').run("start.mjs", "replacement");
+    const { code, output } = await machine()
+      .install("docker", DOCKER)
+      .install("kind", "")
+      .install("pulumi", '[ "$1" = up ] && exit 7; exit 0')
+      .run("start.mjs", "replacement");
     expect(code).toBe(7);
     expect(output).not.toContain("is up");
   });
@@ -118,6 +153,9 @@ describe("npm start", () => {
     const loggedIn = machine().install("pulumi", RECORDING_PULUMI);
     mkdirSync(join(loggedIn.project, ".pulumi"));
     writeFileSync(join(loggedIn.project, ".pulumi", "credentials.json"), '{"current":"https://api.pulumi.com"}');
-    expect(await loggedIn.run("pulumi.mjs", "preview", "-s", "ebpf")).toEqual({ code: 0, output: "pulumi preview -s ebpf |  | passphrase=unset\n" });
+    expect(await loggedIn.run("pulumi.mjs", "preview", "-s", "ebpf")).toEqual({
+      code: 0,
+      output: "pulumi preview -s ebpf |  | passphrase=unset\n",
+    });
   });
 });

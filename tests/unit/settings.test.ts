@@ -19,7 +19,9 @@ function problemsOf(config: Record<string, string>, secrets: string[] = []): str
   } catch (error) {
     expect(pulumi.RunError.isInstance(error)).toBe(true);
     const [headline, ...lines] = (error as Error).message.split("\n");
-    expect(headline).toBe(`The configuration of stack dev has ${lines.length === 1 ? "1 problem" : `${lines.length} problems`}; nothing was changed:`);
+    expect(headline).toBe(
+      `The configuration of stack dev has ${lines.length === 1 ? "1 problem" : `${lines.length} problems`}; nothing was changed:`,
+    );
     return lines;
   }
   throw new Error("the configuration was accepted");
@@ -28,7 +30,9 @@ function problemsOf(config: Record<string, string>, secrets: string[] = []): str
 describe("the settings of a stack", () => {
   it.each(ROUTING_MODES)("the file of the stack %s makes the mode of its name", (mode) => {
     const text = readFileSync(join(__dirname, `../../Pulumi.${mode}.yaml`), "utf8");
-    const config = Object.fromEntries([...text.matchAll(/^ {2}cilium-modes:([\w.]+): "(.*)"$/gm)].map((match) => [match[1]!, match[2]!]));
+    const config = Object.fromEntries(
+      [...text.matchAll(/^ {2}cilium-modes:([\w.]+): "(.*)"$/gm)].map((match) => [match[1]!, match[2]!]),
+    );
     expect(Object.keys(config).length).toBeGreaterThan(0);
     expect(parse(config).mode).toBe(mode);
   });
@@ -38,7 +42,13 @@ describe("the settings of a stack", () => {
     expect(settings).toMatchObject({
       mode: "kubeproxy",
       tunnel: "disabled",
-      cluster: { name: "cilium-modes-dev", workers: 2, podCidr: "10.0.0.0/16", serviceCidr: "10.96.0.0/16", exportKubeconfig: false },
+      cluster: {
+        name: "cilium-modes-dev",
+        workers: 2,
+        podCidr: "10.0.0.0/16",
+        serviceCidr: "10.96.0.0/16",
+        exportKubeconfig: false,
+      },
       dns: { forward: "auto" },
       cilium: { version: "1.20.2", chart: "cilium", nativeRoutingCIDR: "10.0.0.0/8", values: {} },
       nettool: { nodePort: 32000 },
@@ -53,14 +63,19 @@ describe("the settings of a stack", () => {
   });
 
   it("may be set nested and with dots at once only when both say the same", () => {
-    expect(parse({ kubeProxyReplacement: "true", bpf: '{"masquerade":true}', "bpf.masquerade": "true" }).mode).toBe("ebpf");
-    expect(problemsOf({ kubeProxyReplacement: "true", bpf: '{"masquerade":true}', "bpf.masquerade": "false" })).toEqual([
-      "  - bpf.masquerade: is set twice with different values, once nested and once with dots; remove one",
-    ]);
+    expect(parse({ kubeProxyReplacement: "true", bpf: '{"masquerade":true}', "bpf.masquerade": "true" }).mode).toBe(
+      "ebpf",
+    );
+    expect(problemsOf({ kubeProxyReplacement: "true", bpf: '{"masquerade":true}', "bpf.masquerade": "false" })).toEqual(
+      ["  - bpf.masquerade: is set twice with different values, once nested and once with dots; remove one"],
+    );
   });
 
   it("leave the keys of other projects and of Pulumi itself alone", () => {
-    expect(parseSettings({ project: "cilium-modes", stack: "x", config: { "pulumi:tags": "{}", "kubernetes:context": "a" } }).mode).toBe("kubeproxy");
+    expect(
+      parseSettings({ project: "cilium-modes", stack: "x", config: { "pulumi:tags": "{}", "kubernetes:context": "a" } })
+        .mode,
+    ).toBe("kubeproxy");
   });
 
   it.each([
@@ -76,7 +91,9 @@ describe("the settings of a stack", () => {
     ["partial", "up to Cilium 1.15 only"],
     ["probe", "up to Cilium 1.13.3 only"],
   ])("refuse kubeProxyReplacement: %s with the versions where it meant something", (word, versions) => {
-    expect(problemsOf({ kubeProxyReplacement: word })).toEqual([`  - kubeProxyReplacement: had a meaning ${versions}; use true or false, got "${word}"`]);
+    expect(problemsOf({ kubeProxyReplacement: word })).toEqual([
+      `  - kubeProxyReplacement: had a meaning ${versions}; use true or false, got "${word}"`,
+    ]);
   });
 });
 
@@ -89,35 +106,54 @@ describe("a wrong configuration", () => {
         "bpf.masquerade": "yes",
         cluster: '{"workers":99,"podCidr":"10.0.0.1/16"}',
       }).sort(),
-    ).toEqual([
-      '  - bpf.masquerade: must be true or false, got "yes"',
-      '  - cluster.podCidr: has host bits set; did you mean "10.0.0.0/16"?, got "10.0.0.1/16"',
-      "  - cluster.workers: must be a whole number from 0 to 20, got 99",
-      '  - kubeProxyReplacement: must be true or false (or Cilium\'s older words strict and disabled), got "maybe"',
-      '  - tunel: is not a setting; did you mean "tunnel"?',
-    ].sort());
+    ).toEqual(
+      [
+        '  - bpf.masquerade: must be true or false, got "yes"',
+        '  - cluster.podCidr: has host bits set; did you mean "10.0.0.0/16"?, got "10.0.0.1/16"',
+        "  - cluster.workers: must be a whole number from 0 to 20, got 99",
+        '  - kubeProxyReplacement: must be true or false (or Cilium\'s older words strict and disabled), got "maybe"',
+        '  - tunel: is not a setting; did you mean "tunnel"?',
+      ].sort(),
+    );
   });
 
   it.each([
     [{ tunnel: "vxlna" }, '  - tunnel: must be one of disabled, vxlan, geneve, got "vxlna"; did you mean "vxlan"?'],
     [{ "cluster.worker": "2" }, '  - cluster.worker: is not a setting; did you mean "workers"?'],
-    [{ "cluster.zzzzzzzz": "2" }, expect.stringMatching(/^ {2}- cluster\.zzzzzzzz: is not a setting; known here: name, kubernetesVersion, /)],
+    [
+      { "cluster.zzzzzzzz": "2" },
+      expect.stringMatching(/^ {2}- cluster\.zzzzzzzz: is not a setting; known here: name, kubernetesVersion, /),
+    ],
     [{ "cluster.workers": "two" }, '  - cluster.workers: must be a whole number from 0 to 20, got "two"'],
     [{ "cluster.workers": "" }, '  - cluster.workers: must be a whole number from 0 to 20, got ""'],
     [{ "cluster.kubernetesVersion": "1.2" }, expect.stringContaining("must be one of 1.37.0, 1.36.1")],
-    [{ "cluster.podCidr": "10.0.0.0" }, '  - cluster.podCidr: must be an IPv4 network such as 10.0.0.0/16, got "10.0.0.0"'],
+    [
+      { "cluster.podCidr": "10.0.0.0" },
+      '  - cluster.podCidr: must be an IPv4 network such as 10.0.0.0/16, got "10.0.0.0"',
+    ],
     [{ "cluster.name": "Upper" }, '  - cluster.name: must consist of a-z, 0-9 and inner dashes, got "Upper"'],
     [{ "nettool.nodePort": "80" }, '  - nettool.nodePort: must be a whole number from 30000 to 32767, got "80"'],
     [{ "cilium.version": "v1.20.2" }, expect.stringContaining("must be a version without v")],
-    [{ "cluster.registryMirrors": '{"docker.io":{"endpoint":["http://a"]}}' }, expect.stringContaining('cluster.registryMirrors.docker.io.endpoint: is not a setting; did you mean "endpoints"?')],
+    [
+      { "cluster.registryMirrors": '{"docker.io":{"endpoint":["http://a"]}}' },
+      expect.stringContaining(
+        'cluster.registryMirrors.docker.io.endpoint: is not a setting; did you mean "endpoints"?',
+      ),
+    ],
     [{ "dns.forward": '["one.one.one.one"]' }, expect.stringMatching(/^ {2}- dns\.forward.*must be/)],
   ])("%j is told with the rule and what was found", (config, line) => {
     expect(problemsOf(config)).toContainEqual(line);
   });
 
   it("never shows the value of a secret", () => {
-    const lines = problemsOf({ tunnel: "s3cret-word", "cluster.workers": "77777" }, ["cilium-modes:tunnel", "cilium-modes:cluster.workers"]);
-    expect(lines).toEqual(["  - tunnel: must be one of disabled, vxlan, geneve, got a secret value", "  - cluster.workers: must be a whole number from 0 to 20, got a secret value"]);
+    const lines = problemsOf({ tunnel: "s3cret-word", "cluster.workers": "77777" }, [
+      "cilium-modes:tunnel",
+      "cilium-modes:cluster.workers",
+    ]);
+    expect(lines).toEqual([
+      "  - tunnel: must be one of disabled, vxlan, geneve, got a secret value",
+      "  - cluster.workers: must be a whole number from 0 to 20, got a secret value",
+    ]);
   });
 });
 
@@ -126,9 +162,18 @@ describe("settings that contradict one another", () => {
     [{ "bpf.masquerade": "true" }, "bpf.masquerade: needs kubeProxyReplacement: true"],
     [{ tunnel: "vxlan", "cilium.autoDirectNodeRoutes": "true" }, "cilium.autoDirectNodeRoutes: needs tunnel: disabled"],
     [{ "cluster.podCidr": "10.96.0.0/12" }, "cluster.podCidr: 10.96.0.0/12 overlaps cluster.serviceCidr 10.96.0.0/16"],
-    [{ "cluster.podCidr": "10.0.0.0/23" }, "cluster.podCidr: 10.0.0.0/23 has room for 2 nodes of a /24 each, and the cluster has 3"],
-    [{ "cluster.podCidr": "192.168.0.0/16" }, "cilium.nativeRoutingCIDR: 10.0.0.0/8 does not contain cluster.podCidr 192.168.0.0/16"],
-    [{ "cluster.portMappings": '[{"node":"worker-3","containerPort":80,"hostPort":8080}]' }, "cluster.portMappings.0.node: worker-3 does not exist; the cluster has 2 workers"],
+    [
+      { "cluster.podCidr": "10.0.0.0/23" },
+      "cluster.podCidr: 10.0.0.0/23 has room for 2 nodes of a /24 each, and the cluster has 3",
+    ],
+    [
+      { "cluster.podCidr": "192.168.0.0/16" },
+      "cilium.nativeRoutingCIDR: 10.0.0.0/8 does not contain cluster.podCidr 192.168.0.0/16",
+    ],
+    [
+      { "cluster.portMappings": '[{"node":"worker-3","containerPort":80,"hostPort":8080}]' },
+      "cluster.portMappings.0.node: worker-3 does not exist; the cluster has 2 workers",
+    ],
     [{ "nettool.image": "nettool@sha256:00" }, "nettool.image: a name with a digest cannot be loaded into nodes"],
   ])("%j are refused with the reason", (config, line) => {
     expect(problemsOf(config)).toEqual([expect.stringContaining(line)]);

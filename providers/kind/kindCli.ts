@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { controlPlaneName } from "../../modes/ciliumValues";
+import { execInNode, listNodes } from "./docker";
+import { lastLines, run } from "./exec";
+import type { Log } from "./nodeSetup";
+
+/** The lines by which kind tells its steps; the rest of its words is about a kubeconfig that nobody keeps. */
+const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
+
+/** Every missing tool in one message, before anything is made. */
+export async function preflight(): Promise<void> {
+  const problems: string[] = [];
+  await run("docker", ["version", "--format", "{{.Server.Version}}"]).catch((error: Error) =>
+    problems.push(
+      `  - docker: no Docker daemon answers; install Docker or start it (${lastLines(error.message, 1)[0]!.trim()})`,
+    ),
+  );
+  await run("kind", ["version"]).catch(() =>
+    problems.push(
+      "  - kind: is not on the PATH; install it from https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or run: npm start",
+    ),
+  );
+  if (problems.length > 0)
+    throw new Error(["A kind cluster needs tools that are missing here; nothing was changed:", ...problems].join("\n"));
+}
+
+/** Create a cluster with this configuration, telling kind's steps; what a failure leaves is kept. @throws CommandError */
+export async function createCluster(name: string, config: object, log: Log, signal: AbortSignal): Promise<void> {
+  await withScratchFile("kubeconfig", (kubeconfig) =>
+    // --retain: the nodes' last words are read before the caller removes them
+    run("kind", ["create", "cluster", "--name", name, "--config", "-", "--kubeconfig", kubeconfig, "--retain"], {
+      stdin: JSON.stringify(config),
+      signal,
+      onLine: (line) => KIND_STEP.test(line) && log.status(line.trim()),
+    }),
+  );
+}
+
+/** The kubeconfig for this machine. @throws CommandError */
+export function readKubeconfig(name: string): Promise<string> {
+  return run("kind", ["get", "kubeconfig", "--name", name]);
+}
+
+/** Delete every node; a cluster that is gone is no error. Only an exported context is taken out of the user's kubeconfig. */
+export async function deleteCluster(name: string, exported: boolean): Promise<void> {
+  if (exported) {
+    await run("kind", ["delete", "cluster", "--name", name]);
+  } else {
+    await withScratchFile("kubeconfig", (kubeconfig) =>
+      run("kind", ["delete", "cluster", "--name", name, "--kubeconfig", kubeconfig]),
+    );
+  }
+}
+
+/** Write the context `kind-<name>` into the user's kubeconfig. */
+export async function addContext(name: string): Promise<void> {
+  await run("kind", ["export", "kubeconfig", "--name", name]);
+}
+
+/** Take the context `kind-<name>` out of the user's kubeconfig again, while the cluster stays. */
+export async function removeContext(name: string, log: Log): Promise<void> {
+  for (const command of ["delete-context", "delete-cluster", "delete-user"]) {
+    await run("kubectl", ["config", command, `kind-${name}`]).catch((error: Error) =>
+      log.warn(`The kubeconfig still has the context kind-${name}. ${error.message}`),
+    );
+  }
+}
+
+/** The end of each node's log, where it tells why kind gave up. */
+export async function nodesLastWords(name: string): Promise<string[]> {
+  const nodes = await listNodes(name).catch(() => []);
+  const logs = await Promise.all(
+    nodes.map(async (node) => {
+      const output = await run("docker", ["logs", "--tail", "5", node.name]).catch((error: Error) => error.message);
+      return lastLines(output, 5).map((line) => `    ${line}`);
+    }),
+  );
+  return nodes.flatMap((node, index) => [
+    `  last words of ${node.name}${node.running ? "" : " (stopped)"}:`,
+    ...logs[index]!,
+  ]);
+}
+
+/** Wait until the API server of a cluster whose nodes were started answers. @throws Error after 60 s */
+export async function waitForApiServer(name: string): Promise<void> {
+  const script =
+    "for i in $(seq 60); do kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1 && exit 0; sleep 1; done; exit 1";
+  await execInNode(controlPlaneName(name), ["sh", "-c", script]).catch(() => {
+    throw new Error(
+      `The API server of ${name} did not become ready within 60 s after its nodes were started; run: pulumi refresh, then pulumi up`,
+    );
+  });
+}
+
+/** A file that exists only while `use` runs. */
+async function withScratchFile<T>(name: string, use: (path: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "cilium-modes-"));
+  try {
+    return await use(join(folder, name));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
