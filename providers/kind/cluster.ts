@@ -106,14 +106,12 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
       return { id: `${inputs.name}/${state.containers[0]!.slice(0, 12)}`, state };
     } catch (error) {
       const words = await nodesLastWords(inputs.name);
-      await deleteCluster(inputs.name, inputs.exportKubeconfig);
-      throw new Error(
-        [
-          `kind cluster ${inputs.name} was not created, and nothing of it is left.`,
-          (error as Error).message,
-          ...words,
-        ].join("\n"),
+      const rest = await deleteCluster(inputs.name, inputs.exportKubeconfig).then(
+        () => "nothing of it is left",
+        (failure: Error) => `its nodes could not be removed (${failure.message})`,
       );
+      const headline = `kind cluster ${inputs.name} was not created, and ${rest}.`;
+      throw new Error([headline, (error as Error).message, ...words].join("\n"));
     }
   },
 

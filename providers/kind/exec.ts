@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
+import { stripVTControlCharacters } from "node:util";
 
 /** How a command runs. */
 export interface RunOptions {
@@ -67,9 +68,9 @@ export async function run(command: string, args: readonly string[], options: Run
   }
 }
 
-/** The last non-empty lines of a text. */
+/** The last non-empty lines of a text, without colours. */
 export function lastLines(output: string, count = LAST_LINES): string[] {
-  return output
+  return stripVTControlCharacters(output)
     .split("\n")
     .map((line) => line.trimEnd())
     .filter((line) => line !== "")

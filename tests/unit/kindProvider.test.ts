@@ -114,8 +114,8 @@ describe("a command", () => {
     );
   });
 
-  it("repeats only so many last lines", () => {
-    expect(lastLines("a\n\nb\nc\n", 2)).toEqual(["b", "c"]);
+  it("repeats only so many last lines, without colours", () => {
+    expect(lastLines("a\n\nb\n\u001b[0;32mc\u001b[0m\n", 2)).toEqual(["b", "c"]);
   });
 });
 
