@@ -49,6 +49,10 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       for (const url of outputs.nodePortUrls) {
         expect(await (await fetch(url)).text()).toMatch(/^PodName: nettool-\w+ \| PodIP: eth0 10\.0\.\d+\.\d+\/32$/m);
       }
+      const look = project.readme("Then look around", mode);
+      expect(look).toMatch(new RegExp(`^KubeProxyReplacement: +${kubeProxyReplacement}\\b`, "m"));
+      expect(look.match(/^PodName: nettool-\w+ \| PodIP: eth0 /gm)).toHaveLength(2);
+
       // no taint keeps the workload from the control plane
       const places = kubectl(
         cluster,

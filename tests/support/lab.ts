@@ -8,7 +8,7 @@ export const CLUSTER_PREFIX = "cmtest-";
 
 /** What the laboratory tests need and what is missing of it; empty when they can run. */
 export function labMissing(): string[] {
-  const missing = [...engineMissing(), ...missingPrograms("docker", "kind")];
+  const missing = [...engineMissing(), ...missingPrograms("docker", "kind", "kubectl", "curl", "jq")];
   if (!missing.includes("docker") && spawnSync("docker", ["version"]).status !== 0)
     missing.push("running Docker daemon");
   if (!process.env["CILIUM_MODES_LAB_SETTINGS"]) missing.push("CILIUM_MODES_LAB_SETTINGS");

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -36,7 +36,8 @@ export class TestProject {
   constructor(environment: NodeJS.ProcessEnv = {}) {
     for (const entry of readdirSync(ROOT)) {
       if (["node_modules", ".git", ".cilium-modes"].includes(entry)) continue;
-      cpSync(join(ROOT, entry), join(this.directory, entry), { recursive: true });
+      // with their times, by which npm start knows that the dependencies are installed
+      cpSync(join(ROOT, entry), join(this.directory, entry), { recursive: true, preserveTimestamps: true });
     }
     symlinkSync(join(ROOT, "node_modules"), join(this.directory, "node_modules"));
     const state = join(this.directory, ".state");
@@ -86,6 +87,18 @@ export class TestProject {
     });
     if (status !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${String(status)}:\n${stderr}${stdout}`);
     return JSON.parse(stdout) as T;
+  }
+
+  /** Run the block of shell commands that follows these words in the README, for another stack than the README's. */
+  readme(words: string, stack: string): string {
+    const text = readFileSync(join(this.directory, "README.md"), "utf8");
+    const block = text.slice(text.indexOf(words)).match(/```sh\n(.*?)```/s)![1]!;
+    const script = block.replaceAll("-s ebpf", `-s ${stack}`);
+    return execFileSync("bash", ["-euo", "pipefail", "-c", script], {
+      cwd: this.directory,
+      env: this.environment,
+      encoding: "utf8",
+    });
   }
 
   /** Start a Pulumi command in a process group of its own. */
