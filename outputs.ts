@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import type { NodeFacts } from "./datapath/readiness";
 import { ROUTING_MODES, TUNNELS } from "./modes/contract";
 
 const node = z.object({
@@ -50,9 +51,7 @@ type Node = StackOutputs["nodes"][number];
 /** What kind and what Cilium know of the same nodes, as one list in kind's order. */
 export function joinNodes(
   kindNodes: pulumi.Input<readonly Pick<Node, "name" | "role" | "address">[]>,
-  ciliumNodes: pulumi.Input<
-    readonly (Omit<Pick<Node, "name" | "podCidrs" | "agentPod">, "podCidrs"> & { podCidrs: readonly string[] })[]
-  >,
+  ciliumNodes: pulumi.Input<readonly NodeFacts[]>,
 ): pulumi.Output<Node[]> {
   return pulumi.all([kindNodes, ciliumNodes]).apply(([nodes, known]) =>
     nodes.map((node) => {
@@ -64,7 +63,7 @@ export function joinNodes(
 
 /** Check outputs that came from elsewhere. @throws pulumi.RunError naming every output that is missing or wrong. */
 export function parseStackOutputs(stack: string, outputs: unknown): StackOutputs {
-  const parsed = StackOutputs.safeParse(outputs);
+  const parsed = StackOutputs.safeParse(outputs, { error: outputRule });
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map((issue) => `  - ${issue.path.join(".")}: ${issue.message}`);
   throw new pulumi.RunError(
@@ -73,6 +72,13 @@ export function parseStackOutputs(stack: string, outputs: unknown): StackOutputs
       ...lines,
     ].join("\n"),
   );
+}
+
+/** The rule that an output breaks; never with its value, which may be the kubeconfig. */
+function outputRule(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.input === undefined) return "is missing";
+  if (issue.code === "invalid_value") return `must be one of ${issue.values.join(", ")}`;
+  return issue.code === "invalid_type" ? `must be of type ${issue.expected}` : undefined;
 }
 
 /**

@@ -3,6 +3,7 @@ import { Release } from "@pulumi/kubernetes/helm/v3";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { ciliumImageReferences, ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import type { NodeFacts } from "../datapath/readiness";
 import { NodeImages } from "../providers/kind/resources";
 import type { KindCluster } from "./kindCluster";
 
@@ -24,20 +25,12 @@ const Readiness = z.object({
   nodes: z.array(z.object({ name: z.string(), podCidrs: z.array(z.string()), agentPod: z.string() })),
 });
 
-/** One node as Cilium sees it. */
-export interface CiliumNode {
-  readonly name: string;
-  readonly podCidrs: readonly string[];
-  /** The agent's pod on this node, in `kube-system`. */
-  readonly agentPod: string;
-}
-
 /**
  * Cilium's Helm Release in a routing mode. Its outputs resolve when every agent and the operator run with these
  * values, every node is Ready and CoreDNS is available.
  */
 export class Cilium extends pulumi.ComponentResource {
-  readonly nodes: pulumi.Output<readonly CiliumNode[]>;
+  readonly nodes: pulumi.Output<readonly NodeFacts[]>;
   /** For `dependsOn`: pods can be scheduled from here on. */
   readonly release: Release;
   /** Revision of the Helm release: changes with every change of version or values. */

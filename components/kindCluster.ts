@@ -1,24 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
-import type { KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
+import type { KindConfigArgs, RegistryMirror } from "../modes/kindConfig";
 import type { ClusterNode } from "../providers/kind/cluster";
 import type { DnsForward } from "../providers/kind/nodeSetup";
 import { Cluster, NodeSettings, StackMark } from "../providers/kind/resources";
 
-export interface KindClusterArgs {
+export interface KindClusterArgs extends Omit<KindConfigArgs, "name" | "kubeProxyMode"> {
   readonly mode: RoutingMode;
   /** Name of the kind cluster and prefix of its nodes. */
   readonly clusterName: string;
-  readonly nodeImage: string;
-  /** Nodes beside the control plane. */
-  readonly workers: number;
-  readonly podCidr: string;
-  readonly serviceCidr: string;
   /** Checked against the nodes' network, which it must not hold. */
   readonly nativeRoutingCIDR: string;
-  readonly portMappings: readonly KindPortMapping[];
-  readonly mounts: readonly KindMount[];
   readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
   readonly dnsForward: DnsForward;
   readonly exportKubeconfig: boolean;

@@ -17,16 +17,18 @@ export interface KindPortMapping {
 
 /** What kind's configuration depends on. */
 export interface KindConfigArgs {
+  /** Name of the cluster and prefix of its nodes. */
   readonly name: string;
   readonly nodeImage: string;
+  /** Nodes beside the control plane. */
   readonly workers: number;
+  /** `iptables`, or `none` where Cilium replaces kube-proxy. */
   readonly kubeProxyMode: string;
   readonly podCidr: string;
   readonly serviceCidr: string;
   readonly portMappings: readonly KindPortMapping[];
+  /** In every node. */
   readonly mounts: readonly KindMount[];
-  /** Whether containerd must read `/etc/containerd/certs.d`. */
-  readonly certsDirectory: boolean;
 }
 
 /** Where containerd looks for a registry's `hosts.toml`. */
@@ -76,13 +78,13 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
       serviceSubnet: args.serviceCidr,
     },
     nodes: [node("control-plane", "control-plane"), ...workers],
-    ...(args.certsDirectory
-      ? {
-          containerdConfigPatches: REGISTRY_SECTIONS.map(
-            ({ version, section }) => `version = ${version}\n[${section}]\n  config_path = "${CERTS_DIRECTORY}"\n`,
-          ),
-        }
-      : {}),
+    // so that registry mirrors can be told at any time
+    containerdConfigPatches: REGISTRY_SECTIONS.map(
+      ({ version, section }) => `version = ${version}
+[${section}]
+  config_path = "${CERTS_DIRECTORY}"
+`,
+    ),
   };
 }
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { kindConfig, type KindMount, type KindPortMapping } from "../../modes/kindConfig";
+import { kindConfig, type KindConfigArgs, type KindMount } from "../../modes/kindConfig";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import { listNodes, type KindNode } from "./docker";
 import { run } from "./exec";
@@ -18,15 +18,7 @@ import { checkNodeTools, removeControlPlaneTaints, type Log } from "./nodeSetup"
 import type { ResourceHandler } from "./provider";
 
 /** What a stack says of its cluster. */
-export interface ClusterInputs {
-  readonly name: string;
-  readonly nodeImage: string;
-  readonly workers: number;
-  readonly kubeProxyMode: string;
-  readonly podCidr: string;
-  readonly serviceCidr: string;
-  readonly portMappings: readonly KindPortMapping[];
-  readonly mounts: readonly KindMount[];
+export interface ClusterInputs extends KindConfigArgs {
   readonly exportKubeconfig: boolean;
   /** `<project>/<stack>/<id of the stack's mark>`: stands on every node, so that an interrupted creation is recognised. */
   readonly owner: string;
@@ -96,7 +88,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
     await makeRoom(inputs, log);
     try {
       const mark: KindMount = { hostPath: "/dev/null", containerPath: OWNER_DIRECTORY + inputs.owner, readOnly: true };
-      const config = kindConfig({ ...inputs, mounts: [...inputs.mounts, mark], certsDirectory: true });
+      const config = kindConfig({ ...inputs, mounts: [...inputs.mounts, mark] });
       await createCluster(inputs.name, config, log, signal);
       const nodes = await listNodes(inputs.name);
       await Promise.all([removeControlPlaneTaints(controlPlaneName(inputs.name)), checkNodeTools(nodes, log)]);
