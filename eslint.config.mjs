@@ -12,17 +12,22 @@ const CLUSTER = {
   message: "The API server is reached by datapath/cluster.ts only",
 };
 const ENVIRONMENT = {
-  selector: "MemberExpression[object.name='process'][property.name='env']",
+  selector:
+    "MemberExpression[object.name='process']:matches([property.name='env'], [property.value='env'])," +
+    "VariableDeclarator[init.name='process'] > ObjectPattern > Property[key.name='env']",
   message: "The environment is read in settings.ts, providers/kind/, cli/environment.ts, scripts/ and tests/ only",
 };
 const CONFIGURATION = {
-  selector: "NewExpression[callee.property.name='Config']",
+  selector: "NewExpression:matches([callee.name='Config'], [callee.property.name='Config'])",
   message: "Configuration is read in settings.ts only",
 };
+const A_MODE = ":matches(Identifier[name='mode'], MemberExpression[property.name='mode'])";
 const MODES = {
-  selector: "BinaryExpression[operator=/^[!=]==?$/] > Identifier[name='mode']",
+  selector: `BinaryExpression[operator=/^[!=]==?$/] > ${A_MODE}, SwitchStatement > ${A_MODE}.discriminant`,
   message: "What depends on the mode stands in modes/contract.ts",
 };
+const LATE_PROCESSES = { selector: "ImportExpression[source.value=/child_process$/]", message: PROCESSES.message };
+const syntax = (...selectors) => ["error", LATE_PROCESSES, ...selectors];
 
 export default tseslint.config(
   { ignores: ["node_modules/", ".cilium-modes/", "**/*.js"] },
@@ -36,7 +41,7 @@ export default tseslint.config(
       "@typescript-eslint/await-thenable": "error",
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER),
-      "no-restricted-syntax": ["error", ENVIRONMENT, CONFIGURATION, MODES],
+      "no-restricted-syntax": syntax(ENVIRONMENT, CONFIGURATION, MODES),
     },
   },
   {
@@ -47,13 +52,13 @@ export default tseslint.config(
     files: ["datapath/cluster.ts"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, PULUMI) },
   },
-  { files: ["settings.ts", "cli/environment.ts"], rules: { "no-restricted-syntax": ["error", MODES] } },
-  { files: ["providers/kind/**"], rules: { "no-restricted-syntax": ["error", CONFIGURATION, MODES] } },
+  { files: ["settings.ts", "cli/environment.ts"], rules: { "no-restricted-syntax": syntax(MODES) } },
+  { files: ["providers/kind/**"], rules: { "no-restricted-syntax": syntax(CONFIGURATION, MODES) } },
   {
     files: ["providers/kind/exec.ts", "providers/kind/nodeImages.ts"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(CLUSTER, PULUMI) },
   },
   { files: ["tests/**"], rules: { "no-restricted-syntax": "off", "@typescript-eslint/no-restricted-imports": "off" } },
   // an example is another stack's program, with a configuration of its own
-  { files: ["examples/**"], rules: { "no-restricted-syntax": ["error", ENVIRONMENT] } },
+  { files: ["examples/**"], rules: { "no-restricted-syntax": syntax(ENVIRONMENT) } },
 );

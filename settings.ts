@@ -3,7 +3,7 @@ import { type RoutingMode, routingModeOf } from "./modes/contract";
 import { settingProblems } from "./settings/rules";
 import { rawSettings, type Problem } from "./settings/raw";
 import { schemaFor, type ParsedSettings } from "./settings/schema";
-import { zodProblems } from "./settings/problems";
+import { defaultRule, zodProblems } from "./settings/problems";
 
 /** A stack's checked configuration. */
 export interface Settings extends ParsedSettings {
@@ -26,9 +26,11 @@ export interface SettingsSource {
  * @throws pulumi.RunError with one line for every problem.
  */
 export function parseSettings(source: SettingsSource): Settings {
-  const { value, problems, secretKeys } = rawSettings(source);
-  const parsed = schemaFor(source).safeParse(value);
-  problems.push(...(parsed.success ? settingProblems(parsed.data) : zodProblems(parsed.error, value, secretKeys)));
+  const { value, problems, isSecretPath } = rawSettings(source);
+  const parsed = schemaFor(source).safeParse(value, { reportInput: true, error: defaultRule });
+  problems.push(
+    ...(parsed.success ? settingProblems(parsed.data, isSecretPath) : zodProblems(parsed.error, value, isSecretPath)),
+  );
   if (problems.length > 0 || !parsed.success) {
     throw new pulumi.RunError(renderProblems(source.stack, problems));
   }

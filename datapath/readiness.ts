@@ -49,6 +49,7 @@ export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number)
 export interface NodeFacts {
   readonly name: string;
   readonly podCidrs: readonly string[];
+  /** The agent's pod on this node, in `kube-system`. */
   readonly agentPod: string;
 }
 
@@ -84,14 +85,18 @@ function deploymentPending(name: string, { metadata, spec, status }: V1Deploymen
   const old = observed && (status?.replicas ?? 0) > wanted;
   return available === wanted && !old
     ? []
-    : [`${name}: ${available} of ${wanted} available with the current configuration`];
+    : [
+        `${name}: ${available} of ${wanted} available with the current configuration${old ? ", and older pods still run" : ""}`,
+      ];
 }
 
 /** Why a pod's containers wait, or how they ended. */
 function podTrouble({ metadata, spec, status }: V1Pod): string[] {
   const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   return statuses.flatMap(({ name, state, lastState }) => {
-    const trouble = state?.waiting ?? lastState?.terminated;
+    const failed = state?.terminated?.exitCode ? state.terminated : lastState?.terminated;
+    // why a container is being started again, not how long that takes
+    const trouble = state?.waiting?.reason === "CrashLoopBackOff" && failed ? failed : (state?.waiting ?? failed);
     if (trouble === undefined || trouble.reason === "PodInitializing" || trouble.reason === "ContainerCreating")
       return [];
     const message =

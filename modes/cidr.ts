@@ -2,7 +2,8 @@ import ipaddr from "ipaddr.js";
 
 /** Parse an IPv4 network like `10.0.0.0/16`. @throws Error when it is none, or when host bits are set. */
 export function parseIpv4Cidr(text: string): [ipaddr.IPv4, number] {
-  if (!/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(text) || !ipaddr.IPv4.isValidCIDR(text)) {
+  // no leading zeros: some read 010 as eight, and Kubernetes refuses it
+  if (!ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || /\/0\d/.test(text)) {
     throw new Error(`must be an IPv4 network such as 10.0.0.0/16`);
   }
   const network = ipaddr.IPv4.networkAddressFromCIDR(text);

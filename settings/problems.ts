@@ -1,53 +1,81 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
-import type { Problem } from "./raw";
-import { knownKeys } from "./schema";
+import type { IsSecretPath, Problem } from "./raw";
+import { knownKeys, settingPaths } from "./schema";
 
 /** How many typing slips a suggestion may repair. */
 const MAX_DISTANCE = 4;
 
+interface Finding extends Problem {
+  /** Whether the key has to be set and is not. */
+  readonly missing?: boolean;
+  /** The setting that an unknown key is likely to mean. */
+  readonly meant?: string | undefined;
+}
+
 /** zod's findings as this project words them: one problem a line, with what was found and the likely fix. */
-export function zodProblems(error: z.ZodError, input: unknown, secretKeys: ReadonlySet<string>): Problem[] {
-  return error.issues.flatMap((issue) => problemsOf(issue, input, secretKeys));
+export function zodProblems(error: z.ZodError, input: unknown, isSecretPath: IsSecretPath): Problem[] {
+  const findings = error.issues.flatMap((issue) => findingsOf(issue, input, isSecretPath));
+  const meant = new Set(findings.map((finding) => finding.meant));
+  // a misspelt key is one mistake, not an unknown key and a missing one
+  return findings.filter(({ key, missing }) => !missing || !meant.has(key)).map(({ key, rule }) => ({ key, rule }));
 }
 
-function problemsOf(issue: z.core.$ZodIssue, input: unknown, secretKeys: ReadonlySet<string>): Problem[] {
-  if (issue.code === "unrecognized_keys") {
-    const known = knownKeys(issue.path);
-    return issue.keys.map((key) => ({ key: join([...issue.path, key]), rule: unknownKeyRule(key, known) }));
-  }
+/** The rule behind an issue for which the schema has no words of its own. */
+export function defaultRule(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === "too_small") return "must not be empty";
+  if (issue.code !== "invalid_type") return undefined;
+  return issue.expected === "array" ? "must be a list" : "must be an object";
+}
+
+function findingsOf(issue: z.core.$ZodIssue, input: unknown, isSecretPath: IsSecretPath): Finding[] {
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(issue.path, key));
+  let allowed = issue.code === "invalid_value" ? issue.values : [];
   if (issue.code === "invalid_union") {
-    const deeper = issue.errors.flat().filter((inner) => inner.path.length > 0);
-    if (deeper.length > 0) {
-      return problemsOf({ ...deeper[0]!, path: [...issue.path, ...deeper[0]!.path] }, input, secretKeys);
-    }
+    // the form that was meant is the one that is wrong only further inside
+    const inner = issue.errors.find((errors) => errors.every(({ path }) => path.length > 0));
+    const nested = inner?.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+    if (nested) return nested.flatMap((each) => findingsOf(each, input, isSecretPath));
+    allowed = issue.errors.flat().flatMap((each) => (each.code === "invalid_value" ? each.values : []));
   }
-  const found = at(input, issue.path);
-  const hidden = issue.path.length > 0 && secretKeys.has(String(issue.path[0]));
-  const got = found === undefined ? "" : `, got ${hidden ? "a secret value" : JSON.stringify(found)}`;
-  const allowed = issue.code === "invalid_value" ? issue.values.map(String) : [];
-  const hint = hidden ? "" : suggestion(String(found), allowed);
-  return [{ key: join(issue.path), rule: `${issue.message}${got}${hint}` }];
+  const key = join(issue.path);
+  const [rule, ...hints] = issue.message.split("; ");
+  // what a default broke stands in the issue only
+  const found = at(input, issue.path) ?? issue.input;
+  if (found === undefined) return [{ key, rule: [`${rule}, but is missing`, ...hints].join("; "), missing: true }];
+  if (isSecretPath(key)) {
+    // a suggestion tells most of the value
+    const safe = hints.filter((hint) => !hint.startsWith("did you mean"));
+    return [{ key, rule: [`${rule}, got a secret value`, ...safe].join("; ") }];
+  }
+  if (typeof found === "string" && /^\s*[[{]/.test(found)) hints.push("it is not valid JSON");
+  const fix = likely(String(found), allowed.map(String));
+  if (fix !== undefined) hints.push(`did you mean "${fix}"?`);
+  return [{ key, rule: [`${rule}, got ${JSON.stringify(found)}`, ...hints].join("; ") }];
 }
 
-function unknownKeyRule(key: string, known: readonly string[]): string {
-  const hint = suggestion(key, known);
-  return hint === "" ? `is not a setting; known here: ${known.join(", ")}` : `is not a setting${hint}`;
+function unknownKey(path: readonly PropertyKey[], key: string): Finding {
+  const known = knownKeys(path);
+  const sibling = likely(key, known);
+  const elsewhere = settingPaths().find((setting) => setting.toLowerCase().endsWith(`.${key.toLowerCase()}`));
+  const fix = sibling ?? elsewhere;
+  const hint = fix === undefined ? `known here: ${known.join(", ")}` : `did you mean "${fix}"?`;
+  const meant = sibling === undefined ? undefined : join([...path, sibling]);
+  return { key: join([...path, key]), rule: `is not a setting; ${hint}`, meant };
 }
 
-function suggestion(text: string, known: readonly string[]): string {
-  if (known.length === 0) return "";
+/** The known word that a text is a likely slip of. */
+function likely(text: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined;
   const lower = new Map(known.map((word) => [word.toLowerCase(), word]));
   const best = closest(text.toLowerCase(), [...lower.keys()]);
-  return editDistanceAtMost(text.toLowerCase(), best) ? `; did you mean "${lower.get(best)}"?` : "";
-}
-
-function editDistanceAtMost(a: string, b: string): boolean {
-  return distance(a, b) <= Math.min(MAX_DISTANCE, Math.ceil(Math.max(a.length, b.length) / 3));
+  const slips = Math.min(MAX_DISTANCE, Math.ceil(Math.max(text.length, best.length) / 3));
+  return distance(text.toLowerCase(), best) <= slips ? lower.get(best) : undefined;
 }
 
 function join(path: readonly PropertyKey[]): string {
-  return path.length === 0 ? "(the whole configuration)" : path.map(String).join(".");
+  const shown = path.map((step) => (/^[\w.:/-]+$/.test(String(step)) ? String(step) : JSON.stringify(String(step))));
+  return shown.length === 0 ? "(the whole configuration)" : shown.join(".");
 }
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -19,25 +19,38 @@ const cidr = z.string({ error: "must be an IPv4 network such as 10.0.0.0/16" }).
 });
 
 const port = integer(1, 65535);
-const text = z.string({ error: "must be text" }).min(1, "must not be empty");
+const text = z.string({ error: "must be text" }).min(1, { error: "must not be empty", abort: true });
 
-/** Cilium's older words for `kubeProxyReplacement` and what they are called since 1.14. */
-const OLDER_WORDS: Readonly<Record<string, boolean>> = { strict: true, disabled: false };
+/** The words for `kubeProxyReplacement`: today's, and Cilium's older ones for the same. */
+const KUBE_PROXY_WORDS: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["false", false],
+  ["strict", true],
+  ["disabled", false],
+]);
+
+/** Words that mean nothing any more, and the last Cilium that knew them. */
+const FORGOTTEN_WORDS: ReadonlyMap<string, string> = new Map([
+  ["partial", "1.15"],
+  ["probe", "1.13.3"],
+]);
 
 const kubeProxyReplacement = z
   .union([z.boolean(), z.string()], { error: "must be true or false" })
   .transform((value, context) => {
-    if (typeof value === "boolean") return value;
-    if (value === "true" || value === "false") return value === "true";
-    const mapped = OLDER_WORDS[value];
-    if (mapped !== undefined) return mapped;
-    const reason =
-      value === "partial"
-        ? "had a meaning up to Cilium 1.15 only; use true or false"
-        : value === "probe"
-          ? "had a meaning up to Cilium 1.13.3 only; use true or false"
-          : "must be true or false (or Cilium's older words strict and disabled)";
-    context.addIssue({ code: "custom", message: reason });
+    const meaning = typeof value === "boolean" ? value : KUBE_PROXY_WORDS.get(value);
+    if (meaning !== undefined) return meaning;
+    const last = FORGOTTEN_WORDS.get(String(value));
+    context.addIssue(
+      last === undefined
+        ? {
+            code: "invalid_value",
+            values: [...KUBE_PROXY_WORDS.keys()],
+            input: value,
+            message: "must be true or false (or Cilium's older words strict and disabled)",
+          }
+        : { code: "custom", message: `had a meaning up to Cilium ${last} only; use true or false` },
+    );
     return z.NEVER;
   });
 
@@ -54,7 +67,9 @@ const image = z
 
 const portMapping = z.strictObject({
   /** Node that gets the mapping: `control-plane` (default), or `worker-1` and so on. */
-  node: text.regex(/^(control-plane|worker-\d+)$/, "must be control-plane or worker-<number>").default("control-plane"),
+  node: text
+    .regex(/^(control-plane|worker-[1-9]\d*)$/, "must be control-plane or worker-<number>")
+    .default("control-plane"),
   containerPort: port,
   /** 0 lets Docker choose a free port. */
   hostPort: integer(0, 65535),
@@ -77,6 +92,9 @@ const mirror = z.strictObject({
   /** Skip the check of the endpoints' TLS certificates. */
   insecure: flag().default(false),
 });
+
+/** Helps where nobody has set the name that is wrong. */
+const NAME_DEFAULT = "set another, the default is <project>-<stack>";
 
 /**
  * The schema of a stack's configuration. Every field says what it means; changing anything in `cluster` but
@@ -101,10 +119,8 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
          * (https://github.com/cilium/cilium/blob/v1.20.0/install/kubernetes/cilium/templates/validate.yaml).
          */
         name: text
-          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, "must consist of a-z, 0-9 and inner dashes")
-          .refine((name) => name.length <= 32, {
-            error: ({ input }) => `${String(input)} has more than 32 characters; set cluster.name to a shorter one`,
-          })
+          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, `must consist of a-z, 0-9 and inner dashes; ${NAME_DEFAULT}`)
+          .max(32, `must have at most 32 characters; ${NAME_DEFAULT}`)
           .prefault(`${project}-${stack}`.toLowerCase()),
         /** One of the versions whose node image is known by digest. */
         kubernetesVersion: z
@@ -135,7 +151,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
          * cannot use Docker's; `node`: always the node's; or a list of IPv4 addresses.
          */
         forward: z
-          .union([z.enum(["auto", "node"]), z.array(text.refine(isIpv4Address)).min(1)], {
+          .union([z.enum(["auto", "node"]), z.array(text.refine(isIpv4Address, "must be an IPv4 address")).min(1)], {
             error: 'must be "auto", "node" or a list of IPv4 addresses',
           })
           .default("auto"),
@@ -165,7 +181,10 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         nativeRoutingCIDR: cidr.default("10.0.0.0/8"),
         /** Install routes to the other nodes' pods; needs all nodes in one network. Default: with native routing. */
         autoDirectNodeRoutes: flag().optional(),
-        /** Helm values merged last, over everything that this project sets. */
+        /**
+         * Helm values merged last, over everything that this project sets. In a key with dots, such as
+         * `cilium.values.l7Proxy`, true, false, null and whole numbers are no text.
+         */
         values: z.record(z.string(), z.json(), { error: "must be an object of Helm values" }).default({}),
       })
       .prefault({}),
@@ -185,12 +204,20 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
 
 export type ParsedSettings = z.output<ReturnType<typeof schemaFor>>;
 
+/** Any stack's schema, for its keys. */
+const SCHEMA = schemaFor({ project: "", stack: "" });
+
 /** The keys that exist below a path of the configuration. */
 export function knownKeys(path: readonly PropertyKey[]): string[] {
-  let at: unknown = schemaFor({ project: "", stack: "" });
+  let at: unknown = SCHEMA;
   for (const step of path) at = child(unwrap(at), step);
   const inner = unwrap(at);
   return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+}
+
+/** Every setting's whole path, as far as the schema names its keys. */
+export function settingPaths(path: readonly string[] = []): string[] {
+  return knownKeys(path).flatMap((key) => [[...path, key].join("."), ...settingPaths([...path, key])]);
 }
 
 function child(schema: unknown, step: PropertyKey): unknown {

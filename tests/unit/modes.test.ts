@@ -215,7 +215,17 @@ describe("networks", () => {
   it("are accepted without host bits only", () => {
     fc.assert(fc.property(network, ({ cidr }) => ipv4CidrProblem(cidr) === undefined));
     expect(ipv4CidrProblem("10.0.0.1/16")).toBe('has host bits set; did you mean "10.0.0.0/16"?');
-    for (const wrong of ["10.0.0.0", "10.0.0.0/33", "fd00::/8", "10.0.0/16", "a.b.c.d/8", ""])
+    for (const wrong of [
+      "10.0.0.0",
+      "10.0.0.0/33",
+      "fd00::/8",
+      "10.0.0/16",
+      "010.0.0.0/16",
+      "10.0.0.0/08",
+      "0x0a.0.0.0/8",
+      "a.b.c.d/8",
+      "",
+    ])
       expect(() => parseIpv4Cidr(wrong)).toThrow("must be an IPv4 network");
   });
 });

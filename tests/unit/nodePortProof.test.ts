@@ -1,6 +1,8 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { V1Pod } from "@kubernetes/client-node";
 import type { ClusterReader, ExecResult } from "../../datapath/cluster";
-import { askDns, askNodePort, askNodePorts, fetchFromPod } from "../../datapath/nodePortProof";
+import { askDns, askNodePort, askNodePorts, fetchFromHere, fetchFromPod } from "../../datapath/nodePortProof";
 
 const LINE = "PodName: nettool-x | PodIP: eth0 10.0.1.40/32";
 const TARGET = { name: "c1-worker", url: "http://172.18.0.3:32000" };
@@ -44,6 +46,34 @@ describe("asking a NodePort", () => {
       ok: false,
       said: "connect ECONNREFUSED 172.18.0.3:32000",
     });
+  });
+
+  it.each(["PodName: nettool-x", `x${LINE}`, "PodName: nettool-x | PodIP: eth0 10.0.1.40/24", ""])(
+    "fails for the answer %j, which is not the server's line",
+    async (body) => {
+      expect(await askNodePort(TARGET, () => Promise.resolve(body), NOW_OR_NEVER)).toMatchObject({ ok: false });
+    },
+  );
+
+  it("finds the server's line among others", async () => {
+    const body = `<html>\n${LINE}\n</html>`;
+    expect(await askNodePort(TARGET, () => Promise.resolve(body), NOW_OR_NEVER)).toMatchObject({
+      ok: true,
+      said: LINE,
+    });
+  });
+
+  it("tells a timeout in words", async () => {
+    const late = () => Promise.reject(new DOMException("The operation was aborted due to timeout", "TimeoutError"));
+    expect(await askNodePort(TARGET, late, NOW_OR_NEVER)).toMatchObject({ ok: false, said: "no answer within 3 s" });
+  });
+
+  it("gives up at the deadline with the last answer", async () => {
+    let asked = 0;
+    const never = () => Promise.reject(new Error(`refusal ${++asked}`));
+    const start = Date.now();
+    expect(await askNodePort(TARGET, never, start + 1500)).toMatchObject({ ok: false, said: "refusal 3" });
+    expect(Date.now() - start).toBeLessThan(5000);
   });
 
   it("asks again until the deadline", async () => {
@@ -115,5 +145,57 @@ describe("asking cluster DNS", () => {
         NOW_OR_NEVER,
       ),
     ).toEqual([{ question: "DNS from pods app=nettool", ok: false, said: "1 of 2 pods are there" }]);
+  });
+
+  it("asks again until every pod is there and has an answer", async () => {
+    let counted = 0;
+    let asked = 0;
+    const slow = {
+      ...cluster([], () =>
+        ++asked < 2 ? { exitCode: 2, stdout: "", stderr: "" } : { exitCode: 0, stdout: "10.96.0.1 x", stderr: "" },
+      ),
+      pods: () =>
+        Promise.resolve(++counted < 2 ? [] : [{ metadata: { name: "p1" }, spec: { nodeName: "n" } } as V1Pod]),
+    };
+    expect((await askDns(slow, "default", "app=nettool", 1, Date.now() + 10_000)).map(({ ok }) => ok)).toEqual([true]);
+    expect([counted, asked]).toEqual([2, 2]);
+  });
+
+  it("fails with the reason when a pod cannot be reached", async () => {
+    const broken: ClusterReader = {
+      ...cluster(["p1"], () => ({ exitCode: 0, stdout: "", stderr: "" })),
+      exec: () => Promise.reject(new Error("container not found")),
+    };
+    expect((await askDns(broken, "default", "app=nettool", 1, NOW_OR_NEVER))[0]).toMatchObject({
+      ok: false,
+      said: "container not found",
+    });
+  });
+});
+
+describe("fetching from this machine", () => {
+  let server: Server;
+  let url: string;
+  let answer: { status: number; body: string };
+  const connections: (string | undefined)[] = [];
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      connections.push(request.headers.connection);
+      response.writeHead(answer.status).end(answer.body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  });
+  afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+  it("gives the body, on a connection of its own, so that each request can reach another pod", async () => {
+    answer = { status: 200, body: LINE };
+    expect(await fetchFromHere(url)).toBe(LINE);
+    expect(connections).toEqual(["close"]);
+  });
+
+  it("takes no other status for an answer", async () => {
+    answer = { status: 503, body: LINE };
+    await expect(fetchFromHere(url)).rejects.toThrow("status 503");
   });
 });

@@ -27,29 +27,45 @@ const OUTPUTS: StackOutputs = {
   workload: { namespace: "default", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
 };
 
+const STACK = "organization/cilium-modes/ebpf";
+const HEADLINE = `Stack ${STACK} does not have the outputs of a cilium-modes stack; run: pulumi up -s ebpf`;
+
+/** What a user of these outputs is told. */
+function messageFor(outputs: unknown): string {
+  try {
+    parseStackOutputs(STACK, outputs);
+  } catch (error) {
+    expect(pulumi.RunError.isInstance(error)).toBe(true);
+    return (error as Error).message;
+  }
+  throw new Error("the outputs were accepted");
+}
+
 describe("a stack's outputs", () => {
   it("are read whole", () => {
-    expect(parseStackOutputs("organization/cilium-modes/ebpf", OUTPUTS)).toEqual(OUTPUTS);
+    expect(parseStackOutputs(STACK, OUTPUTS)).toEqual(OUTPUTS);
   });
 
-  it("that are missing or wrong are each named, with the way to make them", () => {
+  it("that are missing or wrong are each named, with the way to make them, and never with their value", () => {
     const wrong = {
       ...OUTPUTS,
-      kubeconfig: undefined,
       mode: "other",
+      clusterName: undefined,
+      kubeconfig: { token: "s3cret" },
       nodes: [{ ...OUTPUTS.nodes[0], role: "master" }],
+      cilium: { ...OUTPUTS.cilium, bpfMasquerade: "true" },
     };
-    const read = () => parseStackOutputs("organization/cilium-modes/ebpf", wrong);
-    expect(read).toThrow(
-      /^Stack organization\/cilium-modes\/ebpf does not have the outputs of a cilium-modes stack; run: pulumi up -s ebpf\n/,
-    );
-    for (const key of ["mode", "kubeconfig", "nodes.0.role"]) expect(read).toThrow(`  - ${key}: `);
-    try {
-      read();
-    } catch (error) {
-      expect(pulumi.RunError.isInstance(error)).toBe(true);
-    }
-    expect.hasAssertions();
+    expect(messageFor(wrong)).toBe(`${HEADLINE}
+  - mode: must be one of kubeproxy, replacement, ebpf
+  - clusterName: is missing
+  - kubeconfig: must be of type string
+  - nodes.0.role: must be one of control-plane, worker
+  - cilium.bpfMasquerade: must be of type boolean`);
+  });
+
+  it("of a stack of another kind are all missing", () => {
+    const missing = Object.keys(OUTPUTS).map((key) => `  - ${key}: is missing`);
+    expect(messageFor({ vpcId: "vpc-1" })).toBe([HEADLINE, ...missing].join("\n"));
   });
 
   it("join what kind and what Cilium know of a node by its name, in kind's order", async () => {
@@ -57,6 +73,7 @@ describe("a stack's outputs", () => {
       [
         { name: "a", role: "control-plane", address: "1" },
         { name: "b", role: "worker", address: "2" },
+        { name: "c", role: "worker", address: "3" },
       ],
       [
         { name: "b", podCidrs: ["y"], agentPod: "pb" },
@@ -66,6 +83,7 @@ describe("a stack's outputs", () => {
     expect(await new Promise((resolve) => joined.apply(resolve))).toEqual([
       { name: "a", role: "control-plane", address: "1", podCidrs: ["x"], agentPod: "pa" },
       { name: "b", role: "worker", address: "2", podCidrs: ["y"], agentPod: "pb" },
+      { name: "c", role: "worker", address: "3", podCidrs: [], agentPod: "" },
     ]);
   });
 });

@@ -1,5 +1,5 @@
 import type { V1DaemonSet, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
-import { nodeFacts, pendingReadiness, type ReadinessEvidence } from "../../datapath/readiness";
+import { nodeFacts, pendingReadiness, readReadiness, type ReadinessEvidence } from "../../datapath/readiness";
 
 const node = (name: string, ready = "True") =>
   ({ metadata: { name }, status: { conditions: [{ type: "Ready", status: ready }] } }) as V1Node;
@@ -64,7 +64,28 @@ describe("Cilium's readiness", () => {
     [
       "a CoreDNS that still has old pods",
       { coreDns: deployment(2, { replicas: 3 }) },
-      "CoreDNS: 2 of 2 available with the current configuration",
+      "CoreDNS: 2 of 2 available with the current configuration, and older pods still run",
+    ],
+    [
+      "a CoreDNS whose available pods are older ones",
+      { coreDns: deployment(2, { updatedReplicas: 1 }) },
+      "CoreDNS: 1 of 2 available with the current configuration",
+    ],
+    [
+      "an operator whose change nobody has observed yet",
+      { operator: deployment(2, { observedGeneration: 1 }) },
+      "operator: 0 of 2 available with the current configuration",
+    ],
+    ["a DaemonSet without a status", { agents: {} }, "agents: 0 of 2 ready with the current configuration"],
+    [
+      "a Deployment without a status",
+      { operator: { spec: { replicas: 2 } } },
+      "operator: 0 of 2 available with the current configuration",
+    ],
+    [
+      "a node with an empty list of pod networks",
+      { podCidrs: new Map([["a", ["10.0.0.0/24"]] as [string, string[]], ["b", []]]) },
+      "pod networks: none yet on b",
     ],
     ["a node without a pod network", { podCidrs: new Map([["a", ["10.0.0.0/24"]]]) }, "pod networks: none yet on b"],
   ])("waits for %s", (_case, over, line) => {
@@ -100,6 +121,82 @@ describe("Cilium's readiness", () => {
     expect(pendingReadiness({ ...READY, agents: agents(1), pods: [crashed] }, 2)[1]).toBe(
       "pod cilium-1 on a, container cilium-agent: Error: level=fatal msg=why",
     );
+  });
+
+  it.each([
+    [
+      "the reason of the last end of a container in a crash loop, not how long it waits",
+      {
+        state: { waiting: { reason: "CrashLoopBackOff", message: "back-off 5m0s restarting failed container" } },
+        lastState: { terminated: { reason: "Error", exitCode: 1, message: "level=fatal msg=why\n" } },
+      },
+      [": Error: level=fatal msg=why"],
+    ],
+    [
+      "a crash loop without a known end",
+      { state: { waiting: { reason: "CrashLoopBackOff" } } },
+      [": CrashLoopBackOff"],
+    ],
+    ["an end with a failure", { state: { terminated: { reason: "Error", exitCode: 2 } } }, [": Error"]],
+    ["nothing of an end with success", { state: { terminated: { reason: "Completed", exitCode: 0 } } }, []],
+    ["nothing of a container that is starting", { state: { waiting: { reason: "PodInitializing" } } }, []],
+    [
+      "the last three lines of a long message",
+      { state: { terminated: { reason: "Error", exitCode: 1, message: "1\n2\n3\n4\n" } } },
+      [": Error: 2 | 3 | 4"],
+    ],
+  ])("tells %s", (_case, status, told) => {
+    const pod = agentPod("cilium-1", "a", { status: { containerStatuses: [{ name: "agent", ...status }] } });
+    expect(pendingReadiness({ ...READY, agents: agents(1), pods: [pod] }, 2).slice(1)).toEqual(
+      told.map((rest) => `pod cilium-1 on a, container agent${rest}`),
+    );
+  });
+
+  it("tells no pod's trouble when nothing is waited for", () => {
+    const restarted = agentPod("cilium-1", "a", {
+      status: {
+        containerStatuses: [{ name: "agent", lastState: { terminated: { reason: "Error", exitCode: 1 } } }],
+      },
+    });
+    expect(pendingReadiness({ ...READY, pods: [restarted] }, 2)).toEqual([]);
+  });
+
+  it("reads agents, operator and CoreDNS where Cilium and Kubernetes put them", async () => {
+    const asked: string[] = [];
+    const told =
+      <T>(kind: string, answer: T) =>
+      (...path: string[]) => {
+        asked.push([kind, ...path].join(" "));
+        return Promise.resolve(answer);
+      };
+    const evidence = await readReadiness({
+      nodes: told("nodes", [...READY.nodes]),
+      daemonSet: told("daemonSet", READY.agents),
+      deployment: told("deployment", READY.operator),
+      pods: told("pods", [READY.pods[0]!]),
+      ciliumPodCidrs: told("podCidrs", new Map([["a", ["10.0.0.0/24"]]])),
+      exec: () => Promise.reject(new Error("readiness runs nothing in pods")),
+    });
+    expect(asked).toEqual([
+      "nodes",
+      "daemonSet kube-system cilium",
+      "deployment kube-system cilium-operator",
+      "deployment kube-system coredns",
+      "pods kube-system k8s-app=cilium",
+      "pods kube-system io.cilium/app=operator",
+      "pods kube-system k8s-app=kube-dns",
+      "podCidrs",
+    ]);
+    expect(evidence.pods).toHaveLength(3);
+    expect(evidence.agents).toBe(READY.agents);
+  });
+
+  it("leaves the agent of a node open that has none", () => {
+    expect(nodeFacts({ ...READY, pods: [READY.pods[0]!] })[1]).toEqual({
+      name: "b",
+      podCidrs: ["10.0.1.0/24"],
+      agentPod: "",
+    });
   });
 
   it("takes the agent that stays, not the one that is being deleted", () => {

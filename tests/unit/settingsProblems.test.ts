@@ -1,0 +1,213 @@
+import fc from "fast-check";
+import { parse, problemsOf, type Config } from "./support/settings";
+
+describe("a wrong configuration", () => {
+  it("is told in one message with one line for each of five mistakes", () => {
+    const lines = problemsOf({
+      tunel: "disabled",
+      kubeProxyReplacement: "maybe",
+      "bpf.masquerad": "true",
+      cluster: '{"workers":99,"podCidr":"10.0.0.1/16"}',
+    });
+    expect(lines.sort()).toEqual([
+      '  - bpf.masquerad: is not a setting; did you mean "masquerade"?',
+      '  - cluster.podCidr: has host bits set, got "10.0.0.1/16"; did you mean "10.0.0.0/16"?',
+      "  - cluster.workers: must be a whole number from 0 to 20, got 99",
+      '  - kubeProxyReplacement: must be true or false (or Cilium\'s older words strict and disabled), got "maybe"',
+      '  - tunel: is not a setting; did you mean "tunnel"?',
+    ]);
+  });
+
+  const cases: [string, Config, string[]][] = [
+    [
+      "another word, with the likely one",
+      { tunnel: "vxlna" },
+      ['tunnel: must be one of disabled, vxlan, geneve, got "vxlna"; did you mean "vxlan"?'],
+    ],
+    [
+      "another word, with the choice",
+      { tunnel: "wireguard" },
+      ['tunnel: must be one of disabled, vxlan, geneve, got "wireguard"'],
+    ],
+    [
+      "a switch with a slip",
+      { kubeProxyReplacement: "ture" },
+      [
+        'kubeProxyReplacement: must be true or false (or Cilium\'s older words strict and disabled), got "ture"; did you mean "true"?',
+      ],
+    ],
+    [
+      "a switch that is an inherited word",
+      { kubeProxyReplacement: "toString" },
+      ['kubeProxyReplacement: must be true or false (or Cilium\'s older words strict and disabled), got "toString"'],
+    ],
+    [
+      "a switch in capitals",
+      { "bpf.masquerade": "True" },
+      ['bpf.masquerade: must be true or false, got "True"; did you mean "true"?'],
+    ],
+    ["a misspelt key", { "cluster.worker": "2" }, ['cluster.worker: is not a setting; did you mean "workers"?']],
+    [
+      "a key of another section",
+      { podCidr: "10.1.0.0/16" },
+      ['podCidr: is not a setting; did you mean "cluster.podCidr"?'],
+    ],
+    [
+      "an unknown key",
+      { zzzzzzzz: "2" },
+      ["zzzzzzzz: is not a setting; known here: tunnel, kubeProxyReplacement, bpf, cluster, dns, cilium, nettool"],
+    ],
+    [
+      "a number in words",
+      { "cluster.workers": "two" },
+      ['cluster.workers: must be a whole number from 0 to 20, got "two"'],
+    ],
+    ["a fraction", { cluster: '{"workers":1.5}' }, ["cluster.workers: must be a whole number from 0 to 20, got 1.5"]],
+    ["no number", { "cluster.workers": "" }, ['cluster.workers: must be a whole number from 0 to 20, got ""']],
+    [
+      "a number that is null",
+      { cluster: '{"workers":null}' },
+      ["cluster.workers: must be a whole number from 0 to 20, got null"],
+    ],
+    [
+      "a number out of range",
+      { "nettool.nodePort": "80" },
+      ['nettool.nodePort: must be a whole number from 30000 to 32767, got "80"'],
+    ],
+    [
+      "no network",
+      { "cluster.podCidr": "10.0.0.0" },
+      ['cluster.podCidr: must be an IPv4 network such as 10.0.0.0/16, got "10.0.0.0"'],
+    ],
+    [
+      "a network that some read in octal",
+      { "cluster.podCidr": "010.0.0.0/16" },
+      ['cluster.podCidr: must be an IPv4 network such as 10.0.0.0/16, got "010.0.0.0/16"'],
+    ],
+    [
+      "a cluster's name in capitals",
+      { "cluster.name": "Upper" },
+      [
+        'cluster.name: must consist of a-z, 0-9 and inner dashes, got "Upper"; set another, the default is <project>-<stack>',
+      ],
+    ],
+    ["an empty text, once", { "cluster.name": "" }, ['cluster.name: must not be empty, got ""']],
+    [
+      "a version with v",
+      { "cilium.version": "v1.20.2" },
+      ['cilium.version: must be a version without v, such as 1.20.2, got "v1.20.2"'],
+    ],
+    ["an object as text", { cluster: "two workers" }, ['cluster: must be an object, got "two workers"']],
+    [
+      "an object that is not JSON",
+      { cluster: "{workers: 1}" },
+      ['cluster: must be an object, got "{workers: 1}"; it is not valid JSON'],
+    ],
+    ["a list as an object", { "cluster.mounts": '{"a":1}' }, ['cluster.mounts: must be a list, got {"a":1}']],
+    [
+      "a value used as an object",
+      { tunnel: "vxlan", "tunnel.port": "1" },
+      ['tunnel.port: "tunnel" is set to a value and used as an object; remove one'],
+    ],
+    [
+      "each wrong element of a list",
+      { "dns.forward": '["one.one.one.one","192.0.2.1","x"]' },
+      [
+        'dns.forward.0: must be an IPv4 address, got "one.one.one.one"',
+        'dns.forward.2: must be an IPv4 address, got "x"',
+      ],
+    ],
+    [
+      "a word where a list is possible too",
+      { "dns.forward": "atuo" },
+      ['dns.forward: must be "auto", "node" or a list of IPv4 addresses, got "atuo"; did you mean "auto"?'],
+    ],
+    ["an empty list", { "dns.forward": "[]" }, ["dns.forward: must not be empty, got []"]],
+    [
+      "a misspelt key in a record, once",
+      { "cluster.registryMirrors": '{"docker.io":{"endpoint":["http://a"]}}' },
+      ['cluster.registryMirrors.docker.io.endpoint: is not a setting; did you mean "endpoints"?'],
+    ],
+    [
+      "a missing key",
+      { "cluster.registryMirrors": '{"docker.io":{}}' },
+      ["cluster.registryMirrors.docker.io.endpoints: must be a list, but is missing"],
+    ],
+    [
+      "everything that is wrong in an element of a list",
+      { "cluster.portMappings": '[{"node":"worker-01","containerPort":0,"hostPort":1,"protocol":"tcp"}]' },
+      [
+        'cluster.portMappings.0.node: must be control-plane or worker-<number>, got "worker-01"',
+        "cluster.portMappings.0.containerPort: must be a whole number from 1 to 65535, got 0",
+        'cluster.portMappings.0.protocol: must be TCP, UDP or SCTP, got "tcp"; did you mean "TCP"?',
+      ],
+    ],
+    [
+      "a relative path in nodes",
+      { "cluster.mounts": '[{"hostPath":"a","containerPath":"b"}]' },
+      ['cluster.mounts.0.containerPath: must be an absolute path, got "b"'],
+    ],
+    [
+      "Helm values that are no object",
+      { "cilium.values": "l7Proxy=false" },
+      ['cilium.values: must be an object of Helm values, got "l7Proxy=false"'],
+    ],
+  ];
+  it.each(cases)("with %s is told with the rule, what was found and the fix", (_case, config, lines) => {
+    expect(problemsOf(config)).toEqual(lines.map((line) => `  - ${line}`));
+  });
+
+  it("with an unknown Kubernetes version is told the known ones, and the way to another", () => {
+    expect(problemsOf({ "cluster.kubernetesVersion": "1.34" })).toEqual([
+      expect.stringMatching(
+        /^ {2}- cluster\.kubernetesVersion: must be one of 1\.37\.0, .*, got "1\.34"; for another set cluster\.nodeImage; did you mean "1\.34\.0"\?$/,
+      ),
+    ]);
+  });
+
+  it("tells a cluster's name that nobody has set, made of a stack's name that Cilium does not take", () => {
+    const hint = "set another, the default is <project>-<stack>";
+    expect(problemsOf({}, [], "my_stack")).toEqual([
+      `  - cluster.name: must consist of a-z, 0-9 and inner dashes, got "cilium-modes-my_stack"; ${hint}`,
+    ]);
+    expect(problemsOf({}, [], "x".repeat(20))).toEqual([
+      `  - cluster.name: must have at most 32 characters, got "cilium-modes-${"x".repeat(20)}"; ${hint}`,
+    ]);
+    expect(parse({}, [], "x".repeat(19)).cluster.name).toBe(`cilium-modes-${"x".repeat(19)}`);
+  });
+
+  it.each(["__proto__.polluted", "constructor.prototype.polluted", "toString", "bpf.__proto__"])(
+    "with the key %s changes no object but its own",
+    (key) => {
+      expect(problemsOf({ [key]: "x" })).toEqual([`  - ${key}: is not a setting`]);
+      expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+    },
+  );
+
+  it("is told in lines of this form, whatever the keys and values", () => {
+    const key = fc.oneof(
+      fc.constantFrom("tunnel", "cluster", "cluster.workers", "bpf", "dns.forward", "cilium.values.a", "nettool.image"),
+      fc.stringMatching(/^[a-z.]{1,12}$/),
+    );
+    const value = fc.oneof(fc.string(), fc.json(), fc.constantFrom("true", "1", "[", "{}"));
+    fc.assert(
+      fc.property(fc.dictionary(key, value, { maxKeys: 4 }), (config) => {
+        try {
+          parse(config);
+        } catch (error) {
+          const [headline, ...lines] = (error as Error).message.split("\n");
+          expect(headline).toMatch(
+            /^The configuration of stack dev has (1 problem|\d+ problems); nothing was changed:$/,
+          );
+          expect(lines.length).toBeGreaterThan(0);
+          for (const line of lines) {
+            const words = line.replace(/"(\\.|[^"\\])*"/g, '""');
+            expect(words).toMatch(/^ {2}- [\w.:/"-]*: (is|must|has|had|needs|"|\d)/);
+            expect(words).not.toMatch(/Invalid|undefined|\[object/);
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

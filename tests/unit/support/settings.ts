@@ -1,0 +1,29 @@
+import * as pulumi from "@pulumi/pulumi";
+import { parseSettings, type Settings } from "../../../settings";
+
+/** A stack's configuration without the project's name before each key. */
+export type Config = Readonly<Record<string, string>>;
+
+/** The settings of a stack with this configuration, as the engine would give it. */
+export function parse(config: Config, secrets: readonly string[] = [], stack = "dev"): Settings {
+  return parseSettings({
+    project: "cilium-modes",
+    stack,
+    config: Object.fromEntries(Object.entries(config).map(([key, value]) => [`cilium-modes:${key}`, value])),
+    isSecret: (key) => secrets.some((secret) => key === `cilium-modes:${secret}`),
+  });
+}
+
+/** The lines below the headline of the error that a configuration brings. @throws Error when it is accepted */
+export function problemsOf(config: Config, secrets: readonly string[] = [], stack = "dev"): string[] {
+  try {
+    parse(config, secrets, stack);
+  } catch (error) {
+    expect(pulumi.RunError.isInstance(error)).toBe(true);
+    const [headline, ...lines] = (error as Error).message.split("\n");
+    const count = lines.length === 1 ? "1 problem" : `${lines.length} problems`;
+    expect(headline).toBe(`The configuration of stack ${stack} has ${count}; nothing was changed:`);
+    return lines;
+  }
+  throw new Error(`${JSON.stringify(config)} was accepted`);
+}
