@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { kindUnreachable } from "./kind.mjs";
-import { dependenciesOutdated, knownStacks, onPath } from "./project.mjs";
+import { dependenciesOutdated, isFound, knownStacks, ROOT } from "./project.mjs";
 
 const MINIMUM_NODE = [20, 19];
 
@@ -19,25 +19,22 @@ export async function missingForStart(stack) {
     );
   const docker = dockerProblem();
   if (docker !== undefined) problems.push(docker);
-  if (!onPath("kind")) {
+  if (!isFound("kind")) {
     const why = await kindUnreachable();
     if (why !== undefined)
       problems.push(
         `kind: it is not on the PATH, and ${why}; install it from https://kind.sigs.k8s.io, or set CILIUM_MODES_KIND_URL to a mirror`,
       );
   }
-  if (!onPath("pulumi")) {
+  if (!isFound("pulumi")) {
     const why = await unreachable("https://get.pulumi.com");
     if (why !== undefined)
       problems.push(
         `Pulumi: the CLI is not on the PATH, and ${why}; install it from https://www.pulumi.com/docs/install/`,
       );
   }
-  if (dependenciesOutdated() && spawnSync("npm", ["ping"], { stdio: "ignore", timeout: 20_000 }).status !== 0) {
-    problems.push(
-      "the npm registry: it does not answer, and the dependencies are not installed; check the network, or npm's registry and proxy settings",
-    );
-  }
+  const npm = dependenciesOutdated() ? npmProblem() : undefined;
+  if (npm !== undefined) problems.push(npm);
   return problems;
 }
 
@@ -62,4 +59,13 @@ async function unreachable(url) {
   } catch (error) {
     return `${url} does not answer (${error.cause?.message ?? error.message})`;
   }
+}
+
+/** Why npm cannot install the dependencies; `npm ping` would not do, since not every mirror answers it. */
+function npmProblem() {
+  const args = ["view", "pulumi", "version", "--fetch-retries=0"];
+  const { status, stderr } = spawnSync("npm", args, { cwd: ROOT, encoding: "utf8", timeout: 20_000 });
+  if (status === 0) return undefined;
+  const code = /^npm (?:error|ERR!) code (\S+)/m.exec(stderr ?? "")?.[1] ?? "no answer";
+  return `the npm registry: the dependencies are not installed, and npm cannot ask for them (${code}); check the network, or npm's registry and proxy settings`;
 }

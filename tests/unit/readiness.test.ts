@@ -79,7 +79,7 @@ describe("Cilium's readiness", () => {
     ["a DaemonSet without a status", { agents: {} }, "agents: 0 of 2 ready with the current configuration"],
     [
       "a Deployment without a status",
-      { operator: { spec: { replicas: 2 } } },
+      { operator: { spec: { replicas: 2 } } as V1Deployment },
       "operator: 0 of 2 available with the current configuration",
     ],
     [

@@ -18,7 +18,19 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const ROOT = resolve(__dirname, "../..");
+const LOCK = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
+  packages: Record<string, { version: string }>;
+};
+/** Where the npm package `pulumi` puts the CLI that it downloads, below the home folder. */
+const PULUMI_CACHE = join(".pulumi", "versions", LOCK.packages["node_modules/pulumi"]!.version, "bin");
 const KIND = "the program kind";
+
+/** What a finished script left; `output` is standard output and error as a user sees them. */
+interface Run {
+  readonly code: number | null;
+  readonly output: string;
+  readonly stdout: string;
+}
 
 /** A machine of its own: a copy of the scripts, and a PATH with nothing but what a test puts there. */
 class Machine {
@@ -35,28 +47,52 @@ class Machine {
     for (const tool of ["/bin/sh", "/bin/cat"]) symlinkSync(tool, join(this.bin, tool.split("/").pop()!));
   }
 
-  /** Put a shell script on the PATH. */
-  install(program: string, script: string): this {
-    writeFileSync(join(this.bin, program), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(this.bin, program), 0o755);
+  /** Put a shell script on the PATH, or into another folder of this machine. */
+  install(program: string, script: string, folder = "bin"): this {
+    mkdirSync(join(this.project, folder), { recursive: true });
+    writeFileSync(join(this.project, folder, program), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(this.project, folder, program), 0o755);
     return this;
   }
 
-  async run(script: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
+  run(script: string, ...args: string[]): Promise<Run> {
+    return this.interrupt(undefined, script, ...args);
+  }
+
+  /** Run a script, and press Ctrl-C when it prints these words. */
+  async interrupt(words: string | undefined, script: string, ...args: string[]): Promise<Run> {
     const environment = { PATH: this.bin, HOME: this.project, CILIUM_MODES_KIND_URL: this.kindUrl };
     const child = spawn(process.execPath, [join(this.project, "scripts", script), ...args], {
       env: environment,
       cwd: this.project,
+      detached: true,
     });
     let output = "";
-    child.stdout.on("data", (chunk) => (output += chunk));
-    child.stderr.on("data", (chunk) => (output += chunk));
-    return { code: await new Promise((done) => child.once("close", done)), output };
+    let stdout = "";
+    const take = (chunk: Buffer) => {
+      output += chunk;
+      if (words === undefined || !output.includes(words)) return;
+      words = undefined;
+      process.kill(-child.pid!, "SIGINT"); // a terminal sends it to every process of the group
+    };
+    child.stdout.on("data", take).on("data", (chunk) => (stdout += chunk));
+    child.stderr.on("data", take);
+    return { code: await new Promise((done) => child.once("close", done)), output, stdout };
   }
 }
 
 const DOCKER = "echo 28.0.0";
-const RECORDING_PULUMI = 'echo "pulumi $* | $PULUMI_BACKEND_URL | passphrase=${PULUMI_CONFIG_PASSPHRASE-unset}"';
+const RECORDING_PULUMI = `if [ "$1 $2" = "stack output" ]; then echo '["http://172.18.0.2:32000"]'; exit; fi
+echo "pulumi $* | $PULUMI_BACKEND_URL | passphrase=\${PULUMI_CONFIG_PASSPHRASE-unset}"`;
+/** Cleans up when it is interrupted, as Pulumi does, and counts how often it was. */
+const PATIENT_PULUMI = `exec ${process.execPath} -e '
+  process.on("SIGINT", () => {
+    console.log("interrupted");
+    setTimeout(() => { console.log("cleaned up"); process.exit(9); }, 500);
+  });
+  console.log("running");
+  setTimeout(() => {}, 30_000);
+'`;
 
 describe("npm start", () => {
   let releases: Server;
@@ -119,6 +155,7 @@ describe("npm start", () => {
     expect(output).toContain(
       `pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --stack ebpf | ${state} | passphrase=\n`,
     );
+    expect(output).toContain("  curl http://172.18.0.2:32000\n");
     expect(output).toContain("npm run pulumi -- destroy -s ebpf");
     const kind = join(fresh.project, ".cilium-modes", "bin", "kind");
     expect(readFileSync(kind, "utf8")).toBe(KIND);
@@ -149,11 +186,44 @@ describe("npm start", () => {
     expect(output).not.toContain("is up");
   });
 
+  it("uses the CLI that the npm package pulumi downloaded before, without a network", async () => {
+    const { code, output } = await machine()
+      .install("docker", DOCKER)
+      .install("kind", "")
+      .install("pulumi", RECORDING_PULUMI, PULUMI_CACHE)
+      .run("start.mjs");
+    expect(code).toBe(0);
+    expect(output).toContain("pulumi up --yes --stack ebpf | ");
+  });
+
+  it("lets the npm package pulumi download the CLI, and keeps standard output for what was asked for", async () => {
+    const fresh = machine().install("cli", RECORDING_PULUMI, "release");
+    mkdirSync(join(fresh.project, "node_modules", "pulumi"));
+    writeFileSync(
+      join(fresh.project, "node_modules", "pulumi", "run.js"),
+      `const { cpSync } = require("node:fs");
+      console.error("Downloading", process.argv[2]);
+      cpSync(${JSON.stringify(join(fresh.project, "release", "cli"))}, ${JSON.stringify(join(fresh.project, PULUMI_CACHE, "pulumi"))});`,
+    );
+    expect(await fresh.run("pulumi.mjs", "stack", "output")).toEqual({
+      code: 0,
+      output: 'Downloading version\n["http://172.18.0.2:32000"]\n',
+      stdout: '["http://172.18.0.2:32000"]\n',
+    });
+  });
+
+  it.each([["bin"], [PULUMI_CACHE]])("waits for Pulumi's own end after Ctrl-C: CLI in %s", async (folder) => {
+    const { code, output } = await machine()
+      .install("pulumi", PATIENT_PULUMI, folder)
+      .interrupt("running", "pulumi.mjs", "up");
+    expect({ code, output }).toEqual({ code: 9, output: "running\ninterrupted\ncleaned up\n" });
+  });
+
   it("leaves the backend of a user who is logged in alone, in every command", async () => {
     const loggedIn = machine().install("pulumi", RECORDING_PULUMI);
     mkdirSync(join(loggedIn.project, ".pulumi"));
     writeFileSync(join(loggedIn.project, ".pulumi", "credentials.json"), '{"current":"https://api.pulumi.com"}');
-    expect(await loggedIn.run("pulumi.mjs", "preview", "-s", "ebpf")).toEqual({
+    expect(await loggedIn.run("pulumi.mjs", "preview", "-s", "ebpf")).toMatchObject({
       code: 0,
       output: "pulumi preview -s ebpf |  | passphrase=unset\n",
     });
