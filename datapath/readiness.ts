@@ -35,7 +35,10 @@ export async function readReadiness(cluster: ClusterReader): Promise<ReadinessEv
 export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number): string[] {
   const pending: string[] = [];
   const ready = evidence.nodes.filter(isNodeReady).length;
-  if (evidence.nodes.length !== nodeCount || ready !== nodeCount) pending.push(`nodes: ${ready} of ${nodeCount} Ready`);
+  const strangers = Math.max(0, evidence.nodes.length - nodeCount);
+  if (ready !== nodeCount || strangers > 0) {
+    pending.push(`nodes: ${ready} of ${nodeCount} Ready${strangers > 0 ? `, and ${strangers} too many there` : ""}`);
+  }
   const agents = readyAgents(evidence.agents);
   if (agents !== nodeCount) pending.push(`agents: ${agents} of ${nodeCount} ready with the current configuration`);
   pending.push(...deploymentPending("operator", evidence.operator), ...deploymentPending("CoreDNS", evidence.coreDns));

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { CommandError, lastLines, run } from "../../providers/kind/exec";
 import { forwardTo, parseResolvConf, resolversFor, type Log } from "../../providers/kind/nodeSetup";
 import { kindProvider, plain } from "../../providers/kind/provider";
@@ -85,6 +86,16 @@ describe("a command", () => {
     );
   });
 
+  it("that fails without a word on standard error repeats its standard output", async () => {
+    await expect(run("sh", ["-c", "echo why; exit 1"])).rejects.toThrow(
+      /exit code 1: sh -c 'echo why; exit 1'\n {4}why$/,
+    );
+  });
+
+  it("that a signal ended says which", async () => {
+    await expect(run("sh", ["-c", "kill -9 $$"])).rejects.toThrow(/^Command failed with SIGKILL: /);
+  });
+
   it("that does not exist says that it could not be started", async () => {
     await expect(run("no-such-program", ["a b"])).rejects.toThrow(
       /^Command could not be started \(.*ENOENT\): no-such-program 'a b'$/,
@@ -104,8 +115,8 @@ describe("a command", () => {
     await expect(running).rejects.toThrow(/^Cancelled: sh -c /);
     expect(child).toBeGreaterThan(0);
     // a zombie that nobody has collected yet still takes signals, so what it does is asked
-    const state = await run("sh", ["-c", `cat /proc/${child}/stat 2>/dev/null | cut -d' ' -f3`]);
-    expect(["", "Z"]).toContain(state.trim());
+    const stat = `/proc/${child}/stat`;
+    expect(["", "Z"]).toContain(existsSync(stat) ? readFileSync(stat, "utf8").split(" ")[2] : "");
   });
 
   it("is not started after cancellation", async () => {

@@ -7,8 +7,6 @@ import {
   type HelmValues,
 } from "../../modes/ciliumValues";
 import { MODE_CONTRACTS, ROUTING_MODES, routingModeOf, TUNNELS } from "../../modes/contract";
-import { hostsToml, kindConfig } from "../../modes/kindConfig";
-import { DEFAULT_KUBERNETES_VERSION, NODE_IMAGES } from "../../modes/releases";
 
 const ARGS: CiliumValuesArgs = {
   mode: "ebpf",
@@ -95,6 +93,20 @@ describe("Cilium's values", () => {
     expect(image({ useDigest: false })).toEqual({ useDigest: false });
   });
 
+  it("override each image in its own block, beside what stands there", () => {
+    const images = { agent: {}, operator: { repository: "a/operator" }, envoy: { tag: "t" } };
+    const { operator, envoy } = ciliumValues({ ...ARGS, images });
+    expect(operator).toEqual({ replicas: 2, rollOutPods: true, image: { repository: "a/operator", useDigest: false } });
+    expect(envoy).toEqual({ rollOutPods: true, image: { tag: "t", useDigest: false } });
+  });
+
+  it("leave routes to the nodes out where nodes do not share a network", () => {
+    expect(ciliumValues({ ...ARGS, autoDirectNodeRoutes: false })).toMatchObject({
+      routingMode: "native",
+      autoDirectNodeRoutes: false,
+    });
+  });
+
   it("name the images that the nodes will ask for", () => {
     expect(ciliumImageReferences("1.20.2", { agent: {}, operator: {} })).toEqual([
       "quay.io/cilium/cilium:v1.20.2",
@@ -167,75 +179,5 @@ describe("the routing modes", () => {
   it("are made by their switches, and masquerading in BPF beside kube-proxy is none", () => {
     for (const mode of ROUTING_MODES) expect(routingModeOf(MODE_CONTRACTS[mode].switches)).toBe(mode);
     expect(routingModeOf({ kubeProxyReplacement: false, bpfMasquerade: true })).toBeUndefined();
-  });
-});
-
-describe("kind's configuration", () => {
-  const config = kindConfig({
-    name: "c1",
-    nodeImage: "img",
-    workers: 2,
-    kubeProxyMode: "none",
-    podCidr: "10.0.0.0/16",
-    serviceCidr: "10.96.0.0/16",
-    mounts: [{ hostPath: "/h", containerPath: "/c" }],
-    portMappings: [
-      { node: "worker-2", containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" },
-    ],
-  });
-
-  it("has no CNI, the mode's kube-proxy, every mount on every node, and port mappings on their node", () => {
-    const node = (role: string, extraPortMappings: object[] = []) => ({
-      role,
-      image: "img",
-      extraMounts: [{ hostPath: "/h", containerPath: "/c", readOnly: false }],
-      extraPortMappings,
-    });
-    expect({ ...config, containerdConfigPatches: undefined }).toEqual({
-      kind: "Cluster",
-      apiVersion: "kind.x-k8s.io/v1alpha4",
-      name: "c1",
-      networking: {
-        disableDefaultCNI: true,
-        kubeProxyMode: "none",
-        podSubnet: "10.0.0.0/16",
-        serviceSubnet: "10.96.0.0/16",
-      },
-      nodes: [
-        node("control-plane"),
-        node("worker"),
-        node("worker", [{ containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" }]),
-      ],
-    });
-  });
-
-  it("points every version of containerd's configuration at certs.d", () => {
-    const patches = config["containerdConfigPatches"] as string[];
-    expect(patches.map((patch) => /^version = (\d)/.exec(patch)?.[1])).toEqual(["2", "3", "4"]);
-    for (const patch of patches) expect(patch).toContain('config_path = "/etc/containerd/certs.d"');
-  });
-
-  it("sends pulls to the mirrors in their order, then to the registry itself", () => {
-    expect(hostsToml("docker.io", { endpoints: ["https://a.example", "http://b.example:5000"], insecure: true })).toBe(
-      `server = "https://registry-1.docker.io"
-
-[host."https://a.example"]
-  capabilities = ["pull", "resolve"]
-  skip_verify = true
-
-[host."http://b.example:5000"]
-  capabilities = ["pull", "resolve"]
-  skip_verify = true
-`,
-    );
-    expect(hostsToml("harbor.example", { endpoints: ["https://m"], insecure: false })).toBe(
-      'server = "https://harbor.example"\n\n[host."https://m"]\n  capabilities = ["pull", "resolve"]\n',
-    );
-  });
-
-  it("has every default node image pinned by digest, and one for the default version", () => {
-    expect(NODE_IMAGES[DEFAULT_KUBERNETES_VERSION]).toBeDefined();
-    for (const [version, image] of Object.entries(NODE_IMAGES))
-      expect(image).toMatch(new RegExp(`^kindest/node:v${version.replaceAll(".", "\\.")}@sha256:[0-9a-f]{64}$`));
   });
 });

@@ -144,7 +144,7 @@ describe("the program", () => {
   });
 
   it("puts the workload on every node as privileged servers behind the NodePort, with one client beside them", async () => {
-    const { registered } = await runProgram({});
+    const { registered } = await runProgram({ "nettool.nodePort": "31000" });
     const image = (inputsOf(registered, "nettool-image") as { imageName: string }).imageName;
     expect(image).toMatch(/^cilium-modes\/nettool:[0-9a-f]{12}$/);
     const container = { image, imagePullPolicy: "IfNotPresent", securityContext: { privileged: true } };
@@ -157,7 +157,7 @@ describe("the program", () => {
     });
     expect(inputsOf(registered, "nettool-service")).toMatchObject({
       metadata: { name: "serversvc" },
-      spec: { type: "NodePort", selector: { app: "nettool" }, ports: [{ port: 80, targetPort: 80, nodePort: 32000 }] },
+      spec: { type: "NodePort", selector: { app: "nettool" }, ports: [{ port: 80, targetPort: 80, nodePort: 31000 }] },
     });
     expect(inputsOf(registered, "nettool-node-images")).toMatchObject({ images: [image] });
   });
@@ -184,6 +184,51 @@ describe("the program", () => {
     expect(inputsOf(loaded.registered, "nettool-node-images")).toMatchObject({ images: ["tools:1"] });
     const pulled = await runProgram({ nettool: '{"image":"tools:1","loadImage":false}' });
     expect(inputsOf(pulled.registered, "nettool-node-images")).toBeUndefined();
+  });
+
+  it("gives the Kubernetes provider the cluster's kubeconfig, and the cluster's id as its identity", async () => {
+    const { registered } = await runProgram({});
+    expect(inputsOf(registered, "cluster-kubernetes")).toMatchObject({
+      kubeconfig: "kubeconfig of c",
+      clusterIdentifier: "cluster-nodes-id",
+      deleteUnreachable: "true",
+    });
+  });
+
+  it("hands the commands what they need by the environment, and what makes them run again", async () => {
+    const { registered } = await runProgram({ "nettool.image": "tools:1" });
+    const commandOf = (name: string) =>
+      inputsOf(registered, name) as { create: string; update: string; environment: Record<string, string> };
+    const ready = commandOf("cilium-ready");
+    expect([ready.create, ready.update]).toEqual(Array(2).fill("node --import tsx cli/main.ts await-cilium"));
+    expect(ready.environment).toEqual({
+      CILIUM_MODES_KUBECONFIG: "kubeconfig of c",
+      CILIUM_MODES_NODES: "3",
+      CILIUM_MODES_TIMEOUT_SECONDS: "600",
+      CILIUM_MODES_CAUSE: "cluster-nodes-id revision 1",
+    });
+    const proof = commandOf("proof-answers");
+    expect([proof.create, proof.update]).toEqual(Array(2).fill("node --import tsx cli/main.ts prove-nodeport"));
+    const { CILIUM_MODES_TARGETS: targets, ...rest } = proof.environment;
+    expect(JSON.parse(targets!)).toEqual(NODES.map((node) => ({ ...node, url: `http://${node.address}:32000` })));
+    expect(rest).toEqual({
+      CILIUM_MODES_KUBECONFIG: "kubeconfig of c",
+      CILIUM_MODES_TIMEOUT_SECONDS: "60",
+      CILIUM_MODES_CAUSE: "cluster-nodes-id revision 1 image tools:1",
+    });
+  });
+
+  it.each([
+    ["oci://r.example/cilium", { chart: "oci://r.example/cilium", version: "1.20.2", repositoryOpts: undefined }],
+    ["cilium", { chart: "cilium", version: "1.20.2", repositoryOpts: { repo: "https://charts.example" } }],
+    ["../charts/cilium", { chart: "../charts/cilium", version: undefined, repositoryOpts: undefined }],
+  ])("takes the chart %s from where it is", async (chart, source) => {
+    const { registered } = await runProgram({
+      cilium: JSON.stringify({ chart, repository: "https://charts.example" }),
+    });
+    const release = inputsOf(registered, "cilium-release")!;
+    const { version, repositoryOpts } = release;
+    expect({ chart: release["chart"], version, repositoryOpts }).toEqual(source);
   });
 
   it("installs a chart from a path, and brings Cilium's images into the nodes, when told so", async () => {

@@ -40,6 +40,14 @@ describe("Cilium's readiness", () => {
 
   it.each([
     ["a node that is not Ready", { nodes: [node("a"), node("b", "False")] }, "nodes: 1 of 2 Ready"],
+    [
+      "the end of a node that is too many",
+      {
+        nodes: [node("a"), node("b"), node("c", "False")],
+        podCidrs: new Map(["a", "b", "c"].map((name) => [name, ["10.0.0.0/24"]])),
+      },
+      "nodes: 2 of 2 Ready, and 1 too many there",
+    ],
     ["a node that has not joined", { nodes: [node("a")] }, "nodes: 1 of 2 Ready"],
     [
       "one agent of two, where Helm's wait may end",

@@ -122,6 +122,7 @@ describe("a wrong configuration", () => {
       { "dns.forward": "atuo" },
       ['dns.forward: must be "auto", "node" or a list of IPv4 addresses, got "atuo"; did you mean "auto"?'],
     ],
+    ["a wrong type in a list", { "dns.forward": '[1,"192.0.2.1"]' }, ["dns.forward.0: must be text, got 1"]],
     ["an empty list", { "dns.forward": "[]" }, ["dns.forward: must not be empty, got []"]],
     [
       "a misspelt key in a record, once",
