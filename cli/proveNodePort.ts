@@ -4,7 +4,7 @@ import { connect } from "../datapath/cluster";
 import { askDns, askNodePorts, fetchFromHere, fetchFromPod } from "../datapath/nodePortProof";
 import { required } from "./environment";
 
-const Targets = z.array(z.object({ name: z.string(), url: z.string() }));
+const Targets = z.array(z.object({ name: z.string(), url: z.string() })).min(1);
 
 /** Ask every node's NodePort and cluster DNS from every node's pod. @throws Error saying what answered what. */
 export async function proveNodePort(): Promise<void> {

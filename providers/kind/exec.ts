@@ -88,6 +88,7 @@ export function killGroup(pid: number | undefined): void {
 }
 
 async function collect(stream: NodeJS.ReadableStream, onLine?: (line: string) => void): Promise<string> {
+  stream.setEncoding("utf8"); // a character may come in two chunks
   let all = "";
   let rest = "";
   for await (const chunk of stream) {

@@ -78,6 +78,14 @@ describe("a command", () => {
     expect(lines).toEqual(["one", "two"]);
   });
 
+  it("tells characters whole that come in two pieces", async () => {
+    const lines: string[] = [];
+    await run("sh", ["-c", "printf '\\342\\200' >&2; sleep 0.2; printf '\\242 step\\n' >&2"], {
+      onLine: (line) => lines.push(line),
+    });
+    expect(lines).toEqual(["• step"]);
+  });
+
   it("that fails says how, what could be pasted, and its last words", async () => {
     const failed = run("sh", ["-c", "echo first >&2; echo last >&2; exit 3"]);
     await expect(failed).rejects.toThrow(CommandError);
