@@ -115,6 +115,7 @@ async function idsOnNodes(
  * node's CRI does that with its own snapshotter when a container needs it.
  */
 async function stream(images: readonly string[], nodes: readonly string[], signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted(); // a cancellation that came before nobody would hear below
   const save = spawn("docker", ["save", ...images], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const imports = nodes.map((node) => {
     const args = ["exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "-"];

@@ -104,6 +104,29 @@ describe("a command", () => {
     await expect(run("sh", ["-c", "kill -9 $$"])).rejects.toThrow(/^Command failed with SIGKILL: /);
   });
 
+  it("that fails repeats its last twenty lines and no earlier one", async () => {
+    const failed: CommandError = await run("sh", ["-c", "seq 1 25 >&2; exit 1"]).catch((error) => error);
+    const repeated = failed.message.split("\n").slice(1);
+    expect(repeated).toEqual(Array.from({ length: 20 }, (_, index) => `    ${index + 6}`));
+  });
+
+  it("is shown as a shell takes it, with empty words and quotes", async () => {
+    await expect(run("sh", ["-c", "exit 1", "", "it's", "$a"])).rejects.toThrow(
+      /: sh -c 'exit 1' '' 'it'\\''s' '\$a'$/,
+    );
+  });
+
+  it("tells a line once, in however many pieces it comes", async () => {
+    const lines: string[] = [];
+    await run("sh", ["-c", "printf on >&2; sleep 0.5; echo e >&2"], { onLine: (line) => lines.push(line) });
+    expect(lines).toEqual(["one"]);
+  });
+
+  it("gets what is added to the environment that it inherits", async () => {
+    const script = 'echo "$ADDED ${PATH:+inherited}"';
+    expect(await run("sh", ["-c", script], { env: { ADDED: "added" } })).toBe("added inherited\n");
+  });
+
   it("that does not exist says that it could not be started", async () => {
     await expect(run("no-such-program", ["a b"])).rejects.toThrow(
       /^Command could not be started \(.*ENOENT\): no-such-program 'a b'$/,
@@ -147,6 +170,10 @@ describe("the kind provider", () => {
       b: { c: { token: "t" } },
       d: null,
     });
+  });
+
+  it("sees plain values where a secret holds a secret", () => {
+    expect(plain({ ...SECRET, value: { inner: SECRET } })).toEqual({ inner: { token: "t" } });
   });
 
   it("names its resource types when asked for another", async () => {

@@ -178,6 +178,24 @@ describe("the program", () => {
     expect(other).not.toBe(first);
   });
 
+  it("hands settings other than the defaults to kind, Cilium, the check and the outputs", async () => {
+    const { registered, outputs } = await runProgram({
+      ...MODES["replacement"],
+      "cluster.workers": "1",
+      "cluster.nodeImage": "node:1",
+      "cilium.values.l7Proxy": "false",
+      "cilium.images.load": "true",
+    });
+    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({ nodeImage: "node:1", workers: 1 });
+    expect(inputsOf(registered, "cilium-ready")).toMatchObject({ environment: { CILIUM_MODES_NODES: "2" } });
+    expect(inputsOf(registered, "cilium-release")).toMatchObject({ values: { l7Proxy: false } });
+    expect(inputsOf(registered, "cilium-images")).toMatchObject({
+      clusterInstance: "cluster-nodes-id",
+      images: ["quay.io/cilium/cilium:v1.20.2", "quay.io/cilium/operator-generic:v1.20.2"],
+    });
+    expect(outputs["cilium"]).toMatchObject({ kubeProxyReplacement: true, bpfMasquerade: false });
+  });
+
   it("builds nothing when there is a ready image, and loads it only when asked to", async () => {
     const loaded = await runProgram({ "nettool.image": "tools:1" });
     expect(inputsOf(loaded.registered, "nettool-image")).toBeUndefined();
