@@ -92,7 +92,7 @@ export class Cilium extends pulumi.ComponentResource {
 }
 
 /** Whether a chart is a path of this machine. */
-export function isChartPath(chart: string): boolean {
+function isChartPath(chart: string): boolean {
   return /^[./~]/.test(chart) || chart.endsWith(".tgz");
 }
 

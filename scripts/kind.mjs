@@ -7,13 +7,13 @@ import { OWN } from "./project.mjs";
 const KIND_VERSION = "v0.33.0";
 
 /** Where kind's releases are, or a mirror of them. */
-export const KIND_URL =
+const KIND_URL =
   process.env.CILIUM_MODES_KIND_URL || `https://github.com/kubernetes-sigs/kind/releases/download/${KIND_VERSION}`;
 
 const ARCHITECTURES = { x64: "amd64", arm64: "arm64" };
 
 /** The name of kind's program for this machine. */
-export const kindFile = () => `kind-${process.platform}-${ARCHITECTURES[process.arch] ?? process.arch}`;
+const kindFile = () => `kind-${process.platform}-${ARCHITECTURES[process.arch] ?? process.arch}`;
 
 /** Download kind into this project's own folder, checked against the checksum that is published beside it. */
 export async function downloadKind() {

@@ -7,7 +7,6 @@ import { execInNode, kubectl, type KindNode } from "./docker";
 export interface Log {
   /** Shown while the resource is worked on, then gone. */
   status(message: string): void;
-  info(message: string): void;
   warn(message: string): void;
 }
 

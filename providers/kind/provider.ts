@@ -96,7 +96,6 @@ function logFor(urn: string): Log {
   const quietly = (sent: Promise<void>) => void sent.catch(() => undefined);
   return {
     status: (message) => quietly(pulumi.log.info(message, resource, undefined, true)),
-    info: (message) => quietly(pulumi.log.info(message, resource)),
     warn: (message) => quietly(pulumi.log.warn(message, resource)),
   };
 }

@@ -29,7 +29,7 @@ const COREFILE = `.:53 {
 }
 `;
 
-const SILENT: Log = { status: () => undefined, info: () => undefined, warn: () => undefined };
+const SILENT: Log = { status: () => undefined, warn: () => undefined };
 
 describe("CoreDNS's forwarding", () => {
   it("goes to the given resolvers, and back to the node's own, with nothing else changed", () => {
