@@ -23,7 +23,7 @@ const CONFIGURATION = {
 };
 const A_MODE = ":matches(Identifier[name='mode'], MemberExpression[property.name='mode'])";
 const MODES = {
-  selector: `BinaryExpression[operator=/^[!=]==?$/] > ${A_MODE}, SwitchStatement > ${A_MODE}.discriminant`,
+  selector: `BinaryExpression[operator=/^[!=]==?$/]:not([right.name='undefined']) > ${A_MODE}, SwitchStatement > ${A_MODE}.discriminant`,
   message: "What depends on the mode stands in modes/contract.ts",
 };
 const LATE_PROCESSES = { selector: "ImportExpression[source.value=/child_process$/]", message: PROCESSES.message };
@@ -45,7 +45,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["modes/**", "settings/**", "datapath/**"],
+    files: ["modes/**", "settings/**", "datapath/**", "cli/**"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER, PULUMI) },
   },
   {

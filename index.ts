@@ -2,10 +2,11 @@ import { Cilium } from "./components/cilium";
 import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
 import { NodePortProof } from "./components/nodePortProof";
-import { NODE_IMAGES } from "./modes/releases";
 import { joinNodes, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
+import { ciliumArgs } from "./settings/ciliumArgs";
 
+const settings = loadSettings();
 const {
   mode,
   tunnel,
@@ -15,29 +16,24 @@ const {
   dns,
   cilium: ciliumSettings,
   nettool,
-} = loadSettings();
+} = settings;
 const { version, nativeRoutingCIDR } = ciliumSettings;
-const { name: clusterName, podCidr, workers } = clusterSettings;
+const { name: clusterName, podCidr } = clusterSettings;
 
 const cluster = new KindCluster("cluster", {
   ...clusterSettings,
   mode,
   clusterName,
-  nodeImage: clusterSettings.nodeImage ?? NODE_IMAGES[clusterSettings.kubernetesVersion]!,
   nativeRoutingCIDR,
   dnsForward: dns.forward,
 });
 
 const cilium = new Cilium("cilium", {
-  ...ciliumSettings,
+  ...ciliumArgs(settings),
   cluster,
-  mode,
-  tunnel,
-  clusterName,
-  nodeCount: workers + 1,
-  podCidr,
+  chart: ciliumSettings.chart,
+  repository: ciliumSettings.repository,
   loadImages: ciliumSettings.images.load,
-  extraValues: ciliumSettings.values,
 });
 
 const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium, clusterName });

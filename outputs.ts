@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { NodeFacts } from "./datapath/readiness";
-import { ROUTING_MODES, TUNNELS } from "./modes/contract";
+import { ALL_MODES, TUNNELS } from "./modes/contract";
 
 const node = z.object({
   name: z.string(),
@@ -17,7 +17,7 @@ const node = z.object({
 /** The outputs of a `cilium-modes` stack. */
 export const StackOutputs = z.object({
   /** The routing mode that the stack's settings ask for. */
-  mode: z.enum(ROUTING_MODES),
+  mode: z.enum(ALL_MODES),
   clusterName: z.string(),
   /** For the API server as this machine reaches it. Secret. */
   kubeconfig: z.string(),
@@ -27,7 +27,7 @@ export const StackOutputs = z.object({
   cilium: z.object({
     version: z.string(),
     tunnel: z.enum(TUNNELS),
-    kubeProxyReplacement: z.boolean(),
+    kubeProxyReplacement: z.union([z.boolean(), z.enum(["partial", "probe"])]),
     bpfMasquerade: z.boolean(),
     nativeRoutingCIDR: z.string(),
     podCidr: z.string(),

@@ -2,18 +2,18 @@ import * as command from "@pulumi/command";
 import { Release } from "@pulumi/kubernetes/helm/v3";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { ciliumImageReferences, ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import { ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import { ciliumImages, withoutDigest } from "../modes/images";
 import type { NodeFacts } from "../datapath/readiness";
 import { NodeImages } from "../providers/kind/resources";
 import type { KindCluster } from "./kindCluster";
 
 export interface CiliumArgs extends CiliumValuesArgs {
   readonly cluster: KindCluster;
-  readonly version: string;
   /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
   readonly chart: string;
   readonly repository: string;
-  /** Bring agent and operator images from this machine's Docker into the nodes. */
+  /** Bring Cilium's images from this machine's Docker into the nodes. */
   readonly loadImages: boolean;
 }
 
@@ -47,7 +47,7 @@ export class Cilium extends pulumi.ComponentResource {
             {
               clusterName: args.clusterName,
               clusterInstance: cluster.cluster.id,
-              images: ciliumImageReferences(args.version, args.images),
+              images: Object.values(ciliumImages(args)).map(withoutDigest),
             },
             inCluster,
           ),
@@ -71,8 +71,8 @@ export class Cilium extends pulumi.ComponentResource {
     const ready = new command.local.Command(
       `${name}-ready`,
       {
-        create: "node --import tsx cli/main.ts await-cilium",
-        update: "node --import tsx cli/main.ts await-cilium",
+        create: "node cli/cilium-modes.mjs await-cilium",
+        update: "node cli/cilium-modes.mjs await-cilium",
         environment: {
           CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
           CILIUM_MODES_NODES: String(args.nodeCount),

@@ -1,6 +1,3 @@
-import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { DaemonSet } from "@pulumi/kubernetes/apps/v1";
 import { Pod, Service } from "@pulumi/kubernetes/core/v1";
 import type { types } from "@pulumi/kubernetes";
@@ -10,6 +7,7 @@ import { WORKLOAD } from "../modes/workload";
 import { NodeImages } from "../providers/kind/resources";
 import type { Cilium } from "./cilium";
 import type { KindCluster } from "./kindCluster";
+import { builtImageName, NETTOOL_CONTEXT } from "./nettoolImage";
 
 export interface NettoolWorkloadArgs {
   readonly cluster: KindCluster;
@@ -23,9 +21,6 @@ export interface NettoolWorkloadArgs {
   /** Bring the ready image from this machine's Docker into the nodes. */
   readonly loadImage: boolean;
 }
-
-/** Folder of the image's build, relative to the project. */
-const CONTEXT = "images/nettool";
 
 /**
  * The test workload: a server with network tools on every node, the NodePort service `serversvc` before them,
@@ -112,21 +107,14 @@ function nettoolContainer(image: string): types.input.core.v1.Container {
   };
 }
 
-/** A name that changes with what the image is made of, and with nothing else. */
-function builtImageName(baseImage: string): string {
-  const hash = createHash("sha256").update(baseImage);
-  for (const file of readdirSync(CONTEXT).sort()) hash.update(`\0${file}\0`).update(readFileSync(join(CONTEXT, file)));
-  return `cilium-modes/nettool:${hash.digest("hex").slice(0, 12)}`;
-}
-
 function buildImage(name: string, imageName: string, baseImage: string, parent: pulumi.Resource): Image {
   return new Image(
     name,
     {
       imageName,
       build: {
-        context: CONTEXT,
-        dockerfile: `${CONTEXT}/Dockerfile`,
+        context: NETTOOL_CONTEXT,
+        dockerfile: `${NETTOOL_CONTEXT}/Dockerfile`,
         args: { BASE_IMAGE: baseImage },
         platform: process.arch === "arm64" ? "linux/arm64" : "linux/amd64",
       },

@@ -32,8 +32,8 @@ export class NodePortProof extends pulumi.ComponentResource {
     const proof = new command.local.Command(
       `${name}-answers`,
       {
-        create: "node --import tsx cli/main.ts prove-nodeport",
-        update: "node --import tsx cli/main.ts prove-nodeport",
+        create: "node cli/cilium-modes.mjs prove-nodeport",
+        update: "node cli/cilium-modes.mjs prove-nodeport",
         environment: {
           CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
           CILIUM_MODES_TARGETS: targets,

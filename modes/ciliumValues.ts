@@ -1,4 +1,5 @@
-import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "./contract";
+import { has, type Since } from "./ciliumVersion";
+import { MODE_CONTRACTS, replacementWord, type RoutingMode, type Tunnel } from "./contract";
 
 /** A value of a Helm chart. */
 export type HelmValue = string | number | boolean | null | readonly HelmValue[] | { readonly [key: string]: HelmValue };
@@ -13,6 +14,8 @@ export interface ImageOverride {
 
 /** What Cilium's Helm values depend on. */
 export interface CiliumValuesArgs {
+  /** Of chart and images, without v. */
+  readonly version: string;
   readonly mode: RoutingMode;
   readonly tunnel: Tunnel;
   readonly clusterName: string;
@@ -30,8 +33,14 @@ export interface CiliumValuesArgs {
 /** Size of the block of the pool that each node gets. */
 export const NODE_POD_CIDR_MASK = 24;
 
+/** `routingMode` and `tunnelProtocol` instead of `tunnel`, in the chart as in `cilium-config`. */
+export const ROUTING_MODE: Since = ["1.14.0-snapshot.2"];
+
+/** The chart can start Envoy beside the agent. */
+const ENVOY: Since = ["1.14.0-snapshot.3"];
+
 /**
- * The Helm values that ask Cilium 1.16 to 1.20 for a routing mode.
+ * The Helm values that ask a chart of Cilium, from 1.12 on, for a routing mode.
  * Reference: https://github.com/cilium/charts/tree/master (values.yaml of the packaged charts).
  */
 export function ciliumValues(args: CiliumValuesArgs): HelmValues {
@@ -42,9 +51,9 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     // by name: the control plane's address can change when Docker restarts
     k8sServiceHost: controlPlaneName(args.clusterName),
     k8sServicePort: 6443,
-    kubeProxyReplacement: String(switches.kubeProxyReplacement),
-    routingMode: native ? "native" : "tunnel",
-    ...(native ? { ipv4NativeRoutingCIDR: args.nativeRoutingCIDR } : { tunnelProtocol: args.tunnel }),
+    kubeProxyReplacement: replacementWord(switches.kubeProxyReplacement, args.version),
+    ...tunnelValues(args),
+    ...(native ? { ipv4NativeRoutingCIDR: args.nativeRoutingCIDR } : {}),
     autoDirectNodeRoutes: args.autoDirectNodeRoutes ?? native,
     ipam: {
       mode: "cluster-pool",
@@ -56,26 +65,21 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     ...imageBlock(args.images.agent),
     // two operators refuse to share a node, so a single node gets one
     operator: { replicas: Math.min(2, args.nodeCount), rollOutPods: true, ...imageBlock(args.images.operator) },
-    envoy: { rollOutPods: true, ...imageBlock(args.images.envoy) },
+    ...(has(ENVOY, args.version) ? { envoy: { rollOutPods: true, ...imageBlock(args.images.envoy) } } : {}),
     // agents read cilium-config only when they start: without this a changed mode never reaches them
     rollOutCiliumPods: true,
   };
   return mergeValues(own, args.extraValues);
 }
 
+function tunnelValues({ tunnel, version }: CiliumValuesArgs): HelmValues {
+  if (!has(ROUTING_MODE, version)) return { tunnel };
+  return tunnel === "disabled" ? { routingMode: "native" } : { routingMode: "tunnel", tunnelProtocol: tunnel };
+}
+
 /** The name of kind's control plane node, which Docker's resolver knows. */
 export function controlPlaneName(clusterName: string): string {
   return `${clusterName}-control-plane`;
-}
-
-/** References of the agent's and operator's images, as the nodes will ask for them (without digest). */
-export function ciliumImageReferences(
-  version: string,
-  images: { readonly agent: ImageOverride; readonly operator: ImageOverride },
-): string[] {
-  const agent = `${images.agent.repository ?? "quay.io/cilium/cilium"}:${images.agent.tag ?? `v${version}`}`;
-  const operator = `${images.operator.repository ?? "quay.io/cilium/operator"}-generic:${images.operator.tag ?? `v${version}`}`;
-  return [agent, operator];
 }
 
 /** Helm's merge: objects key by key, everything else replaced. */
@@ -86,6 +90,11 @@ export function mergeValues(base: HelmValues, over: HelmValues): HelmValues {
     merged[key] = isObject(old) && isObject(value) ? mergeValues(old, value) : value;
   }
   return merged;
+}
+
+/** The value at a path such as `bpf.masquerade`; undefined where nothing is set. */
+export function valueAt(values: HelmValues, path: string): HelmValue | undefined {
+  return path.split(".").reduce<HelmValue | undefined>((at, step) => (isObject(at) ? at[step] : undefined), values);
 }
 
 function isObject(value: HelmValue | undefined): value is HelmValues {

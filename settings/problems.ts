@@ -1,10 +1,7 @@
-import { closest, distance } from "fastest-levenshtein";
 import type { z } from "zod";
+import { likely } from "../modes/likely";
 import type { IsSecretPath, Problem } from "./raw";
 import { knownKeys, settingPaths } from "./schema";
-
-/** How many typing slips a suggestion may repair. */
-const MAX_DISTANCE = 4;
 
 interface Finding extends Problem {
   /** Whether the key has to be set and is not. */
@@ -62,15 +59,6 @@ function unknownKey(path: readonly PropertyKey[], key: string): Finding {
   const hint = fix === undefined ? `known here: ${known.join(", ")}` : `did you mean "${fix}"?`;
   const meant = sibling === undefined ? undefined : join([...path, sibling]);
   return { key: join([...path, key]), rule: `is not a setting; ${hint}`, meant };
-}
-
-/** The known word that a text is a likely slip of. */
-function likely(text: string, known: readonly string[]): string | undefined {
-  if (known.length === 0) return undefined;
-  const lower = new Map(known.map((word) => [word.toLowerCase(), word]));
-  const best = closest(text.toLowerCase(), [...lower.keys()]);
-  const slips = Math.min(MAX_DISTANCE, Math.ceil(Math.max(text.length, best.length) / 3));
-  return distance(text.toLowerCase(), best) <= slips ? lower.get(best) : undefined;
 }
 
 function join(path: readonly PropertyKey[]): string {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { SettingsSource } from "../settings";
+import type { SettingsSource } from "./parse";
 
 /** One broken rule of one configuration key. */
 export interface Problem {

@@ -1,20 +1,96 @@
 import { contains, overlap } from "../modes/cidr";
 import { NODE_POD_CIDR_MASK } from "../modes/ciliumValues";
+import {
+  has,
+  isNewerThanKnown,
+  isOlderThanKnown,
+  NEWEST_CILIUM_MINOR,
+  OLDEST_CILIUM,
+  type Since,
+} from "../modes/ciliumVersion";
+import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
+import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
+import { kubernetesOf, untestedPair } from "../modes/releases";
+import { lintValues, type ValueFinding } from "../modes/valuesLint";
+import { ciliumArgs, type ModeSettings } from "./ciliumArgs";
 import type { IsSecretPath, Problem } from "./raw";
-import type { ParsedSettings } from "./schema";
+import type { ReleasedSettings } from "./release";
+import { NAME_DEFAULT } from "./schema";
 
 /** A setting's value as a message may show it. */
 type Show = (key: string, value: string | number) => string;
 
-/** What the settings contradict among each other. */
-export function settingProblems(settings: ParsedSettings, isSecretPath: IsSecretPath): Problem[] {
+/** What the settings contradict among each other, or ask of a Cilium that cannot do it. */
+export function settingProblems(settings: ReleasedSettings, isSecretPath: IsSecretPath): Problem[] {
   const show: Show = (key, value) => (isSecretPath(key) ? "(a secret value)" : String(value));
-  return [...modeProblems(settings, show), ...networkProblems(settings, show), ...clusterProblems(settings, show)];
+  const { version } = settings.cilium;
+  if (isOlderThanKnown(version)) {
+    const rule = `${show("cilium.version", version)} is older than ${OLDEST_CILIUM}, the oldest Cilium whose modes are known here`;
+    return [{ key: "cilium.version", rule }];
+  }
+  const { kubeProxyReplacement, bpf } = settings;
+  const mode = routingModeOf({ kubeProxyReplacement, bpfMasquerade: bpf.masquerade });
+  return [
+    ...modeProblems(settings, show),
+    ...networkProblems(settings, show),
+    ...clusterProblems(settings, show),
+    ...imageProblems(settings, mode),
+    // without a mode there is nothing to measure values by
+    ...(mode === undefined ? [] : valueFindings({ ...settings, mode }, isSecretPath, "error")),
+  ];
 }
 
-function modeProblems({ tunnel, kubeProxyReplacement, bpf, cilium }: ParsedSettings, show: Show): Problem[] {
+/** What in checked settings may come out otherwise than meant. */
+export function settingWarnings(settings: ModeSettings, isSecretPath: IsSecretPath): Problem[] {
+  const { cilium, cluster } = settings;
+  const warnings: Problem[] = [];
+  if (isNewerThanKnown(cilium.version)) {
+    const rule = `is newer than ${NEWEST_CILIUM_MINOR}, the newest Cilium whose rules are known here; those of ${NEWEST_CILIUM_MINOR} are used`;
+    warnings.push({ key: "cilium.version", rule });
+  }
+  const kubernetes = kubernetesOf(cluster.nodeImage);
+  const untested = kubernetes === undefined ? undefined : untestedPair(cilium.version, kubernetes);
+  if (untested !== undefined) warnings.push({ key: "cilium.version", rule: untested });
+  return [...warnings, ...valueFindings(settings, isSecretPath, "warning")];
+}
+
+/** What the chart would make of `cilium.values`. */
+function valueFindings(
+  settings: ModeSettings,
+  isSecretPath: IsSecretPath,
+  wanted: ValueFinding["severity"],
+): Problem[] {
+  const shown = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : JSON.stringify(value));
+  return lintValues(ciliumArgs(settings), shown)
+    .filter(({ severity }) => severity === wanted)
+    .map(({ key, rule }) => ({ key: `cilium.values.${key}`, rule }));
+}
+
+/** Brought into a node, an image has a tag and no digest: one asked for by digest would be pulled all the same. */
+function imageProblems(settings: ReleasedSettings, mode: RoutingMode | undefined): Problem[] {
+  const { images, version } = settings.cilium;
+  if (!images.load) return [];
+  const byDigest = (["agent", "operator", "envoy"] as const).filter((name) => images[name].useDigest);
+  const problems = byDigest.map((name) => ({
+    key: `cilium.images.${name}.useDigest`,
+    rule: "must be false with cilium.images.load: nodes cannot find a loaded image by its digest",
+  }));
+  // the images are the same in every mode
+  const { envoy } = ciliumImages(ciliumArgs({ ...settings, mode: mode ?? "kubeproxy" }));
+  if (envoy?.includes(UNKNOWN_TAG)) {
+    const rule = `must be set with cilium.images.load: Envoy's tag in the chart of Cilium ${version} is not known here`;
+    problems.push({ key: "cilium.images.envoy.tag", rule });
+  }
+  return problems;
+}
+
+function modeProblems({ tunnel, kubeProxyReplacement, bpf, cilium }: ReleasedSettings, show: Show): Problem[] {
   const problems: Problem[] = [];
-  if (bpf.masquerade && !kubeProxyReplacement) {
+  const replacement = replacementProblem(kubeProxyReplacement, cilium.version);
+  if (replacement !== undefined) {
+    const word = show("kubeProxyReplacement", String(kubeProxyReplacement));
+    problems.push({ key: "kubeProxyReplacement", rule: `${JSON.stringify(word)} ${replacement}` });
+  } else if (routingModeOf({ kubeProxyReplacement, bpfMasquerade: bpf.masquerade }) === undefined) {
     problems.push({
       key: "bpf.masquerade",
       rule: "needs kubeProxyReplacement: true, since BPF masquerading is part of Cilium's NodePort implementation",
@@ -40,7 +116,7 @@ const MIN_POD_PREFIX = NODE_POD_CIDR_MASK - 16;
 
 const prefixOf = (cidr: string) => Number(cidr.split("/")[1]);
 
-function networkProblems({ tunnel, cluster, cilium }: ParsedSettings, show: Show): Problem[] {
+function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Show): Problem[] {
   const problems: Problem[] = [];
   const podCidr = show("cluster.podCidr", cluster.podCidr);
   const serviceCidr = show("cluster.serviceCidr", cluster.serviceCidr);
@@ -91,8 +167,22 @@ function networkProblems({ tunnel, cluster, cilium }: ParsedSettings, show: Show
   return problems;
 }
 
-function clusterProblems({ cluster, nettool }: ParsedSettings, show: Show): Problem[] {
+/** Charts that check the cluster's name. */
+const SHORT_CLUSTER_NAME: Since = ["1.16.0-rc.0"];
+
+/** Longest name of a cluster for charts from 1.16 on: templates/validate.yaml of the charts. */
+const MAX_CLUSTER_NAME = 32;
+
+/** Longest name whose node `<name>-control-plane` still is a host's name, of 63 characters. */
+const MAX_NODE_PREFIX = 49;
+
+function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: Show): Problem[] {
   const problems: Problem[] = [];
+  const longest = has(SHORT_CLUSTER_NAME, cilium.version) ? MAX_CLUSTER_NAME : MAX_NODE_PREFIX;
+  if (cluster.name.length > longest) {
+    const rule = `must have at most ${longest} characters with Cilium ${cilium.version}, got ${show("cluster.name", JSON.stringify(cluster.name))}; ${NAME_DEFAULT}`;
+    problems.push({ key: "cluster.name", rule });
+  }
   cluster.portMappings.forEach(({ node }, index) => {
     const worker = /^worker-(\d+)$/.exec(node);
     if (worker && Number(worker[1]) > cluster.workers) {

@@ -1,7 +1,8 @@
+import semver from "semver";
 import { z } from "zod";
 import { ipv4CidrProblem, isIpv4Address } from "../modes/cidr";
-import { TUNNELS } from "../modes/contract";
-import { DEFAULT_CILIUM_VERSION, DEFAULT_KUBERNETES_VERSION, NODE_IMAGES } from "../modes/releases";
+import { TUNNELS, type KubeProxyReplacement } from "../modes/contract";
+import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 
 // `pulumi config set` stores text, YAML holds booleans and numbers: both are understood, and nothing else.
 const flag = (rule = "must be true or false") =>
@@ -21,36 +22,27 @@ const cidr = z.string({ error: "must be an IPv4 network such as 10.0.0.0/16" }).
 const port = integer(1, 65535);
 const text = z.string({ error: "must be text" }).min(1, { error: "must not be empty", abort: true });
 
-/** The words for `kubeProxyReplacement`: today's, and Cilium's older ones for the same. */
-const KUBE_PROXY_WORDS: ReadonlyMap<string, boolean> = new Map([
+/** The words for `kubeProxyReplacement`: today's, and Cilium's older ones. */
+const KUBE_PROXY_WORDS: ReadonlyMap<string, KubeProxyReplacement> = new Map<string, KubeProxyReplacement>([
   ["true", true],
   ["false", false],
   ["strict", true],
   ["disabled", false],
-]);
-
-/** Words that mean nothing any more, and the last Cilium that knew them. */
-const FORGOTTEN_WORDS: ReadonlyMap<string, string> = new Map([
-  ["partial", "1.15"],
-  ["probe", "1.13.3"],
+  ["partial", "partial"],
+  ["probe", "probe"],
 ]);
 
 const kubeProxyReplacement = z
   .union([z.boolean(), z.string()], { error: "must be true or false" })
-  .transform((value, context) => {
-    const meaning = typeof value === "boolean" ? value : KUBE_PROXY_WORDS.get(value);
+  .transform((value, context): KubeProxyReplacement => {
+    const meaning = typeof value === "boolean" ? value : KUBE_PROXY_WORDS.get(value.toLowerCase());
     if (meaning !== undefined) return meaning;
-    const last = FORGOTTEN_WORDS.get(String(value));
-    context.addIssue(
-      last === undefined
-        ? {
-            code: "invalid_value",
-            values: [...KUBE_PROXY_WORDS.keys()],
-            input: value,
-            message: "must be true or false (or Cilium's older words strict and disabled)",
-          }
-        : { code: "custom", message: `had a meaning up to Cilium ${last} only; use true or false` },
-    );
+    context.addIssue({
+      code: "invalid_value",
+      values: [...KUBE_PROXY_WORDS.keys()],
+      input: value,
+      message: "must be true or false (or Cilium's older words strict, disabled, partial and probe)",
+    });
     return z.NEVER;
   });
 
@@ -60,7 +52,7 @@ const image = z
     repository: text.optional(),
     /** Default: the chart's own. */
     tag: text.optional(),
-    /** Whether the chart's digest is appended. Default: true while repository and tag are the chart's own. */
+    /** Whether the chart's digest is appended. Default: true while repository and tag are the chart's own and nothing is loaded. */
     useDigest: flag().optional(),
   })
   .prefault({});
@@ -94,7 +86,7 @@ const mirror = z.strictObject({
 });
 
 /** Helps where nobody has set the name that is wrong. */
-const NAME_DEFAULT = "set another, the default is <project>-<stack>";
+export const NAME_DEFAULT = "set another, the default is <project>-<stack>";
 
 /**
  * The schema of a stack's configuration. Every field says what it means; changing anything in `cluster` but
@@ -102,6 +94,12 @@ const NAME_DEFAULT = "set another, the default is <project>-<stack>";
  */
 export function schemaFor({ project, stack }: { project: string; stack: string }) {
   return z.strictObject({
+    /** Versions of Cilium and Kubernetes that go together; each can be set alone as well. */
+    release: z
+      .enum(RELEASE_NAMES, {
+        error: `must be one of ${RELEASE_NAMES.map((name) => `"${name}"`).join(", ")}, in quotes`,
+      })
+      .default(DEFAULT_RELEASE),
     /** How pod traffic crosses nodes. Default: not at all encapsulated. */
     tunnel: z.enum(TUNNELS, { error: `must be one of ${TUNNELS.join(", ")}` }).default("disabled"),
     /** Cilium instead of kube-proxy. Changing this replaces the cluster. */
@@ -114,20 +112,16 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
       .prefault({}),
     cluster: z
       .strictObject({
-        /**
-         * At most 32 characters, since Cilium's cluster name is the same
-         * (https://github.com/cilium/cilium/blob/v1.20.0/install/kubernetes/cilium/templates/validate.yaml).
-         */
+        /** Also Cilium's name of the cluster, and the prefix of its nodes' names. */
         name: text
           .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, `must consist of a-z, 0-9 and inner dashes; ${NAME_DEFAULT}`)
-          .max(32, `must have at most 32 characters; ${NAME_DEFAULT}`)
           .prefault(`${project}-${stack}`.toLowerCase()),
-        /** One of the versions whose node image is known by digest. */
+        /** One of the versions whose node image is known by digest. Default: the release's. */
         kubernetesVersion: z
           .enum(Object.keys(NODE_IMAGES) as [string, ...string[]], {
             error: `must be one of ${Object.keys(NODE_IMAGES).join(", ")}; for another set cluster.nodeImage`,
           })
-          .default(DEFAULT_KUBERNETES_VERSION),
+          .optional(),
         /** Overrides `kubernetesVersion`; any image that kind accepts. */
         nodeImage: text.optional(),
         /** Nodes beside the control plane. */
@@ -159,10 +153,10 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
       .prefault({}),
     cilium: z
       .strictObject({
-        /** Chart and image version. */
+        /** Chart and image version, from 1.12 on. Default: the release's. */
         version: text
-          .regex(/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/, "must be a version without v, such as 1.20.2")
-          .default(DEFAULT_CILIUM_VERSION),
+          .refine((version) => semver.valid(version) === version, "must be a version without v, such as 1.20.2")
+          .optional(),
         /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
         chart: text.default("cilium"),
         /** Helm repository of `chart`; not used for paths and `oci://`. */
@@ -173,7 +167,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             /** The chart appends `-generic` to the repository. */
             operator: image,
             envoy: image,
-            /** Bring agent and operator images from this machine's Docker into the nodes instead of pulling them there. */
+            /** Bring Cilium's images from this machine's Docker into the nodes instead of pulling them there. */
             load: flag().default(false),
           })
           .prefault({}),

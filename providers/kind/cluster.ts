@@ -82,7 +82,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   },
 
   async create(inputs, log, signal) {
-    await preflight();
+    await preflight(inputs.nodeImage);
     const failures = await clusterNetworkFailures(inputs);
     if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
     await makeRoom(inputs, log);

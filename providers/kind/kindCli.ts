@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import semver from "semver";
 import { controlPlaneName } from "../../modes/ciliumValues";
+import { oldestKindFor } from "../../modes/releases";
 import { execInNode, listNodes } from "./docker";
 import { lastLines, run } from "./exec";
 import type { Log } from "./nodeSetup";
@@ -10,18 +12,20 @@ import type { Log } from "./nodeSetup";
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 
 /** Every missing tool in one message, before anything is made. */
-export async function preflight(): Promise<void> {
+export async function preflight(nodeImage: string): Promise<void> {
   const problems: string[] = [];
   await run("docker", ["version", "--format", "{{.Server.Version}}"]).catch((error: Error) =>
     problems.push(
       `  - docker: no Docker daemon answers; install Docker or start it (${lastLines(error.message, 1)[0]!.trim()})`,
     ),
   );
-  await run("kind", ["version"]).catch(() =>
-    problems.push(
-      "  - kind: is not on the PATH; install it from https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or run: npm start",
-    ),
-  );
+  const remedy = "install it from https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or run: npm start";
+  const kind = await run("kind", ["version"]).catch(() => undefined);
+  const version = /\bv(\d+\.\d+\.\d+)/.exec(kind ?? "")?.[1];
+  const oldest = oldestKindFor(nodeImage);
+  if (kind === undefined) problems.push(`  - kind: is not on the PATH; ${remedy}`);
+  else if (version !== undefined && semver.lt(version, oldest))
+    problems.push(`  - kind: ${nodeImage} needs ${oldest} or newer, and this is ${version}; ${remedy}`);
   if (problems.length > 0)
     throw new Error(["A kind cluster needs tools that are missing here; nothing was changed:", ...problems].join("\n"));
 }

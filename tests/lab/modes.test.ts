@@ -25,7 +25,8 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       const cluster = await project.addStack(mode);
       await project.succeed("up", "--yes", "--skip-preview", "-s", mode);
 
-      const { kubeProxyReplacement, hostRouting, masquerading } = MODE_CONTRACTS[mode].status;
+      const { switches, hostRouting, masquerading } = MODE_CONTRACTS[mode];
+      const kubeProxyReplacement = switches.kubeProxyReplacement ? "True" : "False";
       const statuses = agentStatuses(cluster);
       expect(statuses).toHaveLength(3);
       for (const status of statuses) {

@@ -1,5 +1,4 @@
 import { hostsToml, kindConfig } from "../../modes/kindConfig";
-import { DEFAULT_KUBERNETES_VERSION, NODE_IMAGES } from "../../modes/releases";
 
 describe("kind's configuration", () => {
   const config = kindConfig({
@@ -68,11 +67,5 @@ describe("kind's configuration", () => {
     expect(hostsToml("harbor.example", { endpoints: ["https://m"], insecure: false })).toBe(
       'server = "https://harbor.example"\n\n[host."https://m"]\n  capabilities = ["pull", "resolve"]\n',
     );
-  });
-
-  it("has every default node image pinned by digest, and one for the default version", () => {
-    expect(NODE_IMAGES[DEFAULT_KUBERNETES_VERSION]).toBeDefined();
-    for (const [version, image] of Object.entries(NODE_IMAGES))
-      expect(image).toMatch(new RegExp(`^kindest/node:v${version.replaceAll(".", "\\.")}@sha256:[0-9a-f]{64}$`));
   });
 });

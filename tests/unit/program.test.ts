@@ -191,6 +191,7 @@ describe("the program", () => {
     expect(inputsOf(registered, "cilium-release")).toMatchObject({ values: { l7Proxy: false } });
     expect(inputsOf(registered, "cilium-images")).toMatchObject({
       clusterInstance: "cluster-nodes-id",
+      // l7Proxy false: no Envoy
       images: ["quay.io/cilium/cilium:v1.20.2", "quay.io/cilium/operator-generic:v1.20.2"],
     });
     expect(outputs["cilium"]).toMatchObject({ kubeProxyReplacement: true, bpfMasquerade: false });
@@ -218,7 +219,7 @@ describe("the program", () => {
     const commandOf = (name: string) =>
       inputsOf(registered, name) as { create: string; update: string; environment: Record<string, string> };
     const ready = commandOf("cilium-ready");
-    expect([ready.create, ready.update]).toEqual(Array(2).fill("node --import tsx cli/main.ts await-cilium"));
+    expect([ready.create, ready.update]).toEqual(Array(2).fill("node cli/cilium-modes.mjs await-cilium"));
     expect(ready.environment).toEqual({
       CILIUM_MODES_KUBECONFIG: "kubeconfig of c",
       CILIUM_MODES_NODES: "3",
@@ -226,7 +227,7 @@ describe("the program", () => {
       CILIUM_MODES_CAUSE: "cluster-nodes-id revision 1",
     });
     const proof = commandOf("proof-answers");
-    expect([proof.create, proof.update]).toEqual(Array(2).fill("node --import tsx cli/main.ts prove-nodeport"));
+    expect([proof.create, proof.update]).toEqual(Array(2).fill("node cli/cilium-modes.mjs prove-nodeport"));
     const { CILIUM_MODES_TARGETS: targets, ...rest } = proof.environment;
     expect(JSON.parse(targets!)).toEqual(NODES.map((node) => ({ ...node, url: `http://${node.address}:32000` })));
     expect(rest).toEqual({
@@ -261,7 +262,11 @@ describe("the program", () => {
       undefined,
     ]);
     expect(inputsOf(registered, "cilium-images")).toMatchObject({
-      images: ["a/cilium:v1.20.2", "quay.io/cilium/operator-generic:t"],
+      images: [
+        "a/cilium:v1.20.2",
+        "quay.io/cilium/operator-generic:t",
+        expect.stringMatching(/^quay\.io\/cilium\/cilium-envoy:v1\.37\.6-[\w-]+$/),
+      ],
     });
   });
 });

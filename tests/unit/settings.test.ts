@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROUTING_MODES } from "../../modes/contract";
-import { parseSettings } from "../../settings";
+import { NODE_IMAGES } from "../../modes/releases";
+import { parseSettings } from "../../settings/parse";
 import { parse, problemsOf } from "./support/settings";
 
 describe("the settings of a stack", () => {
@@ -19,6 +20,7 @@ describe("the settings of a stack", () => {
 
   it("have defaults that make a whole cluster", () => {
     expect(parse({})).toEqual({
+      release: "1.20",
       mode: "kubeproxy",
       tunnel: "disabled",
       kubeProxyReplacement: false,
@@ -26,6 +28,7 @@ describe("the settings of a stack", () => {
       cluster: {
         name: "cilium-modes-dev",
         kubernetesVersion: "1.34.0",
+        nodeImage: NODE_IMAGES["1.34.0"]!.image,
         workers: 2,
         podCidr: "10.0.0.0/16",
         serviceCidr: "10.96.0.0/16",
@@ -113,7 +116,7 @@ describe("the settings of a stack", () => {
 
   it("leave the keys of other projects and of Pulumi itself alone", () => {
     const config = { "pulumi:tags": "{}", "kubernetes:context": "a", "cilium-modes-other:tunnel": "x" };
-    expect(parseSettings({ project: "cilium-modes", stack: "x", config }).mode).toBe("kubeproxy");
+    expect(parseSettings({ project: "cilium-modes", stack: "x", config }).settings.mode).toBe("kubeproxy");
   });
 
   it.each([
@@ -123,15 +126,6 @@ describe("the settings of a stack", () => {
     ["false", false],
   ])("understand kubeProxyReplacement: %s", (word, expected) => {
     expect(parse({ kubeProxyReplacement: word }).kubeProxyReplacement).toBe(expected);
-  });
-
-  it.each([
-    ["partial", "1.15"],
-    ["probe", "1.13.3"],
-  ])("refuse kubeProxyReplacement: %s with the last version where it meant something", (word, version) => {
-    expect(problemsOf({ kubeProxyReplacement: word })).toEqual([
-      `  - kubeProxyReplacement: had a meaning up to Cilium ${version} only, got "${word}"; use true or false`,
-    ]);
   });
 });
 

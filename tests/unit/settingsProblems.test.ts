@@ -13,7 +13,7 @@ describe("a wrong configuration", () => {
       '  - bpf.masquerad: is not a setting; did you mean "masquerade"?',
       '  - cluster.podCidr: has host bits set, got "10.0.0.1/16"; did you mean "10.0.0.0/16"?',
       "  - cluster.workers: must be a whole number from 0 to 20, got 99",
-      '  - kubeProxyReplacement: must be true or false (or Cilium\'s older words strict and disabled), got "maybe"',
+      '  - kubeProxyReplacement: must be true or false (or Cilium\'s older words strict, disabled, partial and probe), got "maybe"',
       '  - tunel: is not a setting; did you mean "tunnel"?',
     ]);
   });
@@ -33,13 +33,15 @@ describe("a wrong configuration", () => {
       "a switch with a slip",
       { kubeProxyReplacement: "ture" },
       [
-        'kubeProxyReplacement: must be true or false (or Cilium\'s older words strict and disabled), got "ture"; did you mean "true"?',
+        'kubeProxyReplacement: must be true or false (or Cilium\'s older words strict, disabled, partial and probe), got "ture"; did you mean "true"?',
       ],
     ],
     [
       "a switch that is an inherited word",
       { kubeProxyReplacement: "toString" },
-      ['kubeProxyReplacement: must be true or false (or Cilium\'s older words strict and disabled), got "toString"'],
+      [
+        'kubeProxyReplacement: must be true or false (or Cilium\'s older words strict, disabled, partial and probe), got "toString"',
+      ],
     ],
     [
       "a switch in capitals",
@@ -55,7 +57,9 @@ describe("a wrong configuration", () => {
     [
       "an unknown key",
       { zzzzzzzz: "2" },
-      ["zzzzzzzz: is not a setting; known here: tunnel, kubeProxyReplacement, bpf, cluster, dns, cilium, nettool"],
+      [
+        "zzzzzzzz: is not a setting; known here: release, tunnel, kubeProxyReplacement, bpf, cluster, dns, cilium, nettool",
+      ],
     ],
     [
       "a number in words",
@@ -172,7 +176,7 @@ describe("a wrong configuration", () => {
       `  - cluster.name: must consist of a-z, 0-9 and inner dashes, got "cilium-modes-my_stack"; ${hint}`,
     ]);
     expect(problemsOf({}, [], "x".repeat(20))).toEqual([
-      `  - cluster.name: must have at most 32 characters, got "cilium-modes-${"x".repeat(20)}"; ${hint}`,
+      `  - cluster.name: must have at most 32 characters with Cilium 1.20.2, got "cilium-modes-${"x".repeat(20)}"; ${hint}`,
     ]);
     expect(parse({}, [], "x".repeat(19)).cluster.name).toBe(`cilium-modes-${"x".repeat(19)}`);
   });
@@ -203,7 +207,7 @@ describe("a wrong configuration", () => {
           expect(lines.length).toBeGreaterThan(0);
           for (const line of lines) {
             const words = line.replace(/"(\\.|[^"\\])*"/g, '""');
-            expect(words).toMatch(/^ {2}- [\w.:/"-]*: (is|must|has|had|needs|"|\d)/);
+            expect(words).toMatch(/^ {2}- [\w.:/"-]*: (is|must|has|needs|takes|leaves|would|"|\d)/);
             expect(words).not.toMatch(/Invalid|undefined|\[object/);
           }
         }

@@ -16,7 +16,7 @@ describe("the value of a secret", () => {
       "a name",
       { "cluster.name": "s3cret-".repeat(9) + "x" },
       [
-        "cluster.name: must have at most 32 characters, got a secret value; set another, the default is <project>-<stack>",
+        "cluster.name: must have at most 32 characters with Cilium 1.20.2, got (a secret value); set another, the default is <project>-<stack>",
       ],
     ],
     [

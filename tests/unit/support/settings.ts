@@ -1,11 +1,19 @@
-import * as pulumi from "@pulumi/pulumi";
-import { parseSettings, type Settings } from "../../../settings";
+import { ConfigurationError, parseSettings, type CheckedSettings, type Settings } from "../../../settings/parse";
 
 /** A stack's configuration without the project's name before each key. */
 export type Config = Readonly<Record<string, string>>;
 
 /** The settings of a stack with this configuration, as the engine would give it. */
 export function parse(config: Config, secrets: readonly string[] = [], stack = "dev"): Settings {
+  return check(config, secrets, stack).settings;
+}
+
+/** The warnings that a configuration brings, a line each. */
+export function warningsOf(config: Config, secrets: readonly string[] = []): string[] {
+  return check(config, secrets).warnings.map(({ key, rule }) => `${key}: ${rule}`);
+}
+
+function check(config: Config, secrets: readonly string[], stack = "dev"): CheckedSettings {
   return parseSettings({
     project: "cilium-modes",
     stack,
@@ -19,7 +27,7 @@ export function problemsOf(config: Config, secrets: readonly string[] = [], stac
   try {
     parse(config, secrets, stack);
   } catch (error) {
-    expect(pulumi.RunError.isInstance(error)).toBe(true);
+    expect(error).toBeInstanceOf(ConfigurationError);
     const [headline, ...lines] = (error as Error).message.split("\n");
     const count = lines.length === 1 ? "1 problem" : `${lines.length} problems`;
     expect(headline).toBe(`The configuration of stack ${stack} has ${count}; nothing was changed:`);

@@ -1,14 +1,9 @@
 import fc from "fast-check";
-import {
-  ciliumImageReferences,
-  ciliumValues,
-  mergeValues,
-  type CiliumValuesArgs,
-  type HelmValues,
-} from "../../modes/ciliumValues";
-import { MODE_CONTRACTS, ROUTING_MODES, routingModeOf, TUNNELS } from "../../modes/contract";
+import { ciliumValues, mergeValues, type CiliumValuesArgs, type HelmValues } from "../../modes/ciliumValues";
+import { MODE_CONTRACTS, ROUTING_MODES, TUNNELS } from "../../modes/contract";
 
 const ARGS: CiliumValuesArgs = {
+  version: "1.20.2",
   mode: "ebpf",
   tunnel: "disabled",
   clusterName: "c1",
@@ -47,11 +42,10 @@ describe("Cilium's values", () => {
     "agree with kind's configuration and the contract in mode $mode, tunnel $tunnel",
     ({ mode, tunnel }) => {
       const values = ciliumValues({ ...ARGS, mode, tunnel });
-      const { kubeProxyMode, status } = MODE_CONTRACTS[mode];
+      const { kubeProxyMode, hostRouting, masquerading } = MODE_CONTRACTS[mode];
       expect(kubeProxyMode === "none").toBe(values["kubeProxyReplacement"] === "true");
-      expect(status.kubeProxyReplacement === "True").toBe(values["kubeProxyReplacement"] === "true");
-      expect(status.masquerading === "BPF").toBe((values["bpf"] as HelmValues)["masquerade"]);
-      expect(status.hostRouting === "BPF" && values["kubeProxyReplacement"] === "false").toBe(false);
+      expect(masquerading === "BPF").toBe((values["bpf"] as HelmValues)["masquerade"]);
+      expect(hostRouting === "BPF" && values["kubeProxyReplacement"] === "false").toBe(false);
       expect([
         values["routingMode"],
         values["tunnelProtocol"],
@@ -107,16 +101,6 @@ describe("Cilium's values", () => {
     });
   });
 
-  it("name the images that the nodes will ask for", () => {
-    expect(ciliumImageReferences("1.20.2", { agent: {}, operator: {} })).toEqual([
-      "quay.io/cilium/cilium:v1.20.2",
-      "quay.io/cilium/operator-generic:v1.20.2",
-    ]);
-    expect(
-      ciliumImageReferences("1.20.2", { agent: { repository: "a/c", tag: "x" }, operator: { repository: "a/o" } }),
-    ).toEqual(["a/c:x", "a/o-generic:v1.20.2"]);
-  });
-
   it("merge as Helm does: nothing changes nothing, what is added last wins, lists are replaced", () => {
     // few keys, so that they meet
     const values = fc.object({
@@ -154,30 +138,5 @@ describe("Cilium's values", () => {
       { numRuns: 300 },
     );
     expect(mergeValues({ a: [1, 2], b: { c: 1 } }, { a: [3], b: null })).toEqual({ a: [3], b: null });
-  });
-});
-
-describe("the routing modes", () => {
-  it.each([
-    [
-      "kubeproxy",
-      "iptables",
-      false,
-      { kubeProxyReplacement: "False", hostRouting: "Legacy", masquerading: "iptables" },
-    ],
-    ["replacement", "none", true, { kubeProxyReplacement: "True", hostRouting: "Legacy", masquerading: "iptables" }],
-    ["ebpf", "none", true, { kubeProxyReplacement: "True", hostRouting: "BPF", masquerading: "BPF" }],
-  ] as const)("%s asks for and promises this", (mode, kubeProxyMode, bypassDockerResolver, status) => {
-    expect(MODE_CONTRACTS[mode]).toMatchObject({ kubeProxyMode, bypassDockerResolver, status });
-    const { kubeProxyReplacement, bpf } = ciliumValues({ ...ARGS, mode });
-    expect([kubeProxyReplacement, (bpf as HelmValues)["masquerade"]]).toEqual([
-      String(status.kubeProxyReplacement === "True"),
-      status.masquerading === "BPF",
-    ]);
-  });
-
-  it("are made by their switches, and masquerading in BPF beside kube-proxy is none", () => {
-    for (const mode of ROUTING_MODES) expect(routingModeOf(MODE_CONTRACTS[mode].switches)).toBe(mode);
-    expect(routingModeOf({ kubeProxyReplacement: false, bpfMasquerade: true })).toBeUndefined();
   });
 });

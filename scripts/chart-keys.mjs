@@ -1,0 +1,55 @@
+// node scripts/chart-keys.mjs <folder of Cilium's packaged charts>: write modes/chartKeys.json anew.
+//
+// For every chart from 1.12 on: which Helm values its templates read, of which type they are, which it refuses, and which
+// images it names. The table is what the lint of cilium.values knows of charts; tests/charts holds it against them.
+import { readdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import semver from "semver";
+import { readChart } from "./chart.mjs";
+import { ROOT } from "./project.mjs";
+
+const OLDEST = "1.12.0-0";
+
+/** Releases and their candidates; earlier snapshots are nobody's to run. */
+const WANTED = /^\d+\.\d+\.\d+(-rc\.?\d+)?$/;
+
+const [folder] = process.argv.slice(2);
+if (folder === undefined) {
+  console.error("Usage: node scripts/chart-keys.mjs <folder of cilium-<version>.tgz>");
+  process.exit(2);
+}
+const charts = readdirSync(folder)
+  .flatMap((file) => /^cilium-(.+)\.tgz$/.exec(file)?.[1] ?? [])
+  .filter((version) => WANTED.test(version) && semver.gte(version, OLDEST))
+  .sort(semver.compare)
+  .map((version) => ({ version, ...readChart(join(folder, `cilium-${version}.tgz`)) }));
+const versions = charts.map(({ version }) => version);
+
+/** Key to its history: `<first>..<last> <types>` for each run of charts that treat it alike; a run that lasts has no end. */
+function histories(entriesOf) {
+  const found = new Map();
+  charts.forEach((chart, index) => {
+    for (const [key, kind] of entriesOf(chart)) {
+      const runs = found.get(key) ?? found.set(key, []).get(key);
+      const last = runs.at(-1);
+      if (last?.kind === kind && last.to === index - 1) last.to = index;
+      else runs.push({ kind, from: index, to: index });
+    }
+  });
+  const shown = ({ kind, from, to }) =>
+    `${versions[from]}..${to === versions.length - 1 ? "" : versions[to]}${kind === "" ? "" : ` ${kind}`}`;
+  return Object.fromEntries(
+    [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, runs]) => [key, runs.map(shown).join(", ")]),
+  );
+}
+
+const table = {
+  "//": `Written by scripts/${basename(import.meta.url)} from ${charts.length} packaged charts, ${versions[0]} to ${versions.at(-1)}`,
+  versions,
+  read: histories(({ read }) => read),
+  refused: histories(({ refused }) => refused.map((key) => [key, ""])),
+  images: Object.fromEntries(charts.map(({ version, images }) => [version, images])),
+};
+const target = join(ROOT, "modes", "chartKeys.json");
+writeFileSync(target, `${JSON.stringify(table, undefined, 2)}\n`);
+console.log(`${target}: ${Object.keys(table.read).length} keys, ${Object.keys(table.refused).length} refused`);

@@ -1,0 +1,142 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+
+/** JSON schema's types in one letter each, as the table has them. */
+const LETTERS = { boolean: "b", string: "s", integer: "i", number: "n", object: "o", array: "a", null: "0" };
+
+/**
+ * What a packaged chart of Cilium knows: the values that its templates read, with their types; those that it refuses to see
+ * set; and the images that its containers use.
+ */
+export function readChart(archive) {
+  const scratch = mkdtempSync(join(tmpdir(), "cilium-modes-chart-"));
+  try {
+    execFileSync("tar", ["xzf", archive, "-C", scratch]);
+    const chart = join(scratch, "cilium");
+    const text = (name) => readFileSync(join(chart, name), "utf8");
+    // one chart names a key twice; Helm takes the last
+    const values = parse(text("values.yaml"), { merge: true, uniqueKeys: false });
+    const schema = existsSync(join(chart, "values.schema.json")) ? JSON.parse(text("values.schema.json")) : undefined;
+    const templates = readdirSync(join(chart, "templates"), { recursive: true })
+      .filter((file) => /\.(yaml|tpl)$/.test(file))
+      .map((file) => text(join("templates", file)));
+    const { refused, reads } = references(templates);
+    return { read: knownKeys(values, schema, reads), refused, images: imagesOf(values) };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+const QUOTED = /"([^"]+)"/g;
+const PATH = /\.Values((?:\.[A-Za-z_]\w*)+)/g;
+
+/** The values that templates name: read as a whole, or only asked whether they are there. */
+function references(templates) {
+  const whole = new Set();
+  const exact = new Set();
+  const refused = new Set();
+  for (let template of templates) {
+    template = template.replace(/\{\{-?\s*\/\*[\s\S]*?\*\/\s*-?\}\}/g, "");
+    // a condition that only asks whether something is set, before a failure
+    template = template.replace(
+      /\{\{-?\s*if\s+(?:or\s+)?((?:\(*dig [^{}]*?\.Values\S*?\)*(?:\s*\|\s*toString\))?\s*|\.Values[\w.]+\s*)+)-?\}\}\s*\{\{-?\s*fail/g,
+      (_all, condition) => {
+        for (const path of pathsOf(condition)) refused.add(path);
+        return "{{ fail";
+      },
+    );
+    for (const [, object, name] of template.matchAll(/(?:hasKey|index)\s+\$?\.Values((?:\.\w+)*)\s+"([\w-]+)"/g))
+      exact.add(`${object}.${name}`.slice(1));
+    template = template.replace(/(?:hasKey|index)\s+\$?\.Values(?:\.\w+)*\s+"[\w-]+"/g, "");
+    for (const path of pathsOf(template)) whole.add(path);
+  }
+  for (const path of [...whole, ...exact]) refused.delete(path);
+  return { refused: [...refused], reads: { whole, exact: new Set([...whole, ...exact]) } };
+}
+
+function pathsOf(text) {
+  const paths = [];
+  const rest = text.replace(/dig\s+((?:"[^"]*"\s+)+)\.Values((?:\.\w+)*)/g, (_all, names, object) => {
+    const steps = [...names.matchAll(QUOTED)].map(([, step]) => step);
+    paths.push([...object.split(".").filter((step) => step && step !== "AsMap"), ...steps].join("."));
+    return "";
+  });
+  for (const [, path] of rest.matchAll(PATH)) {
+    const key = path.slice(1).replace(/\.?AsMap$/, "");
+    if (key !== "") paths.push(key);
+  }
+  return paths;
+}
+
+/** Keys with their types: what values.yaml names and a template reads, and what a template alone reads. */
+function knownKeys(values, schema, { whole, exact }) {
+  const known = new Map();
+  const below = new Set(
+    [...exact].flatMap((path) => path.split(".").map((_, end, steps) => steps.slice(0, end + 1).join("."))),
+  );
+  const isRead = (path) =>
+    below.has(path) || path.split(".").some((_, end, steps) => whole.has(steps.slice(0, end + 1).join(".")));
+  const walk = (value, at, path) => {
+    if (path !== "" && !isRead(path)) return;
+    const children = isObject(value) ? Object.entries(value) : [];
+    if (path !== "") known.set(path, typeOf(value, at, children.length === 0));
+    for (const [key, child] of children) walk(child, at?.properties?.[key], path === "" ? key : `${path}.${key}`);
+  };
+  walk(values, schema, "");
+  for (const path of exact) if (!known.has(path) && !underFree(known, path)) addPath(known, path);
+  return [...known];
+}
+
+/** A path that only templates name: its parents are objects, its own type nobody tells. */
+function addPath(known, path) {
+  const steps = path.split(".");
+  steps.slice(0, -1).forEach((_, end) => {
+    const parent = steps.slice(0, end + 1).join(".");
+    if (!known.has(parent)) known.set(parent, "o");
+  });
+  known.set(path, "?");
+}
+
+/** Whether a path lies in an object whose keys are the user's. */
+function underFree(known, path) {
+  return path.split(".").some((_, end, steps) => known.get(steps.slice(0, end).join("."))?.includes("*"));
+}
+
+/** `*` marks an object whose keys are the user's own. */
+function typeOf(value, schema, isLeaf) {
+  const declared = schema?.type === undefined ? [] : [schema.type].flat();
+  const free = isLeaf && (isObject(value) || declared.includes("object")) ? "*" : "";
+  if (declared.length > 0)
+    return `${declared
+      .map((type) => LETTERS[type])
+      .sort()
+      .join("")}${free}`;
+  if (value === null || schema?.anyOf || schema?.oneOf || schema?.enum) return "?";
+  if (Array.isArray(value)) return "a";
+  if (isObject(value)) return `o${free}`;
+  // a number or text may stand for the other: templates print both alike
+  return typeof value === "boolean" ? "b" : "?";
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Repository, tag and digest of the images that a plain installation starts. */
+function imagesOf(values) {
+  const shown = ({ repository, tag, useDigest, digest }) =>
+    `${repository}:${tag}${useDigest && digest ? `@${digest}` : ""}`;
+  const { image, operator, envoy } = values;
+  return {
+    agent: shown(image),
+    operator: shown({
+      ...operator.image,
+      repository: `${operator.image.repository}-generic`,
+      digest: operator.image.genericDigest,
+    }),
+    ...(envoy?.image ? { envoy: shown(envoy.image) } : {}),
+  };
+}

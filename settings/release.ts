@@ -1,0 +1,39 @@
+import { NODE_IMAGES, RELEASES } from "../modes/releases";
+import type { ParsedSettings } from "./schema";
+
+/** Settings in which the release's members stand where nothing else was set. */
+export interface ReleasedSettings extends Omit<ParsedSettings, "cluster" | "cilium"> {
+  readonly cluster: Omit<ParsedSettings["cluster"], "kubernetesVersion" | "nodeImage"> & {
+    readonly kubernetesVersion: string;
+    readonly nodeImage: string;
+  };
+  readonly cilium: Omit<ParsedSettings["cilium"], "version"> & { readonly version: string };
+}
+
+/** Fill in what the release decides. */
+export function withRelease(parsed: ParsedSettings): ReleasedSettings {
+  const release = RELEASES[parsed.release];
+  const { cluster, cilium } = parsed;
+  const kubernetesVersion = cluster.kubernetesVersion ?? release.kubernetes;
+  return {
+    ...parsed,
+    cluster: {
+      ...cluster,
+      kubernetesVersion,
+      nodeImage: cluster.nodeImage ?? NODE_IMAGES[kubernetesVersion]!.image,
+    },
+    cilium: {
+      ...cilium,
+      version: cilium.version ?? release.cilium,
+      images: cilium.images.load ? loadable(cilium.images) : cilium.images,
+    },
+  };
+}
+
+type Images = ParsedSettings["cilium"]["images"];
+
+/** Images that are brought into nodes have their tags there, and no digest that a node could find them by. */
+function loadable({ agent, operator, envoy, load }: Images): Images {
+  const byTag = (image: Images["agent"]) => ({ ...image, useDigest: image.useDigest ?? false });
+  return { agent: byTag(agent), operator: byTag(operator), envoy: byTag(envoy), load };
+}

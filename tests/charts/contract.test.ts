@@ -1,0 +1,59 @@
+import { expectedCiliumConfig } from "../../modes/ciliumConfig";
+import { ciliumValues, type CiliumValuesArgs } from "../../modes/ciliumValues";
+import { ALL_MODES, MODE_CONTRACTS, replacementProblem, TUNNELS } from "../../modes/contract";
+import { ciliumImages, withoutDigest } from "../../modes/images";
+import { CHARTS, chartsMissing, renderedConfig, renderedImages } from "../support/charts";
+import { describeIf } from "../support/project";
+
+const ARGS: Omit<CiliumValuesArgs, "version" | "mode" | "tunnel"> = {
+  clusterName: "c1",
+  nodeCount: 3,
+  podCidr: "10.0.0.0/16",
+  nativeRoutingCIDR: "10.0.0.0/8",
+  images: { agent: {}, operator: {}, envoy: {} },
+  extraValues: {},
+};
+
+/** A chart packaged from its source has no digests: then the references must be the same up to there. */
+function expectImages(args: CiliumValuesArgs): void {
+  const rendered = renderedImages(args.version, ciliumValues(args));
+  const listed = Object.values(ciliumImages(args)).map((image) =>
+    rendered.includes(withoutDigest(image)) ? withoutDigest(image) : image,
+  );
+  expect(listed.sort()).toEqual(rendered);
+}
+
+describeIf(chartsMissing(), "the project's values in the real chart", () => {
+  describe.each(CHARTS)("%s", (version) => {
+    const modes = ALL_MODES.filter(
+      (mode) => replacementProblem(MODE_CONTRACTS[mode].switches.kubeProxyReplacement, version) === undefined,
+    );
+    const cases = modes.flatMap((mode) => TUNNELS.map((tunnel) => ({ mode, tunnel })));
+
+    it.each(cases)("give exactly the contract's cilium-config in mode $mode, tunnel $tunnel", ({ mode, tunnel }) => {
+      const args = { ...ARGS, version, mode, tunnel };
+      const expected = expectedCiliumConfig(args);
+      const config = renderedConfig(version, ciliumValues(args));
+      const found = Object.fromEntries(Object.keys(expected).map((key) => [key, config[key] ?? null]));
+      expect(found).toEqual(expected);
+    });
+
+    it.each([{}, { l7Proxy: false }, { envoy: { enabled: false } }, { envoy: { enabled: true } }])(
+      "start the images of the list, with %j",
+      (extraValues) => {
+        const args: CiliumValuesArgs = { ...ARGS, version, mode: "ebpf", tunnel: "disabled", extraValues };
+        expectImages(args);
+      },
+    );
+
+    it("start overridden images under their own names", () => {
+      const images = {
+        agent: { repository: "r/agent", tag: "a" },
+        operator: { repository: "r/operator", tag: "o" },
+        envoy: { tag: "e" },
+      };
+      const args: CiliumValuesArgs = { ...ARGS, version, mode: "ebpf", tunnel: "disabled", images };
+      expectImages(args);
+    });
+  });
+});

@@ -1,0 +1,213 @@
+import fc from "fast-check";
+import { expectedCiliumConfig } from "../../modes/ciliumConfig";
+import { ciliumValues, type CiliumValuesArgs } from "../../modes/ciliumValues";
+import { minorOf } from "../../modes/ciliumVersion";
+import {
+  ALL_MODES,
+  COEXISTING_MODES,
+  MODE_CONTRACTS,
+  replacementProblem,
+  replacementWord,
+  ROUTING_MODES,
+  routingModeOf,
+  TUNNELS,
+  type RoutingMode,
+} from "../../modes/contract";
+import { expectedEvidence } from "../../modes/evidence";
+import { parse, problemsOf } from "./support/settings";
+import { VERSIONS } from "./support/versions";
+
+const ARGS: Omit<CiliumValuesArgs, "version" | "mode" | "tunnel"> = {
+  clusterName: "c1",
+  nodeCount: 3,
+  podCidr: "10.0.0.0/16",
+  nativeRoutingCIDR: "10.0.0.0/8",
+  images: { agent: {}, operator: {}, envoy: {} },
+  extraValues: {},
+};
+
+const version = fc.constantFrom(...VERSIONS);
+const tunnel = fc.constantFrom(...TUNNELS);
+
+/** The modes that a version of Cilium can be in. */
+const modesOf = (of: string): RoutingMode[] =>
+  ALL_MODES.filter((mode) => replacementProblem(MODE_CONTRACTS[mode].switches.kubeProxyReplacement, of) === undefined);
+
+describe("the mode contract", () => {
+  it("has kube-proxy off exactly when Cilium replaces it, in every version, mode and tunnel", () => {
+    fc.assert(
+      fc.property(version, fc.constantFrom(...ALL_MODES), tunnel, (of, mode, through) => {
+        fc.pre(modesOf(of).includes(mode));
+        const args = { ...ARGS, version: of, mode, tunnel: through };
+        const off = MODE_CONTRACTS[mode].kubeProxyMode === "none";
+        const replaced = ["true", "strict"];
+        expect(replaced.includes(String(ciliumValues(args)["kubeProxyReplacement"]))).toBe(off);
+        expect(replaced.includes(expectedCiliumConfig(args)["kube-proxy-replacement"]!)).toBe(off);
+        const { kubeProxy, statusJson } = expectedEvidence(args);
+        expect(kubeProxy).toEqual(off ? { pods: "none", chains: "absent" } : { pods: "every node", chains: "present" });
+        expect(replaced.includes(statusJson["kube-proxy-replacement.mode"]!.toLowerCase())).toBe(off);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("of every mode differs from every other's in something that can be seen, in every version and tunnel", () => {
+    for (const of of VERSIONS) {
+      for (const through of TUNNELS) {
+        const seen = modesOf(of).map((mode) =>
+          JSON.stringify(expectedEvidence({ ...ARGS, mode, tunnel: through, version: of })),
+        );
+        expect([of, through, new Set(seen).size]).toEqual([of, through, seen.length]);
+        expect(seen.length).toBeGreaterThanOrEqual(ROUTING_MODES.length);
+      }
+    }
+  });
+
+  it("gives the same values for settings that mean the same, however they are spelt", () => {
+    const spellings = [
+      [{ kubeProxyReplacement: "true" }, { kubeProxyReplacement: "strict" }, { kubeProxyReplacement: "Strict" }],
+      [{ kubeProxyReplacement: "false" }, { kubeProxyReplacement: "disabled" }, {}],
+    ];
+    for (const of of VERSIONS) {
+      const long = { "cluster.name": "c" };
+      const results = spellings.map((group) =>
+        group.map((config) => {
+          const { mode, kubeProxyReplacement } = parse({ ...config, ...long, "cilium.version": of });
+          const values = ciliumValues({ ...ARGS, version: of, mode, tunnel: "disabled" });
+          return JSON.stringify([mode, kubeProxyReplacement, values]);
+        }),
+      );
+      for (const group of results) expect(new Set(group).size).toBe(1);
+      expect(new Set(results.flat()).size).toBe(2);
+    }
+  });
+
+  it.each(ALL_MODES)("of %s is found again by its switches", (mode) => {
+    expect(routingModeOf(MODE_CONTRACTS[mode].switches)).toBe(mode);
+  });
+
+  it.each([
+    [false, true],
+    ["partial", true],
+  ] as const)(
+    "has no mode for kubeProxyReplacement %s with BPF masquerading",
+    (kubeProxyReplacement, bpfMasquerade) => {
+      expect(routingModeOf({ kubeProxyReplacement, bpfMasquerade })).toBeUndefined();
+    },
+  );
+
+  it("has BPF host routing exactly where Cilium answers for NodePorts and masquerades", () => {
+    for (const mode of ALL_MODES) {
+      const { services, masquerading, hostRouting } = MODE_CONTRACTS[mode];
+      expect([mode, hostRouting === "BPF"]).toEqual([mode, services === "cilium" && masquerading === "BPF"]);
+    }
+  });
+
+  it.each([
+    ["1.12.4", "strict", "disabled"],
+    ["1.13.18", "strict", "disabled"],
+    ["1.14.0", "true", "false"],
+    ["1.20.2", "true", "false"],
+  ])("has the words of Cilium %s for kube-proxy's replacement: %s and %s", (of, on, off) => {
+    expect([replacementWord(true, of), replacementWord(false, of)]).toEqual([on, off]);
+  });
+});
+
+describe("the words of old Ciliums", () => {
+  const outcome = (word: string, of: string, masquerade = "false") => {
+    const config = { kubeProxyReplacement: word, "bpf.masquerade": masquerade, "cilium.version": of };
+    try {
+      return parse(config).mode;
+    } catch {
+      return problemsOf(config)[0]!.trim();
+    }
+  };
+  const GONE = {
+    partial:
+      '- kubeProxyReplacement: "partial" means something in Cilium 1.12 to 1.15 only; use false, which leaves kube-proxy in place',
+    probe: '- kubeProxyReplacement: "probe" means something in Cilium 1.12.0 to 1.12.10 only; use true or false',
+  };
+
+  it.each([
+    ["partial", "1.12.4", "partial"],
+    ["partial", "1.15.19", "partial"],
+    ["partial", "1.16.0", GONE.partial],
+    ["partial", "1.20.2", GONE.partial],
+    ["probe", "1.12.4", "probe"],
+    ["probe", "1.12.10", "probe"],
+    ["probe", "1.12.11", GONE.probe],
+    ["probe", "1.13.0-rc5", GONE.probe],
+    ["probe", "1.20.2", GONE.probe],
+  ])("%s with Cilium %s comes out as: %s", (word, of, expected) => {
+    expect(outcome(word, of)).toBe(expected);
+  });
+
+  it("probe masquerades in BPF too, as article 004 shows", () => {
+    expect(outcome("probe", "1.12.4", "true")).toBe("probe-ebpf");
+  });
+
+  it("partial does not masquerade in BPF, which needs Cilium's NodePort", () => {
+    expect(outcome("partial", "1.12.4", "true")).toMatch(/^- bpf\.masquerade: needs kubeProxyReplacement: true/);
+  });
+
+  it("coexist with kube-proxy", () => {
+    for (const mode of COEXISTING_MODES) expect(MODE_CONTRACTS[mode].kubeProxyMode).toBe("iptables");
+  });
+});
+
+describe("the expected evidence", () => {
+  const evidence = (of: string, mode: RoutingMode, through: (typeof TUNNELS)[number] = "disabled") =>
+    expectedEvidence({ ...ARGS, mode, tunnel: through, version: of });
+  const matches = (rows: readonly string[], status: string) => rows.map((row) => new RegExp(row, "m").test(status));
+
+  // as the agents of these versions said on real clusters
+  it.each([
+    [
+      "1.13.0-rc5",
+      "ebpf",
+      "KubeProxyReplacement:    Strict   [eth0 172.18.0.2 (Direct Routing)]\nHost Routing:            BPF\nMasquerading:            BPF   [eth0]   10.0.0.0/8 [IPv4: Enabled, IPv6: Disabled]",
+    ],
+    [
+      "1.13.0-rc5",
+      "replacement",
+      "KubeProxyReplacement:    Strict   [eth0 172.18.0.5 (Direct Routing)]\nHost Routing:            Legacy\nMasquerading:            IPTables [IPv4: Enabled, IPv6: Disabled]",
+    ],
+  ] as const)("has rows that the status of %s in mode %s fulfils, and no other mode's", (of, mode, status) => {
+    expect(matches(evidence(of, mode).statusRows, status)).toEqual([true, true, true]);
+    for (const other of ROUTING_MODES.filter((each) => each !== mode))
+      expect(matches(evidence(of, other).statusRows, status)).toContain(false);
+  });
+
+  it("asks the status of 1.16 and newer for both routings, and older ones for the host's", () => {
+    expect(evidence("1.15.19", "ebpf").statusJson).toEqual({
+      "kube-proxy-replacement.mode": "True",
+      "host-routing.mode": "BPF",
+      "masquerading.mode": "BPF",
+    });
+    expect(evidence("1.16.0", "ebpf", "vxlan").statusJson).toEqual({
+      "kube-proxy-replacement.mode": "True",
+      "routing.inter-host-routing-mode": "Tunnel",
+      "routing.intra-host-routing-mode": "BPF",
+      "masquerading.mode": "BPF",
+    });
+  });
+
+  it("has the nodes' routes go by addresses, or all by the tunnel's device", () => {
+    expect(evidence("1.20.2", "ebpf").nodeRoutes).toBe("via the other node's address");
+    expect(evidence("1.20.2", "ebpf", "geneve").nodeRoutes).toBe("dev cilium_geneve");
+  });
+
+  it("covers every minor from 1.12 to 1.20", () => {
+    expect([...new Set(VERSIONS.map(minorOf))]).toEqual([
+      "1.12",
+      "1.13",
+      "1.14",
+      "1.15",
+      "1.16",
+      "1.17",
+      "1.18",
+      "1.19",
+      "1.20",
+    ]);
+  });
+});
