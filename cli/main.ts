@@ -1,19 +1,44 @@
-import { awaitCilium } from "./awaitCilium";
-import { proveNodePort } from "./proveNodePort";
+import { Command, CommanderError } from "commander";
 
-/** The verbs of this command; the stacks' resources run them. */
-const VERBS: Readonly<Record<string, () => Promise<void>>> = {
-  "await-cilium": awaitCilium,
-  "prove-nodeport": proveNodePort,
-};
+const collect = (value: string, previous: string[]) => [...previous, value];
 
-const verb = process.argv[2] ?? "";
-const action = VERBS[verb];
-if (action === undefined) {
-  console.error(`Unknown verb ${JSON.stringify(verb)}; known: ${Object.keys(VERBS).join(", ")}`);
-  process.exit(2);
+/** The `cilium-modes` command; each verb's code is loaded when it runs. */
+export function program(): Command {
+  const command = new Command("cilium-modes")
+    .description("Cilium's routing modes on kind: look at a stack before, and work on it after, pulumi up")
+    .showHelpAfterError()
+    .exitOverride();
+
+  command
+    .command("plan")
+    .description("what a stack would build and what must come of it; without a cluster, Pulumi or the network")
+    .argument("<stacks...>", "name of a stack file Pulumi.<stack>.yaml; two with --diff")
+    .option("--set <key=value>", "try a setting, as pulumi config set would store it; may be repeated", collect, [])
+    .option("--values", "Helm values as YAML, for helm -f")
+    .option("--kind-config", "kind's configuration as YAML, for kind create cluster --config")
+    .option("--contract", "what cilium-config, the agents and the nodes must show, as YAML")
+    .option("--images", "every image that the cluster runs, a line each")
+    .option("--json", "everything as JSON")
+    .option("--diff", "what separates two stacks")
+    .action(async (stacks: string[], options: import("./plan").PlanOptions) => {
+      (await import("./plan")).plan(stacks, options);
+    });
+
+  // run by the stacks' resources, with their inputs in the environment
+  command.command("await-cilium", { hidden: true }).action(async () => (await import("./awaitCilium")).awaitCilium());
+  command
+    .command("prove-nodeport", { hidden: true })
+    .action(async () => (await import("./proveNodePort")).proveNodePort());
+  return command;
 }
-action().catch((error: Error) => {
-  console.error(error.message);
-  process.exit(1);
-});
+
+/** Run the command line; what goes wrong is one message and an exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync(argv, { from: "user" });
+  } catch (error) {
+    // commander has told its own errors
+    if (!(error instanceof CommanderError)) console.error((error as Error).message);
+    process.exitCode = error instanceof CommanderError ? error.exitCode && 2 : 1;
+  }
+}

@@ -1,0 +1,62 @@
+import { UNKNOWN_TAG } from "../modes/images";
+import { renderWarnings } from "../settings/parse";
+import { diffPlans } from "./planDiff";
+import { asYaml, diffText, summary } from "./planText";
+import { readStackFile } from "./stackFile";
+import { planStack, type StackPlan } from "./stackPlan";
+
+/** What `plan` was asked to print. */
+export interface PlanOptions {
+  readonly set: readonly string[];
+  readonly values?: boolean;
+  readonly kindConfig?: boolean;
+  readonly contract?: boolean;
+  readonly images?: boolean;
+  readonly json?: boolean;
+  readonly diff?: boolean;
+}
+
+/** Print what stacks would build, without a cluster or the engine. @throws Error */
+export function plan(stacks: readonly string[], options: PlanOptions): void {
+  if (options.diff) {
+    if (stacks.length !== 2) throw new Error(`--diff compares two stacks, and got ${stacks.length}`);
+    const [left, right] = stacks as [string, string];
+    const differences = diffPlans(planned(left, options), planned(right, options));
+    console.log(options.json ? asJson(differences) : diffText(left, right, differences));
+    return;
+  }
+  if (stacks.length !== 1) throw new Error(`plan takes one stack, and got ${stacks.length}; --diff takes two`);
+  const [stack] = stacks as [string];
+  const it = planned(stack, options);
+  const parts = [
+    ...(options.kindConfig ? [asYaml(it.kindConfig)] : []),
+    ...(options.values ? [asYaml(it.values)] : []),
+    ...(options.contract ? [asYaml(it.contract)] : []),
+    ...(options.images ? [`${imageList(it).join("\n")}\n`] : []),
+  ];
+  if (options.json) console.log(asJson(it));
+  else if (parts.length > 0) process.stdout.write(parts.join("---\n"));
+  else console.log(summary(stack, it));
+}
+
+function planned(stack: string, { set }: PlanOptions): StackPlan {
+  const { settings, warnings } = readStackFile(stack, set);
+  if (warnings.length > 0) console.error(renderWarnings(stack, warnings));
+  return planStack(settings);
+}
+
+function imageList({ images, settings }: StackPlan): string[] {
+  const { nettoolBase, ...asked } = images;
+  const unknown = Object.entries(asked).filter(([, image]) => image?.includes(UNKNOWN_TAG));
+  for (const [name] of unknown) {
+    console.error(
+      `The tag of ${name} in the chart of Cilium ${settings.cilium.version} is not known here; its values.yaml has it`,
+    );
+  }
+  if (nettoolBase !== undefined) console.error(`${asked.nettool} is built on this machine from ${nettoolBase}`);
+  return Object.values(asked).filter((image): image is string => image !== undefined);
+}
+
+function asJson(value: unknown): string {
+  return JSON.stringify(value, undefined, 2);
+}

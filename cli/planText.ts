@@ -1,0 +1,72 @@
+import { stringify } from "yaml";
+import { oldestKindFor } from "../modes/releases";
+import type { Difference } from "./planDiff";
+import type { StackPlan } from "./stackPlan";
+
+/** As Helm and kind read it: one document, long lines whole. */
+export function asYaml(value: unknown): string {
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+/** A plan in a few lines, for reading. */
+export function summary(stack: string, { settings, contract, kindConfig, images }: StackPlan): string {
+  const { cluster, cilium, tunnel, nettool } = settings;
+  const { kubeProxyMode } = kindConfig["networking"] as { kubeProxyMode: string };
+  const nodes = cluster.workers === 0 ? "one node" : `${cluster.workers + 1} nodes`;
+  const rows: [string, string][] = [
+    ["cluster", `${cluster.name}: ${nodes} of ${cluster.nodeImage.split("@")[0]!}, kube-proxy ${kubeProxyMode}`],
+    ["", `pods ${cluster.podCidr}, services ${cluster.serviceCidr}; kind ${oldestKindFor(cluster.nodeImage)} or newer`],
+    [
+      "Cilium",
+      `${cilium.version}, ${tunnel === "disabled" ? `native routing in ${cilium.nativeRoutingCIDR}` : `tunnel ${tunnel}`}`,
+    ],
+    ["workload", `NodePort ${nettool.nodePort} on every node, image ${images.nettool}`],
+    [
+      "promised",
+      `services by ${contract.services}, host routing ${contract.hostRouting}, masquerading ${contract.masquerading}`,
+    ],
+    ...contract.evidence.statusRows.map((row): [string, string] => ["", readable(row)]),
+  ];
+  return [
+    `Stack ${stack}: mode ${contract.mode}`,
+    ...rows.map(([name, text]) => `  ${name.padEnd(9)} ${text}`),
+    "",
+    "More: --values, --kind-config, --contract, --images, --json; --diff compares two stacks",
+  ].join("\n");
+}
+
+/** A status row's expression without its escapes. */
+function readable(row: string): string {
+  return row
+    .replace(/^\^/, "")
+    .replaceAll(" +", " ")
+    .replaceAll(".*", "… ")
+    .replaceAll("\\S+", "…")
+    .replaceAll("\\", "");
+}
+
+/** What separates two stacks, in lines under the names of the sections. */
+export function diffText(left: string, right: string, differences: readonly Difference[]): string {
+  if (differences.length === 0) return `Stacks ${left} and ${right} are the same`;
+  const width = Math.max(...differences.map(({ path }) => path.length));
+  const titles: Readonly<Record<Difference["section"], string>> = {
+    settings: "settings",
+    kindConfig: "kind configuration",
+    values: "Helm values",
+    contract: "expected evidence",
+    images: "images",
+  };
+  let section: Difference["section"] | undefined;
+  const lines = differences.flatMap((difference) => {
+    const line = `  ${difference.path.padEnd(width)}  ${shown(difference.left)} → ${shown(difference.right)}`;
+    if (difference.section === section) return [line];
+    section = difference.section;
+    return ["", titles[section], line];
+  });
+  return [`${left} → ${right}`, ...lines].join("\n");
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return "(not set)";
+  return typeof value === "string" && value.startsWith("^") ? readable(value) : JSON.stringify(value);
+}

@@ -1,0 +1,96 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseDocument } from "yaml";
+import { parseSettings, type CheckedSettings } from "../settings/parse";
+
+/** The project's folder. */
+export const PROJECT_DIRECTORY = join(__dirname, "..");
+
+/**
+ * The settings of a stack from its file, with others laid over them as `pulumi config set` would.
+ * Neither Pulumi nor a cluster is asked.
+ * @throws Error naming every problem: of the file, of `overrides` (`key=value`), or of the settings
+ */
+export function readStackFile(
+  stack: string,
+  overrides: readonly string[] = [],
+  directory = PROJECT_DIRECTORY,
+): CheckedSettings {
+  const file = join(directory, `Pulumi.${stack}.yaml`);
+  if (!existsSync(file)) {
+    throw new Error(`There is no ${file}; known stacks are ${stacksIn(directory).join(", ")}`);
+  }
+  const project = (parseYaml(join(directory, "Pulumi.yaml")) as { name: string }).name;
+  const { config = {} } = (parseYaml(file) ?? {}) as { config?: Record<string, unknown> | null };
+  const entries = Object.entries(config ?? {}).map(([key, value]) => [withProject(key, project), value] as const);
+  const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key.slice(project.length + 1));
+  const laid = overrides.map((text) => override(text, project));
+  const unreadable = secret.filter((key) => !laid.some(([laidKey]) => laidKey === `${project}:${key}`));
+  if (unreadable.length > 0) {
+    throw new Error(
+      [
+        `${file} has secrets, which only Pulumi can read:`,
+        ...unreadable.map((key) => `  - ${key}: give a value to plan with, --set ${key}=…`),
+      ].join("\n"),
+    );
+  }
+  const merged = new Map<string, string>();
+  for (const [key, value] of entries) if (!isSecret(value)) merged.set(key, asText(value));
+  for (const [key, value] of laid) {
+    // a nested object and the dotted key inside it would be the same setting twice
+    removeNested(merged, key);
+    merged.set(key, value);
+  }
+  return parseSettings({ project, stack, config: Object.fromEntries(merged) });
+}
+
+/** The stacks that have a file. */
+function stacksIn(directory: string): string[] {
+  return readdirSync(directory).flatMap((file) => /^Pulumi\.([\w.-]+)\.yaml$/.exec(file)?.[1] ?? []);
+}
+
+function parseYaml(file: string): unknown {
+  const document = parseDocument(readFileSync(file, "utf8"));
+  const [problem] = document.errors;
+  if (problem !== undefined) throw new Error(`${file} is no YAML: ${problem.message.split("\n")[0]}`);
+  return document.toJS();
+}
+
+/** In a stack's file a key without a project's name is the project's own. */
+function withProject(key: string, project: string): string {
+  return key.includes(":") ? key : `${project}:${key}`;
+}
+
+function override(text: string, project: string): [string, string] {
+  const match = /^([^=]+)=(.*)$/s.exec(text);
+  if (match === null) throw new Error(`--set ${text}: must be key=value, such as --set tunnel=vxlan`);
+  return [withProject(match[1]!, project), match[2]!];
+}
+
+/** Take a path out of an object that holds it, at any depth. */
+function removeNested(config: Map<string, string>, key: string): void {
+  for (const [parent, text] of config) {
+    if (!key.startsWith(`${parent}.`) || !text.startsWith("{")) continue;
+    const value = JSON.parse(text) as Record<string, unknown>;
+    const steps = key.slice(parent.length + 1).split(".");
+    let at: unknown = value;
+    for (const step of steps.slice(0, -1)) at = isObject(at) ? at[step] : undefined;
+    if (isObject(at)) delete at[steps.at(-1)!];
+    config.set(parent, JSON.stringify(value));
+  }
+}
+
+/** As the engine hands configuration to a program: text, objects and lists as JSON. */
+function asText(value: unknown): string {
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+}
+
+function isSecret(value: unknown): boolean {
+  return (
+    isObject(value) && (("secure" in value && Object.keys(value).length === 1) || Object.values(value).some(isSecret))
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

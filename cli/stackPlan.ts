@@ -1,0 +1,70 @@
+import { builtImageName } from "../components/nettoolImage";
+import { expectedCiliumConfig, type CiliumConfig } from "../modes/ciliumConfig";
+import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
+import { MODE_CONTRACTS } from "../modes/contract";
+import { expectedEvidence, type ExpectedEvidence } from "../modes/evidence";
+import { ciliumImages } from "../modes/images";
+import { kindConfig } from "../modes/kindConfig";
+import { ciliumArgs } from "../settings/ciliumArgs";
+import type { Settings } from "../settings/parse";
+import { PROJECT_DIRECTORY } from "./stackFile";
+
+/** Every image that a stack's cluster runs, as it is asked for. */
+export interface PlannedImages {
+  readonly node: string;
+  readonly agent: string;
+  readonly operator: string;
+  readonly envoy?: string | undefined;
+  readonly nettool: string;
+  /** What the nettool image is built from, where it is built. */
+  readonly nettoolBase?: string | undefined;
+}
+
+/** What a stack would build and what must come of it. */
+export interface StackPlan {
+  readonly settings: Settings;
+  readonly kindConfig: Readonly<Record<string, unknown>>;
+  readonly values: HelmValues;
+  readonly contract: {
+    readonly mode: string;
+    readonly services: string;
+    readonly hostRouting: string;
+    readonly masquerading: string;
+    /** What `cilium-config` must hold. */
+    readonly ciliumConfig: CiliumConfig;
+    readonly evidence: ExpectedEvidence;
+  };
+  readonly images: PlannedImages;
+}
+
+/** Work a stack's settings out to the end. */
+export function planStack(settings: Settings): StackPlan {
+  const { mode, tunnel, cluster, cilium, nettool } = settings;
+  const { kubeProxyMode, services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
+  const args = ciliumArgs(settings);
+  return {
+    settings,
+    kindConfig: kindConfig({ ...cluster, kubeProxyMode }),
+    values: ciliumValues(args),
+    contract: {
+      mode,
+      services,
+      hostRouting,
+      masquerading,
+      ciliumConfig: expectedCiliumConfig(args),
+      evidence: expectedEvidence({
+        mode,
+        tunnel,
+        version: cilium.version,
+        nativeRoutingCIDR: cilium.nativeRoutingCIDR,
+      }),
+    },
+    images: {
+      node: cluster.nodeImage,
+      ...ciliumImages(args),
+      ...(nettool.image === undefined
+        ? { nettool: builtImageName(nettool.baseImage, PROJECT_DIRECTORY), nettoolBase: nettool.baseImage }
+        : { nettool: nettool.image }),
+    },
+  };
+}
