@@ -37,7 +37,7 @@ export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesStat
     return { changes: replaces.length > 0 || lost || !isDeepStrictEqual(olds.images, news.images), replaces };
   },
   async create(inputs, log, signal) {
-    return { id: `${inputs.clusterName}/images`, state: await load(inputs, (message) => log.status(message), signal) };
+    return { id: `${inputs.clusterName}/images`, state: await bring(inputs, (message) => log.status(message), signal) };
   },
   async read(olds) {
     const nodes = (await listNodes(olds.clusterName)).filter(({ running }) => running);
@@ -52,29 +52,63 @@ export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesStat
         };
   },
   async update(_olds, news, log, signal) {
-    return load(news, (message) => log.status(message), signal);
+    return bring(news, (message) => log.status(message), signal);
   },
   async delete() {
     // the nodes' garbage collection removes images that nothing uses
   },
 };
 
-/** Bring each image to the nodes that lack it, or hold another one of its name. */
-async function load(
+async function bring(
   inputs: NodeImagesInputs,
   status: (message: string) => void,
   signal: AbortSignal,
 ): Promise<NodeImagesState> {
   const nodes = (await listNodes(inputs.clusterName)).map(({ name }) => name);
-  const wanted = new Map(await Promise.all(inputs.images.map(async (image) => [image, await localId(image)] as const)));
-  const before = await idsOnNodes(inputs.images, nodes);
-  const missing = inputs.images.filter((image) => nodes.some((node) => before[image]![node] !== wanted.get(image)));
+  const { loaded } = await loadIntoNodes(inputs.images, nodes, status, signal);
+  return { ...inputs, loaded };
+}
+
+/** What nodes hold after images were brought to them. */
+export interface ImagesOnNodes {
+  /** Image reference to the ids that the nodes hold, by node. */
+  readonly loaded: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** The images that a node held before, by node. */
+  readonly held: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Bring each image of this machine's Docker to the nodes that lack it, or hold another one of its name. */
+export async function loadIntoNodes(
+  images: readonly string[],
+  nodes: readonly string[],
+  status: (message: string) => void,
+  signal: AbortSignal,
+): Promise<ImagesOnNodes> {
+  const wanted = new Map(await Promise.all(images.map(async (image) => [image, await localId(image)] as const)));
+  const before = await idsOnNodes(images, nodes);
+  const holds = (node: string, image: string) => before[image]![node] === wanted.get(image);
+  const missing = images.filter((image) => !nodes.every((node) => holds(node, image)));
   if (missing.length > 0) {
-    const targets = nodes.filter((node) => missing.some((image) => before[image]![node] !== wanted.get(image)));
+    const targets = nodes.filter((node) => !missing.every((image) => holds(node, image)));
     status(`Loading ${missing.join(", ")} into ${targets.join(", ")}`);
     await stream(missing, targets, signal);
   }
-  return { ...inputs, loaded: missing.length > 0 ? await idsOnNodes(inputs.images, nodes) : before };
+  return {
+    loaded: missing.length > 0 ? await idsOnNodes(images, nodes) : before,
+    held: Object.fromEntries(nodes.map((node) => [node, images.filter((image) => holds(node, image))])),
+  };
+}
+
+/**
+ * The arguments of `docker save` for images of Docker's own platform, where it can tell platforms apart. Its containerd
+ * image store would list every platform that an image was published for in the archive, with the content of only
+ * this one, and `ctr images import` refuses such an archive.
+ */
+export async function saveArguments(images: readonly string[]): Promise<string[]> {
+  // older ones, and newer ones with an older daemon, leave the option out
+  if (!(await run("docker", ["save", "--help"])).includes("--platform")) return ["save", ...images];
+  const platform = (await run("docker", ["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"])).trim();
+  return ["save", "--platform", platform, ...images];
 }
 
 /** The id of an image in this machine's Docker. */
@@ -115,16 +149,19 @@ async function idsOnNodes(
  * node's CRI does that with its own snapshotter when a container needs it.
  */
 async function stream(images: readonly string[], nodes: readonly string[], signal: AbortSignal): Promise<void> {
+  const saving = await saveArguments(images);
   signal.throwIfAborted(); // a cancellation that came before nobody would hear below
-  const save = spawn("docker", ["save", ...images], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  // named, since a test's process.env is not the process's own
+  const detached = { detached: true, env: process.env };
+  const save = spawn("docker", saving, { ...detached, stdio: ["ignore", "pipe", "pipe"] });
   const imports = nodes.map((node) => {
     const args = ["exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "-"];
-    const child = spawn("docker", args, { detached: true, stdio: ["pipe", "ignore", "pipe"] });
+    const child = spawn("docker", args, { ...detached, stdio: ["pipe", "ignore", "pipe"] });
     child.stdin.on("error", () => undefined); // its exit code tells
     save.stdout.pipe(child.stdin);
     return { child, command: `docker ${args.join(" ")}` };
   });
-  const children = [{ child: save, command: `docker save ${images.join(" ")}` }, ...imports];
+  const children = [{ child: save, command: `docker ${saving.join(" ")}` }, ...imports];
   const abort = () => children.forEach(({ child }) => killGroup(child.pid));
   signal.addEventListener("abort", abort, { once: true });
   try {
