@@ -1,6 +1,8 @@
 import { Command, CommanderError } from "commander";
 
-const collect = (value: string, previous: string[]) => [...previous, value];
+const SET_HELP = "try a setting, as pulumi config set would store it; may be repeated";
+
+const collect = (value: string, previous: string[] = []) => [...previous, value];
 
 /** The `cilium-modes` command; each verb's code is loaded when it runs. */
 export function program(): Command {
@@ -13,7 +15,7 @@ export function program(): Command {
     .command("plan")
     .description("what a stack would build and what must come of it; without a cluster, Pulumi or the network")
     .argument("<stacks...>", "name of a stack file Pulumi.<stack>.yaml; two with --diff")
-    .option("--set <key=value>", "try a setting, as pulumi config set would store it; may be repeated", collect, [])
+    .option("--set <key=value>", SET_HELP, collect)
     .option("--values", "Helm values as YAML, for helm -f")
     .option("--kind-config", "kind's configuration as YAML, for kind create cluster --config")
     .option("--contract", "what cilium-config, the agents and the nodes must show, as YAML")
@@ -23,6 +25,28 @@ export function program(): Command {
     .action(async (stacks: string[], options: import("./plan").PlanOptions) => {
       (await import("./plan")).plan(stacks, options);
     });
+
+  const images = command
+    .command("images")
+    .description("a stack's images through one archive, for machines without a registry");
+  images
+    .command("save")
+    .description("save every image of a stack's cluster, after pulling or building those that Docker lacks")
+    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
+    .argument("<archive>", "file to write")
+    .option("--set <key=value>", SET_HELP, collect)
+    .action(async (stack: string, archive: string, { set }: { set?: string[] }) =>
+      (await import("./images")).save(stack, archive, set),
+    );
+  images
+    .command("load")
+    .description("load an archive into Docker, and into the nodes of a stack's cluster that lack its images")
+    .argument("<archive>", "file that images save wrote")
+    .argument("[stack]", "stack whose nodes get the images, and whose settings for them are told")
+    .option("--set <key=value>", SET_HELP, collect)
+    .action(async (archive: string, stack: string | undefined, { set }: { set?: string[] }) =>
+      (await import("./images")).load(archive, stack, set),
+    );
 
   // run by the stacks' resources, with their inputs in the environment
   command.command("await-cilium", { hidden: true }).action(async () => (await import("./awaitCilium")).awaitCilium());

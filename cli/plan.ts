@@ -7,7 +7,7 @@ import { planStack, type StackPlan } from "./stackPlan";
 
 /** What `plan` was asked to print. */
 export interface PlanOptions {
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly values?: boolean;
   readonly kindConfig?: boolean;
   readonly contract?: boolean;

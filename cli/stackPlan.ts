@@ -39,7 +39,7 @@ export interface StackPlan {
 
 /** Work a stack's settings out to the end. */
 export function planStack(settings: Settings): StackPlan {
-  const { mode, tunnel, cluster, cilium, nettool } = settings;
+  const { mode, cluster, nettool } = settings;
   const { kubeProxyMode, services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
   const args = ciliumArgs(settings);
   return {
@@ -52,12 +52,7 @@ export function planStack(settings: Settings): StackPlan {
       hostRouting,
       masquerading,
       ciliumConfig: expectedCiliumConfig(args),
-      evidence: expectedEvidence({
-        mode,
-        tunnel,
-        version: cilium.version,
-        nativeRoutingCIDR: cilium.nativeRoutingCIDR,
-      }),
+      evidence: expectedEvidence(args),
     },
     images: {
       node: cluster.nodeImage,

@@ -1,0 +1,183 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parse, parseAllDocuments } from "yaml";
+import { main } from "../../cli/main";
+import { diffPlans } from "../../cli/planDiff";
+import { readStackFile } from "../../cli/stackFile";
+import { planStack } from "../../cli/stackPlan";
+import { ROUTING_MODES } from "../../modes/contract";
+
+const ROOT = resolve(__dirname, "../..");
+
+/** What a command line printed and how it ended. */
+async function cli(...argv: string[]): Promise<{ out: string; err: string; code: number }> {
+  let [out, err] = ["", ""];
+  const spies = [
+    jest.spyOn(console, "log").mockImplementation((text: string) => void (out += `${text}\n`)),
+    jest.spyOn(console, "error").mockImplementation((text: string) => void (err += `${text}\n`)),
+    jest.spyOn(process.stdout, "write").mockImplementation((text) => Boolean((out += String(text)))),
+    jest.spyOn(process.stderr, "write").mockImplementation((text) => Boolean((err += String(text)))),
+  ];
+  try {
+    await main(argv);
+    return { out, err, code: Number(process.exitCode ?? 0) };
+  } finally {
+    process.exitCode = 0;
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+describe("cilium-modes plan", () => {
+  it.each(ROUTING_MODES)("tells the stack %s in a few lines", async (mode) => {
+    const { out, err, code } = await cli("plan", mode);
+    expect([err, code]).toEqual(["", 0]);
+    const { contract } = planStack(readStackFile(mode).settings);
+    expect(out).toContain(`Stack ${mode}: mode ${mode}`);
+    expect(out).toContain(`kube-proxy ${mode === "kubeproxy" ? "iptables" : "none"}`);
+    expect(out).toContain(
+      `services by ${contract.services}, host routing ${contract.hostRouting}, masquerading ${contract.masquerading}`,
+    );
+    expect(out).toContain(`Routing: Network: Native Host: ${contract.hostRouting}`);
+  });
+
+  it("prints kind's configuration, Helm's values and the contract as YAML, one document each", async () => {
+    const { out } = await cli("plan", "ebpf", "--kind-config", "--values", "--contract");
+    const { kindConfig, values, contract } = planStack(readStackFile("ebpf").settings);
+    expect(parseAllDocuments(out).map((document) => document.toJS() as unknown)).toEqual([
+      kindConfig,
+      values,
+      contract,
+    ]);
+    expect(kindConfig).toMatchObject({ kind: "Cluster", networking: { kubeProxyMode: "none" } });
+    expect(values).toMatchObject({ kubeProxyReplacement: "true" });
+    expect(contract).toMatchObject({ ciliumConfig: { "enable-bpf-masquerade": "true" } });
+  });
+
+  it("lists every image, with the chart's digests, and Envoy where the chart starts it", async () => {
+    const lines = async (...more: string[]) => (await cli("plan", "ebpf", "--images", ...more)).out.trim().split("\n");
+    expect(await lines("--set", "cilium.version=1.19.6")).toEqual([
+      expect.stringMatching(/^kindest\/node:v1\.34\.0@sha256:[0-9a-f]{64}$/),
+      expect.stringMatching(/^quay\.io\/cilium\/cilium:v1\.19\.6@sha256:[0-9a-f]{64}$/),
+      expect.stringMatching(/^quay\.io\/cilium\/operator-generic:v1\.19\.6@sha256:[0-9a-f]{64}$/),
+      expect.stringMatching(/^quay\.io\/cilium\/cilium-envoy:v[\w.-]+@sha256:[0-9a-f]{64}$/),
+      expect.stringMatching(/^cilium-modes\/nettool:[0-9a-f]{12}$/),
+    ]);
+    expect(await lines("--set", "cilium.values.l7Proxy=false")).toHaveLength(4);
+    expect(await lines("--set", "nettool.image=tools:1")).toContain("tools:1");
+    const old = await lines("--set", "release=1.13");
+    expect(old).toEqual([
+      expect.stringMatching(/^kindest\/node:v1\.23\.4@/),
+      expect.stringMatching(/^quay\.io\/cilium\/cilium:v1\.13\.0-rc5@/),
+      expect.stringMatching(/^quay\.io\/cilium\/operator-generic:v1\.13\.0-rc5@/),
+      expect.stringContaining("nettool"),
+    ]);
+  });
+
+  it("says which tag is not known of a Cilium newer than the table", async () => {
+    const { out, err } = await cli("plan", "ebpf", "--images", "--set", "cilium.version=1.22.0");
+    expect(out).toContain("quay.io/cilium/cilium-envoy:<the chart's own tag>");
+    expect(err).toContain("The tag of envoy in the chart of Cilium 1.22.0 is not known here");
+    expect(err).toContain("is newer than 1.20, the newest Cilium whose rules are known here");
+  });
+
+  it("gives everything as JSON", async () => {
+    const { out } = await cli("plan", "replacement", "--json");
+    expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(planStack(readStackFile("replacement").settings))));
+  });
+
+  it("shows what separates two stacks, by section", async () => {
+    const { out } = await cli("plan", "--diff", "replacement", "ebpf");
+    expect(out).toMatch(/^replacement → ebpf\n/);
+    const sections = out.split("\n").filter((line) => /^\S/.test(line));
+    expect(sections.slice(1)).toEqual(["settings", "kind configuration", "Helm values", "expected evidence"]);
+    expect(out).toMatch(/^ {2}bpf\.masquerade +false → true$/m);
+    expect(out).toMatch(/^ {2}evidence\.statusJson\.routing\.intra-host-routing-mode +"Legacy" → "BPF"$/m);
+    expect((await cli("plan", "--diff", "ebpf", "ebpf")).out).toBe("Stacks ebpf and ebpf are the same\n");
+    const { out: json } = await cli("plan", "--diff", "--json", "kubeproxy", "ebpf");
+    expect(JSON.parse(json)).toContainEqual({
+      section: "kindConfig",
+      path: "networking.kubeProxyMode",
+      left: "iptables",
+      right: "none",
+    });
+  });
+
+  it("tries settings, over nested and dotted ones", async () => {
+    const { out } = await cli("plan", "ebpf", "--values", "--set", "tunnel=vxlan", "--set", "bpf.masquerade=false");
+    expect(parse(out)).toMatchObject({ routingMode: "tunnel", tunnelProtocol: "vxlan", bpf: { masquerade: false } });
+  });
+
+  it.each([
+    [["plan", "nope"], 1, /There is no .*Pulumi\.nope\.yaml; known stacks are ebpf, kubeproxy, replacement/],
+    [["plan", "ebpf", "--set", "tunel=x"], 1, /tunel: is not a setting; did you mean "tunnel"\?/],
+    [["plan", "ebpf", "--set", "tunnel"], 1, /--set tunnel: must be key=value/],
+    [["plan", "ebpf", "kubeproxy"], 1, /plan takes one stack, and got 2; --diff takes two/],
+    [["plan", "--diff", "ebpf"], 1, /--diff compares two stacks, and got 1/],
+    [["plan"], 2, /missing required argument 'stacks'/],
+    [["plna"], 2, /unknown command 'plna'[^]*Did you mean plan/],
+    [["plan", "ebpf", "--valeus"], 2, /unknown option '--valeus'[^]*Did you mean --values/],
+  ])("answers %j with the exit code %i and the way out", async (argv, code, message) => {
+    const result = await cli(...argv);
+    expect(result.code).toBe(code);
+    expect(result.err).toMatch(message);
+    expect(result.out).toBe("");
+  });
+
+  it("runs from any folder as a command of its own", () => {
+    const program = join(ROOT, "cli", "cilium-modes.mjs");
+    const out = execFileSync(process.execPath, [program, "plan", "ebpf", "--values"], {
+      cwd: tmpdir(),
+      encoding: "utf8",
+    });
+    expect(parse(out)).toEqual(planStack(readStackFile("ebpf").settings).values);
+  });
+});
+
+describe("a stack's file", () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    cpSync(join(ROOT, "Pulumi.yaml"), join(directory, "Pulumi.yaml"));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+  const write = (text: string) => writeFileSync(join(directory, "Pulumi.x.yaml"), text);
+  const read = (...overrides: string[]) => readStackFile("x", overrides, directory).settings;
+
+  it("is read as the engine reads it: with and without the project's name, nested and plain, empty", () => {
+    write(
+      "config:\n  cilium-modes:cluster:\n    workers: 1\n    podCidr: 10.0.0.0/20\n  tunnel: vxlan\n  kubernetes:context: c\n",
+    );
+    expect(read()).toMatchObject({ tunnel: "vxlan", cluster: { workers: 1, podCidr: "10.0.0.0/20" } });
+    expect(read("cluster.workers=0").cluster).toMatchObject({ workers: 0, podCidr: "10.0.0.0/20" });
+    for (const text of ["", "config:\n", "encryptionsalt: v1:x\n"]) {
+      write(text);
+      expect(read().mode).toBe("kubeproxy");
+    }
+  });
+
+  it("with secrets needs values to plan with in their place", () => {
+    write(
+      "config:\n  cilium-modes:nettool.image:\n    secure: v1:abc\n  cilium-modes:cilium:\n    values:\n      a:\n        secure: v1:abc\n",
+    );
+    expect(() => read()).toThrow(
+      /has secrets, which only Pulumi can read:\n {2}- nettool\.image: give a value to plan with, --set nettool\.image=…\n {2}- cilium:/,
+    );
+    expect(read("nettool.image=tools:1", "cilium={}").nettool.image).toBe("tools:1");
+  });
+
+  it("that is no YAML is told with its place", () => {
+    write("config:\n  a: [\n");
+    expect(() => read()).toThrow(/Pulumi\.x\.yaml is no YAML: .* at line \d+/);
+  });
+});
+
+describe("the difference of two plans", () => {
+  it("is nothing between a plan and itself, and turned round the other way about", () => {
+    const [left, right] = [planStack(readStackFile("kubeproxy").settings), planStack(readStackFile("ebpf").settings)];
+    expect(diffPlans(left, left)).toEqual([]);
+    const swapped = diffPlans(right, left).map(({ left: a, right: b, ...rest }) => ({ ...rest, left: b, right: a }));
+    expect(swapped).toEqual(diffPlans(left, right));
+  });
+});
