@@ -1,6 +1,9 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
+import { readStackFile } from "../../cli/stackFile";
+import type { Settings } from "../../settings/parse";
 import { engineMissing, missingPrograms, TestProject } from "./project";
 
 /** Prefix of the clusters that tests make; whoever cleans up finds them by it. */
@@ -20,6 +23,32 @@ function labSettings(): HelmValues {
   return JSON.parse(readFileSync(process.env["CILIUM_MODES_LAB_SETTINGS"]!, "utf8")) as HelmValues;
 }
 
+/** The settings for another Cilium than the laboratory's own, and what of it is not on this machine. */
+export function otherCilium(version: string): { settings: HelmValues; missing: string[] } {
+  if (labMissing().length > 0) return { settings: {}, missing: labMissing() };
+  const { chart, images } = labSettings()["cilium"] as {
+    chart: string;
+    images: { agent: { repository: string }; operator: { repository: string } };
+  };
+  const archive = join(dirname(chart), `cilium-${version}.tgz`);
+  const [agent, operator] = [images.agent.repository, images.operator.repository];
+  const names = [`${agent}:v${version}`, `${operator}-generic:v${version}`];
+  const absent = names.filter((name) => spawnSync("docker", ["image", "inspect", name]).status !== 0);
+  const tagged = (repository: string) => ({ repository, tag: `v${version}` });
+  return {
+    settings: {
+      cilium: {
+        version,
+        chart: archive,
+        images: { agent: tagged(agent), operator: tagged(operator), load: true },
+        // there is no Envoy in the laboratory, and old charts do not know it
+        values: { envoy: null, l7Proxy: false },
+      },
+    },
+    missing: [...(existsSync(archive) ? [] : [archive]), ...absent],
+  };
+}
+
 /** A project whose stacks can be brought up on this machine. */
 export class LabProject extends TestProject {
   /** Make a stack with these settings on top of the laboratory's; returns its cluster's name. */
@@ -31,6 +60,11 @@ export class LabProject extends TestProject {
     );
     await this.succeed("stack", "init", stack);
     return name;
+  }
+
+  /** The settings that a stack has now. */
+  settings(stack: string): Settings {
+    return readStackFile(stack, [], this.directory).settings;
   }
 
   /** Destroy every stack, whatever state it is in, and remove the project. */
@@ -53,30 +87,18 @@ export function kubectl(cluster: string, ...args: string[]): string {
   );
 }
 
-/** Effective status of every agent, as `cilium-dbg status -o json` gives it. */
-export function agentStatuses(cluster: string): AgentStatus[] {
-  const pods = kubectl(cluster, "-n", "kube-system", "get", "pods", "-l", "k8s-app=cilium", "-o", "name")
+/** Run a command in every agent of a cluster, and return what each printed. */
+export function inAgent(cluster: string, ...command: string[]): string[] {
+  const agents = ["-n", "kube-system", "get", "pods", "-l", "k8s-app=cilium", "-o", "name"];
+  return kubectl(cluster, ...agents)
     .trim()
-    .split("\n");
-  return pods.map(
-    (pod) =>
-      JSON.parse(
-        kubectl(
-          cluster,
-          "-n",
-          "kube-system",
-          "exec",
-          pod,
-          "-c",
-          "cilium-agent",
-          "--",
-          "cilium-dbg",
-          "status",
-          "-o",
-          "json",
-        ),
-      ) as AgentStatus,
-  );
+    .split("\n")
+    .map((pod) => kubectl(cluster, "-n", "kube-system", "exec", pod, "-c", "cilium-agent", "--", ...command));
+}
+
+/** Effective status of every agent, as its command gives it. */
+export function agentStatuses(cluster: string): AgentStatus[] {
+  return inAgent(cluster, "cilium-dbg", "status", "-o", "json").map((text) => JSON.parse(text) as AgentStatus);
 }
 
 export interface AgentStatus {

@@ -192,9 +192,16 @@ describe("the expected evidence", () => {
     });
   });
 
-  it("has the nodes' routes go by addresses, or all by the tunnel's device", () => {
-    expect(evidence("1.20.2", "ebpf").nodeRoutes).toBe("via the other node's address");
-    expect(evidence("1.20.2", "ebpf", "geneve").nodeRoutes).toBe("dev cilium_geneve");
+  it("has the nodes' routes go by the other node, by Cilium's own interface in a tunnel, or left to others", () => {
+    const routes = (through: (typeof TUNNELS)[number], autoDirectNodeRoutes?: boolean) => {
+      const args = { ...ARGS, version: "1.20.2", mode: "ebpf", tunnel: through, autoDirectNodeRoutes } as const;
+      const { nodeRoutes, tunnelDevice } = expectedEvidence(args);
+      return [nodeRoutes, tunnelDevice];
+    };
+    expect(routes("disabled")).toEqual(["via the other node dev eth0", "none"]);
+    expect(routes("disabled", false)).toEqual(["not Cilium's", "none"]);
+    // as seen with Cilium 1.20.2 in a tunnel
+    expect(routes("vxlan")).toEqual(["via cilium_host dev cilium_host", "cilium_vxlan"]);
   });
 
   it("covers every minor from 1.12 to 1.20", () => {
