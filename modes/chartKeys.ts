@@ -10,11 +10,25 @@ interface Run {
   readonly types: string;
 }
 
-const READ: Readonly<Record<string, string>> = table.read;
-const REFUSED: Readonly<Record<string, string>> = table.refused;
-const IMAGES: Readonly<Record<string, { agent: string; operator: string; envoy?: string }>> = table.images;
+/** The table that `scripts/chart-keys.mjs` writes. */
+export interface ChartTable {
+  /** Every chart that was read, oldest first. */
+  readonly versions: readonly string[];
+  /** Key to the runs of charts whose templates read it. */
+  readonly read: Readonly<Record<string, string>>;
+  /** Key to the runs of charts that fail when it has a value. */
+  readonly refused: Readonly<Record<string, string>>;
+  readonly images: Readonly<Record<string, ChartImages>>;
+}
 
-const index = new Map(table.versions.map((version, position) => [version, position]));
+/** References of a chart's images, with digests where the chart has them. */
+export interface ChartImages {
+  readonly agent: string;
+  readonly operator: string;
+  readonly envoy?: string;
+}
+
+const TABLE: ChartTable = table;
 
 /** What Cilium's chart of a version knows of Helm values: which it reads, and which it refuses. */
 export class ChartKeys {
@@ -22,25 +36,28 @@ export class ChartKeys {
   readonly chart: string;
   private readonly position: number;
 
-  constructor(version: string) {
+  constructor(
+    version: string,
+    private readonly table = TABLE,
+  ) {
     this.chart = nearest(table.versions, version);
-    this.position = index.get(this.chart)!;
+    this.position = table.versions.indexOf(this.chart);
   }
 
   /** A key's types where the chart reads it; undefined where it does not. */
   typesOf(key: string): string | undefined {
-    return runsOf(READ[key]).find((run) => this.isIn(run))?.types;
+    return runsOf(this.table.read[key]).find((run) => this.isIn(run))?.types;
   }
 
   /** Whether rendering fails as soon as the key has a value. */
   refuses(key: string): boolean {
-    return runsOf(REFUSED[key]).some((run) => this.isIn(run));
+    return runsOf(this.table.refused[key]).some((run) => this.isIn(run));
   }
 
   /** The keys that the chart reads below another, by their last step; at the top for "". */
   childrenOf(key: string): string[] {
     const prefix = key === "" ? "" : `${key}.`;
-    return Object.keys(READ)
+    return Object.keys(this.table.read)
       .filter((known) => known.startsWith(prefix) && !known.slice(prefix.length).includes("."))
       .filter((known) => this.typesOf(known) !== undefined)
       .map((known) => known.slice(prefix.length));
@@ -48,25 +65,28 @@ export class ChartKeys {
 
   /** The keys anywhere in the chart that end with this step. */
   endingWith(step: string): string[] {
-    return Object.keys(READ).filter((known) => known.endsWith(`.${step}`) && this.typesOf(known) !== undefined);
+    return Object.keys(this.table.read).filter(
+      (known) => known.endsWith(`.${step}`) && this.typesOf(known) !== undefined,
+    );
   }
 
   private isIn({ first, last }: Run): boolean {
-    return index.get(first)! <= this.position && (last === undefined || this.position <= index.get(last)!);
+    const { versions } = this.table;
+    return versions.indexOf(first) <= this.position && (last === undefined || this.position <= versions.indexOf(last));
   }
 }
 
 /** The charts that read a key, for a message: `1.12.0 to 1.14.19`; undefined when none does. */
 export function chartsThatRead(key: string): string | undefined {
-  const runs = runsOf(READ[key]);
+  const runs = runsOf(TABLE.read[key]);
   if (runs.length === 0) return undefined;
   const { last } = runs.at(-1)!;
   return last === undefined ? `${runs[0]!.first} and newer` : `${runs[0]!.first} to ${last}`;
 }
 
-/** The images that the chart of exactly this version names, with digests where they are known. */
-export function chartImages(version: string): { agent: string; operator: string; envoy?: string } | undefined {
-  return IMAGES[version];
+/** The images that the chart of exactly this version names. */
+export function chartImages(version: string): ChartImages | undefined {
+  return TABLE.images[version];
 }
 
 function runsOf(history: string | undefined): Run[] {

@@ -1,5 +1,6 @@
+import type { CiliumValuesArgs } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
-import { MODE_CONTRACTS, replacementWord, type RoutingMode, type Tunnel } from "./contract";
+import { MODE_CONTRACTS, replacementWord } from "./contract";
 
 /** The status has `Routing: Network … Host …` instead of `Host Routing`, and its JSON both routing modes. */
 const ROUTING_ROW: Since = ["1.16.0-pre.2"];
@@ -18,17 +19,19 @@ export interface ExpectedEvidence {
   };
   /** Frontends of Cilium's service map beside those of type ClusterIP. */
   readonly serviceMap: { readonly nodePort: "present" | "absent" };
-  /** How a node reaches the pods of another: a route to each by its address, or all by the tunnel's device. */
-  readonly nodeRoutes: "via the other node's address" | `dev cilium_${Exclude<Tunnel, "disabled">}`;
+  /** How a node reaches the pods of another: by that node's address, by Cilium's own interface, or as somebody else decides. */
+  readonly nodeRoutes: "via the other node dev eth0" | "via cilium_host dev cilium_host" | "not Cilium's";
+  /** The interface that encapsulates. */
+  readonly tunnelDevice: "cilium_vxlan" | "cilium_geneve" | "none";
 }
 
+type EvidenceArgs = Pick<
+  CiliumValuesArgs,
+  "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes"
+>;
+
 /** What a routing mode and a tunnel must look like under a version of Cilium. */
-export function expectedEvidence(args: {
-  readonly mode: RoutingMode;
-  readonly tunnel: Tunnel;
-  readonly version: string;
-  readonly nativeRoutingCIDR: string;
-}): ExpectedEvidence {
+export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
   const { mode, tunnel, version, nativeRoutingCIDR } = args;
   const { switches, kubeProxyMode, services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
   const replacement = capitalized(replacementWord(switches.kubeProxyReplacement, version));
@@ -56,8 +59,14 @@ export function expectedEvidence(args: {
     kubeProxy:
       kubeProxyMode === "none" ? { pods: "none", chains: "absent" } : { pods: "every node", chains: "present" },
     serviceMap: { nodePort: services === "cilium" ? "present" : "absent" },
-    nodeRoutes: tunnel === "disabled" ? "via the other node's address" : `dev cilium_${tunnel}`,
+    nodeRoutes: nodeRoutes(args),
+    tunnelDevice: tunnel === "disabled" ? "none" : `cilium_${tunnel}`,
   };
+}
+
+function nodeRoutes({ tunnel, autoDirectNodeRoutes }: EvidenceArgs): ExpectedEvidence["nodeRoutes"] {
+  if (tunnel !== "disabled") return "via cilium_host dev cilium_host";
+  return (autoDirectNodeRoutes ?? true) ? "via the other node dev eth0" : "not Cilium's";
 }
 
 const capitalized = (word: string) => word[0]!.toUpperCase() + word.slice(1);

@@ -1,12 +1,11 @@
-// node scripts/chart-keys.mjs <folder of Cilium's packaged charts>: write modes/chartKeys.json anew.
+// node scripts/chart-keys.mjs <folder of Cilium's packaged charts> > modes/chartKeys.json
 //
 // For every chart from 1.12 on: which Helm values its templates read, of which type they are, which it refuses, and which
 // images it names. The table is what the lint of cilium.values knows of charts; tests/charts holds it against them.
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import semver from "semver";
 import { readChart } from "./chart.mjs";
-import { ROOT } from "./project.mjs";
 
 const OLDEST = "1.12.0-0";
 
@@ -50,6 +49,4 @@ const table = {
   refused: histories(({ refused }) => refused.map((key) => [key, ""])),
   images: Object.fromEntries(charts.map(({ version, images }) => [version, images])),
 };
-const target = join(ROOT, "modes", "chartKeys.json");
-writeFileSync(target, `${JSON.stringify(table, undefined, 2)}\n`);
-console.log(`${target}: ${Object.keys(table.read).length} keys, ${Object.keys(table.refused).length} refused`);
+console.log(JSON.stringify(table, undefined, 2));
