@@ -97,9 +97,13 @@ class Lint {
     return isObject(value) && !types.includes("*") && types !== "?" ? this.object(value, key) : [];
   }
 
-  /** In Helm null takes a default away, whatever its type. */
+  /** In Helm null takes a default away, whatever its type; an object's with all that templates look for in it. */
   private typeFinding(value: HelmValue, key: string, types: string): ValueFinding | undefined {
     const letters = types.replace("*", "");
+    if (value === null && types === "o") {
+      const rule = `is an object, and null takes away what templates read in it, which may fail then; set its keys instead`;
+      return { severity: "warning", key, rule };
+    }
     if (value === null || letters === "?" || lettersOf(value).some((letter) => letters.includes(letter)))
       return undefined;
     const names = [...TYPE_NAMES].filter(([letter]) => letters.includes(letter));

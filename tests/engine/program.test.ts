@@ -110,6 +110,33 @@ describeIf(engineMissing(), "the program under the real engine", () => {
     ).toHaveLength(0);
   });
 
+  it("warns in a preview of Helm values that the chart ignores, and refuses those that it refuses, without a cluster", async () => {
+    await project.succeed("stack", "init", "values");
+    const chart = { "cilium.chart": "./tests/engine/chart", "nettool.image": "nettool:test" };
+    project.configure("values", { ...chart, "cilium.values": { monitorAggregation: "none" } });
+    expect(await project.succeed("preview", "-s", "values")).toMatch(
+      /The configuration of stack values may not do what it says:\s+- cilium\.values\.monitorAggregation: is ignored by the chart of Cilium 1\.20\.2; use bpf\.monitorAggregation/,
+    );
+    await project.succeed("config", "set", "cilium.values.tunnel", "disabled", "-s", "values");
+    const { code, output } = await project.pulumi("preview", "-s", "values");
+    expect(code).not.toBe(0);
+    expect(output).toMatch(
+      /- cilium\.values\.tunnel: is refused by the chart of Cilium 1\.20\.2; use the setting tunnel/,
+    );
+  });
+
+  it("previews the articles' Cilium with the values of its time", async () => {
+    await project.succeed("stack", "init", "article");
+    const chart = { "cilium.chart": "./tests/engine/chart", "nettool.image": "nettool:test" };
+    project.configure("article", { ...chart, release: "1.13", kubeProxyReplacement: "strict" });
+    const steps = preview("article");
+    const inputs = (name: string) => steps.find(({ urn }) => nameOf(urn) === name)!.newState!.inputs!;
+    expect(inputs("cluster-nodes")["nodeImage"]).toMatch(/^kindest\/node:v1\.23\.4@sha256:/);
+    const { values } = inputs("cilium-release") as { values: Record<string, unknown> };
+    expect(values).toMatchObject({ kubeProxyReplacement: "strict", tunnel: "disabled" });
+    expect(values).not.toHaveProperty("routingMode");
+  });
+
   it("shows a changed kubeProxyReplacement in kind's kube-proxy mode and in the resolver", async () => {
     await project.succeed("config", "set", "bpf.masquerade", "false", "-s", "ebpf");
     await project.succeed("config", "set", "kubeProxyReplacement", "false", "-s", "ebpf");

@@ -1,4 +1,4 @@
-import type { HelmValues } from "../../modes/ciliumValues";
+import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
 import { expectContract } from "../support/evidence";
 import { labMissing, LabProject, otherCilium } from "../support/lab";
 import { describeIf } from "../support/project";
@@ -44,37 +44,41 @@ describeIf(labMissing(), "a stack in a tunnel", () => {
   );
 });
 
-describe.each(["1.13.0-rc5", "1.12.4", "1.15.19"])("Cilium %s", (version) => {
+/** Each old Cilium with its clusters: the words that it begins with, and the changes in place. */
+const OLD: Readonly<Record<string, readonly (readonly [first: string, settings: HelmValues, changes: Walk])[]>> = {
+  "1.13.0-rc5": [
+    ["replacement", { kubeProxyReplacement: "strict" }, [["bpf.masquerade", "true"]]],
+    ["kubeproxy", { kubeProxyReplacement: "disabled" }, []],
+  ],
+  "1.12.4": [
+    ["ebpf", { kubeProxyReplacement: "strict", bpf: { masquerade: true } }, []],
+    // the ways beside kube-proxy are the same cluster
+    [
+      "kubeproxy",
+      { kubeProxyReplacement: "disabled" },
+      [
+        ["kubeProxyReplacement", "partial"],
+        ["kubeProxyReplacement", "probe"],
+      ],
+    ],
+  ],
+  "1.15.19": [["ebpf", { kubeProxyReplacement: "strict", bpf: { masquerade: true } }, []]],
+};
+
+describe.each(Object.entries(OLD))("Cilium %s", (version, clusters) => {
   const { settings, missing } = otherCilium(version);
   const release = version.split(".").slice(0, 2).join(".");
-  const name = (stack: string) => `v${release.replace(".", "")}-${stack}`;
+  const stackOf = (first: string) => `v${release.replace(".", "")}-${first}`;
 
   describeIf(missing, `release ${release}`, () => {
     let project: LabProject;
     beforeAll(() => (project = new LabProject()));
-    afterAll(() => project.close(name("replaced"), name("proxy")));
+    afterAll(() => project.close(...clusters.map(([first]) => stackOf(first))));
 
-    it(
-      "comes up in the mode replacement, and changes to ebpf in place",
-      () =>
-        walk(project, name("replaced"), { ...settings, ...TWO_NODES, release, kubeProxyReplacement: "strict" }, [
-          ["bpf.masquerade", "true"],
-        ]),
-      7 * MINUTES,
-    );
-
-    // where the words mean something, the ways beside kube-proxy are the same cluster
-    const beside: Walk =
-      release === "1.12"
-        ? [
-            ["kubeProxyReplacement", "partial"],
-            ["kubeProxyReplacement", "probe"],
-          ]
-        : [];
-    it(
-      `comes up in the mode kubeproxy${beside.map(([, word]) => `, and changes to ${word} in place`).join("")}`,
-      () =>
-        walk(project, name("proxy"), { ...settings, ...TWO_NODES, release, kubeProxyReplacement: "disabled" }, beside),
+    it.each(clusters)(
+      "comes up in the mode %s with %j, and changes in place by %j",
+      (first, switches, changes) =>
+        walk(project, stackOf(first), mergeValues({ ...settings, ...TWO_NODES, release }, switches), changes),
       8 * MINUTES,
     );
   });

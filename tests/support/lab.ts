@@ -41,8 +41,6 @@ export function otherCilium(version: string): { settings: HelmValues; missing: s
         version,
         chart: archive,
         images: { agent: tagged(agent), operator: tagged(operator), load: true },
-        // there is no Envoy in the laboratory, and old charts do not know it
-        values: { envoy: null, l7Proxy: false },
       },
     },
     missing: [...(existsSync(archive) ? [] : [archive]), ...absent],

@@ -49,7 +49,7 @@ describe("the lint of Helm values", () => {
       "free keys",
       { extraConfig: { "any-flag": "x" }, resources: { limits: { cpu: "1" } }, podAnnotations: { a: "b" } },
     ],
-    ["what takes a default away", { l7Proxy: null, debug: null }],
+    ["what takes a default away", { l7Proxy: null, nodeSelector: null, debug: { verbose: null } }],
     ["what the settings say too", { kubeProxyReplacement: true, routingMode: "native", cluster: { name: "c1" } }],
     [
       "types that a schema allows",
@@ -84,6 +84,10 @@ describe("the lint of Helm values", () => {
     ],
   ])("refuses what takes away %s", (_case, values, args, line) => {
     expect(lint(values, args)).toEqual([expect.stringContaining(line)]);
+  });
+
+  it("warns of null in the place of an object that templates look into", () => {
+    expect(lint({ envoy: null })).toEqual([expect.stringMatching(/^warning envoy: is an object, and null takes away/)]);
   });
 
   it("finds what is refused below a key that the chart does not read", () => {
