@@ -71,8 +71,12 @@ class Lint {
     this.chart = new ChartKeys(version);
   }
 
-  object(values: HelmValues, path: string): ValueFinding[] {
-    return Object.entries(values).flatMap(([key, value]) => this.value(value, path === "" ? key : `${path}.${key}`));
+  /** `isFree`: the chart prints the object as it is, so that its keys are the user's own. */
+  object(values: HelmValues, path: string, isFree = false): ValueFinding[] {
+    return Object.entries(values).flatMap(([step, value]) => {
+      const key = path === "" ? step : `${path}.${step}`;
+      return isFree && this.chart.typesOf(key) === undefined ? [] : this.value(value, key);
+    });
   }
 
   private value(value: HelmValue, key: string): ValueFinding[] {
@@ -94,7 +98,7 @@ class Lint {
     }
     const wrong = this.typeFinding(value, key, types);
     if (wrong !== undefined) return [wrong];
-    return isObject(value) && !types.includes("*") && types !== "?" ? this.object(value, key) : [];
+    return isObject(value) && types !== "?" ? this.object(value, key, types.includes("*")) : [];
   }
 
   /** In Helm null takes a default away, whatever its type; an object's with all that templates look for in it. */

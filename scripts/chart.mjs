@@ -74,15 +74,15 @@ function pathsOf(text) {
 /** Keys with their types: what values.yaml names and a template reads, and what a template alone reads. */
 function knownKeys(values, schema, { whole, exact }) {
   const known = new Map();
-  const below = new Set(
-    [...exact].flatMap((path) => path.split(".").map((_, end, steps) => steps.slice(0, end + 1).join("."))),
-  );
-  const isRead = (path) =>
-    below.has(path) || path.split(".").some((_, end, steps) => whole.has(steps.slice(0, end + 1).join(".")));
+  const below = new Set([...exact].flatMap((path) => [...parentsOf(path), path]));
+  const lookedInto = new Set([...exact].flatMap((path) => parentsOf(path)));
+  const isRead = (path) => below.has(path) || [...parentsOf(path), path].some((part) => whole.has(part));
   const walk = (value, at, path) => {
     if (path !== "" && !isRead(path)) return;
     const children = isObject(value) ? Object.entries(value) : [];
-    if (path !== "") known.set(path, typeOf(value, at, children.length === 0));
+    // a template that prints an object as it is prints the user's own keys too
+    const printed = !lookedInto.has(path);
+    if (path !== "") known.set(path, typeOf(value, at, children.length === 0 || printed));
     for (const [key, child] of children) walk(child, at?.properties?.[key], path === "" ? key : `${path}.${key}`);
   };
   walk(values, schema, "");
@@ -92,23 +92,27 @@ function knownKeys(values, schema, { whole, exact }) {
 
 /** A path that only templates name: its parents are objects, its own type nobody tells. */
 function addPath(known, path) {
-  const steps = path.split(".");
-  steps.slice(0, -1).forEach((_, end) => {
-    const parent = steps.slice(0, end + 1).join(".");
-    if (!known.has(parent)) known.set(parent, "o");
-  });
+  for (const parent of parentsOf(path)) if (!known.has(parent)) known.set(parent, "o");
   known.set(path, "?");
+}
+
+/** `a` and `a.b` of `a.b.c`. */
+function parentsOf(path) {
+  return path
+    .split(".")
+    .slice(0, -1)
+    .map((_, end, steps) => steps.slice(0, end + 1).join("."));
 }
 
 /** Whether a path lies in an object whose keys are the user's. */
 function underFree(known, path) {
-  return path.split(".").some((_, end, steps) => known.get(steps.slice(0, end).join("."))?.includes("*"));
+  return parentsOf(path).some((parent) => known.get(parent)?.includes("*"));
 }
 
 /** `*` marks an object whose keys are the user's own. */
-function typeOf(value, schema, isLeaf) {
+function typeOf(value, schema, isFree) {
   const declared = schema?.type === undefined ? [] : [schema.type].flat();
-  const free = isLeaf && (isObject(value) || declared.includes("object")) ? "*" : "";
+  const free = isFree && (isObject(value) || declared.includes("object")) ? "*" : "";
   if (declared.length > 0)
     return `${declared
       .map((type) => LETTERS[type])

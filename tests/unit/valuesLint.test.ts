@@ -47,7 +47,12 @@ describe("the lint of Helm values", () => {
     ],
     [
       "free keys",
-      { extraConfig: { "any-flag": "x" }, resources: { limits: { cpu: "1" } }, podAnnotations: { a: "b" } },
+      {
+        extraConfig: { "any-flag": "x" },
+        resources: { limits: { cpu: "1" } },
+        podAnnotations: { a: "b" },
+        nodeSelector: { disk: "ssd" },
+      },
     ],
     ["what takes a default away", { l7Proxy: null, nodeSelector: null, debug: { verbose: null } }],
     ["what the settings say too", { kubeProxyReplacement: true, routingMode: "native", cluster: { name: "c1" } }],
