@@ -6,7 +6,9 @@ import { withoutDigest } from "../../modes/images";
 import { CHARTS, chartsMissing } from "../support/charts";
 import { describeIf } from "../support/project";
 
-describeIf(chartsMissing(), "the table of charts", () => {
+const present = CHARTS.filter((version) => chartsMissing(version).length === 0);
+
+describeIf(present.length === 0 ? chartsMissing(...CHARTS) : [], "the table of charts", () => {
   let read: ChartTable;
   beforeAll(() => {
     const script = join(__dirname, "../../scripts/chart-keys.mjs");
@@ -17,13 +19,16 @@ describeIf(chartsMissing(), "the table of charts", () => {
     read = JSON.parse(written) as ChartTable;
   });
 
-  it.each(CHARTS)("says of %s what its templates, values and schema say", (version) => {
-    const [ours, theirs] = [new ChartKeys(version), new ChartKeys(version, read)];
-    expect([ours.chart, theirs.chart]).toEqual([version, version]);
-    const keys = [...new Set([...Object.keys(table.read), ...Object.keys(read.read)])];
-    const all = (of: ChartKeys) => Object.fromEntries(keys.map((key) => [key, [of.typesOf(key), of.refuses(key)]]));
-    expect(all(ours)).toEqual(all(theirs));
-    const names = (images: ReturnType<typeof chartImages>) => Object.values(images!).map(withoutDigest);
-    expect(names(chartImages(version))).toEqual(names(read.images[version]));
-  });
+  it.each(present.length === 0 ? CHARTS : present)(
+    "says of %s what its templates, values and schema say",
+    (version) => {
+      const [ours, theirs] = [new ChartKeys(version), new ChartKeys(version, read)];
+      expect([ours.chart, theirs.chart]).toEqual([version, version]);
+      const keys = [...new Set([...Object.keys(table.read), ...Object.keys(read.read)])];
+      const all = (of: ChartKeys) => Object.fromEntries(keys.map((key) => [key, [of.typesOf(key), of.refuses(key)]]));
+      expect(all(ours)).toEqual(all(theirs));
+      const names = (images: ReturnType<typeof chartImages>) => Object.values(images!).map(withoutDigest);
+      expect(names(chartImages(version))).toEqual(names(read.images[version]));
+    },
+  );
 });

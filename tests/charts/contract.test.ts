@@ -23,8 +23,8 @@ function expectImages(args: CiliumValuesArgs): void {
   expect(listed.sort()).toEqual(rendered);
 }
 
-describeIf(chartsMissing(), "the project's values in the real chart", () => {
-  describe.each(CHARTS)("%s", (version) => {
+describe.each(CHARTS)("of Cilium %s", (version) => {
+  describeIf(chartsMissing(version), `the project's values in the real chart ${version}`, () => {
     const modes = ALL_MODES.filter(
       (mode) => replacementProblem(MODE_CONTRACTS[mode].switches.kubeProxyReplacement, version) === undefined,
     );

@@ -26,17 +26,15 @@ export const CHARTS = [
 
 const folder = process.env["CILIUM_CHARTS"];
 
-/** What the tests on charts need and what is missing of it; empty when they can run. */
-export function chartsMissing(): string[] {
+/** What tests on these charts need and what is missing of it; empty when they can run. */
+export function chartsMissing(...versions: string[]): string[] {
   const missing = missingPrograms("helm");
   if (folder === undefined) return [...missing, "CILIUM_CHARTS, a folder of Cilium's packaged charts,"];
-  const absent = CHARTS.filter((version) => !existsSync(archiveOf(version)));
-  return absent.length === 0
-    ? missing
-    : [...missing, `${absent.map((version) => `cilium-${version}.tgz`).join(", ")} in CILIUM_CHARTS`];
+  const absent = versions.filter((version) => !existsSync(archiveOf(version)));
+  return [...missing, ...absent.map((version) => `cilium-${version}.tgz in CILIUM_CHARTS`)];
 }
 
-export function archiveOf(version: string): string {
+function archiveOf(version: string): string {
   return join(folder ?? "", `cilium-${version}.tgz`);
 }
 

@@ -30,6 +30,21 @@ const NATIVE = { "routing-mode": "native" };
  */
 export const VALUE_TABLE: readonly ValueRow[] = [
   {
+    name: "nothing",
+    values: {},
+    outcomes: {
+      ...each(OLD, { tunnel: "vxlan", "kube-proxy-replacement": "disabled", "monitor-aggregation": "medium" }),
+      ...each([...MIDDLE, ...NEW], { ...VXLAN, "kube-proxy-replacement": "false", "monitor-aggregation": "medium" }),
+    },
+    lint: {},
+  },
+  {
+    name: "ipv4NativeRoutingCIDR",
+    values: { ipv4NativeRoutingCIDR: "10.0.0.0/8" },
+    outcomes: each(ALL, { "ipv4-native-routing-cidr": "10.0.0.0/8" }),
+    lint: {},
+  },
+  {
     name: "tunnel=disabled",
     values: { tunnel: "disabled", ipv4NativeRoutingCIDR: "10.0.0.0/8" },
     outcomes: {
@@ -108,7 +123,14 @@ export const VALUE_TABLE: readonly ValueRow[] = [
     values: { kubeProxyReplacement: false },
     outcomes: {
       ...each(OLD, { "kube-proxy-replacement": "disabled" }),
-      ...each([...MIDDLE, ...NEW], { "kube-proxy-replacement": "false" }),
+      ...each(MIDDLE, {
+        "kube-proxy-replacement": "false",
+        "enable-node-port": "false",
+        "enable-external-ips": "false",
+      }),
+      ...each(["1.16.0", "1.16.19"], { "kube-proxy-replacement": "false", "enable-external-ips": "false" }),
+      ...each(["1.17.18", "1.18.12"], { "kube-proxy-replacement": "false", "enable-node-port": "false" }),
+      ...each(["1.19.6", "1.20.0"], { "kube-proxy-replacement": "false" }),
     },
     lint: each(ALL, "by the setting kubeProxyReplacement"),
   },
