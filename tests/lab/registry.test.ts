@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import {
   copyFileSync,
   createReadStream,
@@ -225,6 +225,8 @@ describeIf([...labMissing(), ...missingPrograms("docker-registry", "helm")], "im
         nettool: { image: "cmtest/nettool:archive", baseImage: lab.nettool.baseImage },
       };
       tagged.push(images.nettool.image);
+      // of a run that was ended before its end
+      spawnSync("docker", ["image", "rm", images.nettool.image]);
       const archive = join(scratch, "images.tar");
       const said: string[] = [];
       const say = (line: string) => said.push(line);
