@@ -28,7 +28,7 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       for (const url of outputs.nodePortUrls) {
         expect(await (await fetch(url)).text()).toMatch(/^PodName: nettool-\w+ \| PodIP: eth0 10\.0\.\d+\.\d+\/32$/m);
       }
-      const look = project.readme("Then look around", mode);
+      const look = project.readme("After, look around", mode);
       expect(look).toMatch(/^KubeProxyReplacement: +(True|False)\b/m);
       expect(look.match(/^PodName: nettool-\w+ \| PodIP: eth0 /gm)).toHaveLength(2);
 

@@ -52,15 +52,8 @@ const OLD: Readonly<Record<string, readonly (readonly [first: string, settings: 
   ],
   "1.12.4": [
     ["ebpf", { kubeProxyReplacement: "strict", bpf: { masquerade: true } }, []],
-    // the ways beside kube-proxy are the same cluster
-    [
-      "kubeproxy",
-      { kubeProxyReplacement: "disabled" },
-      [
-        ["kubeProxyReplacement", "partial"],
-        ["kubeProxyReplacement", "probe"],
-      ],
-    ],
+    // the way beside kube-proxy is the same cluster
+    ["kubeproxy", { kubeProxyReplacement: "disabled" }, [["kubeProxyReplacement", "probe"]]],
   ],
   "1.15.19": [["ebpf", { kubeProxyReplacement: "strict", bpf: { masquerade: true } }, []]],
 };

@@ -92,7 +92,9 @@ export class TestProject {
   /** Run the block of shell commands that follows these words in the README, for another stack than the README's. */
   readme(words: string, stack: string): string {
     const text = readFileSync(join(this.directory, "README.md"), "utf8");
-    const block = text.slice(text.indexOf(words)).match(/```sh\n(.*?)```/s)![1]!;
+    const at = text.indexOf(words);
+    if (at < 0) throw new Error(`The README does not say ${JSON.stringify(words)}`);
+    const block = text.slice(at).match(/```sh\n(.*?)```/s)![1]!;
     const script = block.replaceAll("-s ebpf", `-s ${stack}`);
     return execFileSync("bash", ["-euo", "pipefail", "-c", script], {
       cwd: this.directory,
