@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { apiErrorLine, connect } from "../datapath/cluster";
+import { apiErrorLine } from "../datapath/apiError";
+import { connect } from "../datapath/cluster";
 import { nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
 import { required } from "./environment";
 

@@ -26,6 +26,22 @@ export function program(): Command {
       (await import("./plan")).plan(stacks, options);
     });
 
+  command
+    .command("verify")
+    .description(
+      "hold a running cluster against what a stack asks for, with evidence; exit code 1 when it is not in force",
+    )
+    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
+    .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
+    .option("--set <key=value>", SET_HELP, collect)
+    .option("--only <id>", "only this check; may be repeated", collect)
+    .option("--skip <id>", "all but this check; may be repeated", collect)
+    .option("--settle-seconds <seconds>", "how long a cluster may take to settle; 0 asks once", Number, 60)
+    .option("--json", "everything as JSON")
+    .action(async (stack: string, options: import("./verify").VerifyOptions) => {
+      if (!(await (await import("./verify")).verify(stack, options))) process.exitCode = 1;
+    });
+
   const images = command
     .command("images")
     .description("a stack's images through one archive, for machines without a registry");

@@ -7,6 +7,7 @@ import {
   CustomObjectsApi,
   Exec,
   KubeConfig,
+  type V1ConfigMap,
   type V1DaemonSet,
   type V1Deployment,
   type V1Node,
@@ -30,6 +31,10 @@ export interface ClusterReader {
   deployment(namespace: string, name: string): Promise<V1Deployment>;
   /** Node name to the networks that Cilium's pool gave it. */
   ciliumPodCidrs(): Promise<Map<string, string[]>>;
+  /** Undefined where there is none. */
+  configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
+  /** A container's log. */
+  log(namespace: string, pod: string, container: string): Promise<string>;
   /** Run a command in a pod's container. */
   exec(namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult>;
 }
@@ -59,19 +64,19 @@ export function connect(kubeconfig: string): ClusterReader {
       });
       return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.ipam?.podCIDRs ?? []]));
     },
+    configMap: (namespace, name) => core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound),
+    log: (namespace, pod, container) => core.readNamespacedPodLog({ namespace, name: pod, container }),
     exec: (namespace, pod, container, command) => execIn(new Exec(config), namespace, pod, container, command),
   };
 }
 
-interface CiliumNodeList {
-  items: { metadata: { name: string }; spec: { ipam?: { podCIDRs?: string[] } } }[];
+function noneWhenNotFound(error: unknown): undefined {
+  if (error instanceof ApiException && error.code === 404) return undefined;
+  throw error;
 }
 
-/** An API server's refusal in one line; the client's own message holds the whole response. */
-export function apiErrorLine(error: Error): string {
-  if (!(error instanceof ApiException)) return error.message;
-  const body: unknown = error.body;
-  return `the API server answered ${error.code}: ${typeof body === "string" ? body.trim() : JSON.stringify(body)}`;
+interface CiliumNodeList {
+  items: { metadata: { name: string }; spec: { ipam?: { podCIDRs?: string[] } } }[];
 }
 
 async function execIn(

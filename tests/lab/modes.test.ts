@@ -18,6 +18,7 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       await project.succeed("up", "--yes", "--skip-preview", "-s", mode);
 
       expectContract(project.settings(mode));
+      expect(project.verify(mode)).toEqual({ code: 0, wrong: {} });
 
       const outputs = parseStackOutputs(mode, project.json("stack", "output", "--json", "--show-secrets", "-s", mode));
       expect(outputs).toMatchObject({ mode, clusterName: cluster });

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
 import { readStackFile } from "../../cli/stackFile";
+import type { Verification } from "../../datapath/verify";
 import type { Settings } from "../../settings/parse";
 import { engineMissing, missingPrograms, TestProject } from "./project";
 
@@ -65,6 +66,27 @@ export class LabProject extends TestProject {
     return readStackFile(stack, [], this.directory).settings;
   }
 
+  /** Verify a stack's cluster: the exit code, and each red check with all that it says. */
+  verify(stack: string, ...options: string[]): { code: number | null; wrong: Record<string, string> } {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ["cli/cilium-modes.mjs", "verify", stack, "--json", ...options],
+      { cwd: this.directory, encoding: "utf8", env: process.env },
+    );
+    if (!stdout.startsWith("{")) return { code: status, wrong: { verify: stderr } };
+    const { results } = JSON.parse(stdout) as Verification;
+    const red = results.filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive");
+    return {
+      code: status,
+      wrong: Object.fromEntries(
+        red.map(({ id, findings }) => [
+          id,
+          JSON.stringify(findings.map(({ reason, seen }) => `${seen}: ${reason}`)).replaceAll('\\"', '"'),
+        ]),
+      ),
+    };
+  }
+
   /** Destroy every stack, whatever state it is in, and remove the project. */
   async close(...stacks: string[]): Promise<void> {
     for (const stack of stacks) {
@@ -74,6 +96,11 @@ export class LabProject extends TestProject {
     }
     this.remove();
   }
+}
+
+/** Run a command in a node and return what it printed. */
+export function inNode(node: string, ...command: string[]): string {
+  return execFileSync("docker", ["exec", node, ...command], { encoding: "utf8" });
 }
 
 /** Run kubectl in a cluster's control plane and return what it printed. */

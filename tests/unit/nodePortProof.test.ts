@@ -16,6 +16,8 @@ function cluster(pods: string[], exec: (pod: string, command: readonly string[])
     daemonSet: unreachable,
     deployment: unreachable,
     ciliumPodCidrs: unreachable,
+    configMap: unreachable,
+    log: unreachable,
     pods: () =>
       Promise.resolve(
         pods.map((name) => ({ metadata: { name }, spec: { nodeName: `node-of-${name}` } }) as unknown as V1Pod),

@@ -183,6 +183,8 @@ describe("Cilium's readiness", () => {
       deployment: told("deployment", READY.operator),
       pods: told("pods", [READY.pods[0]!]),
       ciliumPodCidrs: told("podCidrs", new Map([["a", ["10.0.0.0/24"]]])),
+      configMap: () => Promise.reject(new Error("readiness reads no configuration")),
+      log: () => Promise.reject(new Error("readiness reads no log")),
       exec: () => Promise.reject(new Error("readiness runs nothing in pods")),
     });
     expect(asked).toEqual([

@@ -1,0 +1,70 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import { apiErrorLine } from "./apiError";
+import { type ClusterReader, type ExecResult } from "./cluster";
+
+/** Where Cilium runs, and how its agents are found. */
+export const CILIUM_NAMESPACE = "kube-system";
+const AGENT_SELECTOR = "k8s-app=cilium";
+const AGENT_CONTAINER = "cilium-agent";
+
+/** One agent and the node that it serves. */
+export interface Agent {
+  readonly node: string;
+  readonly pod: string;
+  readonly ready: boolean;
+  /** When its container was started; undefined while it is not. */
+  readonly startedAt?: Date | undefined;
+}
+
+/** What one agent answered; an error where it did not. */
+export interface AgentAnswer {
+  readonly node: string;
+  readonly output: string | Error;
+}
+
+/** The agents of a cluster, by node. */
+export async function listAgents(cluster: ClusterReader): Promise<Agent[]> {
+  const pods = await cluster.pods(CILIUM_NAMESPACE, AGENT_SELECTOR);
+  return pods
+    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+    .map(agentOf)
+    .sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+}
+
+/** Run a command in every agent: in its node's network, with the agent's tools. */
+export async function askAgents(cluster: ClusterReader, ...command: string[]): Promise<AgentAnswer[]> {
+  const agents = await listAgents(cluster);
+  return Promise.all(
+    agents.map(async (agent) => ({ node: agent.node, output: await askAgent(cluster, agent, command) })),
+  );
+}
+
+/** Run a command in one agent. */
+export async function askAgent(
+  cluster: ClusterReader,
+  { pod }: Agent,
+  command: readonly string[],
+): Promise<string | Error> {
+  try {
+    return textOf(await cluster.exec(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command), command);
+  } catch (error) {
+    return new Error(apiErrorLine(error as Error));
+  }
+}
+
+function textOf({ exitCode, stdout, stderr }: ExecResult, command: readonly string[]): string | Error {
+  if (exitCode === 0) return stdout;
+  return new Error(
+    `${command.join(" ")} ended with ${exitCode}: ${(stderr || stdout).trim().split("\n").at(-1) ?? ""}`,
+  );
+}
+
+function agentOf({ metadata, spec, status }: V1Pod): Agent {
+  const container = status?.containerStatuses?.find(({ name }) => name === AGENT_CONTAINER);
+  return {
+    node: spec?.nodeName ?? "",
+    pod: metadata!.name!,
+    ready: container?.ready ?? false,
+    startedAt: container?.state?.running?.startedAt,
+  };
+}

@@ -1,0 +1,87 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import { askAgents, CILIUM_NAMESPACE, type AgentAnswer } from "../agents";
+import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+
+/** Whether kube-proxy runs exactly where the mode has it. */
+export const kubeProxyCheck: Check<readonly V1Pod[]> = {
+  id: "kube-proxy",
+  question: "Does kube-proxy run on every node, or on none, as the mode has it?",
+  timeoutSeconds: 10,
+  read: (cluster) => cluster.pods(CILIUM_NAMESPACE, "k8s-app=kube-proxy"),
+  judge(pods, { evidence, nodeCount }) {
+    const running = pods.filter(({ status }) => status?.phase === "Running");
+    const seen = `${running.length} kube-proxy pods run`;
+    if (evidence.kubeProxy.pods === "none") {
+      return pods.length === 0
+        ? [pass("cluster", seen)]
+        : [
+            fail(
+              "cluster",
+              `${seen}: ${pods.map(({ metadata }) => metadata?.name).join(", ")}`,
+              "Cilium replaces kube-proxy in this mode, and both would translate services",
+              "kubectl -n kube-system delete daemonset kube-proxy, then remove its rules on every node",
+            ),
+          ];
+    }
+    const wanted = nodeCount ?? pods.length;
+    if (wanted > 0 && running.length === wanted) return [pass("cluster", seen)];
+    const remedy = "kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide";
+    return [
+      fail(
+        "cluster",
+        seen,
+        `this mode has one on every node${nodeCount === undefined ? "" : ` of ${nodeCount}`}`,
+        remedy,
+      ),
+    ];
+  },
+};
+
+/** Chains that kube-proxy alone makes. Cilium keeps chains of its own in every mode, and kubelet has KUBE-FIREWALL and its like. */
+const CHAINS = /^:(KUBE-(?:SVC|SEP|NODEPORTS|SERVICES|EXT)\S*)/gm;
+
+/** Whether the nodes have kube-proxy's rules exactly where it runs. */
+export const kubeProxyRulesCheck: Check<readonly AgentAnswer[]> = {
+  id: "kube-proxy-rules",
+  question: "Do the nodes have kube-proxy's rules, or none of them, as the mode has it?",
+  timeoutSeconds: 20,
+  // both backends of iptables: rules that one made are not seen by the other
+  read: (cluster) =>
+    askAgents(
+      cluster,
+      "sh",
+      "-c",
+      "iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat",
+    ),
+  judge(answers, { evidence, nodePort }) {
+    if (answers.length === 0) return [inconclusive("cluster", "there are no agents to ask on the nodes")];
+    return answers.map(({ node, output }): Finding => {
+      if (output instanceof Error) return inconclusive(node, output.message);
+      if (!output.includes("*nat")) return inconclusive(node, "iptables-save printed no nat table");
+      const services = [...output.matchAll(CHAINS)].map(([, chain]) => chain!);
+      const ofNodePort =
+        nodePort === undefined ? [] : output.split("\n").filter((rule) => rule.includes(`--dport ${nodePort} `));
+      const seen = `${services.length} chains of kube-proxy, ${ofNodePort.length} rules for the NodePort`;
+      if (evidence.kubeProxy.chains === "absent") {
+        return services.filter((chain) => !chain.startsWith("KUBE-SERVICES")).length + ofNodePort.length === 0
+          ? pass(node, seen)
+          : fail(
+              node,
+              `${seen}: ${[...services, ...ofNodePort].slice(0, 3).join(", ")}`,
+              "kube-proxy left them, or runs: packets may be translated before Cilium sees them",
+              "iptables-save | grep -v KUBE | iptables-restore on that node, or make it anew",
+            );
+      }
+      const complete =
+        services.some((chain) => chain.startsWith("KUBE-SVC")) && (nodePort === undefined || ofNodePort.length > 0);
+      return complete
+        ? pass(node, seen)
+        : fail(
+            node,
+            seen,
+            "kube-proxy has not written its services there",
+            "kubectl -n kube-system logs -l k8s-app=kube-proxy",
+          );
+    });
+  },
+};

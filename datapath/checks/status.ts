@@ -1,0 +1,103 @@
+import { CILIUM_NAMESPACE, askAgents, listAgents, type AgentAnswer } from "../agents";
+import type { ClusterReader } from "../cluster";
+import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+
+/** An agent's status, and what its log says of having fallen back. */
+interface StatusEvidence {
+  readonly answers: readonly AgentAnswer[];
+  /** Node to the log's lines about a fallback. */
+  readonly fallbacks: ReadonlyMap<string, readonly string[]>;
+}
+
+/** How an agent's log tells that it routes, masquerades or translates otherwise than configured. */
+const FALLBACK = /(?=.*(?:host.routing|masquerad|kube-proxy|NodePort))(?:.*(?:falling back|disabl|requires))/i;
+
+/** What the rows of the status are called, for messages. */
+const NAMES: Readonly<Record<string, string>> = {
+  "kube-proxy-replacement.mode": "KubeProxyReplacement",
+  "routing.inter-host-routing-mode": "Routing Network",
+  "routing.intra-host-routing-mode": "Routing Host",
+  "host-routing.mode": "Host Routing",
+  "masquerading.mode": "Masquerading",
+};
+
+/** Whether every agent's effective status is the mode's. */
+export const statusCheck: Check<StatusEvidence> = {
+  id: "status",
+  question: "Does every agent run in the mode that was asked for?",
+  timeoutSeconds: 20,
+  async read(cluster) {
+    const [answers, fallbacks] = await Promise.all([
+      // cilium is the name up to 1.14, and an alias after
+      askAgents(cluster, "cilium", "status", "-o", "json"),
+      readFallbacks(cluster),
+    ]);
+    return { answers, fallbacks };
+  },
+  judge({ answers, fallbacks }, { evidence: { statusJson } }) {
+    if (answers.length === 0) return [inconclusive("cluster", "there are no agents", "install Cilium")];
+    return answers.map(({ node, output }): Finding => {
+      const status = output instanceof Error ? output : parse(output);
+      if (status instanceof Error) return inconclusive(node, status.message);
+      const rows = Object.entries(statusJson).map(([path, wanted]) => ({ path, wanted, found: valueAt(status, path) }));
+      const missing = rows.filter(({ found }) => found === undefined);
+      if (missing.length > 0) {
+        const names = missing.map(({ path }) => nameOf(path)).join(", ");
+        return inconclusive(node, `the status has no ${names}`, "is this another version of Cilium than the stack's?");
+      }
+      const seen = rows.map(({ path, found }) => `${nameOf(path)} ${found}`).join(", ");
+      const wrong = rows.filter(({ wanted, found }) => found!.toLowerCase() !== wanted.toLowerCase());
+      if (wrong.length === 0) return pass(node, seen);
+      const asked = wrong.map(({ path, wanted }) => `${nameOf(path)} ${wanted}`).join(", ");
+      const words = fallbacks.get(node) ?? [];
+      const cause =
+        words.length === 0 ? "" : `; the agent's log: ${words.map((line) => JSON.stringify(line)).join(", ")}`;
+      return fail(
+        node,
+        seen,
+        `asked for ${asked}${cause}`,
+        `look at the agent's log: kubectl -n ${CILIUM_NAMESPACE} logs -c cilium-agent -l k8s-app=cilium --tail=-1 | grep -i -e fall -e disabl`,
+      );
+    });
+  },
+};
+
+async function readFallbacks(cluster: ClusterReader): Promise<Map<string, readonly string[]>> {
+  const agents = await listAgents(cluster);
+  const entries = agents.map(async ({ node, pod }) => {
+    const log = await cluster.log(CILIUM_NAMESPACE, pod, "cilium-agent").catch(() => "");
+    return [node, fallbackLines(log)] as const;
+  });
+  return new Map(await Promise.all(entries));
+}
+
+/** The messages of an agent's log by which it tells that it does otherwise than configured. */
+export function fallbackLines(log: string): string[] {
+  const messages = log.split("\n").flatMap((line) => {
+    const message = /\bmsg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
+    return message !== undefined && FALLBACK.test(message) ? [message.replaceAll('\\"', '"')] : [];
+  });
+  return [...new Set(messages)];
+}
+
+function parse(output: string): unknown {
+  try {
+    return JSON.parse(output);
+  } catch {
+    return new Error(`the status is no JSON: ${output.slice(0, 80)}`);
+  }
+}
+
+function valueAt(status: unknown, path: string): string | undefined {
+  const found = path
+    .split(".")
+    .reduce<unknown>(
+      (at, step) => (typeof at === "object" && at !== null ? (at as Record<string, unknown>)[step] : undefined),
+      status,
+    );
+  return typeof found === "string" ? found : undefined;
+}
+
+function nameOf(path: string): string {
+  return NAMES[path] ?? path;
+}

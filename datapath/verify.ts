@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { apiErrorLine } from "./apiError";
+import { type ClusterReader } from "./cluster";
+import { agentsCheck, configCheck } from "./checks/config";
+import { inconclusive, type Check, type Expectation, type Finding, type Verdict } from "./checks/check";
+import { healthCheck } from "./checks/health";
+import { kubeProxyCheck, kubeProxyRulesCheck } from "./checks/kubeProxy";
+import { routesCheck } from "./checks/routes";
+import { serviceMapCheck } from "./checks/serviceMap";
+import { statusCheck } from "./checks/status";
+import { podToPodCheck, servicesCheck } from "./checks/traffic";
+
+/** Every check, from what was asked for to what the datapath does. */
+export const CHECKS: readonly Check[] = [
+  configCheck,
+  agentsCheck,
+  statusCheck,
+  kubeProxyCheck,
+  kubeProxyRulesCheck,
+  serviceMapCheck,
+  routesCheck,
+  healthCheck,
+  podToPodCheck,
+  servicesCheck,
+] as readonly Check[];
+
+/** A check with everything that it found. */
+export interface CheckResult {
+  readonly id: string;
+  readonly question: string;
+  /** The worst of the findings. */
+  readonly verdict: Verdict;
+  readonly findings: readonly Finding[];
+  readonly seconds: number;
+}
+
+/** How a whole cluster was found. */
+export interface Verification {
+  readonly verdict: "pass" | "fail";
+  readonly results: readonly CheckResult[];
+  readonly seconds: number;
+}
+
+/** How often a check that has not passed yet is asked again. */
+const RETRY_SECONDS = 2;
+
+/**
+ * Hold a running cluster against what it must be. Checks run at the same time; one that does not pass is asked again until the
+ * deadline, since a cluster takes a while to settle.
+ * @param settleSeconds how long that may be; 0 asks once
+ * @param tell called whenever a check has its verdict
+ */
+export async function verify(
+  cluster: ClusterReader,
+  expectation: Expectation,
+  checks: readonly Check[],
+  settleSeconds: number,
+  tell: (result: CheckResult) => void = () => undefined,
+): Promise<Verification> {
+  const start = Date.now();
+  const deadline = start + settleSeconds * 1000;
+  const results = await Promise.all(
+    checks.map(async (check) => {
+      const result = await settle(check, cluster, expectation, deadline);
+      tell(result);
+      return result;
+    }),
+  );
+  // a run in which nothing was looked at has shown nothing
+  const isPass = results.some(({ verdict }) => verdict === "pass") && results.every(({ verdict }) => GOOD.has(verdict));
+  return { verdict: isPass ? "pass" : "fail", results, seconds: secondsSince(start) };
+}
+
+const GOOD: ReadonlySet<Verdict> = new Set<Verdict>(["pass", "skipped"]);
+
+/** From the best to the worst. */
+const ORDER: readonly Verdict[] = ["skipped", "pass", "inconclusive", "fail"];
+
+async function settle(
+  check: Check,
+  cluster: ClusterReader,
+  expectation: Expectation,
+  deadline: number,
+): Promise<CheckResult> {
+  const start = Date.now();
+  const { id, question } = check;
+  const skipped = check.skip?.(expectation);
+  if (skipped !== undefined) {
+    const finding: Finding = { verdict: "skipped", subject: "cluster", seen: "(not looked at)", reason: skipped };
+    return { id, question, verdict: "skipped", findings: [finding], seconds: 0 };
+  }
+  for (;;) {
+    const findings = await once(check, cluster, expectation);
+    const verdict = ORDER[Math.max(...findings.map((finding) => ORDER.indexOf(finding.verdict)))]!;
+    if (GOOD.has(verdict) || Date.now() + RETRY_SECONDS * 1000 >= deadline) {
+      return { id, question, verdict, findings, seconds: secondsSince(start) };
+    }
+    await sleep(RETRY_SECONDS * 1000);
+  }
+}
+
+/** Ask once; whatever goes wrong is no evidence, and never a pass. */
+async function once(check: Check, cluster: ClusterReader, expectation: Expectation): Promise<readonly Finding[]> {
+  const late = new AbortController();
+  const timeout = sleep(check.timeoutSeconds * 1000, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`no answer within ${check.timeoutSeconds} s`);
+  });
+  try {
+    const evidence = await Promise.race([check.read(cluster, expectation), timeout]);
+    const findings = check.judge(evidence, expectation);
+    return findings.length > 0 ? findings : [inconclusive("cluster", "nothing was there to judge")];
+  } catch (error) {
+    return [inconclusive("cluster", apiErrorLine(error as Error))];
+  } finally {
+    late.abort();
+    timeout.catch(() => undefined);
+  }
+}
+
+function secondsSince(start: number): number {
+  return Math.round((Date.now() - start) / 100) / 10;
+}
