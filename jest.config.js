@@ -7,6 +7,7 @@ module.exports = {
       { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "commonjs" } },
     ],
   },
+  setupFiles: ["<rootDir>/tests/support/seed.js"],
   // one file after another: clusters need the whole machine
   maxWorkers: 1,
   testTimeout: 60_000,

@@ -196,7 +196,7 @@ function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: S
   if (nettool.image?.includes("@") && nettool.loadImage) {
     problems.push({
       key: "nettool.image",
-      rule: "a name with a digest cannot be loaded into nodes; use a tag, or set nettool.loadImage: false",
+      rule: "has a digest, and cannot be loaded into nodes; use a tag, or set nettool.loadImage: false",
     });
   }
   return problems;

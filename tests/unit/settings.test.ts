@@ -160,7 +160,7 @@ describe("settings that contradict one another", () => {
       { "cluster.portMappings": '[{"node":"worker-3","containerPort":80,"hostPort":8080}]' },
       "cluster.portMappings.0.node: worker-3 does not exist; the cluster has 2 workers",
     ],
-    [{ "nettool.image": "nettool@sha256:00" }, "nettool.image: a name with a digest cannot be loaded into nodes"],
+    [{ "nettool.image": "nettool@sha256:00" }, "nettool.image: has a digest, and cannot be loaded into nodes"],
   ])("%j are refused with the reason", (config, line) => {
     expect(problemsOf(config)).toEqual([expect.stringContaining(line)]);
   });
