@@ -1,10 +1,12 @@
+import * as pulumi from "@pulumi/pulumi";
 import { Cilium } from "./components/cilium";
 import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
-import { NodePortProof } from "./components/nodePortProof";
+import { Verification } from "./components/verification";
 import { joinNodes, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
 import { ciliumArgs } from "./settings/ciliumArgs";
+import { stackExpectation } from "./settings/expectation";
 
 const settings = loadSettings();
 const {
@@ -38,7 +40,14 @@ const cilium = new Cilium("cilium", {
 
 const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium, clusterName });
 
-const proof = new NodePortProof("proof", { cluster, cilium, workload, nodePort: nettool.nodePort });
+const verification = new Verification("verification", {
+  cluster,
+  cilium,
+  workload,
+  clusterName,
+  expectation: stackExpectation(settings),
+  verify: settings.verify,
+});
 
 const outputs: StackExports = {
   mode,
@@ -47,7 +56,10 @@ const outputs: StackExports = {
   apiEndpoint: cluster.endpoint,
   nodes: joinNodes(cluster.nodes, cilium.nodes),
   cilium: { version, tunnel, kubeProxyReplacement, bpfMasquerade: bpf.masquerade, nativeRoutingCIDR, podCidr },
-  nodePortUrls: proof.urls,
+  verification: verification.summary,
+  nodePortUrls: pulumi
+    .all([cluster.nodes, verification.summary])
+    .apply(([nodes]) => nodes.map(({ address }) => `http://${address}:${nettool.nodePort}`)),
   workload: workload.names,
 };
 export = outputs;

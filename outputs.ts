@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { VERDICTS } from "./datapath/checks/check";
 import type { NodeFacts } from "./datapath/readiness";
 import { ALL_MODES, TUNNELS } from "./modes/contract";
 
@@ -32,7 +33,17 @@ export const StackOutputs = z.object({
     nativeRoutingCIDR: z.string(),
     podCidr: z.string(),
   }),
-  /** The test workload's NodePort on each node; each has answered. */
+  /** What proved that the mode is in force. */
+  verification: z.object({
+    /** `off`: the settings turn verification off. */
+    verdict: z.enum(["pass", "fail", "off"]),
+    /** How many checks ended how. */
+    counts: z.partialRecord(z.enum(VERDICTS), z.number()),
+    seconds: z.number(),
+    /** Each check's id to `<verdict>: <evidence>`, such as `pass: cluster: 15 keys as asked for`. */
+    checks: z.record(z.string(), z.string()),
+  }),
+  /** The test workload's NodePort on each node; there when the verification has ended. */
   nodePortUrls: z.array(z.string()),
   workload: z.object({
     namespace: z.string(),

@@ -2,6 +2,12 @@ import { Command, CommanderError } from "commander";
 
 const SET_HELP = "try a setting, as pulumi config set would store it; may be repeated";
 
+const VERIFY_EXAMPLES = `
+Examples:
+  cilium-modes verify ebpf
+  cilium-modes verify ebpf --only status --only routes --json
+  cilium-modes verify --kubeconfig ~/.kube/config --expect replacement`;
+
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
 /** The `cilium-modes` command; each verb's code is loaded when it runs. */
@@ -31,14 +37,25 @@ export function program(): Command {
     .description(
       "hold a running cluster against what a stack asks for, with evidence; exit code 1 when it is not in force",
     )
-    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
+    .argument("[stack]", "name of a stack file Pulumi.<stack>.yaml; none with --expect")
     .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
+    .option("--expect <mode>", "the mode that a cluster of somebody else must be in, instead of a stack")
+    .option(
+      "--tunnel <tunnel>",
+      "with --expect: disabled, vxlan or geneve; default: what the cluster is configured for",
+    )
     .option("--set <key=value>", SET_HELP, collect)
     .option("--only <id>", "only this check; may be repeated", collect)
     .option("--skip <id>", "all but this check; may be repeated", collect)
     .option("--settle-seconds <seconds>", "how long a cluster may take to settle; 0 asks once", Number, 60)
     .option("--json", "everything as JSON")
-    .action(async (stack: string, options: import("./verify").VerifyOptions) => {
+    .option("--junit <file>", "a JUnit report too")
+    .option(
+      "--diagnostics <folder>",
+      "where a failure's diagnostics go; default: a new one in .cilium-modes/diagnostics",
+    )
+    .addHelpText("after", VERIFY_EXAMPLES)
+    .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
       if (!(await (await import("./verify")).verify(stack, options))) process.exitCode = 1;
     });
 
@@ -66,9 +83,7 @@ export function program(): Command {
 
   // run by the stacks' resources, with their inputs in the environment
   command.command("await-cilium", { hidden: true }).action(async () => (await import("./awaitCilium")).awaitCilium());
-  command
-    .command("prove-nodeport", { hidden: true })
-    .action(async () => (await import("./proveNodePort")).proveNodePort());
+  command.command("verify-stack", { hidden: true }).action(async () => (await import("./verifyStack")).verifyStack());
   return command;
 }
 

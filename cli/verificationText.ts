@@ -1,26 +1,41 @@
+import type { Verdict } from "../datapath/checks/check";
 import type { Verification } from "../datapath/verify";
 
 /** A verification as a table, and what to do about what failed. */
 export function verificationText(name: string, { verdict, results, seconds }: Verification): string {
   const rows = results.flatMap(({ id, findings }) => findings.map((finding) => ({ id, ...finding })));
   const width = (of: (row: (typeof rows)[number]) => string) => Math.max(...rows.map((row) => of(row).length));
-  const [ids, subjects] = [width(({ id }) => id), width(({ subject }) => subject)];
+  const [idWidth, subjectWidth] = [width(({ id }) => id), width(({ subject }) => subject)];
   const lines = rows.map(
     ({ verdict: each, id, subject, seen }) =>
-      `${each.padEnd(12)}  ${id.padEnd(ids)}  ${subject.padEnd(subjects)}  ${seen}`,
+      `${each.padEnd(12)}  ${id.padEnd(idWidth)}  ${subject.padEnd(subjectWidth)}  ${seen}`,
   );
-  const bad = rows.filter(({ verdict: each }) => each === "fail" || each === "inconclusive");
-  const details = bad.flatMap(({ id, subject, reason, remedy }) => [
-    `  - ${id} on ${subject}: ${reason ?? "no reason is known"}`,
-    ...(remedy === undefined ? [] : [`    do: ${remedy}`]),
-  ]);
+  const detailsOf = (...verdicts: Verdict[]) => {
+    // what is the same on several nodes is said once
+    const subjectsOf = new Map<string, string[]>();
+    for (const { id, subject, reason, remedy, verdict: each } of rows) {
+      if (!verdicts.includes(each)) continue;
+      const key = JSON.stringify([id, reason ?? "no reason is known", remedy ?? null]);
+      subjectsOf.set(key, [...(subjectsOf.get(key) ?? []), subject]);
+    }
+    return [...subjectsOf].flatMap(([key, subjects]) => {
+      const [id, reason, remedy] = JSON.parse(key) as [string, string, string | null];
+      return [`  - ${id} on ${subjects.join(", ")}: ${reason}`, ...(remedy === null ? [] : [`    do: ${remedy}`])];
+    });
+  };
+  const [wrong, warnings, unseen] = [detailsOf("fail", "inconclusive"), detailsOf("warning"), detailsOf("skipped")];
+  const count = (wanted: Verdict, word: string) => {
+    const found = results.filter((result) => result.verdict === wanted).length;
+    return found === 0 ? "" : `, ${found} ${word}`;
+  };
   const passed = results.filter((result) => result.verdict === "pass").length;
-  const skipped = results.filter((result) => result.verdict === "skipped").length;
-  const counts = `${passed} of ${results.length} checks passed${skipped > 0 ? `, ${skipped} skipped` : ""}, ${seconds} s`;
+  const counts = `${passed} of ${results.length} checks passed${count("warning", "with warnings")}${count("skipped", "skipped")}, ${seconds} s`;
   return [
     ...lines,
     "",
-    ...(details.length > 0 ? ["What is wrong:", ...details, ""] : []),
+    ...(unseen.length > 0 ? ["What was not looked at:", ...unseen, ""] : []),
+    ...(warnings.length > 0 ? ["What is worth knowing:", ...warnings, ""] : []),
+    ...(wrong.length > 0 ? ["What is wrong:", ...wrong, ""] : []),
     `${name}: ${verdict === "pass" ? "in force" : "NOT in force"} (${counts})`,
   ].join("\n");
 }

@@ -1,50 +1,87 @@
-import { readFile } from "node:fs/promises";
-import { connect } from "../datapath/cluster";
+import { readFile, writeFile } from "node:fs/promises";
+import { connect, type ClusterReader } from "../datapath/cluster";
 import type { Expectation } from "../datapath/checks/check";
-import { CHECKS, verify as verifyCluster, type CheckResult } from "../datapath/verify";
-import { expectedCiliumConfig } from "../modes/ciliumConfig";
-import { expectedEvidence } from "../modes/evidence";
+import { foreignExpectation } from "../datapath/foreign";
+import { CHECKS } from "../datapath/verify";
+import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
+import { execInNode } from "../providers/kind/docker";
 import { readKubeconfig } from "../providers/kind/kindCli";
-import { ciliumArgs } from "../settings/ciliumArgs";
+import { stackExpectation } from "../settings/expectation";
 import { readStackFile } from "./stackFile";
+import { runVerification } from "./verification";
+import { verificationJunit } from "./verificationJunit";
 import { verificationText } from "./verificationText";
 
 export interface VerifyOptions {
   /** Default: kind's own for the stack's cluster. */
   readonly kubeconfig?: string;
+  /** A mode for a cluster that no stack describes. */
+  readonly expect?: string;
+  readonly tunnel?: string;
   readonly set?: readonly string[];
   readonly only?: readonly string[];
   readonly skip?: readonly string[];
   readonly json?: boolean;
+  readonly junit?: string;
+  readonly diagnostics?: string;
   readonly settleSeconds: number;
 }
 
-/** Hold the cluster behind a kubeconfig against a stack's contract. @returns whether everything passed */
-export async function verify(stack: string, options: VerifyOptions): Promise<boolean> {
+/** What is verified, and against what. */
+interface Subject {
+  readonly name: string;
+  readonly cluster: ClusterReader;
+  readonly expectation: Expectation;
+}
+
+/** Hold a cluster against a stack's contract, or against a mode's. @returns whether everything passed */
+export async function verify(stack: string | undefined, options: VerifyOptions): Promise<boolean> {
   const checks = chosen(options);
-  const { settings } = readStackFile(stack, options.set);
-  const args = ciliumArgs(settings);
-  const expectation: Expectation = {
-    evidence: expectedEvidence(args),
-    ciliumConfig: expectedCiliumConfig(args),
-    nodeCount: args.nodeCount,
-    nodePort: settings.nettool.nodePort,
-  };
-  const kubeconfig =
-    options.kubeconfig === undefined
-      ? await readKubeconfig(settings.cluster.name)
-      : await readFile(options.kubeconfig, "utf8");
-  const cluster = connect(kubeconfig);
-  const tell = (result: CheckResult) =>
-    console.error(`${result.verdict.padEnd(12)} ${result.id} (${result.seconds} s)`);
-  const verification = await verifyCluster(cluster, expectation, checks, options.settleSeconds, tell);
-  console.log(options.json ? JSON.stringify(verification, undefined, 2) : verificationText(stack, verification));
+  const subject = stack === undefined ? await foreignSubject(options) : await stackSubject(stack, options);
+  const { settleSeconds, diagnostics: directory } = options;
+  const request = { ...subject, checks, settleSeconds, diagnostics: directory };
+  const { verification, diagnostics } = await runVerification(request);
+  if (options.junit !== undefined) await writeFile(options.junit, verificationJunit(subject.name, verification));
+  console.log(options.json ? JSON.stringify(verification, undefined, 2) : verificationText(subject.name, verification));
+  if (diagnostics !== undefined) console.error(`Diagnostics: ${diagnostics}`);
   return verification.verdict === "pass";
+}
+
+async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: VerifyOptions): Promise<Subject> {
+  if (expect !== undefined || tunnel !== undefined) {
+    throw new Error(`Stack ${stack} says itself what to expect; leave out the stack, or --expect and --tunnel`);
+  }
+  const { settings } = readStackFile(stack, set);
+  const { name } = settings.cluster;
+  const cluster =
+    kubeconfig === undefined
+      ? connect(await readKubeconfig(name), execInNode)
+      : connect(await readFile(kubeconfig, "utf8"));
+  return { name: stack, cluster, expectation: stackExpectation(settings) };
+}
+
+async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
+  if (kubeconfig === undefined || expect === undefined) {
+    throw new Error("Name a stack, or give --kubeconfig <file> and --expect <mode> for a cluster of somebody else");
+  }
+  if (set !== undefined) throw new Error("--set changes a stack's settings, and no stack was named");
+  const mode = oneOf("--expect", expect, ALL_MODES);
+  const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
+  const cluster = connect(await readFile(kubeconfig, "utf8"));
+  return { name: mode, cluster, expectation: await foreignExpectation(cluster, mode, way) };
+}
+
+function oneOf<T extends RoutingMode | Tunnel>(option: string, value: string, known: readonly T[]): T {
+  const found = known.find((each) => each === value);
+  if (found === undefined) throw new Error(`${option} must be one of ${known.join(", ")}, got "${value}"`);
+  return found;
 }
 
 function chosen({ only, skip }: VerifyOptions) {
   const known = CHECKS.map(({ id }) => id);
   const unknown = [...(only ?? []), ...(skip ?? [])].filter((id) => !known.includes(id));
   if (unknown.length > 0) throw new Error(`There is no check ${unknown.join(", ")}; known are ${known.join(", ")}`);
-  return CHECKS.filter(({ id }) => (only === undefined || only.includes(id)) && !(skip ?? []).includes(id));
+  const checks = CHECKS.filter(({ id }) => (only === undefined || only.includes(id)) && !(skip ?? []).includes(id));
+  if (checks.length === 0) throw new Error("--only and --skip leave no check");
+  return checks;
 }

@@ -12,6 +12,7 @@ import {
   type V1Deployment,
   type V1Node,
   type V1Pod,
+  type V1Service,
   type V1Status,
 } from "@kubernetes/client-node";
 
@@ -27,20 +28,30 @@ export interface ClusterReader {
   nodes(): Promise<V1Node[]>;
   /** Pods of a namespace by label selector. */
   pods(namespace: string, labelSelector: string): Promise<V1Pod[]>;
+  /** The pods of all namespaces. */
+  allPods(): Promise<V1Pod[]>;
   daemonSet(namespace: string, name: string): Promise<V1DaemonSet>;
   deployment(namespace: string, name: string): Promise<V1Deployment>;
   /** Node name to the networks that Cilium's pool gave it. */
   ciliumPodCidrs(): Promise<Map<string, string[]>>;
   /** Undefined where there is none. */
   configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
+  service(namespace: string, name: string): Promise<V1Service | undefined>;
+  /** The events of all namespaces, a line each. */
+  events(): Promise<string>;
   /** A container's log. */
   log(namespace: string, pod: string, container: string): Promise<string>;
   /** Run a command in a pod's container. */
   exec(namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult>;
+  /** Run a command on a node and return what it printed; undefined where nodes are not to be had. */
+  readonly onNode?: NodeExec | undefined;
 }
 
-/** Read a cluster through its API server. */
-export function connect(kubeconfig: string): ClusterReader {
+/** Runs a command on a node. @throws Error when it fails */
+export type NodeExec = (node: string, command: readonly string[]) => Promise<string>;
+
+/** Read a cluster through its API server, and its nodes by `onNode`. */
+export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
   const config = new KubeConfig();
   config.loadFromString(kubeconfig);
   const core = config.makeApiClient(CoreV1Api);
@@ -49,6 +60,7 @@ export function connect(kubeconfig: string): ClusterReader {
   return {
     nodes: async () => (await core.listNode()).items,
     pods: async (namespace, labelSelector) => (await core.listNamespacedPod({ namespace, labelSelector })).items,
+    allPods: async () => (await core.listPodForAllNamespaces()).items,
     daemonSet: (namespace, name) => apps.readNamespacedDaemonSet({ namespace, name }),
     deployment: (namespace, name) => apps.readNamespacedDeployment({ namespace, name }),
     ciliumPodCidrs: async () => {
@@ -65,8 +77,18 @@ export function connect(kubeconfig: string): ClusterReader {
       return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.ipam?.podCIDRs ?? []]));
     },
     configMap: (namespace, name) => core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound),
+    service: (namespace, name) => core.readNamespacedService({ namespace, name }).catch(noneWhenNotFound),
+    events: async () =>
+      (await core.listEventForAllNamespaces()).items
+        .map(({ lastTimestamp, eventTime, involvedObject, reason, message }) => {
+          const time = (lastTimestamp ?? eventTime)?.toISOString() ?? "";
+          return `${time} ${involvedObject.kind}/${involvedObject.name} ${reason}: ${message}`;
+        })
+        .sort()
+        .join("\n"),
     log: (namespace, pod, container) => core.readNamespacedPodLog({ namespace, name: pod, container }),
     exec: (namespace, pod, container, command) => execIn(new Exec(config), namespace, pod, container, command),
+    onNode,
   };
 }
 

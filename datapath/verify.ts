@@ -2,26 +2,44 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { apiErrorLine } from "./apiError";
 import { type ClusterReader } from "./cluster";
 import { agentsCheck, configCheck } from "./checks/config";
-import { inconclusive, type Check, type Expectation, type Finding, type Verdict } from "./checks/check";
+import { inconclusive, VERDICTS, type Check, type Expectation, type Finding, type Verdict } from "./checks/check";
+import { controllersCheck, operatorCheck } from "./checks/components";
+import { dropsCheck } from "./checks/drops";
 import { healthCheck } from "./checks/health";
+import { hubbleCheck } from "./checks/hubble";
 import { kubeProxyCheck, kubeProxyRulesCheck } from "./checks/kubeProxy";
+import { masqueradingCheck } from "./checks/masquerading";
+import { packetPathCheck } from "./checks/packetPath";
+import { podNetworkCheck } from "./checks/podNetwork";
 import { routesCheck } from "./checks/routes";
-import { serviceMapCheck } from "./checks/serviceMap";
+import { hostPortsCheck, serviceMapCheck } from "./checks/serviceMap";
 import { statusCheck } from "./checks/status";
-import { podToPodCheck, servicesCheck } from "./checks/traffic";
+import { hostCheck, nodePortsCheck, podToPodCheck, servicesCheck } from "./checks/traffic";
+import { translationCheck } from "./checks/translation";
 
 /** Every check, from what was asked for to what the datapath does. */
 export const CHECKS: readonly Check[] = [
   configCheck,
   agentsCheck,
   statusCheck,
+  operatorCheck,
+  controllersCheck,
   kubeProxyCheck,
   kubeProxyRulesCheck,
   serviceMapCheck,
+  hostPortsCheck,
   routesCheck,
+  podNetworkCheck,
   healthCheck,
   podToPodCheck,
+  packetPathCheck,
   servicesCheck,
+  nodePortsCheck,
+  hostCheck,
+  translationCheck,
+  masqueradingCheck,
+  dropsCheck,
+  hubbleCheck,
 ] as readonly Check[];
 
 /** A check with everything that it found. */
@@ -39,6 +57,30 @@ export interface Verification {
   readonly verdict: "pass" | "fail";
   readonly results: readonly CheckResult[];
   readonly seconds: number;
+}
+
+/** A verification as a stack's output has it: a line of evidence for each check. */
+export interface VerificationSummary {
+  /** `off`: nothing was looked at. */
+  readonly verdict: "pass" | "fail" | "off";
+  /** How many checks ended how. */
+  readonly counts: Readonly<Partial<Record<Verdict, number>>>;
+  readonly seconds: number;
+  /** Each check's id to `<verdict>: <evidence>`; the worst finding's where there are several. */
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+/** A verification without its details. */
+export function summaryOf({ verdict, results, seconds }: Verification): VerificationSummary {
+  const counts: Partial<Record<Verdict, number>> = {};
+  for (const result of results) counts[result.verdict] = (counts[result.verdict] ?? 0) + 1;
+  const checks = results.map(({ id, verdict: own, findings }) => {
+    // the worst finding is the one that counts
+    const { subject, seen, reason } = findings.find((finding) => finding.verdict === own)!;
+    const more = own === "pass" && findings.length > 1 ? ` (and ${findings.length - 1} more)` : "";
+    return [id, `${own}: ${subject}: ${seen}${more}${own === "pass" ? "" : `: ${reason ?? ""}`}`] as const;
+  });
+  return { verdict, counts, seconds, checks: Object.fromEntries(checks) };
 }
 
 /** How often a check that has not passed yet is asked again. */
@@ -71,10 +113,11 @@ export async function verify(
   return { verdict: isPass ? "pass" : "fail", results, seconds: secondsSince(start) };
 }
 
-const GOOD: ReadonlySet<Verdict> = new Set<Verdict>(["pass", "skipped"]);
+/** What is no proof against the mode. */
+const GOOD: ReadonlySet<Verdict> = new Set<Verdict>(["pass", "skipped", "warning"]);
 
-/** From the best to the worst. */
-const ORDER: readonly Verdict[] = ["skipped", "pass", "inconclusive", "fail"];
+/** How long something that only deserves a warning may settle. */
+const WARNING_SECONDS = 6;
 
 async function settle(
   check: Check,
@@ -91,8 +134,9 @@ async function settle(
   }
   for (;;) {
     const findings = await once(check, cluster, expectation);
-    const verdict = ORDER[Math.max(...findings.map((finding) => ORDER.indexOf(finding.verdict)))]!;
-    if (GOOD.has(verdict) || Date.now() + RETRY_SECONDS * 1000 >= deadline) {
+    const verdict = VERDICTS[Math.max(...findings.map((finding) => VERDICTS.indexOf(finding.verdict)))]!;
+    const until = GOOD.has(verdict) ? Math.min(deadline, start + WARNING_SECONDS * 1000) : deadline;
+    if (verdict === "pass" || verdict === "skipped" || Date.now() + RETRY_SECONDS * 1000 >= until) {
       return { id, question, verdict, findings, seconds: secondsSince(start) };
     }
     await sleep(RETRY_SECONDS * 1000);

@@ -1,6 +1,6 @@
 import { ciliumValues, NODE_POD_CIDR_MASK, ROUTING_MODE, type CiliumValuesArgs, type HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
-import { MODE_CONTRACTS, replacementWord } from "./contract";
+import { MODE_CONTRACTS, replacementWord, TUNNELS, type Tunnel } from "./contract";
 
 /** In native routing `tunnel-protocol` is left out from 1.14.2 on, and stands there again, without effect, from 1.17 on. */
 const NO_IDLE_PROTOCOL: Since = ["1.14.2", "1.15.0-pre.0"];
@@ -11,20 +11,14 @@ export type CiliumConfig = Readonly<Record<string, string | null>>;
 
 /** What `cilium-config` must hold for the mode to be in force: the part of it that this project answers for. */
 export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
-  const { switches } = MODE_CONTRACTS[args.mode];
   const native = args.tunnel === "disabled";
   // what the mode leaves open follows the values
   const { bpf, debug } = ciliumValues(args) as { bpf: HelmValues; debug: HelmValues };
   return {
     "cluster-name": args.clusterName,
-    ...tunnelKeys(args),
+    ...modeConfig(args),
     "ipv4-native-routing-cidr": native ? args.nativeRoutingCIDR : null,
     "auto-direct-node-routes": String(args.autoDirectNodeRoutes ?? native),
-    "kube-proxy-replacement": replacementWord(switches.kubeProxyReplacement, args.version),
-    "enable-bpf-masquerade": String(switches.bpfMasquerade),
-    "enable-ipv4-masquerade": "true",
-    // left to the agent, which takes BPF exactly where the mode allows it
-    "enable-host-legacy-routing": null,
     ipam: "cluster-pool",
     "cluster-pool-ipv4-cidr": args.podCidr,
     "cluster-pool-ipv4-mask-size": String(NODE_POD_CIDR_MASK),
@@ -33,7 +27,28 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
   };
 }
 
-function tunnelKeys({ tunnel, version }: CiliumValuesArgs): CiliumConfig {
+/** The keys by which any cluster is in a mode, whatever else it is configured for. */
+export function modeConfig(args: Pick<CiliumValuesArgs, "mode" | "tunnel" | "version">): CiliumConfig {
+  const { switches } = MODE_CONTRACTS[args.mode];
+  return {
+    ...tunnelKeys(args),
+    "kube-proxy-replacement": replacementWord(switches.kubeProxyReplacement, args.version),
+    "enable-bpf-masquerade": String(switches.bpfMasquerade),
+    "enable-ipv4-masquerade": "true",
+    // left to the agent, which takes BPF exactly where the mode allows it
+    "enable-host-legacy-routing": null,
+  };
+}
+
+/** The tunnel that a `cilium-config` of any version configures. */
+export function tunnelOf(data: Readonly<Record<string, string>>): Tunnel {
+  const old = TUNNELS.find((tunnel) => tunnel === data["tunnel"]);
+  if (old !== undefined) return old;
+  if (data["routing-mode"] === "native") return "disabled";
+  return TUNNELS.find((tunnel) => tunnel === data["tunnel-protocol"]) ?? "vxlan";
+}
+
+function tunnelKeys({ tunnel, version }: Pick<CiliumValuesArgs, "tunnel" | "version">): CiliumConfig {
   if (!has(ROUTING_MODE, version)) return { tunnel, "routing-mode": null, "tunnel-protocol": null };
   if (tunnel !== "disabled") return { tunnel: null, "routing-mode": "tunnel", "tunnel-protocol": tunnel };
   const idle = !has(NO_IDLE_PROTOCOL, version) || has(IDLE_PROTOCOL_AGAIN, version);

@@ -11,6 +11,14 @@ export interface ExpectedEvidence {
   readonly statusJson: Readonly<Record<string, string>>;
   /** Rows of `cilium-dbg status` (`cilium` up to 1.14), as regular expressions, in every agent. */
   readonly statusRows: readonly string[];
+  /** The network that BPF masquerading leaves alone, in every agent's status; undefined where the agent chooses it. */
+  readonly masqueradingCidr?: string | undefined;
+  /** The device that Cilium answers for NodePorts on; undefined where it does not. */
+  readonly nodePortDevice?: "eth0" | undefined;
+  /** Who masquerades pods on their way out of the cluster. */
+  readonly masquerading: "BPF" | "iptables";
+  /** What pods' packets pass between the pod and its node's device: the host's stack with its iptables, or BPF alone. */
+  readonly forwarding: "host" | "BPF" | "not promised";
   readonly kubeProxy: {
     /** A kube-proxy pod on every node. */
     readonly pods: "every node" | "none";
@@ -20,7 +28,8 @@ export interface ExpectedEvidence {
   /** Frontends of Cilium's service map beside those of type ClusterIP. */
   readonly serviceMap: { readonly nodePort: "present" | "absent" };
   /** How a node reaches the pods of another: by that node's address, by Cilium's own interface, or as somebody else decides. */
-  readonly nodeRoutes: "via the other node dev eth0" | "via cilium_host dev cilium_host" | "not Cilium's";
+  readonly nodeRoutes:
+    "via the other node dev eth0" | "via the other node" | "via cilium_host dev cilium_host" | "not Cilium's";
   /** The interface that encapsulates. */
   readonly tunnelDevice: "cilium_vxlan" | "cilium_geneve" | "none";
 }
@@ -56,6 +65,10 @@ export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
       routingRow ? `^Routing: +Network: ${networkRow} +Host: ${hostRouting}` : `^Host Routing: +${hostRouting}`,
       `^Masquerading: +${masqueradingRow}`,
     ],
+    masqueradingCidr: masquerading === "BPF" && tunnel === "disabled" ? nativeRoutingCIDR : undefined,
+    nodePortDevice: services === "cilium" ? "eth0" : undefined,
+    masquerading,
+    forwarding: tunnel === "disabled" ? FORWARDING[hostRouting] : "not promised",
     kubeProxy:
       kubeProxyMode === "none" ? { pods: "none", chains: "absent" } : { pods: "every node", chains: "present" },
     serviceMap: { nodePort: services === "cilium" ? "present" : "absent" },
@@ -63,6 +76,8 @@ export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
     tunnelDevice: tunnel === "disabled" ? "none" : `cilium_${tunnel}`,
   };
 }
+
+const FORWARDING = { BPF: "BPF", Legacy: "host" } as const;
 
 function nodeRoutes({ tunnel, autoDirectNodeRoutes }: EvidenceArgs): ExpectedEvidence["nodeRoutes"] {
   if (tunnel !== "disabled") return "via cilium_host dev cilium_host";

@@ -57,6 +57,8 @@ const image = z
   })
   .prefault({});
 
+const VERIFY = ["strict", "warn", "off"] as const;
+
 const portMapping = z.strictObject({
   /** Node that gets the mapping: `control-plane` (default), or `worker-1` and so on. */
   node: text
@@ -110,6 +112,17 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         masquerade: flag().default(false),
       })
       .prefault({}),
+    /**
+     * What happens when the mode asked for is not the mode in force: `strict` fails the run, `warn` tells it,
+     * `off` looks at nothing.
+     */
+    verify: z
+      .preprocess(
+        // YAML's older readers take off for false
+        (word) => (word === "false" || word === false ? "off" : word),
+        z.enum(VERIFY, { error: `must be one of ${VERIFY.join(", ")}` }),
+      )
+      .default("strict"),
     cluster: z
       .strictObject({
         /** Also Cilium's name of the cluster, and the prefix of its nodes' names. */

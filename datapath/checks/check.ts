@@ -2,8 +2,12 @@ import type { CiliumConfig } from "../../modes/ciliumConfig";
 import type { ExpectedEvidence } from "../../modes/evidence";
 import type { ClusterReader } from "../cluster";
 
-/** How a check ended. `inconclusive`: there was no evidence to judge by, which counts as a failure. */
-export type Verdict = "pass" | "fail" | "inconclusive" | "skipped";
+/**
+ * How a check ended, from the best to the worst. `warning`: worth knowing, but no proof against the mode;
+ * `inconclusive`: there was no evidence to judge by, which counts as a failure.
+ */
+export const VERDICTS = ["skipped", "pass", "warning", "inconclusive", "fail"] as const;
+export type Verdict = (typeof VERDICTS)[number];
 
 /** What one check found about one node, or about the whole cluster. */
 export interface Finding {
@@ -22,7 +26,7 @@ export interface Finding {
 export interface Expectation {
   readonly evidence: ExpectedEvidence;
   readonly ciliumConfig: CiliumConfig;
-  /** How many nodes the cluster has; undefined where nobody has said. */
+  /** How many nodes the cluster must have; undefined where nobody has said. */
   readonly nodeCount?: number | undefined;
   /** NodePort of the workload's service; undefined in a cluster without the workload. */
   readonly nodePort?: number | undefined;
@@ -49,6 +53,21 @@ export const fail = (subject: string, seen: string, reason: string, remedy: stri
   seen,
   reason,
   remedy,
+});
+
+export const warning = (subject: string, seen: string, reason: string, remedy?: string): Finding => ({
+  verdict: "warning",
+  subject,
+  seen,
+  reason,
+  remedy,
+});
+
+export const skipped = (subject: string, reason: string): Finding => ({
+  verdict: "skipped",
+  subject,
+  seen: "(not looked at)",
+  reason,
 });
 
 export const inconclusive = (subject: string, reason: string, remedy?: string): Finding => ({

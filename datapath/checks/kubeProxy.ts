@@ -40,41 +40,64 @@ export const kubeProxyCheck: Check<readonly V1Pod[]> = {
 /** Chains that kube-proxy alone makes. Cilium keeps chains of its own in every mode, and kubelet has KUBE-FIREWALL and its like. */
 const CHAINS = /^:(KUBE-(?:SVC|SEP|NODEPORTS|SERVICES|EXT)\S*)/gm;
 
+/** The tables that kube-proxy has in its mode nftables. */
+const TABLES = /^table (?:ip|ip6|inet) kube-proxy\b/gm;
+
+interface RulesEvidence {
+  /** The nat tables of both backends of iptables: rules that one made are not seen by the other. */
+  readonly iptables: readonly AgentAnswer[];
+  /** The nodes' nftables tables; empty where nodes are not to be had, whose agents have no `nft`. */
+  readonly nftables: readonly AgentAnswer[];
+}
+
 /** Whether the nodes have kube-proxy's rules exactly where it runs. */
-export const kubeProxyRulesCheck: Check<readonly AgentAnswer[]> = {
+export const kubeProxyRulesCheck: Check<RulesEvidence> = {
   id: "kube-proxy-rules",
   question: "Do the nodes have kube-proxy's rules, or none of them, as the mode has it?",
   timeoutSeconds: 20,
-  // both backends of iptables: rules that one made are not seen by the other
-  read: (cluster) =>
-    askAgents(
+  async read(cluster) {
+    const iptables = await askAgents(
       cluster,
       "sh",
       "-c",
       "iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat",
-    ),
-  judge(answers, { evidence, nodePort }) {
-    if (answers.length === 0) return [inconclusive("cluster", "there are no agents to ask on the nodes")];
-    return answers.map(({ node, output }): Finding => {
+    );
+    const { onNode } = cluster;
+    const nftables =
+      onNode === undefined
+        ? []
+        : iptables.map(async ({ node }) => ({
+            node,
+            output: await onNode(node, ["nft", "list", "tables"]).catch((error: Error) => error),
+          }));
+    return { iptables, nftables: await Promise.all(nftables) };
+  },
+  judge({ iptables, nftables }, { evidence, nodePort }) {
+    if (iptables.length === 0) return [inconclusive("cluster", "there are no agents to ask on the nodes")];
+    return iptables.map(({ node, output }): Finding => {
+      const tables = nftables.find((answer) => answer.node === node)?.output ?? "";
       if (output instanceof Error) return inconclusive(node, output.message);
+      if (tables instanceof Error) return inconclusive(node, tables.message);
       if (!output.includes("*nat")) return inconclusive(node, "iptables-save printed no nat table");
       const services = [...output.matchAll(CHAINS)].map(([, chain]) => chain!);
+      const ofNftables = tables.match(TABLES) ?? [];
       const ofNodePort =
         nodePort === undefined ? [] : output.split("\n").filter((rule) => rule.includes(`--dport ${nodePort} `));
-      const seen = `${services.length} chains of kube-proxy, ${ofNodePort.length} rules for the NodePort`;
+      const seen = `${services.length} chains of kube-proxy, ${ofNodePort.length} rules for the NodePort${ofNftables.length > 0 ? `, ${ofNftables.join(", ")}` : ""}`;
       if (evidence.kubeProxy.chains === "absent") {
-        return services.filter((chain) => !chain.startsWith("KUBE-SERVICES")).length + ofNodePort.length === 0
+        const left = [...services.filter((chain) => !chain.startsWith("KUBE-SERVICES")), ...ofNodePort, ...ofNftables];
+        return left.length === 0
           ? pass(node, seen)
           : fail(
               node,
-              `${seen}: ${[...services, ...ofNodePort].slice(0, 3).join(", ")}`,
+              `${seen}: ${left.slice(0, 3).join(", ")}`,
               "kube-proxy left them, or runs: packets may be translated before Cilium sees them",
-              "iptables-save | grep -v KUBE | iptables-restore on that node, or make it anew",
+              "kube-proxy --cleanup on that node, or make the node anew",
             );
       }
       const complete =
         services.some((chain) => chain.startsWith("KUBE-SVC")) && (nodePort === undefined || ofNodePort.length > 0);
-      return complete
+      return complete || ofNftables.length > 0
         ? pass(node, seen)
         : fail(
             node,

@@ -75,6 +75,10 @@ const WAYS = {
     way: new RegExp(`via ${literal(address)} dev eth0\\b`),
     shown: `via ${address} dev eth0`,
   }),
+  "via the other node": (address: string) => ({
+    way: new RegExp(`via ${literal(address)}\\b`),
+    shown: `via ${address}`,
+  }),
   "via cilium_host dev cilium_host": () => ({ way: /dev cilium_host\b/, shown: "dev cilium_host" }),
   "not Cilium's": () => ({ way: /./, shown: "by any way" }),
 } as const;

@@ -1,5 +1,6 @@
 import { askAgents, type AgentAnswer } from "../agents";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import type { V1Pod } from "@kubernetes/client-node";
+import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 
 /** One frontend of Cilium's service map. */
 export interface ServiceEntry {
@@ -65,3 +66,44 @@ export const serviceMapCheck: Check<readonly AgentAnswer[]> = {
     });
   },
 };
+
+interface HostPortEvidence {
+  /** Pods whose containers ask for a port of their node. */
+  readonly pods: readonly V1Pod[];
+  readonly answers: readonly AgentAnswer[];
+}
+
+/** Whether Cilium's service map holds every HostPort, where Cilium answers for them. */
+export const hostPortsCheck: Check<HostPortEvidence> = {
+  id: "host-ports",
+  question: "Does Cilium's service map hold the HostPorts of every node's pods?",
+  timeoutSeconds: 20,
+  skip: ({ evidence }) =>
+    evidence.serviceMap.nodePort === "absent" ? "HostPorts are the CNI plugin portmap's in this mode" : undefined,
+  async read(cluster) {
+    const [pods, answers] = await Promise.all([cluster.allPods(), askAgents(cluster, "cilium", "service", "list")]);
+    return { pods: pods.filter(({ spec, status }) => !spec?.hostNetwork && status?.phase === "Running"), answers };
+  },
+  judge({ pods, answers }) {
+    const wanted = pods.flatMap((pod) =>
+      hostPortsOf(pod).map((port) => ({ pod: pod.metadata!.name!, node: pod.spec!.nodeName, port })),
+    );
+    if (answers.length === 0) return [inconclusive("cluster", "there are no agents")];
+    if (wanted.length === 0) return [skipped("cluster", "no pod asks for a HostPort")];
+    return answers.flatMap(({ node, output }): Finding[] => {
+      const own = wanted.filter((each) => each.node === node);
+      if (own.length === 0) return [];
+      if (output instanceof Error) return [inconclusive(node, output.message)];
+      const held = parseServiceList(output).filter(({ type }) => type === "HostPort");
+      const missing = own.filter(({ port }) => !held.some(({ frontend }) => frontend.endsWith(`:${port}`)));
+      const seen = `${own.length - missing.length} of ${own.length} HostPorts`;
+      if (missing.length === 0) return [pass(node, seen)];
+      const names = missing.map(({ pod, port }) => `${port} of ${pod}`).join(", ");
+      return [fail(node, seen, `the map lacks ${names}`, "restart the node's agent; see the check service-map")];
+    });
+  },
+};
+
+function hostPortsOf({ spec }: V1Pod): number[] {
+  return (spec?.containers ?? []).flatMap(({ ports }) => (ports ?? []).flatMap(({ hostPort }) => hostPort ?? []));
+}

@@ -12,6 +12,11 @@ interface StatusEvidence {
 /** How an agent's log tells that it routes, masquerades or translates otherwise than configured. */
 const FALLBACK = /(?=.*(?:host.routing|masquerad|kube-proxy|NodePort))(?:.*(?:falling back|disabl|requires))/i;
 
+const DEVICES = "kube-proxy-replacement.deviceList";
+const EXCLUSION = "masquerading.snat-exclusion-cidr-v4";
+/** Its name before there were two. */
+const EXCLUSION_OLD = "masquerading.snat-exclusion-cidr";
+
 /** What the rows of the status are called, for messages. */
 const NAMES: Readonly<Record<string, string>> = {
   "kube-proxy-replacement.mode": "KubeProxyReplacement",
@@ -19,6 +24,8 @@ const NAMES: Readonly<Record<string, string>> = {
   "routing.intra-host-routing-mode": "Routing Host",
   "host-routing.mode": "Host Routing",
   "masquerading.mode": "Masquerading",
+  [EXCLUSION]: "not masquerading",
+  [DEVICES]: "on device",
 };
 
 /** Whether every agent's effective status is the mode's. */
@@ -34,12 +41,26 @@ export const statusCheck: Check<StatusEvidence> = {
     ]);
     return { answers, fallbacks };
   },
-  judge({ answers, fallbacks }, { evidence: { statusJson } }) {
+  judge({ answers, fallbacks }, { evidence: { statusJson, masqueradingCidr, nodePortDevice } }) {
     if (answers.length === 0) return [inconclusive("cluster", "there are no agents", "install Cilium")];
     return answers.map(({ node, output }): Finding => {
       const status = output instanceof Error ? output : parse(output);
       if (status instanceof Error) return inconclusive(node, status.message);
-      const rows = Object.entries(statusJson).map(([path, wanted]) => ({ path, wanted, found: valueAt(status, path) }));
+      const rows: { path: string; wanted: string; found: string | undefined }[] = [
+        ...Object.entries(statusJson).map(([path, wanted]) => ({ path, wanted, found: textAt(status, path) })),
+        ...(masqueradingCidr === undefined
+          ? []
+          : [
+              {
+                path: EXCLUSION,
+                wanted: masqueradingCidr,
+                found: textAt(status, EXCLUSION) ?? textAt(status, EXCLUSION_OLD),
+              },
+            ]),
+        ...(nodePortDevice === undefined
+          ? []
+          : [{ path: DEVICES, wanted: nodePortDevice, found: devicesOf(status, nodePortDevice) }]),
+      ];
       const missing = rows.filter(({ found }) => found === undefined);
       if (missing.length > 0) {
         const names = missing.map(({ path }) => nameOf(path)).join(", ");
@@ -88,14 +109,26 @@ function parse(output: string): unknown {
   }
 }
 
-function valueAt(status: unknown, path: string): string | undefined {
-  const found = path
+function valueAt(status: unknown, path: string): unknown {
+  return path
     .split(".")
     .reduce<unknown>(
       (at, step) => (typeof at === "object" && at !== null ? (at as Record<string, unknown>)[step] : undefined),
       status,
     );
-  return typeof found === "string" ? found : undefined;
+}
+
+function textAt(status: unknown, path: string): string | undefined {
+  const found = valueAt(status, path);
+  return typeof found === "string" && found !== "" ? found : undefined;
+}
+
+/** The wanted device where Cilium's services have it among others, else all that they have. */
+function devicesOf(status: unknown, wanted: string): string | undefined {
+  const found = valueAt(status, DEVICES);
+  if (!Array.isArray(found)) return undefined;
+  const names = (found as { name?: string }[]).map(({ name }) => name ?? "");
+  return names.includes(wanted) ? wanted : names.join(" ") || "none";
 }
 
 function nameOf(path: string): string {

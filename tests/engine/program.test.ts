@@ -58,7 +58,7 @@ describeIf(engineMissing(), "the program under the real engine", () => {
       "nettool-node-images",
       "nettool-server",
       "nettool-service",
-      "proof-answers",
+      "verification-checks",
     ]);
     for (const { urn, newState } of inCluster)
       expect([nameOf(urn), nameOf(newState!.deletedWith ?? "")]).toEqual([nameOf(urn), "cluster-nodes"]);
@@ -79,7 +79,7 @@ describeIf(engineMissing(), "the program under the real engine", () => {
       "cluster-kubernetes": "cluster",
       "cilium-release": "cilium",
       "nettool-server": "nettool",
-      "proof-answers": "proof",
+      "verification-checks": "verification",
     });
   });
 

@@ -51,6 +51,7 @@ export function expectContract(settings: Settings): void {
 const ROUTES = {
   "via the other node dev eth0": /^10\.0\.\d+\.0\/24 via 172\.\d+\.\d+\.\d+ dev eth0/,
   "via cilium_host dev cilium_host": /^10\.0\.\d+\.0\/24 via 10\.0\.\d+\.\d+ dev cilium_host .*mtu 14\d\d/,
+  "via the other node": /^10\.0\.\d+\.0\/24 via 172\./,
   "not Cilium's": /^10\.0\.\d+\.0\/24 via 172\./,
 } as const;
 

@@ -23,6 +23,12 @@ const OUTPUTS: StackOutputs = {
     nativeRoutingCIDR: "10.0.0.0/8",
     podCidr: "10.0.0.0/16",
   },
+  verification: {
+    verdict: "pass",
+    counts: { pass: 1 },
+    seconds: 4.2,
+    checks: { config: "pass: cluster: 12 keys as asked for" },
+  },
   nodePortUrls: ["http://172.18.0.2:32000"],
   workload: { namespace: "default", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
 };

@@ -15,6 +15,8 @@ const READY = {
   nodes: NODES.map(({ name }, index) => ({ name, podCidrs: [`10.0.${index}.0/24`], agentPod: `cilium-${index}` })),
 };
 
+const SUMMARY = { verdict: "pass", counts: { pass: 1 }, seconds: 4, checks: { config: "pass: cluster: as asked for" } };
+
 /** What the resources' providers would answer. */
 function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
   if (type === "kind:index:Cluster")
@@ -27,7 +29,7 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
     };
   if (type === "kubernetes:helm.sh/v3:Release") return { ...inputs, status: { revision: 1 } };
   if (type === "command:local:Command")
-    return { ...inputs, stdout: name === "cilium-ready" ? JSON.stringify(READY) : "", stderr: "" };
+    return { ...inputs, stdout: JSON.stringify(name === "cilium-ready" ? READY : SUMMARY), stderr: "" };
   return inputs as Record<string, unknown>;
 }
 
@@ -76,9 +78,9 @@ describe("the program", () => {
       "cilium-modes:index:Cilium cilium",
       "cilium-modes:index:KindCluster cluster",
       "cilium-modes:index:NettoolWorkload nettool",
-      "cilium-modes:index:NodePortProof proof",
+      "cilium-modes:index:Verification verification",
       "command:local:Command cilium-ready",
-      "command:local:Command proof-answers",
+      "command:local:Command verification-checks",
       "docker:index/image:Image nettool-image",
       "kind:index:Cluster cluster-nodes",
       "kind:index:NodeImages nettool-node-images",
@@ -138,6 +140,7 @@ describe("the program", () => {
         nativeRoutingCIDR: "10.0.0.0/8",
         podCidr: "10.0.0.0/16",
       },
+      verification: SUMMARY,
       nodePortUrls: ["http://172.18.0.2:31000", "http://172.18.0.3:31000"],
       workload: { namespace: "default", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
     });
@@ -226,15 +229,28 @@ describe("the program", () => {
       CILIUM_MODES_TIMEOUT_SECONDS: "600",
       CILIUM_MODES_CAUSE: "cluster-nodes-id revision 1",
     });
-    const proof = commandOf("proof-answers");
-    expect([proof.create, proof.update]).toEqual(Array(2).fill("node cli/cilium-modes.mjs prove-nodeport"));
-    const { CILIUM_MODES_TARGETS: targets, ...rest } = proof.environment;
-    expect(JSON.parse(targets!)).toEqual(NODES.map((node) => ({ ...node, url: `http://${node.address}:32000` })));
+    const verification = commandOf("verification-checks");
+    expect([verification.create, verification.update]).toEqual(Array(2).fill("node cli/cilium-modes.mjs verify-stack"));
+    const { CILIUM_MODES_EXPECTATION: expectation, ...rest } = verification.environment;
+    expect(JSON.parse(expectation!)).toMatchObject({
+      nodeCount: 3,
+      nodePort: 32000,
+      ciliumConfig: { "kube-proxy-replacement": "false", "cluster-name": "cilium-modes-dev" },
+      evidence: { kubeProxy: { pods: "every node" } },
+    });
     expect(rest).toEqual({
       CILIUM_MODES_KUBECONFIG: "kubeconfig of c",
-      CILIUM_MODES_TIMEOUT_SECONDS: "60",
+      CILIUM_MODES_CLUSTER: "cilium-modes-dev",
+      CILIUM_MODES_VERIFY: "strict",
+      CILIUM_MODES_SETTLE_SECONDS: "60",
       CILIUM_MODES_CAUSE: "cluster-nodes-id revision 1 image tools:1",
     });
+  });
+
+  it.each(["off", "false"])("verifies nothing when verify is %s, and says so in its output", async (verify) => {
+    const { registered, outputs } = await runProgram({ verify });
+    expect(registered.map(({ name }) => name)).not.toContain("verification-checks");
+    expect(outputs["verification"]).toEqual({ verdict: "off", counts: {}, seconds: 0, checks: {} });
   });
 
   it.each([

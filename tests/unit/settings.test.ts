@@ -23,6 +23,7 @@ describe("the settings of a stack", () => {
       release: "1.20",
       mode: "kubeproxy",
       tunnel: "disabled",
+      verify: "strict",
       kubeProxyReplacement: false,
       bpf: { masquerade: false },
       cluster: {

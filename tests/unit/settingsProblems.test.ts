@@ -44,6 +44,11 @@ describe("a wrong configuration", () => {
       ],
     ],
     [
+      "a strictness with a slip",
+      { verify: "strictly" },
+      ['verify: must be one of strict, warn, off, got "strictly"; did you mean "strict"?'],
+    ],
+    [
       "a switch in capitals",
       { "bpf.masquerade": "True" },
       ['bpf.masquerade: must be true or false, got "True"; did you mean "true"?'],
@@ -58,7 +63,7 @@ describe("a wrong configuration", () => {
       "an unknown key",
       { zzzzzzzz: "2" },
       [
-        "zzzzzzzz: is not a setting; known here: release, tunnel, kubeProxyReplacement, bpf, cluster, dns, cilium, nettool",
+        "zzzzzzzz: is not a setting; known here: release, tunnel, kubeProxyReplacement, bpf, verify, cluster, dns, cilium, nettool",
       ],
     ],
     [

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { V1ConfigMap, V1Node, V1Pod } from "@kubernetes/client-node";
+import type { V1ConfigMap, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
 import { verificationText } from "../../cli/verificationText";
 import type { Expectation, Finding } from "../../datapath/checks/check";
 import { healthTargets } from "../../datapath/checks/health";
+import { verdictsOf } from "../../datapath/checks/hubble";
 import { parseServiceList } from "../../datapath/checks/serviceMap";
 import { fallbackLines } from "../../datapath/checks/status";
 import type { ClusterReader, ExecResult } from "../../datapath/cluster";
-import { CHECKS, verify } from "../../datapath/verify";
+import { CHECKS, summaryOf, verify } from "../../datapath/verify";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import type { CiliumValuesArgs } from "../../modes/ciliumValues";
 import type { RoutingMode } from "../../modes/contract";
@@ -37,18 +38,27 @@ function expectation(mode: RoutingMode, more: Partial<CiliumValuesArgs> = {}): E
     extraValues: {},
     ...more,
   };
-  return { evidence: expectedEvidence(args), ciliumConfig: expectedCiliumConfig(args), nodeCount: 1, nodePort: 32000 };
+  return { evidence: expectedEvidence(args), ciliumConfig: expectedCiliumConfig(args), nodeCount: 2, nodePort: 32000 };
 }
 
-/** What a cluster answers: commands by the word that tells them apart. */
+/** What a cluster answers. */
 interface Answers {
   readonly config: Readonly<Record<string, string>>;
   readonly configChanged: Date;
   readonly kubeProxies: number;
-  readonly agent: Readonly<Record<string, string>>;
+  /** Changes what both agents answer to commands that hold the word. */
+  readonly agent: Readonly<Record<string, (recorded: string) => string>>;
   /** Targets that a pod's script does not reach. */
   readonly unreachable: RegExp;
   readonly log: string;
+  /** Packets that each node's FORWARD counts from one look to the next. */
+  readonly forwarded: number;
+  /** What the address of every pod and its gateway are. */
+  readonly podAddress: (address: string, gateway: string) => string;
+  readonly operators: number;
+  /** What `nft list tables` prints on each node. */
+  readonly nftables: string;
+  readonly allPods: readonly V1Pod[];
 }
 
 const pod = (name: string, node: string, ip: string): V1Pod => ({
@@ -70,32 +80,82 @@ const pod = (name: string, node: string, ip: string): V1Pod => ({
   },
 });
 
-/** A cluster with one agent, that of the worker whose answers were recorded, and the workload's pods. */
+/** The other worker's answer: the recorded one with the two workers' networks, addresses and names exchanged. */
+function asOtherWorker(text: string): string {
+  const swaps: Record<string, string> = {
+    "10.0.1.": "10.0.2.",
+    "10.0.2.": "10.0.1.",
+    "172.18.0.5": "172.18.0.6",
+    "172.18.0.6": "172.18.0.5",
+  };
+  return text.replace(/10\.0\.[12]\.|172\.18\.0\.[56]\b/g, (word) => swaps[word]!);
+}
+
+/** Two agents, those of the workers, the first of which answered as recorded, and the workload's pods. */
 function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): ClusterReader {
   const config = Object.fromEntries(
     Object.entries(expectation(mode).ciliumConfig).filter((entry): entry is [string, string] => entry[1] !== null),
   );
-  const agent: Record<string, string> = {
-    "cilium status": recorded(`${mode}-1.20.2-status.json`),
-    "cilium service": recorded(`${mode}-1.20.2-services.txt`),
-    "ip -4": recorded("ebpf-1.20.2-routes.txt"),
-    "ip -o": recorded("ebpf-1.20.2-links.txt"),
-    "sh -c": recorded(`${mode}-1.20.2-nat.txt`),
-    "cilium-health status": recorded("ebpf-1.20.2-health.json"),
-    "bash -c": [0, 1, 2, 3, 4, 5].map((index) => `${index} 0\n`).join(""),
-    ...answers.agent,
-  };
+  const isBpf = mode === "ebpf";
+  const gateways = { "10.0.1.": "10.0.1.76", "10.0.2.": "10.0.2.76" };
+  /** The pods' connections with a port of their own: the port to whom they went. */
+  const connections = new Map<string, string>();
+  let forwarded = 0;
+  /** By a word of the command; the first that fits. */
+  const agent: [string, (command: string) => string][] = [
+    ["--all-controllers", () => recorded(`${mode}-1.20.2-controllers.json`)],
+    ["cilium status", () => recorded(`${mode}-1.20.2-status.json`)],
+    ["service list", () => recorded(`${mode}-1.20.2-services.txt`)],
+    ["metrics list", () => "[]"],
+    ["route show", () => recorded("ebpf-1.20.2-routes.txt")],
+    ["dev cilium_host", () => "3: cilium_host    inet 10.0.1.76/32 scope global cilium_host"],
+    ["link show", () => recorded("ebpf-1.20.2-links.txt")],
+    [
+      "-t mangle",
+      () => {
+        forwarded += answers.forwarded ?? (isBpf ? 0 : 250);
+        return recorded(`${mode}-1.20.2-counters.txt`).replace(/FORWARD ACCEPT \[\d+/, `FORWARD ACCEPT [${forwarded}`);
+      },
+    ],
+    [
+      "bpf nat list",
+      () =>
+        `${isBpf ? "ICMP OUT 10.0.1.5:8 -> 172.18.0.1:0 XLATE_SRC 172.18.0.6:8 Created=1sec ago\n" : ""}${recorded(`${mode}-1.20.2-nat.txt`)}`,
+    ],
+    [
+      "bpf ct list",
+      (command) => {
+        const [own, port] = /([\d.]+):(\d+)/.exec(command)!.slice(1) as [string, string];
+        return `TCP OUT ${own}:${port} -> ${isBpf ? "10.0.2.5:80" : connections.get(port)} expires=1 Packets=0\n`;
+      },
+    ],
+    ["hubble observe", () => recorded("ebpf-1.20.2-hubble.jsonl")],
+    ["3<>/dev/tcp", (command) => succeeded(command)],
+    ["-t nat", () => recorded(`${mode}-1.20.2-nat.txt`)],
+    ["cilium-health", () => recorded("ebpf-1.20.2-health.json")],
+    ["bash -c", () => [0, 1, 2, 3, 4, 5].map((index) => `${index} 0\n`).join("")],
+  ];
   const unreachable = answers.unreachable ?? /^$/;
-  const proxies = answers.kubeProxies ?? (mode === "kubeproxy" ? 1 : 0);
-  const inPod = (script: string): string =>
-    script
-      .split("\n")
-      .flatMap((line) => /^\(timeout \d+ (.*) >\/dev\/null 2>&1; echo "(\d+) \$\?"\) &$/.exec(line) ?? [])
-      .reduce<string[]>((lines, _part, at, parts) => {
-        if (at % 3 === 0) lines.push(`${parts[at + 2]} ${unreachable.test(parts[at + 1]!) ? 28 : 0}`);
-        return lines;
-      }, [])
+  const proxies = answers.kubeProxies ?? (isBpf ? 0 : 2);
+  /** What a script of several targets prints. */
+  const succeeded = (script: string): string =>
+    [...script.matchAll(/^\(timeout \d+ (.*) >\/dev\/null 2>&1; echo "(\d+) \$\?"\) &$/gm)]
+      .map(([, command, index]) => `${index} ${unreachable.test(command!) ? 28 : 0}`)
       .join("\n");
+  const inPod = (name: string, script: string): string => {
+    const own = name === "nettool-2" ? "10.0.2.5" : "10.0.1.5";
+    const gateway = gateways[own === "10.0.2.5" ? "10.0.2." : "10.0.1."];
+    if (script.includes("ip -4 -o addr")) {
+      return (
+        answers.podAddress?.(own, gateway) ??
+        `9: eth0    inet ${own}/32 scope global eth0\ndefault via ${gateway} dev eth0 mtu 1500`
+      );
+    }
+    const flow = /--local-port (\d+) http:\/\/([\d.:]+)\//.exec(script);
+    if (flow !== null) connections.set(flow[1]!, flow[2]!);
+    if (/^ping/.test(script)) return unreachable.test(script) ? "100% packet loss" : "50 received, 0% packet loss";
+    return succeeded(script);
+  };
   return {
     nodes: async () =>
       NODES.map((name): V1Node => ({
@@ -103,40 +163,69 @@ function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): 
         status: { addresses: [{ type: "InternalIP", address: ADDRESSES[name] }] },
       })),
     pods: async (_namespace, selector) => {
-      if (selector === "k8s-app=cilium") return [pod("cilium-1", "vf-worker", "172.18.0.6")];
+      if (selector === "k8s-app=cilium")
+        return [pod("cilium-1", "vf-worker", "172.18.0.6"), pod("cilium-2", "vf-worker2", "172.18.0.5")];
       if (selector === "k8s-app=kube-proxy")
         return Array.from({ length: proxies }, (_, index) => pod(`kube-proxy-${index}`, "vf-worker", ""));
       if (selector === "app=nettool")
         return [pod("nettool-1", "vf-worker", "10.0.1.5"), pod("nettool-2", "vf-worker2", "10.0.2.5")];
       return [pod("net", "vf-worker", "10.0.1.6")];
     },
+    allPods: async () => [...(answers.allPods ?? [])],
     daemonSet: () => Promise.reject(new Error("not asked for")),
-    deployment: () => Promise.reject(new Error("not asked for")),
+    deployment: async (): Promise<V1Deployment> => ({
+      spec: { replicas: 2, selector: {}, template: {} },
+      status: { availableReplicas: answers.operators ?? 2 },
+    }),
+    service: () => Promise.reject(new Error("not asked for")),
+    events: () => Promise.reject(new Error("not asked for")),
     ciliumPodCidrs: async () => POD_CIDRS,
     configMap: async (): Promise<V1ConfigMap> => ({
       metadata: { managedFields: [{ time: answers.configChanged ?? new Date("2026-11-21T09:59:00Z") }] },
       data: answers.config ?? config,
     }),
     log: async () => answers.log ?? "",
+    onNode: async () => answers.nftables ?? "table ip nat\n",
     exec: async (_namespace, name, _container, command): Promise<ExecResult> => {
-      if (name !== "cilium-1") return { exitCode: 0, stdout: inPod(command[2]!), stderr: "" };
-      const found = agent[command.slice(0, 2).join(" ")];
-      if (found === undefined) throw new Error(`nothing recorded of ${command.join(" ")}`);
-      return { exitCode: 0, stdout: found, stderr: "" };
+      const words = command.join(" ");
+      if (!name.startsWith("cilium")) return { exitCode: 0, stdout: inPod(name, command[2]!), stderr: "" };
+      const [word, answer] = agent.find(([each]) => words.includes(each)) ?? [];
+      if (word === undefined) throw new Error(`nothing recorded of ${words}`);
+      // connections are the pod's own; all else is as the first worker has it
+      const first = answer!(command.at(-1)!);
+      const own = name === "cilium-1" || word === "bpf ct list" ? first : asOtherWorker(first);
+      return { exitCode: 0, stdout: answers.agent?.[word]?.(own) ?? own, stderr: "" };
     },
   };
 }
+
+beforeEach(() => {
+  jest.spyOn(globalThis, "fetch").mockImplementation(async () => new Response("nettool"));
+});
+afterEach(() => jest.restoreAllMocks());
 
 /** Each check's verdict, and everything bad that was found. */
 async function outcome(cluster: ClusterReader, expected: Expectation) {
   const verification = await verify(cluster, expected, CHECKS, 0);
   const bad = verification.results
     .flatMap(({ id, findings }) => findings.map((finding: Finding) => ({ id, ...finding })))
-    .filter(({ verdict }) => verdict !== "pass");
+    .filter(({ verdict }) => verdict !== "pass" && verdict !== "skipped");
   return { verification, bad };
 }
 
 const idsOf = (bad: readonly { id: string }[]) => [...new Set(bad.map(({ id }) => id))];
+
+/** The checks that tell the modes kubeproxy and ebpf apart. */
+const APART = [
+  "config",
+  "status",
+  "kube-proxy",
+  "kube-proxy-rules",
+  "service-map",
+  "packet-path",
+  "translation",
+  "masquerading",
+];
 
 describe("a verification", () => {
   it.each(["ebpf", "kubeproxy"] as const)(
@@ -145,20 +234,25 @@ describe("a verification", () => {
       const { verification, bad } = await outcome(clusterOf(mode), expectation(mode));
       expect(bad).toEqual([]);
       expect(verification.verdict).toBe("pass");
-      expect(verification.results.map(({ verdict }) => verdict)).toEqual(CHECKS.map(() => "pass"));
+      const unseen = verification.results.filter(({ verdict }) => verdict !== "pass").map(({ id }) => id);
+      expect(unseen).toEqual(["host-ports"]);
     },
   );
 
   it("of one mode's answers fails as the other mode, in everything that tells them apart", async () => {
     const config = expectation("ebpf").ciliumConfig as Record<string, string>;
     const asEbpf = await outcome(clusterOf("kubeproxy"), expectation("ebpf"));
-    expect(idsOf(asEbpf.bad)).toEqual(["config", "status", "kube-proxy", "kube-proxy-rules", "service-map"]);
+    expect(idsOf(asEbpf.bad)).toEqual(APART);
     const asKubeproxy = await outcome(clusterOf("ebpf", { config }), expectation("kubeproxy"));
-    expect(idsOf(asKubeproxy.bad)).toEqual(["config", "status", "kube-proxy", "kube-proxy-rules", "service-map"]);
+    expect(idsOf(asKubeproxy.bad)).toEqual(APART);
     expect([asEbpf.verification.verdict, asKubeproxy.verification.verdict]).toEqual(["fail", "fail"]);
   });
 
   const ebpf = expectation("ebpf");
+  const HOST_PORT_POD: V1Pod = {
+    ...pod("web", "vf-worker", "10.0.1.7"),
+    spec: { nodeName: "vf-worker", containers: [{ name: "web", ports: [{ containerPort: 80, hostPort: 8080 }] }] },
+  };
   const configOf = (over: Record<string, string>) => ({ ...(ebpf.ciliumConfig as Record<string, string>), ...over });
   const faults: [string, Partial<Answers>, string[], RegExp][] = [
     [
@@ -176,7 +270,7 @@ describe("a verification", () => {
     [
       "BPF host routing fallen back",
       {
-        agent: { "cilium status": recorded("ebpf-1.20.2-status.json").replace('"BPF"', '"Legacy"') },
+        agent: { "cilium status": (text) => text.replace('"BPF"', '"Legacy"') },
         log: 'time=x level=info msg="BPF host routing requires enable-bpf-masquerade. Falling back to legacy host routing (enable-host-legacy-routing=true)."',
       },
       ["status"],
@@ -186,50 +280,123 @@ describe("a verification", () => {
     [
       "a rule that kube-proxy left",
       {
-        agent: {
-          "sh -c": recorded("ebpf-1.20.2-nat.txt").replace(":DOCKER_OUTPUT", ":KUBE-SVC-X - [0:0]\n:DOCKER_OUTPUT"),
-        },
+        agent: { "-t nat": (text) => text.replace(":DOCKER_OUTPUT", ":KUBE-SVC-X - [0:0]\n:DOCKER_OUTPUT") },
       },
       ["kube-proxy-rules"],
       /packets may be translated before Cilium sees them/,
     ],
     [
+      "a table that kube-proxy left",
+      { nftables: "table ip nat\ntable ip kube-proxy\n" },
+      ["kube-proxy-rules"],
+      /packets may be translated before Cilium sees them/,
+    ],
+    [
       "a missing route",
-      { agent: { "ip -4": recorded("ebpf-1.20.2-routes.txt").replace(/^10\.0\.2\.0.*\n/m, "") } },
+      { agent: { "route show": (text) => text.replace(/^10\.0\.2\.0.* via 172.*\n/m, "") } },
       ["routes"],
       /missing: 10\.0\.2\.0\/24 via 172\.18\.0\.5 dev eth0 \(there is none\)/,
     ],
     [
       "a tunnel where native routing was asked for",
-      { agent: { "ip -o": `${recorded("ebpf-1.20.2-links.txt")}9: cilium_vxlan: <UP>\n` } },
+      { agent: { "link show": (text) => `${text}9: cilium_vxlan: <UP>\n` } },
       ["routes"],
       /the tunnel device must be none/,
     ],
     [
       "a service without backends",
-      { agent: { "cilium service": recorded("ebpf-1.20.2-services.txt").replace(/(NodePort) .*\n.*\n.*\n/, "$1\n") } },
+      { agent: { "service list": (text) => text.replace(/(NodePort) .*\n.*\n.*\n/, "$1\n") } },
       ["service-map"],
       /0\.0\.0\.0:32000 has no active backend/,
     ],
     [
       "a health endpoint that does not answer",
-      { agent: { "bash -c": "0 0\n1 0\n2 0\n3 124\n4 0\n5 0\n" } },
+      { agent: { "bash -c": () => "0 0\n1 0\n2 0\n3 124\n4 0\n5 0\n" } },
       ["health"],
       /no answer on port 4240 from health endpoint of vf\/vf-worker2 \(10\.0\.2\.\d+\)/,
     ],
     [
       "a pod that does not answer",
       { unreachable: /10\.0\.2\.5/ },
-      ["pod-to-pod"],
+      ["pod-to-pod", "packet-path"],
       /HTTP 10\.0\.2\.5 on vf-worker2: no answer \(exit code 28\)/,
     ],
     ["DNS that does not answer", { unreachable: /getent/ }, ["services"], /DNS kubernetes\.default: no answer/],
     [
       "a NodePort that does not answer",
-      { unreachable: /172\.18\.0\.5:32000/ },
+      { unreachable: /curl .*172\.18\.0\.5:32000/ },
       ["services"],
       /NodePort of vf-worker2: no answer/,
     ],
+    [
+      "a NodePort that does not answer nodes",
+      { unreachable: /tcp\/172\.18\.0\.5\/32000/ },
+      ["node-ports"],
+      /NodePort of vf-worker2: no answer/,
+    ],
+    ["no operator", { operators: 0 }, ["operator"], /no pod network without it/],
+    [
+      "services on another device",
+      { agent: { "cilium status": (text) => text.replace('"name": "eth0"', '"name": "lo"') } },
+      ["status"],
+      /asked for on device eth0/,
+    ],
+    [
+      "another network left unmasqueraded",
+      { agent: { "cilium status": (text) => text.replaceAll("10.0.0.0/8", "10.0.0.0/16") } },
+      ["status"],
+      /asked for not masquerading 10\.0\.0\.0\/8/,
+    ],
+    [
+      "pods of another network plugin",
+      { podAddress: (address) => `2: eth0 inet ${address}/24 scope global eth0\ndefault via 10.0.1.1 dev eth0` },
+      ["pod-network"],
+      /its address is no \/32, its gateway is not cilium_host, 10\.0\.1\.76/,
+    ],
+    [
+      "packets in the host's stack",
+      { forwarded: 250 },
+      ["packet-path"],
+      /in this mode BPF passes packets by the host's stack/,
+    ],
+    [
+      "some packets in the host's stack",
+      { forwarded: 100 },
+      ["packet-path"],
+      /in this mode BPF passes packets by the host's stack/,
+    ],
+    [
+      "a NodePort that leaves the node untranslated",
+      {
+        agent: {
+          "bpf ct list": (text) =>
+            text
+              .replace(/-> \S+/, "-> 172.18.0.5:32000")
+              .replace(/^(TCP OUT 10\.0\.2\.5.*)172\.18\.0\.5/m, "$1172.18.0.4"),
+        },
+      },
+      ["translation"],
+      /it left untranslated/,
+    ],
+    [
+      "pods that nobody masquerades",
+      { agent: { "bpf nat list": (text) => text.replace(/^ICMP.*\n/, "") } },
+      ["masquerading"],
+      /this mode masquerades by BPF/,
+    ],
+    [
+      "pods that do not get out",
+      { unreachable: /ping -c 1 -W 2 172\.18\.0\.1/ },
+      ["masquerading"],
+      /the nodes' gateway does not answer pods/,
+    ],
+    [
+      "flows that were dropped",
+      { agent: { "hubble observe": () => '{"flow":{"verdict":"FORWARDED"}}\n{"flow":{"verdict":"DROPPED"}}\n' } },
+      ["hubble"],
+      /packets of the probe were dropped/,
+    ],
+    ["a HostPort that the map lacks", { allPods: [HOST_PORT_POD] }, ["host-ports"], /the map lacks 8080 of web/],
   ];
   it.each(faults)(
     "of a cluster with %s fails, in that check and with its cause",
@@ -244,6 +411,76 @@ describe("a verification", () => {
       expect(text).toMatch(/^x: NOT in force \(/m);
     },
   );
+
+  const harmless: [string, Partial<Answers>, string, RegExp][] = [
+    [
+      "a controller that fails",
+      {
+        agent: {
+          "--all-controllers": (text) =>
+            text.replace(/"status": \{/, '"status": {"consecutive-failure-count": 3, "last-failure-msg": "no route",'),
+        },
+      },
+      "controllers",
+      /: no route/,
+    ],
+    [
+      "drops",
+      {
+        agent: {
+          "metrics list": () =>
+            JSON.stringify([{ labels: { direction: "INGRESS", reason: "Policy denied" }, value: (drops += 1) }]),
+        },
+      },
+      "drops",
+      /a few are usual/,
+    ],
+  ];
+  let drops = 0;
+  it.each(harmless)("of a cluster with %s passes with a warning", async (_what, answers, id, reason) => {
+    const { verification, bad } = await outcome(clusterOf("ebpf", answers), ebpf);
+    expect(verification.verdict).toBe("pass");
+    expect(idsOf(bad)).toEqual([id]);
+    expect(bad[0]).toMatchObject({ verdict: "warning", reason: expect.stringMatching(reason) });
+    expect(verificationText("x", verification)).toMatch(/What is worth knowing:\n {2}- /);
+  });
+
+  it("of NodePorts that this machine does not reach passes with a warning and the known reasons", async () => {
+    jest.spyOn(globalThis, "fetch").mockRejectedValue(new Error("fetch failed", { cause: new Error("EHOSTUNREACH") }));
+    const { verification, bad } = await outcome(clusterOf("ebpf"), ebpf);
+    expect([verification.verdict, ...idsOf(bad)]).toEqual(["pass", "node-ports-from-here"]);
+    expect(bad[0]!.reason).toMatch(/^EHOSTUNREACH; with Docker Desktop/);
+  });
+
+  it("skips what a cluster cannot show, and says why", async () => {
+    const { verification } = await outcome(
+      clusterOf("ebpf", { agent: { "hubble observe": () => "no-hubble-command\n" } }),
+      { ...ebpf, evidence: expectation("ebpf", { tunnel: "vxlan" }).evidence },
+    );
+    const reasonOf = (id: string) => verification.results.find((result) => result.id === id)!.findings[0]!.reason;
+    expect(reasonOf("hubble")).toBe("the agent's image has no hubble command");
+    expect(reasonOf("packet-path")).toBe("what a tunnel's packets pass on the nodes is promised by no mode");
+  });
+
+  it("finds HostPorts in the service map", async () => {
+    const answers = {
+      allPods: [HOST_PORT_POD],
+      agent: {
+        "service list": (text: string) => `${text}99   0.0.0.0:8080/TCP   HostPort   1 => 10.0.1.5:80/TCP (active)\n`,
+      },
+    };
+    const { verification } = await outcome(clusterOf("ebpf", answers), ebpf);
+    expect(verification.results.find(({ id }) => id === "host-ports")!.verdict).toBe("pass");
+  });
+
+  it("is summed up in a line for each check", async () => {
+    const { verification } = await outcome(clusterOf("ebpf", { operators: 0 }), ebpf);
+    const summary = summaryOf(verification);
+    expect(summary.counts).toEqual({ pass: CHECKS.length - 2, skipped: 1, fail: 1 });
+    expect(Object.keys(summary.checks)).toEqual(CHECKS.map(({ id }) => id));
+    expect(summary.checks["config"]).toBe("pass: cluster: 15 keys as asked for");
+    expect(summary.checks["operator"]).toMatch(/^fail: cluster: 0 of 2 available: nodes that come new/);
+  });
 
   it("of a cluster that does not answer passes in no check, and says why", async () => {
     const dead = new Proxy({} as ClusterReader, { get: () => () => Promise.reject(new Error("connect ECONNREFUSED")) });
@@ -260,6 +497,7 @@ describe("a verification", () => {
       pods: async () => [],
       ciliumPodCidrs: async () => new Map(),
       configMap: async () => undefined,
+      deployment: () => Promise.reject(new Error("not found")),
     };
     const { verification } = await outcome(empty, ebpf);
     expect(verification.results.filter(({ verdict }) => verdict === "pass").map(({ id }) => id)).toEqual([
@@ -291,6 +529,11 @@ describe("a verification", () => {
 });
 
 describe("what agents print", () => {
+  it("of Hubble's flows has their verdicts, whatever stands between them", () => {
+    const flows = recorded("ebpf-1.20.2-hubble.jsonl");
+    expect([...new Set(verdictsOf(`a notice\n${flows}`))].sort()).toEqual(["FORWARDED", "TRACED"]);
+  });
+
   it("of services is read in every version's form", () => {
     // as article 000 has it, Cilium 1.13.0-rc5, and as article 004 has it, without states
     expect(

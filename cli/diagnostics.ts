@@ -1,0 +1,153 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { askAgent, CILIUM_NAMESPACE, listAgents, type Agent } from "../datapath/agents";
+import { apiErrorLine } from "../datapath/apiError";
+import type { ClusterReader } from "../datapath/cluster";
+import type { Verification } from "../datapath/verify";
+import { verificationText } from "./verificationText";
+
+/** How long one file's content may take to come. */
+const FILE_SECONDS = 20;
+
+const JOURNAL = ["journalctl", "--no-pager", "--lines=2000"];
+
+/** What each agent is asked, by the file that gets the answer. */
+const AGENT_COMMANDS: Readonly<Record<string, string>> = {
+  "status.txt": "cilium status --verbose",
+  "health.txt": "cilium-health status",
+  "services.txt": "cilium service list",
+  "endpoints.txt": "cilium endpoint list",
+  "nat.txt": "cilium bpf nat list",
+  "metrics.txt": "cilium metrics list",
+  "rules.txt": "iptables-legacy-save 2>/dev/null; iptables-nft-save 2>/dev/null || iptables-save",
+  "routes.txt": "ip -4 rule show; ip -4 route show table all",
+  "interfaces.txt": "ip -s addr show",
+};
+
+/**
+ * Gather what helps to find out why a verification failed. Whatever cannot be had is named in its file; nothing that
+ * is read holds a Secret, and what looks like a key or a token is left out.
+ */
+export async function writeDiagnostics(
+  directory: string,
+  name: string,
+  cluster: ClusterReader,
+  verification: Verification,
+): Promise<string> {
+  const write = async (file: string, content: Promise<string> | string) => {
+    const path = join(directory, file);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, withoutSecrets(await asked(async () => withinTime(content))));
+  };
+  const shown = (value: unknown) => JSON.stringify(value, undefined, 2);
+  await write("verification.txt", verificationText(name, verification));
+  await write("verification.json", shown(verification));
+  const agents = await withinTime(listAgents(cluster)).catch((error: Error) => error);
+  await Promise.all([
+    write(
+      "nodes.json",
+      asked(async () =>
+        shown((await cluster.nodes()).map(({ metadata, status }) => ({ name: metadata?.name, status }))),
+      ),
+    ),
+    write(
+      "pods.json",
+      asked(async () =>
+        shown(
+          (await cluster.allPods()).map(({ metadata, spec, status }) => ({
+            namespace: metadata?.namespace,
+            name: metadata?.name,
+            node: spec?.nodeName,
+            status,
+          })),
+        ),
+      ),
+    ),
+    write(
+      "events.txt",
+      asked(() => cluster.events()),
+    ),
+    write(
+      "cilium-config.json",
+      asked(async () => shown((await cluster.configMap(CILIUM_NAMESPACE, "cilium-config"))?.data ?? null)),
+    ),
+    write(
+      "operator.log",
+      asked(() => logs(cluster, "io.cilium/app=operator", "cilium-operator")),
+    ),
+    write(
+      "kube-proxy.log",
+      asked(() => logs(cluster, "k8s-app=kube-proxy", "kube-proxy")),
+    ),
+    ...(agents instanceof Error
+      ? [write("agents.txt", apiErrorLine(agents))]
+      : agents.flatMap((agent) => agentFiles(cluster, agent, write))),
+  ]);
+  return resolve(directory);
+}
+
+function agentFiles(
+  cluster: ClusterReader,
+  agent: Agent,
+  write: (file: string, content: Promise<string>) => Promise<void>,
+): Promise<void>[] {
+  const folder = `nodes/${agent.node}`;
+  const { onNode } = cluster;
+  const journal =
+    onNode === undefined
+      ? []
+      : [
+          write(
+            `${folder}/journal.txt`,
+            asked(() => onNode(agent.node, JOURNAL)),
+          ),
+        ];
+  return [
+    ...journal,
+    write(
+      `${folder}/agent.log`,
+      asked(() => cluster.log(CILIUM_NAMESPACE, agent.pod, "cilium-agent")),
+    ),
+    ...Object.entries(AGENT_COMMANDS).map(([file, command]) =>
+      write(
+        `${folder}/${file}`,
+        asked(async () => {
+          const answer = await askAgent(cluster, agent, ["sh", "-c", command]);
+          return answer instanceof Error ? answer.message : answer;
+        }),
+      ),
+    ),
+  ];
+}
+
+async function logs(cluster: ClusterReader, selector: string, container: string): Promise<string> {
+  const pods = await cluster.pods(CILIUM_NAMESPACE, selector);
+  const each = pods.map(async ({ metadata }) => {
+    const name = metadata!.name!;
+    return `== ${name}\n${await cluster.log(CILIUM_NAMESPACE, name, container).catch((error: Error) => apiErrorLine(error))}`;
+  });
+  return (await Promise.all(each)).join("\n") || "(no such pods)";
+}
+
+/** What was read, or in one line why it was not. */
+async function asked(read: () => Promise<string>): Promise<string> {
+  return read().catch((error: Error) => `(could not be read: ${apiErrorLine(error)})`);
+}
+
+async function withinTime<T>(content: Promise<T> | T): Promise<T> {
+  const late = new AbortController();
+  const timeout = sleep(FILE_SECONDS * 1000, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`no answer within ${FILE_SECONDS} s`);
+  });
+  timeout.catch(() => undefined);
+  return Promise.race([content, timeout]).finally(() => late.abort());
+}
+
+/** Keys in PEM and tokens as Kubernetes has them. */
+const SECRETS = /-----BEGIN [^-]+-----[\s\S]*?-----END [^-]+-----|\beyJ[\w-]+\.[\w-]+\.[\w-]+/g;
+
+/** A text without what looks like a key or a token. */
+export function withoutSecrets(text: string): string {
+  return text.replace(SECRETS, "(left out)");
+}

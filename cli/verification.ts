@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import type { Check, Expectation } from "../datapath/checks/check";
+import type { ClusterReader } from "../datapath/cluster";
+import { verify, type Verification } from "../datapath/verify";
+import { writeDiagnostics } from "./diagnostics";
+import { PROJECT_DIRECTORY } from "./stackFile";
+
+/** A verification to be made, and told of while it runs. */
+export interface VerificationRequest {
+  /** What the cluster is called in what is told. */
+  readonly name: string;
+  readonly cluster: ClusterReader;
+  readonly expectation: Expectation;
+  readonly checks: readonly Check[];
+  readonly settleSeconds: number;
+  /** Where a failed verification's diagnostics go; default: a folder of its own in the project. */
+  readonly diagnostics?: string | undefined;
+}
+
+/** Verify, tell of each check on standard error, and keep what explains a failure. */
+export async function runVerification(
+  request: VerificationRequest,
+): Promise<{ verification: Verification; diagnostics?: string }> {
+  const { name, cluster, expectation, checks, settleSeconds } = request;
+  const width = Math.max(...checks.map(({ id }) => id.length));
+  const verification = await verify(cluster, expectation, checks, settleSeconds, ({ verdict, id, seconds }) =>
+    console.error(`${verdict.padEnd(12)} ${id.padEnd(width)} ${seconds} s`),
+  );
+  if (verification.verdict === "pass") return { verification };
+  const time = new Date().toISOString().replace(/[:.]/g, "-");
+  const directory = request.diagnostics ?? join(PROJECT_DIRECTORY, ".cilium-modes", "diagnostics", `${name}-${time}`);
+  const diagnostics = await writeDiagnostics(directory, name, cluster, verification);
+  return { verification, diagnostics };
+}

@@ -1,0 +1,77 @@
+import { askAgent, listAgents } from "../agents";
+import { askFromPods, places, skipWithoutWorkload, type Place } from "../probes";
+import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+
+/** A probe between two pods, and what Hubble saw of it on the target's node. */
+interface Observed {
+  readonly from: Place;
+  readonly to: Place;
+  readonly output: string | Error;
+}
+
+/** Prints this where the agent's image has no `hubble`. */
+const NO_HUBBLE = "no-hubble-command";
+
+/** Beside these and FORWARDED there are verdicts of sockets, which decide nothing. */
+const LOST = new Set(["DROPPED", "ERROR"]);
+
+/** Whether Hubble has seen a probe's flow, and that it was forwarded. */
+export const hubbleCheck: Check<readonly Observed[]> = {
+  id: "hubble",
+  question: "Has Hubble seen a probe's flow, and that it was forwarded?",
+  timeoutSeconds: 30,
+  skip: (expectation) =>
+    skipWithoutWorkload(expectation) ??
+    (expectation.ciliumConfig["enable-hubble"] === "false" ? "the settings turn Hubble off" : undefined),
+  async read(cluster) {
+    const [{ servers }, agents] = await Promise.all([places(cluster), listAgents(cluster)]);
+    const pairs = servers.map((from, index) => ({ from, to: servers[(index + 1) % servers.length]! }));
+    await askFromPods(cluster, servers, (place) => {
+      const { address } = pairs.find(({ from }) => from.pod === place.pod)!.to;
+      return [{ name: address, command: `curl -sf -m 3 -o /dev/null http://${address}/` }];
+    });
+    return Promise.all(
+      pairs.map(async ({ from, to }): Promise<Observed> => {
+        const agent = agents.find(({ node }) => node === to.node);
+        if (agent === undefined) return { from, to, output: new Error(`there is no agent on ${to.node}`) };
+        const filter = `--from-ip ${from.address} --to-ip ${to.address}`;
+        const script = `command -v hubble >/dev/null || { echo ${NO_HUBBLE}; exit 0; }; hubble observe --last 20 -o json ${filter}`;
+        return { from, to, output: await askAgent(cluster, agent, ["sh", "-c", script]) };
+      }),
+    );
+  },
+  judge(observed) {
+    if (observed.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
+    if (observed.length < 2) return [skipped("cluster", "one node has no other to send to")];
+    if (observed.every(({ output }) => typeof output === "string" && output.trim() === NO_HUBBLE)) {
+      return [skipped("cluster", "the agent's image has no hubble command")];
+    }
+    return observed.map(({ from, to, output }): Finding => {
+      if (output instanceof Error) return inconclusive(to.node, output.message, "is hubble.enabled true?");
+      const verdicts = verdictsOf(output);
+      const seen = `${verdicts.length} flows from ${from.address} to ${to.address}: ${[...new Set(verdicts)].join(", ") || "none"}`;
+      if (verdicts.length === 0)
+        return inconclusive(to.node, `Hubble has seen no flow from ${from.address} to ${to.address}`);
+      const lost = verdicts.filter((verdict) => LOST.has(verdict));
+      if (lost.length === 0 && verdicts.includes("FORWARDED")) return pass(to.node, seen);
+      return fail(
+        to.node,
+        seen,
+        "packets of the probe were dropped, or none was forwarded",
+        `hubble observe --from-ip ${from.address} --to-ip ${to.address} in the node's agent shows the reasons`,
+      );
+    });
+  },
+};
+
+/** The verdicts of flows as `hubble observe -o json` prints them, a JSON object a line. */
+export function verdictsOf(output: string): string[] {
+  return output.split("\n").flatMap((line) => {
+    try {
+      const { flow } = JSON.parse(line) as { flow?: { verdict?: string } };
+      return flow?.verdict === undefined ? [] : [flow.verdict];
+    } catch {
+      return []; // a notice between the flows
+    }
+  });
+}

@@ -1,0 +1,77 @@
+import { askAgent, listAgents } from "../agents";
+import { places, runInPod, skipWithoutWorkload, type Place } from "../probes";
+import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+
+/** What happened to one node's pod on its way out of the cluster. */
+interface WayOut {
+  readonly place: Place;
+  /** The nodes' gateway: an address outside the cluster that cannot know the way back to a pod. */
+  readonly gateway: string | Error;
+  readonly pinged: string | Error;
+  /** The agent's BPF NAT entries, and the rules of iptables. */
+  readonly tables: string | Error;
+}
+
+/** Whether pods are masqueraded on their way out, by whom the mode has it. */
+export const masqueradingCheck: Check<readonly WayOut[]> = {
+  id: "masquerading",
+  question: "Do pods reach an address outside the cluster with their node's address, given by whom the mode has it?",
+  timeoutSeconds: 30,
+  skip: skipWithoutWorkload,
+  async read(cluster) {
+    const [{ servers }, agents] = await Promise.all([places(cluster), listAgents(cluster)]);
+    return Promise.all(
+      servers.map(async (place): Promise<WayOut> => {
+        const agent = agents.find(({ node }) => node === place.node);
+        if (agent === undefined) {
+          const none = new Error(`there is no agent on ${place.node}`);
+          return { place, gateway: none, pinged: none, tables: none };
+        }
+        const route = await askAgent(cluster, agent, ["ip", "-4", "route", "show", "default"]);
+        const gateway =
+          route instanceof Error
+            ? route
+            : (/^default via (\S+)/m.exec(route)?.[1] ?? new Error("the node has no default route"));
+        if (gateway instanceof Error) return { place, gateway, pinged: gateway, tables: gateway };
+        const pinged = await runInPod(cluster, place, `ping -c 1 -W 2 ${gateway} || true`);
+        const tables = await askAgent(cluster, agent, [
+          "sh",
+          "-c",
+          "cilium bpf nat list 2>/dev/null; iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat",
+        ]);
+        return { place, gateway, pinged, tables };
+      }),
+    );
+  },
+  judge(ways, { evidence }) {
+    if (ways.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
+    return ways.map(({ place: { node, address }, gateway, pinged, tables }): Finding => {
+      if (gateway instanceof Error) return inconclusive(node, gateway.message);
+      if (pinged instanceof Error) return inconclusive(node, pinged.message);
+      if (tables instanceof Error) return inconclusive(node, tables.message);
+      const answered = / 0% packet loss/.test(pinged);
+      const lines = tables.split("\n");
+      const inBpf = lines.some(
+        (line) => line.includes(` OUT ${address}:`) && line.includes(`> ${gateway}:`) && line.includes("XLATE_SRC"),
+      );
+      const inIptables = lines.some((line) => /^-A CILIUM_POST_nat .*-j MASQUERADE/.test(line));
+      const by = [...(inBpf ? ["BPF"] : []), ...(inIptables ? ["iptables"] : [])].join(" and ") || "nobody";
+      const seen = `${address} to ${gateway}: ${answered ? "answered" : "no answer"}, masqueraded by ${by}`;
+      if (by !== evidence.masquerading) {
+        return fail(
+          node,
+          seen,
+          `this mode masquerades by ${evidence.masquerading}`,
+          "see the checks config and status",
+        );
+      }
+      if (answered) return pass(node, seen);
+      return fail(
+        node,
+        seen,
+        "the nodes' gateway does not answer pods: their packets leave with the pod's address, or are dropped",
+        "cilium bpf nat list and iptables-save -t nat in the node's agent; does the node itself reach its gateway?",
+      );
+    });
+  },
+};

@@ -1,0 +1,85 @@
+import { askAgents, type AgentAnswer } from "../agents";
+import { places, runInPod, skipWithoutWorkload, type Place } from "../probes";
+import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+
+/** Counters of a node before and after pings that crossed it. */
+interface PacketPathEvidence {
+  readonly senders: readonly { readonly place: Place; readonly output: string | Error }[];
+  readonly before: readonly AgentAnswer[];
+  readonly after: readonly AgentAnswer[];
+}
+
+/** Pings that every pod sends to the next node's; each node forwards these and their answers, of two pods: 4 packets each. */
+const PINGS = 50;
+const FORWARDED = 4 * PINGS;
+
+const COUNTERS = [
+  "sh",
+  "-c",
+  "cat /sys/class/net/cilium_host/statistics/rx_packets /sys/class/net/cilium_host/statistics/tx_packets; " +
+    // the policy's counters of mangle: every packet that the node forwards passes there, and no rule takes it out before
+    "iptables-legacy-save -c -t mangle 2>/dev/null; iptables-nft-save -c -t mangle 2>/dev/null || iptables-save -c -t mangle",
+];
+
+/** Whether packets between pods take the way through the node that the mode promises. */
+export const packetPathCheck: Check<PacketPathEvidence> = {
+  id: "packet-path",
+  question: "Do packets between nodes' pods pass by the hosts' iptables, or through them, as the mode promises?",
+  timeoutSeconds: 40,
+  skip: (expectation) =>
+    skipWithoutWorkload(expectation) ??
+    (expectation.evidence.forwarding === "not promised"
+      ? "what a tunnel's packets pass on the nodes is promised by no mode"
+      : undefined),
+  async read(cluster) {
+    const { servers } = await places(cluster);
+    const before = await askAgents(cluster, ...COUNTERS);
+    const senders = await Promise.all(
+      servers.map(async (place, index) => {
+        const target = servers[(index + 1) % servers.length]!;
+        const script = `ping -q -c ${PINGS} -i 0.02 -W 2 ${target.address} || true`;
+        return { place, output: servers.length < 2 ? "" : await runInPod(cluster, place, script) };
+      }),
+    );
+    return { senders, before, after: await askAgents(cluster, ...COUNTERS) };
+  },
+  judge({ senders, before, after }, { evidence }) {
+    if (senders.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
+    if (senders.length < 2) return [skipped("cluster", "one node has nobody to send packets to")];
+    const silent = senders.filter(({ output }) => output instanceof Error || !/ 0% packet loss/.test(output));
+    if (silent.length > 0) {
+      const names = silent.map(({ place: { node } }) => node).join(", ");
+      return [inconclusive("cluster", `pings were lost from ${names}`, "see the checks pod-to-pod and routes")];
+    }
+    return after.map(({ node, output }): Finding => {
+      const [start, end] = [countersOf(before.find((answer) => answer.node === node)?.output), countersOf(output)];
+      if (start instanceof Error) return inconclusive(node, start.message);
+      if (end instanceof Error) return inconclusive(node, end.message);
+      const [forwarded, host] = [end.forwarded - start.forwarded, end.ciliumHost - start.ciliumHost];
+      const seen = `of ${FORWARDED} packets ${forwarded} through iptables' FORWARD, ${host} over cilium_host`;
+      const passed = forwarded >= FORWARDED ? "host" : forwarded <= FORWARDED / 4 ? "BPF" : "both";
+      if (passed !== evidence.forwarding) {
+        const promised =
+          evidence.forwarding === "BPF" ? "BPF passes packets by the host's stack" : "the host's stack forwards them";
+        return fail(node, seen, `in this mode ${promised}`, "see the check status: host routing may have fallen back");
+      }
+      return pass(node, seen);
+    });
+  },
+};
+
+interface Counters {
+  readonly forwarded: number;
+  readonly ciliumHost: number;
+}
+
+function countersOf(output: string | Error | undefined): Counters | Error {
+  if (output === undefined) return new Error("the agent was not there before");
+  if (output instanceof Error) return output;
+  // both backends of iptables count the same packets
+  const forwarded = [...output.matchAll(/^:FORWARD \S+ \[(\d+):/gm)].map(([, packets]) => Number(packets));
+  const [received, sent] = output.split("\n").map(Number);
+  if (forwarded.length === 0 || Number.isNaN(received! + sent!))
+    return new Error("the node's counters were not to be had");
+  return { forwarded: Math.max(...forwarded), ciliumHost: received! + sent! };
+}

@@ -1,0 +1,129 @@
+import { WORKLOAD } from "../modes/workload";
+import { type Agent, askAgent, listAgents } from "./agents";
+import { apiErrorLine } from "./apiError";
+import { fail, inconclusive, pass, type Expectation, type Finding } from "./checks/check";
+import type { ClusterReader } from "./cluster";
+
+/** One pod of the workload. */
+export interface Place {
+  readonly pod: string;
+  readonly node: string;
+  readonly address: string;
+}
+
+/** Each target's command, which must succeed. */
+export type Targets = readonly { readonly name: string; readonly command: string }[];
+
+/** What one pod or node found out about its targets: target to `ok` or what went wrong; an error where it could not be asked. */
+export interface Asked {
+  readonly from: string;
+  readonly answers: ReadonlyMap<string, string> | Error;
+}
+
+const CONTAINER = "nettool";
+
+/** A name that nobody resolves is tried again for long. */
+const TARGET_SECONDS = 8;
+
+/** Why checks that need the workload say nothing; for `skip`. */
+export const skipWithoutWorkload = ({ nodePort }: Expectation): string | undefined =>
+  nodePort === undefined ? "the cluster has no workload of this project" : undefined;
+
+/** The servers, one on every node, and all pods with tools. */
+export async function places(cluster: ClusterReader): Promise<{ servers: Place[]; all: Place[] }> {
+  const [servers, clients] = await Promise.all([
+    cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`),
+    cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`),
+  ]);
+  const placed = (pods: typeof servers): Place[] =>
+    pods
+      .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+      .map(({ metadata, spec, status }) => ({
+        pod: metadata!.name!,
+        node: spec?.nodeName ?? "",
+        address: status?.podIP ?? "",
+      }))
+      .sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+  return { servers: placed(servers), all: [...placed(servers), ...placed(clients)] };
+}
+
+/** Every node's IPv4 address in the nodes' network. */
+export async function nodeAddresses(cluster: ClusterReader): Promise<{ node: string; address: string }[]> {
+  const nodes = await cluster.nodes();
+  return nodes.flatMap(({ metadata, status }) => {
+    const found = status?.addresses?.find(({ type, address }) => type === "InternalIP" && address.includes("."));
+    return found === undefined ? [] : [{ node: metadata!.name!, address: found.address }];
+  });
+}
+
+/** Run a script in a pod of the workload. @returns what it printed, or why it did not run to its end. */
+export async function runInPod(cluster: ClusterReader, { pod }: Place, script: string): Promise<string | Error> {
+  try {
+    const { exitCode, stdout, stderr } = await cluster.exec(WORKLOAD.namespace, pod, CONTAINER, ["sh", "-c", script]);
+    return exitCode === 0 ? stdout : new Error(`${pod}: ${stderr.trim() || `exit code ${exitCode}`}`);
+  } catch (error) {
+    return new Error(apiErrorLine(error as Error));
+  }
+}
+
+/** Have every pod try its targets, all at once. */
+export function askFromPods(
+  cluster: ClusterReader,
+  from: readonly Place[],
+  targetsOf: (place: Place) => Targets,
+): Promise<Asked[]> {
+  return Promise.all(
+    from.map(async (place) => {
+      const targets = targetsOf(place);
+      const output = await runInPod(cluster, place, scriptOf(targets));
+      return { from: `${place.pod} on ${place.node}`, answers: answersOf(targets, output) };
+    }),
+  );
+}
+
+/** Have every agent try the targets, all at once: its node's network is its own. */
+export async function askFromNodes(cluster: ClusterReader, targets: Targets): Promise<Asked[]> {
+  const agents = await listAgents(cluster);
+  return Promise.all(
+    agents.map(async (agent: Agent) => {
+      const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(targets)]);
+      return { from: agent.node, answers: answersOf(targets, output) };
+    }),
+  );
+}
+
+/** A finding for each who asked. */
+export function judgeAsked(
+  asked: readonly Asked[],
+  remedy: string,
+  none: Finding = inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh"),
+): Finding[] {
+  if (asked.length === 0) return [none];
+  return asked.map(({ from, answers }): Finding => {
+    if (answers instanceof Error) return inconclusive(from, answers.message);
+    if (answers.size === 0) return inconclusive(from, "there was nobody to ask");
+    const bad = [...answers].filter(([, answer]) => answer !== "ok");
+    const seen = `${answers.size - bad.length} of ${answers.size} answered`;
+    if (bad.length === 0) return pass(from, seen);
+    return fail(from, seen, bad.map(([target, answer]) => `${target}: ${answer}`).join(", "), remedy);
+  });
+}
+
+/** Tries all targets at once, and prints `<number> <exit code>` of each. */
+function scriptOf(targets: Targets): string {
+  const tries = targets.map(
+    ({ command }, index) => `(timeout ${TARGET_SECONDS} ${command} >/dev/null 2>&1; echo "${index} $?") &`,
+  );
+  return [...tries, "wait"].join("\n");
+}
+
+function answersOf(targets: Targets, output: string | Error): Map<string, string> | Error {
+  if (output instanceof Error) return output;
+  const codes = new Map([...output.matchAll(/^(\d+) (\d+)$/gm)].map(([, index, code]) => [Number(index), code!]));
+  return new Map(targets.map(({ name }, index) => [name, said(codes.get(index))] as const));
+}
+
+function said(code: string | undefined): string {
+  if (code === undefined) return "was not tried to its end";
+  return code === "0" ? "ok" : `no answer (exit code ${code})`;
+}
