@@ -4,3 +4,5 @@ import { createRequire } from "node:module";
 import "tsx";
 
 await createRequire(import.meta.url)("./main.ts").main(process.argv.slice(2));
+// questions to a cluster that nobody answered would keep the process
+process.exit();

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { askAgent, CILIUM_NAMESPACE, listAgents, type Agent } from "../datapath/agents";
 import { apiErrorLine } from "../datapath/apiError";
 import type { ClusterReader } from "../datapath/cluster";
+import { within } from "../datapath/within";
 import type { Verification } from "../datapath/verify";
 import { verificationText } from "./verificationText";
 
@@ -38,12 +38,12 @@ export async function writeDiagnostics(
   const write = async (file: string, content: Promise<string> | string) => {
     const path = join(directory, file);
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, withoutSecrets(await asked(async () => withinTime(content))));
+    await writeFile(path, withoutSecrets(await asked(() => within(FILE_SECONDS, Promise.resolve(content)))));
   };
   const shown = (value: unknown) => JSON.stringify(value, undefined, 2);
   await write("verification.txt", verificationText(name, verification));
   await write("verification.json", shown(verification));
-  const agents = await withinTime(listAgents(cluster)).catch((error: Error) => error);
+  const agents = await within(FILE_SECONDS, listAgents(cluster)).catch((error: Error) => error);
   await Promise.all([
     write(
       "nodes.json",
@@ -133,15 +133,6 @@ async function logs(cluster: ClusterReader, selector: string, container: string)
 /** What was read, or in one line why it was not. */
 async function asked(read: () => Promise<string>): Promise<string> {
   return read().catch((error: Error) => `(could not be read: ${apiErrorLine(error)})`);
-}
-
-async function withinTime<T>(content: Promise<T> | T): Promise<T> {
-  const late = new AbortController();
-  const timeout = sleep(FILE_SECONDS * 1000, undefined, { signal: late.signal }).then(() => {
-    throw new Error(`no answer within ${FILE_SECONDS} s`);
-  });
-  timeout.catch(() => undefined);
-  return Promise.race([content, timeout]).finally(() => late.abort());
 }
 
 /** Keys in PEM and tokens as Kubernetes has them. */

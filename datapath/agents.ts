@@ -1,6 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
 import { type ClusterReader, type ExecResult } from "./cluster";
+import { within } from "./within";
 
 /** Where Cilium runs, and how its agents are found. */
 export const CILIUM_NAMESPACE = "kube-system";
@@ -39,14 +40,18 @@ export async function askAgents(cluster: ClusterReader, ...command: string[]): P
   );
 }
 
+/** How long one agent may take for an answer. */
+const ANSWER_SECONDS = 12;
+
 /** Run a command in one agent. */
 export async function askAgent(
   cluster: ClusterReader,
-  { pod }: Agent,
+  { node, pod }: Agent,
   command: readonly string[],
 ): Promise<string | Error> {
   try {
-    return textOf(await cluster.exec(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command), command);
+    const answer = cluster.exec(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command);
+    return textOf(await within(ANSWER_SECONDS, answer, `${pod} on ${node} gives no answer`), command);
   } catch (error) {
     return new Error(apiErrorLine(error as Error));
   }

@@ -16,6 +16,7 @@ import { hostPortsCheck, serviceMapCheck } from "./checks/serviceMap";
 import { statusCheck } from "./checks/status";
 import { hostCheck, nodePortsCheck, podToPodCheck, servicesCheck } from "./checks/traffic";
 import { translationCheck } from "./checks/translation";
+import { within } from "./within";
 
 /** Every check, from what was asked for to what the datapath does. */
 export const CHECKS: readonly Check[] = [
@@ -145,19 +146,12 @@ async function settle(
 
 /** Ask once; whatever goes wrong is no evidence, and never a pass. */
 async function once(check: Check, cluster: ClusterReader, expectation: Expectation): Promise<readonly Finding[]> {
-  const late = new AbortController();
-  const timeout = sleep(check.timeoutSeconds * 1000, undefined, { signal: late.signal }).then(() => {
-    throw new Error(`no answer within ${check.timeoutSeconds} s`);
-  });
   try {
-    const evidence = await Promise.race([check.read(cluster, expectation), timeout]);
+    const evidence = await within(check.timeoutSeconds, check.read(cluster, expectation));
     const findings = check.judge(evidence, expectation);
     return findings.length > 0 ? findings : [inconclusive("cluster", "nothing was there to judge")];
   } catch (error) {
     return [inconclusive("cluster", apiErrorLine(error as Error))];
-  } finally {
-    late.abort();
-    timeout.catch(() => undefined);
   }
 }
 

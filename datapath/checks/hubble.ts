@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { askAgent, listAgents } from "../agents";
 import { askFromPods, places, skipWithoutWorkload, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
@@ -8,6 +9,10 @@ interface Observed {
   readonly to: Place;
   readonly output: string | Error;
 }
+
+/** Hubble tells of a flow a moment after it passed. */
+const ATTEMPTS = 5;
+const ATTEMPT_MILLISECONDS = 500;
 
 /** Prints this where the agent's image has no `hubble`. */
 const NO_HUBBLE = "no-hubble-command";
@@ -36,7 +41,12 @@ export const hubbleCheck: Check<readonly Observed[]> = {
         if (agent === undefined) return { from, to, output: new Error(`there is no agent on ${to.node}`) };
         const filter = `--from-ip ${from.address} --to-ip ${to.address}`;
         const script = `command -v hubble >/dev/null || { echo ${NO_HUBBLE}; exit 0; }; hubble observe --last 20 -o json ${filter}`;
-        return { from, to, output: await askAgent(cluster, agent, ["sh", "-c", script]) };
+        let output = await askAgent(cluster, agent, ["sh", "-c", script]);
+        for (let attempt = 1; attempt < ATTEMPTS && output === ""; attempt += 1) {
+          await sleep(ATTEMPT_MILLISECONDS);
+          output = await askAgent(cluster, agent, ["sh", "-c", script]);
+        }
+        return { from, to, output };
       }),
     );
   },

@@ -6,14 +6,15 @@ import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./c
 interface Flow {
   readonly place: Place;
   readonly target: string;
-  readonly port: number;
   readonly sent: string | Error;
   readonly tracked: string | Error;
 }
 
-/** Outside the range that systems choose from, so that nobody else's connection has it. */
-const FIRST_PORT = 61001;
-const PORTS = 65535 - FIRST_PORT;
+/** Outside the range that systems choose from, so that nobody else's connection has one. */
+const PORTS = { first: 61000, last: 65499 } as const;
+
+/** Connections of each pod: those that the service gives back to the pod itself never leave it, and nobody tracks them. */
+const TRIES = 10;
 
 /** Whether a NodePort is translated by whom the mode has it: Cilium does so before the packet leaves the pod's node. */
 export const translationCheck: Check<readonly Flow[]> = {
@@ -31,35 +32,32 @@ export const translationCheck: Check<readonly Flow[]> = {
       servers.map(async (place, index): Promise<Flow> => {
         const own = nodes.findIndex(({ node }) => node === place.node);
         const target = nodes[(own + 1) % nodes.length]!.address;
-        const port = FIRST_PORT + ((Date.now() + index) % PORTS);
+        const first = PORTS.first + (((Date.now() + index) * TRIES) % (PORTS.last - PORTS.first));
+        const ports = Array.from({ length: TRIES }, (_, offset) => first + offset);
         const agent = agents.find(({ node }) => node === place.node);
-        const sent = await runInPod(
-          cluster,
-          place,
-          `curl -sf -m 5 -o /dev/null --local-port ${port} http://${target}:${nodePort}/`,
+        const connections = ports.map(
+          (port) => `curl -sf -m 5 -o /dev/null --local-port ${port} http://${target}:${nodePort}/`,
         );
+        const sent = await runInPod(cluster, place, connections.join(" && "));
+        const filter = `^TCP OUT ${place.address}:(${ports.join("|")}) `;
         const tracked =
           agent === undefined
             ? new Error(`there is no agent on ${place.node}`)
-            : await askAgent(cluster, agent, [
-                "sh",
-                "-c",
-                `cilium bpf ct list global | grep ${place.address}:${port} || true`,
-              ]);
-        return { place, target, port, sent, tracked };
+            : await askAgent(cluster, agent, ["sh", "-c", `cilium bpf ct list global | grep -E '${filter}' || true`]);
+        return { place, target, sent, tracked };
       }),
     );
   },
   judge(flows, { evidence, nodePort }) {
     if (flows.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
     if (flows.length < 2) return [skipped("cluster", "one node has no other to ask")];
-    return flows.map(({ place: { node, address }, target, port, sent, tracked }): Finding => {
+    return flows.map(({ place: { node, address }, target, sent, tracked }): Finding => {
       if (sent instanceof Error) return inconclusive(node, sent.message, "see the check services");
       if (tracked instanceof Error) return inconclusive(node, tracked.message);
-      const out = new RegExp(`^TCP OUT ${address.replaceAll(".", "\\.")}:${port} -> (\\S+)`, "m").exec(tracked)?.[1];
-      if (out === undefined) return inconclusive(node, `Cilium tracked no connection from ${address}:${port}`);
+      const [, from, out] = /^TCP OUT (\S+) -> (\S+)/m.exec(tracked) ?? [];
+      if (out === undefined) return inconclusive(node, `Cilium tracked none of ${TRIES} connections from ${address}`);
       const by = out === `${target}:${nodePort}` ? "absent" : "present";
-      const seen = `${address}:${port} to ${target}:${nodePort} left the node for ${out}`;
+      const seen = `${from} to ${target}:${nodePort} left the node for ${out}`;
       if (by === evidence.serviceMap.nodePort) return pass(node, seen);
       const reason =
         by === "present"

@@ -1,46 +1,117 @@
 import { spawnSync } from "node:child_process";
-import { inNode, kubectl, labMissing, LabProject } from "../support/lab";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CHECKS } from "../../datapath/verify";
+import { addressOf, inNode, kubectl, labMissing, LabProject, restartAgents } from "../support/lab";
 import { describeIf } from "../support/project";
 
 const MINUTES = 60_000;
 const STACK = "verified";
 
+/** kind's own configuration of Kubernetes with a kube-proxy that may run beside others' containers. */
+const ADD_KUBE_PROXY = `
+sed '/^kind: KubeProxyConfiguration/,/^---/d' /kind/kubeadm.conf > /tmp/kube-proxy.conf
+printf -- '---\\napiVersion: kubeproxy.config.k8s.io/v1alpha1\\nkind: KubeProxyConfiguration\\nmode: iptables\\nconntrack:\\n  maxPerCore: 0\\n' >> /tmp/kube-proxy.conf
+kubeadm init phase addon kube-proxy --config /tmp/kube-proxy.conf
+kubectl --kubeconfig=/etc/kubernetes/admin.conf -n kube-system rollout status daemonset/kube-proxy --timeout=60s
+`;
+
 describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
   let project: LabProject;
-  beforeAll(() => (project = new LabProject()));
-  afterAll(() => project.close(STACK));
+  let cluster: string;
+  let folder: string;
+  let kubeconfig: string;
+  const system = (...args: string[]) => kubectl(cluster, "-n", "kube-system", ...args);
+  const config = (data: Record<string, string | null>) =>
+    system("patch", "configmap", "cilium-config", "-p", JSON.stringify({ data }));
+
+  /** The checks that are red while a fault lasts, with all that they say. */
+  const during = (fault: () => void, repair: () => void): Record<string, string> => {
+    fault();
+    try {
+      // what only takes a moment to settle is no part of the fault
+      const { code, wrong } = project.verify(STACK, "--settle-seconds", "5");
+      expect(code).toBe(1);
+      return wrong;
+    } finally {
+      repair();
+    }
+  };
+
+  beforeAll(async () => {
+    project = new LabProject();
+    cluster = await project.addStack(STACK, {
+      cluster: { workers: 2 },
+      kubeProxyReplacement: true,
+      bpf: { masquerade: true },
+    });
+    await project.succeed("up", "--yes", "--skip-preview", "-s", STACK);
+    folder = mkdtempSync(join(tmpdir(), "cilium-modes-verify-"));
+    kubeconfig = join(folder, "kubeconfig");
+    const { stdout } = spawnSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" });
+    writeFileSync(kubeconfig, stdout, { mode: 0o600 });
+  }, 6 * MINUTES);
+  afterAll(async () => {
+    if (folder) rmSync(folder, { recursive: true });
+    await project.close(STACK);
+  }, 2 * MINUTES);
 
   it(
-    "is green when nothing is wrong, and red in the right check with the cause for each fault",
-    async () => {
-      const cluster = await project.addStack(STACK, {
-        cluster: { workers: 1 },
-        kubeProxyReplacement: true,
-        bpf: { masquerade: true },
-      });
-      await project.succeed("up", "--yes", "--skip-preview", "-s", STACK);
+    "is green twice in a row where nothing is wrong, for the stack and for the mode alone",
+    () => {
+      expect(project.verify(STACK, "--settle-seconds", "30")).toEqual({ code: 0, wrong: {} });
+      expect(project.verify(STACK, "--settle-seconds", "30")).toEqual({ code: 0, wrong: {} });
+
+      const foreign = (mode: string) =>
+        spawnSync(
+          process.execPath,
+          [
+            "cli/cilium-modes.mjs",
+            ...`verify --kubeconfig ${kubeconfig} --expect ${mode} --settle-seconds 10`.split(" "),
+            ...`--junit ${join(folder, "junit.xml")} --diagnostics ${join(folder, "diagnostics")}`.split(" "),
+          ],
+          { cwd: project.directory, encoding: "utf8" },
+        );
+      const ebpf = foreign("ebpf");
+      expect([ebpf.status, ebpf.stdout]).toEqual([0, expect.stringContaining("ebpf: in force")]);
+      expect(readFileSync(join(folder, "junit.xml"), "utf8")).toMatch(/failures="0" errors="0"/);
+      expect(existsSync(join(folder, "diagnostics"))).toBe(false);
+      const other = foreign("replacement");
+      expect([other.status, other.stdout]).toEqual([1, expect.stringContaining("asked for Routing Host Legacy")]);
+      expect(readFileSync(join(folder, "junit.xml"), "utf8")).toMatch(/name="packet-path"[^>]*>\s*<failure message="/);
+      expect(readdirSync(join(folder, "diagnostics")).sort()).toEqual([
+        "cilium-config.json",
+        "events.txt",
+        "kube-proxy.log",
+        "nodes",
+        "nodes.json",
+        "operator.log",
+        "pods.json",
+        "verification.json",
+        "verification.txt",
+      ]);
+      const agent = readdirSync(join(folder, "diagnostics", "nodes", `${cluster}-worker`));
+      expect(agent).toEqual(expect.arrayContaining(["agent.log", "rules.txt", "routes.txt", "status.txt"]));
+    },
+    3 * MINUTES,
+  );
+
+  it(
+    "is red in the right check, with the cause, for what is wrong on one node",
+    () => {
       const worker = `${cluster}-worker`;
-      const settled = project.verify(STACK, "--settle-seconds", "60");
-      expect([settled.code, settled.wrong]).toEqual([0, {}]);
-
-      const system = (...args: string[]) => kubectl(cluster, "-n", "kube-system", ...args);
-      /** The checks that are red while a fault lasts, with all that they say. */
-      const during = (fault: () => void, repair: () => void) => {
-        fault();
-        try {
-          return project.verify(STACK, "--settle-seconds", "0");
-        } finally {
-          repair();
-        }
-      };
-
       const leftover = during(
         () => inNode(worker, "iptables", "-t", "nat", "-N", "KUBE-SVC-LEFTOVER"),
         () => inNode(worker, "iptables", "-t", "nat", "-X", "KUBE-SVC-LEFTOVER"),
       );
-      expect(leftover.code).toBe(1);
-      expect(Object.keys(leftover.wrong)).toEqual(["kube-proxy-rules"]);
-      expect(leftover.wrong["kube-proxy-rules"]).toContain("kube-proxy left them, or runs");
+      expect(leftover).toEqual({ "kube-proxy-rules": expect.stringContaining("kube-proxy left them, or runs") });
+
+      const table = during(
+        () => inNode(worker, "nft", "add", "table", "ip", "kube-proxy"),
+        () => inNode(worker, "nft", "delete", "table", "ip", "kube-proxy"),
+      );
+      expect(table).toEqual({ "kube-proxy-rules": expect.stringContaining("table ip kube-proxy") });
 
       const route = inNode(worker, "ip", "route")
         .split("\n")
@@ -50,17 +121,37 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
         () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
         () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
       );
-      expect(Object.keys(lost.wrong)).toEqual(expect.arrayContaining(["routes", "pod-to-pod"]));
-      expect(lost.wrong["routes"]).toContain(`missing: ${route.split(" ")[0]} via`);
+      expect(Object.keys(lost)).toEqual(expect.arrayContaining(["routes", "pod-to-pod"]));
+      expect(lost["routes"]).toContain(`missing: ${route.split(" ")[0]} via`);
 
+      const drop = (action: "-I" | "-D") =>
+        inNode(worker, "iptables", action, "INPUT", "-s", addressOf(`${cluster}-worker2`), "-j", "DROP");
+      const dropped = during(
+        () => drop("-I"),
+        () => drop("-D"),
+      );
+      expect(dropped["health"]).toMatch(new RegExp(`no answer on port 4240 from node ${cluster}/${worker} `));
+
+      const frozen = during(
+        () => inNode(worker, "pkill", "-STOP", "cilium-agent"),
+        () => inNode(worker, "pkill", "-CONT", "cilium-agent"),
+      );
+      expect(frozen["status"]).toMatch(new RegExp(`on ${worker} gives no answer within`));
+    },
+    5 * MINUTES,
+  );
+
+  it(
+    "is red in the right check, with the cause, for what is wrong in Kubernetes",
+    () => {
       const select = (app: string) =>
         kubectl(cluster, "patch", "service", "serversvc", "-p", JSON.stringify({ spec: { selector: { app } } }));
       const nobody = during(
         () => select("nobody"),
         () => select("nettool"),
       );
-      expect(Object.keys(nobody.wrong).sort()).toEqual(["service-map", "services"]);
-      expect(nobody.wrong["service-map"]).toContain("has no active backend");
+      expect(Object.keys(nobody)).toEqual(expect.arrayContaining(["service-map", "services", "node-ports"]));
+      expect(nobody["service-map"]).toContain("has no active backend");
 
       const scale = (replicas: number) => {
         system("scale", "deployment", "coredns", `--replicas=${replicas}`);
@@ -70,37 +161,131 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
         () => scale(0),
         () => scale(2),
       );
-      expect(Object.keys(mute.wrong)).toEqual(["services"]);
-      expect(mute.wrong["services"]).toContain("DNS kubernetes.default: no answer");
+      expect(mute).toEqual({ services: expect.stringContaining("DNS kubernetes.default: no answer") });
 
-      system("patch", "configmap", "cilium-config", "-p", '{"data":{"enable-bpf-masquerade":"false"}}');
-      const stale = project.verify(STACK, "--settle-seconds", "0", "--skip", "services");
-      expect(Object.keys(stale.wrong).sort()).toEqual(["agents", "config"]);
-      expect(stale.wrong["agents"]).toContain("agents read it only when they start");
-      system("rollout", "restart", "daemonset/cilium");
-      system("rollout", "status", "daemonset/cilium", "--timeout=120s");
-      const off = project.verify(
-        STACK,
-        "--settle-seconds",
-        "0",
-        "--only",
-        "config",
-        "--only",
-        "agents",
-        "--only",
-        "status",
+      const proxied = during(
+        () => inNode(`${cluster}-control-plane`, "sh", "-ec", ADD_KUBE_PROXY),
+        () => {
+          system("delete", "daemonset", "kube-proxy", "--cascade=foreground");
+          for (const node of ["control-plane", "worker", "worker2"])
+            inNode(`${cluster}-${node}`, "sh", "-c", "iptables-save | grep -v KUBE | iptables-restore");
+        },
       );
-      expect(Object.keys(off.wrong).sort()).toEqual(["config", "status"]);
-      expect(off.wrong["status"]).toContain(
-        "asked for Routing Host BPF, Masquerading BPF; the agent's log: \"BPF host routing requires",
-      );
+      expect(Object.keys(proxied)).toEqual(expect.arrayContaining(["kube-proxy", "kube-proxy-rules"]));
+      expect(proxied["kube-proxy"]).toContain("both would translate services");
 
-      // and a cluster that does not answer at all
+      const deny = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny}
+spec: {podSelector: {matchLabels: {app: nettool}}, policyTypes: [Ingress]}`;
+      const denied = during(
+        () => {
+          inNode(
+            `${cluster}-control-plane`,
+            "sh",
+            "-ec",
+            `printf '%s' "${deny}" | kubectl --kubeconfig=/etc/kubernetes/admin.conf apply -f -; sleep 3`,
+          );
+        },
+        () => kubectl(cluster, "delete", "networkpolicy", "deny"),
+      );
+      expect(denied["pod-to-pod"]).toContain("no answer");
+
+      // an agent that is not there
+      const affinity = (values: string[] | null) =>
+        JSON.stringify({
+          spec: {
+            updateStrategy: { type: "OnDelete", rollingUpdate: null },
+            template: {
+              spec: {
+                affinity: {
+                  nodeAffinity: values && {
+                    requiredDuringSchedulingIgnoredDuringExecution: {
+                      nodeSelectorTerms: [
+                        { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "NotIn", values }] },
+                      ],
+                    },
+                  },
+                },
+              },
+            },
+          },
+        });
+      const absent = during(
+        () => {
+          system("patch", "daemonset", "cilium", "-p", affinity([`${cluster}-worker2`]));
+          const selector = `--field-selector=spec.nodeName=${cluster}-worker2`;
+          system("wait", "--for=delete", "pod", "-l", "k8s-app=cilium", selector, "--timeout=60s");
+        },
+        () => {
+          system("patch", "daemonset", "cilium", "-p", affinity(null));
+          restartAgents(cluster);
+        },
+      );
+      expect(absent["agents"]).toContain("2 agents: the cluster has 3 nodes");
+    },
+    6 * MINUTES,
+  );
+
+  it(
+    "is red in the right check, with the cause, for every way out of the mode",
+    () => {
+      config({ "enable-host-legacy-routing": "true" });
+      const stale = project.verify(STACK, "--settle-seconds", "10").wrong;
+      expect(stale).toEqual({
+        agents: expect.stringContaining("agents read it only when they start"),
+        config: expect.stringContaining("asked for enable-host-legacy-routing: (not set)"),
+      });
+      restartAgents(cluster);
+      const legacy = project.verify(STACK, "--settle-seconds", "10").wrong;
+      expect(legacy).toEqual({
+        config: expect.anything(),
+        status: expect.stringContaining("asked for Routing Host BPF"),
+        "packet-path": expect.stringContaining("in this mode BPF passes packets by the host's stack"),
+      });
+
+      config({
+        "enable-host-legacy-routing": null,
+        "enable-ipv4-masquerade": "false",
+        "enable-bpf-masquerade": "false",
+      });
+      restartAgents(cluster);
+      const unmasked = project.verify(STACK, "--settle-seconds", "10").wrong;
+      expect(Object.keys(unmasked)).toEqual(expect.arrayContaining(["config", "status", "masquerading"]));
+      expect(unmasked["masquerading"]).toContain("masqueraded by nobody");
+      expect(unmasked["status"]).toContain("the agent's log: \"BPF host routing requires");
+
+      config({
+        "enable-ipv4-masquerade": "true",
+        "enable-bpf-masquerade": "true",
+        "routing-mode": "tunnel",
+        "tunnel-protocol": "vxlan",
+        "auto-direct-node-routes": "false",
+      });
+      restartAgents(cluster);
+      const tunnelled = project.verify(STACK, "--settle-seconds", "10").wrong;
+      expect(Object.keys(tunnelled)).toEqual(expect.arrayContaining(["config", "status", "routes"]));
+      expect(tunnelled["status"]).toContain("asked for Routing Network Native");
+      expect(tunnelled["routes"]).toContain("the tunnel device must be none");
+    },
+    6 * MINUTES,
+  );
+
+  it(
+    "passes in no check on a cluster that does not answer at all",
+    async () => {
+      const deaf = (action: string) => {
+        for (const node of ["control-plane", "worker", "worker2"]) spawnSync("docker", [action, `${cluster}-${node}`]);
+      };
+      deaf("pause");
+      const paused = project.verify(STACK, "--kubeconfig", kubeconfig, "--settle-seconds", "0");
+      deaf("unpause");
+      expect([paused.code, Object.keys(paused.wrong).sort()]).toEqual([1, CHECKS.map(({ id }) => id).sort()]);
       spawnSync("docker", ["stop", "--time", "1", `${cluster}-control-plane`]);
-      const gone = project.verify(STACK, "--settle-seconds", "0");
-      expect(gone.code).toBe(1);
+      const stopped = project.verify(STACK, "--settle-seconds", "0");
+      expect(stopped.code).toBe(1);
       await project.succeed("destroy", "--yes", "--skip-preview", "-s", STACK);
     },
-    10 * MINUTES,
+    6 * MINUTES,
   );
 });

@@ -1,6 +1,6 @@
 import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
 import { expectContract } from "../support/evidence";
-import { labMissing, LabProject, otherCilium } from "../support/lab";
+import { inNode, kubectl, labMissing, LabProject, otherCilium, restartAgents } from "../support/lab";
 import { describeIf } from "../support/project";
 
 /** Two nodes show what is between nodes. */
@@ -10,9 +10,15 @@ const MINUTES = 60_000;
 /** One cluster and the settings that it goes through, each in its turn. */
 type Walk = readonly (readonly [changed: string, value: string])[];
 
-/** Bring a stack up, and hold it to its contract after each of the changes. */
-async function walk(project: LabProject, stack: string, settings: HelmValues, changes: Walk): Promise<void> {
-  await project.addStack(stack, settings);
+/** Bring a stack up, and hold it to its contract after each of the changes; every `up` verifies it too. */
+async function walk(
+  project: LabProject,
+  stack: string,
+  settings: HelmValues,
+  changes: Walk,
+  atEnd: (cluster: string) => void = () => undefined,
+): Promise<void> {
+  const cluster = await project.addStack(stack, settings);
   await project.succeed("up", "--yes", "--skip-preview", "-s", stack);
   expectContract(project.settings(stack));
   for (const [key, value] of changes) {
@@ -20,13 +26,58 @@ async function walk(project: LabProject, stack: string, settings: HelmValues, ch
     await project.succeed("up", "--yes", "--skip-preview", "-s", stack);
     expectContract(project.settings(stack));
   }
+  atEnd(cluster);
   await project.succeed("destroy", "--yes", "--skip-preview", "-s", stack);
+}
+
+/** Faults that the forms of old versions must show too. */
+function expectFaultsToShow(project: LabProject, stack: string, cluster: string): void {
+  const worker = `${cluster}-worker`;
+  const during = (fault: () => void, repair: () => void) => {
+    fault();
+    const { wrong } = project.verify(stack, "--settle-seconds", "0");
+    repair();
+    return wrong;
+  };
+  const leftover = during(
+    () => inNode(worker, "iptables", "-t", "nat", "-N", "KUBE-SVC-LEFTOVER"),
+    () => inNode(worker, "iptables", "-t", "nat", "-X", "KUBE-SVC-LEFTOVER"),
+  );
+  expect(leftover["kube-proxy-rules"]).toContain("kube-proxy left them, or runs");
+  const select = (app: string) =>
+    kubectl(cluster, "patch", "service", "serversvc", "-p", JSON.stringify({ spec: { selector: { app } } }));
+  const nobody = during(
+    () => select("nobody"),
+    () => select("nettool"),
+  );
+  expect(nobody["service-map"]).toContain("has no active backend");
+  const routes = inNode(worker, "ip", "route").split("\n");
+  const route = routes.find((line) => / via 172\.\S+ dev eth0 proto kernel/.test(line))!.trim();
+  const lost = during(
+    () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
+    () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
+  );
+  expect(lost["routes"]).toContain(`missing: ${route.split(" ")[0]} via`);
+  kubectl(
+    cluster,
+    "-n",
+    "kube-system",
+    "patch",
+    "configmap",
+    "cilium-config",
+    "-p",
+    '{"data":{"enable-bpf-masquerade":"false"}}',
+  );
+  restartAgents(cluster);
+  const fallen = project.verify(stack, "--settle-seconds", "10").wrong;
+  expect(Object.keys(fallen)).toEqual(expect.arrayContaining(["config", "status", "packet-path", "masquerading"]));
+  expect(fallen["status"]).toContain("asked for Host Routing BPF, Masquerading BPF");
 }
 
 describeIf(labMissing(), "a stack in a tunnel", () => {
   let project: LabProject;
   beforeAll(() => (project = new LabProject()));
-  afterAll(() => project.close("tunnel", "tunnel-proxy"));
+  afterAll(() => project.close("tunnel"));
 
   it(
     "comes up in the mode replacement, and changes to ebpf in place",
@@ -35,12 +86,6 @@ describeIf(labMissing(), "a stack in a tunnel", () => {
         ["bpf.masquerade", "true"],
       ]),
     6 * MINUTES,
-  );
-
-  it(
-    "comes up in the mode kubeproxy",
-    () => walk(project, "tunnel-proxy", { ...TWO_NODES, tunnel: "vxlan", kubeProxyReplacement: false }, []),
-    5 * MINUTES,
   );
 });
 
@@ -51,11 +96,9 @@ const OLD: Readonly<Record<string, readonly (readonly [first: string, settings: 
     ["kubeproxy", { kubeProxyReplacement: "disabled" }, []],
   ],
   "1.12.4": [
-    ["ebpf", { kubeProxyReplacement: "strict", bpf: { masquerade: true } }, []],
     // the way beside kube-proxy is the same cluster
     ["kubeproxy", { kubeProxyReplacement: "disabled" }, [["kubeProxyReplacement", "probe"]]],
   ],
-  "1.15.19": [["ebpf", { kubeProxyReplacement: "strict", bpf: { masquerade: true } }, []]],
 };
 
 describe.each(Object.entries(OLD))("Cilium %s", (version, clusters) => {
@@ -71,7 +114,15 @@ describe.each(Object.entries(OLD))("Cilium %s", (version, clusters) => {
     it.each(clusters)(
       "comes up in the mode %s with %j, and changes in place by %j",
       (first, switches, changes) =>
-        walk(project, stackOf(first), mergeValues({ ...settings, ...TWO_NODES, release }, switches), changes),
+        walk(
+          project,
+          stackOf(first),
+          mergeValues({ ...settings, ...TWO_NODES, release }, switches),
+          changes,
+          (cluster) => {
+            if (project.settings(stackOf(first)).bpf.masquerade) expectFaultsToShow(project, stackOf(first), cluster);
+          },
+        ),
       8 * MINUTES,
     );
   });

@@ -103,6 +103,27 @@ export function inNode(node: string, ...command: string[]): string {
   return execFileSync("docker", ["exec", node, ...command], { encoding: "utf8" });
 }
 
+/** A node's IPv4 address in kind's network. */
+export function addressOf(node: string): string {
+  const format = "{{.NetworkSettings.Networks.kind.IPAddress}}";
+  return execFileSync("docker", ["inspect", "--format", format, node], { encoding: "utf8" }).trim();
+}
+
+/** Replace every agent at once by one that reads the configuration as it is now. */
+export function restartAgents(cluster: string): void {
+  const agents = ["-n", "kube-system", "-l", "k8s-app=cilium"];
+  kubectl(cluster, "delete", "pod", ...agents);
+  const nodes = containersOf(cluster).length;
+  inNode(
+    `${cluster}-control-plane`,
+    "sh",
+    "-ec",
+    `export KUBECONFIG=/etc/kubernetes/admin.conf
+until [ $(kubectl get pods ${agents.join(" ")} --no-headers | wc -l) = ${nodes} ]; do sleep 1; done
+kubectl wait --for=condition=Ready pod ${agents.join(" ")} --timeout=120s`,
+  );
+}
+
 /** Run kubectl in a cluster's control plane and return what it printed. */
 export function kubectl(cluster: string, ...args: string[]): string {
   return execFileSync(

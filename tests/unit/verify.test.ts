@@ -125,7 +125,7 @@ function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): 
     [
       "bpf ct list",
       (command) => {
-        const [own, port] = /([\d.]+):(\d+)/.exec(command)!.slice(1) as [string, string];
+        const [own, port] = /([\d.]+):\((\d+)\|/.exec(command)!.slice(1) as [string, string];
         return `TCP OUT ${own}:${port} -> ${isBpf ? "10.0.2.5:80" : connections.get(port)} expires=1 Packets=0\n`;
       },
     ],

@@ -1,0 +1,75 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { withoutSecrets, writeDiagnostics } from "../../cli/diagnostics";
+import { verificationJunit } from "../../cli/verificationJunit";
+import { verificationText } from "../../cli/verificationText";
+import { fail, inconclusive, pass, skipped, warning, type Finding } from "../../datapath/checks/check";
+import type { ClusterReader } from "../../datapath/cluster";
+import type { CheckResult, Verification } from "../../datapath/verify";
+
+const result = (id: string, ...findings: Finding[]): CheckResult => ({
+  id,
+  question: `What of ${id}?`,
+  verdict: findings.at(-1)!.verdict,
+  findings,
+  seconds: 1,
+});
+
+const VERIFICATION: Verification = {
+  verdict: "fail",
+  seconds: 5,
+  results: [
+    result("good", pass("a", "fine")),
+    result(
+      "bad",
+      fail("a", "x <y>", "because of & \u001b[31m", "mend it"),
+      fail("b", "x", "because of & \u001b[31m", "mend it"),
+    ),
+    result("dark", inconclusive("cluster", "no answer")),
+    result("odd", warning("a", "z", "may be")),
+    result("left", skipped("cluster", "not this mode")),
+  ],
+};
+
+describe("a verification's report", () => {
+  it("says once what is wrong on several nodes, and what was not looked at", () => {
+    const text = verificationText("x", VERIFICATION);
+    expect(text).toContain("  - bad on a, b: because of");
+    expect(text).toContain("What was not looked at:\n  - left on cluster: not this mode\n");
+    expect(text).toContain("What is worth knowing:\n  - odd on a: may be\n");
+    expect(text.split("\n").at(-1)).toBe("x: NOT in force (1 of 5 checks passed, 1 with warnings, 1 skipped, 5 s)");
+  });
+
+  it("in JUnit's form has each verdict as such, in well-formed XML", () => {
+    const xml = verificationJunit("x", VERIFICATION);
+    expect(xml).toContain('tests="5" failures="1" errors="1" skipped="1"');
+    expect(xml).toContain("because of &amp;");
+    expect(xml).toMatch(/name="odd"[^>]*>\s*<system-out>/);
+    // no control characters, which XML cannot hold
+    expect(xml).not.toMatch(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/);
+  });
+
+  it("leaves keys and tokens out of what it keeps", () => {
+    const key = "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----";
+    const token = ["eyJhbGciOi", "eyJzdWIiOi", "c2lnbg"].join(".");
+    expect(withoutSecrets(`a ${key} b ${token} c`)).toBe("a (left out) b (left out) c");
+  });
+
+  it("keeps its diagnostics also where nothing answers", async () => {
+    const dead = new Proxy({} as ClusterReader, {
+      get: (_target, name) => (name === "onNode" ? undefined : () => Promise.reject(new Error("ECONNREFUSED"))),
+    });
+    const folder = mkdtempSync(join(tmpdir(), "cilium-modes-diagnostics-"));
+    try {
+      expect(await writeDiagnostics(folder, "x", dead, VERIFICATION)).toBe(folder);
+      const kept = (file: string) => readFileSync(join(folder, file), "utf8");
+      expect(kept("verification.txt")).toBe(verificationText("x", VERIFICATION));
+      expect(JSON.parse(kept("verification.json"))).toEqual(VERIFICATION);
+      for (const file of ["agents.txt", "pods.json", "events.txt", "cilium-config.json", "operator.log"])
+        expect(kept(file)).toContain("ECONNREFUSED");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
