@@ -13,10 +13,15 @@ interface PacketPathEvidence {
 const PINGS = 50;
 const FORWARDED = 4 * PINGS;
 
+/** What pods of each node send of them: pings, and answers to others'. */
+const SENT = 2 * PINGS;
+
 const COUNTERS = [
   "sh",
   "-c",
   "cat /sys/class/net/cilium_host/statistics/rx_packets /sys/class/net/cilium_host/statistics/tx_packets; " +
+    // what pods sent, as their interfaces on the node have received it
+    "cat /sys/class/net/lxc*/statistics/rx_packets | { sum=0; while read -r each; do sum=$((sum + each)); done; echo $sum; }; " +
     // the policy's counters of mangle: every packet that the node forwards passes there, and no rule takes it out before
     "iptables-legacy-save -c -t mangle 2>/dev/null; iptables-nft-save -c -t mangle 2>/dev/null || iptables-save -c -t mangle",
 ];
@@ -55,8 +60,19 @@ export const packetPathCheck: Check<PacketPathEvidence> = {
       const [start, end] = [countersOf(before.find((answer) => answer.node === node)?.output), countersOf(output)];
       if (start instanceof Error) return inconclusive(node, start.message);
       if (end instanceof Error) return inconclusive(node, end.message);
-      const [forwarded, host] = [end.forwarded - start.forwarded, end.ciliumHost - start.ciliumHost];
-      const seen = `of ${FORWARDED} packets ${forwarded} through iptables' FORWARD, ${host} over cilium_host`;
+      const forwarded = end.forwarded - start.forwarded;
+      const host = end.ciliumHost - start.ciliumHost;
+      const sent = end.fromPods - start.fromPods;
+      const seen = `of ${FORWARDED} packets ${forwarded} through iptables' FORWARD, ${host} over cilium_host; pods' interfaces saw ${sent} of ${SENT} sent`;
+      if (sent < SENT) return inconclusive(node, `pods' interfaces saw only ${sent} of ${SENT} packets`);
+      if (host > FORWARDED / 4) {
+        return fail(
+          node,
+          seen,
+          "packets between pods take the way over cilium_host, which in native routing is the nodes' own",
+          "see the check routes",
+        );
+      }
       const passed = forwarded >= FORWARDED ? "host" : forwarded <= FORWARDED / 4 ? "BPF" : "both";
       if (passed !== evidence.forwarding) {
         const promised =
@@ -71,6 +87,7 @@ export const packetPathCheck: Check<PacketPathEvidence> = {
 interface Counters {
   readonly forwarded: number;
   readonly ciliumHost: number;
+  readonly fromPods: number;
 }
 
 function countersOf(output: string | Error | undefined): Counters | Error {
@@ -78,8 +95,8 @@ function countersOf(output: string | Error | undefined): Counters | Error {
   if (output instanceof Error) return output;
   // both backends of iptables count the same packets
   const forwarded = [...output.matchAll(/^:FORWARD \S+ \[(\d+):/gm)].map(([, packets]) => Number(packets));
-  const [received, sent] = output.split("\n").map(Number);
-  if (forwarded.length === 0 || Number.isNaN(received! + sent!))
+  const [received, sent, fromPods] = output.split("\n").map(Number) as [number, number, number];
+  if (forwarded.length === 0 || Number.isNaN(received + sent + fromPods))
     return new Error("the node's counters were not to be had");
-  return { forwarded: Math.max(...forwarded), ciliumHost: received! + sent! };
+  return { forwarded: Math.max(...forwarded), ciliumHost: received + sent, fromPods };
 }

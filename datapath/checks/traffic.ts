@@ -19,7 +19,9 @@ export const podToPodCheck: Check<readonly Asked[]> = {
   skip: skipWithoutWorkload,
   async read(cluster) {
     const { servers, all } = await places(cluster);
-    return askFromPods(cluster, all, ({ address: own }) =>
+    // in a cluster of one node the only server has none to ask
+    const from = all.filter(({ address: own }) => servers.some(({ address }) => address !== own));
+    return askFromPods(cluster, from, ({ address: own }) =>
       servers
         .filter(({ address }) => address !== own)
         .flatMap(({ address, node }) => [

@@ -51,8 +51,11 @@ interface Answers {
   /** Targets that a pod's script does not reach. */
   readonly unreachable: RegExp;
   readonly log: string;
-  /** Packets that each node's FORWARD counts from one look to the next. */
+  /** Packets that FORWARD counts from one look at a node to the next, of either. */
   readonly forwarded: number;
+  /** The same for packets over cilium_host, and for those that pods sent. */
+  readonly overHost: number;
+  readonly fromPods: number;
   /** What the address of every pod and its gateway are. */
   readonly podAddress: (address: string, gateway: string) => string;
   readonly operators: number;
@@ -100,7 +103,7 @@ function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): 
   const gateways = { "10.0.1.": "10.0.1.76", "10.0.2.": "10.0.2.76" };
   /** The pods' connections with a port of their own: the port to whom they went. */
   const connections = new Map<string, string>();
-  let forwarded = 0;
+  let looks = 0;
   /** By a word of the command; the first that fits. */
   const agent: [string, (command: string) => string][] = [
     ["--all-controllers", () => recorded(`${mode}-1.20.2-controllers.json`)],
@@ -113,8 +116,11 @@ function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): 
     [
       "-t mangle",
       () => {
-        forwarded += answers.forwarded ?? (isBpf ? 0 : 250);
-        return recorded(`${mode}-1.20.2-counters.txt`).replace(/FORWARD ACCEPT \[\d+/, `FORWARD ACCEPT [${forwarded}`);
+        looks += 1;
+        const { forwarded = isBpf ? 0 : 125, overHost = 0, fromPods = 55 } = answers;
+        return recorded(`${mode}-1.20.2-counters.txt`)
+          .replace(/^\d+\n\d+\n/, `${looks * overHost}\n0\n${looks * fromPods}\n`)
+          .replace(/FORWARD ACCEPT \[\d+/, `FORWARD ACCEPT [${looks * forwarded}`);
       },
     ],
     [
@@ -355,16 +361,18 @@ describe("a verification", () => {
     ],
     [
       "packets in the host's stack",
-      { forwarded: 250 },
+      { forwarded: 125 },
       ["packet-path"],
       /in this mode BPF passes packets by the host's stack/,
     ],
     [
       "some packets in the host's stack",
-      { forwarded: 100 },
+      { forwarded: 50 },
       ["packet-path"],
       /in this mode BPF passes packets by the host's stack/,
     ],
+    ["packets over cilium_host", { overHost: 100 }, ["packet-path"], /take the way over cilium_host/],
+    ["pings that no pod sent", { fromPods: 10 }, ["packet-path"], /pods' interfaces saw only 20 of 100 packets/],
     [
       "a NodePort that leaves the node untranslated",
       {
@@ -460,6 +468,20 @@ describe("a verification", () => {
     const reasonOf = (id: string) => verification.results.find((result) => result.id === id)!.findings[0]!.reason;
     expect(reasonOf("hubble")).toBe("the agent's image has no hubble command");
     expect(reasonOf("packet-path")).toBe("what a tunnel's packets pass on the nodes is promised by no mode");
+  });
+
+  it("of a cluster of one node passes without what takes two", async () => {
+    const two = clusterOf("ebpf");
+    const one: ClusterReader = {
+      ...two,
+      nodes: async () => (await two.nodes()).filter(({ metadata }) => metadata!.name === "vf-worker"),
+      pods: async (namespace, selector) =>
+        (await two.pods(namespace, selector)).filter(({ spec }) => spec!.nodeName === "vf-worker"),
+    };
+    const { verification, bad } = await outcome(one, { ...ebpf, nodeCount: 1 });
+    expect(bad).toEqual([]);
+    const skipped = verification.results.filter(({ verdict }) => verdict === "skipped").map(({ id }) => id);
+    expect(skipped).toEqual(["host-ports", "packet-path", "translation", "hubble"]);
   });
 
   it("finds HostPorts in the service map", async () => {
