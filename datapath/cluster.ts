@@ -34,6 +34,8 @@ export interface ClusterReader {
   deployment(namespace: string, name: string): Promise<V1Deployment>;
   /** Node name to the networks that Cilium's pool gave it. */
   ciliumPodCidrs(): Promise<Map<string, string[]>>;
+  /** Where each node, and the health endpoint that its agent keeps, can be reached. */
+  healthAddresses(): Promise<HealthAddress[]>;
   /** Undefined where there is none. */
   configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
   service(namespace: string, name: string): Promise<V1Service | undefined>;
@@ -45,6 +47,14 @@ export interface ClusterReader {
   exec(namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult>;
   /** Run a command on a node and return what it printed; undefined where nodes are not to be had. */
   readonly onNode?: NodeExec | undefined;
+}
+
+/** Where a node's agent listens for health probes, and the endpoint in the node's pod network that it keeps for them. */
+export interface HealthAddress {
+  readonly node: string;
+  readonly nodeAddress?: string | undefined;
+  /** Undefined while the agent has not made it, or where the configuration has none. */
+  readonly endpointAddress?: string | undefined;
 }
 
 /** Runs a command on a node. @throws Error when it fails */
@@ -63,19 +73,14 @@ export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
     allPods: async () => (await core.listPodForAllNamespaces()).items,
     daemonSet: (namespace, name) => apps.readNamespacedDaemonSet({ namespace, name }),
     deployment: (namespace, name) => apps.readNamespacedDeployment({ namespace, name }),
-    ciliumPodCidrs: async () => {
-      const nodes = custom.listClusterCustomObject({
-        group: "cilium.io",
-        version: "v2",
-        plural: "ciliumnodes",
-      }) as Promise<CiliumNodeList>;
-      // the operator defines the kind of object only when it starts
-      const { items } = await nodes.catch((error: unknown) => {
-        if (error instanceof ApiException && error.code === 404) return { items: [] };
-        throw error;
-      });
-      return new Map(items.map(({ metadata, spec }) => [metadata.name, spec.ipam?.podCIDRs ?? []]));
-    },
+    ciliumPodCidrs: async () =>
+      new Map((await ciliumNodes(custom)).map(({ metadata, spec }) => [metadata.name, spec.ipam?.podCIDRs ?? []])),
+    healthAddresses: async () =>
+      (await ciliumNodes(custom)).map(({ metadata, spec }) => ({
+        node: metadata.name,
+        nodeAddress: spec.addresses?.find(({ type, ip }) => type === "InternalIP" && ip.includes("."))?.ip,
+        endpointAddress: spec.health?.ipv4,
+      })),
     configMap: (namespace, name) => core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound),
     service: (namespace, name) => core.readNamespacedService({ namespace, name }).catch(noneWhenNotFound),
     events: async () =>
@@ -97,8 +102,27 @@ function noneWhenNotFound(error: unknown): undefined {
   throw error;
 }
 
-interface CiliumNodeList {
-  items: { metadata: { name: string }; spec: { ipam?: { podCIDRs?: string[] } } }[];
+interface CiliumNode {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly addresses?: readonly { readonly type: string; readonly ip: string }[];
+    readonly health?: { readonly ipv4?: string };
+    readonly ipam?: { readonly podCIDRs?: string[] };
+  };
+}
+
+async function ciliumNodes(custom: CustomObjectsApi): Promise<readonly CiliumNode[]> {
+  const nodes = custom.listClusterCustomObject({
+    group: "cilium.io",
+    version: "v2",
+    plural: "ciliumnodes",
+  }) as Promise<{ items: CiliumNode[] }>;
+  // the operator defines the kind of object only when it starts
+  const { items } = await nodes.catch((error: unknown) => {
+    if (error instanceof ApiException && error.code === 404) return { items: [] };
+    throw error;
+  });
+  return items;
 }
 
 async function execIn(
