@@ -54,6 +54,7 @@ export function program(): Command {
       "--diagnostics <folder>",
       "where a failure's diagnostics go; default: a new one in .cilium-modes/diagnostics",
     )
+    .option("--no-diagnostics", "keep none")
     .addHelpText("after", VERIFY_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
       if (!(await (await import("./verify")).verify(stack, options))) process.exitCode = 1;

@@ -13,8 +13,8 @@ export interface VerificationRequest {
   readonly expectation: Expectation;
   readonly checks: readonly Check[];
   readonly settleSeconds: number;
-  /** Where a failed verification's diagnostics go; default: a folder of its own in the project. */
-  readonly diagnostics?: string | undefined;
+  /** Where a failed verification's diagnostics go; default: a folder of its own in the project; false: nowhere. */
+  readonly diagnostics?: string | boolean | undefined;
 }
 
 /** Verify, tell of each check on standard error, and keep what explains a failure. */
@@ -26,9 +26,10 @@ export async function runVerification(
   const verification = await verify(cluster, expectation, checks, settleSeconds, ({ verdict, id, seconds }) =>
     console.error(`${verdict.padEnd(12)} ${id.padEnd(width)} ${seconds} s`),
   );
-  if (verification.verdict === "pass") return { verification };
+  if (verification.verdict === "pass" || request.diagnostics === false) return { verification };
   const time = new Date().toISOString().replace(/[:.]/g, "-");
-  const directory = request.diagnostics ?? join(PROJECT_DIRECTORY, ".cilium-modes", "diagnostics", `${name}-${time}`);
+  const named = typeof request.diagnostics === "string" ? request.diagnostics : undefined;
+  const directory = named ?? join(PROJECT_DIRECTORY, ".cilium-modes", "diagnostics", `${name}-${time}`);
   const diagnostics = await writeDiagnostics(directory, name, cluster, verification);
   return { verification, diagnostics };
 }

@@ -23,7 +23,8 @@ export interface VerifyOptions {
   readonly skip?: readonly string[];
   readonly json?: boolean;
   readonly junit?: string;
-  readonly diagnostics?: string;
+  /** Where a failure's diagnostics go; default: a folder of its own; false: nowhere. */
+  readonly diagnostics?: string | boolean;
   readonly settleSeconds: number;
 }
 

@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CHECKS } from "../../datapath/verify";
 import { addressOf, inNode, kubectl, labMissing, LabProject, restartAgents } from "../support/lab";
+import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
 
 const MINUTES = 60_000;
-const STACK = "verified";
+const STACK = "ebpf";
 
 /** kind's own configuration of Kubernetes with a kube-proxy that may run beside others' containers. */
 const ADD_KUBE_PROXY = `
@@ -41,11 +42,7 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
 
   beforeAll(async () => {
     project = new LabProject();
-    cluster = await project.addStack(STACK, {
-      cluster: { workers: 2 },
-      kubeProxyReplacement: true,
-      bpf: { masquerade: true },
-    });
+    cluster = await project.addStack(STACK);
     await project.succeed("up", "--yes", "--skip-preview", "-s", STACK);
     folder = mkdtempSync(join(tmpdir(), "cilium-modes-verify-"));
     kubeconfig = join(folder, "kubeconfig");
@@ -56,6 +53,12 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
     if (folder) rmSync(folder, { recursive: true });
     await project.close(STACK);
   }, 2 * MINUTES);
+
+  it(
+    "stands on a cluster that comes up in its mode and changes nothing when repeated",
+    () => expectStanding(project, STACK, cluster),
+    3 * MINUTES,
+  );
 
   it(
     "is green twice in a row where nothing is wrong, for the stack and for the mode alone",
@@ -115,7 +118,7 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
 
       const route = inNode(worker, "ip", "route")
         .split("\n")
-        .find((line) => / via 172\.\S+ dev eth0 proto kernel/.test(line))!
+        .find((line) => /^10\..* via 172\.\S+ dev eth0/.test(line))!
         .trim();
       const lost = during(
         () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
@@ -273,7 +276,7 @@ spec: {podSelector: {matchLabels: {app: nettool}}, policyTypes: [Ingress]}`;
   );
 
   it(
-    "passes in no check on a cluster that does not answer at all",
+    "passes in no check on a cluster that does not answer at all, and destroying it leaves nothing",
     async () => {
       const deaf = (action: string) => {
         for (const node of ["control-plane", "worker", "worker2"]) spawnSync("docker", [action, `${cluster}-${node}`]);
@@ -285,7 +288,7 @@ spec: {podSelector: {matchLabels: {app: nettool}}, policyTypes: [Ingress]}`;
       spawnSync("docker", ["stop", "--time", "1", `${cluster}-control-plane`]);
       const stopped = project.verify(STACK, "--settle-seconds", "0");
       expect(stopped.code).toBe(1);
-      await project.succeed("destroy", "--yes", "--skip-preview", "-s", STACK);
+      await expectNothingLeft(project, STACK, cluster);
     },
     6 * MINUTES,
   );

@@ -52,7 +52,7 @@ function expectFaultsToShow(project: LabProject, stack: string, cluster: string)
   );
   expect(nobody["service-map"]).toContain("has no active backend");
   const routes = inNode(worker, "ip", "route").split("\n");
-  const route = routes.find((line) => / via 172\.\S+ dev eth0 proto kernel/.test(line))!.trim();
+  const route = routes.find((line) => /^10\..* via 172\.\S+ dev eth0/.test(line))!.trim();
   const lost = during(
     () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
     () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
@@ -91,10 +91,7 @@ describeIf(labMissing(), "a stack in a tunnel", () => {
 
 /** Each old Cilium with its clusters: the words that it begins with, and the changes in place. */
 const OLD: Readonly<Record<string, readonly (readonly [first: string, settings: HelmValues, changes: Walk])[]>> = {
-  "1.13.0-rc5": [
-    ["replacement", { kubeProxyReplacement: "strict" }, [["bpf.masquerade", "true"]]],
-    ["kubeproxy", { kubeProxyReplacement: "disabled" }, []],
-  ],
+  "1.13.0-rc5": [["replacement", { kubeProxyReplacement: "strict" }, [["bpf.masquerade", "true"]]]],
   "1.12.4": [
     // the way beside kube-proxy is the same cluster
     ["kubeproxy", { kubeProxyReplacement: "disabled" }, [["kubeProxyReplacement", "probe"]]],

@@ -70,7 +70,7 @@ export class LabProject extends TestProject {
   verify(stack: string, ...options: string[]): { code: number | null; wrong: Record<string, string> } {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      ["cli/cilium-modes.mjs", "verify", stack, "--json", ...options],
+      ["cli/cilium-modes.mjs", "verify", stack, "--json", "--no-diagnostics", ...options],
       { cwd: this.directory, encoding: "utf8", env: process.env },
     );
     if (!stdout.startsWith("{")) return { code: status, wrong: { verify: stderr } };

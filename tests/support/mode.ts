@@ -1,0 +1,39 @@
+import type { RoutingMode } from "../../modes/contract";
+import { parseStackOutputs } from "../../outputs";
+import { expectContract } from "./evidence";
+import { attachedOf, containersOf, existingVolumes, kubectl, type LabProject, volumesOf } from "./lab";
+
+/** Hold a stack of three nodes, with the name of its mode, to everything that it promises while it stands. */
+export async function expectStanding(project: LabProject, mode: RoutingMode, cluster: string): Promise<void> {
+  expectContract(project.settings(mode));
+  expect(project.verify(mode)).toEqual({ code: 0, wrong: {} });
+
+  const outputs = parseStackOutputs(mode, project.json("stack", "output", "--json", "--show-secrets", "-s", mode));
+  expect(outputs).toMatchObject({ mode, clusterName: cluster, verification: { verdict: "pass" } });
+  expect(outputs.nodes.map(({ role }) => role)).toEqual(["control-plane", "worker", "worker"]);
+  for (const { podCidrs } of outputs.nodes) expect(podCidrs).toEqual([expect.stringMatching(/^10\.0\.\d+\.0\/24$/)]);
+  expect(outputs.nodePortUrls).toHaveLength(3);
+  for (const url of outputs.nodePortUrls)
+    expect(await (await fetch(url)).text()).toMatch(/^PodName: nettool-\w+ \| PodIP: eth0 10\.0\.\d+\.\d+\/32$/m);
+  const look = project.readme("After, look around", mode);
+  expect(look).toMatch(/^KubeProxyReplacement: +(True|False)\b/m);
+  expect(look.match(/^PodName: nettool-\w+ \| PodIP: eth0 /gm)).toHaveLength(2);
+
+  // no taint keeps the workload from the control plane
+  const nodesOfPods = ["get", "pods", "-l", "app=nettool", "-o", "jsonpath={.items[*].spec.nodeName}"];
+  const places = kubectl(cluster, ...nodesOfPods).split(" ");
+  expect(places.sort()).toEqual(outputs.nodes.map(({ name }) => name).sort());
+
+  await project.succeed("preview", "--expect-no-changes", "-s", mode);
+  expect(await project.succeed("up", "--yes", "-s", mode)).toMatch(/Resources:\s+\d+ unchanged/);
+}
+
+/** Destroy a stack of three nodes, and see that nothing of it is left. */
+export async function expectNothingLeft(project: LabProject, stack: string, cluster: string): Promise<void> {
+  const volumes = volumesOf(cluster);
+  expect([containersOf(cluster).length, volumes.length]).toEqual([3, 3]);
+  await project.succeed("destroy", "--yes", "-s", stack);
+  expect([containersOf(cluster), attachedOf(cluster), existingVolumes(volumes)]).toEqual([[], [], []]);
+  const { deployment } = project.json<{ deployment: { resources?: unknown[] } }>("stack", "export", "-s", stack);
+  expect(deployment.resources ?? []).toEqual([]);
+}
