@@ -37,8 +37,10 @@ export async function writeDiagnostics(
 ): Promise<string> {
   const write = async (file: string, content: Promise<string> | string) => {
     const path = join(directory, file);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, withoutSecrets(await asked(() => within(FILE_SECONDS, Promise.resolve(content)))));
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(path, withoutSecrets(await asked(() => within(FILE_SECONDS, Promise.resolve(content)))), {
+      mode: 0o600,
+    });
   };
   const shown = (value: unknown) => JSON.stringify(value, undefined, 2);
   await write("verification.txt", verificationText(name, verification));

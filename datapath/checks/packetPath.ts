@@ -65,6 +65,12 @@ export const packetPathCheck: Check<PacketPathEvidence> = {
       const sent = end.fromPods - start.fromPods;
       const seen = `of ${FORWARDED} packets ${forwarded} through iptables' FORWARD, ${host} over cilium_host; pods' interfaces saw ${sent} of ${SENT} sent`;
       if (sent < SENT) return inconclusive(node, `pods' interfaces saw only ${sent} of ${SENT} packets`);
+      const passed = forwarded >= FORWARDED ? "host" : forwarded <= FORWARDED / 4 ? "BPF" : "both";
+      if (passed !== evidence.forwarding) {
+        const promised =
+          evidence.forwarding === "BPF" ? "BPF passes packets by the host's stack" : "the host's stack forwards them";
+        return fail(node, seen, `in this mode ${promised}`, "see the check status: host routing may have fallen back");
+      }
       if (host > FORWARDED / 4) {
         return fail(
           node,
@@ -72,12 +78,6 @@ export const packetPathCheck: Check<PacketPathEvidence> = {
           "packets between pods take the way over cilium_host, which in native routing is the nodes' own",
           "see the check routes",
         );
-      }
-      const passed = forwarded >= FORWARDED ? "host" : forwarded <= FORWARDED / 4 ? "BPF" : "both";
-      if (passed !== evidence.forwarding) {
-        const promised =
-          evidence.forwarding === "BPF" ? "BPF passes packets by the host's stack" : "the host's stack forwards them";
-        return fail(node, seen, `in this mode ${promised}`, "see the check status: host routing may have fallen back");
       }
       return pass(node, seen);
     });

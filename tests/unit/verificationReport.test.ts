@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { withoutSecrets, writeDiagnostics } from "../../cli/diagnostics";
@@ -68,6 +68,7 @@ describe("a verification's report", () => {
       expect(JSON.parse(kept("verification.json"))).toEqual(VERIFICATION);
       for (const file of ["agents.txt", "pods.json", "events.txt", "cilium-config.json", "operator.log"])
         expect(kept(file)).toContain("ECONNREFUSED");
+      expect(statSync(join(folder, "verification.txt")).mode & 0o777).toBe(0o600);
     } finally {
       rmSync(folder, { recursive: true });
     }
