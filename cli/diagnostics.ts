@@ -26,8 +26,8 @@ const AGENT_COMMANDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Gather what helps to find out why a verification failed. Whatever cannot be had is named in its file; nothing that
- * is read holds a Secret, and what looks like a key or a token is left out.
+ * Gather what helps to find out why a verification failed. Whatever cannot be had is named in its file; no Secret
+ * is read, and what looks like a key or a token is left out.
  */
 export async function writeDiagnostics(
   directory: string,
@@ -137,8 +137,9 @@ async function asked(read: () => Promise<string>): Promise<string> {
   return read().catch((error: Error) => `(could not be read: ${apiErrorLine(error)})`);
 }
 
-/** Keys in PEM and tokens as Kubernetes has them. */
-const SECRETS = /-----BEGIN [^-]+-----[\s\S]*?-----END [^-]+-----|\beyJ[\w-]+\.[\w-]+\.[\w-]+/g;
+/** Keys in PEM, also in base64, and tokens as Kubernetes and kubeadm have them. */
+const SECRETS =
+  /-----BEGIN [^-]+-----[\s\S]*?(?:-----END [^-]+-----|$)|\bLS0tLS1CRUdJTi[\w+/=]*|\beyJ[\w-]+\.[\w-]+\.[\w-]+|\bBearer \S+|\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g;
 
 /** A text without what looks like a key or a token. */
 export function withoutSecrets(text: string): string {

@@ -30,6 +30,8 @@ export async function runVerification(
   const time = new Date().toISOString().replace(/[:.]/g, "-");
   const named = typeof request.diagnostics === "string" ? request.diagnostics : undefined;
   const directory = named ?? join(PROJECT_DIRECTORY, ".cilium-modes", "diagnostics", `${name}-${time}`);
-  const diagnostics = await writeDiagnostics(directory, name, cluster, verification);
-  return { verification, diagnostics };
+  const written = await writeDiagnostics(directory, name, cluster, verification).catch(
+    ({ message }: Error) => `(could not be kept: ${message})`,
+  );
+  return { verification, diagnostics: written };
 }

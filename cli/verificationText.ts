@@ -36,6 +36,16 @@ export function verificationText(name: string, { verdict, results, seconds }: Ve
     ...(unseen.length > 0 ? ["What was not looked at:", ...unseen, ""] : []),
     ...(warnings.length > 0 ? ["What is worth knowing:", ...warnings, ""] : []),
     ...(wrong.length > 0 ? ["What is wrong:", ...wrong, ""] : []),
-    `${name}: ${verdict === "pass" ? "in force" : "NOT in force"} (${counts})`,
+    `${name}: ${outcomeOf(verdict, results)} (${counts})`,
   ].join("\n");
+}
+
+/** A pass of chosen checks shows the mode only when its configuration and status were among them. */
+function outcomeOf(verdict: Verification["verdict"], results: Verification["results"]): string {
+  if (verdict === "fail")
+    return results.some((each) => each.verdict === "fail" || each.verdict === "inconclusive")
+      ? "NOT in force"
+      : "nothing was shown";
+  const passed = new Set(results.filter((each) => each.verdict === "pass").map(({ id }) => id));
+  return passed.has("config") && passed.has("status") ? "in force" : "what was looked at is as it must be";
 }

@@ -38,6 +38,7 @@ interface Subject {
 /** Hold a cluster against a stack's contract, or against a mode's. @returns whether everything passed */
 export async function verify(stack: string | undefined, options: VerifyOptions): Promise<boolean> {
   const checks = chosen(options);
+  if (!(options.settleSeconds >= 0)) throw new Error("--settle-seconds must be a number of seconds, 0 or more");
   const subject = stack === undefined ? await foreignSubject(options) : await stackSubject(stack, options);
   const { settleSeconds, diagnostics: directory } = options;
   const request = { ...subject, checks, settleSeconds, diagnostics: directory };

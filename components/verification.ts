@@ -20,8 +20,8 @@ export interface VerificationArgs {
 const SETTLE_SECONDS = 60;
 
 /**
- * The proof inside `up` that the mode asked for is the mode in force. It runs again whenever cluster, Cilium,
- * workload or what is expected of them change.
+ * The proof inside `up` that the mode asked for is the mode in force. It runs again whenever the cluster, the Helm
+ * release, the workload's image or what is expected of them change.
  */
 export class Verification extends pulumi.ComponentResource {
   /** There when the verification has ended, and in `strict` only when it passed. */

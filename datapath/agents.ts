@@ -7,14 +7,15 @@ import { within } from "./within";
 export const CILIUM_NAMESPACE = "kube-system";
 const AGENT_SELECTOR = "k8s-app=cilium";
 const AGENT_CONTAINER = "cilium-agent";
+const CONFIG_CONTAINER = "config";
 
 /** One agent and the node that it serves. */
 export interface Agent {
   readonly node: string;
   readonly pod: string;
   readonly ready: boolean;
-  /** When its container was started; undefined while it is not. */
-  readonly startedAt?: Date | undefined;
+  /** When it read its configuration; undefined while it does not run. */
+  readonly configuredAt?: Date | undefined;
 }
 
 /** What one agent answered; an error where it did not. */
@@ -60,16 +61,25 @@ export async function askAgent(
 function textOf({ exitCode, stdout, stderr }: ExecResult, command: readonly string[]): string | Error {
   if (exitCode === 0) return stdout;
   return new Error(
-    `${command.join(" ")} ended with ${exitCode}: ${(stderr || stdout).trim().split("\n").at(-1) ?? ""}`,
+    `${shortened(command)} ended with ${exitCode}: ${(stderr || stdout).trim().split("\n").at(-1) ?? ""}`,
   );
+}
+
+/** A command for a message: scripts have many lines. */
+function shortened(command: readonly string[]): string {
+  const text = command.join(" ");
+  return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }
 
 function agentOf({ metadata, spec, status }: V1Pod): Agent {
   const container = status?.containerStatuses?.find(({ name }) => name === AGENT_CONTAINER);
+  const started = container?.state?.running?.startedAt;
+  const copied = status?.initContainerStatuses?.find(({ name }) => name === CONFIG_CONTAINER);
   return {
     node: spec?.nodeName ?? "",
     pod: metadata!.name!,
     ready: container?.ready ?? false,
-    startedAt: container?.state?.running?.startedAt,
+    // newer agents read what an init container copied once for the pod, however often they start
+    configuredAt: started === undefined ? undefined : (copied?.state?.terminated?.startedAt ?? started),
   };
 }

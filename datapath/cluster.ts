@@ -15,6 +15,7 @@ import {
   type V1Service,
   type V1Status,
 } from "@kubernetes/client-node";
+import { isIpv4Address } from "../modes/cidr";
 
 /** What a command in a pod left. */
 export interface ExecResult {
@@ -32,7 +33,7 @@ export interface ClusterReader {
   allPods(): Promise<V1Pod[]>;
   daemonSet(namespace: string, name: string): Promise<V1DaemonSet>;
   deployment(namespace: string, name: string): Promise<V1Deployment>;
-  /** Node name to the networks that Cilium's pool gave it. */
+  /** Node name to the IPv4 networks that Cilium's pool gave it. */
   ciliumPodCidrs(): Promise<Map<string, string[]>>;
   /** Where each node, and the health endpoint that its agent keeps, can be reached. */
   healthAddresses(): Promise<HealthAddress[]>;
@@ -63,7 +64,12 @@ export type NodeExec = (node: string, command: readonly string[]) => Promise<str
 /** Read a cluster through its API server, and its nodes by `onNode`. */
 export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
   const config = new KubeConfig();
-  config.loadFromString(kubeconfig);
+  try {
+    config.loadFromString(kubeconfig);
+  } catch {
+    // the parser's own words repeat parts of the text
+    throw new Error("The kubeconfig cannot be read: it is no YAML, or names no cluster");
+  }
   const core = config.makeApiClient(CoreV1Api);
   const apps = config.makeApiClient(AppsV1Api);
   const custom = config.makeApiClient(CustomObjectsApi);
@@ -74,12 +80,17 @@ export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
     daemonSet: (namespace, name) => apps.readNamespacedDaemonSet({ namespace, name }),
     deployment: (namespace, name) => apps.readNamespacedDeployment({ namespace, name }),
     ciliumPodCidrs: async () =>
-      new Map((await ciliumNodes(custom)).map(({ metadata, spec }) => [metadata.name, spec.ipam?.podCIDRs ?? []])),
+      new Map(
+        (await ciliumNodes(custom)).map(({ metadata, spec }) => [
+          metadata.name,
+          (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":")),
+        ]),
+      ),
     healthAddresses: async () =>
       (await ciliumNodes(custom)).map(({ metadata, spec }) => ({
         node: metadata.name,
-        nodeAddress: spec.addresses?.find(({ type, ip }) => type === "InternalIP" && ip.includes("."))?.ip,
-        endpointAddress: spec.health?.ipv4,
+        nodeAddress: spec.addresses?.find(({ type, ip }) => type === "InternalIP" && isIpv4Address(ip))?.ip,
+        endpointAddress: isIpv4Address(spec.health?.ipv4 ?? "") ? spec.health!.ipv4 : undefined,
       })),
     configMap: (namespace, name) => core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound),
     service: (namespace, name) => core.readNamespacedService({ namespace, name }).catch(noneWhenNotFound),
@@ -137,7 +148,7 @@ async function execIn(
   const status = new Promise<V1Status>((resolve, reject) => {
     exec.exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve).catch(reject);
   });
-  const [{ status: outcome, details }, out, err] = await Promise.all([
+  const [{ status: outcome, details, message }, out, err] = await Promise.all([
     status.finally(() => {
       stdout.end();
       stderr.end();
@@ -146,5 +157,9 @@ async function execIn(
     text(stderr),
   ]);
   const code = details?.causes?.find(({ reason }) => reason === "ExitCode")?.message;
-  return { exitCode: outcome === "Success" ? 0 : Number(code ?? -1), stdout: out, stderr: err };
+  return {
+    exitCode: outcome === "Success" ? 0 : Number(code ?? -1),
+    stdout: out,
+    stderr: err || (code === undefined ? (message ?? "") : ""),
+  };
 }

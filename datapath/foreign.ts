@@ -20,11 +20,12 @@ export async function foreignExpectation(
   mode: RoutingMode,
   tunnel: Tunnel | undefined,
 ): Promise<Expectation> {
-  const [configMap, version, nodes, service] = await Promise.all([
+  const [configMap, version, nodes, service, servers] = await Promise.all([
     cluster.configMap(CILIUM_NAMESPACE, "cilium-config"),
     runningVersion(cluster),
     cluster.nodes(),
     cluster.service(WORKLOAD.namespace, WORKLOAD.service),
+    cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`),
   ]);
   const data = configMap?.data;
   if (data === undefined)
@@ -47,7 +48,7 @@ export async function foreignExpectation(
     },
     ciliumConfig: modeConfig(args),
     nodeCount: nodes.length,
-    nodePort: service?.spec?.ports?.[0]?.nodePort,
+    nodePort: servers.length === 0 ? undefined : service?.spec?.ports?.[0]?.nodePort,
   };
 }
 

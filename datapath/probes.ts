@@ -1,3 +1,4 @@
+import { isIpv4Address } from "../modes/cidr";
 import { WORKLOAD } from "../modes/workload";
 import { type Agent, askAgent, listAgents } from "./agents";
 import { apiErrorLine } from "./apiError";
@@ -17,6 +18,8 @@ export type Targets = readonly { readonly name: string; readonly command: string
 /** What one pod or node found out about its targets: target to `ok` or what went wrong; an error where it could not be asked. */
 export interface Asked {
   readonly from: string;
+  /** Name of the pod that asked: the workload's, or the agent's. */
+  readonly pod: string;
   readonly answers: ReadonlyMap<string, string> | Error;
 }
 
@@ -29,8 +32,14 @@ const TARGET_SECONDS = 8;
 export const skipWithoutWorkload = ({ nodePort }: Expectation): string | undefined =>
   nodePort === undefined ? "the cluster has no workload of this project" : undefined;
 
-/** The servers, one on every node, and all pods with tools. */
-export async function places(cluster: ClusterReader): Promise<{ servers: Place[]; all: Place[] }> {
+/**
+ * The servers, one on every node, and all pods with tools.
+ * @throws Error when a node has no server: what is asked of the others would say nothing of it
+ */
+export async function places(
+  cluster: ClusterReader,
+  { nodeCount }: Expectation,
+): Promise<{ servers: Place[]; all: Place[] }> {
   const [servers, clients] = await Promise.all([
     cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`),
     cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`),
@@ -43,15 +52,21 @@ export async function places(cluster: ClusterReader): Promise<{ servers: Place[]
         node: spec?.nodeName ?? "",
         address: status?.podIP ?? "",
       }))
+      // addresses become part of commands
+      .filter(({ address }) => isIpv4Address(address))
       .sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
-  return { servers: placed(servers), all: [...placed(servers), ...placed(clients)] };
+  const [placedServers, placedClients] = [placed(servers), placed(clients)];
+  if (placedServers.length < (nodeCount ?? 1)) {
+    throw new Error(`the workload's server runs on ${placedServers.length} of ${nodeCount ?? "the"} nodes`);
+  }
+  return { servers: placedServers, all: [...placedServers, ...placedClients] };
 }
 
 /** Every node's IPv4 address in the nodes' network. */
 export async function nodeAddresses(cluster: ClusterReader): Promise<{ node: string; address: string }[]> {
   const nodes = await cluster.nodes();
   return nodes.flatMap(({ metadata, status }) => {
-    const found = status?.addresses?.find(({ type, address }) => type === "InternalIP" && address.includes("."));
+    const found = status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv4Address(address));
     return found === undefined ? [] : [{ node: metadata!.name!, address: found.address }];
   });
 }
@@ -76,7 +91,7 @@ export function askFromPods(
     from.map(async (place) => {
       const targets = targetsOf(place);
       const output = await runInPod(cluster, place, scriptOf(targets));
-      return { from: `${place.pod} on ${place.node}`, answers: answersOf(targets, output) };
+      return { from: `${place.pod} on ${place.node}`, pod: place.pod, answers: answersOf(targets, output) };
     }),
   );
 }
@@ -87,7 +102,7 @@ export async function askFromNodes(cluster: ClusterReader, targets: Targets): Pr
   return Promise.all(
     agents.map(async (agent: Agent) => {
       const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(targets)]);
-      return { from: agent.node, answers: answersOf(targets, output) };
+      return { from: agent.node, pod: agent.pod, answers: answersOf(targets, output) };
     }),
   );
 }

@@ -17,6 +17,10 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
   return {
     "cluster-name": args.clusterName,
     ...modeConfig(args),
+    // where the values say it, they say what the mode means: settings are checked for that
+    ...(bpf["hostLegacyRouting"] === undefined
+      ? {}
+      : { "enable-host-legacy-routing": String(bpf["hostLegacyRouting"]) }),
     "ipv4-native-routing-cidr": native ? args.nativeRoutingCIDR : null,
     "auto-direct-node-routes": String(args.autoDirectNodeRoutes ?? native),
     ipam: "cluster-pool",

@@ -43,19 +43,20 @@ export const agentsCheck: Check<{ configMap: V1ConfigMap | undefined; agents: re
   judge({ configMap, agents }, { nodeCount }) {
     const changed = changedAt(configMap);
     const findings = agents.map((agent): Finding => {
-      if (!agent.ready || agent.startedAt === undefined) {
+      if (!agent.ready || agent.configuredAt === undefined) {
         const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe pod ${agent.pod}`;
         return fail(agent.node, `${agent.pod} is not ready`, "the node's datapath is nobody's", remedy);
       }
-      if (changed !== undefined && agent.startedAt < changed) {
+      if (changed === undefined) return inconclusive(agent.node, `nobody knows when ${CONFIG_MAP} was changed`);
+      if (agent.configuredAt < changed) {
         return fail(
           agent.node,
-          `${agent.pod} runs since ${agent.startedAt.toISOString()}`,
+          `${agent.pod} read it at ${agent.configuredAt.toISOString()}`,
           `${CONFIG_MAP} was changed after that, at ${changed.toISOString()}, and agents read it only when they start`,
           `kubectl -n ${CILIUM_NAMESPACE} rollout restart daemonset/cilium`,
         );
       }
-      return pass(agent.node, `${agent.pod} runs since ${agent.startedAt.toISOString()}`);
+      return pass(agent.node, `${agent.pod} read it at ${agent.configuredAt.toISOString()}`);
     });
     const missing = (nodeCount ?? agents.length) - agents.length;
     if (agents.length === 0) return [inconclusive("cluster", "there are no agents", "install Cilium")];

@@ -18,9 +18,9 @@ export const dropsCheck: Check<DropsEvidence> = {
   question: "Does the datapath drop packets while pods use it?",
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,
-  async read(cluster) {
+  async read(cluster, expectation) {
     const before = await askAgents(cluster, ...METRICS);
-    const { servers } = await places(cluster);
+    const { servers } = await places(cluster, expectation);
     await askFromPods(cluster, servers, () =>
       servers.map(({ address }) => ({ name: address, command: `curl -sf -m 3 -o /dev/null http://${address}/` })),
     );

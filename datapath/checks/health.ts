@@ -1,11 +1,14 @@
+import { CILIUM_NAMESPACE } from "../agents";
 import type { HealthAddress } from "../cluster";
 import { askFromNodes, judgeAsked, type Asked } from "../probes";
-import { inconclusive, type Check } from "./check";
+import { inconclusive, skipped, type Check } from "./check";
 
-/** Every node and health endpoint listens there: https://docs.cilium.io/en/v1.18/operations/system_requirements/#firewall-rules */
+/** Every node and health endpoint listens there by default: https://docs.cilium.io/en/v1.18/operations/system_requirements/#firewall-rules */
 const HEALTH_PORT = 4240;
 
 interface HealthEvidence {
+  /** What `cilium-config` says of health checks. */
+  readonly config: Readonly<Record<string, string>>;
   readonly addresses: readonly HealthAddress[];
   readonly asked: readonly Asked[];
 }
@@ -19,16 +22,25 @@ export const healthCheck: Check<HealthEvidence> = {
   question: "Does every node reach every other node and the health endpoint there?",
   timeoutSeconds: 40,
   async read(cluster) {
-    const addresses = await cluster.healthAddresses();
-    const targets = addresses.flatMap(({ node, nodeAddress, endpointAddress }) => [
-      ...(nodeAddress === undefined ? [] : [target(`node ${node}`, nodeAddress)]),
-      ...(endpointAddress === undefined ? [] : [target(`health endpoint of ${node}`, endpointAddress)]),
+    const [addresses, configMap] = await Promise.all([
+      cluster.healthAddresses(),
+      cluster.configMap(CILIUM_NAMESPACE, "cilium-config"),
     ]);
-    return { addresses, asked: await askFromNodes(cluster, targets) };
+    const config = configMap?.data ?? {};
+    const port = Number(config["cluster-health-port"] ?? HEALTH_PORT);
+    const targets = addresses.flatMap(({ node, nodeAddress, endpointAddress }) => [
+      ...(nodeAddress === undefined ? [] : [target(`node ${node}`, nodeAddress, port)]),
+      ...(endpointAddress === undefined ? [] : [target(`health endpoint of ${node}`, endpointAddress, port)]),
+    ]);
+    return { config, addresses, asked: await askFromNodes(cluster, targets) };
   },
-  judge({ addresses, asked }, { nodeCount }) {
+  judge({ config, addresses, asked }, { nodeCount }) {
+    if (config["enable-health-checking"] === "false")
+      return [skipped("cluster", "cilium-config turns health checks off")];
+    const hasEndpoints = config["enable-endpoint-health-checking"] !== "false";
     const without = addresses.filter(
-      ({ nodeAddress, endpointAddress }) => nodeAddress === undefined || endpointAddress === undefined,
+      ({ nodeAddress, endpointAddress }) =>
+        nodeAddress === undefined || (hasEndpoints && endpointAddress === undefined),
     );
     if (addresses.length < (nodeCount ?? 1) || without.length > 0) {
       const names = without.map(({ node }) => node).join(", ");
@@ -44,6 +56,6 @@ export const healthCheck: Check<HealthEvidence> = {
 };
 
 /** The agent's image has neither ping nor curl in every version, but bash. */
-function target(name: string, address: string) {
-  return { name: `${name} (${address}:${HEALTH_PORT})`, command: `bash -c '</dev/tcp/${address}/${HEALTH_PORT}'` };
+function target(name: string, address: string, port: number) {
+  return { name: `${name} (${address}:${port})`, command: `bash -c '</dev/tcp/${address}/${port}'` };
 }

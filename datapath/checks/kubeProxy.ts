@@ -38,10 +38,13 @@ export const kubeProxyCheck: Check<readonly V1Pod[]> = {
 };
 
 /** Chains that kube-proxy alone makes. Cilium keeps chains of its own in every mode, and kubelet has KUBE-FIREWALL and its like. */
-const CHAINS = /^:(KUBE-(?:SVC|SEP|NODEPORTS|SERVICES|EXT)\S*)/gm;
+const CHAINS = /^:(KUBE-(?:SVC|SEP|NODEPORTS|EXT|NODE-PORT|LOAD-BALANCER)\S*)/gm;
 
 /** The tables that kube-proxy has in its mode nftables. */
 const TABLES = /^table (?:ip|ip6|inet) kube-proxy\b/gm;
+
+/** Node images of Kubernetes before 1.31 have no nft, and their kube-proxy no such mode. */
+const LIST_TABLES = "! command -v nft >/dev/null || nft list tables";
 
 interface RulesEvidence {
   /** The nat tables of both backends of iptables: rules that one made are not seen by the other. */
@@ -68,7 +71,7 @@ export const kubeProxyRulesCheck: Check<RulesEvidence> = {
         ? []
         : iptables.map(async ({ node }) => ({
             node,
-            output: await onNode(node, ["nft", "list", "tables"]).catch((error: Error) => error),
+            output: await onNode(node, ["sh", "-c", LIST_TABLES]).catch((error: Error) => error),
           }));
     return { iptables, nftables: await Promise.all(nftables) };
   },
@@ -83,9 +86,9 @@ export const kubeProxyRulesCheck: Check<RulesEvidence> = {
       const ofNftables = tables.match(TABLES) ?? [];
       const ofNodePort =
         nodePort === undefined ? [] : output.split("\n").filter((rule) => rule.includes(`--dport ${nodePort} `));
-      const seen = `${services.length} chains of kube-proxy, ${ofNodePort.length} rules for the NodePort${ofNftables.length > 0 ? `, ${ofNftables.join(", ")}` : ""}`;
+      const seen = `${services.length} chains of kube-proxy, ${ofNodePort.length} rules for the NodePort${nftables.length === 0 ? ", nftables not looked at" : ""}${ofNftables.length > 0 ? `, ${ofNftables.join(", ")}` : ""}`;
       if (evidence.kubeProxy.chains === "absent") {
-        const left = [...services.filter((chain) => !chain.startsWith("KUBE-SERVICES")), ...ofNodePort, ...ofNftables];
+        const left = [...services, ...ofNodePort, ...ofNftables];
         return left.length === 0
           ? pass(node, seen)
           : fail(
@@ -97,14 +100,19 @@ export const kubeProxyRulesCheck: Check<RulesEvidence> = {
       }
       const complete =
         services.some((chain) => chain.startsWith("KUBE-SVC")) && (nodePort === undefined || ofNodePort.length > 0);
-      return complete || ofNftables.length > 0
-        ? pass(node, seen)
-        : fail(
-            node,
-            seen,
-            "kube-proxy has not written its services there",
-            "kubectl -n kube-system logs -l k8s-app=kube-proxy",
-          );
+      if (complete || ofNftables.length > 0) return pass(node, seen);
+      if (nftables.length === 0) {
+        return inconclusive(
+          node,
+          "kube-proxy has no rules in iptables, and what it has in nftables or IPVS is not seen",
+        );
+      }
+      return fail(
+        node,
+        seen,
+        "kube-proxy has not written its services there",
+        "kubectl -n kube-system logs -l k8s-app=kube-proxy",
+      );
     });
   },
 };

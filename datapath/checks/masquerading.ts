@@ -1,6 +1,7 @@
+import { contains } from "../../modes/cidr";
 import { askAgent, listAgents } from "../agents";
 import { places, runInPod, skipWithoutWorkload, type Place } from "../probes";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 
 /** What happened to one node's pod on its way out of the cluster. */
 interface WayOut {
@@ -18,8 +19,8 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
   question: "Do pods reach an address outside the cluster with their node's address, given by whom the mode has it?",
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,
-  async read(cluster) {
-    const [{ servers }, agents] = await Promise.all([places(cluster), listAgents(cluster)]);
+  async read(cluster, expectation) {
+    const [{ servers }, agents] = await Promise.all([places(cluster, expectation), listAgents(cluster)]);
     return Promise.all(
       servers.map(async (place): Promise<WayOut> => {
         const agent = agents.find(({ node }) => node === place.node);
@@ -37,16 +38,20 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
         const tables = await askAgent(cluster, agent, [
           "sh",
           "-c",
-          "cilium bpf nat list 2>/dev/null; iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat",
+          "cilium bpf nat list 2>/dev/null || echo no BPF NAT list; iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat",
         ]);
         return { place, gateway, pinged, tables };
       }),
     );
   },
-  judge(ways, { evidence }) {
+  judge(ways, { evidence, ciliumConfig }) {
     if (ways.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
     return ways.map(({ place: { node, address }, gateway, pinged, tables }): Finding => {
       if (gateway instanceof Error) return inconclusive(node, gateway.message);
+      const native = ciliumConfig["ipv4-native-routing-cidr"];
+      if (typeof native === "string" && contains(native, `${gateway}/32`)) {
+        return skipped(node, `the nodes' gateway ${gateway} lies in ${native}, which pods reach without masquerading`);
+      }
       if (pinged instanceof Error) return inconclusive(node, pinged.message);
       if (tables instanceof Error) return inconclusive(node, tables.message);
       const answered = / 0% packet loss/.test(pinged);

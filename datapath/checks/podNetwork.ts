@@ -15,9 +15,9 @@ export const podNetworkCheck: Check<PodNetworkEvidence> = {
   question: "Does every pod have a /32 of its node's pod network, and cilium_host as its gateway?",
   timeoutSeconds: 20,
   skip: skipWithoutWorkload,
-  async read(cluster) {
+  async read(cluster, expectation) {
     const [{ all }, hosts, podCidrs] = await Promise.all([
-      places(cluster),
+      places(cluster, expectation),
       askAgents(cluster, "ip", "-4", "-o", "addr", "show", "dev", "cilium_host"),
       cluster.ciliumPodCidrs(),
     ]);

@@ -51,7 +51,9 @@ export const serviceMapCheck: Check<readonly AgentAnswer[]> = {
           ? pass(node, seen)
           : fail(node, seen, "kube-proxy answers for NodePorts in this mode", "see the checks config and status");
       }
-      if (nodePort === undefined) return pass(node, seen);
+      if (nodePort === undefined) {
+        return nodePorts.length > 0 ? pass(node, seen) : skipped(node, "there is no NodePort service to look for");
+      }
       const dead = nodePorts.filter(({ backends }) => !backends.some((each) => each.active));
       const everywhere = nodePorts.some(({ frontend }) => frontend.startsWith("0.0.0.0:"));
       if (everywhere && dead.length === 0) return pass(node, seen);

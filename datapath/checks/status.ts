@@ -1,5 +1,6 @@
 import { CILIUM_NAMESPACE, askAgents, listAgents, type AgentAnswer } from "../agents";
 import type { ClusterReader } from "../cluster";
+import { within } from "../within";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 
 /** An agent's status, and what its log says of having fallen back. */
@@ -83,10 +84,13 @@ export const statusCheck: Check<StatusEvidence> = {
   },
 };
 
+/** Long logs come slowly; a fallback's reason is worth only so much waiting. */
+const LOG_SECONDS = 5;
+
 async function readFallbacks(cluster: ClusterReader): Promise<Map<string, readonly string[]>> {
   const agents = await listAgents(cluster);
   const entries = agents.map(async ({ node, pod }) => {
-    const log = await cluster.log(CILIUM_NAMESPACE, pod, "cilium-agent").catch(() => "");
+    const log = await within(LOG_SECONDS, cluster.log(CILIUM_NAMESPACE, pod, "cilium-agent")).catch(() => "");
     return [node, fallbackLines(log)] as const;
   });
   return new Map(await Promise.all(entries));

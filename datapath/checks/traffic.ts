@@ -17,8 +17,8 @@ export const podToPodCheck: Check<readonly Asked[]> = {
   question: "Does every pod reach every other pod, on its own node and across nodes, by ping and HTTP?",
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,
-  async read(cluster) {
-    const { servers, all } = await places(cluster);
+  async read(cluster, expectation) {
+    const { servers, all } = await places(cluster, expectation);
     // in a cluster of one node the only server has none to ask
     const from = all.filter(({ address: own }) => servers.some(({ address }) => address !== own));
     return askFromPods(cluster, from, ({ address: own }) =>
@@ -40,11 +40,12 @@ export const servicesCheck: Check<readonly Asked[]> = {
   question: "Do cluster DNS, the ClusterIP and every node's NodePort answer pods on every node?",
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,
-  async read(cluster, { nodePort }) {
-    const [{ servers }, nodes] = await Promise.all([places(cluster), nodeAddresses(cluster)]);
-    const name = `${WORKLOAD.service}.${WORKLOAD.namespace}.svc.cluster.local`;
+  async read(cluster, expectation) {
+    const { nodePort } = expectation;
+    const [{ servers }, nodes] = await Promise.all([places(cluster, expectation), nodeAddresses(cluster)]);
+    const name = `${WORKLOAD.service}.${WORKLOAD.namespace}.svc.cluster.local.`;
     const targets: Targets = [
-      { name: "DNS kubernetes.default", command: "getent hosts kubernetes.default.svc.cluster.local" },
+      { name: "DNS kubernetes.default", command: "getent hosts kubernetes.default.svc.cluster.local." },
       { name: `ClusterIP ${WORKLOAD.service}`, command: `curl -sf -m 3 -o /dev/null http://${name}/` },
       ...nodes.map(({ node, address }) => ({
         name: `NodePort of ${node}`,

@@ -16,22 +16,26 @@ const PORTS = { first: 61000, last: 65499 } as const;
 /** Connections of each pod: those that the service gives back to the pod itself never leave it, and nobody tracks them. */
 const TRIES = 10;
 
+const SEE = "see the checks config, status and service-map";
+
 /** Whether a NodePort is translated by whom the mode has it: Cilium does so before the packet leaves the pod's node. */
 export const translationCheck: Check<readonly Flow[]> = {
   id: "translation",
   question: "Who translates the NodePort: Cilium on the pod's own node, or kube-proxy on the node that was asked?",
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,
-  async read(cluster, { nodePort }) {
+  async read(cluster, expectation) {
+    const { nodePort } = expectation;
     const [{ servers }, nodes, agents] = await Promise.all([
-      places(cluster),
+      places(cluster, expectation),
       nodeAddresses(cluster),
       listAgents(cluster),
     ]);
     return Promise.all(
       servers.map(async (place, index): Promise<Flow> => {
         const own = nodes.findIndex(({ node }) => node === place.node);
-        const target = nodes[(own + 1) % nodes.length]!.address;
+        const target = nodes[(own + 1) % nodes.length]?.address;
+        if (target === undefined) throw new Error("no node has an IPv4 address");
         const first = PORTS.first + (((Date.now() + index) * TRIES) % (PORTS.last - PORTS.first));
         const ports = Array.from({ length: TRIES }, (_, offset) => first + offset);
         const agent = agents.find(({ node }) => node === place.node);
@@ -54,16 +58,19 @@ export const translationCheck: Check<readonly Flow[]> = {
     return flows.map(({ place: { node, address }, target, sent, tracked }): Finding => {
       if (sent instanceof Error) return inconclusive(node, sent.message, "see the check services");
       if (tracked instanceof Error) return inconclusive(node, tracked.message);
-      const [, from, out] = /^TCP OUT (\S+) -> (\S+)/m.exec(tracked) ?? [];
-      if (out === undefined) return inconclusive(node, `Cilium tracked none of ${TRIES} connections from ${address}`);
-      const by = out === `${target}:${nodePort}` ? "absent" : "present";
+      const flows = [...tracked.matchAll(/^TCP OUT (\S+) -> (\S+)/gm)].map(([, from, out]) => ({ from, out }));
+      if (flows.length === 0) {
+        return inconclusive(node, `Cilium tracked none of ${TRIES} connections from ${address}`);
+      }
+      const untranslated = flows.filter(({ out }) => out === `${target}:${nodePort}`);
+      const by = untranslated.length > 0 ? "absent" : "present";
+      const { from, out } = untranslated[0] ?? flows[0]!;
       const seen = `${from} to ${target}:${nodePort} left the node for ${out}`;
+      if (evidence.serviceMap.nodePort === "absent" && untranslated.length < flows.length) {
+        return fail(node, seen, "Cilium translates NodePorts, and this mode leaves that to kube-proxy", SEE);
+      }
       if (by === evidence.serviceMap.nodePort) return pass(node, seen);
-      const reason =
-        by === "present"
-          ? "Cilium has translated it, and this mode leaves that to kube-proxy"
-          : "it left untranslated, and in this mode Cilium translates it on the pod's node";
-      return fail(node, seen, reason, "see the checks config, status and service-map");
+      return fail(node, seen, "it left untranslated, and in this mode Cilium translates it on the pod's node", SEE);
     });
   },
 };

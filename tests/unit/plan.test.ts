@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -132,6 +132,19 @@ describe("cilium-modes plan", () => {
       encoding: "utf8",
     });
     expect(parse(out)).toEqual(planStack(readStackFile("ebpf").settings).values);
+  });
+
+  it.each([
+    [["verify", "ebpf", "--settle-seconds", "soon"], /--settle-seconds must be a number of seconds, 0 or more/],
+    [["verify", "ebpf", "--only", "statsu"], /There is no check statsu; known are config, agents, status/],
+    [["verify", "ebpf", "--only", "status", "--skip", "status"], /--only and --skip leave no check/],
+    [["verify"], /Name a stack, or give --kubeconfig <file> and --expect <mode>/],
+    [["verify", "ebpf", "--expect", "ebpf"], /Stack ebpf says itself what to expect/],
+  ])("answers %j before it asks any cluster", (argv, message) => {
+    const program = join(ROOT, "cli", "cilium-modes.mjs");
+    const { status, stderr, stdout } = spawnSync(process.execPath, [program, ...argv], { encoding: "utf8" });
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(message);
   });
 });
 

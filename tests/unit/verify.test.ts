@@ -43,6 +43,8 @@ function expectation(mode: RoutingMode, more: Partial<CiliumValuesArgs> = {}): E
 /** What a cluster answers. */
 interface Answers {
   readonly config: Readonly<Record<string, string>>;
+  /** Keys beside those of the mode. */
+  readonly moreConfig: Readonly<Record<string, string>>;
   readonly configChanged: Date;
   readonly kubeProxies: number;
   /** Changes what both agents answer to commands that hold the word. */
@@ -50,11 +52,10 @@ interface Answers {
   /** Targets that a pod's script does not reach. */
   readonly unreachable: RegExp;
   readonly log: string;
-  /** Packets that FORWARD counts from one look at a node to the next, of either. */
+  /** Packets that the kernel forwards from one look at a node to the next, of either. */
   readonly forwarded: number;
-  /** The same for packets over cilium_host, and for those that pods sent. */
+  /** The same for packets over cilium_host. */
   readonly overHost: number;
-  readonly fromPods: number;
   /** What the address of every pod and its gateway are. */
   readonly podAddress: (address: string, gateway: string) => string;
   readonly operators: number;
@@ -62,6 +63,8 @@ interface Answers {
   readonly healthEndpoints: readonly string[];
   /** What `nft list tables` prints on each node. */
   readonly nftables: string;
+  /** Nodes where the workload's server runs. */
+  readonly servers: readonly string[];
   readonly allPods: readonly V1Pod[];
 }
 
@@ -97,9 +100,13 @@ function asOtherWorker(text: string): string {
 
 /** Two agents, those of the workers, the first of which answered as recorded, and the workload's pods. */
 function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): ClusterReader {
-  const config = Object.fromEntries(
-    Object.entries(expectation(mode).ciliumConfig).filter((entry): entry is [string, string] => entry[1] !== null),
-  );
+  const config = {
+    ...Object.fromEntries(
+      Object.entries(expectation(mode).ciliumConfig).filter((entry): entry is [string, string] => entry[1] !== null),
+    ),
+    "enable-hubble": "true",
+    ...answers.moreConfig,
+  };
   const isBpf = mode === "ebpf";
   const gateways = { "10.0.1.": "10.0.1.76", "10.0.2.": "10.0.2.76" };
   /** The pods' connections with a port of their own: the port to whom they went. */
@@ -115,13 +122,12 @@ function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): 
     ["dev cilium_host", () => "3: cilium_host    inet 10.0.1.76/32 scope global cilium_host"],
     ["link show", () => recorded("ebpf-1.20.2-links.txt")],
     [
-      "-t mangle",
+      "/proc/net/snmp",
       () => {
         looks += 1;
-        const { forwarded = isBpf ? 0 : 125, overHost = 0, fromPods = 55 } = answers;
-        return recorded(`${mode}-1.20.2-counters.txt`)
-          .replace(/^\d+\n\d+\n/, `${looks * overHost}\n0\n${looks * fromPods}\n`)
-          .replace(/FORWARD ACCEPT \[\d+/, `FORWARD ACCEPT [${looks * forwarded}`);
+        const { forwarded = isBpf ? 0 : 125, overHost = 0 } = answers;
+        const snmp = recorded("1.20.2-snmp.txt").replace(/^(Ip:( \d+){5}) \d+/m, `$1 ${looks * forwarded}`);
+        return `${looks * overHost}\n0\n${looks * 55}\n${snmp}`;
       },
     ],
     [
@@ -173,7 +179,9 @@ function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): 
       if (selector === "k8s-app=kube-proxy")
         return Array.from({ length: proxies }, (_, index) => pod(`kube-proxy-${index}`, "vf-worker", ""));
       if (selector === "app=nettool")
-        return [pod("nettool-1", "vf-worker", "10.0.1.5"), pod("nettool-2", "vf-worker2", "10.0.2.5")];
+        return [pod("nettool-1", "vf-worker", "10.0.1.5"), pod("nettool-2", "vf-worker2", "10.0.2.5")].filter(
+          ({ spec }) => answers.servers?.includes(spec!.nodeName!) ?? true,
+        );
       return [pod("net", "vf-worker", "10.0.1.6")];
     },
     allPods: async () => [...(answers.allPods ?? [])],
@@ -329,7 +337,7 @@ describe("a verification", () => {
     [
       "a pod that does not answer",
       { unreachable: /10\.0\.2\.5/ },
-      ["pod-to-pod", "packet-path"],
+      ["pod-to-pod", "packet-path", "hubble"],
       /HTTP 10\.0\.2\.5 on vf-worker2: no answer \(exit code 28\)/,
     ],
     ["DNS that does not answer", { unreachable: /getent/ }, ["services"], /DNS kubernetes\.default: no answer/],
@@ -383,7 +391,6 @@ describe("a verification", () => {
       /in this mode BPF passes packets by the host's stack/,
     ],
     ["packets over cilium_host", { overHost: 100 }, ["packet-path"], /take the way over cilium_host/],
-    ["pings that no pod sent", { fromPods: 10 }, ["packet-path"], /pods' interfaces saw only 20 of 100 packets/],
     [
       "a NodePort that leaves the node untranslated",
       {
@@ -415,6 +422,12 @@ describe("a verification", () => {
       ["hubble"],
       /packets of the probe were dropped/,
     ],
+    [
+      "a node without the workload's server",
+      { servers: ["vf-worker"] },
+      ["pod-network", "pod-to-pod", "packet-path", "services", "translation", "masquerading", "drops", "hubble"],
+      /the workload's server runs on 1 of 2 nodes/,
+    ],
     ["a HostPort that the map lacks", { allPods: [HOST_PORT_POD] }, ["host-ports"], /the map lacks 8080 of web/],
   ];
   it.each(faults)(
@@ -432,6 +445,7 @@ describe("a verification", () => {
   );
 
   const harmless: [string, Partial<Answers>, string, RegExp][] = [
+    ["one operator of two", { operators: 1 }, "operator", /there is none in reserve/],
     [
       "a controller that fails",
       {
@@ -479,6 +493,61 @@ describe("a verification", () => {
     const reasonOf = (id: string) => verification.results.find((result) => result.id === id)!.findings[0]!.reason;
     expect(reasonOf("hubble")).toBe("the agent's image has no hubble command");
     expect(reasonOf("packet-path")).toBe("what a tunnel's packets pass on the nodes is promised by no mode");
+  });
+
+  const skips: [string, Partial<Answers>, string, string][] = [
+    ["Hubble", { moreConfig: { "enable-hubble": "false" } }, "hubble", "Hubble is off in cilium-config"],
+    [
+      "health checks",
+      { moreConfig: { "enable-health-checking": "false" }, healthEndpoints: ["none", "none", "none"] },
+      "health",
+      "cilium-config turns health checks off",
+    ],
+  ];
+  it.each(skips)("does not miss %s where cilium-config turns them off", async (_what, answers, id, reason) => {
+    const { verification, bad } = await outcome(clusterOf("ebpf", answers), ebpf);
+    expect(bad).toEqual([]);
+    expect(verification.results.find((result) => result.id === id)).toMatchObject({
+      verdict: "skipped",
+      findings: [{ reason }],
+    });
+  });
+
+  it("asks the nodes' health, on the port that is set, where health endpoints are turned off", async () => {
+    const moreConfig = { "enable-endpoint-health-checking": "false", "cluster-health-port": "4250" };
+    const answers = { moreConfig, healthEndpoints: ["none", "none", "none"] };
+    const healthy = await outcome(clusterOf("ebpf", answers), ebpf);
+    expect(healthy.bad).toEqual([]);
+    const { bad } = await outcome(clusterOf("ebpf", { ...answers, unreachable: /172\.18\.0\.5\/4250/ }), ebpf);
+    expect(idsOf(bad)).toEqual(["health"]);
+    expect(bad[0]!.reason).toMatch(/^node vf-worker2 \(172\.18\.0\.5:4250\): no answer/);
+  });
+
+  it("says so where nftables cannot be looked at, and does not take kube-proxy's rules there for absent", async () => {
+    const blind = (mode: "ebpf" | "kubeproxy", rules: (text: string) => string): ClusterReader => ({
+      ...clusterOf(mode, { agent: { "-t nat": rules } }),
+      onNode: undefined,
+    });
+    const rulesOf = async (mode: "ebpf" | "kubeproxy", rules: (text: string) => string) =>
+      (await outcome(blind(mode, rules), expectation(mode))).verification.results.find(
+        ({ id }) => id === "kube-proxy-rules",
+      )!;
+    const without = await rulesOf("ebpf", (text) => text);
+    expect(without.verdict).toBe("pass");
+    expect(without.findings[0]!.seen).toContain("nftables not looked at");
+    const unseen = await rulesOf("kubeproxy", () => "*nat\nCOMMIT\n");
+    expect(unseen.verdict).toBe("inconclusive");
+  });
+
+  it("does not ask for masquerading on the way to an address that pods reach without", async () => {
+    const args = { nativeRoutingCIDR: "172.16.0.0/12" };
+    const { verification } = await outcome(clusterOf("ebpf"), {
+      ...ebpf,
+      ciliumConfig: expectation("ebpf", args).ciliumConfig,
+    });
+    const [finding] = verification.results.find(({ id }) => id === "masquerading")!.findings;
+    expect(finding!.verdict).toBe("skipped");
+    expect(finding!.reason).toMatch(/lies in 172\.16\.0\.0\/12, which pods reach without masquerading/);
   });
 
   it("of a cluster of one node passes without what takes two", async () => {
