@@ -9,9 +9,15 @@ interface WayOut {
   /** The nodes' gateway: an address outside the cluster that cannot know the way back to a pod. */
   readonly gateway: string | Error;
   readonly pinged: string | Error;
-  /** The agent's BPF NAT entries, and the rules of iptables. */
+  /** The agent's BPF NAT entries before: some may be left of a mode that was in force until lately. */
+  readonly before: string | Error;
+  /** The same afterwards, and the rules of iptables. */
   readonly tables: string | Error;
 }
+
+const BPF_NAT = "cilium bpf nat list 2>/dev/null || echo no BPF NAT list";
+const IPTABLES =
+  "iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat";
 
 /** Whether pods are masqueraded on their way out, by whom the mode has it. */
 export const masqueradingCheck: Check<readonly WayOut[]> = {
@@ -26,40 +32,36 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
         const agent = agents.find(({ node }) => node === place.node);
         if (agent === undefined) {
           const none = new Error(`there is no agent on ${place.node}`);
-          return { place, gateway: none, pinged: none, tables: none };
+          return { place, gateway: none, pinged: none, before: none, tables: none };
         }
         const route = await askAgent(cluster, agent, ["ip", "-4", "route", "show", "default"]);
         const gateway =
           route instanceof Error
             ? route
             : (/^default via (\S+)/m.exec(route)?.[1] ?? new Error("the node has no default route"));
-        if (gateway instanceof Error) return { place, gateway, pinged: gateway, tables: gateway };
+        if (gateway instanceof Error) return { place, gateway, pinged: gateway, before: gateway, tables: gateway };
+        const before = await askAgent(cluster, agent, ["sh", "-c", BPF_NAT]);
         const pinged = await runInPod(cluster, place, `ping -c 1 -W 2 ${gateway} || true`);
-        const tables = await askAgent(cluster, agent, [
-          "sh",
-          "-c",
-          "cilium bpf nat list 2>/dev/null || echo no BPF NAT list; iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat",
-        ]);
-        return { place, gateway, pinged, tables };
+        const tables = await askAgent(cluster, agent, ["sh", "-c", `${BPF_NAT}; ${IPTABLES}`]);
+        return { place, gateway, pinged, before, tables };
       }),
     );
   },
   judge(ways, { evidence, ciliumConfig }) {
     if (ways.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
-    return ways.map(({ place: { node, address }, gateway, pinged, tables }): Finding => {
+    return ways.map(({ place: { node, address }, gateway, pinged, before, tables }): Finding => {
       if (gateway instanceof Error) return inconclusive(node, gateway.message);
       const native = ciliumConfig["ipv4-native-routing-cidr"];
       if (typeof native === "string" && contains(native, `${gateway}/32`)) {
         return skipped(node, `the nodes' gateway ${gateway} lies in ${native}, which pods reach without masquerading`);
       }
       if (pinged instanceof Error) return inconclusive(node, pinged.message);
+      if (before instanceof Error) return inconclusive(node, before.message);
       if (tables instanceof Error) return inconclusive(node, tables.message);
       const answered = / 0% packet loss/.test(pinged);
-      const lines = tables.split("\n");
-      const inBpf = lines.some(
-        (line) => line.includes(` OUT ${address}:`) && line.includes(`> ${gateway}:`) && line.includes("XLATE_SRC"),
-      );
-      const inIptables = lines.some((line) => /^-A CILIUM_POST_nat .*-j MASQUERADE/.test(line));
+      const known = translationsOf(before, address, gateway);
+      const inBpf = [...translationsOf(tables, address, gateway)].some((each) => !known.has(each));
+      const inIptables = /^-A CILIUM_POST_nat .*-j MASQUERADE/m.test(tables);
       const by = [...(inBpf ? ["BPF"] : []), ...(inIptables ? ["iptables"] : [])].join(" and ") || "nobody";
       const seen = `${address} to ${gateway}: ${answered ? "answered" : "no answer"}, masqueraded by ${by}`;
       if (by !== evidence.masquerading) {
@@ -80,3 +82,11 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
     });
   },
 };
+
+/** What BPF gave another source on the way from a pod to an address, each with its port or the ping's identifier. */
+function translationsOf(tables: string, from: string, to: string): Set<string> {
+  const lines = tables.split("\n").filter((line) => line.includes(`> ${to}:`) && line.includes("XLATE_SRC"));
+  return new Set(
+    lines.flatMap((line) => / OUT (\S+)/.exec(line)?.[1] ?? []).filter((own) => own.startsWith(`${from}:`)),
+  );
+}

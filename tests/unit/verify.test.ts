@@ -112,6 +112,7 @@ function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): 
   /** The pods' connections with a port of their own: the port to whom they went. */
   const connections = new Map<string, string>();
   let looks = 0;
+  let pings = 0;
   /** By a word of the command; the first that fits. */
   const agent: [string, (command: string) => string][] = [
     ["--all-controllers", () => recorded(`${mode}-1.20.2-controllers.json`)],
@@ -132,8 +133,11 @@ function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): 
     ],
     [
       "bpf nat list",
-      () =>
-        `${isBpf ? "ICMP OUT 10.0.1.5:8 -> 172.18.0.1:0 XLATE_SRC 172.18.0.6:8 Created=1sec ago\n" : ""}${recorded(`${mode}-1.20.2-nat.txt`)}`,
+      () => {
+        pings += 1;
+        const entry = `ICMP OUT 10.0.1.5:${pings} -> 172.18.0.1:0 XLATE_SRC 172.18.0.6:${pings} Created=1sec ago\n`;
+        return `${isBpf ? entry : ""}${recorded(`${mode}-1.20.2-nat.txt`)}`;
+      },
     ],
     [
       "bpf ct list",
@@ -407,6 +411,12 @@ describe("a verification", () => {
     [
       "pods that nobody masquerades",
       { agent: { "bpf nat list": (text) => text.replace(/^ICMP.*\n/, "") } },
+      ["masquerading"],
+      /this mode masquerades by BPF/,
+    ],
+    [
+      "masquerading that is left of another mode",
+      { agent: { "bpf nat list": (text) => text.replace(/(10\.0\.[12]\.5|172\.18\.0\.[56]):\d+/g, "$1:8") } },
       ["masquerading"],
       /this mode masquerades by BPF/,
     ],
