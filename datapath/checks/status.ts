@@ -62,13 +62,18 @@ export const statusCheck: Check<StatusEvidence> = {
           ? []
           : [{ path: DEVICES, wanted: nodePortDevice, found: devicesOf(status, nodePortDevice) }]),
       ];
-      const missing = rows.filter(({ found }) => found === undefined);
-      if (missing.length > 0) {
-        const names = missing.map(({ path }) => nameOf(path)).join(", ");
-        return inconclusive(node, `the status has no ${names}`, "is this another version of Cilium than the stack's?");
+      const missing = rows.filter(({ found }) => found === undefined).map(({ path }) => nameOf(path));
+      const wrong = rows.filter(
+        ({ wanted, found }) => found !== undefined && found.toLowerCase() !== wanted.toLowerCase(),
+      );
+      if (missing.length > 0 && wrong.length === 0) {
+        return inconclusive(
+          node,
+          `the status has no ${missing.join(", ")}`,
+          "is this another version of Cilium than the stack's?",
+        );
       }
-      const seen = rows.map(({ path, found }) => `${nameOf(path)} ${found}`).join(", ");
-      const wrong = rows.filter(({ wanted, found }) => found!.toLowerCase() !== wanted.toLowerCase());
+      const seen = rows.map(({ path, found }) => `${nameOf(path)} ${found ?? "(none)"}`).join(", ");
       if (wrong.length === 0) return pass(node, seen);
       const asked = wrong.map(({ path, wanted }) => `${nameOf(path)} ${wanted}`).join(", ");
       const words = fallbacks.get(node) ?? [];

@@ -299,6 +299,17 @@ describe("a verification", () => {
       ["status"],
       /asked for Routing Host BPF; the agent's log: "BPF host routing requires enable-bpf-masquerade\. Falling back/,
     ],
+    [
+      "masquerading off, of which the status then says nothing",
+      {
+        agent: {
+          "cilium status": (text) =>
+            text.replace('"BPF"', '"Legacy"').replace(/"masquerading": \{[^]*?\n {2}\}/, '"masquerading": {}'),
+        },
+      },
+      ["status"],
+      /asked for Routing Host BPF/,
+    ],
     ["a kube-proxy beside the replacement", { kubeProxies: 1 }, ["kube-proxy"], /both would translate services/],
     [
       "a rule that kube-proxy left",
