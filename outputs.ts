@@ -42,6 +42,8 @@ export const StackOutputs = z.object({
     seconds: z.number(),
     /** Each check's id to `<verdict>: <evidence>`, such as `pass: cluster: 15 keys as asked for`. */
     checks: z.record(z.string(), z.string()),
+    /** How many nodes were looked at, of how many; missing where nothing was. */
+    nodes: z.object({ looked: z.number(), all: z.number() }).optional(),
   }),
   /** The test workload's NodePort on each node; there when the verification has ended. */
   nodePortUrls: z.array(z.string()),

@@ -1,21 +1,35 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { apiErrorLine } from "../datapath/apiError";
-import { connect } from "../datapath/cluster";
+import { outdatedAgents } from "../datapath/checks/config";
+import { connect, restartDaemonSet } from "../datapath/cluster";
 import { nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
 import { required } from "./environment";
 
 const POLL_MILLISECONDS = 1000;
 
-/** Wait until Cilium carries the cluster, then print what it says of the nodes as JSON. @throws Error saying what is not ready. */
+/**
+ * Wait until Cilium carries the cluster with its configuration, then print what it says of the nodes as JSON. Agents
+ * that have read an older configuration, as after somebody edited it and Helm put it back, are started anew.
+ * @throws Error saying what is not ready
+ */
 export async function awaitCilium(): Promise<void> {
-  const cluster = connect(required("CILIUM_MODES_KUBECONFIG"));
+  const kubeconfig = required("CILIUM_MODES_KUBECONFIG");
+  const cluster = connect(kubeconfig);
   const nodeCount = Number(required("CILIUM_MODES_NODES"));
   const timeoutSeconds = Number(required("CILIUM_MODES_TIMEOUT_SECONDS"));
   const deadline = Date.now() + timeoutSeconds * 1000;
   let told = "";
+  let restarted = false;
   for (;;) {
     const evidence = await readReadiness(cluster).catch((error: Error) => error);
     const pending = evidence instanceof Error ? [apiErrorLine(evidence)] : pendingReadiness(evidence, nodeCount);
+    const outdated = pending.length > 0 || restarted ? [] : await outdatedAgents(cluster).catch(() => []);
+    if (outdated.length > 0) {
+      console.error(`agents on ${outdated.join(", ")} have read an older cilium-config; they are started anew`);
+      await restartDaemonSet(kubeconfig, "kube-system", "cilium");
+      restarted = true;
+      continue;
+    }
     if (pending.length === 0 && !(evidence instanceof Error)) {
       console.log(JSON.stringify({ nodes: nodeFacts(evidence) }));
       return;

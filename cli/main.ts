@@ -48,6 +48,11 @@ export function program(): Command {
     .option("--only <id>", "only this check; may be repeated", collect)
     .option("--skip <id>", "all but this check; may be repeated", collect)
     .option("--settle-seconds <seconds>", "how long a cluster may take to settle; 0 asks once", Number, 60)
+    .option(
+      "--max-nodes <nodes>",
+      "of a larger cluster look at so many nodes; default: the stack's verifyNodes, or 20",
+      Number,
+    )
     .option("--json", "everything as JSON")
     .option("--junit <file>", "a JUnit report too")
     .option(
@@ -84,6 +89,9 @@ export function program(): Command {
 
   // run by the stacks' resources, with their inputs in the environment
   command.command("await-cilium", { hidden: true }).action(async () => (await import("./awaitCilium")).awaitCilium());
+  command
+    .command("inspect-cluster", { hidden: true })
+    .action(async () => (await import("./inspectCluster")).inspectCluster());
   command.command("verify-stack", { hidden: true }).action(async () => (await import("./verifyStack")).verifyStack());
   return command;
 }

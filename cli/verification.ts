@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Check, Expectation } from "../datapath/checks/check";
 import type { ClusterReader } from "../datapath/cluster";
-import { verify, type Verification } from "../datapath/verify";
+import { verify, type CheckResult, type Verification } from "../datapath/verify";
 import { writeDiagnostics } from "./diagnostics";
 import { PROJECT_DIRECTORY } from "./stackFile";
 
@@ -13,6 +13,8 @@ export interface VerificationRequest {
   readonly expectation: Expectation;
   readonly checks: readonly Check[];
   readonly settleSeconds: number;
+  /** Of a larger cluster only so many nodes are looked at. */
+  readonly maxNodes?: number | undefined;
   /** Where a failed verification's diagnostics go; default: a folder of its own in the project; false: nowhere. */
   readonly diagnostics?: string | boolean | undefined;
 }
@@ -21,11 +23,11 @@ export interface VerificationRequest {
 export async function runVerification(
   request: VerificationRequest,
 ): Promise<{ verification: Verification; diagnostics?: string }> {
-  const { name, cluster, expectation, checks, settleSeconds } = request;
+  const { name, cluster, expectation, checks, settleSeconds, maxNodes } = request;
   const width = Math.max(...checks.map(({ id }) => id.length));
-  const verification = await verify(cluster, expectation, checks, settleSeconds, ({ verdict, id, seconds }) =>
-    console.error(`${verdict.padEnd(12)} ${id.padEnd(width)} ${seconds} s`),
-  );
+  const tell = ({ verdict, id, seconds }: CheckResult) =>
+    console.error(`${verdict.padEnd(12)} ${id.padEnd(width)} ${seconds} s`);
+  const verification = await verify(cluster, expectation, checks, settleSeconds, tell, maxNodes);
   if (verification.verdict === "pass" || request.diagnostics === false) return { verification };
   const time = new Date().toISOString().replace(/[:.]/g, "-");
   const named = typeof request.diagnostics === "string" ? request.diagnostics : undefined;

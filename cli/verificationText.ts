@@ -2,7 +2,7 @@ import type { Verdict } from "../datapath/checks/check";
 import type { Verification } from "../datapath/verify";
 
 /** A verification as a table, and what to do about what failed. */
-export function verificationText(name: string, { verdict, results, seconds }: Verification): string {
+export function verificationText(name: string, { verdict, results, seconds, nodes }: Verification): string {
   const rows = results.flatMap(({ id, findings }) => findings.map((finding) => ({ id, ...finding })));
   const width = (of: (row: (typeof rows)[number]) => string) => Math.max(...rows.map((row) => of(row).length));
   const [idWidth, subjectWidth] = [width(({ id }) => id), width(({ subject }) => subject)];
@@ -29,7 +29,7 @@ export function verificationText(name: string, { verdict, results, seconds }: Ve
     return found === 0 ? "" : `, ${found} ${word}`;
   };
   const passed = results.filter((result) => result.verdict === "pass").length;
-  const counts = `${passed} of ${results.length} checks passed${count("warning", "with warnings")}${count("skipped", "skipped")}, ${seconds} s`;
+  const counts = `${passed} of ${results.length} checks passed${count("warning", "with warnings")}${count("skipped", "skipped")}, ${nodes === undefined || nodes.looked === nodes.all ? "" : `${nodes.looked} of ${nodes.all} nodes looked at, `}${seconds} s`;
   return [
     ...lines,
     "",

@@ -1,12 +1,16 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { connect, type ClusterReader } from "../datapath/cluster";
+import { connect, readFacts, type ClusterReader } from "../datapath/cluster";
+import { withNodePods } from "../datapath/nodePods";
 import type { Expectation } from "../datapath/checks/check";
 import { foreignExpectation } from "../datapath/foreign";
 import { CHECKS } from "../datapath/verify";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
 import { execInNode } from "../providers/kind/docker";
 import { readKubeconfig } from "../providers/kind/kindCli";
+import { existingClusterArgs } from "../settings/existingCluster";
 import { stackExpectation } from "../settings/expectation";
+import { kubeconfigOf } from "../settings/kubeconfig";
+import { isExisting } from "../settings/release";
 import { readStackFile } from "./stackFile";
 import { runVerification } from "./verification";
 import { verificationJunit } from "./verificationJunit";
@@ -26,6 +30,8 @@ export interface VerifyOptions {
   /** Where a failure's diagnostics go; default: a folder of its own; false: nowhere. */
   readonly diagnostics?: string | boolean;
   readonly settleSeconds: number;
+  /** Default: the stack's setting. */
+  readonly maxNodes?: number;
 }
 
 /** What is verified, and against what. */
@@ -33,6 +39,7 @@ interface Subject {
   readonly name: string;
   readonly cluster: ClusterReader;
   readonly expectation: Expectation;
+  readonly maxNodes?: number;
 }
 
 /** Hold a cluster against a stack's contract, or against a mode's. @returns whether everything passed */
@@ -40,8 +47,9 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   const checks = chosen(options);
   if (!(options.settleSeconds >= 0)) throw new Error("--settle-seconds must be a number of seconds, 0 or more");
   const subject = stack === undefined ? await foreignSubject(options) : await stackSubject(stack, options);
-  const { settleSeconds, diagnostics: directory } = options;
-  const request = { ...subject, checks, settleSeconds, diagnostics: directory };
+  const { settleSeconds, diagnostics: directory, maxNodes = subject.maxNodes } = options;
+  if (maxNodes !== undefined && !(maxNodes >= 1)) throw new Error("--max-nodes must be a number of nodes, 1 or more");
+  const request = { ...subject, checks, settleSeconds, maxNodes, diagnostics: directory };
   const { verification, diagnostics } = await runVerification(request);
   if (options.junit !== undefined) await writeFile(options.junit, verificationJunit(subject.name, verification));
   console.log(options.json ? JSON.stringify(verification, undefined, 2) : verificationText(subject.name, verification));
@@ -54,12 +62,18 @@ async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: 
     throw new Error(`Stack ${stack} says itself what to expect; leave out the stack, or --expect and --tunnel`);
   }
   const { settings } = readStackFile(stack, set);
-  const { name } = settings.cluster;
+  const { cluster: clusterSettings, verifyNodes: maxNodes } = settings;
+  if (isExisting(clusterSettings)) {
+    const own = kubeconfigOf(clusterSettings);
+    const cluster = await withNodePods(connect(own));
+    const expectation = stackExpectation(settings, existingClusterArgs(settings, await readFacts(own)));
+    return { name: stack, cluster, expectation, maxNodes };
+  }
   const cluster =
     kubeconfig === undefined
-      ? connect(await readKubeconfig(name), execInNode)
+      ? connect(await readKubeconfig(clusterSettings.name), execInNode)
       : connect(await readFile(kubeconfig, "utf8"));
-  return { name: stack, cluster, expectation: stackExpectation(settings) };
+  return { name: stack, cluster, expectation: stackExpectation(settings), maxNodes };
 }
 
 async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
@@ -69,7 +83,7 @@ async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions
   if (set !== undefined) throw new Error("--set changes a stack's settings, and no stack was named");
   const mode = oneOf("--expect", expect, ALL_MODES);
   const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
-  const cluster = connect(await readFile(kubeconfig, "utf8"));
+  const cluster = await withNodePods(connect(await readFile(kubeconfig, "utf8")));
   return { name: mode, cluster, expectation: await foreignExpectation(cluster, mode, way) };
 }
 

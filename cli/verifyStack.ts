@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Expectation } from "../datapath/checks/check";
-import { connect } from "../datapath/cluster";
+import { connect, type ClusterReader } from "../datapath/cluster";
+import { withNodePods } from "../datapath/nodePods";
 import { CHECKS, summaryOf } from "../datapath/verify";
 import { execInNode } from "../providers/kind/docker";
 import { required } from "./environment";
@@ -18,19 +19,26 @@ export async function verifyStack(): Promise<void> {
   const strictness = Strictness.parse(required("CILIUM_MODES_VERIFY"));
   const { verification, diagnostics } = await runVerification({
     name: clusterName,
-    cluster: connect(required("CILIUM_MODES_KUBECONFIG"), execInNode),
+    cluster: await cluster(),
     expectation: JSON.parse(required("CILIUM_MODES_EXPECTATION")) as Expectation,
     checks: CHECKS,
     settleSeconds: Number(required("CILIUM_MODES_SETTLE_SECONDS")),
+    maxNodes: Number(required("CILIUM_MODES_MAX_NODES")),
   });
   if (verification.verdict === "fail") {
-    const text = [
-      verificationText(clusterName, verification),
-      `Diagnostics: ${diagnostics}`,
-      "The cluster stays as it is; repair it and repeat pulumi up, or set verify: warn to go on all the same.",
-    ].join("\n");
-    if (strictness === "strict") throw new Error(text);
-    console.error(text);
+    const text = `${verificationText(clusterName, verification)}\nDiagnostics: ${diagnostics}`;
+    if (strictness === "strict") {
+      throw new Error(
+        `${text}\nThe cluster stays as it is; repair it and repeat pulumi up, or set verify: warn to go on all the same.`,
+      );
+    }
+    console.error(`${text}\nThe run goes on all the same, as verify: warn has it.`);
   }
   console.log(JSON.stringify(summaryOf(verification)));
+}
+
+function cluster(): ClusterReader | Promise<ClusterReader> {
+  const kubeconfig = required("CILIUM_MODES_KUBECONFIG");
+  const areContainers = required("CILIUM_MODES_NODES_ARE") === "containers";
+  return areContainers ? connect(kubeconfig, execInNode) : withNodePods(connect(kubeconfig));
 }

@@ -2,22 +2,26 @@ import * as command from "@pulumi/command";
 import { Release } from "@pulumi/kubernetes/helm/v3";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { expectedCiliumConfig } from "../modes/ciliumConfig";
 import { ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
 import { ciliumImages, withoutDigest } from "../modes/images";
 import type { NodeFacts } from "../datapath/readiness";
-import { NodeImages } from "../providers/kind/resources";
-import type { KindCluster } from "./kindCluster";
+import { MARKS } from "../providers/kind/mark";
+import { CiliumInstallation, Mark, NodeImages } from "../providers/kind/resources";
+import { inCluster, type TargetCluster } from "./targetCluster";
 
 export interface CiliumArgs extends CiliumValuesArgs {
-  readonly cluster: KindCluster;
+  readonly cluster: TargetCluster;
   /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
   readonly chart: string;
   readonly repository: string;
   /** Bring Cilium's images from this machine's Docker into the nodes. */
   readonly loadImages: boolean;
+  /** Whether a Cilium that somebody else installed is taken over; it then stays when the stack is destroyed. */
+  readonly adopt: boolean;
 }
 
-/** How long Helm, and then the check that everything is ready, may take. A first pull of the images is the longest part. */
+/** How long it may take until Cilium carries the cluster. A first pull of the images is the longest part. */
 const TIMEOUT_SECONDS = 600;
 
 /** What `await-cilium` prints. */
@@ -31,28 +35,43 @@ const Readiness = z.object({
  */
 export class Cilium extends pulumi.ComponentResource {
   readonly nodes: pulumi.Output<readonly NodeFacts[]>;
-  /** For `dependsOn`: pods can be scheduled from here on. */
+  /** For `dependsOn`: the cluster is the stack's to change. */
+  readonly installation: CiliumInstallation;
   readonly release: Release;
+  /** For `dependsOn`: from here on pods have a network. */
+  readonly ready: command.local.Command;
   /** Revision of the Helm release: changes with every change of version or values. */
   readonly revision: pulumi.Output<number>;
 
   constructor(name: string, args: CiliumArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:Cilium", name, {}, opts);
     const { cluster } = args;
-    const inCluster = { parent: this, deletedWith: cluster.cluster };
+    const options = inCluster(cluster, this);
     const images = args.loadImages
       ? [
           new NodeImages(
             `${name}-images`,
             {
               clusterName: args.clusterName,
-              clusterInstance: cluster.cluster.id,
+              clusterInstance: cluster.instance,
               images: Object.values(ciliumImages(args)).map(withoutDigest),
             },
-            inCluster,
+            options,
           ),
         ]
       : [];
+    this.installation = new CiliumInstallation(
+      `${name}-installation`,
+      {
+        clusterInstance: cluster.instance,
+        kubeconfig: cluster.kubeconfig,
+        owner: cluster.owner,
+        version: args.version,
+        ciliumConfig: JSON.stringify(expectedCiliumConfig(args)),
+        adopt: args.adopt,
+      },
+      options,
+    );
     this.release = new Release(
       `${name}-release`,
       {
@@ -61,13 +80,32 @@ export class Cilium extends pulumi.ComponentResource {
         namespace: "kube-system",
         ...chartSource(args),
         values: ciliumValues(args),
-        timeout: TIMEOUT_SECONDS,
-        cleanupOnFail: true,
+        // the check that follows waits better: it can be interrupted, says what is missing, and leaves no release half made
+        skipAwait: true,
+        // a revision that failed does not keep the name
+        replace: true,
+        // by which the installation knows the stack's own revisions
+        description: pulumi.interpolate`${cluster.owner}, repairs ${this.installation.repairs}`,
       },
-      { ...inCluster, provider: cluster.provider, dependsOn: [cluster.settings, ...images] },
+      {
+        ...options,
+        provider: cluster.provider,
+        dependsOn: [...cluster.settled, this.installation, ...images],
+        retainOnDelete: args.adopt,
+      },
     );
     this.revision = this.release.status.revision;
-    // Helm's own wait can end while agents are still starting (rolling update, maxUnavailable)
+    const mark = new Mark(
+      `${name}-mark`,
+      {
+        clusterInstance: cluster.instance,
+        kubeconfig: cluster.kubeconfig,
+        name: MARKS.cilium,
+        owner: cluster.owner,
+        generation: pulumi.interpolate`${this.installation.repairs}`,
+      },
+      { ...options, dependsOn: this.release },
+    );
     const ready = new command.local.Command(
       `${name}-ready`,
       {
@@ -78,13 +116,14 @@ export class Cilium extends pulumi.ComponentResource {
           CILIUM_MODES_NODES: String(args.nodeCount),
           CILIUM_MODES_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
           // what makes it run again
-          CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.cluster.id} revision ${this.revision}`,
+          CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.condition} revision ${this.revision}`,
         },
         logging: "stderr",
         addPreviousOutputInEnv: false,
       },
-      { ...inCluster, dependsOn: this.release },
+      { ...options, dependsOn: mark },
     );
+    this.ready = ready;
     // the kubeconfig in the environment makes the whole output secret; these names and networks are none
     this.nodes = pulumi.unsecret(ready.stdout).apply((stdout) => Readiness.parse(JSON.parse(stdout)).nodes);
     this.registerOutputs({ nodes: this.nodes, revision: this.revision });

@@ -2,9 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import type { KindConfigArgs, RegistryMirror } from "../modes/kindConfig";
-import type { ClusterNode } from "../providers/kind/cluster";
 import type { DnsForward } from "../providers/kind/nodeSetup";
 import { Cluster, NodeSettings, StackMark } from "../providers/kind/resources";
+import { ownerOf, type TargetCluster } from "./targetCluster";
 
 export interface KindClusterArgs extends Omit<KindConfigArgs, "name" | "kubeProxyMode"> {
   readonly mode: RoutingMode;
@@ -18,23 +18,23 @@ export interface KindClusterArgs extends Omit<KindConfigArgs, "name" | "kubeProx
 }
 
 /** A kind cluster without CNI, with kube-proxy exactly where the mode wants it, and a Kubernetes provider for it. */
-export class KindCluster extends pulumi.ComponentResource {
-  /** For `deletedWith`: what is in the cluster needs no deletion of its own. */
-  readonly cluster: Cluster;
-  /** For `dependsOn`: before it, nodes may pull from the wrong registry. */
-  readonly settings: NodeSettings;
+export class KindCluster extends pulumi.ComponentResource implements TargetCluster {
+  readonly isKind = true;
+  readonly lifetime: Cluster;
+  readonly settled: readonly [NodeSettings];
+  readonly instance: TargetCluster["instance"];
+  readonly condition: TargetCluster["condition"];
   readonly provider: KubernetesProvider;
-  readonly nodes: pulumi.Output<readonly ClusterNode[]>;
-  /** API server as this machine reaches it. */
-  readonly endpoint: pulumi.Output<string>;
-  /** Secret. */
-  readonly kubeconfig: pulumi.Output<string>;
+  readonly nodes: TargetCluster["nodes"];
+  readonly endpoint: TargetCluster["endpoint"];
+  readonly kubeconfig: TargetCluster["kubeconfig"];
+  readonly owner: TargetCluster["owner"];
 
   constructor(name: string, args: KindClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:KindCluster", name, {}, opts);
     const contract = MODE_CONTRACTS[args.mode];
-    const mark = new StackMark(`${name}-mark`, { parent: this });
-    this.cluster = new Cluster(
+    this.owner = ownerOf(new StackMark(`${name}-mark`, { onNodes: true }, { parent: this }));
+    const cluster = new Cluster(
       `${name}-nodes`,
       {
         name: args.clusterName,
@@ -46,30 +46,34 @@ export class KindCluster extends pulumi.ComponentResource {
         portMappings: args.portMappings,
         mounts: args.mounts,
         exportKubeconfig: args.exportKubeconfig,
-        owner: pulumi.interpolate`${pulumi.getProject()}/${pulumi.getStack()}/${mark.id}`,
+        owner: this.owner,
       },
       { parent: this, customTimeouts: { create: "15m" } },
     );
-    this.settings = new NodeSettings(
+    const settings = new NodeSettings(
       `${name}-settings`,
       {
         clusterName: args.clusterName,
-        clusterInstance: this.cluster.id,
+        clusterInstance: cluster.id,
         registryMirrors: args.registryMirrors,
         dnsForward: args.dnsForward === "auto" && !contract.bypassDockerResolver ? "node" : args.dnsForward,
         nativeRoutingCIDR: args.nativeRoutingCIDR,
       },
-      { parent: this, deletedWith: this.cluster },
+      { parent: this, deletedWith: cluster },
     );
-    this.nodes = this.cluster.nodes;
-    this.endpoint = this.cluster.endpoint;
-    this.kubeconfig = this.cluster.kubeconfig;
+    this.lifetime = cluster;
+    this.settled = [settings];
+    this.instance = cluster.id;
+    this.condition = pulumi.interpolate`${cluster.id} restarts ${cluster.restarts}`;
+    this.nodes = cluster.nodes;
+    this.endpoint = cluster.endpoint;
+    this.kubeconfig = cluster.kubeconfig;
     this.provider = new KubernetesProvider(
       `${name}-kubernetes`,
       {
-        kubeconfig: this.cluster.kubeconfig,
+        kubeconfig: cluster.kubeconfig,
         // the id names the cluster's incarnation, so in-cluster resources are replaced with it, and only then
-        clusterIdentifier: this.cluster.id,
+        clusterIdentifier: cluster.id,
         // what was in a cluster that is gone is gone; a refresh then says so instead of failing
         deleteUnreachable: true,
       },

@@ -1,16 +1,18 @@
 import { DaemonSet } from "@pulumi/kubernetes/apps/v1";
-import { Pod, Service } from "@pulumi/kubernetes/core/v1";
+import { Namespace, Pod, Service } from "@pulumi/kubernetes/core/v1";
 import type { types } from "@pulumi/kubernetes";
 import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { WORKLOAD } from "../modes/workload";
-import { NodeImages } from "../providers/kind/resources";
+import { MARKS } from "../providers/kind/mark";
+import { Mark, NodeImages, WorkloadGround } from "../providers/kind/resources";
+import { OWNER_ANNOTATION } from "../providers/kind/workloadGround";
 import type { Cilium } from "./cilium";
-import type { KindCluster } from "./kindCluster";
 import { builtImageName, NETTOOL_CONTEXT } from "./nettoolImage";
+import { inCluster, type TargetCluster } from "./targetCluster";
 
 export interface NettoolWorkloadArgs {
-  readonly cluster: KindCluster;
+  readonly cluster: TargetCluster;
   readonly cilium: Cilium;
   readonly clusterName: string;
   readonly nodePort: number;
@@ -32,7 +34,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
 
   constructor(name: string, args: NettoolWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:NettoolWorkload", name, {}, opts);
-    const inCluster = { parent: this, deletedWith: args.cluster.cluster };
+    const options = inCluster(args.cluster, this);
     this.image = args.image ?? builtImageName(args.baseImage);
     const built = args.image === undefined ? [buildImage(`${name}-image`, this.image, args.baseImage, this)] : [];
     const loaded =
@@ -40,24 +42,59 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         ? [
             new NodeImages(
               `${name}-node-images`,
-              { clusterName: args.clusterName, clusterInstance: args.cluster.cluster.id, images: [this.image] },
-              { ...inCluster, dependsOn: built },
+              { clusterName: args.clusterName, clusterInstance: args.cluster.instance, images: [this.image] },
+              { ...options, dependsOn: built },
             ),
           ]
         : [];
-    const kubernetes = { ...inCluster, provider: args.cluster.provider, dependsOn: [args.cilium.release, ...loaded] };
+    const { cluster } = args;
+    const ground = new WorkloadGround(
+      `${name}-ground`,
+      {
+        clusterInstance: cluster.instance,
+        kubeconfig: cluster.kubeconfig,
+        owner: cluster.owner,
+        namespace: WORKLOAD.namespace,
+      },
+      // a cluster that is not the stack's to change is left as it is
+      { ...options, dependsOn: args.cilium.installation },
+    );
+    const generation = pulumi.interpolate`${ground.generation}`;
+    const metadata = { namespace: WORKLOAD.namespace, annotations: { "cilium-modes/generation": generation } };
+    // what the ground cleared away is made again, not changed
+    const remade = { replaceOnChanges: ["metadata.annotations"], deleteBeforeReplace: true };
+    const namespace = new Namespace(
+      `${name}-namespace`,
+      {
+        metadata: {
+          name: WORKLOAD.namespace,
+          annotations: { [OWNER_ANNOTATION]: cluster.owner, "cilium-modes/generation": generation },
+          // says to whoever looks, and to clusters that enforce it, what runs here
+          labels: { "pod-security.kubernetes.io/enforce": "privileged" },
+        },
+      },
+      { ...options, ...remade, provider: cluster.provider, dependsOn: ground },
+    );
+    const kubernetes = {
+      ...options,
+      ...remade,
+      provider: cluster.provider,
+      dependsOn: [namespace, args.cilium.ready, ...loaded],
+    };
     const labels = { app: WORKLOAD.daemonSet };
     const container = nettoolContainer(this.image);
     const daemonSet = new DaemonSet(
       `${name}-server`,
       {
-        metadata: { name: WORKLOAD.daemonSet, namespace: WORKLOAD.namespace, labels },
+        metadata: { ...metadata, name: WORKLOAD.daemonSet, labels },
         spec: {
           selector: { matchLabels: labels },
           template: {
             metadata: { labels },
             spec: {
               terminationGracePeriodSeconds: 1,
+              // every node's datapath is looked at; kind's nodes are without taints
+              ...(cluster.isKind ? {} : { tolerations: [{ operator: "Exists" }] }),
               containers: [
                 {
                   ...container,
@@ -74,7 +111,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     const service = new Service(
       `${name}-service`,
       {
-        metadata: { name: WORKLOAD.service, namespace: WORKLOAD.namespace },
+        metadata: { ...metadata, name: WORKLOAD.service },
         spec: {
           type: "NodePort",
           selector: labels,
@@ -86,13 +123,25 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     const client = new Pod(
       `${name}-client`,
       {
-        metadata: { name: WORKLOAD.clientPod, namespace: WORKLOAD.namespace, labels: { run: WORKLOAD.clientPod } },
+        metadata: { ...metadata, name: WORKLOAD.clientPod, labels: { run: WORKLOAD.clientPod } },
         spec: { terminationGracePeriodSeconds: 1, containers: [container] },
       },
       kubernetes,
     );
+    const nodePods = args.cluster.isKind ? [] : [nodePod(`${name}-node`, metadata, container, kubernetes)];
+    const mark = new Mark(
+      `${name}-mark`,
+      {
+        clusterInstance: cluster.instance,
+        kubeconfig: cluster.kubeconfig,
+        name: MARKS.workload,
+        owner: cluster.owner,
+        generation,
+      },
+      { ...options, dependsOn: [daemonSet, service, client, ...nodePods] },
+    );
     // the names are there when the workload is ready
-    this.names = pulumi.all([daemonSet.id, service.id, client.id]).apply(() => WORKLOAD);
+    this.names = mark.id.apply(() => WORKLOAD);
     this.registerOutputs({ names: this.names, image: this.image });
   }
 }
@@ -105,6 +154,31 @@ function nettoolContainer(image: string): types.input.core.v1.Container {
     securityContext: { privileged: true },
     env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }],
   };
+}
+
+/** A pod in each node's own namespaces: what `docker exec` is for kind's nodes. */
+function nodePod(
+  name: string,
+  metadata: types.input.meta.v1.ObjectMeta,
+  container: types.input.core.v1.Container,
+  opts: pulumi.CustomResourceOptions,
+): DaemonSet {
+  const labels = { app: WORKLOAD.nodePods };
+  const spec: types.input.core.v1.PodSpec = {
+    hostPID: true,
+    hostNetwork: true,
+    terminationGracePeriodSeconds: 1,
+    tolerations: [{ operator: "Exists" }],
+    containers: [{ ...container, command: ["sleep", "infinity"] }],
+  };
+  return new DaemonSet(
+    name,
+    {
+      metadata: { ...metadata, name: WORKLOAD.nodePods, labels },
+      spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+    },
+    opts,
+  );
 }
 
 function buildImage(name: string, imageName: string, baseImage: string, parent: pulumi.Resource): Image {

@@ -3,17 +3,19 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Expectation } from "../datapath/checks/check";
 import type { VerificationSummary } from "../datapath/verify";
 import type { Cilium } from "./cilium";
-import type { KindCluster } from "./kindCluster";
 import type { NettoolWorkload } from "./nettoolWorkload";
+import { inCluster, type TargetCluster } from "./targetCluster";
 
 export interface VerificationArgs {
-  readonly cluster: KindCluster;
+  readonly cluster: TargetCluster;
   readonly cilium: Cilium;
   readonly workload: NettoolWorkload;
   readonly clusterName: string;
   readonly expectation: Expectation;
   /** `strict`: what is not in force fails the run; `warn`: it is only told; `off`: nothing is looked at. */
   readonly verify: "strict" | "warn" | "off";
+  /** Of a larger cluster only so many nodes are looked at. */
+  readonly maxNodes: number;
 }
 
 /** How long a cluster may take to settle after Cilium and the workload are ready. */
@@ -44,16 +46,18 @@ export class Verification extends pulumi.ComponentResource {
         environment: {
           CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
           CILIUM_MODES_CLUSTER: clusterName,
+          CILIUM_MODES_NODES_ARE: cluster.isKind ? "containers" : "others",
           CILIUM_MODES_EXPECTATION: JSON.stringify(expectation),
           CILIUM_MODES_VERIFY: verify,
+          CILIUM_MODES_MAX_NODES: String(args.maxNodes),
           CILIUM_MODES_SETTLE_SECONDS: String(SETTLE_SECONDS),
           // what makes it run again
-          CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.cluster.id} revision ${cilium.revision} image ${workload.image}`,
+          CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.condition} revision ${cilium.revision} image ${workload.image}`,
         },
         logging: "stderr",
         addPreviousOutputInEnv: false,
       },
-      { parent: this, deletedWith: cluster.cluster, dependsOn: [cilium, workload] },
+      { ...inCluster(cluster, this), dependsOn: [cilium, workload] },
     );
     // the kubeconfig in the environment makes the whole output secret; verdicts are none
     return pulumi.unsecret(verified.stdout).apply((stdout) => JSON.parse(stdout) as VerificationSummary);

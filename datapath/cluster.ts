@@ -1,21 +1,31 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiException,
   AppsV1Api,
   CoreV1Api,
   CustomObjectsApi,
+  DiscoveryV1Api,
   Exec,
   KubeConfig,
+  PatchStrategy,
+  setHeaderOptions,
   type V1ConfigMap,
   type V1DaemonSet,
   type V1Deployment,
+  type V1Namespace,
   type V1Node,
   type V1Pod,
+  type V1Secret,
   type V1Service,
   type V1Status,
 } from "@kubernetes/client-node";
 import { isIpv4Address } from "../modes/cidr";
+import { apiErrorLine } from "./apiError";
+import { factsOf, type ClusterFacts } from "./clusterFacts";
+import { recordsOf } from "./helmRecord";
+import { within } from "./within";
 
 /** What a command in a pod left. */
 export interface ExecResult {
@@ -61,8 +71,95 @@ export interface HealthAddress {
 /** Runs a command on a node. @throws Error when it fails */
 export type NodeExec = (node: string, command: readonly string[]) => Promise<string>;
 
-/** Read a cluster through its API server, and its nodes by `onNode`. */
-export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
+/** The little that is changed in a cluster beside the engine, and what has to be known for that. */
+export interface ClusterWriter extends Pick<ClusterReader, "configMap"> {
+  /** Create a ConfigMap, or replace what it holds. */
+  writeConfigMap(namespace: string, name: string, data: Readonly<Record<string, string>>): Promise<void>;
+  /** One that is not there is no error. */
+  deleteConfigMap(namespace: string, name: string): Promise<void>;
+  namespace(name: string): Promise<V1Namespace | undefined>;
+  /** Delete a namespace with all that is in it, and wait until it is gone. @throws Error after 90 s */
+  deleteNamespace(name: string): Promise<void>;
+  /** Helm's records of a release that are neither replaced by a later one nor uninstalled. */
+  helmRecords(namespace: string, release: string): Promise<V1Secret[]>;
+  replaceSecret(namespace: string, secret: V1Secret): Promise<void>;
+}
+
+const NAMESPACE_SECONDS = 90;
+
+/** Reach a cluster to change something in it. */
+export function connectWriter(kubeconfig: string): ClusterWriter {
+  const core = load(kubeconfig).makeApiClient(CoreV1Api);
+  const find = (name: string) => core.readNamespace({ name }).catch(noneWhenNotFound);
+  return {
+    configMap: (namespace, name) => core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound),
+    async writeConfigMap(namespace, name, data) {
+      const body = { metadata: { namespace, name }, data };
+      const replaced = await core.replaceNamespacedConfigMap({ namespace, name, body }).catch(noneWhenNotFound);
+      if (replaced === undefined) await core.createNamespacedConfigMap({ namespace, body });
+    },
+    async deleteConfigMap(namespace, name) {
+      await core.deleteNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound);
+    },
+    namespace: find,
+    async deleteNamespace(name) {
+      await core.deleteNamespace({ name }).catch(noneWhenNotFound);
+      const deadline = Date.now() + NAMESPACE_SECONDS * 1000;
+      while ((await find(name)) !== undefined) {
+        if (Date.now() > deadline) throw new Error(`The namespace ${name} is not gone after ${NAMESPACE_SECONDS} s`);
+        await sleep(500);
+      }
+    },
+    helmRecords: async (namespace, release) =>
+      (await core.listNamespacedSecret({ namespace, labelSelector: recordsOf(release) })).items,
+    async replaceSecret(namespace, body) {
+      await core.replaceNamespacedSecret({ namespace, name: body.metadata!.name!, body });
+    },
+  };
+}
+
+/** Start a DaemonSet's pods anew, one after the other as its strategy has it: what `kubectl rollout restart` does. */
+export async function restartDaemonSet(kubeconfig: string, namespace: string, name: string): Promise<void> {
+  const annotations = { "kubectl.kubernetes.io/restartedAt": new Date().toISOString() };
+  const body = { spec: { template: { metadata: { annotations } } } };
+  const asMerge = setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch);
+  await load(kubeconfig).makeApiClient(AppsV1Api).patchNamespacedDaemonSet({ namespace, name, body }, asMerge);
+}
+
+/** How long a cluster may take to answer before it counts as out of reach. */
+const ANSWER_SECONDS = 15;
+
+/** Read what is known of a cluster before anything is installed in it. @throws Error when it does not answer */
+export async function readFacts(kubeconfig: string): Promise<ClusterFacts> {
+  const config = load(kubeconfig);
+  const core = config.makeApiClient(CoreV1Api);
+  const discovery = config.makeApiClient(DiscoveryV1Api);
+  const endpoint = config.getCurrentCluster()?.server ?? "";
+  const api = { namespace: "default", name: "kubernetes" };
+  const read = Promise.all([
+    core.readNamespace({ name: "kube-system" }),
+    core.listNode(),
+    core.listNamespacedPod({ namespace: "kube-system", labelSelector: "k8s-app=kube-proxy" }),
+    discovery.listNamespacedEndpointSlice({
+      namespace: api.namespace,
+      labelSelector: `kubernetes.io/service-name=${api.name}`,
+    }),
+    core.readNamespacedService(api),
+  ]);
+  const [system, nodes, kubeProxies, apiServers, service] = await within(ANSWER_SECONDS, read).catch((error: Error) => {
+    throw new Error(`The cluster at ${endpoint} cannot be looked at: ${apiErrorLine(error)}`);
+  });
+  return factsOf({
+    identity: system.metadata!.uid!,
+    endpoint,
+    nodes: nodes.items,
+    kubeProxies: kubeProxies.items,
+    apiServers: apiServers.items,
+    serviceAddress: service.spec!.clusterIP!,
+  });
+}
+
+function load(kubeconfig: string): KubeConfig {
   const config = new KubeConfig();
   try {
     config.loadFromString(kubeconfig);
@@ -70,6 +167,12 @@ export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
     // the parser's own words repeat parts of the text
     throw new Error("The kubeconfig cannot be read: it is no YAML, or names no cluster");
   }
+  return config;
+}
+
+/** Read a cluster through its API server, and its nodes by `onNode`. */
+export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
+  const config = load(kubeconfig);
   const core = config.makeApiClient(CoreV1Api);
   const apps = config.makeApiClient(AppsV1Api);
   const custom = config.makeApiClient(CustomObjectsApi);

@@ -3,7 +3,7 @@ import type { CiliumValuesArgs } from "../modes/ciliumValues";
 import { isOlderThanKnown, OLDEST_CILIUM } from "../modes/ciliumVersion";
 import { modeConfig, tunnelOf } from "../modes/ciliumConfig";
 import type { RoutingMode, Tunnel } from "../modes/contract";
-import { expectedEvidence } from "../modes/evidence";
+import { expectedEvidence, onAnyDevice } from "../modes/evidence";
 import { WORKLOAD } from "../modes/workload";
 import { askAgents, CILIUM_NAMESPACE } from "./agents";
 import type { Expectation } from "./checks/check";
@@ -37,14 +37,11 @@ export async function foreignExpectation(
     nativeRoutingCIDR: data["ipv4-native-routing-cidr"] ?? "",
     autoDirectNodeRoutes: data["auto-direct-node-routes"] === "true",
   };
-  const evidence = expectedEvidence(args);
+  const evidence = onAnyDevice(expectedEvidence(args));
   return {
     evidence: {
       ...evidence,
-      // the nodes' devices are the cluster's own
-      nodePortDevice: undefined,
       masqueradingCidr: args.nativeRoutingCIDR === "" ? undefined : evidence.masqueradingCidr,
-      nodeRoutes: evidence.nodeRoutes === "via the other node dev eth0" ? "via the other node" : evidence.nodeRoutes,
     },
     ciliumConfig: modeConfig(args),
     nodeCount: nodes.length,

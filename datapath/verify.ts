@@ -16,6 +16,7 @@ import { hostPortsCheck, serviceMapCheck } from "./checks/serviceMap";
 import { statusCheck } from "./checks/status";
 import { hostCheck, nodePortsCheck, podToPodCheck, servicesCheck } from "./checks/traffic";
 import { translationCheck } from "./checks/translation";
+import { sampleOf, type NodesLookedAt } from "./sample";
 import { within } from "./within";
 
 /** Every check, from what was asked for to what the datapath does. */
@@ -58,6 +59,8 @@ export interface Verification {
   readonly verdict: "pass" | "fail";
   readonly results: readonly CheckResult[];
   readonly seconds: number;
+  /** Undefined where nobody could count them. */
+  readonly nodes?: NodesLookedAt | undefined;
 }
 
 /** A verification as a stack's output has it: a line of evidence for each check. */
@@ -69,10 +72,11 @@ export interface VerificationSummary {
   readonly seconds: number;
   /** Each check's id to `<verdict>: <evidence>`; the worst finding's where there are several. */
   readonly checks: Readonly<Record<string, string>>;
+  readonly nodes?: NodesLookedAt | undefined;
 }
 
 /** A verification without its details. */
-export function summaryOf({ verdict, results, seconds }: Verification): VerificationSummary {
+export function summaryOf({ verdict, results, seconds, nodes }: Verification): VerificationSummary {
   const counts: Partial<Record<Verdict, number>> = {};
   for (const result of results) counts[result.verdict] = (counts[result.verdict] ?? 0) + 1;
   const checks = results.map(({ id, verdict: own, findings }) => {
@@ -81,17 +85,21 @@ export function summaryOf({ verdict, results, seconds }: Verification): Verifica
     const more = own === "pass" && findings.length > 1 ? ` (and ${findings.length - 1} more)` : "";
     return [id, `${own}: ${subject}: ${seen}${more}${own === "pass" ? "" : `: ${reason ?? ""}`}`] as const;
   });
-  return { verdict, counts, seconds, checks: Object.fromEntries(checks) };
+  return { verdict, counts, seconds, checks: Object.fromEntries(checks), nodes };
 }
 
 /** How often a check that has not passed yet is asked again. */
 const RETRY_SECONDS = 2;
+
+/** Nodes that are looked at where nobody says how many. */
+export const MAX_NODES = 20;
 
 /**
  * Hold a running cluster against what it must be. Checks run at the same time; one that does not pass is asked again until the
  * deadline, since a cluster takes a while to settle.
  * @param settleSeconds how long that may be; 0 asks once
  * @param tell called whenever a check has its verdict
+ * @param maxNodes of a larger cluster only so many nodes are looked at
  */
 export async function verify(
   cluster: ClusterReader,
@@ -99,19 +107,21 @@ export async function verify(
   checks: readonly Check[],
   settleSeconds: number,
   tell: (result: CheckResult) => void = () => undefined,
+  maxNodes = MAX_NODES,
 ): Promise<Verification> {
   const start = Date.now();
+  const sample = await sampleOf(cluster, expectation, maxNodes);
   const deadline = start + settleSeconds * 1000;
   const results = await Promise.all(
     checks.map(async (check) => {
-      const result = await settle(check, cluster, expectation, deadline);
+      const result = await settle(check, sample.cluster, sample.expectation, deadline);
       tell(result);
       return result;
     }),
   );
   // a run in which nothing was looked at has shown nothing
   const isPass = results.some(({ verdict }) => verdict === "pass") && results.every(({ verdict }) => GOOD.has(verdict));
-  return { verdict: isPass ? "pass" : "fail", results, seconds: secondsSince(start) };
+  return { verdict: isPass ? "pass" : "fail", results, seconds: secondsSince(start), nodes: sample.nodes };
 }
 
 /** What is no proof against the mode. */

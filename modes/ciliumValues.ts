@@ -21,6 +21,8 @@ export interface CiliumValuesArgs {
   readonly clusterName: string;
   /** All nodes, the control plane included. */
   readonly nodeCount: number;
+  /** Where agents reach the API server without kube-proxy. Default: kind's control plane. */
+  readonly apiServer?: { readonly host: string; readonly port: number } | undefined;
   readonly podCidr: string;
   readonly nativeRoutingCIDR: string;
   /** Default: true in native routing, false in a tunnel. */
@@ -46,11 +48,12 @@ const ENVOY: Since = ["1.14.0-snapshot.3"];
 export function ciliumValues(args: CiliumValuesArgs): HelmValues {
   const { switches } = MODE_CONTRACTS[args.mode];
   const native = args.tunnel === "disabled";
+  // by name: the address of kind's control plane can change when Docker restarts
+  const apiServer = args.apiServer ?? { host: controlPlaneName(args.clusterName), port: 6443 };
   const own: HelmValues = {
     cluster: { name: args.clusterName },
-    // by name: the control plane's address can change when Docker restarts
-    k8sServiceHost: controlPlaneName(args.clusterName),
-    k8sServicePort: 6443,
+    k8sServiceHost: apiServer.host,
+    k8sServicePort: apiServer.port,
     kubeProxyReplacement: replacementWord(switches.kubeProxyReplacement, args.version),
     ...tunnelValues(args),
     ...(native ? { ipv4NativeRoutingCIDR: args.nativeRoutingCIDR } : {}),

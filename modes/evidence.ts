@@ -77,6 +77,16 @@ export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
   };
 }
 
+/** The same where nodes are not kind's, and their devices have names of their own. */
+export function onAnyDevice(evidence: ExpectedEvidence): ExpectedEvidence {
+  const direct = evidence.nodeRoutes === "via the other node dev eth0";
+  return {
+    ...evidence,
+    nodePortDevice: undefined,
+    nodeRoutes: direct ? "via the other node" : evidence.nodeRoutes,
+  };
+}
+
 const FORWARDING = { BPF: "BPF", Legacy: "host" } as const;
 
 function nodeRoutes({ tunnel, autoDirectNodeRoutes }: EvidenceArgs): ExpectedEvidence["nodeRoutes"] {

@@ -85,7 +85,7 @@ class Lint {
         { severity: "error", key, rule: `is refused by the chart of Cilium ${this.version}; ${this.instead(key)}` },
       ];
     }
-    const types = has(WITHOUT_EFFECT[key] ?? NEVER, this.version) ? undefined : this.chart.typesOf(key);
+    const types = has(own(WITHOUT_EFFECT, key) ?? NEVER, this.version) ? undefined : this.chart.typesOf(key);
     // what the chart refuses may stand below a key that it does not read
     if (types === undefined && isObject(value)) {
       const below = this.object(value, key).filter(({ severity }) => severity === "error");
@@ -128,7 +128,7 @@ class Lint {
 
   /** Where to go from a key that the chart does not take. */
   private instead(key: string): string {
-    const known = INSTEAD[key];
+    const known = own(INSTEAD, key);
     if (known !== undefined) return `use ${known}`;
     const steps = key.split(".");
     const step = steps.at(-1)!;
@@ -168,4 +168,9 @@ function isSet(value: HelmValue): boolean {
 
 function isObject(value: HelmValue): value is HelmValues {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** An entry of a table; what every object inherits is none. */
+function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
 }

@@ -1,2 +1,9 @@
-/** The test workload's names: those that the commands of the articles use. */
-export const WORKLOAD = { namespace: "default", daemonSet: "nettool", service: "serversvc", clientPod: "net" } as const;
+/** The test workload's names: those that the commands of the articles use, in a namespace of their own, since it is privileged. */
+export const WORKLOAD = {
+  namespace: "nettool",
+  daemonSet: "nettool",
+  service: "serversvc",
+  clientPod: "net",
+  /** Pods in the nodes' own namespaces, where nodes are no containers of this machine. */
+  nodePods: "nettool-node",
+} as const;

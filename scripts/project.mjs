@@ -82,7 +82,7 @@ function pulumiEnvironment() {
   const environment = { ...process.env, PATH: FOLDERS.join(delimiter), PULUMI_SKIP_UPDATE_CHECK: "true" };
   if (!isLoggedIn()) {
     const state = join(OWN, "state");
-    mkdirSync(state, { recursive: true });
+    mkdirSync(state, { recursive: true, mode: 0o700 });
     environment.PULUMI_BACKEND_URL = pathToFileURL(state).href;
     if (!hasPassphrase()) environment.PULUMI_CONFIG_PASSPHRASE = "";
   }

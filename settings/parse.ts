@@ -3,7 +3,7 @@ import type { ReleaseName } from "../modes/releases";
 import { zodProblems, defaultRule } from "./problems";
 import { rawSettings, type Problem } from "./raw";
 import { withRelease, type ReleasedSettings } from "./release";
-import { settingProblems, settingWarnings } from "./rules";
+import { existingClusterProblems, settingProblems, settingWarnings } from "./rules";
 import { schemaFor } from "./schema";
 
 /** A stack's checked configuration. */
@@ -46,7 +46,7 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
     throw new ConfigurationError(source.stack, [...problems, ...zodProblems(parsed.error, value, isSecretPath)]);
   }
   const released = withRelease(parsed.data);
-  problems.push(...settingProblems(released, isSecretPath));
+  problems.push(...settingProblems(released, isSecretPath), ...existingClusterProblems(released, value));
   const mode = routingModeOf({
     kubeProxyReplacement: released.kubeProxyReplacement,
     bpfMasquerade: released.bpf.masquerade,

@@ -3,6 +3,9 @@ import { likely } from "../modes/likely";
 import type { IsSecretPath, Problem } from "./raw";
 import { knownKeys, settingPaths } from "./schema";
 
+/** The longest part of a key or a value that a message repeats. */
+const MAX_SHOWN = 200;
+
 interface Finding extends Problem {
   /** Whether the key has to be set and is not. */
   readonly missing?: boolean;
@@ -21,12 +24,18 @@ export function zodProblems(error: z.ZodError, input: unknown, isSecretPath: IsS
 /** The rule behind an issue for which the schema has no words of its own. */
 export function defaultRule(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === "too_small") return "must not be empty";
+  if (issue.code === "invalid_union") return "must be a value that JSON can hold";
   if (issue.code !== "invalid_type") return undefined;
   return issue.expected === "array" ? "must be a list" : "must be an object";
 }
 
 function findingsOf(issue: z.core.$ZodIssue, input: unknown, isSecretPath: IsSecretPath): Finding[] {
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(issue.path, key));
+  if (issue.code === "invalid_key") {
+    const key = pathText(issue.path);
+    const got = isSecretPath(key) ? "a secret value" : shown(String(issue.path.at(-1)));
+    return issue.issues.map(({ message }) => ({ key, rule: `${message}, got ${got}` }));
+  }
   let allowed = issue.code === "invalid_value" ? issue.values : [];
   if (issue.code === "invalid_union") {
     // the form that was meant is the one that is wrong only further inside
@@ -35,7 +44,7 @@ function findingsOf(issue: z.core.$ZodIssue, input: unknown, isSecretPath: IsSec
     if (nested) return nested.flatMap((each) => findingsOf(each, input, isSecretPath));
     allowed = issue.errors.flat().flatMap((each) => (each.code === "invalid_value" ? each.values : []));
   }
-  const key = join(issue.path);
+  const key = pathText(issue.path);
   const [rule, ...hints] = issue.message.split("; ");
   // what a default broke stands in the issue only
   const found = at(input, issue.path) ?? issue.input;
@@ -48,7 +57,7 @@ function findingsOf(issue: z.core.$ZodIssue, input: unknown, isSecretPath: IsSec
   if (typeof found === "string" && /^\s*[[{]/.test(found)) hints.push("it is not valid JSON");
   const fix = likely(String(found), allowed.map(String));
   if (fix !== undefined) hints.push(`did you mean "${fix}"?`);
-  return [{ key, rule: [`${rule}, got ${JSON.stringify(found)}`, ...hints].join("; ") }];
+  return [{ key, rule: [`${rule}, got ${shown(found)}`, ...hints].join("; ") }];
 }
 
 function unknownKey(path: readonly PropertyKey[], key: string): Finding {
@@ -57,13 +66,24 @@ function unknownKey(path: readonly PropertyKey[], key: string): Finding {
   const elsewhere = settingPaths().find((setting) => setting.toLowerCase().endsWith(`.${key.toLowerCase()}`));
   const fix = sibling ?? elsewhere;
   const hint = fix === undefined ? `known here: ${known.join(", ")}` : `did you mean "${fix}"?`;
-  const meant = sibling === undefined ? undefined : join([...path, sibling]);
-  return { key: join([...path, key]), rule: `is not a setting; ${hint}`, meant };
+  const meant = sibling === undefined ? undefined : pathText([...path, sibling]);
+  return { key: pathText([...path, key]), rule: `is not a setting; ${hint}`, meant };
 }
 
-function join(path: readonly PropertyKey[]): string {
-  const shown = path.map((step) => (/^[\w.:/-]+$/.test(String(step)) ? String(step) : JSON.stringify(String(step))));
-  return shown.length === 0 ? "(the whole configuration)" : shown.join(".");
+/** A path as messages name it. */
+export function pathText(path: readonly PropertyKey[]): string {
+  const steps = path.map(String).map((step) => (/^[\w.:/-]{1,200}$/.test(step) ? step : shown(step)));
+  return steps.length === 0 ? "(the whole configuration)" : steps.join(".");
+}
+
+/** A value as messages repeat it: in one line, without what a terminal would obey, and not too long. */
+export function shown(value: unknown): string {
+  const isLong = typeof value === "string" && value.length > MAX_SHOWN;
+  // JSON has no word for what is no finite number
+  const text =
+    typeof value === "number" ? String(value) : JSON.stringify(isLong ? `${value.slice(0, MAX_SHOWN)}…` : value);
+  const printable = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`);
+  return typeof value === "string" || printable.length <= MAX_SHOWN ? printable : `${printable.slice(0, MAX_SHOWN)}…`;
 }
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { SettingsSource } from "./parse";
+import { pathText, shown } from "./problems";
 
 /** One broken rule of one configuration key. */
 export interface Problem {
@@ -13,6 +14,9 @@ export interface Problem {
 export type IsSecretPath = (path: string) => boolean;
 
 type Tree = { [key: string]: unknown };
+
+/** How deep values may lie in one another: far deeper than any chart's, and no danger to what walks through them. */
+const MAX_DEPTH = 50;
 
 /** Keys below it are Helm's and have no schema here. */
 const HELM_VALUES = "cilium.values.";
@@ -34,9 +38,19 @@ export function rawSettings({ project, config, isSecret }: SettingsSource): {
   for (const fullKey of own.sort()) {
     const key = fullKey.slice(project.length + 1);
     if (isSecret?.(fullKey)) secrets.push(key);
-    const problem = place(value, key, decode(key, config[fullKey]!));
-    if (problem) problems.push({ key, rule: problem });
+    const steps = key.split(".");
+    const unusable = unusableStep(steps);
+    if (unusable) {
+      problems.push(unusable);
+      continue;
+    }
+    const leaf = decode(key, config[fullKey]!);
+    problems.push(...prune(leaf, steps));
+    const problem = place(value, steps, leaf);
+    if (problem) problems.push(problem);
   }
+  // credentials are none of a message's, also where nobody has said that they are secret
+  if ((value["cluster"] as Tree | undefined)?.["kubeconfig"] !== undefined) secrets.push("cluster.kubeconfig");
   const isSecretPath = (path: string) =>
     secrets.some((secret) => `${path}.`.startsWith(`${secret}.`) || secret.startsWith(`${path}.`));
   return { value, problems, isSecretPath };
@@ -56,22 +70,40 @@ function decode(key: string, text: string): unknown {
   }
 }
 
-/** Put `leaf` at a dotted path; says what is wrong when the path is set twice. */
-function place(tree: Tree, path: string, leaf: unknown): string | undefined {
-  const steps = path.split(".");
-  // what every object inherits, such as __proto__, is no key of its own
-  if (steps.some((step) => step in {})) return "is not a setting";
+/** What keeps a path from being a setting's: a key that every object inherits, such as __proto__, or its depth. */
+function unusableStep(path: readonly string[]): Problem | undefined {
+  if (path.length > MAX_DEPTH) {
+    return { key: pathText(path.slice(0, 3)), rule: `must not hold more than ${MAX_DEPTH} values in one another` };
+  }
+  return path.some((step) => step in {}) ? { key: pathText(path), rule: "is not a setting" } : undefined;
+}
+
+/** Take out of a value what no setting can be, so that the rest of it is looked at all the same. */
+function prune(value: unknown, path: readonly string[]): Problem[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const unusable = unusableStep([...path, key]);
+    if (unusable === undefined) return prune(inner, [...path, key]);
+    if (Array.isArray(value)) value[Number(key)] = null;
+    else delete (value as Tree)[key];
+    return [unusable];
+  });
+}
+
+/** Put `leaf` at a path; says what is wrong when the path is set twice. */
+function place(tree: Tree, steps: readonly string[], leaf: unknown): Problem | undefined {
+  const problem = (rule: string) => ({ key: pathText(steps), rule });
   let at = tree;
   for (const step of steps.slice(0, -1)) {
     const next = (at[step] ??= {});
     if (typeof next !== "object" || next === null) {
-      return `"${step}" is set to a value and used as an object; remove one`;
+      return problem(`${shown(step)} is set to a value and used as an object; remove one`);
     }
     at = next as Tree;
   }
   const last = steps[steps.length - 1]!;
   if (last in at && !same(at[last], leaf)) {
-    return "is set twice with different values, once nested and once with dots; remove one";
+    return problem("is set twice with different values, once nested and once with dots; remove one");
   }
   at[last] = leaf;
   return undefined;

@@ -10,10 +10,18 @@ export interface ReleasedSettings extends Omit<ParsedSettings, "cluster" | "cili
   readonly cilium: Omit<ParsedSettings["cilium"], "version"> & { readonly version: string };
 }
 
-/** Fill in what the release decides. */
+/** Whether a stack is for a cluster that exists, instead of one that it makes with kind. */
+export function isExisting({
+  kubeconfig,
+  context,
+}: Pick<ParsedSettings["cluster"], "kubeconfig" | "context">): boolean {
+  return kubeconfig !== undefined || context !== undefined;
+}
+
+/** Fill in what the release, or the kind of cluster, decides. */
 export function withRelease(parsed: ParsedSettings): ReleasedSettings {
   const release = RELEASES[parsed.release];
-  const { cluster, cilium } = parsed;
+  const { cluster, cilium, nettool } = parsed;
   const kubernetesVersion = cluster.kubernetesVersion ?? release.kubernetes;
   return {
     ...parsed,
@@ -22,6 +30,8 @@ export function withRelease(parsed: ParsedSettings): ReleasedSettings {
       kubernetesVersion,
       nodeImage: cluster.nodeImage ?? NODE_IMAGES[kubernetesVersion]!.image,
     },
+    // a cluster that exists pulls its images
+    nettool: { ...nettool, loadImage: nettool.loadImage && !isExisting(cluster) },
     cilium: {
       ...cilium,
       version: cilium.version ?? release.cilium,

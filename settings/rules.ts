@@ -13,8 +13,9 @@ import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
 import { kubernetesOf, untestedPair } from "../modes/releases";
 import { lintValues, type ValueFinding } from "../modes/valuesLint";
 import { ciliumArgs, type ModeSettings } from "./ciliumArgs";
+import { pathText, shown } from "./problems";
 import type { IsSecretPath, Problem } from "./raw";
-import type { ReleasedSettings } from "./release";
+import { isExisting, type ReleasedSettings } from "./release";
 import { NAME_DEFAULT } from "./schema";
 
 /** A setting's value as a message may show it. */
@@ -48,7 +49,7 @@ export function settingWarnings(settings: ModeSettings, isSecretPath: IsSecretPa
     const rule = `is newer than ${NEWEST_CILIUM_MINOR}, the newest Cilium whose rules are known here; those of ${NEWEST_CILIUM_MINOR} are used`;
     warnings.push({ key: "cilium.version", rule });
   }
-  const kubernetes = kubernetesOf(cluster.nodeImage);
+  const kubernetes = isExisting(cluster) ? undefined : kubernetesOf(cluster.nodeImage);
   const untested = kubernetes === undefined ? undefined : untestedPair(cilium.version, kubernetes);
   if (untested !== undefined) warnings.push({ key: "cilium.version", rule: untested });
   return [...warnings, ...valueFindings(settings, isSecretPath, "warning")];
@@ -60,10 +61,39 @@ function valueFindings(
   isSecretPath: IsSecretPath,
   wanted: ValueFinding["severity"],
 ): Problem[] {
-  const shown = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : JSON.stringify(value));
-  return lintValues(ciliumArgs(settings), shown)
+  const show = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : shown(value));
+  return lintValues(ciliumArgs(settings), show)
     .filter(({ severity }) => severity === wanted)
-    .map(({ key, rule }) => ({ key: `cilium.values.${key}`, rule }));
+    .map(({ key, rule }) => ({ key: pathText(["cilium", "values", ...key.split(".")]), rule }));
+}
+
+/** Settings of `cluster` that mean something for a cluster that exists. */
+const OF_EXISTING = ["kubeconfig", "context", "name", "podCidr"];
+
+/** What is set, though it is kind's or Docker's to do, and the cluster is neither's. */
+export function existingClusterProblems(settings: ReleasedSettings, raw: Readonly<Record<string, unknown>>): Problem[] {
+  const { cilium, nettool } = settings;
+  if (!isExisting(settings.cluster)) {
+    if (!cilium.adopt) return [];
+    return [{ key: "cilium.adopt", rule: "needs cluster.kubeconfig or cluster.context: a new cluster has no Cilium" }];
+  }
+  const rawOf = (section: string) => (raw[section] ?? {}) as Readonly<Record<string, unknown>>;
+  const refuse = (key: string, why: string) => ({ key, rule: `cannot be set for a cluster that exists: ${why}` });
+  const problems = Object.keys(rawOf("cluster"))
+    .filter((key) => !OF_EXISTING.includes(key))
+    .map((key) => refuse(`cluster.${key}`, "it is decided there"));
+  if (rawOf("dns")["forward"] !== undefined) problems.push(refuse("dns.forward", "its CoreDNS is not this stack's"));
+  if (cilium.images.load) problems.push(refuse("cilium.images.load", "its nodes pull their images"));
+  if (String(rawOf("nettool")["loadImage"]) === "true") {
+    problems.push(refuse("nettool.loadImage", "its nodes pull their images"));
+  }
+  if (nettool.image === undefined) {
+    problems.push({
+      key: "nettool.image",
+      rule: "must be set for a cluster that exists: build images/nettool, push it to a registry that the nodes reach, and name it here",
+    });
+  }
+  return problems;
 }
 
 /** Brought into a node, an image has a tag and no digest: one asked for by digest would be pulled all the same. */
@@ -180,7 +210,7 @@ function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: S
   const problems: Problem[] = [];
   const longest = has(SHORT_CLUSTER_NAME, cilium.version) ? MAX_CLUSTER_NAME : MAX_NODE_PREFIX;
   if (cluster.name.length > longest) {
-    const rule = `must have at most ${longest} characters with Cilium ${cilium.version}, got ${show("cluster.name", JSON.stringify(cluster.name))}; ${NAME_DEFAULT}`;
+    const rule = `must have at most ${longest} characters with Cilium ${cilium.version}, got ${show("cluster.name", shown(cluster.name))}; ${NAME_DEFAULT}`;
     problems.push({ key: "cluster.name", rule });
   }
   cluster.portMappings.forEach(({ node }, index) => {

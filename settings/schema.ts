@@ -11,7 +11,9 @@ const flag = (rule = "must be true or false") =>
 const integer = (min: number, max: number) => {
   const rule = `must be a whole number from ${min} to ${max}`;
   const text = z.string().regex(/^\d+$/).transform(Number);
-  return z.union([z.int(), text], { error: rule }).refine((value) => value >= min && value <= max, { error: rule });
+  return z
+    .union([z.int({ error: rule, abort: true }), text], { error: rule })
+    .refine((value) => value >= min && value <= max, { error: rule });
 };
 
 const cidr = z.string({ error: "must be an IPv4 network such as 10.0.0.0/16" }).superRefine((text, context) => {
@@ -21,6 +23,16 @@ const cidr = z.string({ error: "must be an IPv4 network such as 10.0.0.0/16" }).
 
 const port = integer(1, 65535);
 const text = z.string({ error: "must be text" }).min(1, { error: "must not be empty", abort: true });
+
+// what reaches commands as an argument of its own: none may take it for an option, or for two
+const argument = (rule: string) => text.regex(/^[A-Za-z0-9][\w.:/@-]*$/, rule);
+const imageReference = argument("must be an image's reference, such as debian:12-slim");
+
+/** A registry as containerd names its folder on nodes: no path that leads elsewhere. */
+const registryHost = text.regex(
+  /^(\w[\w.-]*|\[[\da-fA-F:]+\])(:\d+)?$/,
+  "must be a registry's host, such as docker.io or localhost:5000",
+);
 
 /** The words for `kubeProxyReplacement`: today's, and Cilium's older ones. */
 const KUBE_PROXY_WORDS: ReadonlyMap<string, KubeProxyReplacement> = new Map<string, KubeProxyReplacement>([
@@ -49,9 +61,9 @@ const kubeProxyReplacement = z
 const image = z
   .strictObject({
     /** Name without tag. Default: the chart's own. */
-    repository: text.optional(),
+    repository: argument("must be an image's name, such as quay.io/cilium/cilium").optional(),
     /** Default: the chart's own. */
-    tag: text.optional(),
+    tag: argument("must be an image's tag, such as v1.20.2").optional(),
     /** Whether the chart's digest is appended. Default: true while repository and tag are the chart's own and nothing is loaded. */
     useDigest: flag().optional(),
   })
@@ -62,7 +74,7 @@ const VERIFY = ["strict", "warn", "off"] as const;
 const portMapping = z.strictObject({
   /** Node that gets the mapping: `control-plane` (default), or `worker-1` and so on. */
   node: text
-    .regex(/^(control-plane|worker-[1-9]\d*)$/, "must be control-plane or worker-<number>")
+    .regex(/^(control-plane|worker-[1-9]\d{0,3})$/, "must be control-plane or worker-<number>")
     .default("control-plane"),
   containerPort: port,
   /** 0 lets Docker choose a free port. */
@@ -123,8 +135,20 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         z.enum(VERIFY, { error: `must be one of ${VERIFY.join(", ")}` }),
       )
       .default("strict"),
+    /** How many nodes the verification looks at; in a larger cluster a sample of so many, spread over all. */
+    verifyNodes: integer(1, 1000).default(20),
     cluster: z
       .strictObject({
+        /**
+         * A cluster that exists, instead of a new one of kind: path of its kubeconfig, or what stands in one (then
+         * better a secret). What kind would be told cannot be set beside it.
+         */
+        kubeconfig: z
+          // JSON is YAML too, and arrives as what it means
+          .preprocess((value) => (typeof value === "object" && value !== null ? JSON.stringify(value) : value), text)
+          .optional(),
+        /** The context to use. Default: the kubeconfig's current one; without `kubeconfig` one of the user's own. */
+        context: text.optional(),
         /** Also Cilium's name of the cluster, and the prefix of its nodes' names. */
         name: text
           .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, `must consist of a-z, 0-9 and inner dashes; ${NAME_DEFAULT}`)
@@ -136,14 +160,14 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           })
           .optional(),
         /** Overrides `kubernetesVersion`; any image that kind accepts. */
-        nodeImage: text.optional(),
+        nodeImage: imageReference.optional(),
         /** Nodes beside the control plane. */
         workers: integer(0, 20).default(2),
         /** Where Cilium's cluster pool takes the nodes' /24 from. */
         podCidr: cidr.default("10.0.0.0/16"),
         serviceCidr: cidr.default("10.96.0.0/16"),
         /** Registry host to its mirrors, written to `/etc/containerd/certs.d/<host>/hosts.toml` on the nodes. */
-        registryMirrors: z.record(text, mirror).default({}),
+        registryMirrors: z.record(registryHost, mirror).default({}),
         portMappings: z.array(portMapping).default([]),
         /** Host paths seen in every node. */
         mounts: z.array(mount).default([]),
@@ -171,7 +195,9 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           .refine((version) => semver.valid(version) === version, "must be a version without v, such as 1.20.2")
           .optional(),
         /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
-        chart: text.default("cilium"),
+        chart: text
+          .regex(/^[^-\p{Cc}]\P{Cc}*$/u, "must be a chart's name, an oci:// reference or a path")
+          .default("cilium"),
         /** Helm repository of `chart`; not used for paths and `oci://`. */
         repository: z.url({ error: "must be a URL" }).default("https://helm.cilium.io"),
         images: z
@@ -184,6 +210,8 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             load: flag().default(false),
           })
           .prefault({}),
+        /** Whether a Cilium that somebody else installed in an existing cluster is taken over; destroy then leaves it. */
+        adopt: flag().default(false),
         /** Networks that pods reach without masquerading, in native routing. */
         nativeRoutingCIDR: cidr.default("10.0.0.0/8"),
         /** Install routes to the other nodes' pods; needs all nodes in one network. Default: with native routing. */
@@ -199,9 +227,9 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
       .strictObject({
         nodePort: integer(30000, 32767).default(32000),
         /** Base of the image built from `images/nettool`: a Debian or Ubuntu. */
-        baseImage: text.default("debian:12-slim"),
+        baseImage: imageReference.default("debian:12-slim"),
         /** A ready image with the same tools, instead of the build. */
-        image: text.optional(),
+        image: imageReference.optional(),
         /** Bring the ready `image` from this machine's Docker into the nodes; false: let the nodes pull it. */
         loadImage: flag().default(true),
       })

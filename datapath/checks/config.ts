@@ -1,5 +1,6 @@
 import type { V1ConfigMap } from "@kubernetes/client-node";
 import { listAgents, CILIUM_NAMESPACE, type Agent } from "../agents";
+import type { ClusterReader } from "../cluster";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 
 const CONFIG_MAP = "cilium-config";
@@ -73,6 +74,15 @@ export const agentsCheck: Check<{ configMap: V1ConfigMap | undefined; agents: re
     ];
   },
 };
+
+/** Nodes whose agents have read an older configuration than the one that is there. */
+export async function outdatedAgents(cluster: ClusterReader): Promise<string[]> {
+  const [configMap, agents] = await Promise.all([cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP), listAgents(cluster)]);
+  const changed = changedAt(configMap);
+  return agents
+    .filter(({ configuredAt }) => changed !== undefined && configuredAt !== undefined && configuredAt < changed)
+    .map(({ node }) => node);
+}
 
 /** When the ConfigMap's data was last changed, as the API server has recorded it. */
 function changedAt(configMap: V1ConfigMap | undefined): Date | undefined {

@@ -1,4 +1,4 @@
-import { contains } from "../../modes/cidr";
+import { contains, isIpv4Address } from "../../modes/cidr";
 import { askAgent, listAgents } from "../agents";
 import { places, runInPod, skipWithoutWorkload, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
@@ -38,7 +38,8 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
         const gateway =
           route instanceof Error
             ? route
-            : (/^default via (\S+)/m.exec(route)?.[1] ?? new Error("the node has no default route"));
+            : ([...route.matchAll(/^default via (\S+)/gm)].map(([, via]) => via!).find(isIpv4Address) ??
+              new Error("the node has no default route by an IPv4 address"));
         if (gateway instanceof Error) return { place, gateway, pinged: gateway, before: gateway, tables: gateway };
         const before = await askAgent(cluster, agent, ["sh", "-c", BPF_NAT]);
         const pinged = await runInPod(cluster, place, `ping -c 1 -W 2 ${gateway} || true`);

@@ -63,7 +63,7 @@ export const serviceMapCheck: Check<readonly AgentAnswer[]> = {
         !everywhere
           ? `the map must have NodePort ${nodePort} on every address, 0.0.0.0`
           : `${dead.map(({ frontend }) => frontend).join(", ")} has no active backend`,
-        "kubectl get endpointslices -l kubernetes.io/service-name=serversvc; does the service's selector match its pods?",
+        "kubectl -n nettool get endpointslices -l kubernetes.io/service-name=serversvc; does the service's selector match its pods?",
       );
     });
   },

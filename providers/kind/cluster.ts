@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { kindConfig, type KindConfigArgs, type KindMount } from "../../modes/kindConfig";
 import { controlPlaneName } from "../../modes/ciliumValues";
-import { listNodes, type KindNode } from "./docker";
+import { duringCreation, endOrphans } from "./creation";
+import { kindNetwork, listNodes, OWNER_DIRECTORY, type KindNode } from "./docker";
 import { run } from "./exec";
 import {
   addContext,
@@ -40,15 +42,15 @@ export interface ClusterState extends ClusterInputs {
   /** API server as this machine reaches it. */
   readonly endpoint: string;
   readonly kubeconfig: string;
+  /** How often its nodes were started again, or found with other addresses. */
+  readonly restarts: number;
 }
 
-export type ClusterStatus = "running" | "stopped" | "incomplete";
+/** `restarted`: running again, perhaps with other addresses than before. */
+export type ClusterStatus = "running" | "stopped" | "restarted" | "incomplete";
 
 /** Inputs that a running cluster can take over; every other one is fixed when kind creates it. */
 const UPDATABLE: readonly (keyof ClusterInputs)[] = ["exportKubeconfig"];
-
-/** Where the owner's mark is mounted in every node. */
-const OWNER_DIRECTORY = "/kind/owner/";
 
 /** The resource `kind:index:Cluster`. */
 export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
@@ -66,65 +68,82 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
         `The kind cluster ${olds.name} is replaced, with everything in it: ${replaces.join(", ")} cannot change in a running cluster.`,
       );
     }
-    const status = await observe(olds).catch(() => "running" as const); // Docker being away says nothing about the cluster
+    const nodes = await listNodes(olds.name).catch(() => undefined);
+    // Docker being away says nothing new about the cluster
+    const status =
+      nodes !== undefined ? statusOf(nodes, olds) : olds.status === "incomplete" ? "incomplete" : "running";
     if (status === "missing") {
       log.warn(`The kind cluster ${olds.name} of this stack is gone; it will be created again.`);
       replaces.push("containers");
-    } else if (status === "incomplete" || olds.status !== "running") {
+    } else if (status === "incomplete") {
+      const missing = olds.nodes.filter(({ name }) => nodes?.every((node) => node.name !== name));
       log.warn(
-        `The kind cluster ${olds.name} is ${olds.status === "running" ? status : olds.status}; it will be created again.`,
+        `The kind cluster ${olds.name} is incomplete (${missing.map(({ name }) => name).join(", ") || "it has other nodes than were made"}); it will be created again.`,
       );
       replaces.push("status");
     } else if (status === "stopped") {
-      log.warn(`Nodes of the kind cluster ${olds.name} are stopped; they will be started.`);
+      const stopped = nodes!.filter(({ running }) => !running).map(({ name }) => name);
+      log.warn(`Nodes of the kind cluster ${olds.name} are stopped (${stopped.join(", ")}); they will be started.`);
+    } else if (olds.status !== "running" || (nodes !== undefined && hasMoved(nodes, olds))) {
+      log.warn(
+        nodes !== undefined && hasMoved(nodes, olds)
+          ? `Nodes of the kind cluster ${olds.name} have other addresses than before; they will be started again with those they had.`
+          : `Nodes of the kind cluster ${olds.name} were started again; what runs in it will be looked at again.`,
+      );
+      return { changes: true, replaces };
     }
-    return { changes: changed.length > 0 || replaces.length > 0 || status !== "running", replaces };
+    return { changes: changed.length > 0 || status !== "running", replaces };
   },
 
   async create(inputs, log, signal) {
-    await preflight(inputs.nodeImage);
+    await preflight(inputs.nodeImage, inputs.workers + 1, log);
     const failures = await clusterNetworkFailures(inputs);
     if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
     await makeRoom(inputs, log);
-    try {
-      const mark: KindMount = { hostPath: "/dev/null", containerPath: OWNER_DIRECTORY + inputs.owner, readOnly: true };
-      const config = kindConfig({ ...inputs, mounts: [...inputs.mounts, mark] });
-      await createCluster(inputs.name, config, log, signal);
-      const nodes = await listNodes(inputs.name);
-      await Promise.all([removeControlPlaneTaints(controlPlaneName(inputs.name)), checkNodeTools(nodes, log)]);
-      if (inputs.exportKubeconfig) await addContext(inputs.name);
-      const state = await stateOf(inputs, nodes);
-      signal.throwIfAborted();
-      return { id: `${inputs.name}/${state.containers[0]!.slice(0, 12)}`, state };
-    } catch (error) {
-      const words = await nodesLastWords(inputs.name);
-      const rest = await deleteCluster(inputs.name, inputs.exportKubeconfig).then(
-        () => "nothing of it is left",
-        (failure: Error) => `its nodes could not be removed (${failure.message})`,
-      );
-      const headline = `kind cluster ${inputs.name} was not created, and ${rest}.`;
-      throw new Error([headline, (error as Error).message, ...words].join("\n"));
-    }
+    return duringCreation(markOf(inputs), async (folder) => {
+      try {
+        const mark: KindMount = {
+          hostPath: "/dev/null",
+          containerPath: OWNER_DIRECTORY + inputs.owner,
+          readOnly: true,
+        };
+        const config = kindConfig({ ...inputs, mounts: [...inputs.mounts, mark] });
+        await createCluster(inputs.name, config, join(folder, "kubeconfig"), log, signal);
+        const nodes = await listNodes(inputs.name);
+        await Promise.all([removeControlPlaneTaints(controlPlaneName(inputs.name)), checkNodeTools(nodes, log)]);
+        if (inputs.exportKubeconfig) await addContext(inputs.name);
+        const state = await stateOf(inputs, nodes, 0);
+        signal.throwIfAborted();
+        return { id: `${inputs.name}/${state.containers[0]!.slice(0, 12)}`, state };
+      } catch (error) {
+        const words = await nodesLastWords(inputs.name);
+        const rest = await deleteCluster(inputs.name, inputs.exportKubeconfig).then(
+          () => "nothing of it is left",
+          (failure: Error) => `its nodes could not be removed (${failure.message})`,
+        );
+        const headline = `kind cluster ${inputs.name} was not created, and ${rest}.`;
+        throw new Error([headline, (error as Error).message, ...words].join("\n"));
+      }
+    });
   },
 
   async read(olds) {
     const nodes = await listNodes(olds.name);
     const status = statusOf(nodes, olds);
     if (status === "missing") return undefined;
-    if (status !== "running") return { ...olds, status, nodes: nodes.map(clusterNode) };
-    return stateOf(olds, nodes);
+    if (status !== "running") return { ...olds, status };
+    // until `update` has looked after them
+    if (olds.status !== "running" || hasMoved(nodes, olds)) return { ...olds, status: "restarted" };
+    return stateOf(olds, nodes, olds.restarts);
   },
 
   async update(olds, news, log) {
     const nodes = await listNodes(olds.name);
-    const stopped = nodes.filter(({ running }) => !running).map(({ name }) => name);
-    if (stopped.length > 0) {
-      await run("docker", ["start", ...stopped]);
-      await waitForApiServer(olds.name);
-    }
+    const restarts = olds.status !== "running" || nodes.some(({ running }) => !running) || hasMoved(nodes, olds);
+    if (restarts) await startNodes(nodes, olds, log);
     if (news.exportKubeconfig) await addContext(news.name);
     if (!news.exportKubeconfig && olds.exportKubeconfig) await removeContext(news.name, log);
-    return stateOf(news, await listNodes(news.name));
+    return stateOf(news, await listNodes(news.name), olds.restarts + (restarts ? 1 : 0));
   },
 
   async delete(olds, log) {
@@ -137,6 +156,35 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
     // marked, but other containers: the cluster's replacement, whose creation has removed this one
   },
 };
+
+/**
+ * Start a cluster's nodes, with the addresses that they had: the API server and etcd are bound to them, and Docker gives
+ * out the lowest free one to whoever comes first.
+ */
+async function startNodes(nodes: readonly KindNode[], olds: ClusterState, log: Log): Promise<void> {
+  if (hasMoved(nodes, olds)) {
+    const running = nodes.filter(({ running: runs }) => runs).map(({ name }) => name);
+    log.status(`Stopping ${running.join(", ")}, to give each its address back`);
+    await run("docker", ["stop", "--time", "5", ...running]);
+  }
+  const stopped = (await listNodes(olds.name)).filter(({ running }) => !running).map(({ name }) => name);
+  const before = [...olds.nodes].sort((a, b) => a.address.localeCompare(b.address, "en", { numeric: true }));
+  for (const { name } of before.filter((node) => stopped.includes(node.name))) {
+    log.status(`Starting ${name}`);
+    await run("docker", ["start", name]);
+  }
+  const moved = (await listNodes(olds.name)).filter((node) => hasMoved([node], olds)).map(({ name }) => name);
+  if (moved.length > 0) {
+    const lost = olds.nodes
+      .filter(({ name }) => moved.includes(name))
+      .map(({ name, address }) => `${address} of ${name}`);
+    throw new Error(
+      `Docker has given ${lost.join(", ")} to another container, and a kind cluster does not work with other addresses.\n` +
+        `Stop that container (docker network inspect ${kindNetwork()}) and repeat pulumi up; or run pulumi destroy, and pulumi up for a new cluster.`,
+    );
+  }
+  await waitForApiServer(olds.name);
+}
 
 function clusterNetworkFailures({ podCidr, serviceCidr }: ClusterInputs) {
   return networkFailures([
@@ -156,6 +204,7 @@ function clusterNetworkFailures({ podCidr, serviceCidr }: ClusterInputs) {
  * in the cluster, and fails with that (seen with Pulumi 3.259). Refuse when the name is another's.
  */
 async function makeRoom(inputs: ClusterInputs, log: Log): Promise<void> {
+  await endOrphans(markOf(inputs));
   const nodes = await listNodes(inputs.name);
   if (nodes.length === 0) return;
   if (!nodes.every((node) => isMarked(node, inputs))) {
@@ -169,7 +218,7 @@ async function makeRoom(inputs: ClusterInputs, log: Log): Promise<void> {
   await deleteCluster(inputs.name, inputs.exportKubeconfig);
 }
 
-async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[]): Promise<ClusterState> {
+async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[], restarts: number): Promise<ClusterState> {
   const kubeconfig = await readKubeconfig(inputs.name);
   return {
     ...inputs,
@@ -178,6 +227,7 @@ async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[]): Promi
     nodes: nodes.map(clusterNode),
     endpoint: /server: (\S+)/.exec(kubeconfig)?.[1] ?? "",
     kubeconfig,
+    restarts,
   };
 }
 
@@ -187,10 +237,6 @@ const clusterNode = ({ name, role, address }: KindNode): ClusterNode => ({
   address,
 });
 
-async function observe(olds: ClusterState): Promise<ClusterStatus | "missing"> {
-  return statusOf(await listNodes(olds.name), olds);
-}
-
 function statusOf(nodes: readonly KindNode[], olds: ClusterState): ClusterStatus | "missing" {
   if (nodes.length === 0 || !isOwn(nodes, olds)) return "missing";
   if (!isDeepStrictEqual(nodes.map(({ containerId }) => containerId).sort(), [...olds.containers].sort()))
@@ -198,9 +244,21 @@ function statusOf(nodes: readonly KindNode[], olds: ClusterState): ClusterStatus
   return nodes.every(({ running }) => running) ? "running" : "stopped";
 }
 
+/** Whether Docker gave running nodes other addresses, as it may when it restarts. */
+function hasMoved(nodes: readonly KindNode[], olds: ClusterState): boolean {
+  return nodes.some(({ name, running, address }) =>
+    olds.nodes.some((node) => node.name === name && running && node.address !== address),
+  );
+}
+
 /** Whether these nodes are the ones of this incarnation of the cluster, or what is left of them. */
 function isOwn(nodes: readonly KindNode[], olds: ClusterState): boolean {
   return nodes.some(({ containerId }) => olds.containers.includes(containerId));
+}
+
+/** The stack's own part of the owner. */
+function markOf({ owner }: ClusterInputs): string {
+  return owner.split("/").at(-1)!;
 }
 
 /** Whether a node was made by this stack, in whichever run. */

@@ -17,6 +17,9 @@ export interface KindNode {
 const CLUSTER_LABEL = "io.x-k8s.kind.cluster";
 const ROLE_LABEL = "io.x-k8s.kind.role";
 
+/** Where the owner's mark is mounted in every node. */
+export const OWNER_DIRECTORY = "/kind/owner/";
+
 /** The Docker network that kind puts nodes into. */
 export const kindNetwork = (): string => process.env["KIND_EXPERIMENTAL_DOCKER_NETWORK"] || "kind";
 
@@ -35,10 +38,20 @@ const Inspected = z.array(
 const LIST_ATTEMPTS = 3;
 
 /** All nodes of a cluster, running or not, the control plane first; none when there is no such cluster. @throws CommandError */
-export async function listNodes(cluster: string, attempts = LIST_ATTEMPTS): Promise<KindNode[]> {
-  const ids = (
-    await run("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${CLUSTER_LABEL}=${cluster}`])
-  )
+export async function listNodes(cluster: string): Promise<KindNode[]> {
+  const nodes = await inspectNodes(`${CLUSTER_LABEL}=${cluster}`);
+  return nodes.sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name, "en", { numeric: true }));
+}
+
+/** Names of the nodes of any cluster that bear a stack's mark. @throws CommandError */
+export async function listMarkedNodes(mark: string): Promise<string[]> {
+  const nodes = await inspectNodes(CLUSTER_LABEL);
+  const isMarked = (point: string) => point.startsWith(OWNER_DIRECTORY) && point.endsWith(`/${mark}`);
+  return nodes.filter(({ mountPoints }) => mountPoints.some(isMarked)).map(({ name }) => name);
+}
+
+async function inspectNodes(label: string, attempts = LIST_ATTEMPTS): Promise<KindNode[]> {
+  const ids = (await run("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${label}`]))
     .split("\n")
     .filter(Boolean);
   if (ids.length === 0) return [];
@@ -46,17 +59,15 @@ export async function listNodes(cluster: string, attempts = LIST_ATTEMPTS): Prom
     if (attempts > 1 && error.stderr.includes("No such object")) return undefined;
     throw error;
   });
-  if (inspected === undefined) return listNodes(cluster, attempts - 1);
-  return Inspected.parse(JSON.parse(inspected))
-    .map((container) => ({
-      name: container.Name.replace(/^\//, ""),
-      role: container.Config.Labels[ROLE_LABEL] ?? "",
-      containerId: container.Id,
-      running: container.State.Running,
-      address: container.NetworkSettings.Networks[kindNetwork()]?.IPAddress ?? "",
-      mountPoints: container.Mounts.map(({ Destination }) => Destination),
-    }))
-    .sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name, "en", { numeric: true }));
+  if (inspected === undefined) return inspectNodes(label, attempts - 1);
+  return Inspected.parse(JSON.parse(inspected)).map((container) => ({
+    name: container.Name.replace(/^\//, ""),
+    role: container.Config.Labels[ROLE_LABEL] ?? "",
+    containerId: container.Id,
+    running: container.State.Running,
+    address: container.NetworkSettings.Networks[kindNetwork()]?.IPAddress ?? "",
+    mountPoints: container.Mounts.map(({ Destination }) => Destination),
+  }));
 }
 
 /** The IPv4 networks of kind's Docker network; none while the network does not exist. */

@@ -1,18 +1,16 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import semver from "semver";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import { oldestKindFor } from "../../modes/releases";
 import { execInNode, listNodes } from "./docker";
 import { lastLines, run } from "./exec";
+import { judgeLimits, readLimits } from "./limits";
 import type { Log } from "./nodeSetup";
 
 /** The lines by which kind tells its steps; the rest of its words is about a kubeconfig that nobody keeps. */
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 
-/** Every missing tool in one message, before anything is made. */
-export async function preflight(nodeImage: string): Promise<void> {
+/** Everything that a cluster of so many nodes lacks here in one message, before anything is made; what may be short is a warning. */
+export async function preflight(nodeImage: string, nodes = 1, log?: Log): Promise<void> {
   const problems: string[] = [];
   await run("docker", ["version", "--format", "{{.Server.Version}}"]).catch((error: Error) =>
     problems.push(
@@ -26,20 +24,27 @@ export async function preflight(nodeImage: string): Promise<void> {
   if (kind === undefined) problems.push(`  - kind: is not on the PATH; ${remedy}`);
   else if (version !== undefined && semver.lt(version, oldest))
     problems.push(`  - kind: ${nodeImage} needs ${oldest} or newer, and this is ${version}; ${remedy}`);
+  const limits = judgeLimits(await readLimits(), nodes);
+  problems.push(...limits.problems);
   if (problems.length > 0)
-    throw new Error(["A kind cluster needs tools that are missing here; nothing was changed:", ...problems].join("\n"));
+    throw new Error(["A kind cluster cannot be made here; nothing was changed:", ...problems].join("\n"));
+  for (const warning of limits.warnings) log?.warn(warning);
 }
 
 /** Create a cluster with this configuration, telling kind's steps; what a failure leaves is kept. @throws CommandError */
-export async function createCluster(name: string, config: object, log: Log, signal: AbortSignal): Promise<void> {
-  await withScratchFile("kubeconfig", (kubeconfig) =>
-    // --retain: the nodes' last words are read before the caller removes them
-    run("kind", ["create", "cluster", "--name", name, "--config", "-", "--kubeconfig", kubeconfig, "--retain"], {
-      stdin: JSON.stringify(config),
-      signal,
-      onLine: (line) => KIND_STEP.test(line) && log.status(line.trim()),
-    }),
-  );
+export async function createCluster(
+  name: string,
+  config: object,
+  kubeconfig: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  // --retain: the nodes' last words are read before the caller removes them
+  await run("kind", ["create", "cluster", "--name", name, "--config", "-", "--kubeconfig", kubeconfig, "--retain"], {
+    stdin: JSON.stringify(config),
+    signal,
+    onLine: (line) => KIND_STEP.test(line) && log.status(line.trim()),
+  });
 }
 
 /** The kubeconfig for this machine. @throws CommandError */
@@ -49,13 +54,9 @@ export function readKubeconfig(name: string): Promise<string> {
 
 /** Delete every node; a cluster that is gone is no error. Only an exported context is taken out of the user's kubeconfig. */
 export async function deleteCluster(name: string, exported: boolean): Promise<void> {
-  if (exported) {
-    await run("kind", ["delete", "cluster", "--name", name]);
-  } else {
-    await withScratchFile("kubeconfig", (kubeconfig) =>
-      run("kind", ["delete", "cluster", "--name", name, "--kubeconfig", kubeconfig]),
-    );
-  }
+  const nodes = exported ? [] : (await listNodes(name)).map((node) => node.name);
+  if (exported) await run("kind", ["delete", "cluster", "--name", name]);
+  else if (nodes.length > 0) await run("docker", ["rm", "--force", "--volumes", ...nodes]);
 }
 
 /** Write the context `kind-<name>` into the user's kubeconfig. */
@@ -96,14 +97,4 @@ export async function waitForApiServer(name: string): Promise<void> {
       `The API server of ${name} did not become ready within 60 s after its nodes were started; run: pulumi refresh, then pulumi up`,
     );
   });
-}
-
-/** A file that exists only while `use` runs. */
-async function withScratchFile<T>(name: string, use: (path: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "cilium-modes-"));
-  try {
-    return await use(join(folder, name));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

@@ -59,11 +59,11 @@ export const nodeSettingsHandler: ResourceHandler<NodeSettingsInputs, NodeSettin
   async read(olds) {
     const nodes = (await listNodes(olds.clusterName)).filter(({ running }) => running);
     if (nodes.length === 0) return undefined;
-    const [mirrors, forward] = await Promise.all([
+    const inForce = await Promise.all([
       hasRegistryMirrors(nodes, olds.registryMirrors),
       coreDnsForwardsTo(controlPlaneName(olds.clusterName), olds.dnsResolvers),
-    ]);
-    return { ...olds, inForce: mirrors && forward };
+    ]).catch(() => [false]); // a cluster that does not answer is told again when it does
+    return { ...olds, inForce: inForce.every(Boolean) };
   },
   async update(olds, news, log) {
     return tell(news, Object.keys(olds.registryMirrors), log);

@@ -1,30 +1,45 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CheckFailure, DiffResult, Provider } from "@pulumi/pulumi/provider";
+import { ciliumInstallationHandler } from "./ciliumInstallation";
+import type { ClusterWriter } from "../../datapath/cluster";
 import { clusterHandler } from "./cluster";
+import { markHandler } from "./mark";
 import { nodeImagesHandler } from "./nodeImages";
 import { nodeSettingsHandler } from "./nodeSettings";
 import type { Log } from "./nodeSetup";
 import { stackMarkHandler } from "./stackMark";
+import { workloadGroundHandler } from "./workloadGround";
 
 /** What one resource type does; inputs and states are plain values, secrets unwrapped. */
 export interface ResourceHandler<Inputs, State extends Inputs> {
-  /** In a preview, a value that another resource has yet to give is a text without meaning. */
-  check(inputs: Inputs): Promise<CheckFailure[]>;
+  /**
+   * In a preview, a value that another resource has yet to give is a text without meaning.
+   * @param olds what the resource was last made of; undefined for a new one
+   */
+  check(inputs: Inputs, olds: Inputs | undefined): Promise<CheckFailure[]>;
   diff(olds: State, news: Inputs, log: Log): Promise<{ changes: boolean; replaces: string[] }>;
   create(inputs: Inputs, log: Log, signal: AbortSignal): Promise<{ id: string; state: State }>;
   /** The state as it is now; undefined when the resource is gone. */
   read(olds: State): Promise<State | undefined>;
   update(olds: State, news: Inputs, log: Log, signal: AbortSignal): Promise<State>;
-  delete(olds: State, log: Log): Promise<void>;
+  delete(olds: State, log: Log, id: string): Promise<void>;
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the engine's property bags meet the handlers' types here, and only here
 const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
+  "kind:index:CiliumInstallation": ciliumInstallationHandler(connectWriter),
   "kind:index:Cluster": clusterHandler,
+  "kind:index:Mark": markHandler(connectWriter),
   "kind:index:NodeImages": nodeImagesHandler,
   "kind:index:NodeSettings": nodeSettingsHandler,
   "kind:index:StackMark": stackMarkHandler,
+  "kind:index:WorkloadGround": workloadGroundHandler(connectWriter),
 };
+
+/** The Kubernetes client takes its time to load, and most operations have no use for it. */
+async function connectWriter(kubeconfig: string): Promise<ClusterWriter> {
+  return (await import("../../datapath/cluster")).connectWriter(kubeconfig);
+}
 
 /** The key by which the engine's property bags wrap a secret. */
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
@@ -42,8 +57,9 @@ export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Pr
   return {
     version: "0.1.0",
     schema: JSON.stringify({ name: "kind", version: "0.1.0" }),
-    async check(urn, _olds, news: Bag) {
-      return { inputs: news, failures: await handler(urn).check(plain(news)) };
+    async check(urn, olds: Bag, news: Bag) {
+      const before = Object.keys(olds).length === 0 ? undefined : plain(olds);
+      return { inputs: news, failures: await handler(urn).check(plain(news), before) };
     },
     async diff(_id, urn, olds: Bag, news: Bag): Promise<DiffResult> {
       return handler(urn).diff(plain(olds), plain(news), logFor(urn));
@@ -59,8 +75,8 @@ export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Pr
     async update(_id, urn, olds: Bag, news: Bag) {
       return { outs: await track(handler(urn).update(plain(olds), plain(news), logFor(urn), cancellation.signal)) };
     },
-    async delete(_id, urn, props: Bag) {
-      await track(handler(urn).delete(plain(props), logFor(urn)));
+    async delete(id, urn, props: Bag) {
+      await track(handler(urn).delete(plain(props), logFor(urn), id));
     },
     async cancel() {
       cancellation.abort(new Error("The run was cancelled"));

@@ -1,10 +1,29 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { CiliumInstallationInputs } from "./ciliumInstallation";
 import type { ClusterInputs, ClusterNode } from "./cluster";
+import type { MarkInputs } from "./mark";
 import type { NodeImagesInputs } from "./nodeImages";
 import type { NodeSettingsInputs } from "./nodeSettings";
+import type { StackMarkInputs } from "./stackMark";
+import type { WorkloadGroundInputs } from "./workloadGround";
 
 /** Every field plain or an output. */
 type Inputs<T> = { readonly [K in keyof T]: pulumi.Input<T[K]> };
+
+/** What clears the way for Cilium's Helm release in a cluster, and refuses to take over another's. */
+export class CiliumInstallation extends pulumi.CustomResource {
+  /** How often the release had to be installed over what was there. */
+  declare readonly repairs: pulumi.Output<number>;
+
+  constructor(name: string, args: Inputs<CiliumInstallationInputs>, opts?: pulumi.CustomResourceOptions) {
+    super(
+      "kind:index:CiliumInstallation",
+      name,
+      { repairs: undefined, lost: undefined, ...args },
+      pulumi.mergeOptions(opts, { additionalSecretOutputs: ["kubeconfig"] }),
+    );
+  }
+}
 
 /** A kind cluster, prepared for Cilium. */
 export class Cluster extends pulumi.CustomResource {
@@ -12,6 +31,8 @@ export class Cluster extends pulumi.CustomResource {
   declare readonly nodes: pulumi.Output<readonly ClusterNode[]>;
   declare readonly endpoint: pulumi.Output<string>;
   declare readonly kubeconfig: pulumi.Output<string>;
+  /** How often its nodes were started again, or found with other addresses. */
+  declare readonly restarts: pulumi.Output<number>;
 
   constructor(name: string, args: Inputs<ClusterInputs>, opts?: pulumi.CustomResourceOptions) {
     const outputs = {
@@ -20,6 +41,7 @@ export class Cluster extends pulumi.CustomResource {
       nodes: undefined,
       endpoint: undefined,
       kubeconfig: undefined,
+      restarts: undefined,
     };
     super(
       "kind:index:Cluster",
@@ -46,7 +68,27 @@ export class NodeSettings extends pulumi.CustomResource {
 
 /** A random id of the stack, by which its cluster is recognised. */
 export class StackMark extends pulumi.CustomResource {
-  constructor(name: string, opts?: pulumi.CustomResourceOptions) {
-    super("kind:index:StackMark", name, {}, opts);
+  constructor(name: string, args: Inputs<StackMarkInputs>, opts?: pulumi.CustomResourceOptions) {
+    super("kind:index:StackMark", name, { ...args }, opts);
+  }
+}
+
+/** A ConfigMap that says in the cluster what of a stack the engine has recorded. */
+export class Mark extends pulumi.CustomResource {
+  constructor(name: string, args: Inputs<MarkInputs>, opts?: pulumi.CustomResourceOptions) {
+    const secret = { additionalSecretOutputs: ["kubeconfig"] };
+    super("kind:index:Mark", name, { ...args }, pulumi.mergeOptions(opts, secret));
+  }
+}
+
+/** What clears the workload's namespace of what the engine does not know of. */
+export class WorkloadGround extends pulumi.CustomResource {
+  /** How often the workload had to be made again. */
+  declare readonly generation: pulumi.Output<number>;
+
+  constructor(name: string, args: Inputs<WorkloadGroundInputs>, opts?: pulumi.CustomResourceOptions) {
+    const secret = { additionalSecretOutputs: ["kubeconfig"] };
+    const outputs = { generation: undefined, lost: undefined };
+    super("kind:index:WorkloadGround", name, { ...outputs, ...args }, pulumi.mergeOptions(opts, secret));
   }
 }

@@ -49,12 +49,19 @@ describeIf(engineMissing(), "the program under the real engine", () => {
 
   it("gives every resource in the cluster deletedWith the cluster, so that destroy needs no API server", () => {
     const steps = preview("ebpf");
-    const inCluster = steps.filter(({ newState }) => /^(kubernetes:|command:|kind:index:Node)/.test(newState!.type));
+    const inCluster = steps.filter(({ newState }) =>
+      /^(kubernetes:|command:|kind:index:(Node|CiliumInstallation|Mark|WorkloadGround))/.test(newState!.type),
+    );
     expect(inCluster.map(({ urn }) => nameOf(urn)).sort()).toEqual([
+      "cilium-installation",
+      "cilium-mark",
       "cilium-ready",
       "cilium-release",
       "cluster-settings",
       "nettool-client",
+      "nettool-ground",
+      "nettool-mark",
+      "nettool-namespace",
       "nettool-node-images",
       "nettool-server",
       "nettool-service",

@@ -156,7 +156,16 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
     "is red in the right check, with the cause, for what is wrong in Kubernetes",
     () => {
       const select = (app: string) =>
-        kubectl(cluster, "patch", "service", "serversvc", "-p", JSON.stringify({ spec: { selector: { app } } }));
+        kubectl(
+          cluster,
+          "-n",
+          "nettool",
+          "patch",
+          "service",
+          "serversvc",
+          "-p",
+          JSON.stringify({ spec: { selector: { app } } }),
+        );
       const nobody = during(
         () => select("nobody"),
         () => select("nettool"),
@@ -187,7 +196,7 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
 
       const deny = `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {name: deny}
+metadata: {name: deny, namespace: nettool}
 spec: {podSelector: {matchLabels: {app: nettool}}, policyTypes: [Ingress]}`;
       const denied = during(
         () => {
@@ -198,7 +207,7 @@ spec: {podSelector: {matchLabels: {app: nettool}}, policyTypes: [Ingress]}`;
             `printf '%s' "${deny}" | kubectl --kubeconfig=/etc/kubernetes/admin.conf apply -f -; sleep 3`,
           );
         },
-        () => kubectl(cluster, "delete", "networkpolicy", "deny"),
+        () => kubectl(cluster, "-n", "nettool", "delete", "networkpolicy", "deny"),
       );
       expect(denied["pod-to-pod"]).toContain("no answer");
 

@@ -45,7 +45,16 @@ function expectFaultsToShow(project: LabProject, stack: string, cluster: string)
   );
   expect(leftover["kube-proxy-rules"]).toContain("kube-proxy left them, or runs");
   const select = (app: string) =>
-    kubectl(cluster, "patch", "service", "serversvc", "-p", JSON.stringify({ spec: { selector: { app } } }));
+    kubectl(
+      cluster,
+      "-n",
+      "nettool",
+      "patch",
+      "service",
+      "serversvc",
+      "-p",
+      JSON.stringify({ spec: { selector: { app } } }),
+    );
   const nobody = during(
     () => select("nobody"),
     () => select("nettool"),

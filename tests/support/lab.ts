@@ -19,9 +19,22 @@ export function labMissing(): string[] {
   return missing;
 }
 
+/** Why tests that take long do not run; nothing when they were asked for. */
+export function longMissing(): string[] {
+  return process.env["CILIUM_MODES_LAB"] === "long"
+    ? []
+    : ["CILIUM_MODES_LAB=long, which asks for tests of many minutes,"];
+}
+
 /** The settings that make a cluster on this machine: node image, chart, images. */
 function labSettings(): HelmValues {
   return JSON.parse(readFileSync(process.env["CILIUM_MODES_LAB_SETTINGS"]!, "utf8")) as HelmValues;
+}
+
+/** The tag of the laboratory's agent; empty without a laboratory. */
+export function labAgentTag(): string {
+  if (labMissing().length > 0) return "";
+  return (labSettings()["cilium"] as { images: { agent: { tag: string } } }).images.agent.tag;
 }
 
 /** The settings for another Cilium than the laboratory's own, and what of it is not on this machine. */
@@ -59,6 +72,12 @@ export class LabProject extends TestProject {
     );
     await this.succeed("stack", "init", stack);
     return name;
+  }
+
+  /** Make a stack with these settings, and of the laboratory's those alone that are Cilium's. */
+  async addStackForExisting(stack: string, settings: Record<string, unknown>): Promise<void> {
+    this.configure(stack, { cilium: labSettings()["cilium"], ...settings });
+    await this.succeed("stack", "init", stack);
   }
 
   /** The settings that a stack has now. */

@@ -20,7 +20,7 @@ export async function expectStanding(project: LabProject, mode: RoutingMode, clu
   expect(look.match(/^PodName: nettool-\w+ \| PodIP: eth0 /gm)).toHaveLength(2);
 
   // no taint keeps the workload from the control plane
-  const nodesOfPods = ["get", "pods", "-l", "app=nettool", "-o", "jsonpath={.items[*].spec.nodeName}"];
+  const nodesOfPods = ["-n", "nettool", "get", "pods", "-l", "app=nettool", "-o", "jsonpath={.items[*].spec.nodeName}"];
   const places = kubectl(cluster, ...nodesOfPods).split(" ");
   expect(places.sort()).toEqual(outputs.nodes.map(({ name }) => name).sort());
 

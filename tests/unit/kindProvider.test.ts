@@ -179,7 +179,7 @@ describe("the kind provider", () => {
   it("names its resource types when asked for another", async () => {
     const urn = "urn:pulumi:s::p::kind:index:Other::x";
     await expect(kindProvider().check!(urn, {}, {})).rejects.toThrow(
-      "The kind provider has no resource type kind:index:Other; it has kind:index:Cluster, kind:index:NodeImages, kind:index:NodeSettings, kind:index:StackMark",
+      "The kind provider has no resource type kind:index:Other; it has kind:index:CiliumInstallation, kind:index:Cluster, kind:index:Mark, kind:index:NodeImages, kind:index:NodeSettings, kind:index:StackMark, kind:index:WorkloadGround",
     );
   });
 
@@ -259,10 +259,13 @@ describe("the kind provider", () => {
       })) {
         expect(await diff(type, olds, { ...news, [key]: value })).toMatchObject({ changes: true, replaces: [key] });
       }
-      expect(await diff(type, { ...olds, status: "stopped" }, news)).toMatchObject({
+      expect(await diff(type, { ...olds, status: "incomplete" }, news)).toMatchObject({
         changes: true,
         replaces: ["status"],
       });
+      for (const status of ["stopped", "restarted"]) {
+        expect(await diff(type, { ...olds, status }, news)).toMatchObject({ changes: true, replaces: [] });
+      }
     } finally {
       process.env["PATH"] = path;
     }

@@ -30,7 +30,7 @@ const OUTPUTS: StackOutputs = {
     checks: { config: "pass: cluster: 12 keys as asked for" },
   },
   nodePortUrls: ["http://172.18.0.2:32000"],
-  workload: { namespace: "default", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
+  workload: { namespace: "nettool", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
 };
 
 const STACK = "organization/cilium-modes/ebpf";

@@ -1,9 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { ClusterFacts } from "../../datapath/clusterFacts";
 
 /** One resource as the program registers it. */
 interface Registered {
   type: string;
   name: string;
+  inputs: Record<string, unknown>;
+}
+
+/** One function of a provider as the program calls it. */
+interface Called {
+  token: string;
   inputs: Record<string, unknown>;
 }
 
@@ -17,6 +24,16 @@ const READY = {
 
 const SUMMARY = { verdict: "pass", counts: { pass: 1 }, seconds: 4, checks: { config: "pass: cluster: as asked for" } };
 
+/** Of a cluster that exists. */
+const FACTS: ClusterFacts = {
+  identity: "5f4a",
+  endpoint: "https://192.0.2.1:6443",
+  apiServer: { host: "172.18.0.2", port: 6443 },
+  nodes: NODES as ClusterFacts["nodes"],
+  kubeProxy: true,
+  serviceAddress: "10.96.0.1",
+};
+
 /** What the resources' providers would answer. */
 function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
   if (type === "kind:index:Cluster")
@@ -26,7 +43,9 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
       endpoint: "https://127.0.0.1:6443",
       kubeconfig: "kubeconfig of c",
       containers: ["1"],
+      restarts: 0,
     };
+  if (type === "kind:index:CiliumInstallation") return { ...inputs, repairs: 0, lost: false };
   if (type === "kubernetes:helm.sh/v3:Release") return { ...inputs, status: { revision: 1 } };
   if (type === "command:local:Command")
     return { ...inputs, stdout: JSON.stringify(name === "cilium-ready" ? READY : SUMMARY), stderr: "" };
@@ -36,8 +55,10 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
 /** Run the whole program with this configuration. Mocks know no options: deletedWith, parents and secrets are tested in tests/engine. */
 async function runProgram(
   config: Record<string, string>,
-): Promise<{ registered: Registered[]; outputs: Record<string, unknown> }> {
+  facts: ClusterFacts = FACTS,
+): Promise<{ registered: Registered[]; called: Called[]; outputs: Record<string, unknown> }> {
   const registered: Registered[] = [];
+  const called: Called[] = [];
   jest.resetModules();
   const fresh = (await import("@pulumi/pulumi")) as typeof pulumi;
   await fresh.runtime.setMocks(
@@ -46,7 +67,10 @@ async function runProgram(
         registered.push({ type: args.type, name: args.name, inputs: args.inputs as Record<string, unknown> });
         return { id: `${args.name}-id`, state: stateOf(args) };
       },
-      call: () => ({}),
+      call: ({ token, inputs }) => {
+        called.push({ token, inputs: inputs as Record<string, unknown> });
+        return { stdout: JSON.stringify(facts) };
+      },
     },
     "cilium-modes",
     "dev",
@@ -54,12 +78,14 @@ async function runProgram(
   fresh.runtime.setAllConfig(
     Object.fromEntries(Object.entries(config).map(([key, value]) => [`cilium-modes:${key}`, value])),
   );
-  const exported = ((await import("../../index")) as unknown as { default: Record<string, pulumi.Input<unknown>> })
-    .default;
+  const { default: program } = (await import("../../index")) as unknown as {
+    default: () => Promise<Record<string, pulumi.Input<unknown>>>;
+  };
+  const exported = await program();
   const outputs = await new Promise<Record<string, unknown>>((resolve) =>
     fresh.output(exported).apply((value) => resolve(value as Record<string, unknown>)),
   );
-  return { registered, outputs };
+  return { registered, called, outputs };
 }
 
 const MODES: Record<string, Record<string, string>> = {
@@ -82,11 +108,16 @@ describe("the program", () => {
       "command:local:Command cilium-ready",
       "command:local:Command verification-checks",
       "docker:index/image:Image nettool-image",
+      "kind:index:CiliumInstallation cilium-installation",
       "kind:index:Cluster cluster-nodes",
+      "kind:index:Mark cilium-mark",
+      "kind:index:Mark nettool-mark",
       "kind:index:NodeImages nettool-node-images",
       "kind:index:NodeSettings cluster-settings",
       "kind:index:StackMark cluster-mark",
+      "kind:index:WorkloadGround nettool-ground",
       "kubernetes:apps/v1:DaemonSet nettool-server",
+      "kubernetes:core/v1:Namespace nettool-namespace",
       "kubernetes:core/v1:Pod nettool-client",
       "kubernetes:core/v1:Service nettool-service",
       "kubernetes:helm.sh/v3:Release cilium-release",
@@ -142,7 +173,13 @@ describe("the program", () => {
       },
       verification: SUMMARY,
       nodePortUrls: ["http://172.18.0.2:31000", "http://172.18.0.3:31000"],
-      workload: { namespace: "default", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
+      workload: {
+        namespace: "nettool",
+        daemonSet: "nettool",
+        service: "serversvc",
+        clientPod: "net",
+        nodePods: "nettool-node",
+      },
     });
   });
 
@@ -227,7 +264,7 @@ describe("the program", () => {
       CILIUM_MODES_KUBECONFIG: "kubeconfig of c",
       CILIUM_MODES_NODES: "3",
       CILIUM_MODES_TIMEOUT_SECONDS: "600",
-      CILIUM_MODES_CAUSE: "cluster-nodes-id revision 1",
+      CILIUM_MODES_CAUSE: "cluster-nodes-id restarts 0 revision 1",
     });
     const verification = commandOf("verification-checks");
     expect([verification.create, verification.update]).toEqual(Array(2).fill("node cli/cilium-modes.mjs verify-stack"));
@@ -243,7 +280,9 @@ describe("the program", () => {
       CILIUM_MODES_CLUSTER: "cilium-modes-dev",
       CILIUM_MODES_VERIFY: "strict",
       CILIUM_MODES_SETTLE_SECONDS: "60",
-      CILIUM_MODES_CAUSE: "cluster-nodes-id revision 1 image tools:1",
+      CILIUM_MODES_MAX_NODES: "20",
+      CILIUM_MODES_NODES_ARE: "containers",
+      CILIUM_MODES_CAUSE: "cluster-nodes-id restarts 0 revision 1 image tools:1",
     });
   });
 
@@ -284,5 +323,96 @@ describe("the program", () => {
         expect.stringMatching(/^quay\.io\/cilium\/cilium-envoy:v1\.37\.6-[\w-]+$/),
       ],
     });
+  });
+
+  it("knows its own Cilium by the description of the Helm release, and marks it once it is recorded", async () => {
+    const { registered } = await runProgram(MODES["ebpf"]!);
+    const owner = "cilium-modes/dev/cluster-mark-id";
+    expect(inputsOf(registered, "cilium-release")).toMatchObject({ description: `${owner}, repairs 0`, replace: true });
+    expect(inputsOf(registered, "cilium-mark")).toMatchObject({ name: "cilium-modes", owner, generation: "0" });
+    const installation = inputsOf(registered, "cilium-installation")!;
+    expect(installation).toMatchObject({ owner, version: "1.20.2", adopt: false, clusterInstance: "cluster-nodes-id" });
+    expect(JSON.parse(installation["ciliumConfig"] as string)).toMatchObject({ "enable-bpf-masquerade": "true" });
+  });
+});
+
+describe("the program for a cluster that exists", () => {
+  const KUBECONFIG = JSON.stringify({
+    "current-context": "c",
+    contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+    clusters: [{ name: "c", cluster: { server: "https://192.0.2.1:6443" } }],
+    users: [{ name: "u", user: { token: "t" } }],
+  });
+  const existing = { "cluster.kubeconfig": KUBECONFIG, "nettool.image": "registry.example/tools:1" };
+
+  it("makes nothing of kind's, and reaches nodes by pods of its own", async () => {
+    const { registered, called, outputs } = await runProgram(existing);
+    expect(called.map(({ token }) => token)).toEqual(["command:local:run"]);
+    expect(registered.map(({ type, name }) => `${type} ${name}`).sort()).toEqual([
+      "cilium-modes:index:Cilium cilium",
+      "cilium-modes:index:ExistingCluster cluster",
+      "cilium-modes:index:NettoolWorkload nettool",
+      "cilium-modes:index:Verification verification",
+      "command:local:Command cilium-ready",
+      "command:local:Command verification-checks",
+      "kind:index:CiliumInstallation cilium-installation",
+      "kind:index:Mark cilium-mark",
+      "kind:index:Mark nettool-mark",
+      "kind:index:StackMark cluster-mark",
+      "kind:index:WorkloadGround nettool-ground",
+      "kubernetes:apps/v1:DaemonSet nettool-node",
+      "kubernetes:apps/v1:DaemonSet nettool-server",
+      "kubernetes:core/v1:Namespace nettool-namespace",
+      "kubernetes:core/v1:Pod nettool-client",
+      "kubernetes:core/v1:Service nettool-service",
+      "kubernetes:helm.sh/v3:Release cilium-release",
+      "pulumi:providers:kubernetes cluster-kubernetes",
+    ]);
+    expect(inputsOf(registered, "cilium-release")).toMatchObject({
+      values: { k8sServiceHost: "172.18.0.2", k8sServicePort: 6443, operator: { replicas: 2 } },
+    });
+    expect(inputsOf(registered, "cluster-kubernetes")).toMatchObject({ clusterIdentifier: "5f4a" });
+    expect(inputsOf(registered, "cluster-kubernetes")).not.toHaveProperty("deleteUnreachable");
+    // secret as a whole, by the kubeconfig in it
+    const environmentOf = (name: string) =>
+      (inputsOf(registered, name) as { environment: { value: Record<string, string> } }).environment.value;
+    expect(environmentOf("cilium-ready")["CILIUM_MODES_NODES"]).toBe("2");
+    const environment = environmentOf("verification-checks");
+    expect(environment["CILIUM_MODES_NODES_ARE"]).toBe("others");
+    expect(JSON.parse(environment["CILIUM_MODES_EXPECTATION"]!)).toMatchObject({
+      nodeCount: 2,
+      evidence: { nodeRoutes: "via the other node" },
+    });
+    expect(inputsOf(registered, "nettool-node")).toMatchObject({
+      spec: { template: { spec: { hostPID: true, hostNetwork: true } } },
+    });
+    expect(outputs).toMatchObject({ apiEndpoint: "https://192.0.2.1:6443", nodes: NODES });
+  });
+
+  it.each<[string, Record<string, string>, Partial<ClusterFacts>, RegExp]>([
+    ["kube-proxy runs and is to be replaced", MODES["ebpf"]!, {}, /kube-proxy runs there.*remove it first: kubectl/],
+    ["no kube-proxy runs", {}, { kubeProxy: false }, /no kube-proxy runs there, and mode kubeproxy needs one/],
+    [
+      "pods would have nodes' addresses",
+      { "cluster.podCidr": "172.16.0.0/12", "cilium.nativeRoutingCIDR": "172.0.0.0/8" },
+      {},
+      /podCidr 172\.16\.0\.0\/12 holds the address of c-control-plane, c-worker/,
+    ],
+    [
+      "pods would have services' addresses",
+      {},
+      { serviceAddress: "10.0.4.1" },
+      /podCidr 10\.0\.0\.0\/16 holds the services' address 10\.0\.4\.1/,
+    ],
+    [
+      "nodes have no IPv4 address",
+      {},
+      { nodes: [{ name: "six", role: "worker", address: "" }], apiServer: undefined },
+      /six has no IPv4 address[^]*service kubernetes has no IPv4 endpoint/,
+    ],
+  ])("changes nothing where %s", async (_why, config, facts, words) => {
+    const run = runProgram({ ...existing, ...config }, { ...FACTS, ...facts });
+    await expect(run).rejects.toThrow(/^The cluster at https:\/\/192\.0\.2\.1:6443 does not fit; nothing was changed:/);
+    await expect(run).rejects.toThrow(words);
   });
 });

@@ -24,6 +24,7 @@ describe("the settings of a stack", () => {
       mode: "kubeproxy",
       tunnel: "disabled",
       verify: "strict",
+      verifyNodes: 20,
       kubeProxyReplacement: false,
       bpf: { masquerade: false },
       cluster: {
@@ -44,6 +45,7 @@ describe("the settings of a stack", () => {
         chart: "cilium",
         repository: "https://helm.cilium.io",
         images: { agent: {}, operator: {}, envoy: {}, load: false },
+        adopt: false,
         nativeRoutingCIDR: "10.0.0.0/8",
         values: {},
       },

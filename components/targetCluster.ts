@@ -1,0 +1,35 @@
+import type { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
+import * as pulumi from "@pulumi/pulumi";
+import type { ClusterNode } from "../providers/kind/cluster";
+
+/** A cluster that Cilium is installed in: a new one of kind, or one that exists. */
+export interface TargetCluster {
+  /** Whether its nodes are containers of this machine's Docker. */
+  readonly isKind: boolean;
+  /** With it goes all that is in the cluster; undefined where the cluster stays when the stack is destroyed. */
+  readonly lifetime: pulumi.Resource | undefined;
+  /** Before it, nodes are not as they shall be. */
+  readonly settled: readonly pulumi.Resource[];
+  /** The cluster's own; another whenever it is made again. */
+  readonly instance: pulumi.Output<string>;
+  /** Another whenever all that is in the cluster has to be looked at again. */
+  readonly condition: pulumi.Output<string>;
+  readonly provider: KubernetesProvider;
+  readonly nodes: pulumi.Output<readonly ClusterNode[]>;
+  /** API server as this machine reaches it. */
+  readonly endpoint: pulumi.Output<string>;
+  /** Secret. */
+  readonly kubeconfig: pulumi.Output<string>;
+  /** Project, stack and the stack's mark: who made what is in the cluster. */
+  readonly owner: pulumi.Output<string>;
+}
+
+/** Options of a resource in a cluster. */
+export function inCluster({ lifetime }: TargetCluster, parent: pulumi.Resource): pulumi.CustomResourceOptions {
+  return lifetime === undefined ? { parent } : { parent, deletedWith: lifetime };
+}
+
+/** A stack's mark: project, stack, and its random id. */
+export function ownerOf(mark: pulumi.CustomResource): pulumi.Output<string> {
+  return pulumi.interpolate`${pulumi.getProject()}/${pulumi.getStack()}/${mark.id}`;
+}

@@ -1,0 +1,59 @@
+import type { V1EndpointSlice, V1Node, V1Pod } from "@kubernetes/client-node";
+import { isIpv4Address } from "../modes/cidr";
+
+/** What is known of a cluster that exists before anything is installed in it. */
+export interface ClusterFacts {
+  /** Uid of its namespace kube-system: the cluster's own, and no other's. */
+  readonly identity: string;
+  /** API server as this machine reaches it. */
+  readonly endpoint: string;
+  /** API server as nodes reach it without kube-proxy: the first of its addresses. */
+  readonly apiServer: { readonly host: string; readonly port: number } | undefined;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly role: "control-plane" | "worker";
+    /** IPv4 address in the nodes' network; empty where there is none. */
+    readonly address: string;
+  }[];
+  readonly kubeProxy: boolean;
+  /** Address of the service `kubernetes`, the first of the services' network. */
+  readonly serviceAddress: string;
+}
+
+/** What {@link ClusterFacts} are made of. */
+export interface FactsEvidence {
+  readonly identity: string;
+  readonly endpoint: string;
+  readonly nodes: readonly V1Node[];
+  readonly kubeProxies: readonly V1Pod[];
+  /** Of the service `kubernetes`. */
+  readonly apiServers: readonly V1EndpointSlice[];
+  readonly serviceAddress: string;
+}
+
+export function factsOf(evidence: FactsEvidence): ClusterFacts {
+  const { identity, endpoint, nodes, kubeProxies, apiServers, serviceAddress } = evidence;
+  const slice = apiServers.find(({ addressType }) => addressType === "IPv4");
+  const host = slice?.endpoints?.[0]?.addresses[0];
+  const port = slice?.ports?.[0]?.port;
+  return {
+    identity,
+    endpoint,
+    apiServer: host === undefined || port === undefined ? undefined : { host, port },
+    nodes: nodes
+      .map(({ metadata, status }) => ({
+        name: metadata!.name!,
+        role: isControlPlane(metadata!.labels ?? {}) ? ("control-plane" as const) : ("worker" as const),
+        address:
+          status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv4Address(address))?.address ??
+          "",
+      }))
+      .sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name, "en", { numeric: true })),
+    kubeProxy: kubeProxies.length > 0,
+    serviceAddress,
+  };
+}
+
+function isControlPlane(labels: Readonly<Record<string, string>>): boolean {
+  return "node-role.kubernetes.io/control-plane" in labels || "node-role.kubernetes.io/master" in labels;
+}

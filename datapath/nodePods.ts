@@ -1,0 +1,25 @@
+import { WORKLOAD } from "../modes/workload";
+import type { ClusterReader, NodeExec } from "./cluster";
+
+const CONTAINER = "nettool";
+
+/** The same cluster, its nodes reached by the workload's pods in the nodes' own namespaces, where there are any. */
+export async function withNodePods(cluster: ClusterReader): Promise<ClusterReader> {
+  const list = () => cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.nodePods}`);
+  const some = await list().catch(() => []);
+  if (some.length === 0) return cluster;
+  const onNode: NodeExec = async (node, command) => {
+    const pod = (await list()).find(({ spec }) => spec?.nodeName === node);
+    if (pod === undefined) throw new Error(`${WORKLOAD.nodePods} does not run on ${node}`);
+    const entered = ["nsenter", "--target", "1", "--mount", "--net", "--", ...command];
+    const { exitCode, stdout, stderr } = await cluster.exec(
+      WORKLOAD.namespace,
+      pod.metadata!.name!,
+      CONTAINER,
+      entered,
+    );
+    if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode} on ${node}: ${stderr.trim()}`);
+    return stdout;
+  };
+  return { ...cluster, onNode };
+}

@@ -1,0 +1,165 @@
+import type { ClusterWriter } from "../../datapath/cluster";
+import { apiErrorLine } from "../../datapath/apiError";
+import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../datapath/helmRecord";
+import { within } from "../../datapath/within";
+import type { CiliumConfig } from "../../modes/ciliumConfig";
+import { upgradeProblem } from "../../modes/upgrade";
+import { MARKS, type MarkData } from "./mark";
+import type { ResourceHandler } from "./provider";
+
+/** What a stack says of the Cilium in its cluster, beside the Helm release. */
+export interface CiliumInstallationInputs {
+  /** The incarnation of the cluster that it is installed in; another one has no Cilium yet. */
+  readonly clusterInstance: string;
+  readonly kubeconfig: string;
+  /** Stands in the description of the Helm release's revisions, so that others' are told from the stack's own. */
+  readonly owner: string;
+  /** Without v. */
+  readonly version: string;
+  /** What `cilium-config` is to hold, a {@link CiliumConfig} in JSON: the engine's own objects have no nulls. */
+  readonly ciliumConfig: string;
+  /** Whether a Cilium that somebody else installed may be taken over. */
+  readonly adopt: boolean;
+}
+
+export interface CiliumInstallationState extends CiliumInstallationInputs {
+  /** Goes up whenever the release has to be installed over what is there; part of the release's description. */
+  readonly repairs: number;
+  /** The cluster did not answer when it was last looked at, so the engine has lost the release. */
+  readonly lost: boolean;
+}
+
+/** What is needed of a cluster. */
+export type InstallationCluster = Pick<ClusterWriter, "configMap" | "helmRecords" | "replaceSecret">;
+
+const [NAMESPACE, RELEASE] = ["kube-system", "cilium"];
+
+/** How long a cluster may take to answer; one that does not is another resource's trouble. */
+const ANSWER_SECONDS = 10;
+
+/** What is in a cluster. */
+interface Found {
+  readonly record: HelmRecord | undefined;
+  readonly mark: MarkData | undefined;
+  readonly config: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * The resource `kind:index:CiliumInstallation`. It stands before the Helm release and clears the way for it: where an
+ * earlier run was killed in the middle, Helm refuses to go on; where somebody changed the release or `cilium-config`
+ * by hand, the engine sees nothing to do. It refuses to touch a Cilium that somebody else installed, and steps between
+ * versions that Cilium does not support.
+ */
+export function ciliumInstallationHandler(
+  connect: (kubeconfig: string) => Promise<InstallationCluster>,
+): ResourceHandler<CiliumInstallationInputs, CiliumInstallationState> {
+  async function look(inputs: CiliumInstallationInputs): Promise<Found> {
+    const cluster = await connect(inputs.kubeconfig);
+    const [secrets, mark, config] = await within(
+      ANSWER_SECONDS,
+      Promise.all([
+        cluster.helmRecords(NAMESPACE, RELEASE),
+        cluster.configMap(MARKS.namespace, MARKS.cilium),
+        cluster.configMap(NAMESPACE, "cilium-config"),
+      ]),
+      "the API server does not answer",
+    );
+    const latest = latestRecord(secrets);
+    return {
+      record: latest === undefined ? undefined : readRecord(latest),
+      mark: mark?.data as MarkData | undefined,
+      config: config?.data,
+    };
+  }
+
+  /** Let Helm install over what is there. */
+  async function clear({ kubeconfig }: CiliumInstallationInputs, why: string): Promise<void> {
+    const cluster = await connect(kubeconfig);
+    const latest = latestRecord(await cluster.helmRecords(NAMESPACE, RELEASE));
+    if (latest !== undefined && readRecord(latest).status !== "failed") {
+      await cluster.replaceSecret(NAMESPACE, asFailed(latest, why));
+    }
+  }
+
+  return {
+    async check(inputs, olds) {
+      const isSame = olds?.clusterInstance === inputs.clusterInstance;
+      if (isSame) {
+        const reason = upgradeProblem(olds.version, inputs.version);
+        return reason === undefined ? [] : [{ property: "version", reason }];
+      }
+      // a cluster that is yet to be made has no kubeconfig
+      const found = await look(inputs).catch(() => undefined);
+      const reason = found === undefined ? undefined : foreignProblem(inputs, found);
+      return reason === undefined ? [] : [{ property: "adopt", reason }];
+    },
+
+    async diff(olds, news, log) {
+      const replaces = olds.clusterInstance === news.clusterInstance ? [] : ["clusterInstance"];
+      const changed = INPUTS.some((key) => olds[key] !== news[key]);
+      const problem = replaces.length > 0 ? undefined : await troubleOf(olds);
+      if (problem !== undefined) log.warn(`Cilium will be installed again: ${problem}.`);
+      return { changes: changed || replaces.length > 0 || problem !== undefined, replaces };
+    },
+
+    async create(inputs) {
+      const found = await look(inputs).catch((error: Error) => {
+        throw new Error(`The cluster's Cilium could not be looked at: ${apiErrorLine(error)}`);
+      });
+      const reason = foreignProblem(inputs, found);
+      if (reason !== undefined) throw new Error(reason);
+      if (found.record !== undefined) await clear(inputs, `left to ${inputs.owner}`);
+      return { id: inputs.clusterInstance, state: { ...inputs, repairs: 0, lost: false } };
+    },
+
+    async read(olds) {
+      const lost = await look(olds).then(
+        () => false,
+        () => true,
+      );
+      return { ...olds, lost: olds.lost || lost };
+    },
+
+    async update(olds, news) {
+      const problem = await troubleOf(olds);
+      if (problem !== undefined) await clear(news, problem);
+      return { ...news, repairs: olds.repairs + (problem === undefined ? 0 : 1), lost: false };
+    },
+
+    async delete() {
+      // goes with the release
+    },
+  };
+
+  /** Why the release has to be installed over what is there; undefined when there is no reason, or no answer. */
+  async function troubleOf(olds: CiliumInstallationState): Promise<string | undefined> {
+    const found = await look(olds).catch(() => undefined);
+    if (found === undefined) return undefined;
+    if (olds.lost) return "its cluster did not answer a refresh, by which the Helm release was lost";
+    const { record, mark, config } = found;
+    if (record === undefined) return undefined; // the engine's refresh sees that
+    if (record.status.startsWith("pending-")) return "an earlier run was interrupted in the middle of it";
+    if (mark?.owner !== olds.owner || mark.generation !== String(olds.repairs))
+      return "an earlier run was interrupted before it was recorded";
+    if (record.status === "deployed" && !record.description.startsWith(olds.owner)) {
+      return `revision ${record.revision} of its Helm release is not this stack's ("${record.description}")`;
+    }
+    const changed = Object.entries(JSON.parse(olds.ciliumConfig) as CiliumConfig)
+      .filter(([key, value]) => (config?.[key] ?? null) !== value)
+      .map(([key]) => key);
+    return changed.length === 0 ? undefined : `cilium-config was changed in ${changed.join(", ")}`;
+  }
+}
+
+const INPUTS = ["kubeconfig", "owner", "version", "ciliumConfig", "adopt"] as const;
+
+/** Why this Cilium is not the stack's to install over. */
+function foreignProblem({ owner, adopt, version }: CiliumInstallationInputs, found: Found): string | undefined {
+  const isOwn = found.mark?.owner === owner || (found.record?.description.startsWith(owner) ?? false);
+  if (found.config === undefined || isOwn || adopt) return undefined;
+  const who = found.mark === undefined ? "that this stack did not install" : `of stack ${found.mark.owner}`;
+  return (
+    `The cluster has a Cilium ${who}; nothing was changed. Set cilium.adopt: true to let this stack configure it as ` +
+    `${version} in its own mode, or remove it first: helm -n ${NAMESPACE} uninstall cilium`
+  );
+}

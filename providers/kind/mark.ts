@@ -1,0 +1,55 @@
+import type { ClusterWriter } from "../../datapath/cluster";
+import type { ResourceHandler } from "./provider";
+
+/** ConfigMaps that a stack writes once something of it is in the engine's state. */
+export const MARKS = { namespace: "kube-system", cilium: "cilium-modes", workload: "cilium-modes-workload" } as const;
+
+/** What a mark holds. */
+export interface MarkData {
+  /** Project, stack and the stack's own mark. */
+  readonly owner: string;
+  /** Goes up whenever what is marked was made again. */
+  readonly generation: string;
+}
+
+export interface MarkInputs extends MarkData {
+  readonly clusterInstance: string;
+  readonly kubeconfig: string;
+  readonly name: string;
+}
+
+/** What is needed of a cluster. */
+export type MarkCluster = Pick<ClusterWriter, "configMap" | "writeConfigMap" | "deleteConfigMap">;
+
+/**
+ * The resource `kind:index:Mark`. What it stands for is in the engine's state before it: where things are in a cluster
+ * without it, a run ended before the engine knew of them. It is no Kubernetes resource, since those fail when they are
+ * there already.
+ */
+export function markHandler(
+  connect: (kubeconfig: string) => Promise<MarkCluster>,
+): ResourceHandler<MarkInputs, MarkInputs> {
+  async function write(inputs: MarkInputs): Promise<MarkInputs> {
+    const { kubeconfig, name, owner, generation } = inputs;
+    await (await connect(kubeconfig)).writeConfigMap(MARKS.namespace, name, { owner, generation });
+    return inputs;
+  }
+  return {
+    check: async () => [],
+    diff: async (olds, news) => ({
+      changes: KEYS.some((key) => olds[key] !== news[key]),
+      replaces: KEYS.filter((key) => FIXED.includes(key) && olds[key] !== news[key]),
+    }),
+    create: async (inputs) => ({ id: inputs.name, state: await write(inputs) }),
+    read: async (olds) => olds,
+    update: (_olds, news) => write(news),
+    async delete({ kubeconfig, name, owner }) {
+      const cluster = await connect(kubeconfig);
+      const found = await cluster.configMap(MARKS.namespace, name);
+      if (found?.data?.["owner"] === owner) await cluster.deleteConfigMap(MARKS.namespace, name);
+    },
+  };
+}
+
+const KEYS = ["clusterInstance", "kubeconfig", "name", "owner", "generation"] as const;
+const FIXED: readonly string[] = ["clusterInstance", "name"];

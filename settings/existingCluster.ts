@@ -1,0 +1,48 @@
+import type { ClusterFacts } from "../datapath/clusterFacts";
+import { contains } from "../modes/cidr";
+import { MODE_CONTRACTS } from "../modes/contract";
+import type { ExistingClusterArgs, ModeSettings } from "./ciliumArgs";
+
+const REMOVE_KUBE_PROXY =
+  "remove it first: kubectl -n kube-system delete daemonset kube-proxy, then kube-proxy --cleanup on every node; " +
+  "until Cilium runs, nothing in the cluster reaches services";
+
+/**
+ * What Cilium's values take from a cluster that exists.
+ * @throws Error naming everything by which the cluster does not fit the stack's settings
+ */
+export function existingClusterArgs(settings: ModeSettings, facts: ClusterFacts): ExistingClusterArgs {
+  const { mode, cluster } = settings;
+  const { kubeProxyMode } = MODE_CONTRACTS[mode];
+  const problems: string[] = [];
+  if (facts.kubeProxy && kubeProxyMode === "none") {
+    problems.push(`kube-proxy runs there, and Cilium replaces it in mode ${mode}; ${REMOVE_KUBE_PROXY}`);
+  }
+  if (!facts.kubeProxy && kubeProxyMode !== "none") {
+    problems.push(`no kube-proxy runs there, and mode ${mode} needs one; set kubeProxyReplacement: true`);
+  }
+  const without = facts.nodes.filter(({ address }) => address === "").map(({ name }) => name);
+  if (without.length > 0) problems.push(`${without.join(", ")} has no IPv4 address, by which Cilium routes`);
+  const inside = facts.nodes.filter(({ address }) => address !== "" && contains(cluster.podCidr, `${address}/32`));
+  if (inside.length > 0) {
+    problems.push(
+      `cluster.podCidr ${cluster.podCidr} holds the address of ${inside.map(({ name }) => name).join(", ")}; set another`,
+    );
+  }
+  if (contains(cluster.podCidr, `${facts.serviceAddress}/32`)) {
+    problems.push(
+      `cluster.podCidr ${cluster.podCidr} holds the services' address ${facts.serviceAddress}; set another`,
+    );
+  }
+  const { apiServer } = facts;
+  if (apiServer === undefined) problems.push("its service kubernetes has no IPv4 endpoint");
+  if (problems.length > 0 || apiServer === undefined) {
+    throw new Error(
+      [
+        `The cluster at ${facts.endpoint} does not fit; nothing was changed:`,
+        ...problems.map((line) => `  - ${line}`),
+      ].join("\n"),
+    );
+  }
+  return { nodeCount: facts.nodes.length, apiServer };
+}

@@ -1,0 +1,205 @@
+import { gzipSync } from "node:zlib";
+import type { V1Secret } from "@kubernetes/client-node";
+import { asFailed, latestRecord, readRecord } from "../../datapath/helmRecord";
+import {
+  ciliumInstallationHandler,
+  type CiliumInstallationInputs,
+  type CiliumInstallationState,
+} from "../../providers/kind/ciliumInstallation";
+import type { Log } from "../../providers/kind/nodeSetup";
+
+const OWNER = "cilium-modes/ebpf/8a0c";
+
+/** A record as Helm 3 writes it. */
+function record(revision: number, status: string, description: string): V1Secret {
+  const release = gzipSync(JSON.stringify({ name: "cilium", info: { status, description }, chart: {} }));
+  return {
+    metadata: {
+      name: `sh.helm.release.v1.cilium.v${revision}`,
+      labels: { owner: "helm", name: "cilium", status, version: String(revision) },
+    },
+    data: { release: Buffer.from(release.toString("base64")).toString("base64") },
+  };
+}
+
+/** What is in the cluster. */
+interface Cluster {
+  records: V1Secret[];
+  mark?: { owner: string; generation: string } | undefined;
+  config?: Record<string, string>;
+  unreachable?: boolean;
+}
+
+const handlerOf = (cluster: Cluster) =>
+  ciliumInstallationHandler(async () => {
+    if (cluster.unreachable) throw new Error("connect ECONNREFUSED");
+    return {
+      configMap: async (_namespace, name) => {
+        const data = name === "cilium-config" ? cluster.config : cluster.mark;
+        return data && { data };
+      },
+      helmRecords: async () => cluster.records,
+      replaceSecret: async (_namespace, secret) => {
+        cluster.records = cluster.records.map((each) =>
+          each.metadata!.name === secret.metadata!.name ? secret : each,
+        );
+      },
+    };
+  });
+
+const INPUTS: CiliumInstallationInputs = {
+  clusterInstance: "c/1",
+  kubeconfig: "kubeconfig",
+  owner: OWNER,
+  version: "1.20.2",
+  ciliumConfig: JSON.stringify({ "enable-bpf-masquerade": "true", "enable-host-legacy-routing": null }),
+  adopt: false,
+};
+const STATE: CiliumInstallationState = { ...INPUTS, repairs: 0, lost: false };
+
+const healthy = (): Cluster => ({
+  records: [record(1, "deployed", `${OWNER}, repairs 0`)],
+  mark: { owner: OWNER, generation: "0" },
+  config: { "enable-bpf-masquerade": "true" },
+});
+
+function recordingLog(): Log & { warnings: string[] } {
+  const warnings: string[] = [];
+  return { warnings, status: () => undefined, warn: (message) => warnings.push(message) };
+}
+
+const SIGNAL = new AbortController().signal;
+
+describe("Helm's record of a revision", () => {
+  it("is read, and the latest is found", () => {
+    const [old, recent] = [
+      record(9, "deployed", "Upgrade complete"),
+      record(10, "pending-upgrade", "Preparing upgrade"),
+    ];
+    expect(readRecord(latestRecord([recent, old])!)).toEqual({
+      revision: 10,
+      status: "pending-upgrade",
+      description: "Preparing upgrade",
+    });
+    expect(latestRecord([])).toBeUndefined();
+    expect(() => readRecord({ metadata: { name: "x" }, data: { release: "eA==" } })).toThrow(
+      "Secret x holds no record",
+    );
+  });
+
+  it("becomes that of one that failed, with everything else kept", () => {
+    const failed = asFailed(record(2, "pending-upgrade", "Preparing upgrade"), "interrupted");
+    expect(readRecord(failed)).toEqual({ revision: 2, status: "failed", description: "interrupted" });
+    expect(failed.metadata!.labels).toEqual({ owner: "helm", name: "cilium", status: "failed", version: "2" });
+  });
+});
+
+describe("the installation of Cilium", () => {
+  it("of a cluster that is as it was left has nothing to do", async () => {
+    const log = recordingLog();
+    expect(await handlerOf(healthy()).diff(STATE, INPUTS, log)).toEqual({ changes: false, replaces: [] });
+    expect(log.warnings).toEqual([]);
+  });
+
+  const troubles: [string, Partial<Cluster>, Partial<CiliumInstallationState>, RegExp][] = [
+    [
+      "was interrupted while Helm installed it",
+      { records: [record(1, "pending-install", "Initial install underway")], mark: undefined },
+      {},
+      /interrupted in the middle of it/,
+    ],
+    [
+      "was interrupted while Helm upgraded it",
+      { records: [record(1, "deployed", `${OWNER}, repairs 0`), record(2, "pending-upgrade", "Preparing upgrade")] },
+      {},
+      /interrupted in the middle of it/,
+    ],
+    ["was interrupted before the engine knew of it", { mark: undefined }, {}, /interrupted before it was recorded/],
+    [
+      "was interrupted while it was done again",
+      { records: [record(2, "deployed", `${OWNER}, repairs 1`)] },
+      { repairs: 1 },
+      /interrupted before it was recorded/,
+    ],
+    [
+      "was changed by somebody with Helm",
+      { records: [record(3, "deployed", "Upgrade complete")] },
+      {},
+      /revision 3 of its Helm release is not this stack's \("Upgrade complete"\)/,
+    ],
+    [
+      "had its cilium-config edited",
+      { config: { "enable-bpf-masquerade": "false", "enable-host-legacy-routing": "true" } },
+      {},
+      /cilium-config was changed in enable-bpf-masquerade, enable-host-legacy-routing/,
+    ],
+    ["was lost by a refresh of a stopped cluster", {}, { lost: true }, /did not answer a refresh/],
+  ];
+  it.each(troubles)("that %s is done again, over what is there", async (_what, change, state, reason) => {
+    const cluster: Cluster = { ...healthy(), ...change };
+    const olds = { ...STATE, ...state };
+    const log = recordingLog();
+    expect(await handlerOf(cluster).diff(olds, INPUTS, log)).toEqual({ changes: true, replaces: [] });
+    expect(log.warnings).toEqual([expect.stringMatching(reason)]);
+    expect(await handlerOf(cluster).update(olds, INPUTS, log, SIGNAL)).toEqual({ ...STATE, repairs: olds.repairs + 1 });
+    expect(readRecord(latestRecord(cluster.records)!).status).toBe("failed");
+  });
+
+  it("of a cluster that does not answer is left to others, and a refresh remembers it", async () => {
+    const dead = handlerOf({ ...healthy(), unreachable: true });
+    expect(await dead.diff(STATE, INPUTS, recordingLog())).toEqual({ changes: false, replaces: [] });
+    expect(await dead.read(STATE)).toEqual({ ...STATE, lost: true });
+    expect(await handlerOf(healthy()).read(STATE)).toEqual(STATE);
+  });
+
+  it("goes to a new version without being done again", async () => {
+    const news = { ...INPUTS, version: "1.19.6" };
+    const handler = handlerOf(healthy());
+    expect(await handler.diff(STATE, news, recordingLog())).toEqual({ changes: true, replaces: [] });
+    expect(await handler.update(STATE, news, recordingLog(), SIGNAL)).toEqual({ ...STATE, version: "1.19.6" });
+    expect(await handler.check(news, INPUTS)).toEqual([]);
+    expect(await handler.check({ ...news, version: "1.16.0" }, INPUTS)).toEqual([
+      { property: "version", reason: expect.stringContaining("Cilium 1.20.2 is installed") },
+    ]);
+  });
+
+  it.each([
+    ["of nobody known", { mark: undefined }, "that this stack did not install"],
+    [
+      "of another stack",
+      { mark: { owner: "cilium-modes/kubeproxy/1", generation: "0" } },
+      "of stack cilium-modes/kubeproxy/1",
+    ],
+    ["without Helm", { mark: undefined, records: [] }, "that this stack did not install"],
+  ])("does not touch a Cilium %s unless it may", async (_who, change, words) => {
+    const cluster: Cluster = { ...healthy(), records: [record(4, "deployed", "Install complete")], ...change };
+    const handler = handlerOf(cluster);
+    expect(await handler.check(INPUTS, undefined)).toEqual([
+      { property: "adopt", reason: expect.stringContaining(words) },
+    ]);
+    await expect(handler.create(INPUTS, recordingLog(), SIGNAL)).rejects.toThrow(
+      /nothing was changed\. Set cilium\.adopt/,
+    );
+    expect(cluster.records.map((each) => readRecord(each).status)).not.toContain("failed");
+
+    const adopting = { ...INPUTS, adopt: true };
+    expect(await handler.check(adopting, undefined)).toEqual([]);
+    expect(await handler.create(adopting, recordingLog(), SIGNAL)).toEqual({
+      id: "c/1",
+      state: { ...STATE, adopt: true },
+    });
+    expect(cluster.records.every((each) => readRecord(each).status === "failed")).toBe(true);
+  });
+
+  it("takes up what an earlier run of the stack began", async () => {
+    const cluster: Cluster = { ...healthy(), mark: undefined };
+    expect(await handlerOf(cluster).check(INPUTS, undefined)).toEqual([]);
+    await handlerOf(cluster).create(INPUTS, recordingLog(), SIGNAL);
+    expect(readRecord(cluster.records[0]!).status).toBe("failed");
+  });
+
+  it("says nothing of a cluster that is yet to be made", async () => {
+    expect(await handlerOf({ records: [], unreachable: true }).check(INPUTS, undefined)).toEqual([]);
+    expect(await handlerOf({ records: [] }).check(INPUTS, undefined)).toEqual([]);
+  });
+});
