@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { endWithParent } from "./parent";
 
 const SET_HELP = "try a setting, as pulumi config set would store it; may be repeated";
 
@@ -88,11 +89,17 @@ export function program(): Command {
     );
 
   // run by the stacks' resources, with their inputs in the environment
-  command.command("await-cilium", { hidden: true }).action(async () => (await import("./awaitCilium")).awaitCilium());
-  command
-    .command("inspect-cluster", { hidden: true })
-    .action(async () => (await import("./inspectCluster")).inspectCluster());
-  command.command("verify-stack", { hidden: true }).action(async () => (await import("./verifyStack")).verifyStack());
+  const ofResources = {
+    "await-cilium": async () => (await import("./awaitCilium")).awaitCilium(),
+    "inspect-cluster": async () => (await import("./inspectCluster")).inspectCluster(),
+    "verify-stack": async () => (await import("./verifyStack")).verifyStack(),
+  };
+  for (const [verb, run] of Object.entries(ofResources)) {
+    command.command(verb, { hidden: true }).action(async () => {
+      endWithParent();
+      await run();
+    });
+  }
   return command;
 }
 

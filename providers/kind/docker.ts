@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { run, type CommandError } from "./exec";
 
@@ -35,7 +36,8 @@ const Inspected = z.array(
 );
 
 /** How often a list of containers is read again when one of them came or went meanwhile. */
-const LIST_ATTEMPTS = 3;
+const LIST_ATTEMPTS = 10;
+const LIST_PAUSE_MILLISECONDS = 300;
 
 /** All nodes of a cluster, running or not, the control plane first; none when there is no such cluster. @throws CommandError */
 export async function listNodes(cluster: string): Promise<KindNode[]> {
@@ -56,10 +58,13 @@ async function inspectNodes(label: string, attempts = LIST_ATTEMPTS): Promise<Ki
     .filter(Boolean);
   if (ids.length === 0) return [];
   const inspected = await run("docker", ["inspect", ...ids]).catch((error: CommandError) => {
-    if (attempts > 1 && error.stderr.includes("No such object")) return undefined;
+    if (attempts > 1 && /no such (object|container)/i.test(error.stderr)) return undefined;
     throw error;
   });
-  if (inspected === undefined) return inspectNodes(label, attempts - 1);
+  if (inspected === undefined) {
+    await sleep(LIST_PAUSE_MILLISECONDS);
+    return inspectNodes(label, attempts - 1);
+  }
   return Inspected.parse(JSON.parse(inspected)).map((container) => ({
     name: container.Name.replace(/^\//, ""),
     role: container.Config.Labels[ROLE_LABEL] ?? "",

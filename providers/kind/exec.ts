@@ -17,6 +17,9 @@ export interface RunOptions {
 /** How many of a command's last lines an error repeats. */
 const LAST_LINES = 20;
 
+/** How long a command may take to end after it was told to. */
+const PATIENCE_MILLISECONDS = 5000;
+
 /** A command that could not be started, failed or was cancelled. */
 export class CommandError extends Error {
   constructor(
@@ -39,7 +42,11 @@ export async function run(command: string, args: readonly string[], options: Run
   if (options.signal?.aborted) throw new CommandError("Cancelled before it started", shown, "");
   // a group of its own, so that cancelling reaches what the command starts
   const child = spawn(command, args, { detached: true, env: { ...process.env, ...options.env } });
-  const abort = () => killGroup(child.pid);
+  let patience: NodeJS.Timeout | undefined;
+  const abort = () => {
+    killGroup(child.pid);
+    patience = setTimeout(() => killGroup(child.pid, "SIGKILL"), PATIENCE_MILLISECONDS);
+  };
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
     child.stdin.on("error", () => undefined); // a command may end without reading its input
@@ -64,6 +71,7 @@ export async function run(command: string, args: readonly string[], options: Run
     if (error instanceof CommandError) throw error;
     throw new CommandError(`Command could not be started (${(error as Error).message})`, shown, "");
   } finally {
+    clearTimeout(patience);
     options.signal?.removeEventListener("abort", abort);
   }
 }
@@ -78,10 +86,10 @@ export function lastLines(output: string, count = LAST_LINES): string[] {
 }
 
 /** End a detached child and everything in its group; one that has ended already is no error. */
-export function killGroup(pid: number | undefined): void {
+export function killGroup(pid: number | undefined, signal: NodeJS.Signals = "SIGTERM"): void {
   if (pid === undefined) return;
   try {
-    process.kill(-pid, "SIGTERM");
+    process.kill(-pid, signal);
   } catch {
     // gone already
   }

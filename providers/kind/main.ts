@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { main } from "@pulumi/pulumi/provider";
 import { kindProvider } from "./provider";
 
 /** How often the provider looks whether its engine still lives. */
 const PARENT_CHECK_MILLISECONDS = 1000;
+
+/** How long it may take to clean up without an engine. */
+const LAST_SECONDS = 60;
 
 const args = process.argv.slice(2);
 const engineAddress = args.find((arg) => !arg.startsWith("-"));
@@ -20,7 +24,7 @@ setInterval(() => {
   if (process.ppid === parent) return;
   void provider
     .cancel()
-    .then(() => provider.idle())
+    .then(() => Promise.race([provider.idle(), sleep(LAST_SECONDS * 1000)]))
     .finally(() => process.exit(1));
 }, PARENT_CHECK_MILLISECONDS).unref();
 

@@ -162,7 +162,8 @@ async function stream(images: readonly string[], nodes: readonly string[], signa
     return { child, command: `docker ${args.join(" ")}` };
   });
   const children = [{ child: save, command: `docker ${saving.join(" ")}` }, ...imports];
-  const abort = () => children.forEach(({ child }) => killGroup(child.pid));
+  // nothing of these has to end by itself, and one that waits for a reader would not
+  const abort = () => children.forEach(({ child }) => killGroup(child.pid, "SIGKILL"));
   signal.addEventListener("abort", abort, { once: true });
   try {
     await Promise.all(
@@ -170,7 +171,8 @@ async function stream(images: readonly string[], nodes: readonly string[], signa
         let stderr = "";
         child.stderr.on("data", (chunk) => (stderr += chunk));
         const code = await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
-        if (code !== 0)
+        // a cancelled docker may end with 0
+        if (code !== 0 || signal.aborted)
           throw new CommandError(
             signal.aborted ? "Cancelled" : `Command failed with exit code ${String(code)}`,
             command,

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync, type ChildProcess } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   agentStatuses,
@@ -311,9 +312,9 @@ describeIf([...labMissing(), ...longMissing(), ...missingPrograms("helm", "ps")]
       helm: (verb, release, ...rest) => {
         const kubeconfig = execFileSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" });
         const args = [verb!, release!, ...(verb === "upgrade" ? [chart] : []), "--namespace", "kube-system", ...rest];
-        execFileSync("bash", ["-c", 'helm "$@" --kubeconfig <(echo "$KUBE") >/dev/null', "helm", ...args], {
-          env: { ...process.env, KUBE: kubeconfig },
-        });
+        const file = join(project.directory, "kubeconfig");
+        writeFileSync(file, kubeconfig, { mode: 0o600 });
+        execFileSync("helm", [...args, "--kubeconfig", file], { stdio: ["ignore", "ignore", "pipe"] });
       },
     };
   });

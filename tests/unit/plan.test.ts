@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -146,6 +147,34 @@ describe("cilium-modes plan", () => {
     expect([status, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(message);
   });
+});
+
+describe("a command that a resource runs", () => {
+  it("ends with the process that started it, as when a run is cancelled", async () => {
+    const kubeconfig = JSON.stringify({
+      "current-context": "c",
+      contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+      clusters: [{ name: "c", cluster: { server: "https://127.0.0.1:1" } }],
+      users: [{ name: "u", user: {} }],
+    });
+    const environment = {
+      CILIUM_MODES_KUBECONFIG: kubeconfig,
+      CILIUM_MODES_NODES: "1",
+      CILIUM_MODES_TIMEOUT_SECONDS: "60",
+    };
+    const program = join(ROOT, "cli", "cilium-modes.mjs");
+    const shell = spawn("sh", ["-c", '"$0" "$1" await-cilium; true', process.execPath, program], {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    await once(shell.stderr, "data"); // it waits, and has said for what
+    shell.kill("SIGKILL");
+    // the pipe closes when the last of its writers is gone
+    const start = Date.now();
+    shell.stderr.resume();
+    await once(shell.stderr, "close");
+    expect(Date.now() - start).toBeLessThan(20_000);
+  }, 60_000);
 });
 
 describe("a stack's file", () => {
