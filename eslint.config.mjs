@@ -15,7 +15,8 @@ const ENVIRONMENT = {
   selector:
     "MemberExpression[object.name='process']:matches([property.name='env'], [property.value='env'])," +
     "VariableDeclarator[init.name='process'] > ObjectPattern > Property[key.name='env']",
-  message: "The environment is read in settings.ts, settings/kubeconfig.ts, providers/kind/, cli/environment.ts, scripts/ and tests/ only",
+  message:
+    "The environment is read in settings.ts, settings/kubeconfig.ts, providers/kind/, cli/environment.ts, scripts/ and tests/ only",
 };
 const CONFIGURATION = {
   selector: "NewExpression:matches([callee.name='Config'], [callee.property.name='Config'])",
@@ -52,7 +53,10 @@ export default tseslint.config(
     files: ["datapath/cluster.ts"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, PULUMI) },
   },
-  { files: ["settings.ts", "settings/kubeconfig.ts", "cli/environment.ts"], rules: { "no-restricted-syntax": syntax(MODES) } },
+  {
+    files: ["settings.ts", "settings/kubeconfig.ts", "cli/environment.ts"],
+    rules: { "no-restricted-syntax": syntax(MODES) },
+  },
   { files: ["providers/kind/**"], rules: { "no-restricted-syntax": syntax(CONFIGURATION, MODES) } },
   {
     files: ["providers/kind/exec.ts", "providers/kind/nodeImages.ts"],
