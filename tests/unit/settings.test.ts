@@ -180,3 +180,50 @@ describe("settings that contradict one another", () => {
     expect(() => parse(config as Record<string, string>)).not.toThrow();
   });
 });
+
+describe("settings of a cluster that exists", () => {
+  const existing = { "cluster.kubeconfig": "~/.kube/config", "nettool.image": "registry.example/tools:1" };
+
+  it("take a path, a context or what stands in a kubeconfig, and load no images", () => {
+    expect(parse(existing)).toMatchObject({
+      cluster: { kubeconfig: "~/.kube/config" },
+      nettool: { loadImage: false },
+    });
+    expect(parse({ "cluster.context": "lab", "nettool.image": "t@sha256:00", "cilium.adopt": "true" })).toMatchObject({
+      cluster: { context: "lab" },
+      cilium: { adopt: true },
+    });
+    // JSON arrives as an object
+    expect(parse({ ...existing, "cluster.kubeconfig": '{"kind":"Config"}' }).cluster.kubeconfig).toBe(
+      '{"kind":"Config"}',
+    );
+  });
+
+  it.each<[Record<string, string>, string]>([
+    [{ "nettool.image": "" }, "nettool.image: must not be empty"],
+    [{ "cluster.workers": "1" }, "cluster.workers: cannot be set for a cluster that exists: it is decided there"],
+    [{ "cluster.nodeImage": "n:1" }, "cluster.nodeImage: cannot be set for a cluster that exists"],
+    [
+      { "dns.forward": "node" },
+      "dns.forward: cannot be set for a cluster that exists: its CoreDNS is not this stack's",
+    ],
+    [{ "cilium.images.load": "true" }, "cilium.images.load: cannot be set for a cluster that exists: its nodes pull"],
+    [{ "nettool.loadImage": "true" }, "nettool.loadImage: cannot be set for a cluster that exists: its nodes pull"],
+  ])("with %j are refused with the reason", (config, line) => {
+    expect(problemsOf({ ...existing, ...config })).toEqual([expect.stringContaining(line)]);
+  });
+
+  it("need an image for the workload, and adopt needs such a cluster", () => {
+    expect(problemsOf({ "cluster.context": "lab" })).toEqual([
+      expect.stringContaining("nettool.image: must be set for a cluster that exists: build images/nettool"),
+    ]);
+    expect(problemsOf({ "cilium.adopt": "true" })).toEqual([
+      expect.stringContaining("cilium.adopt: needs cluster.kubeconfig or cluster.context"),
+    ]);
+  });
+
+  it("are in no message, though nobody has said that they are secret", () => {
+    const [line] = problemsOf({ ...existing, cluster: '{"kubeconfig":["token: abc"]}', "cluster.kubeconfig": "" });
+    expect(line).not.toContain("abc");
+  });
+});

@@ -41,6 +41,12 @@ describe("a verification's report", () => {
     expect(text.split("\n").at(-1)).toBe("x: NOT in force (1 of 5 checks passed, 1 with warnings, 1 skipped, 5 s)");
   });
 
+  it("says of how many nodes, where not all were looked at", () => {
+    const of = (looked: number) => verificationText("x", { ...VERIFICATION, nodes: { looked, all: 30 } });
+    expect(of(20)).toContain("20 of 30 nodes looked at");
+    expect(of(30)).not.toContain("nodes looked at");
+  });
+
   it("in JUnit's form has each verdict as such, in well-formed XML", () => {
     const xml = verificationJunit("x", VERIFICATION);
     expect(xml).toContain('tests="5" failures="1" errors="1" skipped="1"');

@@ -1,0 +1,48 @@
+import type { V1Node } from "@kubernetes/client-node";
+import { factsOf, type FactsEvidence } from "../../datapath/clusterFacts";
+
+const node = (name: string, labels: Record<string, string>, ...addresses: string[]): V1Node => ({
+  metadata: { name, labels },
+  status: { addresses: addresses.map((address) => ({ type: "InternalIP", address })) },
+});
+
+const EVIDENCE: FactsEvidence = {
+  identity: "5f4a",
+  endpoint: "https://127.0.0.1:6443",
+  nodes: [
+    node("w10", {}, "172.18.0.12"),
+    node("w9", {}, "fc00::9", "172.18.0.11"),
+    node("cp", { "node-role.kubernetes.io/control-plane": "" }, "172.18.0.2"),
+    node("six", {}, "fc00::6"),
+  ],
+  kubeProxies: [],
+  apiServers: [
+    { addressType: "IPv6", endpoints: [{ addresses: ["fc00::2"] }], ports: [{ port: 6443 }] },
+    { addressType: "IPv4", endpoints: [{ addresses: ["172.18.0.2"] }], ports: [{ port: 6443 }] },
+  ],
+  serviceAddress: "10.96.0.1",
+};
+
+describe("the facts of a cluster that exists", () => {
+  it("are its nodes with their IPv4 addresses, and where nodes reach the API server", () => {
+    expect(factsOf(EVIDENCE)).toEqual({
+      identity: "5f4a",
+      endpoint: "https://127.0.0.1:6443",
+      apiServer: { host: "172.18.0.2", port: 6443 },
+      nodes: [
+        { name: "cp", role: "control-plane", address: "172.18.0.2" },
+        { name: "six", role: "worker", address: "" },
+        { name: "w9", role: "worker", address: "172.18.0.11" },
+        { name: "w10", role: "worker", address: "172.18.0.12" },
+      ],
+      kubeProxy: false,
+      serviceAddress: "10.96.0.1",
+    });
+  });
+
+  it("have no API server where the service kubernetes has no IPv4 endpoint", () => {
+    const [six] = EVIDENCE.apiServers;
+    expect(factsOf({ ...EVIDENCE, apiServers: [six!] }).apiServer).toBeUndefined();
+    expect(factsOf({ ...EVIDENCE, apiServers: [] }).apiServer).toBeUndefined();
+  });
+});
