@@ -64,6 +64,8 @@ async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: 
   const { settings } = readStackFile(stack, set);
   const { cluster: clusterSettings, verifyNodes: maxNodes } = settings;
   if (isExisting(clusterSettings)) {
+    if (kubeconfig !== undefined)
+      throw new Error(`Stack ${stack} says itself which cluster it is in; leave out --kubeconfig`);
     const own = kubeconfigOf(clusterSettings);
     const cluster = await withNodePods(connect(own));
     const expectation = stackExpectation(settings, existingClusterArgs(settings, await readFacts(own)));

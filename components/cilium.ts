@@ -67,8 +67,9 @@ export class Cilium extends pulumi.ComponentResource {
         kubeconfig: cluster.kubeconfig,
         owner: cluster.owner,
         version: args.version,
-        ciliumConfig: JSON.stringify(expectedCiliumConfig(args)),
         adopt: args.adopt,
+        ownCluster: cluster.isKind,
+        podCidr: args.podCidr,
       },
       options,
     );
@@ -103,6 +104,7 @@ export class Cilium extends pulumi.ComponentResource {
         name: MARKS.cilium,
         owner: cluster.owner,
         generation: pulumi.interpolate`${this.installation.repairs}`,
+        config: JSON.stringify(expectedCiliumConfig(args)),
       },
       { ...options, dependsOn: this.release },
     );

@@ -55,6 +55,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         kubeconfig: cluster.kubeconfig,
         owner: cluster.owner,
         namespace: WORKLOAD.namespace,
+        ownCluster: cluster.isKind,
       },
       // a cluster that is not the stack's to change is left as it is
       { ...options, dependsOn: args.cilium.installation },
@@ -81,6 +82,8 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       provider: cluster.provider,
       dependsOn: [namespace, args.cilium.ready, ...loaded],
     };
+    // every node's datapath is looked at; kind's nodes are without taints
+    const anywhere = cluster.isKind ? {} : { tolerations: [{ operator: "Exists" }] };
     const labels = { app: WORKLOAD.daemonSet };
     const container = nettoolContainer(this.image);
     const daemonSet = new DaemonSet(
@@ -93,8 +96,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
             metadata: { labels },
             spec: {
               terminationGracePeriodSeconds: 1,
-              // every node's datapath is looked at; kind's nodes are without taints
-              ...(cluster.isKind ? {} : { tolerations: [{ operator: "Exists" }] }),
+              ...anywhere,
               containers: [
                 {
                   ...container,
@@ -124,7 +126,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       `${name}-client`,
       {
         metadata: { ...metadata, name: WORKLOAD.clientPod, labels: { run: WORKLOAD.clientPod } },
-        spec: { terminationGracePeriodSeconds: 1, containers: [container] },
+        spec: { terminationGracePeriodSeconds: 1, ...anywhere, containers: [container] },
       },
       kubernetes,
     );

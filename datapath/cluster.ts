@@ -87,23 +87,28 @@ export interface ClusterWriter extends Pick<ClusterReader, "configMap"> {
 
 const NAMESPACE_SECONDS = 90;
 
+/** A request's answer; a connection to an API server that has gone can hang for ever. */
+function timely<T>(answer: Promise<T>): Promise<T> {
+  return within(ANSWER_SECONDS, answer, "the API server does not answer");
+}
+
 /** Reach a cluster to change something in it. */
 export function connectWriter(kubeconfig: string): ClusterWriter {
   const core = load(kubeconfig).makeApiClient(CoreV1Api);
-  const find = (name: string) => core.readNamespace({ name }).catch(noneWhenNotFound);
+  const find = (name: string) => timely(core.readNamespace({ name }).catch(noneWhenNotFound));
   return {
-    configMap: (namespace, name) => core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound),
+    configMap: (namespace, name) => timely(core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound)),
     async writeConfigMap(namespace, name, data) {
       const body = { metadata: { namespace, name }, data };
-      const replaced = await core.replaceNamespacedConfigMap({ namespace, name, body }).catch(noneWhenNotFound);
-      if (replaced === undefined) await core.createNamespacedConfigMap({ namespace, body });
+      const replaced = await timely(core.replaceNamespacedConfigMap({ namespace, name, body }).catch(noneWhenNotFound));
+      if (replaced === undefined) await timely(core.createNamespacedConfigMap({ namespace, body }));
     },
     async deleteConfigMap(namespace, name) {
-      await core.deleteNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound);
+      await timely(core.deleteNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound));
     },
     namespace: find,
     async deleteNamespace(name) {
-      await core.deleteNamespace({ name }).catch(noneWhenNotFound);
+      await timely(core.deleteNamespace({ name }).catch(noneWhenNotFound));
       const deadline = Date.now() + NAMESPACE_SECONDS * 1000;
       while ((await find(name)) !== undefined) {
         if (Date.now() > deadline) throw new Error(`The namespace ${name} is not gone after ${NAMESPACE_SECONDS} s`);
@@ -111,9 +116,9 @@ export function connectWriter(kubeconfig: string): ClusterWriter {
       }
     },
     helmRecords: async (namespace, release) =>
-      (await core.listNamespacedSecret({ namespace, labelSelector: recordsOf(release) })).items,
+      (await timely(core.listNamespacedSecret({ namespace, labelSelector: recordsOf(release) }))).items,
     async replaceSecret(namespace, body) {
-      await core.replaceNamespacedSecret({ namespace, name: body.metadata!.name!, body });
+      await timely(core.replaceNamespacedSecret({ namespace, name: body.metadata!.name!, body }));
     },
   };
 }

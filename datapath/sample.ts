@@ -1,5 +1,6 @@
 import type { Expectation } from "./checks/check";
 import type { ClusterReader } from "./cluster";
+import { within } from "./within";
 
 /** How many of a cluster's nodes were looked at. */
 export interface NodesLookedAt {
@@ -14,10 +15,12 @@ export interface Sample {
   readonly nodes?: NodesLookedAt | undefined;
 }
 
+const ANSWER_SECONDS = 10;
+
 /** Leave nodes of a large cluster out of what its checks look at; those that stay are spread over all, by name. */
 export async function sampleOf(cluster: ClusterReader, expectation: Expectation, maxNodes: number): Promise<Sample> {
   // a cluster that does not answer is the checks' to tell
-  const nodes = await cluster.nodes().catch(() => []);
+  const nodes = await within(ANSWER_SECONDS, cluster.nodes()).catch(() => []);
   const all = nodes.length;
   if (all === 0) return { cluster, expectation };
   if (all <= maxNodes) return { cluster, expectation, nodes: { looked: all, all } };
@@ -38,6 +41,7 @@ export async function sampleOf(cluster: ClusterReader, expectation: Expectation,
       nodes: async () => (await cluster.nodes()).filter(({ metadata }) => chosen.has(metadata!.name!)),
       pods: async (namespace, selector) =>
         (await cluster.pods(namespace, selector)).filter(({ spec }) => chosen.has(spec?.nodeName ?? "")),
+      allPods: async () => (await cluster.allPods()).filter(({ spec }) => chosen.has(spec?.nodeName ?? "")),
       ciliumPodCidrs: async () => new Map([...(await cluster.ciliumPodCidrs())].filter(([node]) => chosen.has(node))),
       healthAddresses: async () => (await cluster.healthAddresses()).filter(({ node }) => chosen.has(node)),
     },

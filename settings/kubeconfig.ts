@@ -11,6 +11,9 @@ export interface ClusterReference {
   readonly context?: string | undefined;
 }
 
+/** No path is longer: what is, is something else, and may be secret. */
+const MAX_PATH = 1024;
+
 interface Named {
   readonly name: string;
 }
@@ -28,6 +31,9 @@ interface Kubeconfig {
  */
 export function kubeconfigOf({ kubeconfig, context }: ClusterReference): string {
   const isContent = kubeconfig !== undefined && /[\n{]/.test(kubeconfig);
+  if (!isContent && kubeconfig !== undefined && kubeconfig.length > MAX_PATH) {
+    throw new Error("cluster.kubeconfig is neither a path nor a kubeconfig; is it encoded?");
+  }
   const path = isContent ? undefined : fileOf(kubeconfig);
   const source = path === undefined ? "cluster.kubeconfig" : path;
   const config = parsed(path === undefined ? kubeconfig! : contentOf(path), source);

@@ -151,6 +151,8 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
   const podCidr = show("cluster.podCidr", cluster.podCidr);
   const serviceCidr = show("cluster.serviceCidr", cluster.serviceCidr);
   const nativeRoutingCIDR = show("cilium.nativeRoutingCIDR", cilium.nativeRoutingCIDR);
+  // what stands for them is the cluster's own; whether it fits is seen there
+  const existing = isExisting(cluster);
   const { min, max } = SERVICE_PREFIXES;
   const servicePrefix = prefixOf(cluster.serviceCidr);
   if (servicePrefix < min || servicePrefix > max) {
@@ -159,7 +161,7 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
       rule: `${serviceCidr} is none that Kubernetes takes; it must have a prefix from /${min} to /${max}`,
     });
   }
-  if (overlap(cluster.podCidr, cluster.serviceCidr)) {
+  if (!existing && overlap(cluster.podCidr, cluster.serviceCidr)) {
     problems.push({
       key: "cluster.podCidr",
       rule: `${podCidr} overlaps cluster.serviceCidr ${serviceCidr}; a pod could get a service's address`,
@@ -174,7 +176,7 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
       rule: `${podCidr} is larger than Kubernetes takes; its prefix must be at least /${MIN_POD_PREFIX}`,
     });
   }
-  if (blocks < nodes) {
+  if (!existing && blocks < nodes) {
     const room = show("cluster.podCidr", blocks);
     problems.push({
       key: "cluster.podCidr",
@@ -188,7 +190,7 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
     });
   }
   // contained is common (the articles' own 10.0.0.0/8 and 10.96.0.0/16) and harmless; a native network inside the services' is not
-  if (contains(cluster.serviceCidr, cilium.nativeRoutingCIDR)) {
+  if (!existing && contains(cluster.serviceCidr, cilium.nativeRoutingCIDR)) {
     problems.push({
       key: "cilium.nativeRoutingCIDR",
       rule: `${nativeRoutingCIDR} lies inside cluster.serviceCidr ${serviceCidr}; services have no routable addresses`,

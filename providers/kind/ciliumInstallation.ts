@@ -16,10 +16,11 @@ export interface CiliumInstallationInputs {
   readonly owner: string;
   /** Without v. */
   readonly version: string;
-  /** What `cilium-config` is to hold, a {@link CiliumConfig} in JSON: the engine's own objects have no nulls. */
-  readonly ciliumConfig: string;
   /** Whether a Cilium that somebody else installed may be taken over. */
   readonly adopt: boolean;
+  /** Whether the stack makes the cluster; one that exists is not exchanged for another, and its pods keep their addresses. */
+  readonly ownCluster: boolean;
+  readonly podCidr: string;
 }
 
 export interface CiliumInstallationState extends CiliumInstallationInputs {
@@ -83,8 +84,11 @@ export function ciliumInstallationHandler(
 
   return {
     async check(inputs, olds) {
-      const isSame = olds?.clusterInstance === inputs.clusterInstance;
-      if (isSame) {
+      if (olds !== undefined && !inputs.ownCluster) {
+        const failure = changeProblem(inputs, olds);
+        if (failure !== undefined) return [failure];
+      }
+      if (olds?.clusterInstance === inputs.clusterInstance) {
         const reason = upgradeProblem(olds.version, inputs.version);
         return reason === undefined ? [] : [{ property: "version", reason }];
       }
@@ -97,7 +101,8 @@ export function ciliumInstallationHandler(
     async diff(olds, news, log) {
       const replaces = olds.clusterInstance === news.clusterInstance ? [] : ["clusterInstance"];
       const changed = INPUTS.some((key) => olds[key] !== news[key]);
-      const problem = replaces.length > 0 ? undefined : await troubleOf(olds);
+      const found = replaces.length > 0 ? undefined : await look(news).catch(() => undefined);
+      const problem = found === undefined ? undefined : troubleOf(olds, found);
       if (problem !== undefined) log.warn(`Cilium will be installed again: ${problem}.`);
       return { changes: changed || replaces.length > 0 || problem !== undefined, replaces };
     },
@@ -113,6 +118,8 @@ export function ciliumInstallationHandler(
     },
 
     async read(olds) {
+      // of a cluster that exists, a refresh loses nothing
+      if (!olds.ownCluster) return olds;
       const lost = await look(olds).then(
         () => false,
         () => true,
@@ -121,7 +128,13 @@ export function ciliumInstallationHandler(
     },
 
     async update(olds, news) {
-      const problem = await troubleOf(olds);
+      const found = await look(news).catch((error: Error) => {
+        throw new Error(`The cluster's Cilium could not be looked at: ${apiErrorLine(error)}`);
+      });
+      if (found.mark !== undefined && found.mark.owner !== olds.owner) {
+        throw new Error(`The cluster's Cilium is now that of stack ${found.mark.owner}; it was not touched`);
+      }
+      const problem = troubleOf(olds, found);
       if (problem !== undefined) await clear(news, problem);
       return { ...news, repairs: olds.repairs + (problem === undefined ? 0 : 1), lost: false };
     },
@@ -130,34 +143,59 @@ export function ciliumInstallationHandler(
       // goes with the release
     },
   };
-
-  /** Why the release has to be installed over what is there; undefined when there is no reason, or no answer. */
-  async function troubleOf(olds: CiliumInstallationState): Promise<string | undefined> {
-    const found = await look(olds).catch(() => undefined);
-    if (found === undefined) return undefined;
-    if (olds.lost) return "its cluster did not answer a refresh, by which the Helm release was lost";
-    const { record, mark, config } = found;
-    if (record === undefined) return undefined; // the engine's refresh sees that
-    if (record.status.startsWith("pending-")) return "an earlier run was interrupted in the middle of it";
-    if (mark?.owner !== olds.owner || mark.generation !== String(olds.repairs))
-      return "an earlier run was interrupted before it was recorded";
-    if (record.status === "deployed" && !record.description.startsWith(olds.owner)) {
-      return `revision ${record.revision} of its Helm release is not this stack's ("${record.description}")`;
-    }
-    const changed = Object.entries(JSON.parse(olds.ciliumConfig) as CiliumConfig)
-      .filter(([key, value]) => (config?.[key] ?? null) !== value)
-      .map(([key]) => key);
-    return changed.length === 0 ? undefined : `cilium-config was changed in ${changed.join(", ")}`;
-  }
 }
 
-const INPUTS = ["kubeconfig", "owner", "version", "ciliumConfig", "adopt"] as const;
+/** Why the release has to be installed over what is there; undefined when there is no reason. */
+function troubleOf(olds: CiliumInstallationState, { record, mark, config }: Found): string | undefined {
+  if (olds.lost) return "its cluster did not answer a refresh, by which the Helm release was lost";
+  if (record === undefined) return undefined; // the engine's refresh sees that
+  if (record.status.startsWith("pending-")) return "an earlier run was interrupted in the middle of it";
+  if (mark?.owner !== olds.owner || mark.generation !== String(olds.repairs))
+    return "an earlier run was interrupted before it was recorded";
+  if (!record.description.startsWith(olds.owner)) {
+    return `revision ${record.revision} of its Helm release is not this stack's ("${record.description}")`;
+  }
+  const changed = Object.entries(JSON.parse(mark.config ?? "{}") as CiliumConfig)
+    .filter(([key, value]) => (config?.[key] ?? null) !== value)
+    .map(([key]) => key);
+  return changed.length === 0
+    ? undefined
+    : `cilium-config is not as this stack has recorded it in ${changed.join(", ")}`;
+}
+
+/** Another version is for `check` alone: as a change it would make all that depends on this unknown in a preview. */
+const INPUTS = ["kubeconfig", "owner", "adopt"] as const;
+
+/** What a stack may not change of a cluster that exists. */
+function changeProblem(inputs: CiliumInstallationInputs, olds: CiliumInstallationInputs) {
+  if (olds.clusterInstance !== inputs.clusterInstance) {
+    const reason =
+      "The stack is in another cluster than the one that its settings name now; nothing was changed. Set cluster.context to that cluster's, or run pulumi destroy with it first";
+    return { property: "clusterInstance", reason };
+  }
+  if (olds.podCidr !== inputs.podCidr) {
+    const reason = `The pods of a cluster that exists keep their network ${olds.podCidr}; run pulumi destroy first for another`;
+    return { property: "podCidr", reason };
+  }
+  if (olds.adopt && !inputs.adopt) {
+    const reason =
+      "This stack has taken over a Cilium that was there before; without cilium.adopt: true, destroy would uninstall it";
+    return { property: "adopt", reason };
+  }
+  return undefined;
+}
 
 /** Why this Cilium is not the stack's to install over. */
-function foreignProblem({ owner, adopt, version }: CiliumInstallationInputs, found: Found): string | undefined {
-  const isOwn = found.mark?.owner === owner || (found.record?.description.startsWith(owner) ?? false);
-  if (found.config === undefined || isOwn || adopt) return undefined;
-  const who = found.mark === undefined ? "that this stack did not install" : `of stack ${found.mark.owner}`;
+function foreignProblem(inputs: CiliumInstallationInputs, { mark, record, config }: Found): string | undefined {
+  const { owner, adopt, version, podCidr } = inputs;
+  const isOwn = mark?.owner === owner || (record?.description.startsWith(owner) ?? false);
+  if (config === undefined || isOwn) return undefined;
+  if (adopt) {
+    const [ipam, pool] = [config["ipam"], config["cluster-pool-ipv4-cidr"]];
+    if (ipam === "cluster-pool" && pool === podCidr) return undefined;
+    return `The cluster's Cilium gives pods addresses by ipam ${ipam} of ${pool ?? "no pool"}, and running pods would lose theirs with cluster-pool of ${podCidr}; nothing was changed. Set cluster.podCidr to its pool, or remove it first: helm -n ${NAMESPACE} uninstall cilium`;
+  }
+  const who = mark === undefined ? "that this stack did not install" : `of stack ${mark.owner}`;
   return (
     `The cluster has a Cilium ${who}; nothing was changed. Set cilium.adopt: true to let this stack configure it as ` +
     `${version} in its own mode, or remove it first: helm -n ${NAMESPACE} uninstall cilium`

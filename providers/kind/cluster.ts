@@ -117,7 +117,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
         return { id: `${inputs.name}/${state.containers[0]!.slice(0, 12)}`, state };
       } catch (error) {
         const words = await nodesLastWords(inputs.name);
-        const rest = await deleteCluster(inputs.name, inputs.exportKubeconfig).then(
+        const rest = await removeOwn(inputs).then(
           () => "nothing of it is left",
           (failure: Error) => `its nodes could not be removed (${failure.message})`,
         );
@@ -254,6 +254,14 @@ function hasMoved(nodes: readonly KindNode[], olds: ClusterState): boolean {
 /** Whether these nodes are the ones of this incarnation of the cluster, or what is left of them. */
 function isOwn(nodes: readonly KindNode[], olds: ClusterState): boolean {
   return nodes.some(({ containerId }) => olds.containers.includes(containerId));
+}
+
+/** Remove this stack's nodes; of a cluster that somebody else made at the same time under the same name, none. */
+async function removeOwn(inputs: ClusterInputs): Promise<void> {
+  const nodes = await listNodes(inputs.name);
+  const own = nodes.filter((node) => isMarked(node, inputs)).map(({ name }) => name);
+  if (own.length === nodes.length) await deleteCluster(inputs.name, inputs.exportKubeconfig);
+  else if (own.length > 0) await run("docker", ["rm", "--force", "--volumes", ...own]);
 }
 
 /** The stack's own part of the owner. */

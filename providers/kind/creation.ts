@@ -52,7 +52,11 @@ export async function endOrphans(mark: string): Promise<void> {
 /** Remove the nodes that runs of a stack made and that never came into its state. */
 export async function removeLeftNodes(mark: string): Promise<void> {
   await endOrphans(mark);
-  const names = await listMarkedNodes(mark);
+  // where there is no Docker any more, there are no nodes of it
+  const names = await listMarkedNodes(mark).catch((error: Error) => {
+    if (/ENOENT/.test(error.message)) return [];
+    throw error;
+  });
   if (names.length > 0) await run("docker", ["rm", "--force", "--volumes", ...names]);
 }
 

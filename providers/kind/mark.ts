@@ -1,3 +1,4 @@
+import { apiErrorLine } from "../../datapath/apiError";
 import type { ClusterWriter } from "../../datapath/cluster";
 import type { ResourceHandler } from "./provider";
 
@@ -10,6 +11,8 @@ export interface MarkData {
   readonly owner: string;
   /** Goes up whenever what is marked was made again. */
   readonly generation: string;
+  /** What `cilium-config` holds, a CiliumConfig in JSON: the engine's own objects have no nulls. */
+  readonly config?: string | undefined;
 }
 
 export interface MarkInputs extends MarkData {
@@ -30,8 +33,9 @@ export function markHandler(
   connect: (kubeconfig: string) => Promise<MarkCluster>,
 ): ResourceHandler<MarkInputs, MarkInputs> {
   async function write(inputs: MarkInputs): Promise<MarkInputs> {
-    const { kubeconfig, name, owner, generation } = inputs;
-    await (await connect(kubeconfig)).writeConfigMap(MARKS.namespace, name, { owner, generation });
+    const { kubeconfig, name, owner, generation, config } = inputs;
+    const data = { owner, generation, ...(config === undefined ? {} : { config }) };
+    await (await connect(kubeconfig)).writeConfigMap(MARKS.namespace, name, data);
     return inputs;
   }
   return {
@@ -43,13 +47,18 @@ export function markHandler(
     create: async (inputs) => ({ id: inputs.name, state: await write(inputs) }),
     read: async (olds) => olds,
     update: (_olds, news) => write(news),
-    async delete({ kubeconfig, name, owner }) {
-      const cluster = await connect(kubeconfig);
-      const found = await cluster.configMap(MARKS.namespace, name);
-      if (found?.data?.["owner"] === owner) await cluster.deleteConfigMap(MARKS.namespace, name);
+    async delete({ kubeconfig, name, owner }, log) {
+      try {
+        const cluster = await connect(kubeconfig);
+        const found = await cluster.configMap(MARKS.namespace, name);
+        if (found?.data?.["owner"] === owner) await cluster.deleteConfigMap(MARKS.namespace, name);
+      } catch (error) {
+        // a cluster that is gone keeps nobody from destroying the stack
+        log.warn(`The ConfigMap ${name} stays in ${MARKS.namespace}: ${apiErrorLine(error as Error)}`);
+      }
     },
   };
 }
 
-const KEYS = ["clusterInstance", "kubeconfig", "name", "owner", "generation"] as const;
+const KEYS = ["clusterInstance", "kubeconfig", "name", "owner", "generation", "config"] as const;
 const FIXED: readonly string[] = ["clusterInstance", "name"];

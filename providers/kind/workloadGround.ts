@@ -10,6 +10,8 @@ export interface WorkloadGroundInputs {
   readonly kubeconfig: string;
   readonly owner: string;
   readonly namespace: string;
+  /** Whether the stack makes the cluster: then a refresh loses what is in it while it does not answer. */
+  readonly ownCluster: boolean;
 }
 
 export interface WorkloadGroundState extends WorkloadGroundInputs {
@@ -57,10 +59,9 @@ export function workloadGroundHandler(
     await (await connect(inputs.kubeconfig)).deleteNamespace(namespace);
   }
 
-  /** Why the workload has to be made again; undefined when there is no reason, or no answer. */
-  async function troubleOf(olds: WorkloadGroundState): Promise<string | undefined> {
-    const found = await look(olds).catch(() => undefined);
-    if (found === undefined) return undefined;
+  /** Why the workload has to be made again; undefined when there is no reason. */
+  async function troubleOf(olds: WorkloadGroundState, news: WorkloadGroundInputs): Promise<string | undefined> {
+    const found = await look(news);
     if (olds.lost) return "its cluster did not answer a refresh, by which it was lost";
     const isMarked = found.mark?.["owner"] === olds.owner && found.mark["generation"] === String(olds.generation);
     if (found.owner !== undefined)
@@ -73,7 +74,7 @@ export function workloadGroundHandler(
     async diff(olds, news, log) {
       const replaces = FIXED.filter((key) => olds[key] !== news[key]);
       const changed = olds.kubeconfig !== news.kubeconfig || olds.owner !== news.owner;
-      const problem = replaces.length > 0 ? undefined : await troubleOf(olds);
+      const problem = replaces.length > 0 ? undefined : await troubleOf(olds, news).catch(() => undefined);
       if (problem !== undefined) log.warn(`The workload will be made again: ${problem}.`);
       return { changes: changed || replaces.length > 0 || problem !== undefined, replaces };
     },
@@ -84,6 +85,7 @@ export function workloadGroundHandler(
       return { id: `${inputs.clusterInstance}/${inputs.namespace}`, state: { ...inputs, generation: 0, lost: false } };
     },
     async read(olds) {
+      if (!olds.ownCluster) return olds;
       const lost = await look(olds).then(
         () => false,
         () => true,
@@ -91,7 +93,7 @@ export function workloadGroundHandler(
       return { ...olds, lost: olds.lost || lost };
     },
     async update(olds, news) {
-      const problem = await troubleOf(olds);
+      const problem = await troubleOf(olds, news);
       if (problem !== undefined) await clear(news);
       return { ...news, generation: olds.generation + (problem === undefined ? 0 : 1), lost: false };
     },

@@ -50,7 +50,7 @@ describeIf(labMissing(), "two stacks on one machine", () => {
 
       await project.succeed("config", "set", "bpf.masquerade", "false", "-s", "ebpf");
       const diff = await project.succeed("preview", "--diff", "-s", "ebpf");
-      expect(diff).toMatch(/~ values: \{\s+~ bpf: \{\s+~ masquerade: true => false\s+\}\s+\}/);
+      expect(diff).toMatch(/~ values\s*: \{\s+~ bpf: \{\s+~ masquerade: true => false\s+\}\s+\}/);
       expect(diff).not.toMatch(/kind:index:Cluster: \((update|replace)/);
       await project.succeed("up", "--yes", "--skip-preview", "-s", "ebpf");
       const [status] = agentStatuses(ebpf);

@@ -8,6 +8,7 @@ import {
 } from "../../providers/kind/ciliumInstallation";
 import type { Log } from "../../providers/kind/nodeSetup";
 
+const CONFIG = JSON.stringify({ "enable-bpf-masquerade": "true", "enable-host-legacy-routing": null });
 const OWNER = "cilium-modes/ebpf/8a0c";
 
 /** A record as Helm 3 writes it. */
@@ -25,7 +26,7 @@ function record(revision: number, status: string, description: string): V1Secret
 /** What is in the cluster. */
 interface Cluster {
   records: V1Secret[];
-  mark?: { owner: string; generation: string } | undefined;
+  mark?: { owner: string; generation: string; config: string } | undefined;
   config?: Record<string, string>;
   unreachable?: boolean;
 }
@@ -52,15 +53,16 @@ const INPUTS: CiliumInstallationInputs = {
   kubeconfig: "kubeconfig",
   owner: OWNER,
   version: "1.20.2",
-  ciliumConfig: JSON.stringify({ "enable-bpf-masquerade": "true", "enable-host-legacy-routing": null }),
   adopt: false,
+  ownCluster: true,
+  podCidr: "10.0.0.0/16",
 };
 const STATE: CiliumInstallationState = { ...INPUTS, repairs: 0, lost: false };
 
 const healthy = (): Cluster => ({
   records: [record(1, "deployed", `${OWNER}, repairs 0`)],
-  mark: { owner: OWNER, generation: "0" },
-  config: { "enable-bpf-masquerade": "true" },
+  mark: { owner: OWNER, generation: "0", config: CONFIG },
+  config: { "enable-bpf-masquerade": "true", ipam: "cluster-pool", "cluster-pool-ipv4-cidr": "10.0.0.0/16" },
 });
 
 function recordingLog(): Log & { warnings: string[] } {
@@ -128,10 +130,16 @@ describe("the installation of Cilium", () => {
       /revision 3 of its Helm release is not this stack's \("Upgrade complete"\)/,
     ],
     [
+      "was changed by somebody with Helm, who gave up",
+      { records: [record(3, "failed", "timed out waiting for the condition")] },
+      {},
+      /revision 3 of its Helm release is not this stack's \("timed out/,
+    ],
+    [
       "had its cilium-config edited",
       { config: { "enable-bpf-masquerade": "false", "enable-host-legacy-routing": "true" } },
       {},
-      /cilium-config was changed in enable-bpf-masquerade, enable-host-legacy-routing/,
+      /cilium-config is not as this stack has recorded it in enable-bpf-masquerade, enable-host-legacy-routing/,
     ],
     ["was lost by a refresh of a stopped cluster", {}, { lost: true }, /did not answer a refresh/],
   ];
@@ -155,8 +163,8 @@ describe("the installation of Cilium", () => {
   it("goes to a new version without being done again", async () => {
     const news = { ...INPUTS, version: "1.19.6" };
     const handler = handlerOf(healthy());
-    expect(await handler.diff(STATE, news, recordingLog())).toEqual({ changes: true, replaces: [] });
-    expect(await handler.update(STATE, news, recordingLog(), SIGNAL)).toEqual({ ...STATE, version: "1.19.6" });
+    // nothing that a preview would show
+    expect(await handler.diff(STATE, news, recordingLog())).toEqual({ changes: false, replaces: [] });
     expect(await handler.check(news, INPUTS)).toEqual([]);
     expect(await handler.check({ ...news, version: "1.16.0" }, INPUTS)).toEqual([
       { property: "version", reason: expect.stringContaining("Cilium 1.20.2 is installed") },
@@ -167,7 +175,7 @@ describe("the installation of Cilium", () => {
     ["of nobody known", { mark: undefined }, "that this stack did not install"],
     [
       "of another stack",
-      { mark: { owner: "cilium-modes/kubeproxy/1", generation: "0" } },
+      { mark: { owner: "cilium-modes/kubeproxy/1", generation: "0", config: CONFIG } },
       "of stack cilium-modes/kubeproxy/1",
     ],
     ["without Helm", { mark: undefined, records: [] }, "that this stack did not install"],
@@ -201,5 +209,46 @@ describe("the installation of Cilium", () => {
   it("says nothing of a cluster that is yet to be made", async () => {
     expect(await handlerOf({ records: [], unreachable: true }).check(INPUTS, undefined)).toEqual([]);
     expect(await handlerOf({ records: [] }).check(INPUTS, undefined)).toEqual([]);
+  });
+
+  it("is not taken from a stack that has taken it over", async () => {
+    const cluster: Cluster = { ...healthy(), mark: { owner: "other/stack/1", generation: "0", config: CONFIG } };
+    const update = handlerOf(cluster).update(STATE, INPUTS, recordingLog(), SIGNAL);
+    await expect(update).rejects.toThrow("is now that of stack other/stack/1; it was not touched");
+    expect(readRecord(cluster.records[0]!).status).toBe("deployed");
+  });
+
+  it("forgets nothing that was lost when the cluster still does not answer", async () => {
+    const dead = handlerOf({ ...healthy(), unreachable: true });
+    const update = dead.update({ ...STATE, lost: true }, INPUTS, recordingLog(), SIGNAL);
+    await expect(update).rejects.toThrow("The cluster's Cilium could not be looked at: connect ECONNREFUSED");
+  });
+
+  it.each([
+    [{ ipam: "kubernetes" }, "by ipam kubernetes of no pool"],
+    [{ ipam: "cluster-pool", "cluster-pool-ipv4-cidr": "10.0.0.0/8" }, "by ipam cluster-pool of 10.0.0.0/8"],
+  ])("does not take addresses from running pods (%j)", async (config, words) => {
+    const handler = handlerOf({ records: [record(4, "deployed", "Install complete")], config });
+    expect(await handler.check({ ...INPUTS, adopt: true }, undefined)).toEqual([
+      { property: "adopt", reason: expect.stringContaining(words) },
+    ]);
+  });
+
+  describe("in a cluster that exists", () => {
+    const existing = { ...INPUTS, ownCluster: false, adopt: true };
+    it.each([
+      ["the cluster", { clusterInstance: "c/2" }, "clusterInstance", /is in another cluster/],
+      ["the pods' network", { podCidr: "10.1.0.0/16" }, "podCidr", /keep their network 10\.0\.0\.0\/16/],
+      ["the leave to adopt", { adopt: false }, "adopt", /destroy would uninstall it/],
+    ])("does not exchange %s", async (_what, change, property, reason) => {
+      expect(await handlerOf(healthy()).check({ ...existing, ...change }, existing)).toEqual([
+        { property, reason: expect.stringMatching(reason) },
+      ]);
+    });
+
+    it("loses nothing by a refresh that nobody answers", async () => {
+      const state = { ...STATE, ...existing };
+      expect(await handlerOf({ ...healthy(), unreachable: true }).read(state)).toEqual(state);
+    });
   });
 });

@@ -68,6 +68,7 @@ describe("the kubeconfig of a cluster that exists", () => {
         /^cluster\.kubeconfig has no context "three"; known there are one, two$/,
       ],
       [{ kubeconfig: secret.replace("current-context: one", "") }, /has no current context; set cluster\.context/],
+      [{ kubeconfig: "secret-token".repeat(100) }, /is neither a path nor a kubeconfig; is it encoded\?$/],
       [{ kubeconfig: "secret-token: [\n" }, /^cluster\.kubeconfig is no kubeconfig: it is no YAML object$/],
       [
         { kubeconfig: `{"current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "secret-token"}}]}` },

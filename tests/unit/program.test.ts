@@ -330,9 +330,14 @@ describe("the program", () => {
     const owner = "cilium-modes/dev/cluster-mark-id";
     expect(inputsOf(registered, "cilium-release")).toMatchObject({ description: `${owner}, repairs 0`, replace: true });
     expect(inputsOf(registered, "cilium-mark")).toMatchObject({ name: "cilium-modes", owner, generation: "0" });
-    const installation = inputsOf(registered, "cilium-installation")!;
-    expect(installation).toMatchObject({ owner, version: "1.20.2", adopt: false, clusterInstance: "cluster-nodes-id" });
-    expect(JSON.parse(installation["ciliumConfig"] as string)).toMatchObject({ "enable-bpf-masquerade": "true" });
+    expect(inputsOf(registered, "cilium-installation")).toMatchObject({
+      owner,
+      version: "1.20.2",
+      adopt: false,
+      clusterInstance: "cluster-nodes-id",
+    });
+    const { config } = inputsOf(registered, "cilium-mark") as { config: string };
+    expect(JSON.parse(config)).toMatchObject({ "enable-bpf-masquerade": "true" });
   });
 });
 

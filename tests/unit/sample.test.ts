@@ -16,6 +16,7 @@ function clusterOf(count: number): ClusterReader {
   return {
     nodes: async () => nodes.map((name): V1Node => ({ metadata: { name } })),
     pods: async () => nodes.map((node) => podOn(node)),
+    allPods: async () => nodes.map((node) => podOn(node)),
     ciliumPodCidrs: async () => new Map(nodes.map((node) => [node, ["10.0.0.0/24"]])),
     healthAddresses: async () => nodes.map((node) => ({ node, nodeAddress: undefined, endpointAddress: undefined })),
   } as unknown as ClusterReader;
@@ -29,6 +30,7 @@ describe("the sample of a large cluster", () => {
     const chosen = ["node-0", "node-75", "node-150", "node-225"];
     expect((await cluster.nodes()).map(({ metadata }) => metadata!.name)).toEqual(chosen);
     expect((await cluster.pods("", "")).map(({ spec }) => spec!.nodeName)).toEqual(chosen);
+    expect((await cluster.allPods()).map(({ spec }) => spec!.nodeName)).toEqual(chosen);
     expect([...(await cluster.ciliumPodCidrs()).keys()]).toEqual(chosen);
     expect((await cluster.healthAddresses()).map(({ node }) => node)).toEqual(chosen);
     expect(expected.nodeCount).toBe(4);

@@ -14,6 +14,7 @@ const INPUTS: WorkloadGroundInputs = {
   kubeconfig: "kubeconfig",
   owner: OWNER,
   namespace: "nettool",
+  ownCluster: true,
 };
 const STATE: WorkloadGroundState = { ...INPUTS, generation: 2, lost: false };
 
@@ -84,6 +85,9 @@ describe("the ground of the workload", () => {
     const ground = workloadGroundHandler(connectTo({ ...healthy(), unreachable: true }));
     expect(await ground.diff(STATE, INPUTS, recordingLog())).toEqual({ changes: false, replaces: [] });
     expect(await ground.read(STATE)).toEqual({ ...STATE, lost: true });
+    const existing = { ...STATE, ownCluster: false };
+    expect(await ground.read(existing)).toEqual(existing);
+    await expect(ground.update(STATE, INPUTS, recordingLog(), SIGNAL)).rejects.toThrow("ECONNREFUSED");
   });
 
   it("is made where nothing is, or what this stack began", async () => {
@@ -120,6 +124,7 @@ describe("a mark", () => {
     const mark = markHandler(connectTo(cluster));
     const { state } = await mark.create(MARK, recordingLog(), SIGNAL);
     expect(cluster.marks).toEqual({ "cilium-modes-workload": { owner: OWNER, generation: "0" } });
+    expect(await mark.diff(state, { ...MARK, config: "{}" }, recordingLog())).toEqual({ changes: true, replaces: [] });
     const next = { ...MARK, generation: "1" };
     expect(await mark.diff(state, next, recordingLog())).toEqual({ changes: true, replaces: [] });
     expect(await mark.diff(state, { ...MARK, clusterInstance: "c/2" }, recordingLog())).toEqual({
@@ -130,6 +135,9 @@ describe("a mark", () => {
     expect(cluster.marks).toEqual({ "cilium-modes-workload": { owner: OWNER, generation: "1" } });
     await mark.delete({ ...next, owner: "another" }, recordingLog(), next.name);
     expect(Object.keys(cluster.marks)).toEqual(["cilium-modes-workload"]);
+    const log = recordingLog();
+    await markHandler(connectTo({ ...cluster, unreachable: true })).delete(next, log, next.name);
+    expect(log.warnings).toEqual([expect.stringContaining("cilium-modes-workload stays in kube-system")]);
     await mark.delete(next, recordingLog(), next.name);
     expect(cluster.marks).toEqual({});
   });
