@@ -104,7 +104,7 @@ export const NAME_DEFAULT = "set another, the default is <project>-<stack>";
 
 /**
  * The schema of a stack's configuration. Every field says what it means; changing anything in `cluster` but
- * `registryMirrors` and `exportKubeconfig` replaces the cluster.
+ * `registryMirrors` and `exportKubeconfig` replaces a cluster of kind, and never one that exists.
  */
 export function schemaFor({ project, stack }: { project: string; stack: string }) {
   return z.strictObject({
