@@ -1,6 +1,6 @@
 import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
 import { expectContract } from "../support/evidence";
-import { inNode, kubectl, labMissing, LabProject, otherCilium, restartAgents } from "../support/lab";
+import { inNode, kubectl, labMissing, longMissing, LabProject, otherCilium, restartAgents } from "../support/lab";
 import { describeIf } from "../support/project";
 
 /** Two nodes show what is between nodes. */
@@ -83,7 +83,7 @@ function expectFaultsToShow(project: LabProject, stack: string, cluster: string)
   expect(fallen["status"]).toContain("asked for Host Routing BPF, Masquerading BPF");
 }
 
-describeIf(labMissing(), "a stack in a tunnel", () => {
+describeIf([...labMissing(), ...longMissing()], "a stack in a tunnel", () => {
   let project: LabProject;
   beforeAll(() => (project = new LabProject()));
   afterAll(() => project.close("tunnel"));
