@@ -244,7 +244,7 @@ spec: {podSelector: {matchLabels: {app: nettool}}, policyTypes: [Ingress]}`;
       );
       expect(absent["agents"]).toContain("2 agents: the cluster has 3 nodes");
     },
-    6 * MINUTES,
+    8 * MINUTES,
   );
 
   it(
@@ -289,7 +289,7 @@ spec: {podSelector: {matchLabels: {app: nettool}}, policyTypes: [Ingress]}`;
       expect(tunnelled["status"]).toContain("asked for Routing Network Native");
       expect(tunnelled["routes"]).toContain("the tunnel device must be none");
     },
-    6 * MINUTES,
+    8 * MINUTES,
   );
 
   it(
@@ -307,6 +307,6 @@ spec: {podSelector: {matchLabels: {app: nettool}}, policyTypes: [Ingress]}`;
       expect(stopped.code).toBe(1);
       await expectNothingLeft(project, STACK, cluster);
     },
-    6 * MINUTES,
+    8 * MINUTES,
   );
 });

@@ -129,7 +129,7 @@ describe.each(Object.entries(OLD))("Cilium %s", (version, clusters) => {
             if (project.settings(stackOf(first)).bpf.masquerade) expectFaultsToShow(project, stackOf(first), cluster);
           },
         ),
-      8 * MINUTES,
+      12 * MINUTES,
     );
   });
 });
