@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CHECKS } from "../../datapath/verify";
-import { addressOf, inNode, kubectl, labMissing, LabProject, restartAgents } from "../support/lab";
+import { addressOf, inNode, kubectl, labMissing, LabProject, restartAgents, selectServers } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
 
@@ -155,20 +155,9 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
   it(
     "is red in the right check, with the cause, for what is wrong in Kubernetes",
     () => {
-      const select = (app: string) =>
-        kubectl(
-          cluster,
-          "-n",
-          "nettool",
-          "patch",
-          "service",
-          "serversvc",
-          "-p",
-          JSON.stringify({ spec: { selector: { app } } }),
-        );
       const nobody = during(
-        () => select("nobody"),
-        () => select("nettool"),
+        () => selectServers(cluster, "nobody"),
+        () => selectServers(cluster, "nettool"),
       );
       expect(Object.keys(nobody)).toEqual(expect.arrayContaining(["service-map", "services", "node-ports"]));
       expect(nobody["service-map"]).toContain("has no active backend");

@@ -1,6 +1,15 @@
 import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
 import { expectContract } from "../support/evidence";
-import { inNode, kubectl, labMissing, longMissing, LabProject, otherCilium, restartAgents } from "../support/lab";
+import {
+  inNode,
+  kubectl,
+  labMissing,
+  longMissing,
+  LabProject,
+  otherCilium,
+  restartAgents,
+  selectServers,
+} from "../support/lab";
 import { describeIf } from "../support/project";
 
 /** Two nodes show what is between nodes. */
@@ -44,20 +53,9 @@ function expectFaultsToShow(project: LabProject, stack: string, cluster: string)
     () => inNode(worker, "iptables", "-t", "nat", "-X", "KUBE-SVC-LEFTOVER"),
   );
   expect(leftover["kube-proxy-rules"]).toContain("kube-proxy left them, or runs");
-  const select = (app: string) =>
-    kubectl(
-      cluster,
-      "-n",
-      "nettool",
-      "patch",
-      "service",
-      "serversvc",
-      "-p",
-      JSON.stringify({ spec: { selector: { app } } }),
-    );
   const nobody = during(
-    () => select("nobody"),
-    () => select("nettool"),
+    () => selectServers(cluster, "nobody"),
+    () => selectServers(cluster, "nettool"),
   );
   expect(nobody["service-map"]).toContain("has no active backend");
   const routes = inNode(worker, "ip", "route").split("\n");

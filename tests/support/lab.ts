@@ -152,6 +152,12 @@ export function kubectl(cluster: string, ...args: string[]): string {
   );
 }
 
+/** Let the workload's service choose other pods than its servers, or these again (`nettool`). */
+export function selectServers(cluster: string, app: string): void {
+  const patch = JSON.stringify({ spec: { selector: { app } } });
+  kubectl(cluster, "-n", "nettool", "patch", "service", "serversvc", "-p", patch);
+}
+
 /** Run a command in every agent of a cluster, and return what each printed. */
 export function inAgent(cluster: string, ...command: string[]): string[] {
   const agents = ["-n", "kube-system", "get", "pods", "-l", "k8s-app=cilium", "-o", "name"];

@@ -1,26 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { NODE_IMAGES } from "../../modes/releases";
 import { preflight } from "../../providers/kind/kindCli";
+import { withOwnPath } from "./support/ownPath";
 
 describe("before a cluster is made", () => {
-  let folder: string;
-  const path = process.env["PATH"];
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
-    process.env["PATH"] = folder;
-  });
-  afterEach(() => {
-    process.env["PATH"] = path;
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  function program(name: string, prints: string, code = 0): void {
-    const file = join(folder, name);
-    writeFileSync(file, `#!/bin/sh\necho "${prints}"\nexit ${code}\n`);
-    chmodSync(file, 0o755);
-  }
+  const { program } = withOwnPath();
 
   const images = { old: NODE_IMAGES["1.23.4"]!.image, newest: NODE_IMAGES["1.37.0"]!.image };
 

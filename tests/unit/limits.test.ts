@@ -1,8 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { hostname, release, tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
+import { hostname, release } from "node:os";
 import { join } from "node:path";
 import { preflight } from "../../providers/kind/kindCli";
 import { judgeLimits, readLimits, type Limits } from "../../providers/kind/limits";
+import { withOwnPath } from "./support/ownPath";
 
 const ROOMY: Limits = { inotifyInstances: 512, inotifyWatches: 524_288, memoryBytes: 32e9 };
 
@@ -64,28 +65,15 @@ describe("the limits of the machine", () => {
 });
 
 describe("where Docker's daemon runs", () => {
-  let folder: string;
-  const path = process.env["PATH"];
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
-    process.env["PATH"] = folder;
-  });
-  afterEach(() => {
-    process.env["PATH"] = path;
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const own = withOwnPath();
+  const { program } = own;
 
   const here = { name: hostname(), kernel: release(), memory: 4e9 };
 
-  function program(name: string, prints: string, code = 0): void {
-    const file = join(folder, name);
-    writeFileSync(file, `#!/bin/sh\necho '${prints}'\nexit ${code}\n`);
-    chmodSync(file, 0o755);
-  }
   const docker = (info: object | string) => program("docker", typeof info === "string" ? info : JSON.stringify(info));
   function kernel(instances: string, watches: string): void {
-    writeFileSync(join(folder, "max_user_instances"), instances);
-    writeFileSync(join(folder, "max_user_watches"), watches);
+    writeFileSync(join(own.folder, "max_user_instances"), instances);
+    writeFileSync(join(own.folder, "max_user_watches"), watches);
   }
 
   const onLinux = process.platform === "linux" ? it : it.skip;
@@ -93,7 +81,7 @@ describe("where Docker's daemon runs", () => {
   onLinux("its machine's limits are read when it is this one", async () => {
     docker(here);
     kernel("128\n", "192536\n");
-    expect(await readLimits(folder)).toEqual({ inotifyInstances: 128, inotifyWatches: 192_536, memoryBytes: 4e9 });
+    expect(await readLimits(own.folder)).toEqual({ inotifyInstances: 128, inotifyWatches: 192_536, memoryBytes: 4e9 });
   });
 
   it.each([
@@ -102,7 +90,7 @@ describe("where Docker's daemon runs", () => {
   ])("%s has its memory asked for only", async (_where, daemon) => {
     docker(daemon);
     kernel("128\n", "8192\n");
-    expect(await readLimits(folder)).toEqual({ memoryBytes: 4e9 });
+    expect(await readLimits(own.folder)).toEqual({ memoryBytes: 4e9 });
   });
 
   it.each([
@@ -112,7 +100,7 @@ describe("where Docker's daemon runs", () => {
   ])("files that %s are no error", async (_what, content) => {
     docker(here);
     if (content !== undefined) kernel(content, content);
-    expect(await readLimits(folder)).toEqual({ memoryBytes: 4e9 });
+    expect(await readLimits(own.folder)).toEqual({ memoryBytes: 4e9 });
   });
 
   it.each([
@@ -121,15 +109,15 @@ describe("where Docker's daemon runs", () => {
     ["leaves fields out", "{}"],
   ])("a Docker that %s is no error", async (_what, output) => {
     docker(output);
-    expect(await readLimits(folder)).toEqual({});
+    expect(await readLimits(own.folder)).toEqual({});
   });
 
   it("no Docker, one that fails, and one without a memory of its own are no error", async () => {
-    expect(await readLimits(folder)).toEqual({});
+    expect(await readLimits(own.folder)).toEqual({});
     program("docker", JSON.stringify(here), 1);
-    expect(await readLimits(folder)).toEqual({});
+    expect(await readLimits(own.folder)).toEqual({});
     docker({ ...here, name: "elsewhere", memory: 0 });
-    expect(await readLimits(folder)).toEqual({ memoryBytes: undefined });
+    expect(await readLimits(own.folder)).toEqual({ memoryBytes: undefined });
   });
 
   it("too little memory is told before a cluster is made, and stops nothing", async () => {

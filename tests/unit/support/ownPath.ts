@@ -1,0 +1,27 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A folder that is the whole PATH while each test of the surrounding block runs, and programs in it that print a line. */
+export function withOwnPath(): { readonly folder: string; program(name: string, prints: string, code?: number): void } {
+  let folder: string;
+  const path = process.env["PATH"];
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    process.env["PATH"] = folder;
+  });
+  afterEach(() => {
+    process.env["PATH"] = path;
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return {
+    get folder() {
+      return folder;
+    },
+    program(name, prints, code = 0) {
+      const file = join(folder, name);
+      writeFileSync(file, `#!/bin/sh\necho '${prints}'\nexit ${code}\n`);
+      chmodSync(file, 0o755);
+    },
+  };
+}
