@@ -8,7 +8,7 @@ import { ciliumImages, withoutDigest } from "../modes/images";
 import type { NodeFacts } from "../datapath/readiness";
 import { MARKS } from "../providers/kind/mark";
 import { CiliumInstallation, Mark, NodeImages } from "../providers/kind/resources";
-import { inCluster, type TargetCluster } from "./targetCluster";
+import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
 export interface CiliumArgs extends CiliumValuesArgs {
   readonly cluster: TargetCluster;
@@ -37,7 +37,6 @@ export class Cilium extends pulumi.ComponentResource {
   readonly nodes: pulumi.Output<readonly NodeFacts[]>;
   /** For `dependsOn`: the cluster is the stack's to change. */
   readonly installation: CiliumInstallation;
-  readonly release: Release;
   /** For `dependsOn`: from here on pods have a network. */
   readonly ready: command.local.Command;
   /** Revision of the Helm release: changes with every change of version or values. */
@@ -63,9 +62,7 @@ export class Cilium extends pulumi.ComponentResource {
     this.installation = new CiliumInstallation(
       `${name}-installation`,
       {
-        clusterInstance: cluster.instance,
-        kubeconfig: cluster.kubeconfig,
-        owner: cluster.owner,
+        ...identityOf(cluster),
         version: args.version,
         adopt: args.adopt,
         ownCluster: cluster.isKind,
@@ -73,7 +70,7 @@ export class Cilium extends pulumi.ComponentResource {
       },
       options,
     );
-    this.release = new Release(
+    const release = new Release(
       `${name}-release`,
       {
         // a fixed name: the chart's resources and every guide of Cilium expect it
@@ -95,18 +92,16 @@ export class Cilium extends pulumi.ComponentResource {
         retainOnDelete: args.adopt,
       },
     );
-    this.revision = this.release.status.revision;
+    this.revision = release.status.revision;
     const mark = new Mark(
       `${name}-mark`,
       {
-        clusterInstance: cluster.instance,
-        kubeconfig: cluster.kubeconfig,
+        ...identityOf(cluster),
         name: MARKS.cilium,
-        owner: cluster.owner,
         generation: pulumi.interpolate`${this.installation.repairs}`,
         config: JSON.stringify(expectedCiliumConfig(args)),
       },
-      { ...options, dependsOn: this.release },
+      { ...options, dependsOn: release },
     );
     const ready = new command.local.Command(
       `${name}-ready`,

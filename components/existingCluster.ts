@@ -7,14 +7,14 @@ import { ownerOf, type TargetCluster } from "./targetCluster";
 
 /**
  * Look at a cluster that exists, in every preview too.
- * @throws pulumi.RunError when it does not answer
+ * @throws Error when it does not answer
  */
 export async function inspectCluster(kubeconfig: string): Promise<ClusterFacts> {
   const environment = { CILIUM_MODES_KUBECONFIG: kubeconfig };
   const { stdout } = await command.local
     .run({ command: "node cli/cilium-modes.mjs inspect-cluster", environment, logging: "none" })
     .catch(({ message }: Error) => {
-      throw new pulumi.RunError(/The cluster at .*|The kubeconfig .*/.exec(message)?.[0] ?? message);
+      throw new Error(/The cluster at .*|The kubeconfig .*/.exec(message)?.[0] ?? message);
     });
   return JSON.parse(stdout) as ClusterFacts;
 }

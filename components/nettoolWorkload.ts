@@ -9,7 +9,7 @@ import { Mark, NodeImages, WorkloadGround } from "../providers/kind/resources";
 import { OWNER_ANNOTATION } from "../providers/kind/workloadGround";
 import type { Cilium } from "./cilium";
 import { builtImageName, NETTOOL_CONTEXT } from "./nettoolImage";
-import { inCluster, type TargetCluster } from "./targetCluster";
+import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
 export interface NettoolWorkloadArgs {
   readonly cluster: TargetCluster;
@@ -51,9 +51,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     const ground = new WorkloadGround(
       `${name}-ground`,
       {
-        clusterInstance: cluster.instance,
-        kubeconfig: cluster.kubeconfig,
-        owner: cluster.owner,
+        ...identityOf(cluster),
         namespace: WORKLOAD.namespace,
         ownCluster: cluster.isKind,
       },
@@ -134,10 +132,8 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     const mark = new Mark(
       `${name}-mark`,
       {
-        clusterInstance: cluster.instance,
-        kubeconfig: cluster.kubeconfig,
+        ...identityOf(cluster),
         name: MARKS.workload,
-        owner: cluster.owner,
         generation,
       },
       { ...options, dependsOn: [daemonSet, service, client, ...nodePods] },

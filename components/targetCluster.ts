@@ -29,6 +29,11 @@ export function inCluster({ lifetime }: TargetCluster, parent: pulumi.Resource):
   return lifetime === undefined ? { parent } : { parent, deletedWith: lifetime };
 }
 
+/** What resources of the `kind` provider have to know of a cluster. */
+export function identityOf({ instance, kubeconfig, owner }: TargetCluster) {
+  return { clusterInstance: instance, kubeconfig, owner };
+}
+
 /** A stack's mark: project, stack, and its random id. */
 export function ownerOf(mark: pulumi.CustomResource): pulumi.Output<string> {
   return pulumi.interpolate`${pulumi.getProject()}/${pulumi.getStack()}/${mark.id}`;
