@@ -3,12 +3,9 @@ import { apiErrorLine } from "../datapath/apiError";
 import { outdatedAgents } from "../datapath/checks/config";
 import { connect, restartDaemonSet } from "../datapath/cluster";
 import { nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
-import { within } from "../datapath/within";
 import { required } from "./environment";
 
 const POLL_MILLISECONDS = 1000;
-/** A connection to an API server that has gone can hang for ever. */
-const ANSWER_SECONDS = 30;
 
 /**
  * Wait until Cilium carries the cluster with its configuration, then print what it says of the nodes as JSON. Agents
@@ -24,7 +21,7 @@ export async function awaitCilium(): Promise<void> {
   let told = "";
   let restarted = false;
   for (;;) {
-    const evidence = await within(ANSWER_SECONDS, readReadiness(cluster)).catch((error: Error) => error);
+    const evidence = await readReadiness(cluster).catch((error: Error) => error);
     const pending = evidence instanceof Error ? [apiErrorLine(evidence)] : pendingReadiness(evidence, nodeCount);
     const outdated = pending.length > 0 || restarted ? [] : await outdatedAgents(cluster).catch(() => []);
     if (outdated.length > 0) {

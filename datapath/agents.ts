@@ -41,6 +41,10 @@ export async function askAgents(cluster: ClusterReader, ...command: string[]): P
   );
 }
 
+/** For an agent's shell: prints the nat tables of both backends of iptables; rules that one made are not seen by the other. */
+export const SAVE_NAT =
+  "iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat";
+
 /** How long one agent may take for an answer. */
 const ANSWER_SECONDS = 12;
 

@@ -87,7 +87,9 @@ export interface ClusterWriter extends Pick<ClusterReader, "configMap"> {
 
 const NAMESPACE_SECONDS = 90;
 
-/** A request's answer; a connection to an API server that has gone can hang for ever. */
+/** How long a cluster may take to answer a request; a connection to an API server that has gone can hang for ever. */
+const ANSWER_SECONDS = 10;
+
 function timely<T>(answer: Promise<T>): Promise<T> {
   return within(ANSWER_SECONDS, answer, "the API server does not answer");
 }
@@ -128,11 +130,9 @@ export async function restartDaemonSet(kubeconfig: string, namespace: string, na
   const annotations = { "kubectl.kubernetes.io/restartedAt": new Date().toISOString() };
   const body = { spec: { template: { metadata: { annotations } } } };
   const asMerge = setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch);
-  await load(kubeconfig).makeApiClient(AppsV1Api).patchNamespacedDaemonSet({ namespace, name, body }, asMerge);
+  const apps = load(kubeconfig).makeApiClient(AppsV1Api);
+  await timely(apps.patchNamespacedDaemonSet({ namespace, name, body }, asMerge));
 }
-
-/** How long a cluster may take to answer before it counts as out of reach. */
-const ANSWER_SECONDS = 15;
 
 /** Read what is known of a cluster before anything is installed in it. @throws Error when it does not answer */
 export async function readFacts(kubeconfig: string): Promise<ClusterFacts> {
@@ -151,7 +151,7 @@ export async function readFacts(kubeconfig: string): Promise<ClusterFacts> {
     }),
     core.readNamespacedService(api),
   ]);
-  const [system, nodes, kubeProxies, apiServers, service] = await within(ANSWER_SECONDS, read).catch((error: Error) => {
+  const [system, nodes, kubeProxies, apiServers, service] = await timely(read).catch((error: Error) => {
     throw new Error(`The cluster at ${endpoint} cannot be looked at: ${apiErrorLine(error)}`);
   });
   return factsOf({
@@ -182,11 +182,12 @@ export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
   const apps = config.makeApiClient(AppsV1Api);
   const custom = config.makeApiClient(CustomObjectsApi);
   return {
-    nodes: async () => (await core.listNode()).items,
-    pods: async (namespace, labelSelector) => (await core.listNamespacedPod({ namespace, labelSelector })).items,
-    allPods: async () => (await core.listPodForAllNamespaces()).items,
-    daemonSet: (namespace, name) => apps.readNamespacedDaemonSet({ namespace, name }),
-    deployment: (namespace, name) => apps.readNamespacedDeployment({ namespace, name }),
+    nodes: async () => (await timely(core.listNode())).items,
+    pods: async (namespace, labelSelector) =>
+      (await timely(core.listNamespacedPod({ namespace, labelSelector }))).items,
+    allPods: async () => (await timely(core.listPodForAllNamespaces())).items,
+    daemonSet: (namespace, name) => timely(apps.readNamespacedDaemonSet({ namespace, name })),
+    deployment: (namespace, name) => timely(apps.readNamespacedDeployment({ namespace, name })),
     ciliumPodCidrs: async () =>
       new Map(
         (await ciliumNodes(custom)).map(({ metadata, spec }) => [
@@ -200,8 +201,8 @@ export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
         nodeAddress: spec.addresses?.find(({ type, ip }) => type === "InternalIP" && isIpv4Address(ip))?.ip,
         endpointAddress: isIpv4Address(spec.health?.ipv4 ?? "") ? spec.health!.ipv4 : undefined,
       })),
-    configMap: (namespace, name) => core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound),
-    service: (namespace, name) => core.readNamespacedService({ namespace, name }).catch(noneWhenNotFound),
+    configMap: (namespace, name) => timely(core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound)),
+    service: (namespace, name) => timely(core.readNamespacedService({ namespace, name }).catch(noneWhenNotFound)),
     events: async () =>
       (await core.listEventForAllNamespaces()).items
         .map(({ lastTimestamp, eventTime, involvedObject, reason, message }) => {
@@ -237,7 +238,7 @@ async function ciliumNodes(custom: CustomObjectsApi): Promise<readonly CiliumNod
     plural: "ciliumnodes",
   }) as Promise<{ items: CiliumNode[] }>;
   // the operator defines the kind of object only when it starts
-  const { items } = await nodes.catch((error: unknown) => {
+  const { items } = await timely(nodes).catch((error: unknown) => {
     if (error instanceof ApiException && error.code === 404) return { items: [] };
     throw error;
   });

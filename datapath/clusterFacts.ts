@@ -1,4 +1,4 @@
-import type { V1EndpointSlice, V1Node, V1Pod } from "@kubernetes/client-node";
+import type { V1EndpointSlice, V1Node, V1NodeStatus, V1Pod } from "@kubernetes/client-node";
 import { isIpv4Address } from "../modes/cidr";
 
 /** What is known of a cluster that exists before anything is installed in it. */
@@ -44,14 +44,17 @@ export function factsOf(evidence: FactsEvidence): ClusterFacts {
       .map(({ metadata, status }) => ({
         name: metadata!.name!,
         role: isControlPlane(metadata!.labels ?? {}) ? ("control-plane" as const) : ("worker" as const),
-        address:
-          status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv4Address(address))?.address ??
-          "",
+        address: nodeAddress(status) ?? "",
       }))
       .sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name, "en", { numeric: true })),
     kubeProxy: kubeProxies.length > 0,
     serviceAddress,
   };
+}
+
+/** A node's IPv4 address in the nodes' network. */
+export function nodeAddress(status: V1NodeStatus | undefined): string | undefined {
+  return status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv4Address(address))?.address;
 }
 
 function isControlPlane(labels: Readonly<Record<string, string>>): boolean {

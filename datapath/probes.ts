@@ -4,6 +4,7 @@ import { type Agent, askAgent, listAgents } from "./agents";
 import { apiErrorLine } from "./apiError";
 import { fail, inconclusive, pass, type Expectation, type Finding } from "./checks/check";
 import type { ClusterReader } from "./cluster";
+import { nodeAddress } from "./clusterFacts";
 
 /** One pod of the workload. */
 export interface Place {
@@ -66,8 +67,8 @@ export async function places(
 export async function nodeAddresses(cluster: ClusterReader): Promise<{ node: string; address: string }[]> {
   const nodes = await cluster.nodes();
   return nodes.flatMap(({ metadata, status }) => {
-    const found = status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv4Address(address));
-    return found === undefined ? [] : [{ node: metadata!.name!, address: found.address }];
+    const address = nodeAddress(status);
+    return address === undefined ? [] : [{ node: metadata!.name!, address }];
   });
 }
 

@@ -1,6 +1,5 @@
 import type { Expectation } from "./checks/check";
 import type { ClusterReader } from "./cluster";
-import { within } from "./within";
 
 /** How many of a cluster's nodes were looked at. */
 export interface NodesLookedAt {
@@ -15,12 +14,10 @@ export interface Sample {
   readonly nodes?: NodesLookedAt | undefined;
 }
 
-const ANSWER_SECONDS = 10;
-
 /** Leave nodes of a large cluster out of what its checks look at; those that stay are spread over all, by name. */
 export async function sampleOf(cluster: ClusterReader, expectation: Expectation, maxNodes: number): Promise<Sample> {
   // a cluster that does not answer is the checks' to tell
-  const nodes = await within(ANSWER_SECONDS, cluster.nodes()).catch(() => []);
+  const nodes = await cluster.nodes().catch(() => []);
   const all = nodes.length;
   if (all === 0) return { cluster, expectation };
   if (all <= maxNodes) return { cluster, expectation, nodes: { looked: all, all } };

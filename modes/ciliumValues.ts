@@ -35,6 +35,11 @@ export interface CiliumValuesArgs {
 /** Size of the block of the pool that each node gets. */
 export const NODE_POD_CIDR_MASK = 24;
 
+/** How many nodes' blocks a pool holds; 0 when it is smaller than one. */
+export function nodeNetworks(podCidr: string): number {
+  return Math.floor(2 ** (NODE_POD_CIDR_MASK - Number(podCidr.split("/")[1])));
+}
+
 /** `routingMode` and `tunnelProtocol` instead of `tunnel`, in the chart as in `cilium-config`. */
 export const ROUTING_MODE: Since = ["1.14.0-snapshot.2"];
 

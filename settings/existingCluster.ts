@@ -1,6 +1,6 @@
 import type { ClusterFacts } from "../datapath/clusterFacts";
 import { contains } from "../modes/cidr";
-import { NODE_POD_CIDR_MASK } from "../modes/ciliumValues";
+import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ciliumValues";
 import { MODE_CONTRACTS } from "../modes/contract";
 import type { ExistingClusterArgs, ModeSettings } from "./ciliumArgs";
 
@@ -35,7 +35,7 @@ export function existingClusterArgs(settings: ModeSettings, facts: ClusterFacts)
       `cluster.podCidr ${cluster.podCidr} holds the services' address ${facts.serviceAddress}; set another`,
     );
   }
-  const blocks = Math.floor(2 ** (NODE_POD_CIDR_MASK - Number(cluster.podCidr.split("/")[1])));
+  const blocks = nodeNetworks(cluster.podCidr);
   if (blocks < facts.nodes.length) {
     problems.push(
       `cluster.podCidr ${cluster.podCidr} has room for ${blocks} nodes of a /${NODE_POD_CIDR_MASK} each, and the cluster has ${facts.nodes.length}`,

@@ -1,5 +1,5 @@
 import { contains, overlap } from "../modes/cidr";
-import { NODE_POD_CIDR_MASK } from "../modes/ciliumValues";
+import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ciliumValues";
 import {
   has,
   isNewerThanKnown,
@@ -169,7 +169,7 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
   }
   const podPrefix = prefixOf(cluster.podCidr);
   const nodes = cluster.workers + 1;
-  const blocks = Math.floor(2 ** (NODE_POD_CIDR_MASK - podPrefix));
+  const blocks = nodeNetworks(cluster.podCidr);
   if (podPrefix < MIN_POD_PREFIX) {
     problems.push({
       key: "cluster.podCidr",

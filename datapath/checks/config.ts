@@ -29,18 +29,22 @@ export const configCheck: Check<V1ConfigMap | undefined> = {
   },
 };
 
+interface Configured {
+  readonly configMap: V1ConfigMap | undefined;
+  readonly agents: readonly Agent[];
+}
+
+async function readConfigured(cluster: ClusterReader): Promise<Configured> {
+  const [configMap, agents] = await Promise.all([cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP), listAgents(cluster)]);
+  return { configMap, agents };
+}
+
 /** Whether every agent has been started since its configuration was last changed: agents read it only then. */
-export const agentsCheck: Check<{ configMap: V1ConfigMap | undefined; agents: readonly Agent[] }> = {
+export const agentsCheck: Check<Configured> = {
   id: "agents",
   question: "Does every node have a ready agent that has read the configuration?",
   timeoutSeconds: 10,
-  async read(cluster) {
-    const [configMap, agents] = await Promise.all([
-      cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP),
-      listAgents(cluster),
-    ]);
-    return { configMap, agents };
-  },
+  read: readConfigured,
   judge({ configMap, agents }, { nodeCount }) {
     const changed = changedAt(configMap);
     const findings = agents.map((agent): Finding => {
@@ -77,7 +81,7 @@ export const agentsCheck: Check<{ configMap: V1ConfigMap | undefined; agents: re
 
 /** Nodes whose agents have read an older configuration than the one that is there. */
 export async function outdatedAgents(cluster: ClusterReader): Promise<string[]> {
-  const [configMap, agents] = await Promise.all([cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP), listAgents(cluster)]);
+  const { configMap, agents } = await readConfigured(cluster);
   const changed = changedAt(configMap);
   return agents
     .filter(({ configuredAt }) => changed !== undefined && configuredAt !== undefined && configuredAt < changed)

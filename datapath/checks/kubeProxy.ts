@@ -1,5 +1,5 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import { askAgents, CILIUM_NAMESPACE, type AgentAnswer } from "../agents";
+import { askAgents, CILIUM_NAMESPACE, SAVE_NAT, type AgentAnswer } from "../agents";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 
 /** Whether kube-proxy runs exactly where the mode has it. */
@@ -47,7 +47,7 @@ const TABLES = /^table (?:ip|ip6|inet) kube-proxy\b/gm;
 const LIST_TABLES = "! command -v nft >/dev/null || nft list tables";
 
 interface RulesEvidence {
-  /** The nat tables of both backends of iptables: rules that one made are not seen by the other. */
+  /** What {@link SAVE_NAT} printed. */
   readonly iptables: readonly AgentAnswer[];
   /** The nodes' nftables tables; empty where nodes are not to be had, whose agents have no `nft`. */
   readonly nftables: readonly AgentAnswer[];
@@ -59,12 +59,7 @@ export const kubeProxyRulesCheck: Check<RulesEvidence> = {
   question: "Do the nodes have kube-proxy's rules, or none of them, as the mode has it?",
   timeoutSeconds: 20,
   async read(cluster) {
-    const iptables = await askAgents(
-      cluster,
-      "sh",
-      "-c",
-      "iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat",
-    );
+    const iptables = await askAgents(cluster, "sh", "-c", SAVE_NAT);
     const { onNode } = cluster;
     const nftables =
       onNode === undefined

@@ -1,5 +1,5 @@
 import { contains, isIpv4Address } from "../../modes/cidr";
-import { askAgent, listAgents } from "../agents";
+import { askAgent, listAgents, SAVE_NAT } from "../agents";
 import { places, runInPod, skipWithoutWorkload, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 
@@ -16,8 +16,6 @@ interface WayOut {
 }
 
 const BPF_NAT = "cilium bpf nat list 2>/dev/null || echo no BPF NAT list";
-const IPTABLES =
-  "iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat";
 
 /** Whether pods are masqueraded on their way out, by whom the mode has it. */
 export const masqueradingCheck: Check<readonly WayOut[]> = {
@@ -43,7 +41,7 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
         if (gateway instanceof Error) return { place, gateway, pinged: gateway, before: gateway, tables: gateway };
         const before = await askAgent(cluster, agent, ["sh", "-c", BPF_NAT]);
         const pinged = await runInPod(cluster, place, `ping -c 1 -W 2 ${gateway} || true`);
-        const tables = await askAgent(cluster, agent, ["sh", "-c", `${BPF_NAT}; ${IPTABLES}`]);
+        const tables = await askAgent(cluster, agent, ["sh", "-c", `${BPF_NAT}; ${SAVE_NAT}`]);
         return { place, gateway, pinged, before, tables };
       }),
     );

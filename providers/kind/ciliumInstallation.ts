@@ -1,9 +1,9 @@
 import type { ClusterWriter } from "../../datapath/cluster";
 import { apiErrorLine } from "../../datapath/apiError";
 import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../datapath/helmRecord";
-import { within } from "../../datapath/within";
 import type { CiliumConfig } from "../../modes/ciliumConfig";
 import { upgradeProblem } from "../../modes/upgrade";
+import { readLost } from "./lost";
 import { MARKS, type MarkData } from "./mark";
 import type { ResourceHandler } from "./provider";
 
@@ -35,9 +35,6 @@ export type InstallationCluster = Pick<ClusterWriter, "configMap" | "helmRecords
 
 const [NAMESPACE, RELEASE] = ["kube-system", "cilium"];
 
-/** How long a cluster may take to answer; one that does not is another resource's trouble. */
-const ANSWER_SECONDS = 10;
-
 /** What is in a cluster. */
 interface Found {
   readonly record: HelmRecord | undefined;
@@ -56,15 +53,11 @@ export function ciliumInstallationHandler(
 ): ResourceHandler<CiliumInstallationInputs, CiliumInstallationState> {
   async function look(inputs: CiliumInstallationInputs): Promise<Found> {
     const cluster = await connect(inputs.kubeconfig);
-    const [secrets, mark, config] = await within(
-      ANSWER_SECONDS,
-      Promise.all([
-        cluster.helmRecords(NAMESPACE, RELEASE),
-        cluster.configMap(MARKS.namespace, MARKS.cilium),
-        cluster.configMap(NAMESPACE, "cilium-config"),
-      ]),
-      "the API server does not answer",
-    );
+    const [secrets, mark, config] = await Promise.all([
+      cluster.helmRecords(NAMESPACE, RELEASE),
+      cluster.configMap(MARKS.namespace, MARKS.cilium),
+      cluster.configMap(NAMESPACE, "cilium-config"),
+    ]);
     const latest = latestRecord(secrets);
     return {
       record: latest === undefined ? undefined : readRecord(latest),
@@ -117,15 +110,7 @@ export function ciliumInstallationHandler(
       return { id: inputs.clusterInstance, state: { ...inputs, repairs: 0, lost: false } };
     },
 
-    async read(olds) {
-      // of a cluster that exists, a refresh loses nothing
-      if (!olds.ownCluster) return olds;
-      const lost = await look(olds).then(
-        () => false,
-        () => true,
-      );
-      return { ...olds, lost: olds.lost || lost };
-    },
+    read: (olds) => readLost(olds, look),
 
     async update(olds, news) {
       const found = await look(news).catch((error: Error) => {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { kindConfig, type KindConfigArgs, type KindMount } from "../../modes/kindConfig";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import { duringCreation, endOrphans } from "./creation";
-import { kindNetwork, listNodes, OWNER_DIRECTORY, type KindNode } from "./docker";
+import { kindNetwork, listNodes, OWNER_DIRECTORY, removeNodes, type KindNode } from "./docker";
 import { run } from "./exec";
 import {
   addContext,
@@ -261,7 +261,7 @@ async function removeOwn(inputs: ClusterInputs): Promise<void> {
   const nodes = await listNodes(inputs.name);
   const own = nodes.filter((node) => isMarked(node, inputs)).map(({ name }) => name);
   if (own.length === nodes.length) await deleteCluster(inputs.name, inputs.exportKubeconfig);
-  else if (own.length > 0) await run("docker", ["rm", "--force", "--volumes", ...own]);
+  else await removeNodes(own);
 }
 
 /** The stack's own part of the owner. */

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { listMarkedNodes } from "./docker";
+import { listMarkedNodes, removeNodes } from "./docker";
 import { run } from "./exec";
 
 /** Name of a folder that exists while a stack's cluster is made; processes that work for it have it in their arguments. */
@@ -57,7 +57,7 @@ export async function removeLeftNodes(mark: string): Promise<void> {
     if (/ENOENT/.test(error.message)) return [];
     throw error;
   });
-  if (names.length > 0) await run("docker", ["rm", "--force", "--volumes", ...names]);
+  await removeNodes(names);
 }
 
 function end(pid: number): void {

@@ -89,6 +89,11 @@ export async function kindSubnets(): Promise<string[]> {
   return subnets.split("\n").filter((subnet) => /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(subnet));
 }
 
+/** Remove nodes with their volumes, running or not. @throws CommandError */
+export async function removeNodes(names: readonly string[]): Promise<void> {
+  if (names.length > 0) await run("docker", ["rm", "--force", "--volumes", ...names]);
+}
+
 /** Run a command in a node and return its standard output. @throws CommandError */
 export function execInNode(
   node: string,

@@ -1,7 +1,7 @@
 import semver from "semver";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import { oldestKindFor } from "../../modes/releases";
-import { execInNode, listNodes } from "./docker";
+import { execInNode, listNodes, removeNodes } from "./docker";
 import { lastLines, run } from "./exec";
 import { judgeLimits, readLimits } from "./limits";
 import type { Log } from "./nodeSetup";
@@ -54,9 +54,8 @@ export function readKubeconfig(name: string): Promise<string> {
 
 /** Delete every node; a cluster that is gone is no error. Only an exported context is taken out of the user's kubeconfig. */
 export async function deleteCluster(name: string, exported: boolean): Promise<void> {
-  const nodes = exported ? [] : (await listNodes(name)).map((node) => node.name);
   if (exported) await run("kind", ["delete", "cluster", "--name", name]);
-  else if (nodes.length > 0) await run("docker", ["rm", "--force", "--volumes", ...nodes]);
+  else await removeNodes((await listNodes(name)).map((node) => node.name));
 }
 
 /** Write the context `kind-<name>` into the user's kubeconfig. */

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CheckFailure, DiffResult, Provider } from "@pulumi/pulumi/provider";
-import { ciliumInstallationHandler } from "./ciliumInstallation";
 import type { ClusterWriter } from "../../datapath/cluster";
+import { ciliumInstallationHandler } from "./ciliumInstallation";
 import { clusterHandler } from "./cluster";
 import { markHandler } from "./mark";
 import { nodeImagesHandler } from "./nodeImages";

@@ -1,6 +1,6 @@
 import { apiErrorLine } from "../../datapath/apiError";
 import type { ClusterWriter } from "../../datapath/cluster";
-import { within } from "../../datapath/within";
+import { readLost } from "./lost";
 import { MARKS } from "./mark";
 import type { ResourceHandler } from "./provider";
 
@@ -27,9 +27,6 @@ export type GroundCluster = Pick<ClusterWriter, "configMap" | "namespace" | "del
 /** Annotation of the workload's namespace. */
 export const OWNER_ANNOTATION = "cilium-modes/owner";
 
-/** How long a cluster may take to answer; one that does not is another resource's trouble. */
-const ANSWER_SECONDS = 10;
-
 /**
  * The resource `kind:index:WorkloadGround`. It stands before the workload's namespace, and clears it of what the engine
  * does not know of: Kubernetes' resources fail when they are there already, as after a run that was killed.
@@ -39,11 +36,10 @@ export function workloadGroundHandler(
 ): ResourceHandler<WorkloadGroundInputs, WorkloadGroundState> {
   async function look({ kubeconfig, namespace }: WorkloadGroundInputs) {
     const cluster = await connect(kubeconfig);
-    const [found, mark] = await within(
-      ANSWER_SECONDS,
-      Promise.all([cluster.namespace(namespace), cluster.configMap(MARKS.namespace, MARKS.workload)]),
-      "the API server does not answer",
-    );
+    const [found, mark] = await Promise.all([
+      cluster.namespace(namespace),
+      cluster.configMap(MARKS.namespace, MARKS.workload),
+    ]);
     return { owner: found && (found.metadata?.annotations?.[OWNER_ANNOTATION] ?? ""), mark: mark?.data };
   }
 
@@ -84,14 +80,7 @@ export function workloadGroundHandler(
       });
       return { id: `${inputs.clusterInstance}/${inputs.namespace}`, state: { ...inputs, generation: 0, lost: false } };
     },
-    async read(olds) {
-      if (!olds.ownCluster) return olds;
-      const lost = await look(olds).then(
-        () => false,
-        () => true,
-      );
-      return { ...olds, lost: olds.lost || lost };
-    },
+    read: (olds) => readLost(olds, look),
     async update(olds, news) {
       const problem = await troubleOf(olds, news);
       if (problem !== undefined) await clear(news);
