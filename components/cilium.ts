@@ -100,6 +100,7 @@ export class Cilium extends pulumi.ComponentResource {
         name: MARKS.cilium,
         generation: pulumi.interpolate`${this.installation.repairs}`,
         config: JSON.stringify(expectedCiliumConfig(args)),
+        version: args.version,
       },
       { ...options, dependsOn: release },
     );

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
-import type { KindConfigArgs, RegistryMirror } from "../modes/kindConfig";
+import { holdCredentials, type KindConfigArgs, type RegistryMirror } from "../modes/kindConfig";
 import type { DnsForward } from "../providers/kind/nodeSetup";
 import { Cluster, NodeSettings, StackMark } from "../providers/kind/resources";
 import { ownerOf, type TargetCluster } from "./targetCluster";
@@ -50,16 +50,17 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
       },
       { parent: this, customTimeouts: { create: "15m" } },
     );
+    const isSecret = holdCredentials(args.registryMirrors);
     const settings = new NodeSettings(
       `${name}-settings`,
       {
         clusterName: args.clusterName,
         clusterInstance: cluster.id,
-        registryMirrors: args.registryMirrors,
+        registryMirrors: isSecret ? pulumi.secret(args.registryMirrors) : args.registryMirrors,
         dnsForward: args.dnsForward === "auto" && !contract.bypassDockerResolver ? "node" : args.dnsForward,
         nativeRoutingCIDR: args.nativeRoutingCIDR,
       },
-      { parent: this, deletedWith: cluster },
+      { parent: this, deletedWith: cluster, additionalSecretOutputs: isSecret ? ["registryMirrors"] : [] },
     );
     this.lifetime = cluster;
     this.settled = [settings];

@@ -3,7 +3,7 @@ import { Namespace, Pod, Service } from "@pulumi/kubernetes/core/v1";
 import type { types } from "@pulumi/kubernetes";
 import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { WORKLOAD } from "../modes/workload";
+import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import { MARKS } from "../providers/kind/mark";
 import { Mark, NodeImages, WorkloadGround } from "../providers/kind/resources";
 import { OWNER_ANNOTATION } from "../providers/kind/workloadGround";
@@ -146,7 +146,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
 
 function nettoolContainer(image: string): types.input.core.v1.Container {
   return {
-    name: "nettool",
+    name: WORKLOAD_CONTAINER,
     image,
     imagePullPolicy: "IfNotPresent",
     securityContext: { privileged: true },

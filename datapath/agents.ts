@@ -1,6 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
-import { type ClusterReader, type ExecResult } from "./cluster";
+import type { ClusterReader } from "./cluster";
+import type { ExecResult } from "./podExec";
 import { within } from "./within";
 
 /** Where Cilium runs, and how its agents are found. */

@@ -1,5 +1,3 @@
-import { PassThrough } from "node:stream";
-import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiException,
@@ -19,20 +17,13 @@ import {
   type V1Pod,
   type V1Secret,
   type V1Service,
-  type V1Status,
 } from "@kubernetes/client-node";
 import { isIpv4Address } from "../modes/cidr";
 import { apiErrorLine } from "./apiError";
 import { factsOf, type ClusterFacts } from "./clusterFacts";
 import { recordsOf } from "./helmRecord";
+import { execIn, startIn, type ExecResult, type Session } from "./podExec";
 import { within } from "./within";
-
-/** What a command in a pod left. */
-export interface ExecResult {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** The seam to a running cluster: every check takes one, so that it can be tested on recorded evidence. */
 export interface ClusterReader {
@@ -58,6 +49,12 @@ export interface ClusterReader {
   exec(namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult>;
   /** Run a command on a node and return what it printed; undefined where nodes are not to be had. */
   readonly onNode?: NodeExec | undefined;
+}
+
+/** A cluster in whose pods commands can be left at work for a while. */
+export interface AttachableCluster extends ClusterReader {
+  /** Start a command in a pod's container. */
+  start(namespace: string, pod: string, container: string, command: readonly string[]): Session;
 }
 
 /** Where a node's agent listens for health probes, and the endpoint in the node's pod network that it keeps for them. */
@@ -144,21 +141,23 @@ export async function readFacts(kubeconfig: string): Promise<ClusterFacts> {
   const read = Promise.all([
     core.readNamespace({ name: "kube-system" }),
     core.listNode(),
-    core.listNamespacedPod({ namespace: "kube-system", labelSelector: "k8s-app=kube-proxy" }),
+    core.listNamespacedPod({ namespace: "kube-system" }),
+    config.makeApiClient(AppsV1Api).listDaemonSetForAllNamespaces(),
     discovery.listNamespacedEndpointSlice({
       namespace: api.namespace,
       labelSelector: `kubernetes.io/service-name=${api.name}`,
     }),
     core.readNamespacedService(api),
   ]);
-  const [system, nodes, kubeProxies, apiServers, service] = await timely(read).catch((error: Error) => {
+  const [system, nodes, systemPods, daemonSets, apiServers, service] = await timely(read).catch((error: Error) => {
     throw new Error(`The cluster at ${endpoint} cannot be looked at: ${apiErrorLine(error)}`);
   });
   return factsOf({
     identity: system.metadata!.uid!,
     endpoint,
     nodes: nodes.items,
-    kubeProxies: kubeProxies.items,
+    systemPods: systemPods.items,
+    daemonSets: daemonSets.items,
     apiServers: apiServers.items,
     serviceAddress: service.spec!.clusterIP!,
   });
@@ -176,7 +175,7 @@ function load(kubeconfig: string): KubeConfig {
 }
 
 /** Read a cluster through its API server, and its nodes by `onNode`. */
-export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
+export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluster {
   const config = load(kubeconfig);
   const core = config.makeApiClient(CoreV1Api);
   const apps = config.makeApiClient(AppsV1Api);
@@ -212,7 +211,8 @@ export function connect(kubeconfig: string, onNode?: NodeExec): ClusterReader {
         .sort()
         .join("\n"),
     log: (namespace, pod, container) => core.readNamespacedPodLog({ namespace, name: pod, container }),
-    exec: (namespace, pod, container, command) => execIn(new Exec(config), namespace, pod, container, command),
+    exec: (...where) => execIn(new Exec(config), ...where),
+    start: (...where) => startIn(new Exec(config), ...where),
     onNode,
   };
 }
@@ -243,32 +243,4 @@ async function ciliumNodes(custom: CustomObjectsApi): Promise<readonly CiliumNod
     throw error;
   });
   return items;
-}
-
-async function execIn(
-  exec: Exec,
-  namespace: string,
-  pod: string,
-  container: string,
-  command: readonly string[],
-): Promise<ExecResult> {
-  const stdout = new PassThrough();
-  const stderr = new PassThrough();
-  const status = new Promise<V1Status>((resolve, reject) => {
-    exec.exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve).catch(reject);
-  });
-  const [{ status: outcome, details, message }, out, err] = await Promise.all([
-    status.finally(() => {
-      stdout.end();
-      stderr.end();
-    }),
-    text(stdout),
-    text(stderr),
-  ]);
-  const code = details?.causes?.find(({ reason }) => reason === "ExitCode")?.message;
-  return {
-    exitCode: outcome === "Success" ? 0 : Number(code ?? -1),
-    stdout: out,
-    stderr: err || (code === undefined ? (message ?? "") : ""),
-  };
 }

@@ -1,4 +1,4 @@
-import type { V1EndpointSlice, V1Node, V1NodeStatus, V1Pod } from "@kubernetes/client-node";
+import type { V1DaemonSet, V1EndpointSlice, V1Node, V1NodeStatus, V1Pod } from "@kubernetes/client-node";
 import { isIpv4Address } from "../modes/cidr";
 
 /** What is known of a cluster that exists before anything is installed in it. */
@@ -16,6 +16,8 @@ export interface ClusterFacts {
     readonly address: string;
   }[];
   readonly kubeProxy: boolean;
+  /** The DaemonSet of a network plugin that is not Cilium, `namespace/name`. */
+  readonly otherNetwork: string | undefined;
   /** Address of the service `kubernetes`, the first of the services' network. */
   readonly serviceAddress: string;
 }
@@ -25,14 +27,16 @@ export interface FactsEvidence {
   readonly identity: string;
   readonly endpoint: string;
   readonly nodes: readonly V1Node[];
-  readonly kubeProxies: readonly V1Pod[];
+  /** The pods of kube-system. */
+  readonly systemPods: readonly V1Pod[];
+  readonly daemonSets: readonly V1DaemonSet[];
   /** Of the service `kubernetes`. */
   readonly apiServers: readonly V1EndpointSlice[];
   readonly serviceAddress: string;
 }
 
 export function factsOf(evidence: FactsEvidence): ClusterFacts {
-  const { identity, endpoint, nodes, kubeProxies, apiServers, serviceAddress } = evidence;
+  const { identity, endpoint, nodes, systemPods, daemonSets, apiServers, serviceAddress } = evidence;
   const slice = apiServers.find(({ addressType }) => addressType === "IPv4");
   const host = slice?.endpoints?.[0]?.addresses[0];
   const port = slice?.ports?.[0]?.port;
@@ -47,7 +51,10 @@ export function factsOf(evidence: FactsEvidence): ClusterFacts {
         address: nodeAddress(status) ?? "",
       }))
       .sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name, "en", { numeric: true })),
-    kubeProxy: kubeProxies.length > 0,
+    kubeProxy: systemPods.some(isKubeProxy),
+    otherNetwork: daemonSets
+      .filter(({ metadata }) => OTHER_NETWORKS.test(metadata!.name!))
+      .map(({ metadata }) => `${metadata!.namespace}/${metadata!.name}`)[0],
     serviceAddress,
   };
 }
@@ -55,6 +62,16 @@ export function factsOf(evidence: FactsEvidence): ClusterFacts {
 /** A node's IPv4 address in the nodes' network. */
 export function nodeAddress(status: V1NodeStatus | undefined): string | undefined {
   return status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv4Address(address))?.address;
+}
+
+/** DaemonSets by which other network plugins reach every node. */
+const OTHER_NETWORKS =
+  /^(?:kindnet|calico-node|canal|kube-flannel(?:-ds.*)?|weave-net|aws-node|azure-cns|antrea-agent|kube-router|ovnkube-node.*|rke2-(?:canal|calico.*|flannel.*))$/;
+
+/** kubeadm's label, that of others, or the name of a static pod. */
+function isKubeProxy({ metadata }: V1Pod): boolean {
+  const { "k8s-app": app, component } = metadata?.labels ?? {};
+  return app === "kube-proxy" || component === "kube-proxy" || (metadata?.name?.startsWith("kube-proxy-") ?? false);
 }
 
 function isControlPlane(labels: Readonly<Record<string, string>>): boolean {

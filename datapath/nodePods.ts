@@ -1,10 +1,8 @@
-import { WORKLOAD } from "../modes/workload";
+import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import type { ClusterReader, NodeExec } from "./cluster";
 
-const CONTAINER = "nettool";
-
 /** The same cluster, its nodes reached by the workload's pods in the nodes' own namespaces, where there are any. */
-export async function withNodePods(cluster: ClusterReader): Promise<ClusterReader> {
+export async function withNodePods<C extends ClusterReader>(cluster: C): Promise<C> {
   const list = () => cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.nodePods}`);
   const some = await list().catch(() => []);
   if (some.length === 0) return cluster;
@@ -15,7 +13,7 @@ export async function withNodePods(cluster: ClusterReader): Promise<ClusterReade
     const { exitCode, stdout, stderr } = await cluster.exec(
       WORKLOAD.namespace,
       pod.metadata!.name!,
-      CONTAINER,
+      WORKLOAD_CONTAINER,
       entered,
     );
     if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode} on ${node}: ${stderr.trim()}`);

@@ -1,5 +1,5 @@
 import { isIpv4Address } from "../modes/cidr";
-import { WORKLOAD } from "../modes/workload";
+import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import { type Agent, askAgent, listAgents } from "./agents";
 import { apiErrorLine } from "./apiError";
 import { fail, inconclusive, pass, type Expectation, type Finding } from "./checks/check";
@@ -23,8 +23,6 @@ export interface Asked {
   readonly pod: string;
   readonly answers: ReadonlyMap<string, string> | Error;
 }
-
-const CONTAINER = "nettool";
 
 /** A name that nobody resolves is tried again for long. */
 const TARGET_SECONDS = 8;
@@ -75,7 +73,11 @@ export async function nodeAddresses(cluster: ClusterReader): Promise<{ node: str
 /** Run a script in a pod of the workload. @returns what it printed, or why it did not run to its end. */
 export async function runInPod(cluster: ClusterReader, { pod }: Place, script: string): Promise<string | Error> {
   try {
-    const { exitCode, stdout, stderr } = await cluster.exec(WORKLOAD.namespace, pod, CONTAINER, ["sh", "-c", script]);
+    const { exitCode, stdout, stderr } = await cluster.exec(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, [
+      "sh",
+      "-c",
+      script,
+    ]);
     return exitCode === 0 ? stdout : new Error(`${pod}: ${stderr.trim() || `exit code ${exitCode}`}`);
   } catch (error) {
     return new Error(apiErrorLine(error as Error));

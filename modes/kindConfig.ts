@@ -94,6 +94,11 @@ export interface RegistryMirror {
   readonly insecure: boolean;
 }
 
+/** Whether a mirror's URL has a user or a password. */
+export function holdCredentials(mirrors: Readonly<Record<string, RegistryMirror>>): boolean {
+  return Object.values(mirrors).some(({ endpoints }) => endpoints.some((endpoint) => /:\/\/[^/]*@/.test(endpoint)));
+}
+
 /** The `hosts.toml` that sends pulls from a registry to its mirrors first. */
 export function hostsToml(host: string, { endpoints, insecure }: RegistryMirror): string {
   const server = host === "docker.io" ? "https://registry-1.docker.io" : `https://${host}`;

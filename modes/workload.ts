@@ -7,3 +7,6 @@ export const WORKLOAD = {
   /** Pods in the nodes' own namespaces, where nodes are no containers of this machine. */
   nodePods: "nettool-node",
 } as const;
+
+/** The container of each of its pods. */
+export const WORKLOAD_CONTAINER = "nettool";

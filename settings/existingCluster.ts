@@ -22,6 +22,12 @@ export function existingClusterArgs(settings: ModeSettings, facts: ClusterFacts)
   if (!facts.kubeProxy && kubeProxyMode !== "none") {
     problems.push(`no kube-proxy runs there, and mode ${mode} needs one; set kubeProxyReplacement: true`);
   }
+  if (facts.otherNetwork !== undefined) {
+    const [namespace, name] = facts.otherNetwork.split("/");
+    problems.push(
+      `the network plugin ${name} runs there, and Cilium would take its pods' place in the nodes' configuration; remove it first: kubectl -n ${namespace} delete daemonset ${name}, and its files in /etc/cni/net.d on every node`,
+    );
+  }
   const without = facts.nodes.filter(({ address }) => address === "").map(({ name }) => name);
   if (without.length > 0) problems.push(`${without.join(", ")} has no IPv4 address, by which Cilium routes`);
   const inside = facts.nodes.filter(({ address }) => address !== "" && contains(cluster.podCidr, `${address}/32`));

@@ -76,12 +76,13 @@ export function pathText(path: readonly PropertyKey[]): string {
   return steps.length === 0 ? "(the whole configuration)" : steps.join(".");
 }
 
-/** A value as messages repeat it: in one line, without what a terminal would obey, and not too long. */
+/** A value as messages repeat it: in one line, without what a terminal would obey or a URL's credentials, and not too long. */
 export function shown(value: unknown): string {
-  const isLong = typeof value === "string" && value.length > MAX_SHOWN;
   // JSON has no word for what is no finite number
-  const text =
-    typeof value === "number" ? String(value) : JSON.stringify(isLong ? `${value.slice(0, MAX_SHOWN)}…` : value);
+  const whole = typeof value === "number" ? String(value) : typeof value === "string" ? value : JSON.stringify(value);
+  const harmless = whole.replace(/:\/\/[^/@\s"]*@/g, "://…@");
+  const cut = typeof value === "string" && harmless.length > MAX_SHOWN ? `${harmless.slice(0, MAX_SHOWN)}…` : harmless;
+  const text = typeof value === "string" ? JSON.stringify(cut) : cut;
   const printable = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`);
   return typeof value === "string" || printable.length <= MAX_SHOWN ? printable : `${printable.slice(0, MAX_SHOWN)}…`;
 }

@@ -82,7 +82,12 @@ export function ciliumInstallationHandler(
         if (failure !== undefined) return [failure];
       }
       if (olds?.clusterInstance === inputs.clusterInstance) {
-        const reason = upgradeProblem(olds.version, inputs.version);
+        // what was asked for last may have failed to install
+        const installed = await look(olds).then(
+          ({ mark }) => mark?.version,
+          () => undefined,
+        );
+        const reason = upgradeProblem(installed ?? olds.version, inputs.version);
         return reason === undefined ? [] : [{ property: "version", reason }];
       }
       // a cluster that is yet to be made has no kubeconfig

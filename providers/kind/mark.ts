@@ -13,6 +13,8 @@ export interface MarkData {
   readonly generation: string;
   /** What `cilium-config` holds, a CiliumConfig in JSON: the engine's own objects have no nulls. */
   readonly config?: string | undefined;
+  /** Cilium's, without v. */
+  readonly version?: string | undefined;
 }
 
 export interface MarkInputs extends MarkData {
@@ -33,8 +35,13 @@ export function markHandler(
   connect: (kubeconfig: string) => Promise<MarkCluster>,
 ): ResourceHandler<MarkInputs, MarkInputs> {
   async function write(inputs: MarkInputs): Promise<MarkInputs> {
-    const { kubeconfig, name, owner, generation, config } = inputs;
-    const data = { owner, generation, ...(config === undefined ? {} : { config }) };
+    const { kubeconfig, name, owner, generation, config, version } = inputs;
+    const data = {
+      owner,
+      generation,
+      ...(config === undefined ? {} : { config }),
+      ...(version === undefined ? {} : { version }),
+    };
     await (await connect(kubeconfig)).writeConfigMap(MARKS.namespace, name, data);
     return inputs;
   }
@@ -60,5 +67,5 @@ export function markHandler(
   };
 }
 
-const KEYS = ["clusterInstance", "kubeconfig", "name", "owner", "generation", "config"] as const;
+const KEYS = ["clusterInstance", "kubeconfig", "name", "owner", "generation", "config", "version"] as const;
 const FIXED: readonly string[] = ["clusterInstance", "name"];

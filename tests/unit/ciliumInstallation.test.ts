@@ -26,7 +26,7 @@ function record(revision: number, status: string, description: string): V1Secret
 /** What is in the cluster. */
 interface Cluster {
   records: V1Secret[];
-  mark?: { owner: string; generation: string; config: string } | undefined;
+  mark?: { owner: string; generation: string; config: string; version?: string } | undefined;
   config?: Record<string, string>;
   unreachable?: boolean;
 }
@@ -168,6 +168,15 @@ describe("the installation of Cilium", () => {
     expect(await handler.check(news, INPUTS)).toEqual([]);
     expect(await handler.check({ ...news, version: "1.16.0" }, INPUTS)).toEqual([
       { property: "version", reason: expect.stringContaining("Cilium 1.20.2 is installed") },
+    ]);
+  });
+
+  it("goes on from the version that is there, whatever was asked for meanwhile", async () => {
+    const mark = { owner: OWNER, generation: "0", config: CONFIG, version: "1.18.12" };
+    const handler = handlerOf({ ...healthy(), mark });
+    expect(await handler.check({ ...INPUTS, version: "1.19.6" }, INPUTS)).toEqual([]);
+    expect(await handler.check({ ...INPUTS, version: "1.20.2" }, { ...INPUTS, version: "1.19.6" })).toEqual([
+      { property: "version", reason: expect.stringContaining("Cilium 1.18.12 is installed") },
     ]);
   });
 

@@ -15,7 +15,8 @@ const EVIDENCE: FactsEvidence = {
     node("cp", { "node-role.kubernetes.io/control-plane": "" }, "172.18.0.2"),
     node("six", {}, "fc00::6"),
   ],
-  kubeProxies: [],
+  systemPods: [{ metadata: { name: "etcd-cp", labels: { component: "etcd" } } }],
+  daemonSets: [{ metadata: { namespace: "kube-system", name: "cilium" } }],
   apiServers: [
     { addressType: "IPv6", endpoints: [{ addresses: ["fc00::2"] }], ports: [{ port: 6443 }] },
     { addressType: "IPv4", endpoints: [{ addresses: ["172.18.0.2"] }], ports: [{ port: 6443 }] },
@@ -36,9 +37,26 @@ describe("the facts of a cluster that exists", () => {
         { name: "w10", role: "worker", address: "172.18.0.12" },
       ],
       kubeProxy: false,
+      otherNetwork: undefined,
       serviceAddress: "10.96.0.1",
     });
   });
+
+  it.each([
+    ["kubeadm's label", { name: "p", labels: { "k8s-app": "kube-proxy" } }],
+    ["the label of others", { name: "p", labels: { component: "kube-proxy" } }],
+    ["a static pod's name", { name: "kube-proxy-node-1" }],
+  ])("know kube-proxy by %s", (_by, metadata) => {
+    expect(factsOf({ ...EVIDENCE, systemPods: [{ metadata }] }).kubeProxy).toBe(true);
+  });
+
+  it.each(["kindnet", "calico-node", "kube-flannel-ds", "kube-flannel-ds-amd64", "rke2-canal"])(
+    "know the network plugin %s by its DaemonSet",
+    (name) => {
+      const daemonSets = [{ metadata: { namespace: "kube-system", name } }];
+      expect(factsOf({ ...EVIDENCE, daemonSets }).otherNetwork).toBe(`kube-system/${name}`);
+    },
+  );
 
   it("have no API server where the service kubernetes has no IPv4 endpoint", () => {
     const [six] = EVIDENCE.apiServers;

@@ -31,6 +31,7 @@ const FACTS: ClusterFacts = {
   apiServer: { host: "172.18.0.2", port: 6443 },
   nodes: NODES as ClusterFacts["nodes"],
   kubeProxy: true,
+  otherNetwork: undefined,
   serviceAddress: "10.96.0.1",
 };
 
@@ -153,6 +154,17 @@ describe("the program", () => {
       },
     });
     expect(outputs["mode"]).toBe(mode);
+  });
+
+  it.each([
+    ["http://mirror.example:5000", false],
+    ["http://user:word@mirror.example:5000", true],
+  ])("gives nodes the mirror %s, as a secret: %s", async (endpoint, isSecret) => {
+    const mirrors = { "docker.io": { endpoints: [endpoint] } };
+    const { registered } = await runProgram({ "cluster.registryMirrors": JSON.stringify(mirrors) });
+    const text = JSON.stringify(inputsOf(registered, "cluster-settings")!["registryMirrors"]);
+    expect(text).toContain(endpoint);
+    expect(text.includes("1b47061264138c4ac30d75fd1eb44270")).toBe(isSecret);
   });
 
   it("exports what kind and Cilium know of the nodes, the NodePort's URLs and the kubeconfig", async () => {
@@ -408,6 +420,12 @@ describe("the program for a cluster that exists", () => {
       {},
       { serviceAddress: "10.0.4.1" },
       /podCidr 10\.0\.0\.0\/16 holds the services' address 10\.0\.4\.1/,
+    ],
+    [
+      "another network plugin runs",
+      {},
+      { otherNetwork: "kube-flannel/kube-flannel-ds" },
+      /kube-flannel-ds runs there.*kubectl -n kube-flannel delete daemonset kube-flannel-ds/,
     ],
     [
       "nodes have no IPv4 address",

@@ -1,6 +1,7 @@
 import type { V1Node, V1Pod } from "@kubernetes/client-node";
 import type { Expectation } from "../../datapath/checks/check";
-import type { ClusterReader, ExecResult } from "../../datapath/cluster";
+import type { ClusterReader } from "../../datapath/cluster";
+import type { ExecResult } from "../../datapath/podExec";
 import { withNodePods } from "../../datapath/nodePods";
 import { sampleOf } from "../../datapath/sample";
 

@@ -144,6 +144,11 @@ describe("a wrong configuration", () => {
       ["cluster.registryMirrors.docker.io.endpoints: must be a list, but is missing"],
     ],
     [
+      "a mirror's credentials in what is wrong",
+      { "cluster.registryMirrors": '{"docker.io":{"endpoints":["ftp://user:word@a"]}}' },
+      ['cluster.registryMirrors.docker.io.endpoints.0: must be an http or https URL, got "ftp://…@a"'],
+    ],
+    [
       "everything that is wrong in an element of a list",
       { "cluster.portMappings": '[{"node":"worker-01","containerPort":0,"hostPort":1,"protocol":"tcp"}]' },
       [

@@ -1,0 +1,71 @@
+import { PassThrough, type Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import type { Exec, V1Status } from "@kubernetes/client-node";
+
+/** What a command in a pod left. */
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that runs until it is told to end. */
+export interface Session {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Give it a line to read, by which it knows that it is to end; it learns the same when this process dies. */
+  end(): void;
+}
+
+/** Run a command in a pod's container to its end. */
+export async function execIn(
+  exec: Exec,
+  namespace: string,
+  pod: string,
+  container: string,
+  command: readonly string[],
+): Promise<ExecResult> {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const status = new Promise<V1Status>((resolve, reject) => {
+    exec.exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve).catch(reject);
+  });
+  const [{ status: outcome, details, message }, out, err] = await Promise.all([
+    status.finally(() => {
+      stdout.end();
+      stderr.end();
+    }),
+    text(stdout),
+    text(stderr),
+  ]);
+  const code = details?.causes?.find(({ reason }) => reason === "ExitCode")?.message;
+  return {
+    exitCode: outcome === "Success" ? 0 : Number(code ?? -1),
+    stdout: out,
+    stderr: err || (code === undefined ? (message ?? "") : ""),
+  };
+}
+
+/** Start a command in a pod's container. */
+export function startIn(
+  exec: Exec,
+  namespace: string,
+  pod: string,
+  container: string,
+  command: readonly string[],
+): Session {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  exec
+    .exec(namespace, pod, container, [...command], stdout, stderr, stdin, false)
+    .then((socket) =>
+      socket.on("close", () => {
+        stdout.end();
+        stderr.end();
+      }),
+    )
+    .catch((error: Error) => {
+      stdout.destroy(error);
+      stderr.destroy();
+    });
+  return { stdout, stderr, end: () => void stdin.write("\n") };
+}
