@@ -3,7 +3,16 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CHECKS } from "../../datapath/verify";
-import { addressOf, inNode, kubectl, labMissing, LabProject, restartAgents, selectServers } from "../support/lab";
+import {
+  addressOf,
+  beforeRepair,
+  inNode,
+  kubectl,
+  labMissing,
+  LabProject,
+  restartAgents,
+  selectServers,
+} from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
 
@@ -128,9 +137,11 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
         .split("\n")
         .find((line) => /^10\..* via 172\.\S+ dev eth0/.test(line))!
         .trim();
-      const lost = during(
-        () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
-        () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
+      const lost = beforeRepair("routes", () =>
+        during(
+          () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
+          () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
+        ),
       );
       expect(Object.keys(lost)).toEqual(expect.arrayContaining(["routes", "pod-to-pod"]));
       expect(lost["routes"]).toContain(`missing: ${route.split(" ")[0]} via`);

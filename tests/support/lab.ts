@@ -152,6 +152,14 @@ export function kubectl(cluster: string, ...args: string[]): string {
   );
 }
 
+/** Verify under a fault that Cilium repairs by itself every now and then, until the verification was there before it. */
+export function beforeRepair(check: string, verify: () => Record<string, string>): Record<string, string> {
+  for (let left = 3; ; left--) {
+    const wrong = verify();
+    if (check in wrong || left === 1) return wrong;
+  }
+}
+
 /** Let the workload's service choose other pods than its servers, or these again (`nettool`). */
 export function selectServers(cluster: string, app: string): void {
   const patch = JSON.stringify({ spec: { selector: { app } } });
