@@ -1,5 +1,6 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { askAgents, CILIUM_NAMESPACE, SAVE_NAT, type AgentAnswer } from "../agents";
+import type { ClusterReader } from "../cluster";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 
 /** Whether kube-proxy runs exactly where the mode has it. */
@@ -51,6 +52,21 @@ interface RulesEvidence {
   readonly iptables: readonly AgentAnswer[];
   /** The nodes' nftables tables; empty where nodes are not to be had, whose agents have no `nft`. */
   readonly nftables: readonly AgentAnswer[];
+  /** What kube-proxy itself says is wrong, by node. */
+  readonly complaints: ReadonlyMap<string, string>;
+}
+
+/** klog's errors and fatal errors. */
+const COMPLAINT = /^(?:[EF]\d{4} .*|.*too many open files.*)$/gm;
+
+/** The last complaint of each kube-proxy; of most there is none. */
+async function readComplaints(cluster: ClusterReader): Promise<Map<string, string>> {
+  const pods = await cluster.pods(CILIUM_NAMESPACE, "k8s-app=kube-proxy");
+  const each = pods.map(async ({ metadata, spec }) => {
+    const log = await cluster.log(CILIUM_NAMESPACE, metadata!.name!, "kube-proxy").catch(() => "");
+    return [spec?.nodeName ?? "", log.match(COMPLAINT)?.at(-1)?.trim()] as const;
+  });
+  return new Map((await Promise.all(each)).flatMap(([node, line]) => (line === undefined ? [] : [[node, line]])));
 }
 
 /** Whether the nodes have kube-proxy's rules exactly where it runs. */
@@ -68,9 +84,12 @@ export const kubeProxyRulesCheck: Check<RulesEvidence> = {
             node,
             output: await onNode(node, ["sh", "-c", LIST_TABLES]).catch((error: Error) => error),
           }));
-    return { iptables, nftables: await Promise.all(nftables) };
+    // one that has written rules is not asked
+    const isWritten = ({ output }: AgentAnswer) => !(output instanceof Error) && output.includes(":KUBE-SVC");
+    const complaints = iptables.every(isWritten) ? new Map<string, string>() : await readComplaints(cluster);
+    return { iptables, nftables: await Promise.all(nftables), complaints };
   },
-  judge({ iptables, nftables }, { evidence, nodePort }) {
+  judge({ iptables, nftables, complaints }, { evidence, nodePort }) {
     if (iptables.length === 0) return [inconclusive("cluster", "there are no agents to ask on the nodes")];
     return iptables.map(({ node, output }): Finding => {
       const tables = nftables.find((answer) => answer.node === node)?.output ?? "";
@@ -102,11 +121,14 @@ export const kubeProxyRulesCheck: Check<RulesEvidence> = {
           "kube-proxy has no rules in iptables, and what it has in nftables or IPVS is not seen",
         );
       }
+      const complaint = complaints.get(node);
       return fail(
         node,
         seen,
-        "kube-proxy has not written its services there",
-        "kubectl -n kube-system logs -l k8s-app=kube-proxy",
+        `kube-proxy has not written its services there${complaint === undefined ? "" : `: ${complaint}`}`,
+        complaint?.includes("too many open files")
+          ? "sudo sysctl fs.inotify.max_user_instances=512"
+          : "kubectl -n kube-system logs -l k8s-app=kube-proxy",
       );
     });
   },

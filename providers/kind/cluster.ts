@@ -96,7 +96,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   },
 
   async create(inputs, log, signal) {
-    await preflight(inputs.nodeImage, inputs.workers + 1, log);
+    await preflight(inputs.name, inputs.nodeImage, inputs.workers + 1, log);
     const failures = await clusterNetworkFailures(inputs);
     if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
     await makeRoom(inputs, log);

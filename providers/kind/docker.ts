@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { run, type CommandError } from "./exec";
+import type { Session } from "../../datapath/podExec";
+import { run, start, type CommandError } from "./exec";
 
 /** One node container of a kind cluster. */
 export interface KindNode {
@@ -52,6 +53,13 @@ export async function listMarkedNodes(mark: string): Promise<string[]> {
   return nodes.filter(({ mountPoints }) => mountPoints.some(isMarked)).map(({ name }) => name);
 }
 
+/** How many nodes of other clusters run. @throws CommandError */
+export async function countOtherNodes(cluster: string): Promise<number> {
+  const format = `{{.Label "${CLUSTER_LABEL}"}}`;
+  const clusters = await run("docker", ["ps", "--filter", `label=${CLUSTER_LABEL}`, "--format", format]);
+  return clusters.split("\n").filter((name) => name !== "" && name !== cluster).length;
+}
+
 async function inspectNodes(label: string, attempts = LIST_ATTEMPTS): Promise<KindNode[]> {
   const ids = (await run("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${label}`]))
     .split("\n")
@@ -101,6 +109,11 @@ export function execInNode(
   options: Parameters<typeof run>[2] = {},
 ): Promise<string> {
   return run("docker", ["exec", ...(options.stdin === undefined ? [] : ["--interactive"]), node, ...command], options);
+}
+
+/** Start a command in a node that runs until it is told to end. */
+export function startInNode(node: string, command: readonly string[]): Session {
+  return start("docker", ["exec", "--interactive", node, ...command]);
 }
 
 /** Run kubectl with the administrator's rights in the control plane. @throws CommandError */

@@ -1,7 +1,7 @@
 import semver from "semver";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import { oldestKindFor } from "../../modes/releases";
-import { execInNode, listNodes, removeNodes } from "./docker";
+import { countOtherNodes, execInNode, listNodes, removeNodes } from "./docker";
 import { lastLines, run } from "./exec";
 import { judgeLimits, readLimits } from "./limits";
 import type { Log } from "./nodeSetup";
@@ -9,8 +9,11 @@ import type { Log } from "./nodeSetup";
 /** The lines by which kind tells its steps; the rest of its words is about a kubeconfig that nobody keeps. */
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 
-/** Everything that a cluster of so many nodes lacks here in one message, before anything is made; what may be short is a warning. */
-export async function preflight(nodeImage: string, nodes = 1, log?: Log): Promise<void> {
+/**
+ * Everything that a cluster of so many nodes lacks here in one message, before anything is made; what may be short is
+ * a warning.
+ */
+export async function preflight(name: string, nodeImage: string, nodes = 1, log?: Log): Promise<void> {
   const problems: string[] = [];
   await run("docker", ["version", "--format", "{{.Server.Version}}"]).catch((error: Error) =>
     problems.push(
@@ -24,7 +27,8 @@ export async function preflight(nodeImage: string, nodes = 1, log?: Log): Promis
   if (kind === undefined) problems.push(`  - kind: is not on the PATH; ${remedy}`);
   else if (version !== undefined && semver.lt(version, oldest))
     problems.push(`  - kind: ${nodeImage} needs ${oldest} or newer, and this is ${version}; ${remedy}`);
-  const limits = judgeLimits(await readLimits(), nodes);
+  const others = await countOtherNodes(name).catch(() => 0); // without Docker, that is the problem
+  const limits = judgeLimits(await readLimits(), nodes, others);
   problems.push(...limits.problems);
   if (problems.length > 0)
     throw new Error(["A kind cluster cannot be made here; nothing was changed:", ...problems].join("\n"));

@@ -39,11 +39,12 @@ const AMPLE = 4;
 /** An estimate: with Cilium 1.20 and this project's workload, a control plane takes 1.0 to 1.4 GB, a worker 0.6 to 0.9 GB. */
 const BYTES_PER_NODE = 1e9;
 
-/** What these limits mean for a cluster of so many nodes. */
-export function judgeLimits(limits: Limits, nodes: number): LimitFindings {
+/** What these limits mean for a cluster of so many nodes, beside those of other clusters that run already. */
+export function judgeLimits(limits: Limits, own: number, others = 0): LimitFindings {
+  const nodes = own + others;
   const problems: string[] = [];
   const warnings: string[] = [];
-  const them = nodes === 1 ? "1 node" : `${nodes} nodes`;
+  const them = `${nodes === 1 ? "1 node" : `${nodes} nodes`}${others === 0 ? "" : ` (${others} of other clusters)`}`;
   for (const { of, name, recommended, perNode } of INOTIFY) {
     const value = limits[of];
     if (value === undefined) continue;
@@ -53,7 +54,7 @@ export function judgeLimits(limits: Limits, nodes: number): LimitFindings {
       problems.push(`  - ${name}: is ${value}, and ${them} cannot start with fewer than ${least}; run: ${remedy}`);
     } else if (value < Math.min(recommended, AMPLE * least)) {
       warnings.push(
-        `${name} is ${value} on this machine, and kind recommends ${recommended}: with many nodes, pods fail with "too many open files". To raise it until the next boot, run: ${remedy}`,
+        `${name} is ${value} on this machine, and kind recommends ${recommended}: with ${them}, pods may fail with "too many open files". To raise it until the next boot, run: ${remedy}`,
       );
     }
   }

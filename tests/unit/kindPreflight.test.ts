@@ -15,7 +15,7 @@ describe("before a cluster is made", () => {
   ])("%s can make nodes of %s", async (version, image) => {
     program("docker", "29.0.0");
     program("kind", version);
-    await expect(preflight(image)).resolves.toBeUndefined();
+    await expect(preflight("c", image)).resolves.toBeUndefined();
   });
 
   it.each([
@@ -24,14 +24,14 @@ describe("before a cluster is made", () => {
   ])("%s is told too old for %s", async (version, image, oldest, found) => {
     program("docker", "29.0.0");
     program("kind", version);
-    await expect(preflight(image)).rejects.toThrow(
+    await expect(preflight("c", image)).rejects.toThrow(
       `  - kind: ${image} needs ${oldest} or newer, and this is ${found}; install it from https://kind.sigs.k8s.io`,
     );
   });
 
   it("everything that is missing is told at once", async () => {
     program("docker", "Cannot connect to the Docker daemon", 1);
-    await expect(preflight(images.old)).rejects.toThrow(
+    await expect(preflight("c", images.old)).rejects.toThrow(
       /nothing was changed:\n {2}- docker: no Docker daemon answers[^\n]*\n {2}- kind: is not on the PATH/,
     );
   });

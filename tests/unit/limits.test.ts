@@ -22,8 +22,8 @@ describe("the limits of the machine", () => {
     expect(judgeLimits(ubuntu, 11)).toEqual({
       problems: [],
       warnings: [
-        'fs.inotify.max_user_instances is 128 on this machine, and kind recommends 512: with many nodes, pods fail with "too many open files". To raise it until the next boot, run: sudo sysctl fs.inotify.max_user_instances=512',
-        'fs.inotify.max_user_watches is 4096 on this machine, and kind recommends 524288: with many nodes, pods fail with "too many open files". To raise it until the next boot, run: sudo sysctl fs.inotify.max_user_watches=524288',
+        'fs.inotify.max_user_instances is 128 on this machine, and kind recommends 512: with 11 nodes, pods may fail with "too many open files". To raise it until the next boot, run: sudo sysctl fs.inotify.max_user_instances=512',
+        'fs.inotify.max_user_watches is 4096 on this machine, and kind recommends 524288: with 11 nodes, pods may fail with "too many open files". To raise it until the next boot, run: sudo sysctl fs.inotify.max_user_watches=524288',
       ],
     });
   });
@@ -54,6 +54,16 @@ describe("the limits of the machine", () => {
     expect([13, 21].map(problems)).toEqual([1, 1]);
   });
 
+  it("are shared with the nodes of other clusters", () => {
+    expect(judgeLimits({ inotifyInstances: 128, memoryBytes: 5e9 }, 1, 3)).toEqual({
+      problems: [],
+      warnings: [expect.stringContaining("with 4 nodes (3 of other clusters), pods may fail")],
+    });
+    expect(judgeLimits({ memoryBytes: 3e9 }, 1, 3).warnings).toEqual([
+      expect.stringContaining("Docker has 3.0 GB of memory, and 4 nodes (3 of other clusters) with Cilium"),
+    ]);
+  });
+
   it("with less memory than 1 GB for each node are a warning, never a problem", () => {
     expect(judgeLimits({ ...ROOMY, memoryBytes: 2.04e9 }, 3)).toEqual({
       problems: [],
@@ -70,7 +80,8 @@ describe("where Docker's daemon runs", () => {
 
   const here = { name: hostname(), kernel: release(), memory: 4e9 };
 
-  const docker = (info: object | string) => program("docker", typeof info === "string" ? info : JSON.stringify(info));
+  const docker = (info: object | string) =>
+    program("docker", typeof info === "string" ? info : JSON.stringify(info), 0, "info");
   function kernel(instances: string, watches: string): void {
     writeFileSync(join(own.folder, "max_user_instances"), instances);
     writeFileSync(join(own.folder, "max_user_watches"), watches);
@@ -125,9 +136,9 @@ describe("where Docker's daemon runs", () => {
     program("kind", "kind v0.33.0 go1.26.1 linux/amd64");
     const warnings: string[] = [];
     const log = { status: () => undefined, warn: (message: string) => void warnings.push(message) };
-    await preflight("own:1", 3, log);
+    await preflight("c", "own:1", 3, log);
     expect(warnings).toEqual([expect.stringMatching(/^Docker has 2\.0 GB of memory, and 3 nodes/)]);
-    await preflight("own:1", 2, log);
+    await preflight("c", "own:1", 2, log);
     expect(warnings).toHaveLength(1);
   });
 });

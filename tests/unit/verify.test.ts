@@ -561,6 +561,23 @@ describe("a verification", () => {
     expect(unseen.verdict).toBe("inconclusive");
   });
 
+  it.each([
+    ["E1121 19:47:02.0 1 run.go:72] too many open files", "sudo sysctl fs.inotify.max_user_instances=512"],
+    [
+      "F1121 19:47:02.0 1 server.go:1] cannot reach the API server",
+      "kubectl -n kube-system logs -l k8s-app=kube-proxy",
+    ],
+  ])("quotes kube-proxy where it has written no rules: %s", async (log, remedy) => {
+    const cluster = clusterOf("kubeproxy", {
+      log: `I1121 start\n${log}\n`,
+      agent: { "-t nat": () => "*nat\nCOMMIT\n" },
+    });
+    const { bad } = await outcome(cluster, expectation("kubeproxy"));
+    const finding = bad.find(({ id }) => id === "kube-proxy-rules");
+    expect(finding!.reason).toBe(`kube-proxy has not written its services there: ${log}`);
+    expect(JSON.stringify(finding)).toContain(remedy);
+  });
+
   it("does not ask for masquerading on the way to an address that pods reach without", async () => {
     const args = { nativeRoutingCIDR: "172.16.0.0/12" };
     const { verification } = await outcome(clusterOf("ebpf"), {

@@ -2,8 +2,11 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder that is the whole PATH while each test of the surrounding block runs, and programs in it that print a line. */
-export function withOwnPath(): { readonly folder: string; program(name: string, prints: string, code?: number): void } {
+/** A folder that is the whole PATH while each test of the surrounding block runs, and programs in it that print a line, always or with one first argument only. */
+export function withOwnPath(): {
+  readonly folder: string;
+  program(name: string, prints: string, code?: number, only?: string): void;
+} {
   let folder: string;
   const path = process.env["PATH"];
   beforeEach(() => {
@@ -18,9 +21,12 @@ export function withOwnPath(): { readonly folder: string; program(name: string, 
     get folder() {
       return folder;
     },
-    program(name, prints, code = 0) {
+    program(name, prints, code = 0, only = "") {
       const file = join(folder, name);
-      writeFileSync(file, `#!/bin/sh\necho '${prints}'\nexit ${code}\n`);
+      writeFileSync(
+        file,
+        `#!/bin/sh\n[ -z "${only}" ] || [ "$1" = "${only}" ] || exit 0\necho '${prints}'\nexit ${code}\n`,
+      );
       chmodSync(file, 0o755);
     },
   };
