@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { SCENARIOS } from "../modes/walks";
 import { endWithParent } from "./parent";
 
 const SET_HELP = "try a setting, as pulumi config set would store it; may be repeated";
@@ -8,6 +9,12 @@ Examples:
   cilium-modes verify ebpf
   cilium-modes verify ebpf --only status --only routes --json
   cilium-modes verify --kubeconfig ~/.kube/config --expect replacement`;
+
+const TRACE_EXAMPLES = `
+Examples:
+  cilium-modes trace ebpf
+  cilium-modes trace kubeproxy --to serversvc --html walk.html
+  cilium-modes trace kubeproxy --compare replacement,ebpf --scenario nodeport-other`;
 
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
@@ -64,6 +71,25 @@ export function program(): Command {
     .addHelpText("after", VERIFY_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
       if (!(await (await import("./verify")).verify(stack, options))) process.exitCode = 1;
+    });
+
+  command
+    .command("trace")
+    .description("follow one packet and its answer through the cluster, and hold their way against the mode's")
+    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
+    .option("--scenario <name>", `all, or one of ${Object.keys(SCENARIOS).join(", ")}; default: cross-node`)
+    .option("--from <name>", "who sends: a pod of the workload, or a node; default: net")
+    .option("--to <name>", "what is asked: serversvc, a pod, or an address with or without :port")
+    .option("--compare <stacks>", "further stacks, by commas, whose walks are shown beside this one's")
+    .option("--set <key=value>", SET_HELP, collect)
+    .option("--json", "everything as JSON")
+    .option("--html <file>", "a page to step through the way, hop by hop")
+    .option("--svg <file>", "the drawing alone")
+    .option("--mermaid", "the drawing as text for Markdown")
+    .option("--pcap <folder>", "what was captured, a file for each node and pod, for Wireshark")
+    .addHelpText("after", TRACE_EXAMPLES)
+    .action(async (stack: string, options: import("./trace").TraceOptions) => {
+      if (!(await (await import("./trace")).trace(stack, options))) process.exitCode = 1;
     });
 
   const images = command

@@ -1,17 +1,11 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { connect, readFacts, type ClusterReader } from "../datapath/cluster";
+import { connect, type ClusterReader } from "../datapath/cluster";
 import { withNodePods } from "../datapath/nodePods";
 import type { Expectation } from "../datapath/checks/check";
 import { foreignExpectation } from "../datapath/foreign";
 import { CHECKS } from "../datapath/verify";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
-import { execInNode } from "../providers/kind/docker";
-import { readKubeconfig } from "../providers/kind/kindCli";
-import { existingClusterArgs } from "../settings/existingCluster";
-import { stackExpectation } from "../settings/expectation";
-import { kubeconfigOf } from "../settings/kubeconfig";
-import { isExisting } from "../settings/release";
-import { readStackFile } from "./stackFile";
+import { stackCluster } from "./stackCluster";
 import { runVerification } from "./verification";
 import { verificationJunit } from "./verificationJunit";
 import { verificationText } from "./verificationText";
@@ -61,21 +55,8 @@ async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: 
   if (expect !== undefined || tunnel !== undefined) {
     throw new Error(`Stack ${stack} says itself what to expect; leave out the stack, or --expect and --tunnel`);
   }
-  const { settings } = readStackFile(stack, set);
-  const { cluster: clusterSettings, verifyNodes: maxNodes } = settings;
-  if (isExisting(clusterSettings)) {
-    if (kubeconfig !== undefined)
-      throw new Error(`Stack ${stack} says itself which cluster it is in; leave out --kubeconfig`);
-    const own = kubeconfigOf(clusterSettings);
-    const cluster = await withNodePods(connect(own));
-    const expectation = stackExpectation(settings, existingClusterArgs(settings, await readFacts(own)));
-    return { name: stack, cluster, expectation, maxNodes };
-  }
-  const cluster =
-    kubeconfig === undefined
-      ? connect(await readKubeconfig(clusterSettings.name), execInNode)
-      : connect(await readFile(kubeconfig, "utf8"));
-  return { name: stack, cluster, expectation: stackExpectation(settings), maxNodes };
+  const { settings, cluster, expectation } = await stackCluster(stack, set, kubeconfig);
+  return { name: stack, cluster, expectation, maxNodes: settings.verifyNodes };
 }
 
 async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {

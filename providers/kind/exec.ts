@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
+import type { Session } from "../../datapath/podExec";
 
 /** How a command runs. */
 export interface RunOptions {
@@ -74,6 +75,13 @@ export async function run(command: string, args: readonly string[], options: Run
     clearTimeout(patience);
     options.signal?.removeEventListener("abort", abort);
   }
+}
+
+/** Start a command that runs until it is told to end. */
+export function start(command: string, args: readonly string[]): Session {
+  const { stdin, stdout, stderr } = spawn(command, args).once("error", (error) => stdout.destroy(error));
+  stdin.on("error", () => undefined); // a command may end by itself
+  return { stdout, stderr, end: () => void stdin.end("\n") };
 }
 
 /** The last non-empty lines of a text, without colours. */

@@ -1,7 +1,8 @@
 import { ROUTING_MODES } from "../../modes/contract";
-import { labMissing, LabProject } from "../support/lab";
+import { inNode, labMissing, LabProject } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
+import { brokenWalk } from "../support/walks";
 
 /** The third, ebpf, stands in verify.test.ts, where its cluster is broken in every way. */
 const MODES = ROUTING_MODES.filter((mode) => mode !== "ebpf");
@@ -17,6 +18,17 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       const cluster = await project.addStack(mode);
       await project.succeed("up", "--yes", "--skip-preview", "-s", mode);
       await expectStanding(project, mode, cluster);
+      // with BPF host routing, it would stop nothing
+      const drop = (action: string) =>
+        inNode(`${cluster}-worker`, "iptables", action, "FORWARD", "-p", "icmp", "-j", "DROP");
+      const { last, reasons } = brokenWalk(
+        project,
+        mode,
+        () => drop("-I"),
+        () => drop("-D"),
+      );
+      expect(reasons).toContain(`${cluster}-worker drops: -A FORWARD -p icmp -j DROP`);
+      expect(["veth", "device"]).toContain(last);
       await expectNothingLeft(project, mode, cluster);
     },
     600_000,

@@ -15,6 +15,7 @@ import {
 } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
+import { brokenWalk } from "../support/walks";
 
 const MINUTES = 60_000;
 const STACK = "ebpf";
@@ -145,6 +146,22 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
       );
       expect(Object.keys(lost)).toEqual(expect.arrayContaining(["routes", "pod-to-pod"]));
       expect(lost["routes"]).toContain(`missing: ${route.split(" ")[0]} via`);
+
+      // whichever node the client is on
+      const routes = [worker, `${worker}2`, `${cluster}-control-plane`].flatMap((node) =>
+        inNode(node, "ip", "route")
+          .split("\n")
+          .filter((line) => /^10\..* via 172\./.test(line))
+          .map((line) => ({ node, line: line.trim().split(" ") })),
+      );
+      const { last, reasons } = brokenWalk(
+        project,
+        STACK,
+        () => routes.forEach(({ node, line }) => inNode(node, "ip", "route", "del", ...line)),
+        () => routes.forEach(({ node, line }) => inNode(node, "ip", "route", "replace", ...line)),
+      );
+      expect(last).toBe("device");
+      expect(reasons).toMatch(/ has no route to the pods of /);
 
       const drop = (action: "-I" | "-D") =>
         inNode(worker, "iptables", action, "INPUT", "-s", addressOf(`${cluster}-worker2`), "-j", "DROP");

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
 import { readStackFile } from "../../cli/stackFile";
+import type { Walk } from "../../datapath/trace/walk";
 import type { Verification } from "../../datapath/verify";
 import type { Settings } from "../../settings/parse";
 import { engineMissing, missingPrograms, TestProject } from "./project";
@@ -104,6 +105,17 @@ export class LabProject extends TestProject {
         ]),
       ),
     };
+  }
+
+  /** Trace in a stack's cluster: the exit code, and the walks. @throws Error when there is none */
+  trace(stack: string, ...options: string[]): { code: number | null; walks: readonly Walk[] } {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ["cli/cilium-modes.mjs", "trace", stack, "--json", ...options],
+      { cwd: this.directory, encoding: "utf8", env: process.env, maxBuffer: 2 ** 26 },
+    );
+    if (!stdout.startsWith("[")) throw new Error(`there is no trace:\n${stderr}`);
+    return { code: status, walks: JSON.parse(stdout) as Walk[] };
   }
 
   /** Destroy every stack, whatever state it is in, and remove the project. */

@@ -1,0 +1,49 @@
+import { readFile } from "node:fs/promises";
+import type { Expectation } from "../datapath/checks/check";
+import { connect, readFacts, type AttachableCluster } from "../datapath/cluster";
+import { withNodePods } from "../datapath/nodePods";
+import { execInNode } from "../providers/kind/docker";
+import { readKubeconfig } from "../providers/kind/kindCli";
+import { existingClusterArgs } from "../settings/existingCluster";
+import { stackExpectation } from "../settings/expectation";
+import { kubeconfigOf } from "../settings/kubeconfig";
+import type { Settings } from "../settings/parse";
+import { isExisting } from "../settings/release";
+import { readStackFile } from "./stackFile";
+
+/** A stack's running cluster. */
+export interface StackCluster {
+  readonly settings: Settings;
+  readonly cluster: AttachableCluster;
+  readonly expectation: Expectation;
+  /** Whether its nodes are containers of this machine's Docker, by which they are reached. */
+  readonly nodesAreContainers: boolean;
+}
+
+/**
+ * Reach a stack's cluster by what the stack's file says.
+ * @param set settings to be laid over the file's, `key=value`
+ * @param kubeconfig a file instead of kind's own for the cluster
+ */
+export async function stackCluster(
+  stack: string,
+  set: readonly string[] | undefined,
+  kubeconfig?: string,
+): Promise<StackCluster> {
+  const { settings } = readStackFile(stack, set);
+  if (isExisting(settings.cluster)) {
+    if (kubeconfig !== undefined)
+      throw new Error(`Stack ${stack} says itself which cluster it is in; leave out --kubeconfig`);
+    const own = kubeconfigOf(settings.cluster);
+    const cluster = await withNodePods(connect(own));
+    const expectation = stackExpectation(settings, existingClusterArgs(settings, await readFacts(own)));
+    return { settings, cluster, expectation, nodesAreContainers: false };
+  }
+  const expectation = stackExpectation(settings);
+  if (kubeconfig !== undefined) {
+    const cluster = connect(await readFile(kubeconfig, "utf8"));
+    return { settings, cluster, expectation, nodesAreContainers: false };
+  }
+  const cluster = connect(await readKubeconfig(settings.cluster.name), execInNode);
+  return { settings, cluster, expectation, nodesAreContainers: true };
+}

@@ -1,0 +1,115 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { AttachableCluster } from "../datapath/cluster";
+import type { Session } from "../datapath/podExec";
+import { titleOf, trace as traceOnce, type Traced, type TraceRequest } from "../datapath/trace/trace";
+import type { TraceCluster } from "../datapath/trace/traceCluster";
+import type { Walk } from "../datapath/trace/walk";
+import { SCENARIOS, type Scenario } from "../modes/walks";
+import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
+import { startInNode } from "../providers/kind/docker";
+import { stackCluster } from "./stackCluster";
+import { walkHtml } from "./walk/walkHtml";
+import { walkMermaid } from "./walk/walkMermaid";
+import { walksSvg } from "./walk/walkSvg";
+import { walksText, walkText } from "./walk/walkText";
+
+export interface TraceOptions {
+  /** An experiment of the articles, or `all`. */
+  readonly scenario?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly set?: readonly string[];
+  readonly json?: boolean;
+  readonly html?: string;
+  readonly svg?: string;
+  readonly mermaid?: boolean;
+  readonly pcap?: string;
+  /** Further stacks, whose walks are shown beside the first one's. */
+  readonly compare?: string;
+}
+
+/** Follow packets through stacks' clusters. @returns whether all took the way that their mode promises */
+export async function trace(stack: string, options: TraceOptions): Promise<boolean> {
+  const ways = waysOf(options);
+  const stacks = [...new Set([stack, ...(options.compare?.split(",") ?? [])])];
+  const clusters = await Promise.all(stacks.map((each) => traceable(each, options.set)));
+  const traced: Traced[] = [];
+  for (const way of ways) {
+    const beside: Walk[] = [];
+    for (const cluster of clusters) {
+      if (ways.length > 1 || clusters.length > 1) console.error(`${cluster.name}: ${titleOf(way)}`);
+      const one = await traceOnce({ ...cluster, way });
+      traced.push(one);
+      beside.push(one.walk);
+    }
+    if (!options.json) console.log(`${textOf(beside, options)}\n`);
+  }
+  const walks = traced.map(({ walk }) => walk);
+  if (options.json) console.log(JSON.stringify(walks, undefined, 2));
+  if (options.html !== undefined) await writeFile(options.html, await walkHtml(walks));
+  if (options.svg !== undefined) await writeFile(options.svg, await walksSvg(walks));
+  if (options.pcap !== undefined) await writeCaptures(options.pcap, traced);
+  return walks.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
+}
+
+function textOf(walks: readonly Walk[], { mermaid }: TraceOptions): string {
+  if (mermaid) return walks.map(walkMermaid).join("\n\n");
+  return walks.length === 1 ? walkText(walks[0]!) : walksText(walks);
+}
+
+function waysOf({ scenario, from, to }: TraceOptions): TraceRequest["way"][] {
+  if (scenario !== undefined && (from !== undefined || to !== undefined)) {
+    throw new Error("--scenario says from whom to where; leave out --from and --to, or --scenario");
+  }
+  if (to !== undefined) return [{ from: from ?? WORKLOAD.clientPod, to }];
+  if (from !== undefined) return [{ from, to: WORKLOAD.service }];
+  if (scenario === undefined) return ["cross-node"];
+  const known = Object.keys(SCENARIOS) as Scenario[];
+  if (scenario === "all") return known;
+  const found = known.find((each) => each === scenario);
+  if (found === undefined) throw new Error(`--scenario must be all or one of ${known.join(", ")}; got "${scenario}"`);
+  return [found];
+}
+
+/** A stack's cluster, in which any way can be traced. */
+async function traceable(stack: string, set: TraceOptions["set"]): Promise<Omit<TraceRequest, "way">> {
+  const { settings, cluster, expectation, nodesAreContainers } = await stackCluster(stack, set);
+  const startOnNode = nodesAreContainers ? startWithTools : await nodePodStarter(cluster);
+  const { mode, tunnel, cilium } = settings;
+  return { name: stack, cluster: { ...cluster, startOnNode }, mode, tunnel, version: cilium.version, expectation };
+}
+
+/** Enters the files of the workload's container on the node, which has the tools, and stays in the node's network. */
+const ENTER = `for id in $(ctr -n k8s.io containers ls -q 'labels."io.kubernetes.container.name"==${WORKLOAD_CONTAINER}'); do
+  pid=$(ctr -n k8s.io tasks ls | awk -v id="$id" '$1 == id && $3 == "RUNNING" { print $2 }')
+  [ -z "$pid" ] || exec nsenter --mount --target "$pid" -- "$@"
+done
+echo "no container ${WORKLOAD_CONTAINER} runs on this node" >&2
+exit 1`;
+
+const startWithTools: TraceCluster["startOnNode"] = (node, command) =>
+  startInNode(node, ["sh", "-c", ENTER, "sh", ...command]);
+
+/** In clusters whose nodes are no containers here, the workload has a pod in each node's network. */
+async function nodePodStarter(cluster: AttachableCluster): Promise<TraceCluster["startOnNode"]> {
+  const pods = await cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.nodePods}`);
+  return (node, command): Session => {
+    const pod = pods.find(({ spec }) => spec?.nodeName === node)?.metadata?.name;
+    if (pod === undefined) throw new Error(`${WORKLOAD.nodePods} does not run on ${node}; run pulumi up --refresh`);
+    return cluster.start(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, command);
+  };
+}
+
+async function writeCaptures(directory: string, traced: readonly Traced[]): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await Promise.all(
+    traced.flatMap(({ walk, captures }) =>
+      captures.map(({ vantage, pcap }) =>
+        writeFile(join(directory, `${fileName(walk)}-${vantage.pod ?? vantage.node}.pcap`), pcap, { mode: 0o600 }),
+      ),
+    ),
+  );
+}
+
+const fileName = ({ cluster, scenario }: Walk) => `${cluster}-${scenario}`;

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import type { StationRole } from "../../modes/walks";
+import { nodeAddresses, places, runInPod, type Place } from "../probes";
+import type { Expectation } from "../checks/check";
+import type { Vantage } from "./capture";
+import { askNode, type TraceCluster } from "./traceCluster";
+import type { Station } from "./walk";
+
+/** A network namespace, with its interfaces by their index. */
+export interface Namespace extends Vantage {
+  readonly address: string;
+  readonly stations: ReadonlyMap<number, Station>;
+  /** Of the machine that keeps its time. */
+  readonly clock: string;
+}
+
+/** Where packets can be seen: the nodes, and the workload's pods on them. */
+export interface Ground {
+  readonly nodes: readonly Namespace[];
+  readonly pods: readonly (Namespace & Place)[];
+  /** Those pods that answer for the service. */
+  readonly servers: readonly Place[];
+}
+
+const Links = z.array(z.object({ ifindex: z.number(), ifname: z.string(), link_index: z.number().optional() }));
+
+/** `ip -j link` and the machine's identity, which containers of one machine share. */
+const SCRIPT = "cat /proc/sys/kernel/random/boot_id; ip -j link";
+
+/** Look at the nodes and the workload's pods. @throws Error naming who gave no answer */
+export async function readGround(cluster: TraceCluster, expectation: Expectation): Promise<Ground> {
+  const [{ servers, all }, addresses] = await Promise.all([places(cluster, expectation), nodeAddresses(cluster)]);
+  const asked = all.map(async (place) => {
+    const { clock, links } = linksOf(await runInPod(cluster, place, SCRIPT));
+    return { place, clock, links, peer: links.find(({ ifname }) => ifname === "eth0")?.link_index };
+  });
+  const nodes = addresses.map(async ({ node, address }) => {
+    const { clock, links } = linksOf(await askNode(cluster, node, SCRIPT));
+    const pods = (await Promise.all(asked)).filter(({ place }) => place.node === node);
+    const stations = links.map(({ ifindex, ifname }): [number, Station] => {
+      const vethOf = pods.find(({ peer }) => peer === ifindex)?.place.pod;
+      return [
+        ifindex,
+        { node, interface: ifname, role: nodeRole(ifname), ...(vethOf === undefined ? {} : { vethOf }) },
+      ];
+    });
+    return { node, address, clock, stations: new Map(stations) };
+  });
+  const pods = asked.map(async (each) => {
+    const { place, clock, links } = await each;
+    const { node, pod } = place;
+    const stations = links.map(({ ifindex, ifname }): [number, Station] => [
+      ifindex,
+      { node, pod, interface: ifname, role: podRole(ifname) },
+    ]);
+    return { ...place, clock, stations: new Map(stations) };
+  });
+  return { nodes: await Promise.all(nodes), pods: await Promise.all(pods), servers };
+}
+
+/** What {@link SCRIPT} printed. @throws Error when it did not run */
+function linksOf(output: string | Error): { clock: string; links: z.infer<typeof Links> } {
+  if (output instanceof Error) throw output;
+  const [clock, ...rest] = output.split("\n");
+  return { clock: clock!, links: Links.parse(JSON.parse(rest.join("\n"))) };
+}
+
+function nodeRole(name: string): StationRole {
+  if (name === "lo") return "loopback";
+  if (name === "cilium_host" || name === "cilium_net") return name;
+  if (name === "cilium_vxlan" || name === "cilium_geneve") return "tunnel";
+  if (name.startsWith("lxc")) return "veth";
+  return /^(?:en|eth|bond)/.test(name) ? "device" : "other";
+}
+
+function podRole(name: string): StationRole {
+  return name === "eth0" ? "pod" : name === "lo" ? "loopback" : "other";
+}

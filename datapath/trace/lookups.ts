@@ -1,0 +1,96 @@
+import { askAgent, listAgents } from "../agents";
+import type { Packet } from "./packets";
+import { askNode, type TraceCluster } from "./traceCluster";
+import type { Lookup } from "./walk";
+
+/** What a node's tables say of the probe. */
+export interface NodeTables {
+  /** Lines of the kernel's connection tracking; undefined where it cannot be read. */
+  readonly kernel: readonly string[] | undefined;
+  readonly lookups: readonly Lookup[];
+}
+
+/**
+ * Look a probe up in a node's tables.
+ * @param packets its packets as they were seen anywhere
+ * @param asked the service's address and port that the sender asked for
+ */
+export async function readTables(
+  cluster: TraceCluster,
+  node: string,
+  packets: readonly Packet[],
+  asked: string | undefined,
+): Promise<NodeTables> {
+  const numbers = [...new Set(packets.flatMap(numbersOf))];
+  const addresses = [...new Set(packets.flatMap(({ source, destination }) => [source, destination]))];
+  const protocol = packets[0]?.content.protocol ?? "";
+  const [kernel, cilium] = await Promise.all([
+    askNode(cluster, node, "conntrack -L 2>/dev/null").catch(() => undefined),
+    readCilium(cluster, node, addresses, asked),
+  ]);
+  // numbers alone are others' too: pods' pings are numbered alike
+  const isAbout = (line: string) =>
+    line.toUpperCase().startsWith(protocol) &&
+    numbers.some((number) => new RegExp(`(?:sport=|dport=|id=|:)${number}\\b`).test(line)) &&
+    addresses.filter((address) => new RegExp(`[= ]${address.replaceAll(".", "\\.")}[: ]`).test(line)).length >= 2;
+  const own = kernel
+    ?.split("\n")
+    .filter(isAbout)
+    .map((line) => line.replace(/\s+/g, " ").trim());
+  const ofCilium = cilium.filter(({ table, line }) => table === "service map" || isAbout(line));
+  const lookups = (own ?? []).map((line): Lookup => ({ node, table: "kernel's connection tracking", line }));
+  return { kernel: own, lookups: [...ofCilium, ...lookups] };
+}
+
+/** A port or an identifier that is the probe's alone. */
+function numbersOf({ content }: Packet): number[] {
+  if (content.protocol === "ICMP") return [content.identifier];
+  return [content.syn && !content.ack ? content.sourcePort : content.destinationPort];
+}
+
+async function readCilium(
+  cluster: TraceCluster,
+  node: string,
+  addresses: readonly string[],
+  asked: string | undefined,
+): Promise<Lookup[]> {
+  const agent = (await listAgents(cluster)).find((each) => each.node === node);
+  if (agent === undefined) return [];
+  const port = asked?.split(":")[1];
+  const services = `cilium bpf lb list | grep -E '^(${asked?.replaceAll(".", "\\.")}|0\\.0\\.0\\.0:${port})(/| )' || true`;
+  const patterns = addresses.map((address) => address.replaceAll(".", "\\."));
+  const tracked = `cilium bpf ct list global | grep -E '${patterns.join("|")}' || true`;
+  const ask = async (table: Lookup["table"], script: string): Promise<Lookup[]> => {
+    const answer = await askAgent(cluster, agent, ["sh", "-c", script]);
+    if (answer instanceof Error) return [];
+    const lines = answer.split("\n").map((line) =>
+      line
+        .replace(/ expires=.*/, "")
+        .replace(/\s+/g, " ")
+        .trim(),
+    );
+    return lines.filter(Boolean).map((line) => ({ node, table, line }));
+  };
+  const answers = await Promise.all([
+    asked === undefined ? [] : ask("service map", services),
+    ask("Cilium's connection tracking", tracked),
+  ]);
+  return answers.flat();
+}
+
+/** Whether a line of the kernel's connection tracking has one of two ends in the other's place. */
+export function translates(line: string, from: string, to: string): boolean {
+  const tuples = [...line.matchAll(/src=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?/g)].map(
+    ([, source, destination, sourcePort, destinationPort]) => [
+      sourcePort === undefined ? source! : `${source}:${sourcePort}`,
+      destinationPort === undefined ? destination! : `${destination}:${destinationPort}`,
+    ],
+  );
+  const [original, reply] = tuples;
+  if (original === undefined || reply === undefined) return false;
+  const pairs = [
+    [original[0]!, reply[1]!],
+    [original[1]!, reply[0]!],
+  ];
+  return pairs.some(([a, b]) => a !== b && ((a === from && b === to) || (a === to && b === from)));
+}

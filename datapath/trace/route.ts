@@ -1,0 +1,126 @@
+import { isIpv4Address } from "../../modes/cidr";
+import type { Scenario } from "../../modes/walks";
+import { WORKLOAD } from "../../modes/workload";
+import type { ClusterReader } from "../cluster";
+import type { Place } from "../probes";
+import type { Ground } from "./ground";
+import type { Sender } from "./probe";
+import { askNode, type TraceCluster } from "./traceCluster";
+
+/** What a sender asks for. */
+export type Target =
+  | { readonly kind: "pod"; readonly address: string; readonly place: Place; readonly port?: number | undefined }
+  | { readonly kind: "clusterIP"; readonly address: string; readonly port: number }
+  | { readonly kind: "nodePort"; readonly address: string; readonly port: number; readonly node: string }
+  | { readonly kind: "outside"; readonly address: string; readonly port?: number | undefined };
+
+/** From whom to where. */
+export interface Route {
+  readonly sender: Sender;
+  readonly target: Target;
+}
+
+/** The workload's service. */
+export interface ServiceAddress {
+  readonly address: string;
+  readonly port: number;
+  readonly nodePort: number;
+}
+
+/** The workload's service. @throws Error when it is not there */
+export async function readService(cluster: ClusterReader): Promise<ServiceAddress> {
+  const service = await cluster.service(WORKLOAD.namespace, WORKLOAD.service);
+  const port = service?.spec?.ports?.[0];
+  const address = service?.spec?.clusterIP;
+  if (address === undefined || port?.nodePort === undefined) {
+    throw new Error(`There is no NodePort service ${WORKLOAD.service}; run pulumi up --refresh`);
+  }
+  return { address, port: port.port, nodePort: port.nodePort };
+}
+
+/** Who sends what where in a scenario. @throws Error when the cluster is too small for it */
+export async function routeOfScenario(
+  scenario: Scenario,
+  cluster: TraceCluster,
+  ground: Ground,
+  service: ServiceAddress,
+): Promise<Route> {
+  const client = ground.pods.find(({ pod }) => pod === WORKLOAD.clientPod);
+  if (client === undefined) throw new Error(`The pod ${WORKLOAD.clientPod} does not run; run pulumi up --refresh`);
+  const pod: Sender = { kind: "pod", place: client };
+  const { address, port, nodePort } = service;
+  const nodePortOf = (node: string): Target => {
+    const found = ground.nodes.find((each) => each.node === node);
+    if (found === undefined) throw new Error(`${node} has no IPv4 address`);
+    return { kind: "nodePort", node, address: found.address, port: nodePort };
+  };
+  const podOn = (isThere: (node: string) => boolean): Target => {
+    const place = ground.servers.find(({ node }) => isThere(node));
+    if (place === undefined)
+      throw new Error(
+        `The scenario ${scenario} needs a server on ${scenario === "same-node" ? client.node : "another node than " + client.node}`,
+      );
+    return { kind: "pod", address: place.address, place };
+  };
+  switch (scenario) {
+    case "same-node":
+      return { sender: pod, target: podOn((node) => node === client.node) };
+    case "cross-node":
+      return { sender: pod, target: podOn((node) => node !== client.node) };
+    case "clusterip":
+      return { sender: pod, target: { kind: "clusterIP", address, port } };
+    case "nodeport-own":
+      return { sender: pod, target: nodePortOf(client.node) };
+    case "nodeport-other": {
+      const other = ground.nodes.find(({ node }) => node !== client.node);
+      if (other === undefined) throw new Error(`The scenario ${scenario} needs another node than ${client.node}`);
+      return { sender: pod, target: nodePortOf(other.node) };
+    }
+    case "node-nodeport":
+      return { sender: { kind: "node", node: client.node }, target: nodePortOf(client.node) };
+    case "host-nodeport":
+      return { sender: { kind: "machine" }, target: nodePortOf(client.node) };
+    case "outside":
+      return { sender: pod, target: { kind: "outside", address: await gatewayOf(cluster, client.node) } };
+  }
+}
+
+/** The nodes' gateway: an address outside the cluster that is always there. */
+async function gatewayOf(cluster: TraceCluster, node: string): Promise<string> {
+  const routes = await askNode(cluster, node, "ip -4 route show default");
+  const gateway = /^default via (\S+)/m.exec(routes)?.[1];
+  if (gateway === undefined || !isIpv4Address(gateway))
+    throw new Error(`${node} has no default route; name an address with --to`);
+  return gateway;
+}
+
+/** Who is meant by `--from`, and what by `--to`. @throws Error naming who could be */
+export function routeOfNames(from: string, to: string, ground: Ground, service: ServiceAddress): Route {
+  const names = [...ground.pods.map(({ pod }) => pod), ...ground.nodes.map(({ node }) => node)].join(", ");
+  const place = ground.pods.find(({ pod }) => pod === from);
+  if (place === undefined && !ground.nodes.some(({ node }) => node === from)) {
+    throw new Error(`--from must be a pod of the workload or a node: ${names}; got "${from}"`);
+  }
+  const sender: Sender = place === undefined ? { kind: "node", node: from } : { kind: "pod", place };
+  if (to === WORKLOAD.service)
+    return { sender, target: { kind: "clusterIP", address: service.address, port: service.port } };
+  const named = ground.pods.find(({ pod }) => pod === to);
+  if (named !== undefined) return { sender, target: { kind: "pod", address: named.address, place: named } };
+  const [, address, digits] = /^([\d.]+)(?::(\d+))?$/.exec(to) ?? [];
+  const port = digits === undefined ? undefined : Number(digits);
+  if (address === undefined || !isIpv4Address(address) || (port !== undefined && !(port >= 1 && port <= 65_535))) {
+    throw new Error(
+      `--to must be ${WORKLOAD.service}, an IPv4 address with or without :port, or one of ${names}; got "${to}"`,
+    );
+  }
+  return { sender, target: targetOf(address, port, ground, service) };
+}
+
+function targetOf(address: string, port: number | undefined, ground: Ground, service: ServiceAddress): Target {
+  const place = ground.pods.find((pod) => pod.address === address);
+  if (place !== undefined) return { kind: "pod", address, port, place };
+  if (address === service.address && port !== undefined) return { kind: "clusterIP", address, port };
+  const node = ground.nodes.find((each) => each.address === address);
+  if (node !== undefined && port === service.nodePort) return { kind: "nodePort", address, port, node: node.node };
+  return { kind: "outside", address, port };
+}

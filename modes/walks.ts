@@ -1,0 +1,160 @@
+import type { Tunnel } from "./contract";
+
+/** What an interface is for, in the namespace of a node or of a pod. */
+export const STATION_ROLES = {
+  pod: "The pod's eth0: one end of a veth pair, in the pod's own network namespace",
+  veth: "lxc…: the other end of a pod's veth pair, on the node; Cilium's program for the pod's packets runs here",
+  device: "The node's device towards other nodes and the world; NodePorts are answered here where Cilium does it",
+  tunnel: "cilium_vxlan or cilium_geneve: puts packets for other nodes' pods into packets between the nodes",
+  cilium_host: "cilium_host: the node's own address in the pods' network, and its way to local pods",
+  cilium_net: "cilium_net: the other end of cilium_host's pair",
+  loopback: "lo: what a node or pod sends to itself",
+  other: "An interface that Cilium does not use",
+} as const;
+
+export type StationRole = keyof typeof STATION_ROLES;
+
+/** The experiments of the articles, each one packet and its answer. */
+export const SCENARIOS = {
+  "same-node": "a pod pings a pod on its own node",
+  "cross-node": "a pod pings a pod on another node",
+  clusterip: "a pod connects to a service's ClusterIP",
+  "nodeport-own": "a pod connects to a NodePort of its own node",
+  "nodeport-other": "a pod connects to a NodePort of another node",
+  "node-nodeport": "a node connects to its own NodePort",
+  "host-nodeport": "this machine, outside the cluster, connects to a node's NodePort",
+  outside: "a pod pings an address outside the cluster",
+} as const;
+
+export type Scenario = keyof typeof SCENARIOS;
+
+/** A hop that a mode promises. */
+export interface PromisedHop {
+  readonly node: string;
+  /** In this pod's namespace; the node's own where undefined. */
+  readonly pod?: string | undefined;
+  readonly role: StationRole;
+  /** The pod at the other end of a veth pair. */
+  readonly vethOf?: string | undefined;
+  readonly direction: "in" | "out";
+}
+
+/** Who changes addresses. `socket LB`: in the socket, before a packet exists; `BPF`: at an interface; `kernel`: its netfilter, with kube-proxy's or Cilium's rules. */
+export type Rewriter = "socket LB" | "BPF" | "kernel";
+
+/** What decides about a packet's path. */
+export interface WalkFacts {
+  readonly services: "kube-proxy" | "cilium";
+  readonly hostRouting: "BPF" | "Legacy";
+  readonly masquerading: "BPF" | "iptables";
+  readonly tunnel: Tunnel;
+  readonly sender:
+    | { readonly kind: "pod"; readonly node: string; readonly pod: string }
+    | { readonly kind: "node"; readonly node: string }
+    | { readonly kind: "machine" };
+  readonly target:
+    | { readonly kind: "pod"; readonly node: string; readonly pod: string }
+    | { readonly kind: "nodePort"; readonly node: string }
+    | { readonly kind: "clusterIP" | "outside" };
+  /** The pod that the packet came to, of all that a service has. */
+  readonly arrived: { readonly node: string; readonly pod: string } | undefined;
+}
+
+/**
+ * The path of a packet and of its answer: all that the nodes' and the pods' interfaces see of them. Undefined where no
+ * mode promises one. Seen with Cilium 1.20.2 in every mode, native and in VXLAN.
+ */
+export function promisedWalk(facts: WalkFacts): PromisedWalk | undefined {
+  const { services, sender, target, arrived } = facts;
+  if (target.kind === "outside") return sender.kind === "pod" ? wayOut(facts, sender) : undefined;
+  const end = target.kind === "pod" ? target : arrived;
+  if (end === undefined) return undefined;
+  // Cilium translates where the sender is, kube-proxy on the node that was asked
+  const isAsked = target.kind === "nodePort" && (services === "kube-proxy" || sender.kind === "machine");
+  const start = sender.kind === "machine" ? undefined : sender.node;
+  const translator = isAsked ? target.node : start!;
+  const toTranslator = start === undefined ? [] : [start, translator];
+  const toPod = [translator, end.node];
+  const isLocalProcess = sender.kind === "node" && end.node === start;
+  return {
+    rewriter: rewriterOf(facts),
+    request: [
+      ...(sender.kind === "pod" ? outOf(sender) : sender.kind === "machine" ? [device(translator, "in")] : []),
+      ...wire(toTranslator),
+      ...crossing(facts, toPod),
+      ...into(end, facts, isLocalProcess),
+    ],
+    reply: [
+      ...outOf(end),
+      ...crossing(facts, toPod.toReversed()),
+      ...hostOf(facts, toPod),
+      ...wire(toTranslator.toReversed()),
+      ...(sender.kind === "pod" ? into(sender, facts) : sender.kind === "machine" ? [device(translator, "out")] : []),
+    ],
+  };
+}
+
+export interface PromisedWalk {
+  /** Who changes the request's addresses; undefined where nobody does. */
+  readonly rewriter: Rewriter | undefined;
+  readonly request: readonly PromisedHop[];
+  readonly reply: readonly PromisedHop[];
+}
+
+/** Cilium answers for ClusterIPs in every mode: in pods' sockets where it replaces kube-proxy, else at their veths. */
+function rewriterOf({ services, sender, target }: WalkFacts): Rewriter | undefined {
+  if (target.kind === "pod") return undefined;
+  if (services === "kube-proxy") return target.kind === "clusterIP" && sender.kind === "pod" ? "BPF" : "kernel";
+  return sender.kind === "machine" ? "BPF" : "socket LB";
+}
+
+interface PodOfNode {
+  readonly node: string;
+  readonly pod: string;
+}
+
+function wayOut(facts: WalkFacts, sender: PodOfNode): PromisedWalk {
+  return {
+    rewriter: facts.masquerading === "BPF" ? "BPF" : "kernel",
+    request: [...outOf(sender), device(sender.node, "out")],
+    reply: [device(sender.node, "in"), ...into(sender, facts)],
+  };
+}
+
+const device = (node: string, direction: PromisedHop["direction"]): PromisedHop => ({
+  node,
+  role: "device",
+  direction,
+});
+
+function outOf({ node, pod }: PodOfNode): PromisedHop[] {
+  return [
+    { node, pod, role: "pod", direction: "out" },
+    { node, role: "veth", vethOf: pod, direction: "in" },
+  ];
+}
+
+/** BPF host routing puts what comes from other pods or nodes right into the pod; what the node itself sends takes the veth. */
+function into({ node, pod }: PodOfNode, { hostRouting }: WalkFacts, fromNode = false): PromisedHop[] {
+  const end: PromisedHop = { node, pod, role: "pod", direction: "in" };
+  return hostRouting === "BPF" && !fromNode ? [end] : [{ node, role: "veth", vethOf: pod, direction: "out" }, end];
+}
+
+/** From node to node as nodes' own packets go, where they differ. */
+function wire([from, to]: readonly string[]): PromisedHop[] {
+  return from === undefined || to === undefined || from === to ? [] : [device(from, "out"), device(to, "in")];
+}
+
+/** From node to node as pods' packets go, where they differ. */
+function crossing({ tunnel }: WalkFacts, nodes: readonly string[]): PromisedHop[] {
+  const [out, into] = wire(nodes);
+  if (out === undefined || into === undefined) return [];
+  return tunnel === "disabled" ? [out, into] : [{ ...out, role: "tunnel" }, out, into, { ...into, role: "tunnel" }];
+}
+
+/** What comes out of a tunnel for the node itself, or for kube-proxy's rules on it, goes to the host by cilium_host. */
+function hostOf({ tunnel, services, sender, target }: WalkFacts, [node, end]: readonly string[]): PromisedHop[] {
+  const isHosts = sender.kind === "node" || (target.kind === "nodePort" && services === "kube-proxy");
+  if (tunnel === "disabled" || !isHosts || node === end) return [];
+  return [{ node: node!, role: "cilium_host", direction: "in" }];
+}

@@ -1,0 +1,36 @@
+import { SCENARIOS } from "../../modes/walks";
+import { containersOf, inNode, type LabProject } from "./lab";
+
+/** Every scenario goes the way that the stack's mode promises, and leaves nothing behind. */
+export function expectWalks(project: LabProject, stack: string, cluster: string): void {
+  const { code, walks } = project.trace(stack, "--scenario", "all");
+  expect(walks.map(({ scenario, verdict, reasons }) => ({ scenario, verdict, reasons }))).toEqual(
+    Object.keys(SCENARIOS).map((scenario) => ({ scenario, verdict: "pass", reasons: [] })),
+  );
+  expect(code).toBe(0);
+  for (const { probe, legs } of walks) {
+    expect(probe.answered).toBe(true);
+    expect(legs.map(({ name }) => name)).toEqual(["request", "reply"]);
+  }
+  for (const node of containersOf(cluster)) {
+    expect(inNode(node, "sh", "-c", "ps -A -o args= | grep '[t]cpdump' || true")).toBe("");
+  }
+}
+
+/** A ping to another node while something is wrong: the interface that saw it last, and why it went no further. */
+export function brokenWalk(
+  project: LabProject,
+  stack: string,
+  fault: () => void,
+  repair: () => void,
+): { readonly last: string | undefined; readonly reasons: string } {
+  fault();
+  try {
+    const { code, walks } = project.trace(stack);
+    expect([code, walks.map(({ verdict }) => verdict)]).toEqual([1, ["fail"]]);
+    const { legs, reasons } = walks[0]!;
+    return { last: legs[0]!.hops.at(-1)?.station.role, reasons: reasons.join("\n") };
+  } finally {
+    repair();
+  }
+}
