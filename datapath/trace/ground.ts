@@ -14,12 +14,18 @@ export interface Namespace extends Vantage {
   readonly clock: string;
 }
 
-/** Where packets can be seen: the nodes, and the workload's pods on them. */
+/** Who can send and be sent to. */
+export interface Places {
+  readonly nodes: readonly { readonly node: string; readonly address: string }[];
+  readonly pods: readonly Place[];
+  /** Those pods that answer for the service. */
+  readonly servers: readonly Place[];
+}
+
+/** Where packets are looked for: nodes, and pods of the workload on them. */
 export interface Ground {
   readonly nodes: readonly Namespace[];
   readonly pods: readonly (Namespace & Place)[];
-  /** Those pods that answer for the service. */
-  readonly servers: readonly Place[];
 }
 
 const Links = z.array(z.object({ ifindex: z.number(), ifname: z.string(), link_index: z.number().optional() }));
@@ -27,25 +33,37 @@ const Links = z.array(z.object({ ifindex: z.number(), ifname: z.string(), link_i
 /** `ip -j link` and the machine's identity, which containers of one machine share. */
 const SCRIPT = "cat /proc/sys/kernel/random/boot_id; ip -j link";
 
-/** Look at the nodes and the workload's pods. @throws Error naming who gave no answer */
-export async function readGround(cluster: TraceCluster, expectation: Expectation): Promise<Ground> {
-  const [{ servers, all }, addresses] = await Promise.all([places(cluster, expectation), nodeAddresses(cluster)]);
-  const asked = all.map(async (place) => {
-    const { clock, links } = linksOf(await runInPod(cluster, place, SCRIPT));
-    return { place, clock, links, peer: links.find(({ ifname }) => ifname === "eth0")?.link_index };
-  });
-  const nodes = addresses.map(async ({ node, address }) => {
-    const { clock, links } = linksOf(await askNode(cluster, node, SCRIPT));
-    const pods = (await Promise.all(asked)).filter(({ place }) => place.node === node);
-    const stations = links.map(({ ifindex, ifname }): [number, Station] => {
-      const vethOf = pods.find(({ peer }) => peer === ifindex)?.place.pod;
-      return [
-        ifindex,
-        { node, interface: ifname, role: nodeRole(ifname), ...(vethOf === undefined ? {} : { vethOf }) },
-      ];
+/** Read where nodes and the workload's pods are. */
+export async function readPlaces(cluster: TraceCluster, expectation: Expectation): Promise<Places> {
+  // a node without a server is no reason not to look at the others
+  const few = { ...expectation, nodeCount: undefined };
+  const [{ servers, all }, nodes] = await Promise.all([places(cluster, few), nodeAddresses(cluster)]);
+  return { nodes, pods: all, servers };
+}
+
+/** Look at the interfaces of these namespaces. @throws Error naming who gave no answer */
+export async function readGround(cluster: TraceCluster, known: Places, vantages: readonly Vantage[]): Promise<Ground> {
+  const isWanted = (node: string, pod?: string) => vantages.some((each) => each.node === node && each.pod === pod);
+  const asked = known.pods
+    .filter(({ node, pod }) => isWanted(node, pod))
+    .map(async (place) => {
+      const { clock, links } = linksOf(await runInPod(cluster, place, SCRIPT));
+      return { place, clock, links, peer: links.find(({ ifname }) => ifname === "eth0")?.link_index };
     });
-    return { node, address, clock, stations: new Map(stations) };
-  });
+  const nodes = known.nodes
+    .filter(({ node }) => isWanted(node))
+    .map(async ({ node, address }) => {
+      const { clock, links } = linksOf(await askNode(cluster, node, SCRIPT));
+      const pods = (await Promise.all(asked)).filter(({ place }) => place.node === node);
+      const stations = links.map(({ ifindex, ifname }): [number, Station] => {
+        const vethOf = pods.find(({ peer }) => peer === ifindex)?.place.pod;
+        return [
+          ifindex,
+          { node, interface: ifname, role: nodeRole(ifname), ...(vethOf === undefined ? {} : { vethOf }) },
+        ];
+      });
+      return { node, address, clock, stations: new Map(stations) };
+    });
   const pods = asked.map(async (each) => {
     const { place, clock, links } = await each;
     const { node, pod } = place;
@@ -55,7 +73,7 @@ export async function readGround(cluster: TraceCluster, expectation: Expectation
     ]);
     return { ...place, clock, stations: new Map(stations) };
   });
-  return { nodes: await Promise.all(nodes), pods: await Promise.all(pods), servers };
+  return { nodes: await Promise.all(nodes), pods: await Promise.all(pods) };
 }
 
 /** What {@link SCRIPT} printed. @throws Error when it did not run */

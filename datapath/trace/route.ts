@@ -3,7 +3,7 @@ import type { Scenario } from "../../modes/walks";
 import { WORKLOAD } from "../../modes/workload";
 import type { ClusterReader } from "../cluster";
 import type { Place } from "../probes";
-import type { Ground } from "./ground";
+import type { Places } from "./ground";
 import type { Sender } from "./probe";
 import { askNode, type TraceCluster } from "./traceCluster";
 
@@ -42,20 +42,20 @@ export async function readService(cluster: ClusterReader): Promise<ServiceAddres
 export async function routeOfScenario(
   scenario: Scenario,
   cluster: TraceCluster,
-  ground: Ground,
+  places: Places,
   service: ServiceAddress,
 ): Promise<Route> {
-  const client = ground.pods.find(({ pod }) => pod === WORKLOAD.clientPod);
+  const client = places.pods.find(({ pod }) => pod === WORKLOAD.clientPod);
   if (client === undefined) throw new Error(`The pod ${WORKLOAD.clientPod} does not run; run pulumi up --refresh`);
   const pod: Sender = { kind: "pod", place: client };
   const { address, port, nodePort } = service;
   const nodePortOf = (node: string): Target => {
-    const found = ground.nodes.find((each) => each.node === node);
+    const found = places.nodes.find((each) => each.node === node);
     if (found === undefined) throw new Error(`${node} has no IPv4 address`);
     return { kind: "nodePort", node, address: found.address, port: nodePort };
   };
   const podOn = (isThere: (node: string) => boolean): Target => {
-    const place = ground.servers.find(({ node }) => isThere(node));
+    const place = places.servers.find(({ node }) => isThere(node));
     if (place === undefined)
       throw new Error(
         `The scenario ${scenario} needs a server on ${scenario === "same-node" ? client.node : "another node than " + client.node}`,
@@ -72,7 +72,7 @@ export async function routeOfScenario(
     case "nodeport-own":
       return { sender: pod, target: nodePortOf(client.node) };
     case "nodeport-other": {
-      const other = ground.nodes.find(({ node }) => node !== client.node);
+      const other = places.nodes.find(({ node }) => node !== client.node);
       if (other === undefined) throw new Error(`The scenario ${scenario} needs another node than ${client.node}`);
       return { sender: pod, target: nodePortOf(other.node) };
     }
@@ -95,16 +95,16 @@ async function gatewayOf(cluster: TraceCluster, node: string): Promise<string> {
 }
 
 /** Who is meant by `--from`, and what by `--to`. @throws Error naming who could be */
-export function routeOfNames(from: string, to: string, ground: Ground, service: ServiceAddress): Route {
-  const names = [...ground.pods.map(({ pod }) => pod), ...ground.nodes.map(({ node }) => node)].join(", ");
-  const place = ground.pods.find(({ pod }) => pod === from);
-  if (place === undefined && !ground.nodes.some(({ node }) => node === from)) {
+export function routeOfNames(from: string, to: string, places: Places, service: ServiceAddress): Route {
+  const names = [...places.pods.map(({ pod }) => pod), ...places.nodes.map(({ node }) => node)].join(", ");
+  const place = places.pods.find(({ pod }) => pod === from);
+  if (place === undefined && !places.nodes.some(({ node }) => node === from)) {
     throw new Error(`--from must be a pod of the workload or a node: ${names}; got "${from}"`);
   }
   const sender: Sender = place === undefined ? { kind: "node", node: from } : { kind: "pod", place };
   if (to === WORKLOAD.service)
     return { sender, target: { kind: "clusterIP", address: service.address, port: service.port } };
-  const named = ground.pods.find(({ pod }) => pod === to);
+  const named = places.pods.find(({ pod }) => pod === to);
   if (named !== undefined) return { sender, target: { kind: "pod", address: named.address, place: named } };
   const [, address, digits] = /^([\d.]+)(?::(\d+))?$/.exec(to) ?? [];
   const port = digits === undefined ? undefined : Number(digits);
@@ -113,14 +113,14 @@ export function routeOfNames(from: string, to: string, ground: Ground, service: 
       `--to must be ${WORKLOAD.service}, an IPv4 address with or without :port, or one of ${names}; got "${to}"`,
     );
   }
-  return { sender, target: targetOf(address, port, ground, service) };
+  return { sender, target: targetOf(address, port, places, service) };
 }
 
-function targetOf(address: string, port: number | undefined, ground: Ground, service: ServiceAddress): Target {
-  const place = ground.pods.find((pod) => pod.address === address);
+function targetOf(address: string, port: number | undefined, places: Places, service: ServiceAddress): Target {
+  const place = places.pods.find((pod) => pod.address === address);
   if (place !== undefined) return { kind: "pod", address, port, place };
   if (address === service.address && port !== undefined) return { kind: "clusterIP", address, port };
-  const node = ground.nodes.find((each) => each.address === address);
+  const node = places.nodes.find((each) => each.address === address);
   if (node !== undefined && port === service.nodePort) return { kind: "nodePort", address, port, node: node.node };
   return { kind: "outside", address, port };
 }

@@ -6,7 +6,7 @@ import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
 import type { Place } from "../probes";
 import { capture, captureCommand, type Captured, type Vantage } from "./capture";
-import { readGround, type Ground } from "./ground";
+import { readGround, readPlaces, type Ground, type Places } from "./ground";
 import { hopsOf, trafficOf, type Sighting, type Traffic } from "./legs";
 import { readTables, translates, type NodeTables } from "./lookups";
 import { probeTo, send, type Sender } from "./probe";
@@ -42,17 +42,20 @@ const AFTERWARDS_MILLISECONDS = 100;
 /** Send one packet, and find out the way that it and its answer took. @throws Error when there is nobody to send or to capture */
 export async function trace(request: TraceRequest): Promise<Traced> {
   const { cluster, way } = request;
-  const [ground, service] = await Promise.all([readGround(cluster, request.expectation), readService(cluster)]);
+  const [places, service] = await Promise.all([readPlaces(cluster, request.expectation), readService(cluster)]);
   const route =
     typeof way === "string"
-      ? await routeOfScenario(way, cluster, ground, service)
-      : routeOfNames(way.from, way.to, ground, service);
+      ? await routeOfScenario(way, cluster, places, service)
+      : routeOfNames(way.from, way.to, places, service);
   const { address, port } = route.target;
   const probe = probeTo(address, port);
   const startedAt = new Date().toISOString();
-  const { captured, result: answered } = await capturedWhile(request, ground, route, probe.mark.protocol, () =>
-    send(cluster, route.sender, probe, address, port),
-  );
+  const vantages = vantagesOf(places, route);
+  const probing = () => send(cluster, route.sender, probe, address, port);
+  const [{ captured, result: answered }, ground] = await Promise.all([
+    capturedWhile(cluster, vantages, probe.mark.protocol, probing),
+    readGround(cluster, places, vantages),
+  ]);
   const traffic = trafficOf(captured, ground, probe.mark);
   const asked = port === undefined ? address : `${address}:${port}`;
   const all = [...traffic.request, ...traffic.reply];
@@ -67,9 +70,7 @@ export async function trace(request: TraceRequest): Promise<Traced> {
   );
   const legs = legsOf(request, route, traffic, asked, tables);
   const dropped = captured.filter((each) => each.dropped > 0).map(({ vantage }) => vantage.pod ?? vantage.node);
-  const causes = answered
-    ? []
-    : await causesOf(cluster, ground, traffic, involved, () => send(cluster, route.sender, probe, address, port));
+  const causes = answered ? [] : await causesOf(cluster, ground, traffic, involved, probing);
   const ends = [route.sender, route.target].map((end) => ("place" in end ? end.place.pod : undefined));
   const walk: Walk = {
     cluster: request.name,
@@ -95,14 +96,13 @@ export function titleOf(way: TraceRequest["way"]): string {
 
 /** Capture wherever the packet may pass while something is done. */
 async function capturedWhile<T>(
-  { cluster }: TraceRequest,
-  ground: Ground,
-  route: Route,
+  cluster: TraceCluster,
+  vantages: readonly Vantage[],
   protocol: "ICMP" | "TCP",
   act: () => Promise<T>,
 ): Promise<{ captured: Captured[]; result: T }> {
   const command = captureCommand(protocol);
-  const captures = vantagesOf(ground, route).map(({ node, pod }) =>
+  const captures = vantages.map(({ node, pod }) =>
     capture(
       { node, pod },
       pod === undefined
@@ -122,15 +122,15 @@ async function capturedWhile<T>(
 }
 
 /** A service may choose any of its pods; otherwise the ends and their nodes are all that there can be. */
-function vantagesOf(ground: Ground, { sender, target }: Route): Vantage[] {
+function vantagesOf(places: Places, { sender, target }: Route): Vantage[] {
   const pods = [
     ...(sender.kind === "pod" ? [sender.place] : []),
-    ...(target.kind === "pod" ? [target.place] : target.kind === "outside" ? [] : ground.servers),
+    ...(target.kind === "pod" ? [target.place] : target.kind === "outside" ? [] : places.servers),
   ];
   const nodes =
     target.kind === "pod" || target.kind === "outside"
       ? [...pods.map(({ node }) => node), ...(sender.kind === "node" ? [sender.node] : [])]
-      : ground.nodes.map(({ node }) => node);
+      : places.nodes.map(({ node }) => node);
   return [
     ...[...new Set(nodes)].map((node) => ({ node })),
     ...[...new Set(pods.map(({ pod }) => pod))].map((pod) => ({

@@ -1,4 +1,7 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { SCENARIOS } from "../../modes/walks";
+import type { Walk } from "../../datapath/trace/walk";
 import { containersOf, inNode, type LabProject } from "./lab";
 
 /** Every scenario goes the way that the stack's mode promises, and leaves nothing behind. */
@@ -8,6 +11,12 @@ export function expectWalks(project: LabProject, stack: string, cluster: string)
     Object.keys(SCENARIOS).map((scenario) => ({ scenario, verdict: "pass", reasons: [] })),
   );
   expect(code).toBe(0);
+  const directory = process.env["CILIUM_MODES_RECORD_WALKS"];
+  if (directory !== undefined) {
+    const [{ mode, tunnel }] = walks as [Walk];
+    const name = tunnel === "disabled" ? mode : `${mode}-${tunnel}`;
+    writeFileSync(join(directory, `${name}.json`), `${JSON.stringify(walks)}\n`);
+  }
   for (const { probe, legs } of walks) {
     expect(probe.answered).toBe(true);
     expect(legs.map(({ name }) => name)).toEqual(["request", "reply"]);

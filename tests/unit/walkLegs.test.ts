@@ -41,7 +41,6 @@ const groundOf = (clocks: readonly [string, string] = ["laptop", "laptop"]): Gro
   return {
     nodes: [node("a", clocks[0]), node("b", clocks[1])],
     pods: [pod("net", "a", NET), pod("server", "b", SERVER)],
-    servers: [],
   };
 };
 
