@@ -32,25 +32,33 @@ export interface TraceOptions {
 /** Follow packets through stacks' clusters. @returns whether all took the way that their mode promises */
 export async function trace(stack: string, options: TraceOptions): Promise<boolean> {
   const ways = waysOf(options);
-  const stacks = [...new Set([stack, ...(options.compare?.split(",") ?? [])])];
+  const stacks = [...new Set([stack, ...(options.compare?.split(",").map((name) => name.trim()) ?? [])])];
   const clusters = await Promise.all(stacks.map((each) => traceable(each, options.set)));
   const traced: Traced[] = [];
+  let untraced = 0;
   for (const way of ways) {
     const beside: Walk[] = [];
     for (const cluster of clusters) {
       if (ways.length > 1 || clusters.length > 1) console.error(`${cluster.name}: ${titleOf(way)}`);
-      const one = await traceOnce({ ...cluster, way });
-      traced.push(one);
-      beside.push(one.walk);
+      try {
+        const one = await traceOnce({ ...cluster, way });
+        traced.push(one);
+        beside.push(one.walk);
+      } catch (error) {
+        // of many, one that cannot be traced is no reason to lose the others
+        if (ways.length === 1) throw error;
+        console.error((error as Error).message);
+        untraced += 1;
+      }
     }
-    if (!options.json) console.log(`${textOf(beside, options)}\n`);
+    if (!options.json && beside.length > 0) console.log(`${textOf(beside, options)}\n`);
   }
   const walks = traced.map(({ walk }) => walk);
   if (options.json) console.log(JSON.stringify(walks, undefined, 2));
   if (options.html !== undefined) await writeFile(options.html, await walkHtml(walks));
   if (options.svg !== undefined) await writeFile(options.svg, await walksSvg(walks));
   if (options.pcap !== undefined) await writeCaptures(options.pcap, traced);
-  return walks.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
+  return untraced === 0 && walks.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
 }
 
 function textOf(walks: readonly Walk[], { mermaid }: TraceOptions): string {
@@ -77,11 +85,15 @@ async function traceable(stack: string, set: TraceOptions["set"]): Promise<Omit<
   const { settings, cluster, expectation, nodesAreContainers } = await stackCluster(stack, set);
   const startOnNode = nodesAreContainers ? startWithTools : await nodePodStarter(cluster);
   const { mode, tunnel, cilium } = settings;
-  return { name: stack, cluster: { ...cluster, startOnNode }, mode, tunnel, version: cilium.version, expectation };
+  const { podCidr, serviceCidr } = settings.cluster;
+  // in a tunnel, what is native is masqueraded all the same
+  const inside = [podCidr, serviceCidr, ...(tunnel === "disabled" ? [cilium.nativeRoutingCIDR] : [])];
+  const { version } = cilium;
+  return { name: stack, cluster: { ...cluster, startOnNode }, mode, tunnel, version, expectation, inside };
 }
 
 /** Enters the files of the workload's container on the node, which has the tools, and stays in the node's network. */
-const ENTER = `for id in $(ctr -n k8s.io containers ls -q 'labels."io.kubernetes.container.name"==${WORKLOAD_CONTAINER}'); do
+const ENTER = `for id in $(ctr -n k8s.io containers ls -q 'labels."io.kubernetes.container.name"==${WORKLOAD_CONTAINER},labels."io.kubernetes.pod.namespace"==${WORKLOAD.namespace}'); do
   pid=$(ctr -n k8s.io tasks ls | awk -v id="$id" '$1 == id && $3 == "RUNNING" { print $2 }')
   [ -z "$pid" ] || exec nsenter --mount --target "$pid" -- "$@"
 done

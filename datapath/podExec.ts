@@ -28,7 +28,11 @@ export async function execIn(
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const status = new Promise<V1Status>((resolve, reject) => {
-    exec.exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve).catch(reject);
+    exec
+      .exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve)
+      // comes after the status, where there is one
+      .then((socket) => socket.on("close", () => reject(new Error(`the connection to ${pod} was closed`))))
+      .catch(reject);
   });
   const [{ status: outcome, details, message }, out, err] = await Promise.all([
     status.finally(() => {

@@ -39,8 +39,8 @@ export interface PromisedHop {
   readonly direction: "in" | "out";
 }
 
-/** Who changes addresses. `socket LB`: in the socket, before a packet exists; `BPF`: at an interface; `kernel`: its netfilter, with kube-proxy's or Cilium's rules. */
-export type Rewriter = "socket LB" | "BPF" | "kernel";
+/** Who changes addresses. `socket LB`: in the socket, before a packet exists; `BPF`: at an interface; `kernel`: its netfilter, with kube-proxy's or Cilium's rules; `unknown`: its connection tracking cannot be read. */
+export type Rewriter = "socket LB" | "BPF" | "kernel" | "unknown";
 
 /** What decides about a packet's path. */
 export interface WalkFacts {
@@ -55,17 +55,18 @@ export interface WalkFacts {
   readonly target:
     | { readonly kind: "pod"; readonly node: string; readonly pod: string }
     | { readonly kind: "nodePort"; readonly node: string }
-    | { readonly kind: "clusterIP" | "outside" };
+    | { readonly kind: "clusterIP" | "outside" | "other" };
   /** The pod that the packet came to, of all that a service has. */
   readonly arrived: { readonly node: string; readonly pod: string } | undefined;
 }
 
 /**
  * The path of a packet and of its answer: all that the nodes' and the pods' interfaces see of them. Undefined where no
- * mode promises one. Seen with Cilium 1.20.2 in every mode, native and in VXLAN.
+ * mode promises one. Seen with Cilium 1.20.2 in the three stacks, native and in VXLAN.
  */
 export function promisedWalk(facts: WalkFacts): PromisedWalk | undefined {
   const { services, sender, target, arrived } = facts;
+  if (target.kind === "other") return undefined;
   if (target.kind === "outside") return sender.kind === "pod" ? wayOut(facts, sender) : undefined;
   const end = target.kind === "pod" ? target : arrived;
   if (end === undefined) return undefined;

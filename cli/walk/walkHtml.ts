@@ -15,8 +15,9 @@ import { timeline, TIMELINE_HEADS } from "./walkTimeline";
 /** A page about walks that needs nothing else: drawings to step through, timelines, and for several a comparison. */
 export async function walkHtml(walks: readonly Walk[]): Promise<string> {
   const sections: string[] = [];
-  for (const [index, walk] of walks.entries()) sections.push(await walkSection(walk, `walk${index + 1}`));
   const titles = [...new Set(walks.map(({ title }) => title))];
+  for (const [index, walk] of walks.entries())
+    sections.push(await walkSection(walk, `walk${index + 1}`, titles.length === 1));
   const modes = walks.map(({ mode }) => mode).join(", ");
   const scriptHash = createHash("sha256").update(WALK_HTML_SCRIPT).digest("base64");
   return [
@@ -78,13 +79,13 @@ async function comparisonSection(walks: readonly Walk[]): Promise<string> {
   ].join("\n");
 }
 
-async function walkSection(walk: Walk, prefix: string): Promise<string> {
+async function walkSection(walk: Walk, prefix: string, isAlone: boolean): Promise<string> {
   const bad = walk.verdict === "pass" ? "" : " bad";
   const clocks = clockNote(walk);
   const steps = stepsOf(walk);
   return [
     `<section class="walk" aria-labelledby="${prefix}-title">`,
-    `<h2 id="${prefix}-title">Mode ${escaped(walk.mode)} <span class="verdict${bad}">${escaped(walk.verdict)}</span></h2>`,
+    `<h2 id="${prefix}-title">${isAlone ? "Mode" : escaped(`${walk.title}: mode`)} ${escaped(walk.mode)} <span class="verdict${bad}">${escaped(walk.verdict)}</span></h2>`,
     factsOf(walk),
     '<div class="stage">',
     scrolling("Drawing of the walk", await walksPicture([walk], { prefix })),

@@ -37,10 +37,8 @@ export function clockNote(walk: Walk): string | undefined {
 /** How what was seen compares with what the mode promises, a sentence each. */
 export function differenceLines(walk: Walk): readonly string[] {
   const lines = walk.legs.flatMap(({ name, differences, promised }) => [
-    ...differences.map((difference) => `${name}: ${difference}`),
-    ...(promised === undefined
-      ? [`${name}: not held against a promise, since the packet before was not seen to its end`]
-      : []),
+    ...differences,
+    ...(promised === undefined ? [`the ${name} was not held against a promise`] : []),
   ]);
   if (lines.length > 0) return lines;
   return walk.verdict === "pass"
@@ -57,6 +55,8 @@ export function netfilterLines({ nodes }: Walk): readonly string[] {
 }
 
 /** Why a walk is no pass, and what to do. */
-export function reasonsOf({ reasons, verdict }: Walk): readonly string[] {
-  return verdict === "pass" || reasons.length > 0 ? reasons : ["no reason is known"];
+export function reasonsOf({ legs, reasons, verdict }: Walk): readonly string[] {
+  // the differences are told by themselves
+  const others = reasons.filter((reason) => !legs.some(({ differences }) => differences.includes(reason)));
+  return verdict === "pass" || reasons.length > 0 ? others : ["no reason is known"];
 }

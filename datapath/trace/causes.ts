@@ -3,6 +3,9 @@ import type { Ground } from "./ground";
 import type { Traffic } from "./legs";
 import { askNode, type TraceCluster } from "./traceCluster";
 
+/** Unreachable, and exceeded on its way. */
+const UNDELIVERED: readonly number[] = [3, 11];
+
 /** Rules that let nothing through, with how often they did so, and Cilium's own count of what it dropped, by reason. */
 const RULES = `{ iptables-legacy-save -c 2>/dev/null; iptables-nft-save -c 2>/dev/null || iptables-save -c; } | grep -E -- '-j (DROP|REJECT)' | sort -u`;
 const DROPS = "cilium bpf metrics list 2>/dev/null | grep -v -i '^\\(success\\|interface\\|reason\\)' || true";
@@ -17,6 +20,7 @@ export async function causesOf(
   ground: Ground,
   traffic: Traffic,
   nodes: readonly string[],
+  routesAreDirect: boolean,
   again: () => Promise<unknown>,
 ): Promise<string[]> {
   const agents = await listAgents(cluster);
@@ -29,9 +33,12 @@ export async function causesOf(
   const before = await Promise.all(nodes.map(count));
   await again();
   const after = await Promise.all(nodes.map(count));
-  const last = traffic.request.at(-1);
+  const last = traffic.reply.at(-1) ?? traffic.request.at(-1);
   return [
     ...traffic.errors
+      .filter(
+        ({ frame: { packet } }) => packet.content.protocol === "ICMP" && UNDELIVERED.includes(packet.content.type),
+      )
       .slice(0, 1)
       .map(({ frame: { packet } }) => `${packet.source} said in ICMP that it cannot be delivered`),
     ...nodes.flatMap((node, index) => {
@@ -40,14 +47,15 @@ export async function causesOf(
         agent === undefined ? [`no agent runs on ${node}`] : agent.ready ? [] : [`the agent on ${node} is not ready`];
       return [...missing, ...counted(before[index]!, after[index]!).map((line) => `${node} drops: ${line}`)];
     }),
-    ...(last === undefined ? [] : await wrongRoute(cluster, ground, last.station.node, last.frame.packet.destination)),
+    ...(last === undefined || !routesAreDirect
+      ? []
+      : await wrongRoute(cluster, ground, last.station.node, last.frame.packet.destination)),
   ];
 }
 
 /** Lines whose numbers are higher than before, without the numbers. */
 function counted(before: readonly string[], after: readonly string[]): string[] {
-  const counts = new Map(before.map((line) => [withoutNumbers(line), line]));
-  return after.filter((line) => counts.get(withoutNumbers(line)) !== line).map(withoutNumbers);
+  return [...new Set(after.filter((line) => !before.includes(line)).map(withoutNumbers))];
 }
 
 /** A rule's `[packets:bytes]`, and the counts in a row of Cilium's metrics. */

@@ -28,10 +28,17 @@ export interface Ground {
   readonly pods: readonly (Namespace & Place)[];
 }
 
-const Links = z.array(z.object({ ifindex: z.number(), ifname: z.string(), link_index: z.number().optional() }));
+const Links = z.array(
+  z.object({
+    ifindex: z.number(),
+    ifname: z.string(),
+    link_index: z.number().optional(),
+    addr_info: z.array(z.object({ local: z.string().optional() })),
+  }),
+);
 
-/** `ip -j link` and the machine's identity, which containers of one machine share. */
-const SCRIPT = "cat /proc/sys/kernel/random/boot_id; ip -j link";
+/** `ip -j addr` and the machine's identity, which containers of one machine share. */
+const SCRIPT = "cat /proc/sys/kernel/random/boot_id; ip -j addr";
 
 /** Read where nodes and the workload's pods are. */
 export async function readPlaces(cluster: TraceCluster, expectation: Expectation): Promise<Places> {
@@ -55,11 +62,17 @@ export async function readGround(cluster: TraceCluster, known: Places, vantages:
     .map(async ({ node, address }) => {
       const { clock, links } = linksOf(await askNode(cluster, node, SCRIPT));
       const pods = (await Promise.all(asked)).filter(({ place }) => place.node === node);
-      const stations = links.map(({ ifindex, ifname }): [number, Station] => {
+      const stations = links.map(({ ifindex, ifname, addr_info }): [number, Station] => {
+        const isDevice = addr_info.some(({ local }) => local === address);
         const vethOf = pods.find(({ peer }) => peer === ifindex)?.place.pod;
         return [
           ifindex,
-          { node, interface: ifname, role: nodeRole(ifname), ...(vethOf === undefined ? {} : { vethOf }) },
+          {
+            node,
+            interface: ifname,
+            role: isDevice ? "device" : nodeRole(ifname),
+            ...(vethOf === undefined ? {} : { vethOf }),
+          },
         ];
       });
       return { node, address, clock, stations: new Map(stations) };
@@ -73,7 +86,8 @@ export async function readGround(cluster: TraceCluster, known: Places, vantages:
     ]);
     return { ...place, clock, stations: new Map(stations) };
   });
-  return { nodes: await Promise.all(nodes), pods: await Promise.all(pods) };
+  const [ofNodes, ofPods] = await Promise.all([Promise.all(nodes), Promise.all(pods)]);
+  return { nodes: ofNodes, pods: ofPods };
 }
 
 /** What {@link SCRIPT} printed. @throws Error when it did not run */
@@ -88,7 +102,7 @@ function nodeRole(name: string): StationRole {
   if (name === "cilium_host" || name === "cilium_net") return name;
   if (name === "cilium_vxlan" || name === "cilium_geneve") return "tunnel";
   if (name.startsWith("lxc")) return "veth";
-  return /^(?:en|eth|bond)/.test(name) ? "device" : "other";
+  return "other";
 }
 
 function podRole(name: string): StationRole {

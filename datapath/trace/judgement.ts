@@ -1,4 +1,4 @@
-import type { PromisedHop, PromisedWalk, Rewriter } from "../../modes/walks";
+import type { PromisedHop, PromisedWalk, Rewriter, WalkFacts } from "../../modes/walks";
 import type { Hop, Leg, Walk } from "./walk";
 
 /** Where a leg that was seen parts from the promised one, a sentence each. */
@@ -13,7 +13,10 @@ export function differencesOf(
 }
 
 function pathDifferences(name: Leg["name"], hops: readonly Hop[], promised: readonly PromisedHop[]): string[] {
-  const seen = hops.map(({ station, direction }): PromisedHop => ({ ...station, direction }));
+  // bridges, bonds and the like under the device see a packet too
+  const seen = hops
+    .map(({ station, direction }): PromisedHop => ({ ...station, direction }))
+    .filter(({ role }) => role !== "other");
   const parts = promised.findIndex((hop, index) => seen[index] === undefined || !isSame(hop, seen[index]));
   if (parts < 0 && seen.length === promised.length) return [];
   if (parts >= 0 && parts === seen.length)
@@ -29,6 +32,7 @@ function pathDifferences(name: Leg["name"], hops: readonly Hop[], promised: read
 
 function rewriterDifferences(hops: readonly Hop[], promised: Rewriter | undefined): string[] {
   const seen = [...new Set(hops.flatMap(({ rewritten }) => rewritten.map(({ by }) => by)))];
+  if (seen.includes("unknown")) return [];
   if (seen.every((by) => by === promised) && seen.length === (promised === undefined ? 0 : 1)) return [];
   const who = (by: Rewriter | undefined) => (by === undefined ? "nobody" : WHO[by]);
   return [
@@ -58,6 +62,7 @@ const WHO: Readonly<Record<Rewriter, string>> = {
   "socket LB": "the socket LB",
   BPF: "BPF at an interface",
   kernel: "the kernel's netfilter",
+  unknown: "somebody unknown",
 };
 
 const NAMES: Partial<Record<PromisedHop["role"], string>> = {
@@ -67,39 +72,52 @@ const NAMES: Partial<Record<PromisedHop["role"], string>> = {
   loopback: "lo",
 };
 
-/** What a walk comes to, and why. */
-export function verdictOf({
-  legs,
-  answered,
-  asked,
-  dropped,
-  causes,
-}: {
+/** What {@link verdictOf} judges. */
+interface Judged {
   readonly legs: readonly Leg[];
   readonly answered: boolean;
   /** What the sender wanted to reach. */
   readonly asked: string;
+  readonly sender: WalkFacts["sender"]["kind"];
+  readonly target: WalkFacts["target"]["kind"];
   /** Captures that lost packets. */
   readonly dropped: readonly string[];
   /** What evidence says of a packet that did not arrive. */
   readonly causes: readonly string[];
-}): Pick<Walk, "verdict" | "reasons"> {
+}
+
+/** What a walk comes to, and why. */
+export function verdictOf(walk: Judged): Pick<Walk, "verdict" | "reasons"> {
+  const { legs, answered, asked, sender, target, dropped, causes } = walk;
   const [request, reply] = legs as [Leg, Leg | undefined];
   const unpromised = request.promised === undefined;
-  const seen = request.hops.map(({ station, direction }): PromisedHop => ({ ...station, direction }));
+  const last = lastSeen(
+    "request",
+    request.hops.map(({ station, direction }): PromisedHop => ({ ...station, direction })),
+  );
+  if (sender === "machine" && request.hops.length === 0) {
+    const reasons = [`this machine does not reach ${asked}; run the trace where the nodes' network can be reached`];
+    return { verdict: "inconclusive", reasons };
+  }
   const reasons = [
     ...legs.flatMap(({ differences }) => differences),
     ...(answered ? [] : [`${asked} did not answer`]),
-    ...(!answered && unpromised ? [lastSeen("request", seen)] : []),
+    ...(!answered && unpromised ? [last] : []),
     ...(answered && reply === undefined && !unpromised ? ["the reply was seen nowhere"] : []),
     ...causes,
   ];
-  if (dropped.length > 0) {
-    const why = `packets were lost to the capture in ${dropped.join(", ")}; repeat the trace`;
-    return { verdict: "inconclusive", reasons: [...reasons, why] };
+  const lost = dropped.length === 0 ? [] : [`packets were lost to the capture in ${dropped.join(", ")}`];
+  const unseen = answered && unpromised && isPromisable(sender, target) ? [`${asked} answered, but ${last}`] : [];
+  if (lost.length + unseen.length > 0) {
+    return { verdict: "inconclusive", reasons: [...reasons, ...lost, ...unseen, "repeat the trace"] };
   }
   if (reasons.length > 0) return { verdict: "fail", reasons };
   return unpromised
     ? { verdict: "skipped", reasons: ["no mode promises a path from there to this address"] }
     : { verdict: "pass", reasons: [] };
+}
+
+/** Whether a path is promised as soon as it is known where the packet arrived. */
+function isPromisable(sender: Judged["sender"], target: Judged["target"]): boolean {
+  return target === "outside" ? sender === "pod" : target !== "other";
 }

@@ -16,8 +16,8 @@ export type Mark =
       readonly protocol: "TCP";
       /** Stands in the request, by whose sequence number the first packet and its answer are known. */
       readonly data: Buffer;
-      /** The sender's, by which the first packet is known where nothing came of it. */
-      readonly port: number;
+      /** The sender's is the first of these that is free; by it the first packet is known where nothing came of it. */
+      readonly ports: readonly number[];
     };
 
 /** A probe's packets on their way, by time. */
@@ -26,8 +26,6 @@ export interface Traffic {
   readonly reply: readonly Sighting[];
   /** What others said about it in ICMP, such as that there is no way. */
   readonly errors: readonly Sighting[];
-  /** How often the request was sent. */
-  readonly attempts: number;
 }
 
 /** A packet seen at a station. */
@@ -36,9 +34,8 @@ export interface Sighting {
   readonly frame: Frame;
 }
 
-/** The probe's own packets of all that was captured: of each direction the first, as far as it came. */
+/** The probe's own packets of all that was captured: of each direction, the one that came farthest. */
 export function trafficOf(captured: readonly Captured[], ground: Ground, mark: Mark): Traffic {
-  const clocks = new Set(ground.nodes.map(({ clock }) => clock));
   const sightings = captured.flatMap(({ vantage, frames }) => {
     const namespaces = vantage.pod === undefined ? ground.nodes : ground.pods;
     const namespace = namespaces.find(({ node, pod }) => node === vantage.node && pod === vantage.pod);
@@ -47,17 +44,11 @@ export function trafficOf(captured: readonly Captured[], ground: Ground, mark: M
       return station === undefined ? [] : [{ station, frame }];
     });
   });
-  const inOrder = clocks.size > 1 ? byLifetime : byTime;
-  const kinds = mark.protocol === "ICMP" ? echoes(mark.data) : connection(mark.data, mark.port, sightings);
-  const of = (kind: Kind) => sightings.filter(({ frame }) => kinds(frame.packet) === kind).sort(inOrder);
-  const requests = of("request");
-  const [first] = requests;
-  return {
-    request: firstOnly(requests),
-    reply: firstOnly(of("reply")),
-    errors: of("error"),
-    attempts: requests.filter(({ station, frame }) => isSame({ station, frame }, first!)).length,
-  };
+  const kinds = mark.protocol === "ICMP" ? echoes(mark.data) : connection(mark.data, mark.ports, sightings);
+  const of = (kind: Kind) => sightings.filter(({ frame }) => kinds(frame.packet) === kind);
+  const isOneClock = new Set(ground.nodes.map(({ clock }) => clock)).size <= 1;
+  const inOrder = (own: Sighting[]) => (isOneClock ? own.sort(byTime) : fromNodeToNode(own));
+  return { request: farthest(inOrder(of("request"))), reply: farthest(inOrder(of("reply"))), errors: of("error") };
 }
 
 type Kind = "request" | "reply" | "error";
@@ -70,11 +61,11 @@ function echoes(data: Buffer): Kinds {
   };
 }
 
-function connection(data: Buffer, port: number, sightings: readonly Sighting[]): Kinds {
+function connection(data: Buffer, ports: readonly number[], sightings: readonly Sighting[]): Kinds {
   const all = sightings.flatMap(({ frame: { packet } }) => (packet.content.protocol === "TCP" ? [packet.content] : []));
   const sent = all.find((content) => content.data.includes(data));
   // a node's kernel may give it another port before any interface sees it
-  const first = sent ?? all.find(({ syn, ack, sourcePort }) => syn && !ack && sourcePort === port);
+  const first = sent ?? all.find(({ syn, ack, sourcePort }) => syn && !ack && ports.includes(sourcePort));
   if (first === undefined) return () => undefined;
   const sequence = sent === undefined ? first.sequence : (sent.sequence - 1) >>> 0;
   const quoted = Buffer.alloc(4);
@@ -87,24 +78,52 @@ function connection(data: Buffer, port: number, sightings: readonly Sighting[]):
   };
 }
 
+/** Where two are at the same time, a node's came before its pod's: captures are in that order, and sorting keeps it. */
 const byTime = (a: Sighting, b: Sighting) => Number(a.frame.nanoseconds - b.frame.nanoseconds);
 
-/**
- * Where machines have clocks of their own: whoever forwards a packet takes one from its lifetime, and between nodes it
- * goes out before it comes in.
- */
-function byLifetime(a: Sighting, b: Sighting): number {
-  if (a.station.node === b.station.node) return byTime(a, b);
-  const lifetimes = b.frame.packet.ttl - a.frame.packet.ttl;
-  return lifetimes || (a.frame.direction === "out" ? -1 : 1);
+/** Where machines have clocks of their own: each node's by its time, and from node to node where one goes out as it comes in. */
+function fromNodeToNode(sightings: readonly Sighting[]): Sighting[] {
+  const left = new Map<string, Sighting[]>();
+  for (const sighting of [...sightings].sort(byTime)) {
+    const { node } = sighting.station;
+    left.set(node, [...(left.get(node) ?? []), sighting]);
+  }
+  const ordered: Sighting[] = [];
+  while (left.size > 0) {
+    const last = ordered.at(-1);
+    const next = (node: string) => left.get(node)![0]!;
+    const nodes = [...left.keys()];
+    const crossed = last && isDevice(last, "out") ? nodes.find((node) => isOtherEnd(last, next(node))) : undefined;
+    const stayed = last && left.has(last.station.node) ? last.station.node : undefined;
+    const node = crossed ?? stayed ?? nodes.sort((a, b) => startOf(next(a)) - startOf(next(b)))[0]!;
+    const [taken, ...rest] = left.get(node)!;
+    ordered.push(taken!);
+    if (rest.length > 0) left.set(node, rest);
+    else left.delete(node);
+  }
+  return ordered;
 }
 
-/** Without what was sent again: a packet passes no station twice in one direction. */
-function firstOnly(sightings: readonly Sighting[]): Sighting[] {
-  const again = sightings.findIndex((sighting, index) =>
-    sightings.slice(0, index).some((before) => isSame(sighting, before)),
-  );
-  return again < 0 ? [...sightings] : sightings.slice(0, again);
+const isDevice = ({ station, frame }: Sighting, direction: Frame["direction"]) =>
+  station.role === "device" && frame.direction === direction;
+
+function isOtherEnd(out: Sighting, into: Sighting): boolean {
+  const [a, b] = [out.frame.packet, into.frame.packet];
+  return isDevice(into, "in") && a.ttl === b.ttl && isDeepStrictEqual(endsOf(a), endsOf(b));
+}
+
+/** A packet starts in a pod, or where it has lived longest. */
+const startOf = ({ station, frame }: Sighting) =>
+  (station.role === "pod" && frame.direction === "out" ? 0 : 256) - frame.packet.ttl;
+
+/** Of what was sent several times, the one that came farthest: a packet passes no station twice in one direction. */
+function farthest(sightings: readonly Sighting[]): Sighting[] {
+  const attempts: Sighting[][] = [[]];
+  for (const sighting of sightings) {
+    if (attempts.at(-1)!.some((before) => isSame(sighting, before))) attempts.push([]);
+    attempts.at(-1)!.push(sighting);
+  }
+  return attempts.reduce((best, each) => (each.length > best.length ? each : best));
 }
 
 function isSame(a: Sighting, b: Sighting): boolean {
@@ -115,29 +134,33 @@ function isSame(a: Sighting, b: Sighting): boolean {
  * A packet's sightings as hops.
  * @param asked what the sender wanted to reach, address and port; undefined where that is of no matter
  * @param start nanoseconds at which the walk began
- * @param byKernel whether the kernel's connection tracking of a node has one address in the place of another
+ * @param byKernel whether the kernel's connection tracking of a node has one address in the place of another; undefined
+ *   where it cannot be read
  */
 export function hopsOf(
   sightings: readonly Sighting[],
   start: bigint,
   asked: string | undefined,
-  byKernel: (node: string, from: string, to: string) => boolean,
+  byKernel: (node: string, from: string, to: string) => boolean | undefined,
 ): Hop[] {
   return sightings.map(({ station, frame }, index): Hop => {
     const { packet } = frame;
     const now = endsOf(packet);
     const before = index > 0 ? endsOf(sightings[index - 1]!.frame.packet) : undefined;
-    const who = (from: string, to: string): Rewriter => (byKernel(station.node, from, to) ? "kernel" : "BPF");
+    const who = (from: string, to: string, otherwise: Rewriter): Rewriter => {
+      const isKernel = byKernel(station.node, from, to);
+      return isKernel === undefined ? "unknown" : isKernel ? "kernel" : otherwise;
+    };
     const rewritten: Rewrite[] = [];
     if (before === undefined) {
       if (asked !== undefined && asked !== now.destination) {
-        const by = byKernel(station.node, asked, now.destination) ? "kernel" : "socket LB";
+        const by = who(asked, now.destination, "socket LB");
         rewritten.push({ field: "destination", from: asked, to: now.destination, by });
       }
     } else {
       for (const field of ["source", "destination"] as const) {
         const [from, to] = [before[field], now[field]];
-        if (from !== to) rewritten.push({ field, from, to, by: who(from, to) });
+        if (from !== to) rewritten.push({ field, from, to, by: who(from, to, "BPF") });
       }
     }
     return {

@@ -24,10 +24,7 @@ export async function readTables(
   const numbers = [...new Set(packets.flatMap(numbersOf))];
   const addresses = [...new Set(packets.flatMap(({ source, destination }) => [source, destination]))];
   const protocol = packets[0]?.content.protocol ?? "";
-  const [kernel, cilium] = await Promise.all([
-    askNode(cluster, node, "conntrack -L 2>/dev/null").catch(() => undefined),
-    readCilium(cluster, node, addresses, asked),
-  ]);
+  const [kernel, cilium] = await Promise.all([readKernel(cluster, node), readCilium(cluster, node, addresses, asked)]);
   // numbers alone are others' too: pods' pings are numbered alike
   const isAbout = (line: string) =>
     line.toUpperCase().startsWith(protocol) &&
@@ -46,6 +43,12 @@ export async function readTables(
 function numbersOf({ content }: Packet): number[] {
   if (content.protocol === "ICMP") return [content.identifier];
   return [content.syn && !content.ack ? content.sourcePort : content.destinationPort];
+}
+
+/** All that the kernel of a node tracks; undefined where it cannot be read. */
+async function readKernel(cluster: TraceCluster, node: string): Promise<string | undefined> {
+  const read = await askNode(cluster, node, "conntrack -L 2>/dev/null && echo read").catch(() => "");
+  return read.endsWith("read\n") ? read : undefined;
 }
 
 async function readCilium(

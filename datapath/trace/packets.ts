@@ -47,9 +47,11 @@ const SLL2_BYTES = 20;
 const FILE_HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
 const OUTGOING = 4;
+/** A frame that a bridge has flooded. */
+const OTHER_HOST = 3;
 const IPV4 = 0x0800;
 
-/** UDP ports of the tunnels that Cilium makes, and how long their headers are without options. */
+/** UDP ports of the tunnels that Cilium makes: VXLAN and Geneve. */
 const TUNNEL_PORTS: readonly number[] = [8472, 6081];
 
 /**
@@ -71,6 +73,7 @@ export function parseCapture(bytes: Buffer): Frame[] {
     const record = bytes.subarray(at + RECORD_HEADER_BYTES, at + RECORD_HEADER_BYTES + length);
     at += RECORD_HEADER_BYTES + length;
     if (record.length < length || length < SLL2_BYTES || record.readUInt16BE(0) !== IPV4) continue;
+    if (record[10] === OTHER_HOST) continue;
     const packet = parsePacket(record.subarray(SLL2_BYTES));
     if (packet === undefined) continue;
     frames.push({

@@ -21,6 +21,9 @@ const SECONDS = 2;
 /** Ports that systems choose no connection's from by themselves, so that nobody else's has one. */
 const PORTS = [61_000, 65_500] as const;
 
+/** One that a connection had a moment ago is not free yet. */
+const TRIED_PORTS = 10;
+
 /** A ping to an address, or a connection where there is a port. */
 export function probeTo(address: string, port: number | undefined): Probe {
   const data = randomBytes(16);
@@ -30,15 +33,19 @@ export function probeTo(address: string, port: number | undefined): Probe {
       command: `ping -n -c 1 -W ${SECONDS} -p ${data.toString("hex")} ${address}`,
     };
   }
-  const own = randomInt(...PORTS);
+  const first = randomInt(...PORTS);
+  const ports = Array.from({ length: TRIED_PORTS }, (_, index) => first + index);
   const token = data.toString("hex");
   return {
-    mark: { protocol: "TCP", port: own, data: Buffer.from(token) },
-    command: `curl -s -o /dev/null -m ${SECONDS} --local-port ${own} http://${address}:${port}/${token}`,
+    mark: { protocol: "TCP", ports, data: Buffer.from(token) },
+    command: `curl -s -o /dev/null -m ${SECONDS} --local-port ${first}-${ports.at(-1)} http://${address}:${port}/${token}`,
   };
 }
 
-/** Send a probe. @returns whether it was answered */
+/** How ping and curl end when nobody answers: ping's 1 and 2, and curl's for no connection, no time left, and an end too early. */
+const NO_ANSWER: readonly number[] = [1, 2, 7, 28, 52, 56];
+
+/** Send a probe. @returns whether it was answered @throws Error when it could not be sent */
 export async function send(
   cluster: TraceCluster,
   sender: Sender,
@@ -46,27 +53,43 @@ export async function send(
   address: string,
   port: number | undefined,
 ): Promise<boolean> {
-  switch (sender.kind) {
-    case "pod":
-      return !((await runInPod(cluster, sender.place, command)) instanceof Error);
-    case "node":
-      return (await askNode(cluster, sender.node, `${command} >/dev/null 2>&1 && echo answered`)).includes("answered");
-    case "machine":
-      return mark.protocol === "TCP" && connectFromHere(address, port!, mark.port, mark.data.toString());
+  if (sender.kind === "machine") {
+    if (mark.protocol !== "TCP") throw new Error("This machine sends no pings; name a pod or a node with --from");
+    for (const localPort of mark.ports) {
+      const answered = await connectFromHere(address, port!, localPort, mark.data.toString());
+      if (answered !== "port in use") return answered;
+    }
+    throw new Error(
+      `This machine has none of the ports ${mark.ports[0]} to ${mark.ports.at(-1)} free; repeat the trace`,
+    );
   }
+  const script = `${command} >/dev/null 2>&1; echo "ended with $?"`;
+  const output =
+    sender.kind === "pod" ? await runInPod(cluster, sender.place, script) : await askNode(cluster, sender.node, script);
+  const name = sender.kind === "pod" ? sender.place.pod : sender.node;
+  const code = output instanceof Error ? undefined : /ended with (\d+)/.exec(output)?.[1];
+  if (code === "0") return true;
+  if (code !== undefined && NO_ANSWER.includes(Number(code))) return false;
+  const why = output instanceof Error ? output.message : `it ended with ${code}`;
+  throw new Error(`${name} could not send the probe: ${why}: ${command}`);
 }
 
-function connectFromHere(host: string, port: number, localPort: number, token: string): Promise<boolean> {
+function connectFromHere(
+  host: string,
+  port: number,
+  localPort: number,
+  token: string,
+): Promise<boolean | "port in use"> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, localPort, timeout: SECONDS * 1000 });
-    const end = (answered: boolean) => {
+    const end = (answered: boolean | "port in use") => {
       socket.destroy();
       resolve(answered);
     };
     socket.once("connect", () => socket.write(`GET /${token} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`));
     socket.once("data", () => end(true));
     socket.once("timeout", () => end(false));
-    socket.once("error", () => end(false));
+    socket.once("error", ({ code }: NodeJS.ErrnoException) => end(code === "EADDRINUSE" ? "port in use" : false));
     socket.once("close", () => end(false));
   });
 }

@@ -1,4 +1,4 @@
-import { isIpv4Address } from "../../modes/cidr";
+import { contains, isIpv4Address } from "../../modes/cidr";
 import type { Scenario } from "../../modes/walks";
 import { WORKLOAD } from "../../modes/workload";
 import type { ClusterReader } from "../cluster";
@@ -12,7 +12,12 @@ export type Target =
   | { readonly kind: "pod"; readonly address: string; readonly place: Place; readonly port?: number | undefined }
   | { readonly kind: "clusterIP"; readonly address: string; readonly port: number }
   | { readonly kind: "nodePort"; readonly address: string; readonly port: number; readonly node: string }
-  | { readonly kind: "outside"; readonly address: string; readonly port?: number | undefined };
+  | { readonly kind: "outside"; readonly address: string; readonly port?: number | undefined }
+  /** What is in the cluster, and no mode's promise: a node, another service, another pod. */
+  | { readonly kind: "other"; readonly address: string; readonly port?: number | undefined };
+
+/** The networks in which nothing is outside: the pods', the services', and what pods reach without masquerading. */
+export type Inside = readonly string[];
 
 /** From whom to where. */
 export interface Route {
@@ -44,6 +49,7 @@ export async function routeOfScenario(
   cluster: TraceCluster,
   places: Places,
   service: ServiceAddress,
+  inside: Inside,
 ): Promise<Route> {
   const client = places.pods.find(({ pod }) => pod === WORKLOAD.clientPod);
   if (client === undefined) throw new Error(`The pod ${WORKLOAD.clientPod} does not run; run pulumi up --refresh`);
@@ -81,7 +87,10 @@ export async function routeOfScenario(
     case "host-nodeport":
       return { sender: { kind: "machine" }, target: nodePortOf(client.node) };
     case "outside":
-      return { sender: pod, target: { kind: "outside", address: await gatewayOf(cluster, client.node) } };
+      return {
+        sender: pod,
+        target: targetOf(await gatewayOf(cluster, client.node), undefined, places, service, inside),
+      };
   }
 }
 
@@ -95,7 +104,8 @@ async function gatewayOf(cluster: TraceCluster, node: string): Promise<string> {
 }
 
 /** Who is meant by `--from`, and what by `--to`. @throws Error naming who could be */
-export function routeOfNames(from: string, to: string, places: Places, service: ServiceAddress): Route {
+export function routeOfNames(from: string, to: string, places: Places, service: ServiceAddress, inside: Inside): Route {
+  if (from === to) throw new Error(`--from and --to are both ${from}, which reaches itself without any of Cilium`);
   const names = [...places.pods.map(({ pod }) => pod), ...places.nodes.map(({ node }) => node)].join(", ");
   const place = places.pods.find(({ pod }) => pod === from);
   if (place === undefined && !places.nodes.some(({ node }) => node === from)) {
@@ -106,6 +116,8 @@ export function routeOfNames(from: string, to: string, places: Places, service: 
     return { sender, target: { kind: "clusterIP", address: service.address, port: service.port } };
   const named = places.pods.find(({ pod }) => pod === to);
   if (named !== undefined) return { sender, target: { kind: "pod", address: named.address, place: named } };
+  const node = places.nodes.find((each) => each.node === to);
+  if (node !== undefined) return { sender, target: { kind: "other", address: node.address } };
   const [, address, digits] = /^([\d.]+)(?::(\d+))?$/.exec(to) ?? [];
   const port = digits === undefined ? undefined : Number(digits);
   if (address === undefined || !isIpv4Address(address) || (port !== undefined && !(port >= 1 && port <= 65_535))) {
@@ -113,14 +125,21 @@ export function routeOfNames(from: string, to: string, places: Places, service: 
       `--to must be ${WORKLOAD.service}, an IPv4 address with or without :port, or one of ${names}; got "${to}"`,
     );
   }
-  return { sender, target: targetOf(address, port, places, service) };
+  return { sender, target: targetOf(address, port, places, service, inside) };
 }
 
-function targetOf(address: string, port: number | undefined, places: Places, service: ServiceAddress): Target {
+function targetOf(
+  address: string,
+  port: number | undefined,
+  places: Places,
+  service: ServiceAddress,
+  inside: Inside,
+): Target {
   const place = places.pods.find((pod) => pod.address === address);
   if (place !== undefined) return { kind: "pod", address, port, place };
   if (address === service.address && port !== undefined) return { kind: "clusterIP", address, port };
   const node = places.nodes.find((each) => each.address === address);
   if (node !== undefined && port === service.nodePort) return { kind: "nodePort", address, port, node: node.node };
-  return { kind: "outside", address, port };
+  const isInside = node !== undefined || inside.some((cidr) => contains(cidr, `${address}/32`));
+  return { kind: isInside ? "other" : "outside", address, port };
 }

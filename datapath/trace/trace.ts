@@ -5,12 +5,12 @@ import { promisedWalk, SCENARIOS, type Scenario } from "../../modes/walks";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
 import type { Place } from "../probes";
-import { capture, captureCommand, type Captured, type Vantage } from "./capture";
+import { capture, captureCommand, type Capture, type Captured, type Vantage } from "./capture";
 import { readGround, readPlaces, type Ground, type Places } from "./ground";
 import { hopsOf, trafficOf, type Sighting, type Traffic } from "./legs";
 import { readTables, translates, type NodeTables } from "./lookups";
 import { probeTo, send, type Sender } from "./probe";
-import { readService, routeOfNames, routeOfScenario, type Route } from "./route";
+import { readService, routeOfNames, routeOfScenario, type Inside, type Route } from "./route";
 import type { TraceCluster } from "./traceCluster";
 import type { Leg, Station, Walk, WalkNode } from "./walk";
 import { causesOf } from "./causes";
@@ -26,6 +26,7 @@ export interface TraceRequest {
   /** Cilium's, without v. */
   readonly version: string;
   readonly expectation: Expectation;
+  readonly inside: Inside;
   /** From whom to where: an experiment of the articles, or names and addresses. */
   readonly way: Scenario | { readonly from: string; readonly to: string };
 }
@@ -45,8 +46,8 @@ export async function trace(request: TraceRequest): Promise<Traced> {
   const [places, service] = await Promise.all([readPlaces(cluster, request.expectation), readService(cluster)]);
   const route =
     typeof way === "string"
-      ? await routeOfScenario(way, cluster, places, service)
-      : routeOfNames(way.from, way.to, places, service);
+      ? await routeOfScenario(way, cluster, places, service, request.inside)
+      : routeOfNames(way.from, way.to, places, service, request.inside);
   const { address, port } = route.target;
   const probe = probeTo(address, port);
   const startedAt = new Date().toISOString();
@@ -70,7 +71,8 @@ export async function trace(request: TraceRequest): Promise<Traced> {
   );
   const legs = legsOf(request, route, traffic, asked, tables);
   const dropped = captured.filter((each) => each.dropped > 0).map(({ vantage }) => vantage.pod ?? vantage.node);
-  const causes = answered ? [] : await causesOf(cluster, ground, traffic, involved, probing);
+  const routesAreDirect = request.expectation.evidence.nodeRoutes.startsWith("via the other node");
+  const causes = answered ? [] : await causesOf(cluster, ground, traffic, involved, routesAreDirect, probing);
   const ends = [route.sender, route.target].map((end) => ("place" in end ? end.place.pod : undefined));
   const walk: Walk = {
     cluster: request.name,
@@ -83,7 +85,7 @@ export async function trace(request: TraceRequest): Promise<Traced> {
     nodes: involved.map((node) => walkNode(node, ground, ends, all, tables.get(node))),
     legs,
     lookups: [...tables.values()].flatMap(({ lookups }) => lookups),
-    ...verdictOf({ legs, answered, asked, dropped, causes }),
+    ...verdictOf({ legs, answered, asked, sender: route.sender.kind, target: route.target.kind, dropped, causes }),
     startedAt,
   };
   return { walk, captures: captured };
@@ -102,15 +104,15 @@ async function capturedWhile<T>(
   act: () => Promise<T>,
 ): Promise<{ captured: Captured[]; result: T }> {
   const command = captureCommand(protocol);
-  const captures = vantages.map(({ node, pod }) =>
-    capture(
-      { node, pod },
-      pod === undefined
-        ? cluster.startOnNode(node, command)
-        : cluster.start(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, command),
-    ),
-  );
+  const captures: Capture[] = [];
   try {
+    for (const { node, pod } of vantages) {
+      const session =
+        pod === undefined
+          ? cluster.startOnNode(node, command)
+          : cluster.start(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, command);
+      captures.push(capture({ node, pod }, session));
+    }
     await Promise.all(captures.map(({ ready }) => ready));
     const result = await act();
     await sleep(AFTERWARDS_MILLISECONDS);
@@ -125,7 +127,7 @@ async function capturedWhile<T>(
 function vantagesOf(places: Places, { sender, target }: Route): Vantage[] {
   const pods = [
     ...(sender.kind === "pod" ? [sender.place] : []),
-    ...(target.kind === "pod" ? [target.place] : target.kind === "outside" ? [] : places.servers),
+    ...(target.kind === "pod" ? [target.place] : isService({ sender, target }) ? places.servers : []),
   ];
   const nodes =
     target.kind === "pod" || target.kind === "outside"
@@ -163,7 +165,7 @@ function legsOf(
 ): Leg[] {
   const start = traffic.request[0]?.frame.nanoseconds ?? 0n;
   const byKernel = (node: string, from: string, to: string) =>
-    tables.get(node)?.kernel?.some((line) => translates(line, from, to)) ?? false;
+    tables.get(node)?.kernel?.some((line) => translates(line, from, to));
   const end = traffic.request.at(-1)?.station;
   const arrived = end?.role === "pod" ? { node: end.node, pod: end.pod! } : undefined;
   const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];

@@ -43,7 +43,7 @@ export interface Rewrite {
 export interface Leg {
   readonly name: "request" | "reply";
   readonly hops: readonly Hop[];
-  /** The same stations and directions as the mode promises them; undefined where the packet before was not seen to its end. */
+  /** The same stations and directions as the mode promises them; undefined where none is promised, or the pod that a service chose is not known. */
   readonly promised: readonly PromisedHop[] | undefined;
   /** Where seen and promised part, a sentence each; empty where they agree. */
   readonly differences: readonly string[];

@@ -97,7 +97,7 @@ describe("a walk's text", () => {
     expect(walkText(EBPF_PING)).toContain("the packet took the way that mode ebpf promises");
     const text = walkText(BROKEN);
     expect(text).not.toContain("the way that mode ebpf promises");
-    expect(text).toContain("  - request: eth0 of server-xtzwx on worker2 did not see it come in");
+    expect(text).toContain("  - eth0 of server-xtzwx on worker2 did not see it come in");
     expect(text).toMatch(/eth0 +→not seen/);
     expect(text).toMatch(/cilium_host +5→ not promised/);
     expect(text).toContain("  - worker2 routes through its host's stack");

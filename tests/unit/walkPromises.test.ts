@@ -187,14 +187,36 @@ describe("a walk's verdict", () => {
     promised: isPromised ? promised[name] : undefined,
     differences: [],
   });
-  const good = { legs: [leg("request"), leg("reply")], answered: true, asked: "10.0.2.7", dropped: [], causes: [] };
+  const good = {
+    legs: [leg("request"), leg("reply")],
+    answered: true,
+    asked: "10.0.2.7",
+    sender: "pod",
+    target: "pod",
+    dropped: [],
+    causes: [],
+  } as const;
 
   it.each([
     ["pass", {}, []],
     ["fail", { answered: false, causes: ["a drops: x"] }, ["10.0.2.7 did not answer", "a drops: x"]],
     ["fail", { legs: [leg("request")] }, ["the reply was seen nowhere"]],
-    ["inconclusive", { dropped: ["net"] }, ["packets were lost to the capture in net; repeat the trace"]],
-    ["skipped", { legs: [leg("request", false)] }, ["no mode promises a path from there to this address"]],
+    ["inconclusive", { dropped: ["net"] }, ["packets were lost to the capture in net", "repeat the trace"]],
+    [
+      "skipped",
+      { legs: [leg("request", false)], target: "other" },
+      ["no mode promises a path from there to this address"],
+    ],
+    [
+      "inconclusive",
+      { legs: [{ ...leg("request", false), hops: [] }], target: "clusterIP" },
+      ["10.0.2.7 answered, but the request was seen nowhere", "repeat the trace"],
+    ],
+    [
+      "inconclusive",
+      { legs: [{ ...leg("request", false), hops: [] }], answered: false, sender: "machine", target: "nodePort" },
+      ["this machine does not reach 10.0.2.7; run the trace where the nodes' network can be reached"],
+    ],
     [
       "fail",
       { legs: [leg("request", false)], answered: false },
