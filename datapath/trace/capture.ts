@@ -44,10 +44,13 @@ wait $capture
 kill $! 2>/dev/null
 exit 0`;
 
+/** What begins and what refuses a connection, and what begins with "GET ": a capture that saw all would see itself on its way to the API server. */
+const TCP = "tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x47455420";
+
 /** The command that captures a protocol's packets, encapsulated ones too, in the namespace where it runs. */
 export function captureCommand(protocol: "ICMP" | "TCP"): string[] {
   // errors about the packet are ICMP's
-  const own = protocol === "ICMP" ? "icmp" : "icmp or tcp";
+  const own = protocol === "ICMP" ? "icmp" : `icmp or ${TCP}`;
   const filter = `${own} or udp port 8472 or udp port 6081`;
   return ["timeout", String(LIFETIME_SECONDS), "sh", "-c", SCRIPT, "sh", filter];
 }
