@@ -1,6 +1,6 @@
+import { compare } from "../../datapath/trace/comparison";
 import type { Hop, Leg, Station, Walk } from "../../datapath/trace/walk";
 import type { PromisedHop } from "../../modes/walks";
-import { commonPairs } from "./sequences";
 
 /** A hop with its number in the whole walk, and what is to be said about it. */
 export interface Step {
@@ -24,25 +24,25 @@ export interface MissingHop {
 export function stepsOf(walk: Walk): readonly Step[] {
   let number = 0;
   return walk.legs.flatMap((leg) => {
-    const kept = new Set(promisedPairs(leg).map(([index]) => index));
-    const judged = leg.promised !== undefined && leg.differences.length > 0;
+    const { unpromised } = comparisonOf(leg);
     return leg.hops.map((hop, index) => {
-      const unpromised = judged && !kept.has(index);
-      return { number: ++number, leg: leg.name, hop, unpromised, notes: notesOf(hop, leg.hops[index - 1], unpromised) };
+      const isUnpromised = unpromised.has(index);
+      const notes = notesOf(hop, leg.hops[index - 1], isUnpromised);
+      return { number: ++number, leg: leg.name, hop, unpromised: isUnpromised, notes };
     });
   });
 }
 
 /** What the mode promises and was not seen, leg by leg. */
 export function missingHops(walk: Walk): readonly MissingHop[] {
-  return walk.legs.flatMap((leg) => {
-    if (leg.differences.length === 0) return [];
-    const kept = new Set(promisedPairs(leg).map(([, index]) => index));
-    return (leg.promised ?? []).flatMap((promised, index) =>
-      kept.has(index) ? [] : [{ leg: leg.name, promised, station: stationFor(walk, promised) }],
-    );
-  });
+  return walk.legs.flatMap((leg) =>
+    comparisonOf(leg).missing.map((promised) => ({ leg: leg.name, promised, station: stationFor(walk, promised) })),
+  );
 }
+
+const comparisonOf = ({ hops, promised }: Leg) => compare(hops, promised ?? hops.map(asPromised));
+
+const asPromised = ({ station, direction }: Hop): PromisedHop => ({ ...station, direction });
 
 /** The hop after which nothing was seen any more; undefined for a walk that was answered or never seen at all. */
 export function lastSeen(walk: Walk): Step | undefined {
@@ -69,16 +69,6 @@ export function elapsed(walk: Walk, from: Hop | undefined, to: Hop | undefined):
 /** Whether times of the walk's nodes can be held against each other. */
 export function oneClock(walk: Walk): boolean {
   return new Set(walk.nodes.map(({ clock }) => clock)).size <= 1;
-}
-
-const keyOf = ({ node, pod, role, vethOf }: Omit<PromisedHop, "direction">, direction: PromisedHop["direction"]) =>
-  JSON.stringify([node, pod ?? null, role, vethOf ?? null, direction]);
-
-function promisedPairs({ hops, promised }: Leg): readonly (readonly [number, number])[] {
-  return commonPairs(
-    hops.map(({ station, direction }) => keyOf(station, direction)),
-    (promised ?? []).map((hop) => keyOf(hop, hop.direction)),
-  );
 }
 
 function notesOf(hop: Hop, before: Hop | undefined, unpromised: boolean): readonly string[] {

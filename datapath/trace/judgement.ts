@@ -1,4 +1,5 @@
 import type { PromisedHop, PromisedWalk, Rewriter, WalkFacts } from "../../modes/walks";
+import { compare } from "./comparison";
 import type { Hop, Leg, Walk } from "./walk";
 
 /** Where a leg that was seen parts from the promised one, a sentence each. */
@@ -13,22 +14,21 @@ export function differencesOf(
 }
 
 function pathDifferences(name: Leg["name"], hops: readonly Hop[], promised: readonly PromisedHop[]): string[] {
-  // bridges, bonds and the like under the device see a packet too
-  const seen = hops
-    .map(({ station, direction }): PromisedHop => ({ ...station, direction }))
-    .filter(({ role }) => role !== "other");
-  const parts = promised.findIndex((hop, index) => seen[index] === undefined || !isSame(hop, seen[index]));
-  if (parts < 0 && seen.length === promised.length) return [];
-  if (parts >= 0 && parts === seen.length)
-    return [`${lastSeen(name, seen)}, and not ${words(promised[parts]!)}, as this mode promises`];
-  const missing = promised.filter((hop) => !seen.some((each) => isSame(hop, each)));
-  const extra = seen.filter((hop) => !promised.some((each) => isSame(hop, each)));
-  const sentences = [
-    ...extra.map((hop) => `the ${name} was seen ${words(hop)}, which this mode does not promise`),
-    ...missing.map((hop) => `the ${name} was not seen ${words(hop)}, as this mode promises`),
+  const { unpromised, missing } = compare(hops, promised);
+  const [next] = missing;
+  // nothing but its end is missing
+  if (next !== undefined && unpromised.size === 0 && missing.length === promised.length - promised.indexOf(next)) {
+    return [`${lastSeen(name, hops)}, and not ${words(next)}, as this mode promises`];
+  }
+  return [
+    ...[...unpromised].map(
+      (index) => `the ${name} was seen ${words(placed(hops[index]!))}, which this mode does not promise there`,
+    ),
+    ...missing.map((hop) => `the ${name} was not seen ${words(hop)} where this mode promises it`),
   ];
-  return sentences.length > 0 ? sentences : [`the ${name} passed its stations in another order than promised`];
 }
+
+const placed = ({ station, direction }: Hop): PromisedHop => ({ ...station, direction });
 
 function rewriterDifferences(hops: readonly Hop[], promised: Rewriter | undefined): string[] {
   const seen = [...new Set(hops.flatMap(({ rewritten }) => rewritten.map(({ by }) => by)))];
@@ -40,15 +40,9 @@ function rewriterDifferences(hops: readonly Hop[], promised: Rewriter | undefine
   ];
 }
 
-function lastSeen(name: Leg["name"], seen: readonly PromisedHop[]): string {
-  const last = seen.at(-1);
-  return `the ${name} ${last === undefined ? "was seen nowhere" : `was last seen ${words(last)}`}`;
-}
-
-function isSame(a: PromisedHop, b: PromisedHop): boolean {
-  return (
-    a.node === b.node && a.pod === b.pod && a.role === b.role && a.vethOf === b.vethOf && a.direction === b.direction
-  );
+function lastSeen(name: Leg["name"], hops: readonly Hop[]): string {
+  const last = hops.at(-1);
+  return `the ${name} ${last === undefined ? "was seen nowhere" : `was last seen ${words(placed(last))}`}`;
 }
 
 /** `coming into eth0 of net on worker`. */
@@ -91,10 +85,7 @@ export function verdictOf(walk: Judged): Pick<Walk, "verdict" | "reasons"> {
   const { legs, answered, asked, sender, target, dropped, causes } = walk;
   const [request, reply] = legs as [Leg, Leg | undefined];
   const unpromised = request.promised === undefined;
-  const last = lastSeen(
-    "request",
-    request.hops.map(({ station, direction }): PromisedHop => ({ ...station, direction })),
-  );
+  const last = lastSeen("request", request.hops);
   if (sender === "machine" && request.hops.length === 0) {
     const reasons = [`this machine does not reach ${asked}; run the trace where the nodes' network can be reached`];
     return { verdict: "inconclusive", reasons };

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { aligned, commonPairs } from "../../cli/walk/sequences";
+import { aligned } from "../../cli/walk/sequences";
+import { commonPairs } from "../../datapath/trace/comparison";
 import { stationIds } from "../../cli/walk/walkGraph";
 import { walkHtml } from "../../cli/walk/walkHtml";
 import { walkMermaid } from "../../cli/walk/walkMermaid";

@@ -159,10 +159,10 @@ describe("a leg beside its promise", () => {
   it("says what it passed beside the way, and what it left out", () => {
     const host = hopOf({ node: "a", role: "cilium_host", direction: "out" });
     expect(differences([...all.slice(0, 2), host, ...all.slice(2)])).toEqual([
-      "the request was seen going out of cilium_host on a, which this mode does not promise",
+      "the request was seen going out of cilium_host on a, which this mode does not promise there",
     ]);
     expect(differences(all.filter((_, index) => index !== 4))).toEqual([
-      "the request was not seen going out of the lxc of server-b on b, as this mode promises",
+      "the request was not seen going out of the lxc of server-b on b where this mode promises it",
     ]);
   });
 

@@ -1,0 +1,43 @@
+import type { PromisedHop } from "../../modes/walks";
+import type { Hop } from "./walk";
+
+/** Where a packet's hops and the promised ones part. */
+export interface Comparison {
+  /** Positions of hops that are not promised there. */
+  readonly unpromised: ReadonlySet<number>;
+  /** Promised hops that were not seen there. */
+  readonly missing: readonly PromisedHop[];
+}
+
+/** Lay hops beside the promised ones. Bridges, bonds and the like under a device see a packet too, and are nobody's promise. */
+export function compare(hops: readonly Hop[], promised: readonly PromisedHop[]): Comparison {
+  const pairs = commonPairs(
+    hops.map(({ station, direction }) => keyOf({ ...station, direction })),
+    promised.map(keyOf),
+  );
+  const [seen, found] = [new Set(pairs.map(([hop]) => hop)), new Set(pairs.map(([, promise]) => promise))];
+  const unpromised = hops.flatMap(({ station }, index) => (seen.has(index) || station.role === "other" ? [] : [index]));
+  return { unpromised: new Set(unpromised), missing: promised.filter((_, index) => !found.has(index)) };
+}
+
+const keyOf = ({ node, pod, role, vethOf, direction }: PromisedHop) =>
+  JSON.stringify([node, pod ?? null, role, vethOf ?? null, direction]);
+
+/** The longest common subsequence of two sequences, as pairs of positions. */
+export function commonPairs(left: readonly string[], right: readonly string[]): readonly (readonly [number, number])[] {
+  const lengths = left.map(() => right.map(() => 0));
+  const lengthAt = (row: number, column: number) => lengths[row]?.[column] ?? 0;
+  for (let row = left.length - 1; row >= 0; row--)
+    for (let column = right.length - 1; column >= 0; column--)
+      lengths[row]![column] =
+        left[row] === right[column]
+          ? lengthAt(row + 1, column + 1) + 1
+          : Math.max(lengthAt(row + 1, column), lengthAt(row, column + 1));
+  const pairs: (readonly [number, number])[] = [];
+  for (let row = 0, column = 0; row < left.length && column < right.length;) {
+    if (left[row] === right[column]) pairs.push([row++, column++]);
+    else if (lengthAt(row + 1, column) >= lengthAt(row, column + 1)) row++;
+    else column++;
+  }
+  return pairs;
+}
