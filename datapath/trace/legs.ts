@@ -41,7 +41,8 @@ export function trafficOf(captured: readonly Captured[], ground: Ground, mark: M
     const namespace = namespaces.find(({ node, pod }) => node === vantage.node && pod === vantage.pod);
     return frames.flatMap((frame) => {
       const station = namespace?.stations.get(frame.interfaceIndex);
-      return station === undefined ? [] : [{ station, frame }];
+      const isFlooded = station?.role === "device" && frame.isForOther;
+      return station === undefined || isFlooded ? [] : [{ station, frame }];
     });
   });
   const kinds = mark.protocol === "ICMP" ? echoes(mark.data) : connection(mark.data, mark.ports, sightings);

@@ -36,6 +36,8 @@ export interface Frame {
   readonly nanoseconds: bigint;
   readonly interfaceIndex: number;
   readonly direction: "in" | "out";
+  /** To another hardware address: what a bridge has flooded, or what comes out of Cilium's tunnel. */
+  readonly isForOther: boolean;
   readonly packet: Packet;
 }
 
@@ -47,7 +49,7 @@ const SLL2_BYTES = 20;
 const FILE_HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
 const OUTGOING = 4;
-/** A frame that a bridge has flooded. */
+/** The frame has another interface's hardware address. */
 const OTHER_HOST = 3;
 const IPV4 = 0x0800;
 
@@ -73,13 +75,13 @@ export function parseCapture(bytes: Buffer): Frame[] {
     const record = bytes.subarray(at + RECORD_HEADER_BYTES, at + RECORD_HEADER_BYTES + length);
     at += RECORD_HEADER_BYTES + length;
     if (record.length < length || length < SLL2_BYTES || record.readUInt16BE(0) !== IPV4) continue;
-    if (record[10] === OTHER_HOST) continue;
     const packet = parsePacket(record.subarray(SLL2_BYTES));
     if (packet === undefined) continue;
     frames.push({
       nanoseconds: BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds),
       interfaceIndex: record.readUInt32BE(4),
       direction: record[10] === OUTGOING ? "out" : "in",
+      isForOther: record[10] === OTHER_HOST,
       packet,
     });
   }

@@ -83,6 +83,12 @@ describe("the packets of a probe", () => {
     expect(namesOf(trafficOf(all, groundOf(), PING).request)).toEqual(["a:cilium_host"]);
   });
 
+  it("are not what a bridge has flooded to a device, but are what a tunnel brings for a pod", () => {
+    const forOther = (index: number) => ({ ...echo(index, index, false), forOther: true });
+    const all = [captured({ node: "a" }, forOther(1), forOther(3))];
+    expect(namesOf(trafficOf(all, groundOf(), PING).request)).toEqual(["a:cilium_host"]);
+  });
+
   it("go from node to node where the nodes' clocks differ, in a tunnel too, which leaves the TTL alone", () => {
     const tunnelled = (nanoseconds: number, index: number, out: boolean, ttl: number) => ({
       ...echo(nanoseconds, index, out, ttl),

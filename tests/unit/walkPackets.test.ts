@@ -11,6 +11,7 @@ describe("a capture of all interfaces", () => {
       nanoseconds: 1_700_000_000_000_000_123n,
       interfaceIndex: 9,
       direction: "out",
+      isForOther: false,
       packet: {
         source: "10.0.1.5",
         destination: "10.0.2.7",

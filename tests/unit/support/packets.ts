@@ -4,6 +4,8 @@ export interface CaptureRecord {
   readonly nanoseconds?: bigint;
   readonly index?: number;
   readonly out?: boolean;
+  /** To another hardware address. */
+  readonly forOther?: boolean;
   readonly etherType?: number;
 }
 
@@ -16,7 +18,14 @@ export function captureOf(records: readonly CaptureRecord[]): Buffer {
   return Buffer.concat([header, ...records.map(recordOf)]);
 }
 
-function recordOf({ packet, nanoseconds = 0n, index = 1, out = false, etherType = 0x0800 }: CaptureRecord): Buffer {
+function recordOf({
+  packet,
+  nanoseconds = 0n,
+  index = 1,
+  out = false,
+  forOther = false,
+  etherType = 0x0800,
+}: CaptureRecord): Buffer {
   const head = Buffer.alloc(16);
   head.writeUInt32LE(Number(nanoseconds / 1_000_000_000n), 0);
   head.writeUInt32LE(Number(nanoseconds % 1_000_000_000n), 4);
@@ -25,7 +34,7 @@ function recordOf({ packet, nanoseconds = 0n, index = 1, out = false, etherType 
   const link = Buffer.alloc(20);
   link.writeUInt16BE(etherType, 0);
   link.writeUInt32BE(index, 4);
-  link[10] = out ? 4 : 0;
+  link[10] = out ? 4 : forOther ? 3 : 0;
   return Buffer.concat([head, link, packet]);
 }
 
