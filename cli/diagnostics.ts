@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { askAgent, CILIUM_NAMESPACE, listAgents, type Agent } from "../datapath/agents";
+import { askAgent, CILIUM_NAMESPACE, listAgents, saveRules, type Agent } from "../datapath/agents";
 import { apiErrorLine } from "../datapath/apiError";
 import type { ClusterReader } from "../datapath/cluster";
 import { within } from "../datapath/within";
@@ -20,7 +20,7 @@ const AGENT_COMMANDS: Readonly<Record<string, string>> = {
   "endpoints.txt": "cilium endpoint list",
   "nat.txt": "cilium bpf nat list",
   "metrics.txt": "cilium metrics list",
-  "rules.txt": "iptables-legacy-save 2>/dev/null; iptables-nft-save 2>/dev/null || iptables-save",
+  "rules.txt": saveRules(),
   "routes.txt": "ip -4 rule show; ip -4 route show table all",
   "interfaces.txt": "ip -s addr show",
 };

@@ -42,9 +42,16 @@ export async function askAgents(cluster: ClusterReader, ...command: string[]): P
   );
 }
 
-/** For an agent's shell: prints the nat tables of both backends of iptables; rules that one made are not seen by the other. */
-export const SAVE_NAT =
-  "iptables-legacy-save -t nat 2>/dev/null; iptables-nft-save -t nat 2>/dev/null || iptables-save -t nat";
+/** For an agent's shell: prints the tables of both backends of iptables; rules that one made are not seen by the other. */
+export function saveRules(...options: string[]): string {
+  const [legacy, nft, other] = ["legacy-save", "nft-save", "save"].map((name) =>
+    [`iptables-${name}`, ...options].join(" "),
+  );
+  return `${legacy} 2>/dev/null; ${nft} 2>/dev/null || ${other}`;
+}
+
+/** The same for the nat tables alone. */
+export const SAVE_NAT = saveRules("-t nat");
 
 /** How long one agent may take for an answer. */
 const ANSWER_SECONDS = 12;

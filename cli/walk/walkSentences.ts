@@ -1,5 +1,6 @@
+import { haveOneClock } from "../../datapath/trace/legs";
 import type { Walk } from "../../datapath/trace/walk";
-import { lastSeen, oneClock, placeOf } from "./walkSteps";
+import { lastSeen, placeOf } from "./walkSteps";
 
 /** What was walked, in which cluster, and how it ended. */
 export function headline(walk: Walk): readonly string[] {
@@ -28,7 +29,7 @@ export function outcomeOf(walk: Walk): string {
 
 /** Why times of a walk cannot be held against each other; undefined where they can. */
 export function clockNote(walk: Walk): string | undefined {
-  if (oneClock(walk)) return undefined;
+  if (haveOneClock(walk.nodes)) return undefined;
   const machines = new Map<string, string[]>();
   for (const { clock, name } of walk.nodes) machines.set(clock, [...(machines.get(clock) ?? []), name]);
   return `Times of different machines are not comparable: ${[...machines.values()].map((names) => names.join(", ")).join(" | ")} have clocks of their own.`;

@@ -1,4 +1,4 @@
-import { compare } from "../../datapath/trace/comparison";
+import { asPromised, compare } from "../../datapath/trace/comparison";
 import type { Hop, Leg, Station, Walk } from "../../datapath/trace/walk";
 import type { PromisedHop } from "../../modes/walks";
 
@@ -42,8 +42,6 @@ export function missingHops(walk: Walk): readonly MissingHop[] {
 
 const comparisonOf = ({ hops, promised }: Leg) => compare(hops, promised ?? hops.map(asPromised));
 
-const asPromised = ({ station, direction }: Hop): PromisedHop => ({ ...station, direction });
-
 /** The hop after which nothing was seen any more; undefined for a walk that was answered or never seen at all. */
 export function lastSeen(walk: Walk): Step | undefined {
   return walk.probe.answered ? undefined : stepsOf(walk).at(-1);
@@ -64,11 +62,6 @@ export function elapsed(walk: Walk, from: Hop | undefined, to: Hop | undefined):
   if (from === undefined || to === undefined) return undefined;
   const clockOf = (hop: Hop) => walk.nodes.find(({ name }) => name === hop.station.node)?.clock;
   return clockOf(from) === clockOf(to) ? to.microseconds - from.microseconds : undefined;
-}
-
-/** Whether times of the walk's nodes can be held against each other. */
-export function oneClock(walk: Walk): boolean {
-  return new Set(walk.nodes.map(({ clock }) => clock)).size <= 1;
 }
 
 function notesOf(hop: Hop, before: Hop | undefined, unpromised: boolean): readonly string[] {

@@ -1,4 +1,4 @@
-import { askAgent, listAgents } from "../agents";
+import { askAgent, listAgents, saveRules } from "../agents";
 import type { Ground } from "./ground";
 import type { Traffic } from "./legs";
 import { askNode, type TraceCluster } from "./traceCluster";
@@ -7,7 +7,7 @@ import { askNode, type TraceCluster } from "./traceCluster";
 const UNDELIVERED: readonly number[] = [3, 11];
 
 /** Rules that let nothing through, with how often they did so, and Cilium's own count of what it dropped, by reason. */
-const RULES = `{ iptables-legacy-save -c 2>/dev/null; iptables-nft-save -c 2>/dev/null || iptables-save -c; } | grep -E -- '-j (DROP|REJECT)' | sort -u`;
+const RULES = `{ ${saveRules("-c")}; } | grep -E -- '-j (DROP|REJECT)' | sort -u`;
 const DROPS = "cilium bpf metrics list 2>/dev/null | grep -v -i '^\\(success\\|interface\\|reason\\)' || true";
 
 /**

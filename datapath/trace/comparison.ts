@@ -12,13 +12,16 @@ export interface Comparison {
 /** Lay hops beside the promised ones. Bridges, bonds and the like under a device see a packet too, and are nobody's promise. */
 export function compare(hops: readonly Hop[], promised: readonly PromisedHop[]): Comparison {
   const pairs = commonPairs(
-    hops.map(({ station, direction }) => keyOf({ ...station, direction })),
+    hops.map((hop) => keyOf(asPromised(hop))),
     promised.map(keyOf),
   );
   const [seen, found] = [new Set(pairs.map(([hop]) => hop)), new Set(pairs.map(([, promise]) => promise))];
   const unpromised = hops.flatMap(({ station }, index) => (seen.has(index) || station.role === "other" ? [] : [index]));
   return { unpromised: new Set(unpromised), missing: promised.filter((_, index) => !found.has(index)) };
 }
+
+/** A hop as it would be promised. */
+export const asPromised = ({ station, direction }: Hop): PromisedHop => ({ ...station, direction });
 
 const keyOf = ({ node, pod, role, vethOf, direction }: PromisedHop) =>
   JSON.stringify([node, pod ?? null, role, vethOf ?? null, direction]);

@@ -1,5 +1,5 @@
 import type { PromisedHop, PromisedWalk, Rewriter, WalkFacts } from "../../modes/walks";
-import { compare } from "./comparison";
+import { asPromised, compare } from "./comparison";
 import type { Hop, Leg, Walk } from "./walk";
 
 /** Where a leg that was seen parts from the promised one, a sentence each. */
@@ -22,13 +22,11 @@ function pathDifferences(name: Leg["name"], hops: readonly Hop[], promised: read
   }
   return [
     ...[...unpromised].map(
-      (index) => `the ${name} was seen ${words(placed(hops[index]!))}, which this mode does not promise there`,
+      (index) => `the ${name} was seen ${words(asPromised(hops[index]!))}, which this mode does not promise there`,
     ),
     ...missing.map((hop) => `the ${name} was not seen ${words(hop)} where this mode promises it`),
   ];
 }
-
-const placed = ({ station, direction }: Hop): PromisedHop => ({ ...station, direction });
 
 function rewriterDifferences(hops: readonly Hop[], promised: Rewriter | undefined): string[] {
   const seen = [...new Set(hops.flatMap(({ rewritten }) => rewritten.map(({ by }) => by)))];
@@ -42,7 +40,7 @@ function rewriterDifferences(hops: readonly Hop[], promised: Rewriter | undefine
 
 function lastSeen(name: Leg["name"], hops: readonly Hop[]): string {
   const last = hops.at(-1);
-  return `the ${name} ${last === undefined ? "was seen nowhere" : `was last seen ${words(placed(last))}`}`;
+  return `the ${name} ${last === undefined ? "was seen nowhere" : `was last seen ${words(asPromised(last))}`}`;
 }
 
 /** `coming into eth0 of net on worker`. */

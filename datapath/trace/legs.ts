@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Rewriter } from "../../modes/walks";
 import type { Captured } from "./capture";
 import type { Ground } from "./ground";
 import type { Frame, Packet } from "./packets";
-import type { Rewriter } from "../../modes/walks";
 import type { Hop, Rewrite, Station } from "./walk";
 
 /** By what a probe's packets are told from everybody else's, whatever addresses they get. */
@@ -47,9 +47,13 @@ export function trafficOf(captured: readonly Captured[], ground: Ground, mark: M
   });
   const kinds = mark.protocol === "ICMP" ? echoes(mark.data) : connection(mark.data, mark.ports, sightings);
   const of = (kind: Kind) => sightings.filter(({ frame }) => kinds(frame.packet) === kind);
-  const isOneClock = new Set(ground.nodes.map(({ clock }) => clock)).size <= 1;
-  const inOrder = (own: Sighting[]) => (isOneClock ? own.sort(byTime) : fromNodeToNode(own));
+  const inOrder = (own: Sighting[]) => (haveOneClock(ground.nodes) ? own.sort(byTime) : fromNodeToNode(own));
   return { request: farthest(inOrder(of("request"))), reply: farthest(inOrder(of("reply"))), errors: of("error") };
+}
+
+/** Whether nodes are on one machine, and their times can be held against each other. */
+export function haveOneClock(nodes: readonly { readonly clock: string }[]): boolean {
+  return new Set(nodes.map(({ clock }) => clock)).size <= 1;
 }
 
 type Kind = "request" | "reply" | "error";

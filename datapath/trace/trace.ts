@@ -6,15 +6,15 @@ import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
 import type { Place } from "../probes";
 import { capture, captureCommand, type Capture, type Captured, type Vantage } from "./capture";
+import { causesOf } from "./causes";
 import { readGround, readPlaces, type Ground, type Places } from "./ground";
+import { differencesOf, verdictOf } from "./judgement";
 import { hopsOf, trafficOf, type Sighting, type Traffic } from "./legs";
 import { readTables, translates, type NodeTables } from "./lookups";
 import { probeTo, send, type Sender } from "./probe";
 import { readService, routeOfNames, routeOfScenario, type Inside, type Route } from "./route";
 import type { TraceCluster } from "./traceCluster";
 import type { Leg, Station, Walk, WalkNode } from "./walk";
-import { causesOf } from "./causes";
-import { differencesOf, verdictOf } from "./judgement";
 
 /** What is to be traced, and in what. */
 export interface TraceRequest {
