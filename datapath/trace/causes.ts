@@ -12,8 +12,8 @@ const DROPS = "cilium bpf metrics list 2>/dev/null | grep -v -i '^\\(success\\|i
 
 /**
  * Why a packet did not arrive, as far as evidence has it: what others said in ICMP, rules and programs that count one
- * more when it is sent again, a missing agent, a route that leads elsewhere.
- * @param again sends it once more
+ * more when it is sent again, a missing agent, a route that leads elsewhere; or that whatever it was has passed.
+ * @param again sends it once more; true when it was answered
  */
 export async function causesOf(
   cluster: TraceCluster,
@@ -21,8 +21,13 @@ export async function causesOf(
   traffic: Traffic,
   nodes: readonly string[],
   routesAreDirect: boolean,
-  again: () => Promise<unknown>,
+  again: () => Promise<boolean>,
 ): Promise<string[]> {
+  const last = traffic.reply.at(-1) ?? traffic.request.at(-1);
+  const elsewhere =
+    last === undefined || !routesAreDirect
+      ? []
+      : await wrongRoute(cluster, ground, last.station.node, last.frame.packet.destination);
   const agents = await listAgents(cluster);
   const count = async (node: string): Promise<string[]> => {
     const agent = agents.find((each) => each.node === node);
@@ -31,9 +36,8 @@ export async function causesOf(
     return answer instanceof Error ? [] : answer.split("\n").filter(Boolean);
   };
   const before = await Promise.all(nodes.map(count));
-  await again();
+  const hasPassed = await again();
   const after = await Promise.all(nodes.map(count));
-  const last = traffic.reply.at(-1) ?? traffic.request.at(-1);
   return [
     ...traffic.errors
       .filter(
@@ -47,9 +51,8 @@ export async function causesOf(
         agent === undefined ? [`no agent runs on ${node}`] : agent.ready ? [] : [`the agent on ${node} is not ready`];
       return [...missing, ...counted(before[index]!, after[index]!).map((line) => `${node} drops: ${line}`)];
     }),
-    ...(last === undefined || !routesAreDirect
-      ? []
-      : await wrongRoute(cluster, ground, last.station.node, last.frame.packet.destination)),
+    ...elsewhere,
+    ...(hasPassed ? ["sent again, it was answered: what stopped it has passed"] : []),
   ];
 }
 

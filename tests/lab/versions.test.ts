@@ -62,11 +62,13 @@ function expectFaultsToShow(project: LabProject, stack: string, cluster: string)
   expect(nobody["service-map"]).toContain("has no active backend");
   const routes = inNode(worker, "ip", "route").split("\n");
   const route = routes.find((line) => /^10\..* via 172\.\S+ dev eth0/.test(line))!.trim();
-  const lost = beforeRepair("routes", () =>
-    during(
-      () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
-      () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
-    ),
+  const lost = beforeRepair(
+    (wrong) => "routes" in wrong,
+    () =>
+      during(
+        () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
+        () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
+      ),
   );
   expect(lost["routes"]).toContain(`missing: ${route.split(" ")[0]} via`);
   kubectl(

@@ -164,11 +164,11 @@ export function kubectl(cluster: string, ...args: string[]): string {
   );
 }
 
-/** Verify under a fault that Cilium repairs by itself every now and then, until the verification was there before it. */
-export function beforeRepair(check: string, verify: () => Record<string, string>): Record<string, string> {
+/** Look at a fault that Cilium repairs by itself every now and then, until one was there before it. */
+export function beforeRepair<T>(isSeen: (seen: T) => boolean, look: () => T): T {
   for (let left = 3; ; left--) {
-    const wrong = verify();
-    if (check in wrong || left === 1) return wrong;
+    const seen = look();
+    if (isSeen(seen) || left === 1) return seen;
   }
 }
 
