@@ -1,17 +1,22 @@
+import { Agent } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiException,
   AppsV1Api,
   CoreV1Api,
+  createConfiguration,
   CustomObjectsApi,
   DiscoveryV1Api,
   Exec,
   KubeConfig,
   PatchStrategy,
+  ServerConfiguration,
   setHeaderOptions,
+  type Middleware,
   type V1ConfigMap,
   type V1DaemonSet,
   type V1Deployment,
+  type V1EndpointSlice,
   type V1Namespace,
   type V1Node,
   type V1Pod,
@@ -57,6 +62,12 @@ export interface AttachableCluster extends ClusterReader {
   start(namespace: string, pod: string, container: string, command: readonly string[]): Session;
 }
 
+/** A cluster whose nodes tell what their pods use. */
+export interface MeasuredCluster extends ClusterReader {
+  /** A kubelet's Summary API: https://kubernetes.io/docs/reference/instrumentation/node-metrics/ */
+  nodeSummary(node: string): Promise<unknown>;
+}
+
 /** Where a node's agent listens for health probes, and the endpoint in the node's pod network that it keeps for them. */
 export interface HealthAddress {
   readonly node: string;
@@ -80,6 +91,20 @@ export interface ClusterWriter extends Pick<ClusterReader, "configMap"> {
   /** Helm's records of a release that are neither replaced by a later one nor uninstalled. */
   helmRecords(namespace: string, release: string): Promise<V1Secret[]>;
   replaceSecret(namespace: string, secret: V1Secret): Promise<void>;
+}
+
+/** Makes, changes and removes Services by the thousand, and the EndpointSlices that belong to them. */
+export interface ServiceWriter extends Pick<ClusterWriter, "namespace" | "deleteNamespace"> {
+  createNamespace(namespace: V1Namespace): Promise<void>;
+  /** The addresses of the Services of all namespaces, `None` for those without. */
+  serviceAddresses(): Promise<string[]>;
+  /** The names of a namespace's Services. */
+  serviceNames(namespace: string): Promise<string[]>;
+  createService(service: V1Service): Promise<void>;
+  createEndpoints(slice: V1EndpointSlice): Promise<void>;
+  replaceEndpoints(slice: V1EndpointSlice): Promise<void>;
+  /** Delete a Service and the EndpointSlice of its name; what is not there is no error. */
+  deleteService(namespace: string, name: string): Promise<void>;
 }
 
 const NAMESPACE_SECONDS = 90;
@@ -119,6 +144,66 @@ export function connectWriter(kubeconfig: string): ClusterWriter {
     async replaceSecret(namespace, body) {
       await timely(core.replaceNamespacedSecret({ namespace, name: body.metadata!.name!, body }));
     },
+  };
+}
+
+/** How long the API server may take for the list of all Services, or for one change while thousands are made. */
+const CROWD_SECONDS = 60;
+
+/** Reach a cluster to fill it with Services. */
+export function connectServices(kubeconfig: string): ServiceWriter {
+  const config = load(kubeconfig);
+  const keepingConnections = createConfiguration({
+    baseServer: new ServerConfiguration(config.getCurrentCluster()!.server, {}),
+    authMethods: { default: config },
+    promiseMiddleware: [keepConnections()],
+  });
+  const core = new CoreV1Api(keepingConnections);
+  const discovery = new DiscoveryV1Api(keepingConnections);
+  const { namespace, deleteNamespace } = connectWriter(kubeconfig);
+  const patiently = <T>(answer: Promise<T>) => within(CROWD_SECONDS, answer, "the API server does not answer");
+  return {
+    namespace,
+    deleteNamespace,
+    createNamespace: async (body) => void (await patiently(core.createNamespace({ body }))),
+    serviceAddresses: async () =>
+      (await patiently(core.listServiceForAllNamespaces())).items.flatMap(
+        ({ spec }) => spec?.clusterIPs ?? spec?.clusterIP ?? [],
+      ),
+    serviceNames: async (namespace) =>
+      (await patiently(core.listNamespacedService({ namespace }))).items.map(({ metadata }) => metadata!.name!),
+    async createService(body) {
+      await patiently(core.createNamespacedService({ namespace: body.metadata!.namespace!, body }));
+    },
+    async createEndpoints(body) {
+      await patiently(discovery.createNamespacedEndpointSlice({ namespace: body.metadata!.namespace!, body }));
+    },
+    async replaceEndpoints(body) {
+      const { namespace, name } = body.metadata as { namespace: string; name: string };
+      await patiently(discovery.replaceNamespacedEndpointSlice({ namespace, name, body }));
+    },
+    async deleteService(namespace, name) {
+      const service = core.deleteNamespacedService({ namespace, name }).catch(noneWhenNotFound);
+      const slice = discovery.deleteNamespacedEndpointSlice({ namespace, name }).catch(noneWhenNotFound);
+      await patiently(Promise.all([service, slice]));
+    },
+  };
+}
+
+/** The client opens a connection for every request, which costs more than most requests themselves. */
+function keepConnections(): Middleware {
+  let kept: Agent | undefined;
+  return {
+    async pre(request) {
+      const agent = request.getAgent();
+      // that of a proxy is of another class
+      if (agent?.constructor === Agent) {
+        kept ??= new Agent({ ...(agent as Agent).options, keepAlive: true });
+        request.setAgent(kept);
+      }
+      return request;
+    },
+    post: async (response) => response,
   };
 }
 
@@ -175,7 +260,7 @@ function load(kubeconfig: string): KubeConfig {
 }
 
 /** Read a cluster through its API server, and its nodes by `onNode`. */
-export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluster {
+export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluster & MeasuredCluster {
   const config = load(kubeconfig);
   const core = config.makeApiClient(CoreV1Api);
   const apps = config.makeApiClient(AppsV1Api);
@@ -202,6 +287,8 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
       })),
     configMap: (namespace, name) => timely(core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound)),
     service: (namespace, name) => timely(core.readNamespacedService({ namespace, name }).catch(noneWhenNotFound)),
+    // its type says text, and the client has parsed it
+    nodeSummary: (name) => timely<unknown>(core.connectGetNodeProxyWithPath({ name, path: "stats/summary" })),
     events: async () =>
       (await core.listEventForAllNamespaces()).items
         .map(({ lastTimestamp, eventTime, involvedObject, reason, message }) => {

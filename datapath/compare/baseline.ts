@@ -1,0 +1,108 @@
+import { slowPath } from "./attribution";
+import { changesOf } from "./changes";
+import { totalUse } from "./differences";
+import { kindOf } from "./likeness";
+import { matchSubjects, type Matches } from "./matching";
+import type { Comparison, ComponentUse, Subject } from "./results";
+import { benchmarkTitle, growthTitle, measureOf } from "./rows";
+import { ratiosOf, summaryOf, type Ratio, type Summary } from "./statistics";
+
+/** One measurement now and in an earlier comparison. */
+export interface BaselineRow {
+  readonly subject: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly before: Summary;
+  readonly now: Summary;
+  /** Now, as a multiple of before. */
+  readonly ratio: Ratio;
+  /** Worse by more than the threshold, and not by chance. */
+  readonly isRegression: boolean;
+}
+export interface BaselineAnalysis {
+  /** What is another than before: machine, kernel, Cilium, method; a sentence each. */
+  readonly changed: readonly string[];
+  readonly rows: readonly BaselineRow[];
+  /** Where a subject is slow against itself before, by which paths are slow and which are not: a sentence each. */
+  readonly slowPaths: readonly string[];
+  /** What was measured in one of both only. */
+  readonly unmatched: readonly string[];
+}
+
+/** What is another than in an earlier comparison; worse by more than the threshold is a regression, unless it may be chance. */
+export function compareToBaseline(now: Comparison, before: Comparison, thresholdPercent: number): BaselineAnalysis {
+  const matches = matchSubjects(now, before);
+  const measured = matches.pairs.flatMap((pair) =>
+    measurementsOf(pair.now).flatMap((measurement) => {
+      const earlier = measurementsOf(pair.before).find(({ title }) => title === measurement.title);
+      return earlier === undefined ? [] : [{ ...measurement, subject: pair.now, reference: earlier.values }];
+    }),
+  );
+  const ratios = ratiosOf(measured.map((each) => ({ ...each, family: `${each.metric} ${each.subject.name}` })));
+  const rows = measured.map((each, at): BaselineRow => {
+    const ratio = ratios[at]!;
+    return {
+      subject: each.subject.name,
+      title: each.title,
+      unit: each.unit,
+      before: summaryOf(each.reference, each.isCount),
+      now: summaryOf(each.values, each.isCount),
+      ratio,
+      isRegression: ratio.outcome === "worse" && Math.abs(ratio.ratio - 1) * 100 > thresholdPercent,
+    };
+  });
+  const slowPaths = matches.pairs.flatMap(({ now: subject }) => {
+    const own = measured.flatMap(({ path, metric, better, subject: { name } }, at) =>
+      name === subject.name && path !== undefined ? [{ path, metric, better, ratio: ratios[at]! }] : [],
+    );
+    return slowPath(subject, "itself before", own) ?? [];
+  });
+  return {
+    changed: changesOf(now, before, matches),
+    rows: [...rows, ...matches.pairs.flatMap(memoryRows)],
+    slowPaths,
+    unmatched: unmatchedOf(matches),
+  };
+}
+
+function measurementsOf({ series, growth }: Subject) {
+  const all = [
+    ...series.map((each) => ({ ...measureOf(each.metric), ...each, title: benchmarkTitle(each) })),
+    ...growth.map((each) => ({ ...measureOf(each.metric), ...each, path: undefined, title: growthTitle(each) })),
+  ];
+  return all.filter(({ values }) => values.length > 0);
+}
+
+const COMPONENTS: readonly ComponentUse["component"][] = ["cilium-agent", "cilium-operator", "kube-proxy"];
+
+/** Memory was read once on each side, so nobody knows what of a difference is chance. */
+function memoryRows({ now, before }: Matches["pairs"][number]): BaselineRow[] {
+  return COMPONENTS.flatMap((component) => {
+    const [own, earlier] = [now, before].map((subject) => totalUse(subject, component, "memoryMiB"));
+    if (own === undefined || earlier === undefined) return [];
+    const [ratio] = ratiosOf([{ values: [own], reference: [earlier], ...MEMORY, family: component }]);
+    const read = (value: number): Summary => ({ ...summaryOf([value], false), isNoisy: false });
+    const title = `memory of ${component} on all nodes`;
+    const row = { subject: now.name, title, unit: "MiB", before: read(earlier), now: read(own) };
+    return [{ ...row, ratio: ratio!, isRegression: false }];
+  });
+}
+
+const MEMORY = { better: "lower", isCount: false } as const;
+
+function unmatchedOf({ pairs, nowOnly, beforeOnly }: Matches): readonly string[] {
+  const titlesOf = (subject: Subject) => measurementsOf(subject).map(({ title }) => title);
+  const missingIn = (those: readonly string[], others: readonly string[]) =>
+    those.filter((title) => !others.includes(title));
+  return [
+    ...nowOnly.map((subject) => `${subject.name} (${kindOf(subject)}) was measured now only`),
+    ...beforeOnly.map((subject) => `${subject.name} (${kindOf(subject)}) was measured before only`),
+    ...pairs.flatMap(({ now, before }) => {
+      const [own, earlier] = [titlesOf(now), titlesOf(before)];
+      return [
+        ...missingIn(own, earlier).map((title) => `${now.name}: ${title} was measured now only`),
+        ...missingIn(earlier, own).map((title) => `${now.name}: ${title} was measured before only`),
+      ];
+    }),
+  ];
+}

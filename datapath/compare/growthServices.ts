@@ -1,0 +1,190 @@
+import type { V1EndpointSlice, V1Service } from "@kubernetes/client-node";
+import ipaddr from "ipaddr.js";
+import { parseIpv4Cidr } from "../../modes/cidr";
+import type { ServiceWriter } from "../cluster";
+
+/** Where synthetic Services are, so that they can be told from all others and removed. */
+export const GROWTH_NAMESPACE = "cilium-modes-growth";
+
+const OWNER_LABEL = "app.kubernetes.io/managed-by";
+const OWNER = "cilium-modes";
+
+/** The port that the workload's servers answer on, and Services too. */
+const HTTP_PORT = 80;
+
+/** More at once make an API server slower, not faster. */
+const AT_ONCE = 16;
+
+/** An address and port that a Service sends to. */
+export interface Endpoint {
+  readonly address: string;
+  /** Of HTTP, or of nobody. */
+  readonly port: number;
+}
+
+/** A Service without a selector, whose endpoint is written beside it. */
+export interface GrowthService {
+  readonly name: string;
+  readonly clusterIp: string;
+  readonly endpoint: Endpoint;
+  /** A further port, at the Service and at its endpoint. */
+  readonly extraPort?: number | undefined;
+}
+
+/** Gives out addresses that no Service has. */
+export interface Addresses {
+  readonly left: number;
+  /** @throws Error when there is none */
+  take(): string;
+  /** It is given out again when there is no other. */
+  giveBack(address: string): void;
+}
+
+/** Addresses of a service network, from its end, which Kubernetes leaves for last where it chooses none at random. */
+export function freeAddresses(serviceCidr: string, taken: readonly string[]): Addresses {
+  const [network, prefix] = parseIpv4Cidr(serviceCidr);
+  const first = network.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0);
+  const last = first + 2 ** (32 - prefix) - 1;
+  const used = new Set(taken);
+  const back: string[] = [];
+  let next = last - 1; // the last one is the broadcast address
+  const skipUsed = () => {
+    while (next > first && used.has(textOf(next))) next -= 1;
+  };
+  const others = taken.filter(
+    (address) => ipaddr.IPv4.isValid(address) && ipaddr.IPv4.parse(address).match(network, prefix),
+  );
+  let left = Math.max(0, last - first - 1 - new Set(others).size);
+  return {
+    get left() {
+      return left;
+    },
+    take() {
+      skipUsed();
+      const address = next > first ? textOf(next--) : back.shift();
+      if (address === undefined) throw new Error(`the service network ${serviceCidr} has no free address`);
+      left -= 1;
+      return address;
+    },
+    giveBack(address) {
+      back.push(address);
+      left += 1;
+    },
+  };
+}
+
+const textOf = (number: number) => [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join(".");
+
+/** Networks for documentation, which nobody has: https://www.rfc-editor.org/rfc/rfc5737 */
+const NOBODYS = ["192.0.2", "198.51.100", "203.0.113"] as const;
+const HOSTS = 254;
+
+/** An endpoint that no other number has, and that nobody answers for. */
+export function syntheticEndpoint(index: number): Endpoint {
+  const addresses = NOBODYS.length * HOSTS;
+  const host = index % addresses;
+  return {
+    address: `${NOBODYS[Math.floor(host / HOSTS)]}.${(host % HOSTS) + 1}`,
+    port: 1024 + Math.floor(index / addresses),
+  };
+}
+
+/** An endpoint that is one of the workload's servers. */
+export const serverEndpoint = (address: string): Endpoint => ({ address, port: HTTP_PORT });
+
+/** At most so many of the numbers below a total, at equal distances, the last one always among them. */
+export function evenly(total: number, count: number): number[] {
+  const some = Math.min(total, count);
+  return Array.from({ length: some }, (_, index) => Math.floor(((index + 1) * total) / some) - 1);
+}
+
+/** For each of the wanted numbers the nearest of those that there are, each once. */
+export function nearest(wanted: readonly number[], there: readonly number[]): number[] {
+  const found = wanted.map((each) =>
+    there.reduce((best, other) => (Math.abs(other - each) < Math.abs(best - each) ? other : best)),
+  );
+  return [...new Set(found)];
+}
+
+/** The Service itself. */
+export function serviceOf({ name, clusterIp, extraPort }: GrowthService): V1Service {
+  const ports = [{ name: "http", port: HTTP_PORT, protocol: "TCP" }];
+  if (extraPort !== undefined) ports.push({ name: "extra", port: extraPort, protocol: "TCP" });
+  return {
+    metadata: { namespace: GROWTH_NAMESPACE, name, labels: { [OWNER_LABEL]: OWNER } },
+    spec: { clusterIP: clusterIp, ports },
+  };
+}
+
+/** Its endpoints. */
+export function endpointsOf({ name, endpoint, extraPort }: GrowthService): V1EndpointSlice {
+  const ports = [{ name: "http", port: endpoint.port, protocol: "TCP" }];
+  if (extraPort !== undefined) ports.push({ name: "extra", port: extraPort, protocol: "TCP" });
+  return {
+    metadata: {
+      namespace: GROWTH_NAMESPACE,
+      name,
+      labels: { "kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": OWNER },
+    },
+    addressType: "IPv4",
+    endpoints: [{ addresses: [endpoint.address], conditions: { ready: true } }],
+    ports,
+  };
+}
+
+/** Make Services with their endpoints, many at once. */
+export async function createAll(
+  writer: ServiceWriter,
+  services: readonly GrowthService[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await manyAtOnce(services, signal, async (service) => {
+    await writer.createService(serviceOf(service));
+    await writer.createEndpoints(endpointsOf(service));
+  });
+}
+
+/** Make the namespace, empty. */
+export async function createNamespace(writer: ServiceWriter): Promise<void> {
+  await writer.createNamespace({ metadata: { name: GROWTH_NAMESPACE, labels: { [OWNER_LABEL]: OWNER } } });
+}
+
+/**
+ * Remove the namespace and all Services in it, whoever left them.
+ * @throws Error when it is somebody else's
+ */
+export async function removeAll(writer: ServiceWriter): Promise<void> {
+  const namespace = await writer.namespace(GROWTH_NAMESPACE);
+  if (namespace === undefined) return;
+  if (namespace.metadata?.labels?.[OWNER_LABEL] !== OWNER) {
+    throw new Error(`The namespace ${GROWTH_NAMESPACE} is not this project's, since it lacks ${OWNER_LABEL}=${OWNER}`);
+  }
+  // the controller that empties namespaces does it one object after the other
+  await manyAtOnce(await writer.serviceNames(GROWTH_NAMESPACE), undefined, (name) =>
+    writer.deleteService(GROWTH_NAMESPACE, name),
+  );
+  await writer.deleteNamespace(GROWTH_NAMESPACE);
+}
+
+async function manyAtOnce<T>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = items.values();
+  let failed = false;
+  const worker = async () => {
+    for (const item of left) {
+      if (failed) return;
+      signal?.throwIfAborted();
+      await work(item).catch((error: unknown) => {
+        failed = true;
+        throw error;
+      });
+    }
+  };
+  // others are let finish, so that nothing is made after this has ended
+  const ended = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
+  const bad = ended.find((each) => each.status === "rejected");
+  if (bad !== undefined) throw bad.reason;
+}

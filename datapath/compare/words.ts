@@ -1,0 +1,47 @@
+import type { Ratio, Summary } from "./statistics";
+
+/** `2.1 s`, `40 ms`, `12,400 1/s`: three digits of a value, in a unit that suits it. */
+export function amountText(value: number, unit: string): string {
+  const scales = SCALES[unit];
+  const [least, scaled] = scales?.find(([from]) => Math.abs(value) >= from) ?? [1, unit];
+  return `${numberText(value / least)} ${scaled}`;
+}
+
+/** Three digits of small numbers, all of large ones. */
+export function numberText(value: number): string {
+  const digits = Math.abs(value) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 };
+  return value.toLocaleString("en-US", digits);
+}
+
+/** A ratio's digits: two decimals near 1, two digits below a tenth, none behind the point from ten on. */
+export function ratioText(ratio: number): string {
+  if (!Number.isFinite(ratio)) return "∞";
+  if (ratio >= 10) return ratio.toLocaleString("en-US", { maximumFractionDigits: 0 });
+  return ratio >= 0.1 ? ratio.toFixed(2) : String(Number(ratio.toPrecision(2)));
+}
+
+/** `0.81 times, 0.78–0.85`; of what was counted, no interval. */
+export function timesText({ ratio, low, high }: Ratio): string {
+  const times = `${ratioText(ratio)} times`;
+  return low === high ? times : `${times}, ${ratioText(low)}–${ratioText(high)}`;
+}
+
+/** `quartiles 40 µs and 66 µs around 52 µs`. */
+export function spreadText({ low, median, high }: Summary, unit: string): string {
+  return `quartiles ${amountText(low, unit)} and ${amountText(high, unit)} around ${amountText(median, unit)}`;
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function listed(words: readonly string[]): string {
+  return new Intl.ListFormat("en-GB", { type: "conjunction" }).format(words);
+}
+
+/** The next units, the largest first: from how much of the unit on they are used, which is what they hold of it. */
+const SCALES: Readonly<Record<string, readonly (readonly [number, string])[]>> = {
+  µs: [
+    [1e6, "s"],
+    [1e3, "ms"],
+  ],
+  ms: [[1e3, "s"]],
+  "1/s": [[1, "a second"]],
+};

@@ -1,0 +1,413 @@
+import { analyse, type Analysis, type DifferenceRow } from "../../datapath/compare/analysis";
+import { agreement } from "../../datapath/compare/agreement";
+import type { Comparison, PathId, Subject } from "../../datapath/compare/results";
+import { sampleComparison, sampleSubject, slowed, thinned, withValues } from "./support/comparisons";
+
+const ANALYSIS = analyse(sampleComparison());
+const thin = (...subjects: Subject[]) => sampleComparison({ subjects: subjects.map(thinned) });
+const of = (...subjects: Subject[]) => analyse(thin(...subjects));
+/** Without what takes long to test for chance. */
+const ofRead = (...subjects: Subject[]) => of(...subjects.map((subject) => ({ ...subject, series: [], growth: [] })));
+const ofSpeed = (...subjects: Subject[]) =>
+  of(
+    ...subjects.map(({ series, ...subject }) => {
+      return { ...subject, series: series.filter(({ metric }) => metric !== "connections"), growth: [] };
+    }),
+  );
+const BETWEEN: readonly PathId[] = ["cross-node", "cluster-ip", "node-port"];
+
+function delayed(subject: Subject, paths: readonly PathId[], factor = 40): Subject {
+  return slowed(subject, factor, ({ path }) => paths.includes(path));
+}
+
+function withQueue(subject: Subject, node: number, queueing: string): Subject {
+  const nodes = subject.inventory.nodes.map((each, index) =>
+    index === node
+      ? { ...each, interfaces: each.interfaces.map((link) => (link.name === "eth0" ? { ...link, queueing } : link)) }
+      : each,
+  );
+  return { ...subject, inventory: { ...subject.inventory, nodes } };
+}
+
+const THIN = thin(sampleSubject("kubeproxy"), sampleSubject("ebpf"));
+
+/** All subjects with their first rounds only. */
+function shortened(comparison: Comparison, rounds: number): Comparison {
+  const cut = <Series extends { values: number[] }>(series: Series) => ({
+    ...series,
+    values: series.values.slice(0, rounds),
+  });
+  const subjects = comparison.subjects.map((subject) => ({
+    ...subject,
+    series: subject.series.map(cut),
+    growth: subject.growth.map(cut),
+  }));
+  return { ...comparison, subjects };
+}
+
+function cellsOf({ differences }: Analysis, group: DifferenceRow["group"], name: string) {
+  const row = differences.find((each) => each.group === group && each.name === name);
+  return row && { ...Object.fromEntries(row.cells), differs: row.differs };
+}
+
+describe("the reference", () => {
+  it("is the subject with kube-proxy alone, wherever it stands", () => {
+    expect(ofRead(sampleSubject("ebpf"), sampleSubject("kubeproxy")).reference).toBe("kubeproxy");
+  });
+
+  it("is one without a tunnel rather than one with", () => {
+    const tunnelled = sampleSubject("kubeproxy", { name: "vxlan", tunnel: "vxlan" });
+    expect(ofRead(tunnelled, sampleSubject("kubeproxy")).reference).toBe("kubeproxy");
+    expect(ofRead(sampleSubject("ebpf"), tunnelled).reference).toBe("vxlan");
+  });
+
+  it("is the first where none has kube-proxy alone", () => {
+    expect(ofRead(sampleSubject("replacement"), sampleSubject("ebpf")).reference).toBe("replacement");
+  });
+});
+
+describe("the rows of a comparison", () => {
+  it("are all benchmarks and all growth, with a ratio of each subject but the reference", () => {
+    expect(ANALYSIS.benchmarks).toHaveLength(25);
+    expect(ANALYSIS.growth).toHaveLength(45);
+    for (const { summaries, ratios } of [...ANALYSIS.benchmarks, ...ANALYSIS.growth]) {
+      expect([...summaries.keys()]).toEqual(["kubeproxy", "replacement", "ebpf"]);
+      expect([...ratios.keys()]).toEqual(["replacement", "ebpf"]);
+    }
+  });
+
+  it("leave out a subject that was not measured, and have no ratios without the reference", () => {
+    const without = (subject: Subject) => ({
+      ...subject,
+      series: subject.series.flatMap((each) => (each.path === "outside" ? [] : [each])),
+      growth: subject.growth.map((each) => ({ ...each, values: [] })),
+    });
+    const { benchmarks, growth } = of(without(sampleSubject("kubeproxy")), sampleSubject("ebpf"));
+    const outside = benchmarks.filter(({ path }) => path === "outside");
+    expect(outside).toHaveLength(3);
+    for (const { summaries, ratios } of [...outside, ...growth]) {
+      expect([...summaries.keys()]).toEqual(["ebpf"]);
+      expect(ratios.size).toBe(0);
+    }
+    expect(of(without(sampleSubject("kubeproxy")), without(sampleSubject("ebpf"))).growth).toEqual([]);
+  });
+
+  it("say the same each time", () => {
+    expect(analyse(THIN)).toEqual(analyse(THIN));
+  });
+});
+
+describe("the verdicts", () => {
+  it("are few, and the first names the machine", () => {
+    expect(ANALYSIS.verdicts.length).toBeLessThanOrEqual(8);
+    expect(ANALYSIS.verdicts[0]).toMatch(
+      /^On this machine \(8 × Invented Test CPU 9000, Linux 6.18.0-test\), at 5,000 Serv/,
+    );
+    expect(ANALYSIS.verdicts.filter((sentence) => sentence.includes("On this machine"))).toHaveLength(1);
+  });
+
+  it("have figures and their uncertainty, and none of what was counted", () => {
+    expect(ANALYSIS.verdicts).toContainEqual(
+      "At 5,000 Services, a new Service answers a pod after 2.08 s in kubeproxy, 48 ms in replacement (0.023 times, " +
+        "0.022–0.024) and 41 ms in ebpf (0.02 times, 0.019–0.02)",
+    );
+    expect(ANALYSIS.verdicts[0]).toMatch(
+      /40,092 rules in kubeproxy, 24 rules in replacement \(0\.0006 times\) and 12 /,
+    );
+  });
+
+  it("tell of single paths and of growth", () => {
+    const isGrowth = (sentence: string) => /at 5,000 Services,/i.test(sentence);
+    expect(ANALYSIS.verdicts.filter(isGrowth)).toHaveLength(4);
+    expect(ANALYSIS.verdicts.filter((sentence) => !isGrowth(sentence) && !sentence.startsWith("No diff"))).not.toEqual(
+      [],
+    );
+  });
+
+  it("begin with the largest difference", () => {
+    const slow = of(sampleSubject("kubeproxy", { growth: [] }), delayed(sampleSubject("ebpf"), BETWEEN, 1000));
+    expect(slow.verdicts[0]).toMatch(/across nodes, .* in kubeproxy and .* in ebpf \(/);
+  });
+
+  it("give no ratio to nothing", () => {
+    const counted = (subject: Subject, value: number): Subject => ({
+      ...subject,
+      growth: [{ services: 5000, metric: "iptables-rules", values: [value] }],
+      series: [],
+    });
+    const { verdicts } = of(counted(sampleSubject("kubeproxy"), 0), counted(sampleSubject("ebpf"), 12));
+    expect(verdicts).toEqual([expect.stringMatching(/comes to 0 rules in kubeproxy and 12 rules in ebpf$/)]);
+  });
+
+  it("say of subjects that measure alike that no difference was shown", () => {
+    const twin = { ...sampleSubject("kubeproxy"), name: "twin" };
+    expect(of(sampleSubject("kubeproxy"), twin).verdicts).toEqual([
+      "No difference was shown between kubeproxy and twin in any measurement",
+    ]);
+  });
+
+  it("name what did not differ beside what did", () => {
+    const twin = slowed({ ...sampleSubject("kubeproxy"), name: "twin" }, 2, ({ metric }) => metric === "connections");
+    const [claim, none] = of(sampleSubject("kubeproxy"), twin).verdicts;
+    expect(claim).toMatch(/, new connections are served at .* \(0\.50 times, /);
+    expect(none).toMatch(/^No difference was shown between kubeproxy and twin in throughput, one stream; /);
+    expect(none).not.toContain("new connections");
+  });
+
+  it.each([1, 2, 3])("say of %i rounds that they are too few, and claim only what was counted", (rounds) => {
+    const { verdicts, benchmarks } = analyse(shortened(THIN, rounds));
+    expect(verdicts[0]).toMatch(new RegExp(`^With ${rounds} rounds? chance explains any difference`));
+    expect(verdicts.slice(1)).toEqual([expect.stringContaining("iptables")]);
+    for (const { ratios } of benchmarks) {
+      expect(new Set([...ratios.values()].map(({ outcome }) => outcome))).toEqual(new Set(["no difference"]));
+    }
+  });
+
+  it("of a single subject are none", () => {
+    expect(of(sampleSubject("ebpf"))).toMatchObject({ reference: "ebpf", verdicts: [], slowPaths: [] });
+  });
+});
+
+describe("noise", () => {
+  it("is named with how far the values scatter, and not claimed", () => {
+    const scattered = withValues(sampleSubject("ebpf"), "connections", [20000, 90000, 30000, 80000, 50000]);
+    const { noisy, verdicts } = of(sampleSubject("kubeproxy"), scattered);
+    expect(noisy).toHaveLength(5);
+    expect(noisy[0]).toBe(
+      "new connections, a request each: pod to pod on its own node: too noisy in ebpf (quartiles 30,000 a second and " +
+        "80,000 a second around 50,000 a second)",
+    );
+    expect(verdicts.join("\n")).not.toContain("new connections are served");
+  });
+
+  it("of too few values is told once", () => {
+    expect(analyse(shortened(THIN, 2)).noisy).toEqual([
+      "44 series of kubeproxy and ebpf have fewer than 3 values: how far they scatter is unknown",
+    ]);
+  });
+
+  it("is not seen in the sample", () => expect(ANALYSIS.noisy).toEqual([]));
+});
+
+describe("the differences", () => {
+  it("hold settings and cilium-config against each other, with a dash for what is missing", () => {
+    const vxlan = ofRead(sampleSubject("kubeproxy"), sampleSubject("ebpf", { tunnel: "vxlan" }));
+    expect(cellsOf(vxlan, "settings", "tunnel")).toEqual({ kubeproxy: "disabled", ebpf: "vxlan", differs: true });
+    expect(cellsOf(vxlan, "cilium-config", "ipam")).toMatchObject({ differs: false });
+    expect(cellsOf(vxlan, "interfaces", "cilium_vxlan")).toEqual({
+      kubeproxy: "–",
+      ebpf: "3 (1 a node)",
+      differs: true,
+    });
+  });
+
+  it("count rules by owner and services by type, over all nodes and of each", () => {
+    expect(cellsOf(ANALYSIS, "rules", "rules of kube-proxy")).toEqual({
+      kubeproxy: "276 (92 a node)",
+      replacement: "0",
+      ebpf: "0",
+      differs: true,
+    });
+    expect(cellsOf(ANALYSIS, "rules", "nftables tables")).toMatchObject({ kubeproxy: "ip docker", ebpf: "none" });
+    expect(cellsOf(ANALYSIS, "service map", "NodePort")).toMatchObject({ kubeproxy: "–", ebpf: "18 (6 a node)" });
+  });
+
+  it("name a queue that slows packets, with its node", () => {
+    const slow = ofRead(sampleSubject("kubeproxy"), withQueue(sampleSubject("ebpf"), 1, "netem delay 5ms"));
+    expect(cellsOf(slow, "interfaces", "eth0")).toEqual({
+      kubeproxy: "3 (1 a node)",
+      ebpf: "3 (1 a node); netem delay 5ms on cilium-ebpf-worker",
+      differs: true,
+    });
+  });
+
+  it.each(["fq, mq", "none", "fq_codel"])("say nothing of a queue that is usual: %s", (queueing) => {
+    const usual = ofRead(sampleSubject("kubeproxy"), withQueue(sampleSubject("ebpf"), 1, queueing));
+    expect(cellsOf(usual, "interfaces", "eth0")).toMatchObject({ differs: false });
+  });
+
+  it("follow packets", () => {
+    expect(cellsOf(ANALYSIS, "hops", "cross-node: stations")).toEqual({
+      kubeproxy: "6 of the request, 6 of the reply",
+      replacement: "6 of the request, 6 of the reply",
+      ebpf: "5 of the request, 5 of the reply",
+      differs: true,
+    });
+    expect(cellsOf(ANALYSIS, "hops", "clusterip: rewrites")).toMatchObject({
+      kubeproxy: "destination by BPF",
+      ebpf: "destination by socket LB",
+    });
+    expect(cellsOf(ANALYSIS, "hops", "same-node: netfilter")).toMatchObject({ kubeproxy: "yes", ebpf: "no" });
+    expect(cellsOf(ANALYSIS, "hops", "same-node: TTL at the end")).toMatchObject({ ebpf: "63", differs: false });
+  });
+
+  it("sum what components use, and leave a little more or less alone", () => {
+    expect(cellsOf(ANALYSIS, "resources", "memory of kube-proxy")).toEqual({
+      kubeproxy: "86.4 MiB",
+      replacement: "–",
+      ebpf: "–",
+      differs: true,
+    });
+    const agents = (factor: number): Subject => {
+      const { inventory, ...subject } = sampleSubject("ebpf");
+      const components = inventory.components.map((each) => ({ ...each, memoryMiB: each.memoryMiB * factor }));
+      return { ...subject, inventory: { ...inventory, components } };
+    };
+    const differs = (factor: number) =>
+      cellsOf(ofRead(sampleSubject("kubeproxy"), agents(factor)), "resources", "memory of cilium-agent")?.differs;
+    expect([differs(1.05), differs(1.5)]).toEqual([false, true]);
+  });
+});
+
+describe("indistinguishable subjects", () => {
+  it("are not to be found among the modes, nor among tunnels", () => {
+    expect(ANALYSIS.indistinguishable).toEqual([]);
+    expect(
+      ofRead(sampleSubject("ebpf"), sampleSubject("ebpf", { name: "x", tunnel: "vxlan" })).indistinguishable,
+    ).toEqual([]);
+  });
+
+  it("ask for another mode and have the same evidence", () => {
+    const { inventory } = sampleSubject("replacement");
+    const [sentence, ...others] = ofRead(
+      sampleSubject("replacement"),
+      sampleSubject("ebpf", { inventory }),
+    ).indistinguishable;
+    expect(others).toEqual([]);
+    expect(sentence).toMatch(
+      /^replacement \(replacement, tunnel disabled\) and ebpf \(ebpf, tunnel disabled\) cannot be told/,
+    );
+    expect(sentence).toContain("whether kube-proxy has rules (no)");
+    expect(sentence).toMatch(/the walks same-node, cross-node, .* and outside$/);
+  });
+
+  it("may be two of the same mode", () => {
+    expect(ofRead(sampleSubject("ebpf"), sampleSubject("ebpf", { name: "older" })).indistinguishable).toEqual([]);
+  });
+
+  it("are not told apart by which of a service's pods answered, nor by walks that say nothing", () => {
+    const { inventory } = sampleSubject("replacement");
+    const walks = inventory.walks.map((walk) =>
+      walk.scenario === "clusterip"
+        ? { ...walk, request: ["pod>", "veth<"], ttl: 61 }
+        : walk.scenario === "outside"
+          ? { ...walk, verdict: "inconclusive", request: [] }
+          : walk,
+    );
+    const alike = sampleSubject("ebpf", { inventory: { ...inventory, walks } });
+    const [sentence] = ofRead(sampleSubject("replacement"), alike).indistinguishable;
+    expect(sentence).not.toContain("outside");
+    const none = sampleSubject("ebpf", { inventory: { ...inventory, walks: [] } });
+    expect(ofRead(sampleSubject("replacement"), none).indistinguishable[0]).toContain("no walks");
+  });
+});
+
+describe("slow paths", () => {
+  const slowOn = (paths: readonly PathId[], factor?: number) =>
+    ofSpeed(sampleSubject("kubeproxy"), delayed(sampleSubject("ebpf"), paths, factor)).slowPaths;
+
+  it.each<[string, PathId[], string]>([
+    ["the nodes, of which one asks", [...BETWEEN], "between the nodes, not within a node, and not from outside"],
+    [
+      "the nodes, of which one answers",
+      [...BETWEEN, "outside"],
+      "between the nodes, not within a node, and from outside too",
+    ],
+    [
+      "services",
+      ["cluster-ip", "node-port"],
+      "in the translation of services: by cluster-ip and node-port, not from pod",
+    ],
+    ["everything", ["same-node", ...BETWEEN, "outside"], "on every path: the whole nodes or the machine"],
+    ["the way in", ["outside"], "on the way in from outside only"],
+    ["a node itself", ["same-node"], "within a node, not between nodes"],
+    [
+      "no single part",
+      ["same-node", "cluster-ip"],
+      "by same-node and cluster-ip, not by cross-node, node-port and outside",
+    ],
+  ])("lead to %s", (_, paths, place) => {
+    const sentences = slowOn(paths);
+    expect(sentences).toEqual([expect.stringMatching(/^ebpf is slow against kubeproxy /)]);
+    expect(sentences[0]).toContain(place);
+    expect(sentences[0]).toContain("request and response on a kept connection, median: ");
+  });
+
+  it("name the queue that explains them", () => {
+    const slow = withQueue(delayed(sampleSubject("ebpf"), BETWEEN), 2, "netem delay 5ms");
+    const [sentence] = ofSpeed(sampleSubject("kubeproxy"), slow).slowPaths;
+    expect(sentence).toMatch(/; the likely cause: eth0 of cilium-ebpf-worker2 has the queueing netem delay 5ms$/);
+  });
+
+  it("are found by throughput where latency is as ever", () => {
+    const limited = slowed(
+      sampleSubject("ebpf"),
+      20,
+      ({ path, metric }) => metric.startsWith("throughput") && BETWEEN.includes(path),
+    );
+    expect(ofSpeed(sampleSubject("kubeproxy"), limited).slowPaths).toEqual([
+      expect.stringMatching(/ between the nodes, .*\(throughput, one stream: 0\.0/),
+    ]);
+  });
+
+  it("are found in the reference, where it is slower than all others", () => {
+    const slow = withQueue(delayed(sampleSubject("kubeproxy"), BETWEEN), 0, "netem delay 5ms");
+    expect(ofSpeed(slow, sampleSubject("replacement"), sampleSubject("ebpf")).slowPaths).toEqual([
+      expect.stringMatching(
+        /^kubeproxy is slow against all others between the nodes, .* of cilium-kubeproxy-control-plane /,
+      ),
+    ]);
+    expect(ofSpeed(slow, sampleSubject("ebpf")).slowPaths).toEqual([
+      expect.stringMatching(/^kubeproxy is slow against ebpf /),
+    ]);
+    expect(ofSpeed(slow, delayed(sampleSubject("replacement"), BETWEEN), sampleSubject("ebpf")).slowPaths).toEqual([]);
+  });
+
+  it("are not claimed of modes that differ as they do, nor of a few rounds", () => {
+    expect(ANALYSIS.slowPaths).toEqual([]);
+    expect(slowOn(BETWEEN, 1.2)).toEqual([]);
+    const slow = thin(sampleSubject("kubeproxy"), delayed(sampleSubject("ebpf"), BETWEEN));
+    expect(analyse(shortened(slow, 3)).slowPaths).toEqual([]);
+  });
+
+  it("are told without the paths that were not measured", () => {
+    const near = (subject: Subject) => ({
+      ...subject,
+      series: subject.series.filter(({ path }) => BETWEEN.includes(path)),
+    });
+    const { slowPaths } = ofSpeed(near(sampleSubject("kubeproxy")), near(delayed(sampleSubject("ebpf"), BETWEEN)));
+    expect(slowPaths).toEqual([expect.stringContaining("between the nodes; within a node was not measured (")]);
+  });
+});
+
+describe("agreement of two runs", () => {
+  it("is complete with itself, and with a run a little faster or slower in all", () => {
+    const again = THIN.subjects.map((subject) => slowed(subject, 1.3, () => true));
+    for (const second of [THIN, sampleComparison({ subjects: again })]) {
+      expect(agreement(THIN, second)).toMatchObject({ agreeing: 24, disagreeing: 0, unknown: 0 });
+    }
+  });
+
+  it("names what came out otherwise", () => {
+    const ebpf = slowed(
+      sampleSubject("ebpf"),
+      1.5,
+      ({ path, metric }) => path === "outside" && metric === "connections",
+    );
+    const { rows, disagreeing } = agreement(THIN, thin(sampleSubject("kubeproxy"), ebpf));
+    expect(disagreeing).toBe(1);
+    expect(rows.filter(({ agrees }) => !agrees)).toEqual([
+      expect.objectContaining({
+        subject: "ebpf",
+        title: "new connections, a request each: from outside the cluster to a NodePort of the pod's node",
+      }),
+    ]);
+  });
+
+  it("leaves open what is in one of both only, or has no interval", () => {
+    const other = thin(sampleSubject("kubeproxy"), sampleSubject("replacement"));
+    expect(agreement(THIN, other)).toMatchObject({ agreeing: 0, disagreeing: 0, unknown: 48 });
+    const counted = 2;
+    expect(agreement(THIN, shortened(THIN, 1))).toMatchObject({ agreeing: counted, unknown: 48 - 2 * counted });
+  });
+});

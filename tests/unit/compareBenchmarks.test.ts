@@ -1,0 +1,231 @@
+import { PassThrough } from "node:stream";
+import { exposeForBench } from "../../datapath/compare/benchService";
+import { Bench, runRounds } from "../../datapath/compare/benchmarks";
+import { endsOf, lanesOf, programsOf, startServers, type Lane } from "../../datapath/compare/lanes";
+import { PATHS, type PathId } from "../../datapath/compare/results";
+import { TOOLS } from "../../datapath/compare/tools";
+import type { AttachableCluster } from "../../datapath/cluster";
+
+const toolOf = (metric: string) => TOOLS.find(({ metrics }) => metrics.some((each) => each === metric))!;
+const METHOD = { rounds: 2, seconds: 1, warmUpSeconds: 0.5 };
+const PROGRAMS = new Set(["sockperf", "wrk", "iperf3"]);
+const [CLIENT, NEAR, FAR] = [
+  { pod: "net", node: "b", address: "10.0.1.1" },
+  { pod: "nettool-b", node: "b", address: "10.0.1.2" },
+  { pod: "nettool-a", node: "a", address: "10.0.0.2" },
+];
+const NODES = [
+  { node: "a", address: "172.18.0.2" },
+  { node: "b", address: "172.18.0.3" },
+];
+
+describe("what a tool printed", () => {
+  it("of sockperf 3.7 is read with its percentiles and its single packets", () => {
+    const { values, histogram } = toolOf("latency-p99").parse(
+      [
+        "sockperf: ---> percentile 99.000 = 1479.252",
+        "sockperf: ---> percentile 50.000 =  367.827",
+        "bucket 119 7",
+        "bucket 3 1",
+      ].join("\n"),
+    );
+    expect([...values]).toEqual([
+      ["latency-p50", 367.827],
+      ["latency-p99", 1479.252],
+    ]);
+    expect([...histogram!]).toEqual([
+      [332.3, 7],
+      [1.158, 1],
+    ]);
+  });
+
+  it("of wrk 4.1.0 is its rate, and an error where requests failed", () => {
+    const wrk = toolOf("connections");
+    expect([...wrk.parse("  1027 requests in 2.06s, 135.40KB read\nRequests/sec:    497.69\n").values]).toEqual([
+      ["connections", 497.69],
+    ]);
+    expect(() => wrk.parse("  Socket errors: connect 0, read 0, write 0, timeout 3\nRequests/sec: 4.2")).toThrow(
+      "wrk met errors: Socket errors: connect 0, read 0, write 0, timeout 3",
+    );
+    expect(() => wrk.parse("unable to connect to 10.0.0.1:80 Connection refused")).toThrow("Connection refused");
+  });
+
+  it("of iperf3 3.12 is what the receiver got, and its own words where it failed", () => {
+    const iperf = toolOf("throughput-8");
+    const output = JSON.stringify({ end: { sum_received: { bits_per_second: 1589054754.7 } } });
+    expect([...iperf.parse(`warning\n${output}`).values]).toEqual([["throughput-8", 1.5890547547]]);
+    expect(() => iperf.parse('{"error":"the server is busy running a test"}')).toThrow("the server is busy");
+  });
+
+  it("is asked for with the streams that the metric names", () => {
+    expect(toolOf("throughput-8").client("10.0.0.2", 5201, 2, 0.5)).toContain("-P 8 -t 2 -O 0.5");
+    expect(toolOf("throughput-1").client("10.0.0.2", 5201, 2, 0.5)).toContain("-P 1 ");
+    // sockperf takes whole seconds only
+    expect(toolOf("latency-p50").client("10.0.0.2", 11111, 2, 0.5)).toContain("-t 3 ");
+  });
+});
+
+describe("the ways that are measured", () => {
+  const cluster = {} as AttachableCluster;
+  const service = { clusterIp: "10.96.0.9", nodePorts: new Map([[80, 30080]]) };
+
+  it("go to the client's own node, to another, through services and in from outside", () => {
+    const ends = endsOf([FAR, NEAR], [FAR, NEAR, CLIENT], NODES);
+    const { lanes, omitted } = lanesOf(cluster, ends, service, async () => "");
+    expect(omitted).toEqual([]);
+    expect(lanes.map(({ path, address, portOf }) => [path, address, portOf(80)])).toEqual([
+      ["same-node", "10.0.1.2", 80],
+      ["cross-node", "10.0.0.2", 80],
+      ["cluster-ip", "10.96.0.9", 80],
+      ["node-port", "172.18.0.2", 30080],
+      ["outside", "172.18.0.2", 30080],
+    ]);
+  });
+
+  it("are told of where there are none: one node, nobody outside", () => {
+    const alone = lanesOf(cluster, endsOf([NEAR], [NEAR, CLIENT], NODES), undefined, undefined);
+    expect(alone.lanes.map(({ path }) => path)).toEqual(["same-node"]);
+    expect(alone.omitted).toEqual(
+      (["cross-node", "cluster-ip", "node-port", "outside"] as const).map(
+        (path) => `${PATHS[path]}: the cluster has one node`,
+      ),
+    );
+    const inside = lanesOf(cluster, endsOf([FAR, NEAR], [FAR, NEAR, CLIENT], NODES), service, undefined);
+    expect(inside.omitted).toEqual([`${PATHS.outside}: there is nobody outside to ask with the same tools`]);
+  });
+
+  it("need the client pod", () => {
+    expect(() => endsOf([FAR, NEAR], [FAR, NEAR], NODES)).toThrow("the client pod net does not run");
+  });
+
+  it("use the tools that the client has", async () => {
+    expect(await programsOf(async () => "/usr/bin/wrk\n/usr/bin/iperf3\n")).toEqual(new Set(["wrk", "iperf3"]));
+  });
+
+  it("have servers that listen before anybody asks, and end when told", async () => {
+    const ended: string[] = [];
+    const started: string[] = [];
+    const clusterWith = (output: string) =>
+      ({
+        start(_namespace, pod, _container, command) {
+          started.push(command.at(-1)!);
+          const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+          stdout.end(output);
+          return { stdout, stderr, end: () => ended.push(pod) };
+        },
+      }) as Pick<AttachableCluster, "start"> as AttachableCluster;
+    (await startServers(clusterWith("ready\n"), FAR, PROGRAMS)).end();
+    expect(ended).toEqual(["nettool-a"]);
+    expect(started[0]).toContain("iperf3 -s -p 5201");
+    expect(started[0]).toContain("sockperf server --tcp -p 11111");
+    await expect(startServers(clusterWith(""), FAR, new Set(["wrk"]))).rejects.toThrow(
+      /nettool-a: the servers .* ended/,
+    );
+    expect(started[1]).not.toContain("iperf3 -s");
+  });
+});
+
+describe("benchmarks", () => {
+  const RATE = "Requests/sec: 100\n";
+  const asked: string[] = [];
+  const bench = (name: string, answer: (script: string) => string, programs = PROGRAMS) => {
+    const lane = (path: PathId): Lane => ({
+      path,
+      address: path,
+      portOf: (port) => port,
+      run: async (script) => {
+        const tool = TOOLS.find(({ program }) => script.includes(`${program} `))!;
+        asked.push(`${name} ${path} ${tool.program}`);
+        return answer(script);
+      },
+    });
+    const lanes = [lane("same-node"), lane("cross-node")];
+    return new Bench(name, lanes, new Map(lanes.map(({ path }) => [path, programs])), []);
+  };
+  beforeEach(() => (asked.length = 0));
+
+  it("take turns between clusters at every measurement, and another begins in the next round", async () => {
+    const benches = [bench("A", () => RATE, new Set(["wrk"])), bench("B", () => RATE, new Set(["wrk"]))];
+    const rounds: number[] = [];
+    await runRounds(benches, METHOD, (round) => rounds.push(round), new AbortController().signal);
+    expect(rounds).toEqual([1, 2]);
+    expect(asked).toEqual([
+      "A same-node wrk",
+      "B same-node wrk",
+      "A cross-node wrk",
+      "B cross-node wrk",
+      "B same-node wrk",
+      "A same-node wrk",
+      "B cross-node wrk",
+      "A cross-node wrk",
+    ]);
+    expect(benches[0]!.series()).toEqual([
+      { path: "same-node", metric: "connections", values: [100, 100] },
+      { path: "cross-node", metric: "connections", values: [100, 100] },
+    ]);
+    expect(benches[0]!.omitted()).toContain(
+      "pod to pod on its own node, throughput, one stream: the workload's image has no iperf3; give nettool.baseImage one that has it",
+    );
+  });
+
+  it("name what failed, keep what did not, and add up single latencies", async () => {
+    let calls = 0;
+    const half = bench(
+      "A",
+      () =>
+        ++calls === 1 ? "bucket 1 2\npercentile 50.000 = 40\npercentile 99.000 = 90" : "sockperf: ERROR: no route",
+      new Set(["sockperf"]),
+    );
+    for (let round = 0; round < 2; round++) await half.measure("same-node", toolOf("latency-p50"), METHOD);
+    expect(half.series()).toEqual([
+      { path: "same-node", metric: "latency-p50", values: [40], histogram: [[1.05, 2]] },
+      { path: "same-node", metric: "latency-p99", values: [90] },
+    ]);
+    expect(half.omitted()).toEqual([
+      expect.stringMatching(/^pod to pod on its own node, .*: sockperf: ERROR: no route$/),
+    ]);
+  });
+
+  it("end after the measurement under way when they are interrupted", async () => {
+    const controller = new AbortController();
+    const one = bench("A", () => {
+      controller.abort(new Error("Interrupted"));
+      return RATE;
+    });
+    await expect(runRounds([one], METHOD, () => undefined, controller.signal)).rejects.toThrow("Interrupted");
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("the Service that is measured", () => {
+  const writer = (calls: string[], fails = false) => ({
+    deleteService: async () => void calls.push("delete"),
+    createService: async () => void calls.push("service"),
+    createEndpoints: async ({
+      endpoints,
+      ports,
+    }: {
+      endpoints: { addresses: string[] }[];
+      ports?: { port?: number }[];
+    }) => {
+      if (fails) throw new Error("refused");
+      calls.push(`endpoint ${endpoints[0]!.addresses[0]} ${ports!.map(({ port }) => port).join(",")}`);
+    },
+  });
+  const service = async () => ({ spec: { clusterIP: "10.96.0.9", ports: [{ port: 80, nodePort: 30080 }] } }) as never;
+
+  it("stands before one server alone, in the place of an earlier one, until it is removed", async () => {
+    const calls: string[] = [];
+    const exposed = await exposeForBench({ service }, writer(calls) as never, FAR);
+    expect([exposed.clusterIp, exposed.nodePorts.get(80)]).toEqual(["10.96.0.9", 30080]);
+    expect(calls).toEqual(["delete", "service", "endpoint 10.0.0.2 80,5201,11111"]);
+    await exposed.remove();
+    expect(calls.at(-1)).toBe("delete");
+  });
+
+  it("is not left half made", async () => {
+    const calls: string[] = [];
+    await expect(exposeForBench({ service }, writer(calls, true) as never, FAR)).rejects.toThrow("refused");
+    expect(calls).toEqual(["delete", "service", "delete"]);
+  });
+});
