@@ -16,6 +16,13 @@ Examples:
   cilium-modes trace kubeproxy --to serversvc --html walk.html
   cilium-modes trace kubeproxy --compare replacement,ebpf --scenario nodeport-other`;
 
+const COMPARE_EXAMPLES = `
+Examples:
+  cilium-modes compare
+  cilium-modes compare kubeproxy ebpf --rounds 7 --html report.html
+  cilium-modes compare --up --no-growth --out today.json
+  cilium-modes compare ebpf --baseline before.json --threshold 15`;
+
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
 /** The `cilium-modes` command; each verb's code is loaded when it runs. */
@@ -90,6 +97,29 @@ export function program(): Command {
     .addHelpText("after", TRACE_EXAMPLES)
     .action(async (stack: string, options: import("./trace").TraceOptions) => {
       if (!(await (await import("./trace")).trace(stack, options))) process.exitCode = 1;
+    });
+
+  command
+    .command("compare")
+    .description("what tells stacks' clusters apart, and what each is worth on this machine: evidence and measurements")
+    .argument("[stacks...]", "names of stack files Pulumi.<stack>.yaml; default: all whose cluster is up")
+    .option("--up", "bring up, measure and destroy one stack after the other; default: the three modes")
+    .option("--rounds <number>", "how often everything is measured", Number, 5)
+    .option("--seconds <seconds>", "how long each benchmark runs in each round", Number, 2)
+    .option("--no-benchmarks", "only what tells the clusters apart, and the growth series")
+    .option("--services <numbers>", "numbers of Services of the growth series", "1,10,100,1000,5000")
+    .option("--no-growth", "without the growth series")
+    .option("--set <key=value>", SET_HELP, collect)
+    .option("--baseline <file>", "results to hold these against; exit code 1 for what is worse")
+    .option("--threshold <percent>", "with --baseline: by how much worse", Number, 10)
+    .option("--out <file>", "where the results go; default: a new file in .cilium-modes/comparisons")
+    .option("--from <file>", "show results again instead of measuring")
+    .option("--html <file>", "a report to read and to share")
+    .option("--markdown <file>", "the same as Markdown")
+    .option("--json", "the results as JSON")
+    .addHelpText("after", COMPARE_EXAMPLES)
+    .action(async (stacks: string[], options: import("./compare").CompareOptions) => {
+      if (!(await (await import("./compare")).compare(stacks, options))) process.exitCode = 1;
     });
 
   const images = command

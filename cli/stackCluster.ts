@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Expectation } from "../datapath/checks/check";
-import { connect, readFacts, type AttachableCluster } from "../datapath/cluster";
+import { connect, readFacts, type AttachableCluster, type MeasuredCluster } from "../datapath/cluster";
 import { withNodePods } from "../datapath/nodePods";
 import { execInNode } from "../providers/kind/docker";
 import { readKubeconfig } from "../providers/kind/kindCli";
@@ -14,7 +14,9 @@ import { readStackFile } from "./stackFile";
 /** A stack's running cluster. */
 export interface StackCluster {
   readonly settings: Settings;
-  readonly cluster: AttachableCluster;
+  readonly cluster: AttachableCluster & MeasuredCluster;
+  /** By which it was reached. */
+  readonly kubeconfig: string;
   readonly expectation: Expectation;
   /** Whether its nodes are containers of this machine's Docker, by which they are reached. */
   readonly nodesAreContainers: boolean;
@@ -37,13 +39,13 @@ export async function stackCluster(
     const own = kubeconfigOf(settings.cluster);
     const cluster = await withNodePods(connect(own));
     const expectation = stackExpectation(settings, existingClusterArgs(settings, await readFacts(own)));
-    return { settings, cluster, expectation, nodesAreContainers: false };
+    return { settings, cluster, kubeconfig: own, expectation, nodesAreContainers: false };
   }
   const expectation = stackExpectation(settings);
   if (kubeconfig !== undefined) {
-    const cluster = connect(await readFile(kubeconfig, "utf8"));
-    return { settings, cluster, expectation, nodesAreContainers: false };
+    const given = await readFile(kubeconfig, "utf8");
+    return { settings, cluster: connect(given), kubeconfig: given, expectation, nodesAreContainers: false };
   }
-  const cluster = connect(await readKubeconfig(settings.cluster.name), execInNode);
-  return { settings, cluster, expectation, nodesAreContainers: true };
+  const own = await readKubeconfig(settings.cluster.name);
+  return { settings, cluster: connect(own, execInNode), kubeconfig: own, expectation, nodesAreContainers: true };
 }

@@ -18,7 +18,7 @@ export function readStackFile(
 ): CheckedSettings {
   const file = join(directory, `Pulumi.${stack}.yaml`);
   if (!existsSync(file)) {
-    throw new Error(`There is no ${file}; known stacks are ${stacksIn(directory).join(", ")}`);
+    throw new Error(`There is no ${file}; known stacks are ${knownStacks(directory).join(", ")}`);
   }
   const project = (parseYaml(join(directory, "Pulumi.yaml")) as { name: string }).name;
   const { config = {} } = (parseYaml(file) ?? {}) as { config?: Record<string, unknown> | null };
@@ -45,7 +45,7 @@ export function readStackFile(
 }
 
 /** The stacks that have a file. */
-function stacksIn(directory: string): string[] {
+export function knownStacks(directory = PROJECT_DIRECTORY): string[] {
   return readdirSync(directory).flatMap((file) => /^Pulumi\.([\w.-]+)\.yaml$/.exec(file)?.[1] ?? []);
 }
 

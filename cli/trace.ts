@@ -1,14 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { AttachableCluster } from "../datapath/cluster";
-import type { Session } from "../datapath/podExec";
 import { titleOf, trace as traceOnce, type Traced, type TraceRequest } from "../datapath/trace/trace";
-import type { TraceCluster } from "../datapath/trace/traceCluster";
 import type { Walk } from "../datapath/trace/walk";
 import { SCENARIOS, type Scenario } from "../modes/walks";
-import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
-import { startInNode } from "../providers/kind/docker";
+import { WORKLOAD } from "../modes/workload";
 import { stackCluster } from "./stackCluster";
+import { traceable } from "./traceable";
 import { walkHtml } from "./walk/walkHtml";
 import { walkMermaid } from "./walk/walkMermaid";
 import { walksSvg } from "./walk/walkSvg";
@@ -33,7 +30,9 @@ export interface TraceOptions {
 export async function trace(stack: string, options: TraceOptions): Promise<boolean> {
   const ways = waysOf(options);
   const stacks = [...new Set([stack, ...(options.compare?.split(",").map((name) => name.trim()) ?? [])])];
-  const clusters = await Promise.all(stacks.map((each) => traceable(each, options.set)));
+  const clusters = await Promise.all(
+    stacks.map(async (each) => traceable(each, await stackCluster(each, options.set))),
+  );
   const traced: Traced[] = [];
   let untraced = 0;
   for (const way of ways) {
@@ -78,39 +77,6 @@ function waysOf({ scenario, from, to }: TraceOptions): TraceRequest["way"][] {
   const found = known.find((each) => each === scenario);
   if (found === undefined) throw new Error(`--scenario must be all or one of ${known.join(", ")}; got "${scenario}"`);
   return [found];
-}
-
-/** A stack's cluster, in which any way can be traced. */
-async function traceable(stack: string, set: TraceOptions["set"]): Promise<Omit<TraceRequest, "way">> {
-  const { settings, cluster, expectation, nodesAreContainers } = await stackCluster(stack, set);
-  const startOnNode = nodesAreContainers ? startWithTools : await nodePodStarter(cluster);
-  const { mode, tunnel, cilium } = settings;
-  const { podCidr, serviceCidr } = settings.cluster;
-  // in a tunnel, what is native is masqueraded all the same
-  const inside = [podCidr, serviceCidr, ...(tunnel === "disabled" ? [cilium.nativeRoutingCIDR] : [])];
-  const { version } = cilium;
-  return { name: stack, cluster: { ...cluster, startOnNode }, mode, tunnel, version, expectation, inside };
-}
-
-/** Enters the files of the workload's container on the node, which has the tools, and stays in the node's network. */
-const ENTER = `for id in $(ctr -n k8s.io containers ls -q 'labels."io.kubernetes.container.name"==${WORKLOAD_CONTAINER},labels."io.kubernetes.pod.namespace"==${WORKLOAD.namespace}'); do
-  pid=$(ctr -n k8s.io tasks ls | awk -v id="$id" '$1 == id && $3 == "RUNNING" { print $2 }')
-  [ -z "$pid" ] || exec nsenter --mount --target "$pid" -- "$@"
-done
-echo "no container ${WORKLOAD_CONTAINER} runs on this node" >&2
-exit 1`;
-
-const startWithTools: TraceCluster["startOnNode"] = (node, command) =>
-  startInNode(node, ["sh", "-c", ENTER, "sh", ...command]);
-
-/** In clusters whose nodes are no containers here, the workload has a pod in each node's network. */
-async function nodePodStarter(cluster: AttachableCluster): Promise<TraceCluster["startOnNode"]> {
-  const pods = await cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.nodePods}`);
-  return (node, command): Session => {
-    const pod = pods.find(({ spec }) => spec?.nodeName === node)?.metadata?.name;
-    if (pod === undefined) throw new Error(`${WORKLOAD.nodePods} does not run on ${node}; run pulumi up --refresh`);
-    return cluster.start(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, command);
-  };
 }
 
 async function writeCaptures(directory: string, traced: readonly Traced[]): Promise<void> {

@@ -1,0 +1,196 @@
+import { writeFile } from "node:fs/promises";
+import { analyse, compareToBaseline, type Analysis, type BaselineAnalysis } from "../datapath/compare/analysis";
+import { RESULTS_VERSION, type Comparison, type Subject } from "../datapath/compare/results";
+import type { RunRequest } from "./compareRun";
+import { pulumi, stacksThatAreUp, isUp } from "./compareStacks";
+import { keepComparison, readComparison } from "./comparisonFile";
+import { readMachine } from "./machine";
+
+export interface CompareOptions {
+  /** Bring up, measure and destroy one stack after the other. */
+  readonly up?: boolean;
+  readonly rounds: number;
+  readonly seconds: number;
+  /** Numbers of Services, by commas. */
+  readonly services: string;
+  readonly benchmarks: boolean;
+  readonly growth: boolean;
+  readonly set?: readonly string[];
+  /** Results to show again, instead of measuring. */
+  readonly from?: string;
+  readonly baseline?: string;
+  /** Per cent. */
+  readonly threshold: number;
+  readonly out?: string;
+  readonly html?: string;
+  readonly markdown?: string;
+  readonly json?: boolean;
+}
+
+/** Seconds before each benchmark that do not count. */
+const WARM_UP_SECONDS = 0.5;
+
+/** Compare stacks' clusters. @returns whether all are in their modes, can be told apart, and none is worse than the baseline */
+export async function compare(stacks: readonly string[], options: CompareOptions): Promise<boolean> {
+  const services = servicesOf(options);
+  checkNumbers(options);
+  // what cannot be read is told before anything is measured
+  const baseline = options.baseline === undefined ? undefined : await readComparison(options.baseline);
+  const comparison =
+    options.from === undefined ? await measured(stacks, services, options) : await readComparison(options.from);
+  const analysis = analyse(comparison);
+  const against = baseline && compareToBaseline(comparison, baseline, options.threshold);
+  await show(comparison, analysis, against, options);
+  return (
+    comparison.subjects.every(({ verification }) => verification.verdict === "pass") &&
+    analysis.indistinguishable.length === 0 &&
+    !against?.rows.some(({ isRegression }) => isRegression)
+  );
+}
+
+async function measured(
+  named: readonly string[],
+  services: readonly number[],
+  options: CompareOptions,
+): Promise<Comparison> {
+  const stacks =
+    named.length > 0 ? [...new Set(named)] : options.up ? DEFAULT_STACKS : await stacksThatAreUp(options.set);
+  if (stacks.length === 0) {
+    throw new Error(
+      "No stack's cluster is up on this machine. Bring some up with npm start -- <stack>, or let compare do it: cilium-modes compare --up",
+    );
+  }
+  if (options.up && options.set !== undefined) {
+    throw new Error("--up brings stacks up as their files say; put the settings there instead of --set");
+  }
+  const { rounds, seconds } = options;
+  const request: RunRequest = {
+    set: options.set,
+    benchmarks: options.benchmarks,
+    method: { rounds, seconds, warmUpSeconds: WARM_UP_SECONDS },
+    services,
+    growthRounds: rounds,
+  };
+  const startedAt = new Date().toISOString();
+  const machine = await readMachine();
+  const { measure } = await import("./compareRun");
+  const subjects = await interruptible((signal) =>
+    options.up
+      ? oneByOne(stacks, (stack) => measure([stack], request, tell, signal), signal)
+      : measure(stacks, request, tell, signal),
+  );
+  const comparison: Comparison = {
+    resultsVersion: RESULTS_VERSION,
+    startedAt,
+    finishedAt: new Date().toISOString(),
+    machine,
+    method: {
+      rounds: options.benchmarks || services.length > 0 ? rounds : 0,
+      seconds,
+      warmUpSeconds: WARM_UP_SECONDS,
+      interleaved: !options.up,
+      services: [...services],
+      command: commandOf(stacks, options),
+    },
+    subjects,
+  };
+  console.error(`Results: ${await keepComparison(comparison, options.out)}`);
+  return comparison;
+}
+
+/** Those that the project brings along. */
+const DEFAULT_STACKS: readonly string[] = ["kubeproxy", "replacement", "ebpf"];
+
+async function oneByOne(
+  stacks: readonly string[],
+  measure: (stack: string) => Promise<Subject[]>,
+  signal: AbortSignal,
+): Promise<Subject[]> {
+  const standing = (
+    await Promise.all(stacks.map(async (stack) => ((await isUp(stack, undefined)) ? [stack] : [])))
+  ).flat();
+  if (standing.length > 0) {
+    throw new Error(
+      `${standing.join(", ")}: already up, and --up would destroy what it has measured; destroy first, or compare without --up`,
+    );
+  }
+  const subjects: Subject[] = [];
+  for (const stack of stacks) {
+    try {
+      tell(`${stack}: is brought up`);
+      await pulumi("up", stack, signal);
+      subjects.push(...(await measure(stack)));
+    } finally {
+      tell(`${stack}: is destroyed`);
+      await pulumi("destroy", stack);
+    }
+  }
+  return subjects;
+}
+
+/** Let Ctrl-C end what is under way in order; pressed again, at once. */
+async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130);
+    console.error("Interrupted: what was made is taken away (again to leave it)");
+    controller.abort(new Error("Interrupted; nothing was kept"));
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  try {
+    return await act(controller.signal);
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  }
+}
+
+function tell(line: string): void {
+  console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
+}
+
+async function show(
+  comparison: Comparison,
+  analysis: Analysis,
+  against: BaselineAnalysis | undefined,
+  options: CompareOptions,
+): Promise<void> {
+  const [{ comparisonHtml }, { comparisonMarkdown }, { comparisonText }] = await Promise.all([
+    import("./compare/comparisonHtml"),
+    import("./compare/comparisonMarkdown"),
+    import("./compare/comparisonText"),
+  ]);
+  if (options.html !== undefined) await writeFile(options.html, comparisonHtml(comparison, analysis, against));
+  if (options.markdown !== undefined)
+    await writeFile(options.markdown, comparisonMarkdown(comparison, analysis, against));
+  console.log(options.json ? JSON.stringify(comparison, undefined, 2) : comparisonText(comparison, analysis, against));
+}
+
+function servicesOf({ growth, services }: CompareOptions): number[] {
+  if (!growth) return [];
+  const numbers = services.split(",").map(Number);
+  if (numbers.some((each) => !Number.isInteger(each) || each < 1 || each > MOST_SERVICES)) {
+    throw new Error(`--services must be numbers from 1 to ${MOST_SERVICES} by commas, got "${services}"`);
+  }
+  return [...new Set(numbers)].sort((a, b) => a - b);
+}
+
+/** More than these have no place in Cilium's service map of 65,536 entries, and in services' networks. */
+const MOST_SERVICES = 20_000;
+
+function checkNumbers({ rounds, seconds, threshold }: CompareOptions): void {
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds must be a whole number, 1 or more");
+  if (!(seconds >= 1)) throw new Error("--seconds must be a number of seconds, 1 or more");
+  if (!(threshold >= 0)) throw new Error("--threshold must be a number of per cent, 0 or more");
+}
+
+function commandOf(stacks: readonly string[], options: CompareOptions): string {
+  return [
+    "npx cilium-modes compare",
+    ...stacks,
+    ...(options.up ? ["--up"] : []),
+    `--rounds ${options.rounds} --seconds ${options.seconds}`,
+    options.growth ? `--services ${options.services}` : "--no-growth",
+    ...(options.benchmarks ? [] : ["--no-benchmarks"]),
+    ...(options.set ?? []).map((each) => `--set ${each}`),
+  ].join(" ");
+}

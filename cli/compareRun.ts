@@ -1,0 +1,57 @@
+import { runRounds, type Bench, type Method } from "../datapath/compare/benchmarks";
+import type { Subject } from "../datapath/compare/results";
+import { Contestant } from "./compareSubject";
+
+/** What is to be measured. */
+export interface RunRequest {
+  readonly set: readonly string[] | undefined;
+  readonly benchmarks: boolean;
+  readonly method: Method;
+  /** Numbers of Services of the growth series; none without it. */
+  readonly services: readonly number[];
+  /** Rounds of the growth series at each number of Services. */
+  readonly growthRounds: number;
+}
+
+/**
+ * Inspect and measure stacks that are up, taking turns. What is made in their clusters is taken away again, when the
+ * signal is aborted too.
+ */
+export async function measure(
+  stacks: readonly string[],
+  request: RunRequest,
+  tell: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Subject[]> {
+  const contestants = await Promise.all(stacks.map((stack) => Contestant.of(stack, request.set)));
+  const each = async (what: string, act: (contestant: Contestant) => Promise<unknown>) => {
+    for (const contestant of contestants) {
+      signal.throwIfAborted();
+      tell(`${contestant.name}: ${what}`);
+      await act(contestant);
+    }
+  };
+  try {
+    await each("is verified and looked at", (contestant) => contestant.inspect());
+    if (request.benchmarks) {
+      const benches: Bench[] = [];
+      await each("is made ready for benchmarks", async (contestant) => benches.push(await contestant.prepareBench()));
+      const { rounds } = request.method;
+      await runRounds(benches, request.method, (round) => tell(`benchmarks: round ${round} of ${rounds}`), signal);
+      for (const contestant of contestants) await contestant.endBench();
+    }
+    for (const services of request.services) {
+      await each(`grows to ${services.toLocaleString("en")} Services`, (each) => each.growTo(services, signal));
+      for (let round = 1; round <= request.growthRounds; round++) {
+        await each(
+          `${services.toLocaleString("en")} Services, round ${round} of ${request.growthRounds}`,
+          (contestant) => contestant.measureGrowth(),
+        );
+      }
+    }
+    return contestants.map((contestant) => contestant.subject());
+  } finally {
+    tell("what was made for the measurements is taken away");
+    await Promise.all(contestants.map((contestant) => contestant.close()));
+  }
+}

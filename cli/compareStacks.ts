@@ -1,0 +1,27 @@
+import { join } from "node:path";
+import { listNodes } from "../providers/kind/docker";
+import { run } from "../providers/kind/exec";
+import { isExisting } from "../settings/release";
+import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
+
+/** Stacks whose cluster is up on this machine; of clusters that exist, only Pulumi knows whether the stack is in them. */
+export async function stacksThatAreUp(set: readonly string[] | undefined): Promise<string[]> {
+  const found = await Promise.all(knownStacks().map(async (stack) => ((await isUp(stack, set)) ? [stack] : [])));
+  return found.flat();
+}
+
+/** Whether a stack's kind cluster stands and all its nodes run. */
+export async function isUp(stack: string, set: readonly string[] | undefined): Promise<boolean> {
+  const { cluster } = readStackFile(stack, set).settings;
+  if (isExisting(cluster)) return false;
+  const nodes = await listNodes(cluster.name);
+  return nodes.length > 0 && nodes.every(({ running }) => running);
+}
+
+/** Have Pulumi bring a stack up, or take it away, as npm run pulumi would. @throws CommandError with Pulumi's last words */
+export async function pulumi(verb: "up" | "destroy", stack: string, signal?: AbortSignal): Promise<void> {
+  const program = (...args: string[]) =>
+    run(process.execPath, [join(PROJECT_DIRECTORY, "scripts", "pulumi.mjs"), ...args, "--non-interactive"], { signal });
+  if (verb === "up") await program("stack", "select", "--create", stack);
+  await program(verb, "--yes", "--skip-preview", "--stack", stack);
+}

@@ -1,0 +1,195 @@
+import { apiErrorLine } from "../datapath/apiError";
+import { connectServices } from "../datapath/cluster";
+import { Bench } from "../datapath/compare/benchmarks";
+import { BENCH_SERVICE, exposeForBench, type Exposed } from "../datapath/compare/benchService";
+import { prepareGrowth, type GrowthRun } from "../datapath/compare/growth";
+import { readNodes } from "../datapath/compare/inventory";
+import { endsOf, lanesOf, programsOf, startServers, type LaneEnds } from "../datapath/compare/lanes";
+import { settingsOf } from "../datapath/compare/modeSettings";
+import { componentUse, readUse, type UseReading } from "../datapath/compare/resources";
+import type { GrowthSeries, NodeInventory, Subject, WalkSummary } from "../datapath/compare/results";
+import { summariseWalk } from "../datapath/compare/walkSummary";
+import { nodeAddresses, places } from "../datapath/probes";
+import { trace } from "../datapath/trace/trace";
+import { CHECKS } from "../datapath/verify";
+import type { Scenario } from "../modes/walks";
+import { WORKLOAD } from "../modes/workload";
+import { startOutside, type Outside } from "../providers/kind/outside";
+import { stackCluster, type StackCluster } from "./stackCluster";
+import { traceable } from "./traceable";
+import { runVerification } from "./verification";
+
+/** The ways that are walked: one within a node, one between nodes, and through services from inside and outside. */
+const WALKED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "nodeport-other", "host-nodeport"];
+
+const NO_GROWTH =
+  "the growth series: a Service's endpoint changes from one node to another, and the cluster has one node";
+
+/** How long a cluster may take to settle before it counts as out of its mode. */
+const SETTLE_SECONDS = 60;
+
+/** A stack that takes part in a comparison, and what was found of it so far. */
+export class Contestant {
+  private verification: Subject["verification"] = { verdict: "not asked", failed: [] };
+  private walks: WalkSummary[] = [];
+  private nodes: NodeInventory[] = [];
+  private config: Record<string, string> = {};
+  private kubernetes = "";
+  private useBefore: UseReading[] = [];
+  private useAfter: UseReading[] = [];
+  private readonly growthSeries: GrowthSeries[] = [];
+  private readonly omitted: string[] = [];
+  private ends: LaneEnds | undefined;
+  private exposed: Exposed | undefined;
+  private outside: Outside | undefined;
+  private growthRun: GrowthRun | undefined;
+  bench: Bench | undefined;
+
+  private constructor(
+    readonly name: string,
+    private readonly stack: StackCluster,
+  ) {}
+
+  static async of(name: string, set: readonly string[] | undefined): Promise<Contestant> {
+    return new Contestant(name, await stackCluster(name, set));
+  }
+
+  /** Verify its mode, and read what it is: configuration, what its nodes hold, and the ways of packets. */
+  async inspect(): Promise<void> {
+    const { cluster, expectation } = this.stack;
+    const { verification } = await runVerification({
+      ...{ name: this.name, cluster, expectation, checks: CHECKS, settleSeconds: SETTLE_SECONDS },
+      diagnostics: false,
+    });
+    const failed = verification.results.filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive");
+    this.verification = { verdict: verification.verdict, failed: failed.map(({ id }) => id) };
+    this.config = (await cluster.configMap("kube-system", "cilium-config"))?.data ?? {};
+    this.kubernetes = (await cluster.nodes())[0]?.status?.nodeInfo?.kubeletVersion.replace(/^v/, "") ?? "";
+    this.nodes = await readNodes(cluster);
+    await this.expose();
+    const { cluster: traced, ...request } = await traceable(this.name, this.stack);
+    // chance is not to choose between servers, and so the way
+    const service: typeof traced.service = (namespace, name) =>
+      cluster.service(namespace, name === WORKLOAD.service && this.exposed ? BENCH_SERVICE : name);
+    for (const way of WALKED) {
+      try {
+        this.walks.push(summariseWalk((await trace({ ...request, cluster: { ...traced, service }, way })).walk));
+      } catch (error) {
+        this.omitted.push(`walk ${way}: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  /** Make what benchmarks need: servers, a Service before one of them, and somebody outside. */
+  async prepareBench(): Promise<Bench> {
+    const { cluster } = this.stack;
+    const { client, near, far } = await this.findEnds();
+    await this.expose();
+    this.outside = await this.startOutside();
+    const { lanes, omitted } = lanesOf(cluster, this.ends!, this.exposed, this.outside?.run);
+    this.omitted.push(...omitted);
+    const programs = new Map(
+      await Promise.all(lanes.map(async ({ path, run }) => [path, await programsOf(run)] as const)),
+    );
+    const inPods = programs.get("same-node") ?? programs.get("cross-node") ?? new Set<string>();
+    const served = [near, far].flatMap((place) => place ?? []).filter(({ pod }) => pod !== client.pod);
+    const servers = await Promise.all(served.map((place) => startServers(cluster, place, inPods)));
+    this.bench = new Bench(this.name, lanes, programs, servers);
+    this.useBefore = await this.readUse();
+    return this.bench;
+  }
+
+  /** What Cilium and kube-proxy use is read here once more. */
+  async endBench(): Promise<void> {
+    this.useAfter = await this.readUse();
+    this.bench?.close();
+    await Promise.allSettled([this.exposed?.remove(), this.outside?.end()]);
+    [this.exposed, this.outside] = [undefined, undefined];
+  }
+
+  /** Bring the cluster to so many Services. */
+  async growTo(services: number, signal: AbortSignal): Promise<void> {
+    const { client, near, far } = await this.findEnds();
+    if (near === undefined || far === undefined) {
+      if (!this.omitted.includes(NO_GROWTH)) this.omitted.push(NO_GROWTH);
+      return;
+    }
+    const { cluster, kubeconfig, settings } = this.stack;
+    const { startOnNode } = (await traceable(this.name, this.stack)).cluster;
+    const target = {
+      cluster: { ...cluster, startOnNode },
+      services: connectServices(kubeconfig),
+      ...{ client, server: far, otherServer: near, serviceCidr: settings.cluster.serviceCidr },
+    };
+    // one value a round, so that clusters take turns
+    this.growthRun ??= await prepareGrowth(target, signal, { samples: 1, passes: 1 });
+    await this.growthRun.growTo(services);
+  }
+
+  /** One more value of everything, with as many Services as there are. */
+  async measureGrowth(): Promise<void> {
+    if (this.growthRun === undefined) return;
+    for (const { services, metric, values } of await this.growthRun.measure()) {
+      const before = this.growthSeries.find((each) => each.services === services && each.metric === metric);
+      if (before === undefined) this.growthSeries.push({ services, metric, values });
+      else before.values.push(...values);
+    }
+  }
+
+  /** Take away everything that was made in the cluster. */
+  async close(): Promise<void> {
+    this.bench?.close();
+    await Promise.allSettled([this.exposed?.remove(), this.outside?.end(), this.growthRun?.remove()]);
+  }
+
+  /** All that was found. */
+  subject(): Subject {
+    const { settings } = this.stack;
+    const unused = this.useAfter.length === 0 ? this.useBefore : this.useAfter;
+    return {
+      name: this.name,
+      mode: settings.mode,
+      tunnel: settings.tunnel,
+      cilium: settings.cilium.version,
+      kubernetes: this.kubernetes,
+      verification: this.verification,
+      inventory: {
+        settings: settingsOf(settings),
+        config: this.config,
+        nodes: this.nodes,
+        components: componentUse(unused, this.useBefore),
+        walks: this.walks,
+      },
+      series: this.bench?.series() ?? [],
+      growth: this.growthSeries,
+      omitted: [...this.omitted, ...(this.bench?.omitted() ?? []), ...(this.growthRun?.omitted() ?? [])],
+    };
+  }
+
+  private async findEnds(): Promise<LaneEnds> {
+    const { cluster, expectation } = this.stack;
+    const [{ servers, all }, nodes] = await Promise.all([places(cluster, expectation), nodeAddresses(cluster)]);
+    return (this.ends ??= endsOf(servers, all, nodes));
+  }
+
+  /** Put a Service before the server of another node, where there is one. */
+  private async expose(): Promise<void> {
+    const { far } = await this.findEnds();
+    if (far === undefined) return;
+    const { cluster, kubeconfig } = this.stack;
+    this.exposed ??= await exposeForBench(cluster, connectServices(kubeconfig), far);
+  }
+
+  private async readUse(): Promise<UseReading[]> {
+    return readUse(this.stack.cluster).catch((error: Error) => {
+      this.omitted.push(`memory and CPU of Cilium and kube-proxy: ${apiErrorLine(error)}`);
+      return [];
+    });
+  }
+
+  private async startOutside(): Promise<Outside | undefined> {
+    if (!this.stack.nodesAreContainers) return undefined;
+    const [pod] = await this.stack.cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`);
+    return startOutside(pod!.spec!.containers[0]!.image!).catch(() => undefined);
+  }
+}

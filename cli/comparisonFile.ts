@@ -1,0 +1,38 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Comparison, RESULTS_VERSION } from "../datapath/compare/results";
+import { PROJECT_DIRECTORY } from "./stackFile";
+
+/** Keep a comparison's results. @returns the file, a new one of the project where none is named */
+export async function keepComparison(comparison: Comparison, named: string | undefined): Promise<string> {
+  const time = comparison.startedAt.replace(/[:.]/g, "-");
+  const file = named ?? join(PROJECT_DIRECTORY, ".cilium-modes", "comparisons", `${time}.json`);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(comparison)}\n`);
+  return file;
+}
+
+/** Results that an earlier comparison has kept. @throws Error when the file is none, or of a newer format */
+export async function readComparison(file: string): Promise<Comparison> {
+  const text = await readFile(file, "utf8").catch(({ message }: Error) => {
+    throw new Error(`${file} cannot be read: ${message}`);
+  });
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new Error(`${file} is no JSON; results are written by cilium-modes compare --out FILE`);
+  }
+  const version = (json as { resultsVersion?: unknown } | null)?.resultsVersion;
+  if (typeof version === "number" && version > RESULTS_VERSION) {
+    throw new Error(
+      `${file} was written by a newer cilium-modes (format ${version}, this one reads ${RESULTS_VERSION})`,
+    );
+  }
+  const parsed = Comparison.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new Error(`${file} holds no results of a comparison: ${issue!.path.join(".")}: ${issue!.message}`);
+  }
+  return parsed.data;
+}

@@ -1,0 +1,97 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compare, type CompareOptions } from "../../cli/compare";
+import { keepComparison, readComparison } from "../../cli/comparisonFile";
+import type { Comparison, Subject } from "../../datapath/compare/results";
+import { sampleComparison } from "./support/comparisons";
+
+const OPTIONS: CompareOptions = {
+  rounds: 5,
+  seconds: 2,
+  services: "1,10",
+  benchmarks: true,
+  growth: true,
+  threshold: 10,
+};
+
+describe("cilium-modes compare", () => {
+  let folder: string;
+  let printed: string[];
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "cilium-modes-compare-"));
+    printed = [];
+    jest.spyOn(console, "log").mockImplementation((text: string) => void printed.push(text));
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    rmSync(folder, { recursive: true });
+  });
+
+  const kept = async (comparison: Comparison, name = "results.json") => keepComparison(comparison, join(folder, name));
+  const changed = (change: (subject: Subject) => Subject): Comparison => {
+    const comparison = sampleComparison();
+    return { ...comparison, subjects: comparison.subjects.map(change) };
+  };
+  const slower = (by: number) =>
+    changed((subject) => ({
+      ...subject,
+      series: subject.series.map((series) =>
+        series.metric === "latency-p50" ? { ...series, values: series.values.map((value) => value * by) } : series,
+      ),
+    }));
+
+  it("keeps its results in a file from which all is shown again, on every kind of paper", async () => {
+    const file = await kept(sampleComparison());
+    expect(await readComparison(file)).toEqual(sampleComparison());
+    const [html, markdown] = [join(folder, "a.html"), join(folder, "a.md")];
+    expect(await compare([], { ...OPTIONS, from: file, html, markdown })).toBe(true);
+    expect(printed.join("\n")).toContain("kubeproxy");
+    expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>/i);
+    expect(readFileSync(markdown, "utf8")).toMatch(/^# /);
+    await compare([], { ...OPTIONS, from: file, json: true });
+    expect(JSON.parse(printed.at(-1)!)).toEqual(sampleComparison());
+  });
+
+  it("ends with 1 where something is worse than before by more than the threshold", async () => {
+    const [before, now] = [await kept(sampleComparison()), await kept(slower(1.3), "now.json")];
+    expect(await compare([], { ...OPTIONS, from: before, baseline: before })).toBe(true);
+    expect(await compare([], { ...OPTIONS, from: now, baseline: before })).toBe(false);
+    expect(await compare([], { ...OPTIONS, from: now, baseline: before, threshold: 40 })).toBe(true);
+    expect(await compare([], { ...OPTIONS, from: before, baseline: now })).toBe(true);
+  });
+
+  it("ends with 1 where a mode is not in force, or two modes cannot be told apart", async () => {
+    const broken = changed((subject) => ({ ...subject, verification: { verdict: "fail", failed: ["status"] } }));
+    expect(await compare([], { ...OPTIONS, from: await kept(broken) })).toBe(false);
+    const [{ inventory }] = sampleComparison().subjects as [Subject];
+    const alike = changed((subject) => ({ ...subject, inventory }));
+    expect(await compare([], { ...OPTIONS, from: await kept(alike) })).toBe(false);
+  });
+
+  it("refuses files that hold no results, saying which", async () => {
+    const file = join(folder, "wrong.json");
+    await expect(readComparison(file)).rejects.toThrow(`${file} cannot be read`);
+    writeFileSync(file, "{");
+    await expect(readComparison(file)).rejects.toThrow(`${file} is no JSON`);
+    writeFileSync(file, "[]");
+    await expect(readComparison(file)).rejects.toThrow(`${file} holds no results of a comparison`);
+    writeFileSync(file, '{"resultsVersion": 99}');
+    await expect(readComparison(file)).rejects.toThrow(
+      "was written by a newer cilium-modes (format 99, this one reads 1)",
+    );
+    // before anything is measured
+    await expect(compare(["ebpf"], { ...OPTIONS, baseline: file })).rejects.toThrow("newer cilium-modes");
+  });
+
+  it("refuses numbers that cannot be", async () => {
+    const refused = (options: Partial<CompareOptions>) => expect(compare(["ebpf"], { ...OPTIONS, ...options })).rejects;
+    await refused({ rounds: 0 }).toThrow("--rounds must be a whole number, 1 or more");
+    await refused({ rounds: Number("x") }).toThrow("--rounds");
+    await refused({ seconds: 0.5 }).toThrow("--seconds must be a number of seconds, 1 or more");
+    await refused({ threshold: -1 }).toThrow("--threshold");
+    await refused({ services: "1,many" }).toThrow('--services must be numbers from 1 to 20000 by commas, got "1,many"');
+    await refused({ services: "100000" }).toThrow("--services");
+    await refused({ up: true, set: ["tunnel=vxlan"] }).toThrow("--up brings stacks up as their files say");
+  });
+});

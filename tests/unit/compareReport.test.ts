@@ -1,0 +1,251 @@
+import { comparisonHtml } from "../../cli/compare/comparisonHtml";
+import { comparisonMarkdown } from "../../cli/compare/comparisonMarkdown";
+import { comparisonText } from "../../cli/compare/comparisonText";
+import { analyse, compareToBaseline, type Analysis } from "../../datapath/compare/analysis";
+import {
+  GROWTH_METRICS,
+  METRICS,
+  PATHS,
+  type Comparison,
+  type Series,
+  type Subject,
+} from "../../datapath/compare/results";
+import { numberText, ratioText } from "../../datapath/compare/words";
+import { sampleComparison, sampleSubject, slowed, withValues } from "./support/comparisons";
+import { xmlProblem } from "./support/xml";
+
+const FORMATS = { html: comparisonHtml, markdown: comparisonMarkdown, text: comparisonText };
+const formats = Object.entries(FORMATS);
+
+const SAMPLE = sampleComparison();
+const ANALYSIS = analyse(SAMPLE);
+const PAGE = comparisonHtml(SAMPLE, ANALYSIS);
+
+/** The sample with two subjects, mode ebpf changed, and little of what takes long to analyse. */
+function small(overrides: Partial<Subject> = {}, change = (subject: Subject) => subject): Comparison {
+  const subjects = [sampleSubject("kubeproxy"), change(sampleSubject("ebpf", overrides))];
+  const isKept = ({ metric }: Series) => metric === "latency-p99" || metric === "connections";
+  return sampleComparison({
+    subjects: subjects.map((subject) => ({ ...subject, growth: [], series: subject.series.filter(isKept) })),
+  });
+}
+
+const analysed = (comparison: Comparison) => ({ comparison, analysis: analyse(comparison) });
+const NOISY = analysed(small({}, (subject) => withValues(subject, "latency-p99", [50, 120, 300, 70, 190])));
+const LACKING = analysed(
+  small({ omitted: ["new connections: the image has no wrk"] }, (subject) => ({
+    ...subject,
+    series: subject.series.filter(({ metric }) => metric !== "connections"),
+  })),
+);
+const FAILED = analysed(
+  small({ verification: { verdict: "fail", failed: ["status on worker: Host Routing is Legacy"] } }),
+);
+const THEN = small();
+const SLOWER = analysed({
+  ...small({}, (subject) => slowed(subject, 1.5, ({ path }) => path === "cross-node")),
+  machine: { ...SAMPLE.machine, kernel: "6.19.0-test" },
+});
+const SLOWER_THAN_THEN = compareToBaseline(SLOWER.comparison, THEN, 10);
+const SLOW = analysed(small({}, (subject) => slowed(subject, 2, () => true)));
+const SLOW_THAN_THEN = compareToBaseline(SLOW.comparison, THEN, 10);
+const ALONE = analysed(sampleComparison({ subjects: [sampleSubject("ebpf", { growth: [] })] }));
+
+/** What a reader sees, whichever the format is; a table's row is one line. */
+function readable(report: string): string {
+  return report
+    .replace(/<(style|title)>[^]*?<\/\1>|<svg[^]*?<\/svg>/g, "")
+    .replace(/<\/(?:p|h\d|li|tr|caption|figcaption|dd|pre|summary)>/g, "\n")
+    .replace(/<[^>]*>/g, " ")
+    .replace(/&lt;/g, "<")
+    .replace(/&gt;/g, ">")
+    .replace(/&quot;/g, '"')
+    .replace(/&#39;/g, "'")
+    .replace(/&amp;/g, "&")
+    .replace(/\\(.)/g, "$1")
+    .replace(/\*\*?/g, "")
+    .replace(/[ \t|]+/g, " ");
+}
+
+/** The table of a measurement, from its heading on. */
+function tableOf(report: string, title: string): readonly string[] {
+  const text = readable(report);
+  const start = text.search(new RegExp(`^[# ]*${title.replace(/[()]/g, "\\$&")} *\\n\\s*[^\\n]*is better`, "im"));
+  return text.slice(start, start + 3000).split("\n");
+}
+
+describe.each(formats)("a comparison as %s", (_, render) => {
+  const whole = render(SAMPLE, ANALYSIS);
+  const sample = readable(whole);
+
+  it("begins with every verdict, before any figure of a table", () => {
+    expect(ANALYSIS.verdicts.length).toBeGreaterThan(0);
+    for (const verdict of ANALYSIS.verdicts) {
+      expect(sample).toContain(verdict);
+      expect(sample.indexOf(verdict)).toBeLessThan(sample.search(/Gbit\/s, higher is better/));
+    }
+  });
+
+  it("has each subject with what mode it is, and its versions, memory and CPU", () => {
+    expect(sample).toContain("Cilium as a plain CNI beside kube-proxy");
+    expect(sample).toContain("Cilium instead of kube-proxy");
+    expect(sample).toContain("Full eBPF: host routing past iptables");
+    expect(sample).toContain("213 MiB and 3.1 % CPU a node");
+    expect(sample).toContain("does not run");
+    expect(sample).toContain("1.36.1");
+  });
+
+  it.each(ANALYSIS.benchmarks.map((row) => [row.metric, row.path, row] as const))(
+    "has the figures of %s, %s",
+    (metric, path, { summaries, ratios }) => {
+      const line = tableOf(whole, METRICS[metric].title).find((each) => each.trim().startsWith(path))!;
+      for (const { median } of summaries.values()) expect(line).toContain(numberText(median));
+      for (const { ratio, low, high, outcome } of ratios.values()) {
+        const mark = { better: "▲", worse: "▼", "no difference": "=" }[outcome];
+        expect(line).toContain(`${mark} ${ratioText(ratio)}× (${ratioText(low)}–${ratioText(high)})`);
+      }
+    },
+  );
+
+  it("has each number of Services with its figures", () => {
+    const table = tableOf(whole, GROWTH_METRICS["new-service"].title);
+    for (const { services, summaries } of ANALYSIS.growth.filter(({ metric }) => metric === "new-service")) {
+      const line = table.find((each) => each.trim().startsWith(`${numberText(services)} `))!;
+      for (const { median } of summaries.values()) expect(line).toContain(numberText(median));
+    }
+  });
+
+  it("calls noisy what is noisy, in its cell and in a sentence", () => {
+    const { comparison, analysis } = NOISY;
+    const report = render(comparison, analysis);
+    expect(analysis.noisy.length).toBeGreaterThan(0);
+    for (const sentence of analysis.noisy) expect(readable(report)).toContain(sentence);
+    const table = tableOf(report, METRICS["latency-p99"].title);
+    for (const path of Object.keys(PATHS))
+      expect(table.find((line) => line.trim().startsWith(path))).toMatch(/\bnoisy\b/);
+    expect(sample).toContain("No measurement was noisy");
+  });
+
+  it("says what was not measured", () => {
+    const report = readable(render(LACKING.comparison, LACKING.analysis));
+    expect(report).toContain("ebpf: new connections: the image has no wrk");
+    expect(report.match(/not measured/g)).toHaveLength(Object.keys(PATHS).length);
+  });
+
+  it("fails where a verification failed, and where two modes cannot be told apart", () => {
+    const analysis: Analysis = {
+      ...FAILED.analysis,
+      indistinguishable: ["replacement and ebpf look the same in everything"],
+    };
+    const report = readable(render(FAILED.comparison, analysis));
+    expect(report).toMatch(/failed/i);
+    expect(report).toContain("ebpf is not verified to be in its mode (fail): status on worker: Host Routing is Legacy");
+    expect(report).toContain("replacement and ebpf look the same in everything");
+    expect(sample).not.toMatch(/failed/i);
+  });
+
+  it("marks what became worse than in the baseline, and what changed since", () => {
+    const { changed, rows } = SLOWER_THAN_THEN;
+    const regressions = rows.filter(({ isRegression }) => isRegression);
+    const report = readable(render(SLOWER.comparison, SLOWER.analysis, SLOWER_THAN_THEN));
+    expect(regressions.length).toBeGreaterThan(0);
+    expect(changed.length).toBeGreaterThan(0);
+    for (const sentence of changed) expect(report).toContain(sentence);
+    for (const { subject, title, ratio } of regressions) {
+      const line = report.split("\n").find((each) => each.trim().startsWith(`${subject}: ${title}`))!;
+      expect(line).toMatch(/regression/i);
+      expect(line).toContain(`▼ ${ratioText(ratio.ratio)}×`);
+    }
+    expect(report.match(/^.*\b(?:regression|REGRESSION) ?$/gm)).toHaveLength(regressions.length);
+  });
+
+  it("names the worst of many regressions at the top, and counts the others", () => {
+    const report = readable(render(SLOW.comparison, SLOW.analysis, SLOW_THAN_THEN));
+    const count = SLOW_THAN_THEN.rows.filter(({ isRegression }) => isRegression).length;
+    expect(report.match(/Regression in /g)).toHaveLength(5);
+    expect(report).toContain(`${count - 5} more regressions`);
+  });
+
+  it("is the same for the same comparison, and has one of a single subject without growth", () => {
+    expect(render(SAMPLE, ANALYSIS)).toBe(whole);
+    expect(readable(render(ALONE.comparison, ALONE.analysis))).toContain("ebpf measured");
+  });
+
+  it("says how to repeat it", () => {
+    expect(sample).toContain(SAMPLE.method.command);
+  });
+});
+
+describe("the page", () => {
+  const texts = "<script>alert('1')</script> & \"<b>\" | `x` \u0007";
+  const { comparison: hostile, analysis } = analysed({
+    ...small({ name: texts, cilium: texts, kubernetes: texts, omitted: [texts] }),
+    machine: { ...SAMPLE.machine, cpu: texts, kernel: texts, docker: texts },
+    method: { ...SAMPLE.method, command: texts },
+  });
+
+  it("escapes whatever it is told", () => {
+    const page = comparisonHtml(hostile, analysis);
+    expect(page).not.toMatch(/<script|<b>"|\u0007/);
+    expect(readable(page)).toContain("<script>alert('1')</script>");
+  });
+
+  it("loads nothing, and runs nothing", () => {
+    expect(PAGE).not.toMatch(/https?:|\bsrc=|@import|url\((?!#)|<script|<link|\son\w+=/i);
+    expect(PAGE).toContain("default-src 'none'");
+  });
+
+  it("is well-formed, and has every id once, and those that it refers to", () => {
+    const tree = PAGE.replace("<!doctype html>", "").replace(/<(meta[^>]*)>/g, "<$1/>");
+    expect(xmlProblem(tree.replace(/<style>[^]*?<\/style>/g, ""))).toBeUndefined();
+    const ids = [...PAGE.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const [, id] of PAGE.matchAll(/(?:href="#|url\(#|aria-labelledby=")([^")]*)/g)) expect(ids).toContain(id);
+  });
+
+  it("defines every colour that it uses, in light and dark", () => {
+    const [light, dark] = [0, 1].map((index) => {
+      const rules = [...PAGE.matchAll(/:root \{([^}]*)\}/g)].map(([, each]) => each!);
+      return rules.filter((_each, at) => at % 2 === index).join("");
+    });
+    for (const [, name] of PAGE.matchAll(/var\((--[\w-]+)\)/g)) {
+      expect(light).toContain(`${name}:`);
+      expect(dark).toContain(`${name}:`);
+    }
+  });
+
+  it("heads its tables and names its pictures for those who hear it", () => {
+    for (const [table] of PAGE.matchAll(/<table>[^]*?<\/table>/g)) {
+      expect(table).toMatch(/<caption>[^<]+<\/caption>/);
+      expect(table).toContain('<th scope="col">');
+      expect(table).toContain('<th scope="row">');
+    }
+    const figures = [...PAGE.matchAll(/<figure>[^]*?<\/figure>/g)];
+    expect(figures.length).toBeGreaterThan(15);
+    for (const [figure] of figures) expect(figure).toMatch(/<svg role="img" aria-label="[^"]{30,}"/);
+  });
+
+  it("shows what differs, and folds what is the same", () => {
+    const folded = [...PAGE.matchAll(/<details>[^]*?<\/details>/g)].map(([each]) => readable(each)).join("\n");
+    const shown = readable(PAGE.replace(/<details>[^]*?<\/details>/g, ""));
+    for (const { name, differs } of ANALYSIS.differences) expect(differs ? shown : folded).toContain(name);
+  });
+});
+
+describe("the Markdown", () => {
+  it("keeps its tables whole, whatever stands in their cells", () => {
+    const odd = small({ cilium: "1|2\n3 *x* `y` <z>" });
+    const lines = comparisonMarkdown(odd, analyse(odd)).split("\n");
+    const cells = (line: string) => line.match(/(?<!\\)\|/g)!.length;
+    for (const [index, line] of lines.entries())
+      if (line.startsWith("|") && lines[index - 1]?.startsWith("|")) expect(cells(line)).toBe(cells(lines[index - 1]!));
+    expect(lines.find((line) => line.startsWith("| Cilium |"))).toContain("1\\|2<br>3 \\*x\\* \\`y\\` &lt;z&gt;");
+  });
+});
+
+describe("the text", () => {
+  it("has nothing that moves a terminal's cursor", () => {
+    const odd = small({ omitted: ["\u001b[2Jgone"] });
+    expect(comparisonText(odd, analyse(odd))).not.toMatch(/(?!\n)\p{Cc}/u);
+  });
+});
