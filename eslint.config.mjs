@@ -3,7 +3,7 @@ import tseslint from "typescript-eslint";
 const restrict = (...patterns) => ["error", { patterns }];
 const PROCESSES = {
   group: ["child_process", "node:child_process"],
-  message: "Processes are started by providers/kind/exec.ts, nodeImages.ts, scripts/ and tests/ only",
+  message: "Processes are started by providers/kind/exec.ts, nodeImages.ts, scripts/, bench/ and tests/ only",
 };
 const PULUMI = { group: ["@pulumi/*"], message: "Pure knowledge and evidence know nothing of Pulumi" };
 const CLUSTER = {
@@ -16,7 +16,7 @@ const ENVIRONMENT = {
     "MemberExpression[object.name='process']:matches([property.name='env'], [property.value='env'])," +
     "VariableDeclarator[init.name='process'] > ObjectPattern > Property[key.name='env']",
   message:
-    "The environment is read in settings.ts, settings/kubeconfig.ts, providers/kind/, cli/environment.ts, scripts/ and tests/ only",
+    "The environment is read in settings.ts, settings/kubeconfig.ts, providers/kind/, cli/environment.ts, scripts/, bench/ and tests/ only",
 };
 const CONFIGURATION = {
   selector: "NewExpression:matches([callee.name='Config'], [callee.property.name='Config'])",
@@ -62,7 +62,10 @@ export default tseslint.config(
     files: ["providers/kind/exec.ts", "providers/kind/nodeImages.ts"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(CLUSTER, PULUMI) },
   },
-  { files: ["tests/**"], rules: { "no-restricted-syntax": "off", "@typescript-eslint/no-restricted-imports": "off" } },
+  {
+    files: ["tests/**", "bench/**"],
+    rules: { "no-restricted-syntax": "off", "@typescript-eslint/no-restricted-imports": "off" },
+  },
   // an example is another stack's program, with a configuration of its own
   { files: ["examples/**"], rules: { "no-restricted-syntax": syntax(ENVIRONMENT) } },
 );

@@ -1,0 +1,228 @@
+import { spawn } from "node:child_process";
+import { copyFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { planStack, type StackPlan } from "../cli/stackPlan";
+import { readStackFile } from "../cli/stackFile";
+import { mergeValues, type HelmValues } from "../modes/ciliumValues";
+import { withoutDigest } from "../modes/images";
+import { listNodes } from "../providers/kind/docker";
+import { run } from "../providers/kind/exec";
+import { loadIntoNodes } from "../providers/kind/nodeImages";
+import { TestProject } from "../tests/support/project";
+import { partsOfScript, partsOfUp, resourceSpans, type Span } from "./parts";
+import { take, type Taken } from "./processes";
+
+/** Prefix of the clusters that are made here. */
+export const CLUSTER_PREFIX = "cmbench-";
+
+const STACK = "bench";
+const EMPTY = "bench/empty";
+
+export interface BenchmarkOptions {
+  /** Of one of the project's stacks. */
+  readonly mode: string;
+  /** What this machine needs on top of the stack's settings. */
+  readonly settings: HelmValues;
+  readonly signal: AbortSignal;
+}
+
+/** Everything that contestants are given, in a copy of the project with a state of its own. */
+export class Benchmark {
+  readonly project = new TestProject();
+  readonly plan: StackPlan;
+  /** What has to be brought into the nodes. */
+  readonly images: readonly string[];
+  private readonly clusters = new Set<string>();
+
+  constructor(private readonly options: BenchmarkOptions) {
+    const { directory } = this.project;
+    copyFileSync(join(directory, `Pulumi.${options.mode}.yaml`), join(directory, `Pulumi.${STACK}.yaml`));
+    this.project.configure(STACK, mergeValues(options.settings, { cluster: { name: clusterName("project") } }));
+    this.plan = this.planFor("project");
+    const { agent, operator, envoy, nettool } = this.plan.images;
+    this.images = [
+      ...(this.plan.settings.cilium.images.load ? [agent, operator, envoy] : []),
+      this.loadsNettool ? nettool : undefined,
+    ].flatMap((image) => (image === undefined ? [] : withoutDigest(image)));
+  }
+
+  /** Refuse clusters of an earlier run, and bring everything to where no contestant has to wait for it. @throws Error */
+  async prepare(): Promise<void> {
+    const standing = (await run("kind", ["get", "clusters"]))
+      .split("\n")
+      .filter((name) => name.startsWith(CLUSTER_PREFIX));
+    if (standing.length > 0)
+      throw new Error(
+        `There are clusters of another run; when it has ended: ${standing.map((name) => `kind delete cluster --name ${name}`).join("; ")}`,
+      );
+    await this.project.succeed("stack", "init", STACK);
+    await this.upProgram(EMPTY);
+    const { nettoolBase } = this.plan.images;
+    // in the articles it is a ready image; here the project's build then finds its layers
+    if (nettoolBase !== undefined) await this.upProgram("bench/image", "--config", `base=${nettoolBase}`);
+  }
+
+  /** `pulumi up`, and a request to every NodePort. */
+  async up(): Promise<Taken & { parts: Span[] }> {
+    const name = this.own("project");
+    const taken = await this.pulumi("up", "--yes", "--json");
+    const began = performance.now();
+    for (const { address } of await listNodes(name)) {
+      const response = await fetch(`http://${address}:${this.plan.settings.nettool.nodePort}`);
+      if (!response.ok) throw new Error(`${address} answered ${response.status}`);
+    }
+    const seconds = taken.seconds + (performance.now() - began) / 1000;
+    const answer = { name: "answer", from: taken.seconds, to: seconds };
+    return { ...taken, seconds, parts: [...partsOfUp(taken.lines), answer] };
+  }
+
+  /** The resources of an `up`. */
+  resources = ({ lines }: Taken) => resourceSpans(lines);
+
+  preview(): Promise<Taken> {
+    return this.pulumi("preview");
+  }
+
+  previewEmpty(): Promise<Taken> {
+    return this.pulumi("preview", "--cwd", EMPTY);
+  }
+
+  async destroy(): Promise<Taken> {
+    const taken = await this.pulumi("destroy", "--yes");
+    this.clusters.delete(clusterName("project"));
+    return taken;
+  }
+
+  /** One of the scripts beside this file. */
+  async script(contestant: "articles" | "helm"): Promise<Taken & { parts: Span[] }> {
+    const name = this.own(contestant);
+    const plan = this.planFor(contestant);
+    const { agent, operator, envoy, nettool } = plan.images;
+    const { chart, repository, version, images } = plan.settings.cilium;
+    const isPath = /^[./~]/.test(chart) || chart.endsWith(".tgz");
+    const env = {
+      CLUSTER: name,
+      KUBECONFIG: this.file(`${contestant}.kubeconfig`),
+      KIND_CONFIG: this.file(`${contestant}-kind.json`, plan.kindConfig),
+      VALUES: this.file(`${contestant}-values.json`, plan.values),
+      CHART: isPath
+        ? chart
+        : chart.startsWith("oci://")
+          ? `${chart} --version ${version}`
+          : `${chart} --repo ${repository} --version ${version}`,
+      CILIUM_IMAGES: images.load ? [agent, operator, envoy ?? ""].map(withoutDigest).join(" ").trim() : "",
+      NETTOOL_IMAGE: nettool,
+      NETTOOL_IMAGE_LOADED: this.loadsNettool ? "yes" : "",
+      WORKLOAD: join(__dirname, "workload.yaml"),
+      NODE_PORT: String(plan.settings.nettool.nodePort),
+    };
+    const taken = await this.take(`${contestant}.sh`, join(__dirname, `${contestant}.sh`), [], env);
+    return { ...taken, parts: partsOfScript(taken.lines, taken.seconds) };
+  }
+
+  async kindDelete(contestant: "articles" | "helm" | "load"): Promise<Taken> {
+    const name = clusterName(contestant);
+    const env = { KUBECONFIG: this.file(`${contestant}.kubeconfig`) };
+    const taken = await this.take("kind delete", "kind", ["delete", "cluster", "--name", name], env);
+    this.clusters.delete(name);
+    return taken;
+  }
+
+  /** A cluster for images alone: its nodes need no network. */
+  async createForLoading(): Promise<void> {
+    const name = this.own("load");
+    const config = this.file("load-kind.json", this.planFor("load").kindConfig);
+    const args = ["create", "cluster", "--name", name, "--config", config];
+    await run("kind", args, { env: { KUBECONFIG: this.file("load.kubeconfig") }, signal: this.options.signal });
+  }
+
+  /** Bring all images into the nodes, unpack them, and take them out again; the seconds of the first, and of the first two. */
+  async load(loader: "project" | "kind"): Promise<{ loaded: number; unpacked: number }> {
+    const { signal } = this.options;
+    const name = clusterName("load");
+    const nodes = (await listNodes(name)).map((node) => node.name);
+    const before = await Promise.all(nodes.map(imageNames));
+    const began = performance.now();
+    if (loader === "project") await loadIntoNodes(this.images, nodes, () => undefined, signal);
+    else await run("kind", ["load", "docker-image", "--name", name, ...this.images], { signal });
+    const loaded = (performance.now() - began) / 1000;
+    await Promise.all(nodes.map((node) => unpack(node, this.images, signal)));
+    const unpacked = (performance.now() - began) / 1000;
+    for (const [index, node] of nodes.entries()) {
+      const added = (await imageNames(node)).filter((image) => !before[index]!.includes(image));
+      await inNode(node, "ctr", "--namespace=k8s.io", "images", "rm", "--sync", ...added);
+    }
+    return { loaded, unpacked };
+  }
+
+  /** Delete every cluster that still stands, and the copy of the project. */
+  async close(): Promise<void> {
+    const env = { KUBECONFIG: this.file("rest.kubeconfig") };
+    for (const name of this.clusters) await run("kind", ["delete", "cluster", "--name", name], { env });
+    this.project.remove();
+  }
+
+  /** Bring up one of the programs beside this file. */
+  private async upProgram(folder: string, ...args: string[]): Promise<void> {
+    await this.project.succeed("stack", "init", STACK, "--cwd", folder);
+    await this.project.succeed("up", "--yes", "--skip-preview", "-s", STACK, "--cwd", folder, ...args);
+  }
+
+  private get loadsNettool(): boolean {
+    return this.plan.images.nettoolBase !== undefined || this.plan.settings.nettool.loadImage;
+  }
+
+  private planFor(contestant: string): StackPlan {
+    const { settings } = readStackFile(STACK, [], this.project.directory);
+    return planStack({ ...settings, cluster: { ...settings.cluster, name: clusterName(contestant) } });
+  }
+
+  /** The name of a cluster that is about to be made, and has to be deleted. */
+  private own(contestant: string): string {
+    const name = clusterName(contestant);
+    this.clusters.add(name);
+    return name;
+  }
+
+  private file(name: string, content?: object): string {
+    const path = join(this.project.directory, name);
+    if (content !== undefined) writeFileSync(path, JSON.stringify(content));
+    return path;
+  }
+
+  private pulumi(...args: string[]): Promise<Taken> {
+    return take(`pulumi ${args[0]}`, () => this.project.start(...args, "-s", STACK), this.options.signal);
+  }
+
+  private take(name: string, command: string, args: string[], env: Record<string, string>): Promise<Taken> {
+    const start = () =>
+      spawn(command, args, { detached: true, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    return take(name, start, this.options.signal);
+  }
+}
+
+function clusterName(contestant: string): string {
+  return CLUSTER_PREFIX + contestant;
+}
+
+function inNode(node: string, ...command: string[]): Promise<string> {
+  return run("docker", ["exec", node, ...command]);
+}
+
+async function imageNames(node: string): Promise<string[]> {
+  return (await inNode(node, "ctr", "--namespace=k8s.io", "images", "ls", "--quiet")).split("\n").filter(Boolean);
+}
+
+/** Unpack images as the first container would. */
+async function unpack(node: string, images: readonly string[], signal: AbortSignal): Promise<void> {
+  for (const image of images) {
+    signal.throwIfAborted();
+    const script = 'd=$(mktemp -d) && ctr -n k8s.io images mount "$1" "$d" && ctr -n k8s.io images unmount --rm "$d"';
+    const first = image.split("/")[0]!;
+    const full =
+      image.includes("/") && /[.:]|^localhost$/.test(first)
+        ? image
+        : `docker.io/${image.includes("/") ? "" : "library/"}${image}`;
+    await inNode(node, "sh", "-ec", script, "unpack", full);
+  }
+}

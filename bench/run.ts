@@ -1,0 +1,197 @@
+// npx tsx bench/run.ts --settings FILE: what this project costs, against what people do without it.
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { mergeValues, type HelmValues } from "../modes/ciliumValues";
+import { countOtherNodes } from "../providers/kind/docker";
+import { run } from "../providers/kind/exec";
+import { Benchmark } from "./contestants";
+import {
+  markdown,
+  SECTIONS,
+  type Contestant,
+  type Measurement,
+  type Sample,
+  type Section,
+  type Subject,
+} from "./report";
+
+interface Options {
+  readonly settings: string;
+  readonly mode: string;
+  readonly workers?: number;
+  readonly rounds: number;
+  readonly only: readonly Section[];
+  readonly json: string;
+}
+
+const count = (text: string) => {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("a whole number");
+  return Number(text);
+};
+const sections = (text: string) => {
+  const asked = text.split(",") as Section[];
+  if (!asked.every((section) => SECTIONS.includes(section))) throw new InvalidArgumentError(SECTIONS.join(","));
+  return asked;
+};
+
+const options = new Command("bench/run.ts")
+  .description("Measure what this project costs against what people do without it, in interleaved rounds")
+  .addOption(
+    new Option("--settings <file>", "JSON: what this machine needs on top of the stack's settings")
+      .env("CILIUM_MODES_BENCH_SETTINGS")
+      .makeOptionMandatory(),
+  )
+  .option("--mode <stack>", "which of the project's stacks", "ebpf")
+  .option("--workers <count>", "nodes beside the control plane", count)
+  .option("--rounds <count>", "how often everything is measured", count, 3)
+  .option("--only <sections>", SECTIONS.join(","), sections, [...SECTIONS])
+  .option("--json <file>", "where all samples are written", "bench.json")
+  .parse()
+  .opts<Options>();
+
+/** How often a round asks for a preview; one is a few seconds. */
+const PREVIEWS = 3;
+
+const interruption = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (!interruption.signal.aborted) console.error("Interrupted: deleting the clusters of this run");
+    interruption.abort(new Error("interrupted"));
+  });
+}
+
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
+
+async function main(): Promise<void> {
+  const given = JSON.parse(readFileSync(options.settings, "utf8")) as HelmValues;
+  const settings =
+    options.workers === undefined ? given : mergeValues(given, { cluster: { workers: options.workers } });
+  const benchmark = new Benchmark({ mode: options.mode, settings, signal: interruption.signal });
+  const samples: Sample[] = [];
+  try {
+    await benchmark.prepare();
+    const subject = await describe(benchmark);
+    try {
+      await measure(benchmark, samples);
+    } finally {
+      // also what an interruption left
+      if (samples.length > 0) {
+        writeFileSync(options.json, `${JSON.stringify({ subject, samples }, undefined, 1)}\n`);
+        console.log(markdown({ subject, samples }, options.only));
+      }
+    }
+  } finally {
+    await benchmark.close();
+  }
+}
+
+/** Add the samples of all rounds. */
+async function measure(benchmark: Benchmark, samples: Sample[]): Promise<void> {
+  const isAsked = (...asked: Section[]) => asked.some((section) => options.only.includes(section));
+  const record = async (
+    round: number,
+    contestant: Contestant,
+    measurement: Measurement,
+    work: () => Promise<Omit<Sample, "round" | "contestant" | "measurement" | "busyBefore">>,
+  ) => {
+    const busyBefore = await settle();
+    const { seconds, peakMiB, parts, resources } = await work();
+    samples.push({
+      measurement,
+      contestant,
+      round,
+      seconds,
+      ...(peakMiB === undefined ? {} : { peakMiB }),
+      ...(parts === undefined ? {} : { parts }),
+      ...(resources === undefined ? {} : { resources }),
+      busyBefore,
+    });
+    console.error(`round ${round}: ${measurement} of ${contestant} ${seconds.toFixed(1)} s`);
+  };
+
+  for (let round = 1; round <= options.rounds; round++) {
+    if (isAsked("up", "preview", "destroy", "memory")) {
+      await record(round, "project", "up", async () => {
+        const taken = await benchmark.up();
+        return { ...taken, resources: benchmark.resources(taken) };
+      });
+      for (let left = PREVIEWS; isAsked("preview") && left > 0; left--) {
+        await record(round, "project", "preview", () => benchmark.preview());
+        await record(round, "empty", "preview", () => benchmark.previewEmpty());
+      }
+      await record(round, "project", "destroy", () => benchmark.destroy());
+    }
+    for (const contestant of ["articles", "helm"] as const) {
+      if (!isAsked("up", "destroy", "memory")) continue;
+      await record(round, contestant, "up", () => benchmark.script(contestant));
+      await record(round, "kind", "destroy", () => benchmark.kindDelete(contestant));
+    }
+  }
+
+  if (isAsked("load")) {
+    await benchmark.createForLoading();
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const loader of ["project", "kind"] as const) {
+        const busyBefore = await settle();
+        const { loaded, unpacked } = await benchmark.load(loader);
+        const sample = { contestant: loader, round, busyBefore };
+        samples.push({ ...sample, measurement: "load", seconds: loaded });
+        samples.push({ ...sample, measurement: "unpack", seconds: unpacked });
+        console.error(`round ${round}: load of ${loader} ${loaded.toFixed(1)} s, unpacked ${unpacked.toFixed(1)} s`);
+      }
+    }
+    await benchmark.kindDelete("load");
+  }
+}
+
+/** Let what came before reach the disk, and look whether the machine is quiet; returns the busy share of the processors. */
+async function settle(): Promise<number> {
+  await run("sync", []);
+  const read = () => {
+    const times = cpus().map((cpu) => Object.values(cpu.times).reduce((sum, value) => sum + value, 0) - cpu.times.idle);
+    const idle = cpus().map((cpu) => cpu.times.idle);
+    const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+    return { busy: sum(times), idle: sum(idle) };
+  };
+  const before = read();
+  await sleep(2000, undefined, { signal: interruption.signal });
+  const after = read();
+  const busy = after.busy - before.busy;
+  return busy / Math.max(1, busy + after.idle - before.idle);
+}
+
+async function describe({ plan, images, project }: Benchmark): Promise<Subject> {
+  const version = (output: string) => /\d+\.\d+\.\d+/.exec(output)?.[0] ?? "unknown";
+  const versions: Record<string, string> = { pulumi: version(await project.succeed("version")) };
+  const commands: Record<string, string[]> = {
+    kind: ["kind", "version"],
+    helm: ["helm", "version", "--short"],
+    docker: ["docker", "version", "--format", "{{.Server.Version}}"],
+  };
+  for (const [program, [command, ...args]] of Object.entries(commands))
+    versions[program] = version(await run(command!, args));
+  versions["node"] = process.versions.node;
+  const sizes = images.map(async (image) => {
+    const bytes = Number(await run("docker", ["image", "inspect", "--format", "{{.Size}}", image]));
+    return [image, bytes / 2 ** 20] as const;
+  });
+  const [cpu] = cpus();
+  return {
+    date: new Date().toISOString(),
+    machine: `${cpus().length} × ${cpu?.model.trim() ?? "unknown"}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    kernel: release(),
+    versions,
+    nodes: plan.settings.cluster.workers + 1,
+    nodeImage: plan.images.node,
+    mode: options.mode,
+    cilium: plan.settings.cilium.version,
+    imagesMiB: Object.fromEntries(await Promise.all(sizes)),
+    otherNodes: await countOtherNodes(""),
+    rounds: options.rounds,
+  };
+}
