@@ -1,4 +1,5 @@
 import { ROUTING_MODES } from "../../modes/contract";
+import { expectMeasured } from "../support/comparison";
 import { containersOf, inNode, labMissing, LabProject } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
@@ -31,6 +32,11 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       );
       expect(last).toBe("veth");
       expect(reasons).toContain(" drops: -A FORWARD -p icmp -j DROP");
+      if (mode === MODES[0]) {
+        const { code, found } = project.compare([mode], ...["--rounds", "1", "--seconds", "1", "--services", "5"]);
+        expect(code).toBe(0);
+        expectMeasured(found, 1, [5], () => cluster);
+      }
       await expectNothingLeft(project, mode, cluster);
     },
     600_000,

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
 import { readStackFile } from "../../cli/stackFile";
+import type { Comparison } from "../../datapath/compare/results";
 import type { Walk } from "../../datapath/trace/walk";
 import type { Verification } from "../../datapath/verify";
 import type { Settings } from "../../settings/parse";
@@ -116,6 +117,18 @@ export class LabProject extends TestProject {
     );
     if (!stdout.startsWith("[")) throw new Error(`there is no trace:\n${stderr}`);
     return { code: status, walks: JSON.parse(stdout) as Walk[] };
+  }
+
+  /** Compare stacks' clusters: the exit code, and what was found. @throws Error when nothing was kept */
+  compare(stacks: readonly string[], ...options: string[]): { code: number | null; found: Comparison; text: string } {
+    const file = join(this.directory, "comparison.json");
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ["cli/cilium-modes.mjs", "compare", ...stacks, "--out", file, ...options],
+      { cwd: this.directory, encoding: "utf8", env: process.env, maxBuffer: 2 ** 26 },
+    );
+    if (!stderr.includes(`Results: ${file}`)) throw new Error(`there is no comparison:\n${stderr}`);
+    return { code: status, found: JSON.parse(readFileSync(file, "utf8")) as Comparison, text: stdout };
   }
 
   /** Destroy every stack, whatever state it is in, and remove the project. */

@@ -1,0 +1,61 @@
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { inNode, labMissing, LabProject, longMissing } from "../support/lab";
+import { expectMeasured } from "../support/comparison";
+import { describeIf } from "../support/project";
+
+const STACKS = ["kubeproxy", "ebpf"] as const;
+const MINUTES = 60_000;
+
+describeIf([...labMissing(), ...longMissing()], "a comparison of two modes on real clusters", () => {
+  let project: LabProject;
+  const clusters = new Map<string, string>();
+  beforeAll(async () => {
+    project = new LabProject();
+    for (const stack of STACKS) {
+      clusters.set(stack, await project.addStack(stack, { cluster: { workers: 1 } }));
+      await project.succeed("up", "--yes", "--skip-preview", "-s", stack);
+    }
+  }, 10 * MINUTES);
+  afterAll(() => project.close(...STACKS), 4 * MINUTES);
+
+  it(
+    "measures everything that it names, tells the modes apart, and leaves nothing",
+    () => {
+      const options = ["--rounds", "2", "--seconds", "1", "--services", "1,20"];
+      const { code, found, text } = project.compare(STACKS, ...options);
+      expect(code).toBe(0);
+      expect(found.method.interleaved).toBe(true);
+      expectMeasured(found, 2, [1, 20], ({ name }) => clusters.get(name)!);
+      const [kubeproxy, ebpf] = found.subjects.map(({ inventory }) => inventory);
+      const rulesOf = ({ nodes }: typeof kubeproxy & {}) => nodes.map(({ iptables }) => iptables["kube-proxy"]!.rules);
+      expect(Math.min(...rulesOf(kubeproxy!))).toBeGreaterThan(0);
+      expect(rulesOf(ebpf!)).toEqual([0, 0]);
+      expect(kubeproxy!.components.filter(({ component }) => component === "kube-proxy")).toHaveLength(2);
+      expect(text).toContain("With 2 rounds chance explains any difference");
+    },
+    20 * MINUTES,
+  );
+
+  it(
+    "finds one node's slow device, and says between whom it makes packets slow",
+    () => {
+      const quick = ["--rounds", "5", "--seconds", "1", "--no-growth"];
+      const before = join(project.directory, "before.json");
+      expect(project.compare(["ebpf"], ...quick).code).toBe(0);
+      copyFileSync(join(project.directory, "comparison.json"), before);
+      const device = ["dev", "eth0", "root"];
+      const shape = ["tbf", "rate", "20mbit", "burst", "4kb", "latency", "200ms"];
+      inNode(`${clusters.get("ebpf")}-worker`, "tc", "qdisc", "add", ...device, ...shape);
+      try {
+        const { code, text } = project.compare(["ebpf"], ...quick, "--baseline", before);
+        expect(code).toBe(1);
+        expect(text).toMatch(/between the nodes/);
+        expect(text).toMatch(/tbf/);
+      } finally {
+        inNode(`${clusters.get("ebpf")}-worker`, "tc", "qdisc", "del", ...device);
+      }
+    },
+    25 * MINUTES,
+  );
+});
