@@ -116,10 +116,16 @@ async function oneByOne(
   }
   const subjects: Subject[] = [];
   for (const stack of stacks) {
+    if (signal.aborted) break;
     try {
       tell(`${stack}: is brought up`);
       await pulumi("up", stack, signal);
       subjects.push(...(await measure(stack)));
+    } catch (error) {
+      // what others have shown is kept
+      if (subjects.length === 0) throw error;
+      tell(`${stack}: ${(error as Error).message}`);
+      process.exitCode ??= 1;
     } finally {
       tell(`${stack}: is destroyed`);
       await pulumi("destroy", stack);
@@ -134,7 +140,8 @@ async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promi
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
     console.error("Interrupted: what was made is taken away (again to leave it)");
-    controller.abort(new Error("Interrupted; nothing was kept"));
+    process.exitCode = 130;
+    controller.abort(new Error("Interrupted"));
   };
   process.on("SIGINT", stop).on("SIGTERM", stop);
   try {

@@ -1,5 +1,7 @@
+import { apiErrorLine } from "../datapath/apiError";
 import { runRounds, type Bench, type Method } from "../datapath/compare/benchmarks";
 import type { Subject } from "../datapath/compare/results";
+import { servicesText } from "../datapath/compare/rows";
 import { Contestant } from "./compareSubject";
 
 /** What is to be measured. */
@@ -14,8 +16,9 @@ export interface RunRequest {
 }
 
 /**
- * Inspect and measure stacks that are up, taking turns. What is made in their clusters is taken away again, when the
- * signal is aborted too.
+ * Inspect and measure stacks that are up, taking turns. What is made in their clusters is taken away again. An abort
+ * ends it with what was measured so far.
+ * @throws when a cluster cannot be looked at, or the signal is aborted before all were
  */
 export async function measure(
   stacks: readonly string[],
@@ -31,23 +34,38 @@ export async function measure(
       await act(contestant);
     }
   };
+  // what goes wrong in the midst, or is interrupted, does not lose what was measured before
+  const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      const why = signal.aborted ? "interrupted" : apiErrorLine(error as Error);
+      tell(`${what}: ${why}`);
+      for (const contestant of contestants) contestant.omit(`${what}, from there on: ${why}`);
+      return false;
+    }
+  };
   try {
     await each("is verified and looked at", (contestant) => contestant.inspect());
     if (request.benchmarks) {
-      const benches: Bench[] = [];
-      await each("is made ready for benchmarks", async (contestant) => benches.push(await contestant.prepareBench()));
-      const { rounds } = request.method;
-      await runRounds(benches, request.method, (round) => tell(`benchmarks: round ${round} of ${rounds}`), signal);
-      for (const contestant of contestants) await contestant.endBench();
+      await attempt("benchmarks", async () => {
+        const benches: Bench[] = [];
+        await each("is made ready for benchmarks", async (contestant) => benches.push(await contestant.prepareBench()));
+        const { rounds } = request.method;
+        await runRounds(benches, request.method, (round) => tell(`benchmarks: round ${round} of ${rounds}`), signal);
+        for (const contestant of contestants) await contestant.endBench();
+      });
     }
     for (const services of request.services) {
-      await each(`grows to ${services.toLocaleString("en")} Services`, (each) => each.growTo(services, signal));
-      for (let round = 1; round <= request.growthRounds; round++) {
-        await each(
-          `${services.toLocaleString("en")} Services, round ${round} of ${request.growthRounds}`,
-          (contestant) => contestant.measureGrowth(),
-        );
-      }
+      const isMeasured = await attempt(servicesText(services), async () => {
+        await each(`grows to ${servicesText(services)}`, (contestant) => contestant.growTo(services, signal));
+        for (let round = 1; round <= request.growthRounds; round++) {
+          const what = `${servicesText(services)}, round ${round} of ${request.growthRounds}`;
+          await each(what, (contestant) => contestant.measureGrowth());
+        }
+      });
+      if (!isMeasured) break;
     }
     return contestants.map((contestant) => contestant.subject());
   } finally {

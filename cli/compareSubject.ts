@@ -136,6 +136,11 @@ export class Contestant {
     }
   }
 
+  /** Note what was not measured, and why. */
+  omit(sentence: string): void {
+    this.omitted.push(sentence);
+  }
+
   /** Take away everything that was made in the cluster. */
   async close(): Promise<void> {
     this.bench?.close();
