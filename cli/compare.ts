@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { analyse, compareToBaseline, type Analysis, type BaselineAnalysis } from "../datapath/compare/analysis";
 import { RESULTS_VERSION, type Comparison, type Subject } from "../datapath/compare/results";
 import type { RunRequest } from "./compareRun";
-import { pulumi, stacksThatAreUp, isUp } from "./compareStacks";
+import { pulumi, reasonNotToBringUp, stacksThatAreUp } from "./compareStacks";
 import { keepComparison, readComparison } from "./comparisonFile";
 import { readMachine } from "./machine";
 
@@ -11,8 +11,8 @@ export interface CompareOptions {
   readonly up?: boolean;
   readonly rounds: number;
   readonly seconds: number;
-  /** Numbers of Services, by commas. */
-  readonly services: string;
+  /** Numbers of Services, by commas; clusters that exist are filled only where they are named. */
+  readonly services?: string;
   readonly benchmarks: boolean;
   readonly growth: boolean;
   readonly set?: readonly string[];
@@ -28,12 +28,15 @@ export interface CompareOptions {
 }
 
 /** Seconds before each benchmark that do not count. */
-const WARM_UP_SECONDS = 0.5;
+const WARM_UP_SECONDS = 1;
 
 /** Compare stacks' clusters. @returns whether all are in their modes, can be told apart, and none is worse than the baseline */
 export async function compare(stacks: readonly string[], options: CompareOptions): Promise<boolean> {
   const services = servicesOf(options);
   checkNumbers(options);
+  if (options.from !== undefined && (stacks.length > 0 || options.up || options.out !== undefined)) {
+    throw new Error("--from shows what was found before; leave out the stacks, --up and --out, or --from");
+  }
   // what cannot be read is told before anything is measured
   const baseline = options.baseline === undefined ? undefined : await readComparison(options.baseline);
   const comparison =
@@ -69,6 +72,7 @@ async function measured(
     benchmarks: options.benchmarks,
     method: { rounds, seconds, warmUpSeconds: WARM_UP_SECONDS },
     services,
+    servicesAreNamed: options.services !== undefined,
     growthRounds: rounds,
   };
   const startedAt = new Date().toISOString();
@@ -106,13 +110,10 @@ async function oneByOne(
   measure: (stack: string) => Promise<Subject[]>,
   signal: AbortSignal,
 ): Promise<Subject[]> {
-  const standing = (
-    await Promise.all(stacks.map(async (stack) => ((await isUp(stack, undefined)) ? [stack] : [])))
-  ).flat();
-  if (standing.length > 0) {
-    throw new Error(
-      `${standing.join(", ")}: already up, and --up would destroy what it has measured; destroy first, or compare without --up`,
-    );
+  const reasons = (await Promise.all(stacks.map(reasonNotToBringUp))).flatMap((reason) => reason ?? []);
+  if (reasons.length > 0) {
+    const remedy = "Leave them out, destroy them first, or compare without --up";
+    throw new Error([...reasons.map((reason) => `  - ${reason}`), remedy].join("\n"));
   }
   const subjects: Subject[] = [];
   for (const stack of stacks) {
@@ -128,7 +129,10 @@ async function oneByOne(
       process.exitCode ??= 1;
     } finally {
       tell(`${stack}: is destroyed`);
-      await pulumi("destroy", stack);
+      await pulumi("destroy", stack).catch(({ message }: Error) => {
+        process.exitCode ??= 1;
+        tell(`${stack} is not destroyed; repeat it with npm run pulumi -- destroy -s ${stack}: ${message}`);
+      });
     }
   }
   return subjects;
@@ -172,7 +176,7 @@ async function show(
   console.log(options.json ? JSON.stringify(comparison, undefined, 2) : comparisonText(comparison, analysis, against));
 }
 
-function servicesOf({ growth, services }: CompareOptions): number[] {
+function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): number[] {
   if (!growth) return [];
   const numbers = services.split(",").map(Number);
   if (numbers.some((each) => !Number.isInteger(each) || each < 1 || each > MOST_SERVICES)) {
@@ -181,12 +185,14 @@ function servicesOf({ growth, services }: CompareOptions): number[] {
   return [...new Set(numbers)].sort((a, b) => a - b);
 }
 
+const DEFAULT_SERVICES = "1,10,100,1000,5000";
+
 /** More than these have no place in Cilium's service map of 65,536 entries, and in services' networks. */
 const MOST_SERVICES = 20_000;
 
 function checkNumbers({ rounds, seconds, threshold }: CompareOptions): void {
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds must be a whole number, 1 or more");
-  if (!(seconds >= 1)) throw new Error("--seconds must be a number of seconds, 1 or more");
+  if (!Number.isInteger(seconds) || seconds < 1) throw new Error("--seconds must be a whole number, 1 or more");
   if (!(threshold >= 0)) throw new Error("--threshold must be a number of per cent, 0 or more");
 }
 
@@ -196,8 +202,9 @@ function commandOf(stacks: readonly string[], options: CompareOptions): string {
     ...stacks,
     ...(options.up ? ["--up"] : []),
     `--rounds ${options.rounds} --seconds ${options.seconds}`,
-    options.growth ? `--services ${options.services}` : "--no-growth",
+    options.growth ? `--services ${options.services ?? DEFAULT_SERVICES}` : "--no-growth",
     ...(options.benchmarks ? [] : ["--no-benchmarks"]),
-    ...(options.set ?? []).map((each) => `--set ${each}`),
+    // values may be secret
+    ...(options.set ?? []).map((each) => `--set ${each.split("=")[0]}=…`),
   ].join(" ");
 }

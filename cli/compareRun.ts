@@ -11,6 +11,8 @@ export interface RunRequest {
   readonly method: Method;
   /** Numbers of Services of the growth series; none without it. */
   readonly services: readonly number[];
+  /** Somebody asked for them, so that clusters that exist are filled too. */
+  readonly servicesAreNamed: boolean;
   /** Rounds of the growth series at each number of Services. */
   readonly growthRounds: number;
 }
@@ -42,6 +44,7 @@ export async function measure(
     } catch (error) {
       const why = signal.aborted ? "interrupted" : apiErrorLine(error as Error);
       tell(`${what}: ${why}`);
+      process.exitCode ??= 1;
       for (const contestant of contestants) contestant.omit(`${what}, from there on: ${why}`);
       return false;
     }
@@ -54,12 +57,14 @@ export async function measure(
         await each("is made ready for benchmarks", async (contestant) => benches.push(await contestant.prepareBench()));
         const { rounds } = request.method;
         await runRounds(benches, request.method, (round) => tell(`benchmarks: round ${round} of ${rounds}`), signal);
-        for (const contestant of contestants) await contestant.endBench();
       });
+      for (const contestant of contestants) await contestant.endBench();
     }
     for (const services of request.services) {
       const isMeasured = await attempt(servicesText(services), async () => {
-        await each(`grows to ${servicesText(services)}`, (contestant) => contestant.growTo(services, signal));
+        await each(`grows to ${servicesText(services)}`, (contestant) =>
+          contestant.growTo(services, request.servicesAreNamed, signal),
+        );
         for (let round = 1; round <= request.growthRounds; round++) {
           const what = `${servicesText(services)}, round ${round} of ${request.growthRounds}`;
           await each(what, (contestant) => contestant.measureGrowth());
@@ -70,6 +75,6 @@ export async function measure(
     return contestants.map((contestant) => contestant.subject());
   } finally {
     tell("what was made for the measurements is taken away");
-    await Promise.all(contestants.map((contestant) => contestant.close()));
+    await Promise.all(contestants.map((contestant) => contestant.close(tell)));
   }
 }

@@ -11,11 +11,19 @@ export async function stacksThatAreUp(set: readonly string[] | undefined): Promi
 }
 
 /** Whether a stack's kind cluster stands and all its nodes run. */
-export async function isUp(stack: string, set: readonly string[] | undefined): Promise<boolean> {
+async function isUp(stack: string, set: readonly string[] | undefined): Promise<boolean> {
   const { cluster } = readStackFile(stack, set).settings;
   if (isExisting(cluster)) return false;
   const nodes = await listNodes(cluster.name);
   return nodes.length > 0 && nodes.every(({ running }) => running);
+}
+
+/** Why a stack may not be brought up and destroyed by a comparison; undefined where it may. */
+export async function reasonNotToBringUp(stack: string): Promise<string | undefined> {
+  const { cluster } = readStackFile(stack).settings;
+  if (isExisting(cluster)) return `${stack} is in a cluster that exists, which --up leaves alone`;
+  const nodes = await listNodes(cluster.name);
+  return nodes.length === 0 ? undefined : `${stack} has nodes already, which --up would destroy when it has measured`;
 }
 
 /** Have Pulumi bring a stack up, or take it away, as npm run pulumi would. @throws CommandError with Pulumi's last words */

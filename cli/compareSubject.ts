@@ -3,6 +3,7 @@ import { connectServices } from "../datapath/cluster";
 import { Bench } from "../datapath/compare/benchmarks";
 import { BENCH_SERVICE, exposeForBench, type Exposed } from "../datapath/compare/benchService";
 import { prepareGrowth, type GrowthRun } from "../datapath/compare/growth";
+import { removeAll as removeGrowth } from "../datapath/compare/growthServices";
 import { readNodes } from "../datapath/compare/inventory";
 import { endsOf, lanesOf, programsOf, startServers, type LaneEnds } from "../datapath/compare/lanes";
 import { settingsOf } from "../datapath/compare/modeSettings";
@@ -22,8 +23,11 @@ import { runVerification } from "./verification";
 /** The ways that are walked: one within a node, one between nodes, and through services from inside and outside. */
 const WALKED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "nodeport-other", "host-nodeport"];
 
-const NO_GROWTH =
+const ONE_NODE =
   "the growth series: a Service's endpoint changes from one node to another, and the cluster has one node";
+
+const NOT_ASKED_FOR =
+  "the growth series: the cluster is not this stack's own; name the numbers with --services to fill it";
 
 /** How long a cluster may take to settle before it counts as out of its mode. */
 const SETTLE_SECONDS = 60;
@@ -56,7 +60,8 @@ export class Contestant {
 
   /** Verify its mode, and read what it is: configuration, what its nodes hold, and the ways of packets. */
   async inspect(): Promise<void> {
-    const { cluster, expectation } = this.stack;
+    const { cluster, expectation, kubeconfig } = this.stack;
+    await removeGrowth(connectServices(kubeconfig));
     const { verification } = await runVerification({
       ...{ name: this.name, cluster, expectation, checks: CHECKS, settleSeconds: SETTLE_SECONDS },
       diagnostics: false,
@@ -103,15 +108,18 @@ export class Contestant {
   async endBench(): Promise<void> {
     this.useAfter = await this.readUse();
     this.bench?.close();
-    await Promise.allSettled([this.exposed?.remove(), this.outside?.end()]);
-    [this.exposed, this.outside] = [undefined, undefined];
+    await this.exposed?.remove();
+    this.exposed = undefined;
+    await this.outside?.end();
+    this.outside = undefined;
   }
 
   /** Bring the cluster to so many Services. */
-  async growTo(services: number, signal: AbortSignal): Promise<void> {
+  async growTo(services: number, isAskedFor: boolean, signal: AbortSignal): Promise<void> {
     const { client, near, far } = await this.findEnds();
-    if (near === undefined || far === undefined) {
-      if (!this.omitted.includes(NO_GROWTH)) this.omitted.push(NO_GROWTH);
+    const reason = near === undefined || far === undefined ? ONE_NODE : NOT_ASKED_FOR;
+    if (near === undefined || far === undefined || !(isAskedFor || this.stack.nodesAreContainers)) {
+      if (!this.omitted.includes(reason)) this.omitted.push(reason);
       return;
     }
     const { cluster, kubeconfig, settings } = this.stack;
@@ -142,9 +150,16 @@ export class Contestant {
   }
 
   /** Take away everything that was made in the cluster. */
-  async close(): Promise<void> {
+  async close(tell: (line: string) => void): Promise<void> {
     this.bench?.close();
-    await Promise.allSettled([this.exposed?.remove(), this.outside?.end(), this.growthRun?.remove()]);
+    const removed = [this.exposed?.remove(), this.outside?.end(), this.growthRun?.remove()];
+    for (const outcome of await Promise.allSettled(removed)) {
+      if (outcome.status === "fulfilled") continue;
+      process.exitCode ??= 1;
+      tell(
+        `${this.name}: something is left, which the next comparison removes: ${apiErrorLine(outcome.reason as Error)}`,
+      );
+    }
   }
 
   /** All that was found. */

@@ -107,7 +107,10 @@ export function program(): Command {
     .option("--rounds <number>", "how often everything is measured", Number, 5)
     .option("--seconds <seconds>", "how long each benchmark runs in each round", Number, 2)
     .option("--no-benchmarks", "only what tells the clusters apart, and the growth series")
-    .option("--services <numbers>", "numbers of Services of the growth series", "1,10,100,1000,5000")
+    .option(
+      "--services <numbers>",
+      "numbers of Services of the growth series; default: 1,10,100,1000,5000, and none in clusters that exist",
+    )
     .option("--no-growth", "without the growth series")
     .option("--set <key=value>", SET_HELP, collect)
     .option("--baseline <file>", "results to hold these against; exit code 1 for what is worse")

@@ -21,9 +21,9 @@ export interface Tool {
   parse(output: string): ToolResult;
 }
 
-/** Bytes of an HTTP request that fit in one packet are no throughput; eight streams are what two CPUs can keep busy. */
 const STREAMS = { "throughput-1": 1, "throughput-8": 8 } as const;
 
+/** Whole seconds are what iperf3 takes; the first ones, in which connections find their speed, do not count. */
 function throughput(metric: keyof typeof STREAMS): Tool {
   return {
     program: "iperf3",
@@ -31,7 +31,7 @@ function throughput(metric: keyof typeof STREAMS): Tool {
     port: 5201,
     server: "iperf3 -s -p 5201",
     client: (address, port, seconds, warmUp) =>
-      `iperf3 -c ${address} -p ${port} -P ${STREAMS[metric]} -t ${seconds} -O ${warmUp} --connect-timeout 3000 -J`,
+      `iperf3 -c ${address} -p ${port} -P ${STREAMS[metric]} -t ${seconds} -O ${Math.ceil(warmUp)} --connect-timeout 3000 -J`,
     parse(output) {
       const { end, error } = JSON.parse(output.slice(output.indexOf("{"))) as {
         end?: { sum_received?: { bits_per_second: number } };

@@ -58,7 +58,7 @@ describe("what a tool printed", () => {
   });
 
   it("is asked for with the streams that the metric names", () => {
-    expect(toolOf("throughput-8").client("10.0.0.2", 5201, 2, 0.5)).toContain("-P 8 -t 2 -O 0.5");
+    expect(toolOf("throughput-8").client("10.0.0.2", 5201, 2, 0.5)).toContain("-P 8 -t 2 -O 1 ");
     expect(toolOf("throughput-1").client("10.0.0.2", 5201, 2, 0.5)).toContain("-P 1 ");
     // sockperf takes whole seconds only
     expect(toolOf("latency-p50").client("10.0.0.2", 11111, 2, 0.5)).toContain("-t 3 ");

@@ -84,11 +84,15 @@ describe("cilium-modes compare", () => {
     await expect(compare(["ebpf"], { ...OPTIONS, baseline: file })).rejects.toThrow("newer cilium-modes");
   });
 
+  it("does not measure what it is to show again", async () => {
+    await expect(compare(["ebpf"], { ...OPTIONS, from: "a.json" })).rejects.toThrow("leave out the stacks");
+  });
+
   it("refuses numbers that cannot be", async () => {
     const refused = (options: Partial<CompareOptions>) => expect(compare(["ebpf"], { ...OPTIONS, ...options })).rejects;
     await refused({ rounds: 0 }).toThrow("--rounds must be a whole number, 1 or more");
     await refused({ rounds: Number("x") }).toThrow("--rounds");
-    await refused({ seconds: 0.5 }).toThrow("--seconds must be a number of seconds, 1 or more");
+    await refused({ seconds: 0.5 }).toThrow("--seconds must be a whole number, 1 or more");
     await refused({ threshold: -1 }).toThrow("--threshold");
     await refused({ services: "1,many" }).toThrow('--services must be numbers from 1 to 20000 by commas, got "1,many"');
     await refused({ services: "100000" }).toThrow("--services");

@@ -9,7 +9,9 @@ jest.mock("../../cli/compareSubject", () => ({
   Contestant: class {
     private readonly omitted: string[] = [];
     constructor(private readonly name: string) {}
-    static of = async (name: string) => new this(name);
+    static of(name: string): Promise<unknown> {
+      return Promise.resolve(new this(name));
+    }
     private step(what: string): Promise<void> {
       done.push(`${this.name} ${what}`);
       happenings.get(`${this.name} ${what}`)?.();
@@ -34,6 +36,7 @@ const REQUEST: RunRequest = {
   benchmarks: true,
   method: { rounds: 1, seconds: 1, warmUpSeconds: 0.5 },
   services: [1, 10],
+  servicesAreNamed: true,
   growthRounds: 2,
 };
 
@@ -42,6 +45,8 @@ describe("a comparison's run", () => {
     done.length = 0;
     happenings.clear();
   });
+  // what went wrong is told by it too
+  afterEach(() => (process.exitCode = undefined));
   const run = (signal = new AbortController().signal, request = REQUEST) =>
     measure(["A", "B"], request, () => undefined, signal);
 
@@ -79,7 +84,15 @@ describe("a comparison's run", () => {
     happenings.set("A is made ready", () => controller.abort(new Error("Interrupted")));
     for (const { omitted } of await run(controller.signal))
       expect(omitted).toEqual(["benchmarks, from there on: interrupted", "1 Service, from there on: interrupted"]);
-    expect(done).toEqual(["A is inspected", "B is inspected", "A is made ready", "A is left", "B is left"]);
+    expect(done).toEqual([
+      "A is inspected",
+      "B is inspected",
+      "A is made ready",
+      "A ends its benchmarks",
+      "B ends its benchmarks",
+      "A is left",
+      "B is left",
+    ]);
   });
 
   it("in which a cluster cannot be looked at ends there, and leaves all", async () => {
