@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { CHECKS } from "../../datapath/verify";
 import {
   addressOf,
-  beforeRepair,
   inNode,
   kubectl,
   labMissing,
   LabProject,
   restartAgents,
   selectServers,
+  withoutRoutes,
 } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
@@ -38,7 +38,10 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
     system("patch", "configmap", "cilium-config", "-p", JSON.stringify({ data }));
 
   /** The checks that are red while a fault lasts, with all that they say. */
-  const during = (fault: () => void, repair: () => void): Record<string, string> => {
+  const during = (
+    fault: () => void = () => undefined,
+    repair: () => void = () => undefined,
+  ): Record<string, string> => {
     fault();
     try {
       // what only takes a moment to settle is no part of the fault
@@ -138,14 +141,7 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
         .split("\n")
         .find((line) => /^10\..* via 172\.\S+ dev eth0/.test(line))!
         .trim();
-      const lost = beforeRepair(
-        (wrong) => "routes" in wrong,
-        () =>
-          during(
-            () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
-            () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
-          ),
-      );
+      const lost = withoutRoutes(worker, [route], () => during());
       expect(Object.keys(lost)).toEqual(expect.arrayContaining(["routes", "pod-to-pod"]));
       expect(lost["routes"]).toContain(`missing: ${route.split(" ")[0]} via`);
 
@@ -153,19 +149,9 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
       const routes = inNode(client, "ip", "route")
         .split("\n")
         .filter((line) => /^10\..* via 172\./.test(line))
-        .map((line) => line.trim().split(" "));
-      const noRoute = / has no route to the pods of /;
-      const { last, reasons } = beforeRepair(
-        (seen) => noRoute.test(seen.reasons),
-        () =>
-          brokenWalk(
-            project,
-            STACK,
-            () => routes.forEach((line) => inNode(client, "ip", "route", "del", ...line)),
-            () => routes.forEach((line) => inNode(client, "ip", "route", "replace", ...line)),
-          ),
-      );
-      expect(reasons).toMatch(noRoute);
+        .map((line) => line.trim());
+      const { last, reasons } = withoutRoutes(client, routes, () => brokenWalk(project, STACK));
+      expect(reasons).toMatch(/ has no route to the pods of /);
       expect(last).toBe("device");
 
       const drop = (action: "-I" | "-D") =>

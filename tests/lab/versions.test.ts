@@ -1,7 +1,6 @@
 import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
 import { expectContract } from "../support/evidence";
 import {
-  beforeRepair,
   inNode,
   kubectl,
   labMissing,
@@ -10,6 +9,7 @@ import {
   otherCilium,
   restartAgents,
   selectServers,
+  withoutRoutes,
 } from "../support/lab";
 import { describeIf } from "../support/project";
 import { expectWalks } from "../support/walks";
@@ -62,14 +62,7 @@ function expectFaultsToShow(project: LabProject, stack: string, cluster: string)
   expect(nobody["service-map"]).toContain("has no active backend");
   const routes = inNode(worker, "ip", "route").split("\n");
   const route = routes.find((line) => /^10\..* via 172\.\S+ dev eth0/.test(line))!.trim();
-  const lost = beforeRepair(
-    (wrong) => "routes" in wrong,
-    () =>
-      during(
-        () => inNode(worker, "ip", "route", "del", ...route.split(" ")),
-        () => inNode(worker, "ip", "route", "replace", ...route.split(" ")),
-      ),
-  );
+  const lost = withoutRoutes(worker, [route], () => project.verify(stack, "--settle-seconds", "0").wrong);
   expect(lost["routes"]).toContain(`missing: ${route.split(" ")[0]} via`);
   kubectl(
     cluster,

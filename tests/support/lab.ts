@@ -177,11 +177,24 @@ export function kubectl(cluster: string, ...args: string[]): string {
   );
 }
 
-/** Look at a fault that Cilium repairs by itself every now and then, until one was there before it. */
-export function beforeRepair<T>(isSeen: (seen: T) => boolean, look: () => T): T {
-  for (let left = 3; ; left--) {
-    const seen = look();
-    if (isSeen(seen) || left === 1) return seen;
+/** Take routes from a node and keep them away, though Cilium puts them back every now and then, while something is done. */
+export function withoutRoutes<T>(node: string, routes: readonly string[], act: () => T): T {
+  const flag = "/tmp/cmtest-without-routes";
+  const deletions = routes.map((route) => `ip route del ${route} 2>/dev/null`).join("; ");
+  inNode(node, "sh", "-c", `touch ${flag}; ${deletions}; true`);
+  execFileSync("docker", [
+    ...["exec", "--detach", node, "sh", "-c"],
+    `while [ -e ${flag} ]; do ${deletions}; sleep 0.1; done`,
+  ]);
+  try {
+    return act();
+  } finally {
+    inNode(
+      node,
+      "sh",
+      "-c",
+      `rm -f ${flag}; sleep 0.5; ${routes.map((route) => `ip route replace ${route}`).join("; ")}`,
+    );
   }
 }
 

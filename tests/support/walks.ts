@@ -30,8 +30,8 @@ export function expectWalks(project: LabProject, stack: string, cluster: string)
 export function brokenWalk(
   project: LabProject,
   stack: string,
-  fault: () => void,
-  repair: () => void,
+  fault: () => void = () => undefined,
+  repair: () => void = () => undefined,
 ): { readonly last: string | undefined; readonly reasons: string } {
   fault();
   try {
