@@ -152,7 +152,9 @@ export class Contestant {
   /** Take away everything that was made in the cluster. */
   async close(tell: (line: string) => void): Promise<void> {
     this.bench?.close();
-    const removed = [this.exposed?.remove(), this.outside?.end(), this.growthRun?.remove()];
+    const removed = [this.exposed?.remove(), this.outside?.end(), this.growthRun?.remove()].map((each) =>
+      Promise.resolve(each),
+    );
     for (const outcome of await Promise.allSettled(removed)) {
       if (outcome.status === "fulfilled") continue;
       process.exitCode ??= 1;
