@@ -1,5 +1,5 @@
 import { mean } from "simple-statistics";
-import type { Comparison, ComponentUse, Subject } from "../../datapath/compare/results";
+import { COMPONENTS, type Comparison, type ComponentUse, type Subject } from "../../datapath/compare/results";
 import { numberText } from "../../datapath/compare/words";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../modes/contract";
 import type { Card, Fact, Section } from "./blocks";
@@ -51,8 +51,6 @@ function cardOf({ name, mode, tunnel, cilium, kubernetes, verification, inventor
     ],
   };
 }
-
-const COMPONENTS: readonly ComponentUse["component"][] = ["cilium-agent", "cilium-operator", "kube-proxy"];
 
 /** What a component needs on a node, on average. */
 function useOf(component: ComponentUse["component"], uses: readonly ComponentUse[]): string {

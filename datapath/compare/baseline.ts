@@ -3,7 +3,7 @@ import { changesOf } from "./changes";
 import { totalUse } from "./differences";
 import { kindOf } from "./likeness";
 import { matchSubjects, type Matches } from "./matching";
-import type { Comparison, ComponentUse, Subject } from "./results";
+import { COMPONENTS, type Comparison, type Subject } from "./results";
 import { benchmarkTitle, growthTitle, measureOf } from "./rows";
 import { ratiosOf, summaryOf, type Ratio, type Summary } from "./statistics";
 
@@ -72,8 +72,6 @@ function measurementsOf({ series, growth }: Subject) {
   ];
   return all.filter(({ values }) => values.length > 0);
 }
-
-const COMPONENTS: readonly ComponentUse["component"][] = ["cilium-agent", "cilium-operator", "kube-proxy"];
 
 /** Memory was read once on each side, so nobody knows what of a difference is chance. */
 function memoryRows({ now, before }: Matches["pairs"][number]): BaselineRow[] {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { CILIUM_NAMESPACE } from "../agents";
 import type { MeasuredCluster } from "../cluster";
-import type { ComponentUse } from "./results";
+import { COMPONENTS, type ComponentUse } from "./results";
 
 /** What a component's container had used when its kubelet looked last. */
 export interface UseReading {
@@ -18,8 +18,6 @@ export interface UseReading {
   /** CPU at present, in nanoseconds a second; undefined while the kubelet has looked only once. */
   readonly nanoCores?: number | undefined;
 }
-
-const COMPONENTS: readonly ComponentUse["component"][] = ["cilium-agent", "cilium-operator", "kube-proxy"];
 
 /** A kubelet's summary, as far as it is read; parts are missing of what has only just started. */
 const Summary = z.object({

@@ -78,8 +78,11 @@ const NodeInventory = z.object({
 });
 export type NodeInventory = z.infer<typeof NodeInventory>;
 
+/** Whose memory and CPU are read. */
+export const COMPONENTS = ["cilium-agent", "cilium-operator", "kube-proxy"] as const;
+
 const ComponentUse = z.object({
-  component: z.enum(["cilium-agent", "cilium-operator", "kube-proxy"]),
+  component: z.enum(COMPONENTS),
   node: z.string(),
   /** Resident set, MiB: without files that the kernel keeps in memory as long as nobody needs the room. */
   memoryMiB: z.number(),
