@@ -47,6 +47,7 @@ export async function compare(stacks: readonly string[], options: CompareOptions
   return (
     comparison.subjects.every(({ verification }) => verification.verdict === "pass") &&
     analysis.indistinguishable.length === 0 &&
+    against?.blind === undefined &&
     !against?.rows.some(({ isRegression }) => isRegression)
   );
 }

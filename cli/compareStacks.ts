@@ -1,13 +1,15 @@
 import { join } from "node:path";
+import { ALL_MODES } from "../modes/contract";
 import { listNodes } from "../providers/kind/docker";
 import { run } from "../providers/kind/exec";
 import { isExisting } from "../settings/release";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 
-/** Stacks whose cluster is up on this machine; of clusters that exist, only Pulumi knows whether the stack is in them. */
+/** Stacks whose cluster is up on this machine, in the order of their modes; of clusters that exist, only Pulumi knows whether the stack is in them. */
 export async function stacksThatAreUp(set: readonly string[] | undefined): Promise<string[]> {
   const found = await Promise.all(knownStacks().map(async (stack) => ((await isUp(stack, set)) ? [stack] : [])));
-  return found.flat();
+  const rank = (stack: string) => ALL_MODES.indexOf(readStackFile(stack, set).settings.mode);
+  return found.flat().sort((a, b) => rank(a) - rank(b));
 }
 
 /** Whether a stack's kind cluster stands and all its nodes run. */

@@ -15,7 +15,7 @@ function size({ ratio: { ratio } }: BaselineRow): number {
 
 /** How it was before, and how it is now. */
 export function baselineSection(baseline: BaselineAnalysis): Section {
-  const { changed, rows, unmatched } = baseline;
+  const { changed, rows, slowPaths, unmatched } = baseline;
   const regressions = regressionsOf(baseline);
   const isMoved = ({ isRegression, ratio }: BaselineRow) => !isRegression && ratio.outcome !== "no difference";
   const moved = rows.filter(isMoved);
@@ -32,6 +32,7 @@ export function baselineSection(baseline: BaselineAnalysis): Section {
       regressions.length > 0
         ? { kind: "table", table: tableOf("Worse by more than the threshold, and not by chance", regressions) }
         : { kind: "text", text: "None." },
+      slowPaths.length > 0 && { kind: "list", items: slowPaths },
       moved.length > 0 && { kind: "heading", text: "Other differences" },
       moved.length > 0 && {
         kind: "table",

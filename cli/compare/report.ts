@@ -63,6 +63,7 @@ function alarmsOf({ subjects }: Comparison, analysis: Analysis, baseline?: Basel
             `${name} is not verified to be in its mode (${verdict})${failed.length === 0 ? "" : `: ${failed.join("; ")}`}`,
           ],
     ),
+    ...(baseline?.blind === undefined ? [] : [`Whether anything became worse cannot be said: ${baseline.blind}`]),
     ...worst.map(
       ({ subject, title, unit, before, now, ratio }) =>
         `Regression in ${subject}: ${title}, ${amountText(now.median, unit)} instead of ${amountText(before.median, unit)}: ${ratioWithInterval(ratio)}`,

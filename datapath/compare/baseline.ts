@@ -5,7 +5,8 @@ import { kindOf } from "./likeness";
 import { matchSubjects, type Matches } from "./matching";
 import { COMPONENTS, type Comparison, type Subject } from "./results";
 import { benchmarkTitle, growthTitle, measureOf } from "./rows";
-import { ratiosOf, summaryOf, type Ratio, type Summary } from "./statistics";
+import { leastChance, ratiosOf, SIGNIFICANCE, summaryOf, type Ratio, type Summary } from "./statistics";
+import { listed } from "./words";
 
 /** One measurement now and in an earlier comparison. */
 export interface BaselineRow {
@@ -27,6 +28,8 @@ export interface BaselineAnalysis {
   readonly slowPaths: readonly string[];
   /** What was measured in one of both only. */
   readonly unmatched: readonly string[];
+  /** Why it cannot be said that nothing became worse; undefined where it can. */
+  readonly blind: string | undefined;
 }
 
 /** What is another than in an earlier comparison; worse by more than the threshold is a regression, unless it may be chance. */
@@ -62,7 +65,24 @@ export function compareToBaseline(now: Comparison, before: Comparison, threshold
     rows: [...rows, ...matches.pairs.flatMap(memoryRows)],
     slowPaths,
     unmatched: unmatchedOf(matches),
+    blind: blindness(matches, measured),
   };
+}
+
+/** Nothing became worse where nothing was looked at. */
+function blindness(
+  { pairs, beforeOnly }: Matches,
+  measured: readonly { readonly values: readonly number[]; readonly reference: readonly number[] }[],
+): string | undefined {
+  if (pairs.length === 0) return "no subject has the mode and tunnel of one before";
+  if (beforeOnly.length > 0) return `${listed(beforeOnly.map(kindOf))} was measured before only`;
+  const lost = pairs.flatMap(({ now, before }) => {
+    const titles = new Set(measurementsOf(now).map(({ title }) => title));
+    return measurementsOf(before).filter(({ title }) => !titles.has(title));
+  });
+  if (lost.length > 0) return `${lost.length} measurements of before are missing, such as ${lost[0]!.title}`;
+  const canShow = measured.some(({ values, reference }) => leastChance(values.length, reference.length) < SIGNIFICANCE);
+  return canShow || measured.length === 0 ? undefined : "the rounds are too few: chance explains any difference";
 }
 
 function measurementsOf({ series, growth }: Subject) {

@@ -21,6 +21,9 @@ export interface Tool {
   parse(output: string): ToolResult;
 }
 
+/** Ends a tool that hangs, which would disturb whoever comes next. */
+const limited = (seconds: number) => `timeout ${Math.ceil(seconds) + 10}`;
+
 const STREAMS = { "throughput-1": 1, "throughput-8": 8 } as const;
 
 /** Whole seconds are what iperf3 takes; the first ones, in which connections find their speed, do not count. */
@@ -31,7 +34,7 @@ function throughput(metric: keyof typeof STREAMS): Tool {
     port: 5201,
     server: "iperf3 -s -p 5201",
     client: (address, port, seconds, warmUp) =>
-      `iperf3 -c ${address} -p ${port} -P ${STREAMS[metric]} -t ${seconds} -O ${Math.ceil(warmUp)} --connect-timeout 3000 -J`,
+      `${limited(seconds + warmUp)} iperf3 -c ${address} -p ${port} -P ${STREAMS[metric]} -t ${seconds} -O ${Math.ceil(warmUp)} --connect-timeout 3000 -J`,
     parse(output) {
       const { end, error } = JSON.parse(output.slice(output.indexOf("{"))) as {
         end?: { sum_received?: { bits_per_second: number } };
@@ -58,7 +61,7 @@ const latency: Tool = {
   client: (address, port, seconds, warmUp) =>
     [
       "log=$(mktemp) || exit 1",
-      `sockperf ping-pong --tcp -i ${address} -p ${port} -t ${Math.ceil(seconds + warmUp)} --full-rtt --full-log "$log" 2>&1 | grep -E 'percentile (50|99)\\.000|ERROR|errno'`,
+      `${limited(seconds + warmUp)} sockperf ping-pong --tcp -i ${address} -p ${port} -t ${Math.ceil(seconds + warmUp)} --full-rtt --full-log "$log" 2>&1 | grep -E 'percentile (50|99)\\.000|ERROR|errno'`,
       `${COUNT} "$log"`,
       'rm -f "$log"',
     ].join("\n"),
@@ -85,7 +88,7 @@ const connections: Tool = {
   port: 80,
   client: (address, port, seconds, warmUp) => {
     const ask = (duration: number) =>
-      `wrk -t 1 -c 4 -d ${Math.max(1, Math.round(duration))}s -H 'Connection: close' http://${address}:${port}/`;
+      `${limited(duration)} wrk -t 1 -c 4 -d ${Math.max(1, Math.round(duration))}s -H 'Connection: close' http://${address}:${port}/`;
     return `${ask(warmUp)} >/dev/null 2>&1; ${ask(seconds)} 2>&1`;
   },
   parse(output) {

@@ -66,16 +66,24 @@ function claimOf(row: Row, words: string, reference: string): Claim | undefined 
   const base = row.summaries.get(reference);
   if (shown.length === 0 || base === undefined) return undefined;
   const amounts = shown.map(([subject, ratio]) => {
-    const times = Number.isFinite(ratio.ratio) ? ` (${timesText(ratio)})` : "";
+    const noisy = isNoisy(row, subject, reference) ? "; noisy" : "";
+    const times = Number.isFinite(ratio.ratio) ? ` (${timesText(ratio)}${noisy})` : "";
     return `${amountText(row.summaries.get(subject)!.median, row.unit)} in ${subject}${times}`;
   });
   const text = `${words} ${listed([`${amountText(base.median, row.unit)} in ${reference}`, ...amounts])}`;
   return { text, size: Math.max(...shown.map(([, { ratio }]) => Math.abs(Math.log(ratio)))) };
 }
 
-function isClaimable(row: Row, subject: string, reference: string, { outcome }: Ratio): boolean {
-  const isNoisy = [subject, reference].some((name) => row.summaries.get(name)?.isNoisy ?? true);
-  return outcome !== "no difference" && !isNoisy;
+/** A difference beyond so many times is claimed of noisy values too, wherever its interval ends. */
+const BEYOND_NOISE = 1.5;
+
+function isClaimable(row: Row, subject: string, reference: string, { outcome, low, high }: Ratio): boolean {
+  const nearest = Math.max(low, 1 / high);
+  return outcome !== "no difference" && (!isNoisy(row, subject, reference) || nearest > BEYOND_NOISE);
+}
+
+function isNoisy({ summaries }: Row, ...subjects: readonly string[]): boolean {
+  return subjects.some((name) => summaries.get(name)?.isNoisy ?? true);
 }
 
 function noDifference(subject: string, reference: string, rows: readonly (BenchmarkRow | GrowthRow)[]): string[] {

@@ -170,14 +170,20 @@ describe("the verdicts", () => {
 
 describe("noise", () => {
   it("is named with how far the values scatter, and not claimed", () => {
-    const scattered = withValues(sampleSubject("ebpf"), "connections", [20000, 90000, 30000, 80000, 50000]);
-    const { noisy, verdicts } = of(sampleSubject("kubeproxy"), scattered);
+    const scattered = withValues(sampleSubject("ebpf"), "connections", [9500, 12100, 9600, 12000, 11900]);
+    const steady = withValues(sampleSubject("kubeproxy"), "connections", [9000, 9010, 9020, 9030, 9040]);
+    const { noisy, verdicts } = of(steady, scattered);
     expect(noisy).toHaveLength(5);
     expect(noisy[0]).toBe(
-      "new connections, a request each: pod to pod on its own node: too noisy in ebpf (quartiles 30,000 a second and " +
-        "80,000 a second around 50,000 a second)",
+      "new connections, a request each: pod to pod on its own node: too noisy in ebpf (quartiles 9,600 a second and " +
+        "12,000 a second around 11,900 a second)",
     );
     expect(verdicts.join("\n")).not.toContain("new connections are served");
+  });
+
+  it("is claimed, and called noisy, where the difference is larger than the noise", () => {
+    const far = withValues(sampleSubject("ebpf"), "connections", [200000, 900000, 300000, 800000, 500000]);
+    expect(of(sampleSubject("kubeproxy"), far).verdicts.join("\n")).toMatch(/new connections are served.*; noisy\)/);
   });
 
   it("of too few values is told once", () => {

@@ -13,7 +13,7 @@ describe("a comparison with its own baseline", () => {
   const same = compareToBaseline(BEFORE, structuredClone(BEFORE), 5);
 
   it("has nothing that changed, is slow, or is missing", () => {
-    expect(same).toMatchObject({ changed: [], slowPaths: [], unmatched: [] });
+    expect(same).toMatchObject({ changed: [], slowPaths: [], unmatched: [], blind: undefined });
   });
 
   it("has a row for every measurement of every subject, without a regression", () => {
@@ -23,6 +23,30 @@ describe("a comparison with its own baseline", () => {
 
   it("is the same in every run", () => {
     expect(compareToBaseline(structuredClone(BEFORE), BEFORE, 5)).toEqual(same);
+  });
+});
+
+describe("a baseline that cannot show that nothing became worse", () => {
+  const blindness = (now: ReturnType<typeof only>, before: ReturnType<typeof only>) =>
+    compareToBaseline(now, before, 5).blind;
+
+  it("has no subject of the same mode and tunnel", () => {
+    expect(blindness(only(EBPF), only(sampleSubject("kubeproxy")))).toBe(
+      "no subject has the mode and tunnel of one before",
+    );
+    expect(blindness(only(EBPF), BEFORE)).toMatch(/kubeproxy.* was measured before only$/);
+  });
+
+  it("has measurements that are missing now", () => {
+    const short = { ...EBPF, series: EBPF.series.slice(1) };
+    expect(blindness(only(short), only(EBPF))).toMatch(/^1 measurements of before are missing, such as /);
+    expect(blindness(only(EBPF), only(short))).toBeUndefined();
+  });
+
+  it("has too few rounds", () => {
+    const few = { ...EBPF, series: EBPF.series.map((each) => ({ ...each, values: each.values.slice(0, 3) })) };
+    expect(blindness(only(few), only(EBPF))).toBeUndefined();
+    expect(blindness(only(few), only(few))).toBe("the rounds are too few: chance explains any difference");
   });
 });
 
