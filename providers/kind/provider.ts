@@ -36,9 +36,11 @@ const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
   "kind:index:WorkloadGround": workloadGroundHandler(connectWriter),
 };
 
-/** The Kubernetes client takes its time to load, and most operations have no use for it. */
+/** Only what asks a cluster needs the Kubernetes client, which tests cannot load. */
 async function connectWriter(kubeconfig: string): Promise<ClusterWriter> {
-  return (await import("../../datapath/cluster")).connectWriter(kubeconfig);
+  // tsx, as this provider is run, knows nothing of import()
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return (require("../../datapath/cluster") as typeof import("../../datapath/cluster")).connectWriter(kubeconfig);
 }
 
 /** The key by which the engine's property bags wrap a secret. */
