@@ -3,7 +3,7 @@ import tseslint from "typescript-eslint";
 const restrict = (...patterns) => ["error", { patterns }];
 const PROCESSES = {
   group: ["child_process", "node:child_process"],
-  message: "Processes are started by providers/kind/exec.ts, nodeImages.ts, scripts/, bench/ and tests/ only",
+  message: "Processes are started by providers/kind/exec.ts, imageImport.ts, scripts/, bench/ and tests/ only",
 };
 const PULUMI = { group: ["@pulumi/*"], message: "Pure knowledge and evidence know nothing of Pulumi" };
 const CLUSTER = {
@@ -59,7 +59,7 @@ export default tseslint.config(
   },
   { files: ["providers/kind/**"], rules: { "no-restricted-syntax": syntax(CONFIGURATION, MODES) } },
   {
-    files: ["providers/kind/exec.ts", "providers/kind/nodeImages.ts"],
+    files: ["providers/kind/exec.ts", "providers/kind/imageImport.ts"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(CLUSTER, PULUMI) },
   },
   {

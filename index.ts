@@ -4,6 +4,7 @@ import { ExistingCluster, inspectCluster } from "./components/existingCluster";
 import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
 import { Verification } from "./components/verification";
+import { loadedImages } from "./modes/images";
 import { joinNodes, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
 import { ciliumArgs } from "./settings/ciliumArgs";
@@ -37,6 +38,7 @@ export = async (): Promise<StackExports> => {
           clusterName,
           nativeRoutingCIDR,
           dnsForward: dns.forward,
+          images: ciliumSettings.images.load ? loadedImages(ciliumArgs(settings)) : [],
         })
       : new ExistingCluster("cluster", existing);
 

@@ -7,6 +7,7 @@ import { mergeValues, type HelmValues } from "../modes/ciliumValues";
 import { withoutDigest } from "../modes/images";
 import { listNodes } from "../providers/kind/docker";
 import { run } from "../providers/kind/exec";
+import { makeImageFolder, removeImageFolder } from "../providers/kind/imageFolder";
 import { loadIntoNodes } from "../providers/kind/nodeImages";
 import { TestProject } from "../tests/support/project";
 import { partsOfScript, partsOfUp, resourceSpans, type Span } from "./parts";
@@ -128,10 +129,13 @@ export class Benchmark {
     return taken;
   }
 
-  /** A cluster for images alone: its nodes need no network. */
+  /** A cluster for images alone: its nodes need no network, but the folder that this project's have. */
   async createForLoading(): Promise<void> {
     const name = this.own("load");
-    const config = this.file("load-kind.json", this.planFor("load").kindConfig);
+    const { settings, kindConfig: planned } = this.planFor("load");
+    const { nodes, ...others } = planned as { nodes: object[] };
+    const extraMounts = [...settings.cluster.mounts, await makeImageFolder(name)];
+    const config = this.file("load-kind.json", { ...others, nodes: nodes.map((node) => ({ ...node, extraMounts })) });
     const args = ["create", "cluster", "--name", name, "--config", config];
     await run("kind", args, { env: { KUBECONFIG: this.file("load.kubeconfig") }, signal: this.options.signal });
   }
@@ -140,10 +144,11 @@ export class Benchmark {
   async load(loader: "project" | "kind"): Promise<{ loaded: number; unpacked: number }> {
     const { signal } = this.options;
     const name = clusterName("load");
-    const nodes = (await listNodes(name)).map((node) => node.name);
+    const found = await listNodes(name);
+    const nodes = found.map((node) => node.name);
     const before = await Promise.all(nodes.map(imageNames));
     const began = performance.now();
-    if (loader === "project") await loadIntoNodes(this.images, nodes, () => undefined, signal);
+    if (loader === "project") await loadIntoNodes(this.images, found, () => undefined, signal);
     else await run("kind", ["load", "docker-image", "--name", name, ...this.images], { signal });
     const loaded = (performance.now() - began) / 1000;
     await Promise.all(nodes.map((node) => unpack(node, this.images, signal)));
@@ -159,6 +164,7 @@ export class Benchmark {
   async close(): Promise<void> {
     const env = { KUBECONFIG: this.file("rest.kubeconfig") };
     for (const name of this.clusters) await run("kind", ["delete", "cluster", "--name", name], { env });
+    await removeImageFolder(clusterName("load"));
     this.project.remove();
   }
 

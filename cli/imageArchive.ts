@@ -4,7 +4,8 @@ import { NETTOOL_CONTEXT } from "../components/nettoolImage";
 import { withoutDigest } from "../modes/images";
 import { listNodes } from "../providers/kind/docker";
 import { CommandError, lastLines, run } from "../providers/kind/exec";
-import { loadIntoNodes, saveArguments } from "../providers/kind/nodeImages";
+import { saveArguments } from "../providers/kind/imageImport";
+import { loadIntoNodes } from "../providers/kind/nodeImages";
 import { PROJECT_DIRECTORY } from "./stackFile";
 
 /** The images of a stack's cluster, as its settings name them: with digests or without. */
@@ -99,10 +100,10 @@ export async function loadImages(
     return names;
   }
   for (const { name } of nodes.filter(({ running }) => !running)) say(`${name}: not running, left out`);
-  const running = nodes.filter((node) => node.running).map(({ name }) => name);
+  const running = nodes.filter((node) => node.running);
   const wanted = await forPods(names);
   const { held } = await loadIntoNodes(wanted, running, say, signal);
-  for (const node of running) {
+  for (const { name: node } of running) {
     const loaded = wanted.filter((image) => !held[node]!.includes(image));
     if (held[node]!.length > 0) say(`${node}: had ${held[node]!.join(", ")}`);
     if (loaded.length > 0) say(`${node}: loaded ${loaded.join(", ")}`);

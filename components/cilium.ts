@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { expectedCiliumConfig } from "../modes/ciliumConfig";
 import { ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
-import { ciliumImages, withoutDigest } from "../modes/images";
+import { loadedImages } from "../modes/images";
 import type { NodeFacts } from "../datapath/readiness";
 import { MARKS } from "../providers/kind/mark";
 import { CiliumInstallation, Mark, NodeImages } from "../providers/kind/resources";
@@ -53,7 +53,7 @@ export class Cilium extends pulumi.ComponentResource {
             {
               clusterName: args.clusterName,
               clusterInstance: cluster.instance,
-              images: Object.values(ciliumImages(args)).map(withoutDigest),
+              images: loadedImages(args),
             },
             options,
           ),

@@ -15,6 +15,8 @@ export interface KindClusterArgs extends Omit<KindConfigArgs, "name" | "kubeProx
   readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
   readonly dnsForward: DnsForward;
   readonly exportKubeconfig: boolean;
+  /** Images of this machine's Docker that are wanted in nodes from the beginning. */
+  readonly images: readonly string[];
 }
 
 /** A kind cluster without CNI, with kube-proxy exactly where the mode wants it, and a Kubernetes provider for it. */
@@ -47,6 +49,7 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
         mounts: args.mounts,
         exportKubeconfig: args.exportKubeconfig,
         owner: this.owner,
+        images: args.images,
       },
       { parent: this, customTimeouts: { create: "15m" } },
     );

@@ -39,6 +39,11 @@ export function ciliumImages(args: CiliumValuesArgs): CiliumImages {
   };
 }
 
+/** The same as they are loaded into nodes. */
+export function loadedImages(args: CiliumValuesArgs): readonly string[] {
+  return Object.values(ciliumImages(args)).map(withoutDigest);
+}
+
 /** A reference as containerd finds a loaded image: by its tag. */
 export function withoutDigest(reference: string): string {
   return reference.split("@")[0]!;

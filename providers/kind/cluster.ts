@@ -15,6 +15,8 @@ import {
   removeContext,
   waitForApiServer,
 } from "./kindCli";
+import { loadEarly } from "./earlyImages";
+import { makeImageFolder } from "./imageFolder";
 import { networkFailures } from "./networks";
 import { checkNodeTools, removeControlPlaneTaints, type Log } from "./nodeSetup";
 import type { ResourceHandler } from "./provider";
@@ -24,6 +26,8 @@ export interface ClusterInputs extends KindConfigArgs {
   readonly exportKubeconfig: boolean;
   /** `<project>/<stack>/<id of the stack's mark>`: stands on every node, so that an interrupted creation is recognised. */
   readonly owner: string;
+  /** Images of this machine's Docker that nodes get while kind is at work; of no matter to a cluster that stands. */
+  readonly images: readonly string[];
 }
 
 /** A node as stack outputs show it. */
@@ -60,7 +64,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
 
   async diff(olds, news, log) {
     const changed = (Object.keys(news) as (keyof ClusterInputs)[]).filter(
-      (key) => !isDeepStrictEqual(olds[key], news[key]),
+      (key) => key !== "images" && !isDeepStrictEqual(olds[key], news[key]),
     );
     const replaces: string[] = changed.filter((key) => !UPDATABLE.includes(key));
     if (replaces.length > 0) {
@@ -107,8 +111,16 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
           containerPath: OWNER_DIRECTORY + inputs.owner,
           readOnly: true,
         };
-        const config = kindConfig({ ...inputs, mounts: [...inputs.mounts, mark] });
-        await createCluster(inputs.name, config, join(folder, "kubeconfig"), log, signal);
+        const config = kindConfig({
+          ...inputs,
+          mounts: [...inputs.mounts, mark, await makeImageFolder(markOf(inputs))],
+        });
+        const early = loadEarly(inputs, log, signal);
+        await createCluster(inputs.name, config, join(folder, "kubeconfig"), log, signal).catch(async (error) => {
+          await early.giveUp();
+          throw error;
+        });
+        await early.finish();
         const nodes = await listNodes(inputs.name);
         await Promise.all([removeControlPlaneTaints(controlPlaneName(inputs.name)), checkNodeTools(nodes, log)]);
         if (inputs.exportKubeconfig) await addContext(inputs.name);

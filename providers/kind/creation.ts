@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { listMarkedNodes, removeNodes } from "./docker";
 import { run } from "./exec";
+import { removeImageFolder } from "./imageFolder";
 
 /** Name of a folder that exists while a stack's cluster is made; processes that work for it have it in their arguments. */
 const prefixOf = (mark: string) => `cilium-modes-kind-${mark}.`;
@@ -58,6 +59,7 @@ export async function removeLeftNodes(mark: string): Promise<void> {
     throw error;
   });
   await removeNodes(names);
+  await removeImageFolder(mark);
 }
 
 function end(pid: number): void {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Session } from "../../datapath/podExec";
 import { run, start, type CommandError } from "./exec";
+import { IMAGE_FOLDER } from "./imageFolder";
 
 /** One node container of a kind cluster. */
 export interface KindNode {
@@ -13,6 +14,8 @@ export interface KindNode {
   /** IPv4 address in kind's Docker network; empty while the node is stopped. */
   readonly address: string;
   readonly mountPoints: readonly string[];
+  /** This machine's folder that the node sees as IMAGE_FOLDER; undefined where it was made without. */
+  readonly imageFolder?: string | undefined;
 }
 
 /** The label by which kind finds a cluster's nodes: https://github.com/kubernetes-sigs/kind/blob/v0.33.0/pkg/cluster/internal/providers/docker/constants.go */
@@ -31,7 +34,7 @@ const Inspected = z.array(
     Name: z.string(),
     State: z.object({ Running: z.boolean() }),
     Config: z.object({ Labels: z.record(z.string(), z.string()) }),
-    Mounts: z.array(z.object({ Destination: z.string() })),
+    Mounts: z.array(z.object({ Destination: z.string(), Source: z.string().default("") })),
     NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }),
   }),
 );
@@ -80,6 +83,7 @@ async function inspectNodes(label: string, attempts = LIST_ATTEMPTS): Promise<Ki
     running: container.State.Running,
     address: container.NetworkSettings.Networks[kindNetwork()]?.IPAddress ?? "",
     mountPoints: container.Mounts.map(({ Destination }) => Destination),
+    imageFolder: container.Mounts.find(({ Destination }) => Destination === IMAGE_FOLDER)?.Source,
   }));
 }
 

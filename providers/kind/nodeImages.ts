@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { execInNode, listNodes } from "./docker";
-import { CommandError, killGroup, run } from "./exec";
+import { execInNode, listNodes, type KindNode } from "./docker";
+import { run } from "./exec";
+import { importInto } from "./imageImport";
 import type { ResourceHandler } from "./provider";
 
 /** Which images of this machine's Docker a cluster's nodes must hold. */
@@ -45,10 +45,7 @@ export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesStat
       ? undefined
       : {
           ...olds,
-          loaded: await idsOnNodes(
-            olds.images,
-            nodes.map(({ name }) => name),
-          ),
+          loaded: await idsOnNodes(olds.images, nodes),
         };
   },
   async update(_olds, news, log, signal) {
@@ -64,7 +61,7 @@ async function bring(
   status: (message: string) => void,
   signal: AbortSignal,
 ): Promise<NodeImagesState> {
-  const nodes = (await listNodes(inputs.clusterName)).map(({ name }) => name);
+  const nodes = await listNodes(inputs.clusterName);
   const { loaded } = await loadIntoNodes(inputs.images, nodes, status, signal);
   return { ...inputs, loaded };
 }
@@ -80,35 +77,23 @@ export interface ImagesOnNodes {
 /** Bring each image of this machine's Docker to the nodes that lack it, or hold another one of its name. */
 export async function loadIntoNodes(
   images: readonly string[],
-  nodes: readonly string[],
+  nodes: readonly KindNode[],
   status: (message: string) => void,
   signal: AbortSignal,
 ): Promise<ImagesOnNodes> {
   const wanted = new Map(await Promise.all(images.map(async (image) => [image, await localId(image)] as const)));
   const before = await idsOnNodes(images, nodes);
-  const holds = (node: string, image: string) => before[image]![node] === wanted.get(image);
+  const holds = ({ name }: KindNode, image: string) => before[image]![name] === wanted.get(image);
   const missing = images.filter((image) => !nodes.every((node) => holds(node, image)));
   if (missing.length > 0) {
     const targets = nodes.filter((node) => !missing.every((image) => holds(node, image)));
-    status(`Loading ${missing.join(", ")} into ${targets.join(", ")}`);
-    await stream(missing, targets, signal);
+    status(`Loading ${missing.join(", ")} into ${targets.map(({ name }) => name).join(", ")}`);
+    await importInto(targets, missing, signal);
   }
   return {
     loaded: missing.length > 0 ? await idsOnNodes(images, nodes) : before,
-    held: Object.fromEntries(nodes.map((node) => [node, images.filter((image) => holds(node, image))])),
+    held: Object.fromEntries(nodes.map((node) => [node.name, images.filter((image) => holds(node, image))])),
   };
-}
-
-/**
- * The arguments of `docker save` for images of Docker's own platform, where it can tell platforms apart. Its containerd
- * image store would list every platform that an image was published for in the archive, with the content of only
- * this one, and `ctr images import` refuses such an archive.
- */
-export async function saveArguments(images: readonly string[]): Promise<string[]> {
-  // older ones, and newer ones with an older daemon, leave the option out
-  if (!(await run("docker", ["save", "--help"])).includes("--platform")) return ["save", ...images];
-  const platform = (await run("docker", ["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"])).trim();
-  return ["save", "--platform", platform, ...images];
 }
 
 /** The id of an image in this machine's Docker. */
@@ -128,7 +113,7 @@ const Inspected = z.object({ status: z.object({ id: z.string() }) });
 /** The ids of images on nodes, as containerd's CRI tells them; empty where a node lacks the image. */
 async function idsOnNodes(
   images: readonly string[],
-  nodes: readonly string[],
+  nodes: readonly KindNode[],
 ): Promise<Record<string, Record<string, string>>> {
   const idOn = async (image: string, node: string) => {
     const output = await execInNode(node, ["crictl", "inspecti", "-o", "json", image]).catch(() => "");
@@ -138,50 +123,8 @@ async function idsOnNodes(
     async (image) =>
       [
         image,
-        Object.fromEntries(await Promise.all(nodes.map(async (node) => [node, await idOn(image, node)] as const))),
+        Object.fromEntries(await Promise.all(nodes.map(async ({ name }) => [name, await idOn(image, name)] as const))),
       ] as const,
   );
   return Object.fromEntries(await Promise.all(entries));
-}
-
-/**
- * Write one archive of all images once, to all nodes at the same time. The archive is not unpacked here: the
- * node's CRI does that with its own snapshotter when a container needs it.
- */
-async function stream(images: readonly string[], nodes: readonly string[], signal: AbortSignal): Promise<void> {
-  const saving = await saveArguments(images);
-  signal.throwIfAborted(); // a cancellation that came before nobody would hear below
-  // named, since a test's process.env is not the process's own
-  const detached = { detached: true, env: process.env };
-  const save = spawn("docker", saving, { ...detached, stdio: ["ignore", "pipe", "pipe"] });
-  const imports = nodes.map((node) => {
-    const args = ["exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "-"];
-    const child = spawn("docker", args, { ...detached, stdio: ["pipe", "ignore", "pipe"] });
-    child.stdin.on("error", () => undefined); // its exit code tells
-    save.stdout.pipe(child.stdin);
-    return { child, command: `docker ${args.join(" ")}` };
-  });
-  const children = [{ child: save, command: `docker ${saving.join(" ")}` }, ...imports];
-  // nothing of these has to end by itself, and one that waits for a reader would not
-  const abort = () => children.forEach(({ child }) => killGroup(child.pid, "SIGKILL"));
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.all(
-      children.map(async ({ child, command }) => {
-        let stderr = "";
-        child.stderr.on("data", (chunk) => (stderr += chunk));
-        const code = await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
-        // a cancelled docker may end with 0
-        if (code !== 0 || signal.aborted)
-          throw new CommandError(
-            signal.aborted ? "Cancelled" : `Command failed with exit code ${String(code)}`,
-            command,
-            stderr,
-          );
-      }),
-    );
-  } finally {
-    abort();
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { archiveSettings, loadImages, saveImages, type StackImages } from "../../cli/imageArchive";
@@ -34,7 +43,7 @@ case "$1 $2" in
   save*)
     asked "$@"
     if [[ $* == *--output* ]]; then
-      printf archive > "${"${@: -1}"}"
+      printf '%s\n' "${"${@:2:$#-3}"}" > "${"${@: -1}"}"
       [ ! -f no-space ] || { echo "no space left on device" >&2; exit 1; }
     else printf '%s\n' "${"${@:2}"}"; fi ;;
   load*) asked "$@"; cat archived ;;
@@ -47,6 +56,8 @@ case "$1 $2" in
     touch "node-$node"
     if [[ $2 == crictl ]]; then
       grep -qxF "$6" "node-$node" && echo "{\"status\":{\"id\":\"sha256:$6\"}}"
+    elif [[ $2 == test ]]; then [ -f sees-folder ]
+    elif [[ $7 == /* ]]; then asked "$@"; cat "folder/${"${7##*/}"}" >> "node-$node"
     else cat >> "node-$node"; fi ;;
   *) echo "unexpected: $*" >&2; exit 1 ;;
 esac
@@ -205,7 +216,7 @@ describe("loading images", () => {
       Name: `/${name}`,
       State: { Running },
       Config: { Labels: {} },
-      Mounts: [],
+      Mounts: [{ Destination: "/kind/images", Source: join(docker, "folder") }],
       NetworkSettings: { Networks: {} },
     }));
     write("cluster", [JSON.stringify(containers)]);
@@ -243,6 +254,44 @@ describe("loading images", () => {
       ["c-control-plane", "c-worker", "c-worker2"].map((node) => `${node}: had ${POD_IMAGES.join(", ")}`),
     );
     expect(asked().filter((line) => line.startsWith("save"))).toHaveLength(1);
+  });
+
+  it("goes by the folder that nodes have, and leaves nothing in it", async () => {
+    mkdirSync(join(docker, "folder"));
+    write("sees-folder", []);
+    nodes({ "c-control-plane": true, "c-worker": true });
+    await loadImages(archive, "c", say);
+    const archives = asked().flatMap((line) => /--output .*\/folder\/(.*)$/.exec(line)?.slice(1) ?? []);
+    expect(archives).toHaveLength(1);
+    expect(
+      asked()
+        .filter((line) => line.includes("import"))
+        .sort(),
+    ).toEqual(
+      ["c-control-plane", "c-worker"].map(
+        (node) => `${node} ctr --namespace=k8s.io images import --no-unpack /kind/images/${archives[0]}`,
+      ),
+    );
+    expect(readFileSync(join(docker, "node-c-worker"), "utf8").trim().split("\n")).toEqual(POD_IMAGES);
+    expect(readdirSync(join(docker, "folder"))).toEqual([]);
+  });
+
+  it("goes by a stream where Docker does not see the folder", async () => {
+    mkdirSync(join(docker, "folder"));
+    nodes({ "c-control-plane": true });
+    await loadImages(archive, "c", say);
+    expect(asked().at(-1)).toBe(`save ${POD_IMAGES.join(" ")}`);
+    expect(readFileSync(join(docker, "node-c-control-plane"), "utf8").trim().split("\n")).toEqual(POD_IMAGES);
+    expect(readdirSync(join(docker, "folder"))).toEqual([]);
+  });
+
+  it("leaves no archive in the folder when Docker cannot write it", async () => {
+    mkdirSync(join(docker, "folder"));
+    write("sees-folder", []);
+    write("no-space", []);
+    nodes({ "c-control-plane": true });
+    await expect(loadImages(archive, "c", say)).rejects.toThrow("no space left on device");
+    expect(readdirSync(join(docker, "folder"))).toEqual([]);
   });
 
   it("into a cluster that is not there loads Docker, and says so", async () => {

@@ -235,6 +235,7 @@ describe("the kind provider", () => {
       portMappings: [],
       mounts: [],
       exportKubeconfig: false,
+      images: [],
       owner: "o",
     };
     const olds = { ...news, containers: ["1"], status: "running", nodes: [], endpoint: "e", kubeconfig: "k" };
