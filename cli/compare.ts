@@ -1,10 +1,12 @@
 import { writeFile } from "node:fs/promises";
-import { analyse, compareToBaseline, type Analysis, type BaselineAnalysis } from "../datapath/compare/analysis";
+import { analyse, type Analysis } from "../datapath/compare/analysis";
+import { compareToBaseline, type BaselineAnalysis } from "../datapath/compare/baseline";
 import { RESULTS_VERSION, type Comparison, type Subject } from "../datapath/compare/results";
 import type { RunRequest } from "./compareRun";
 import { pulumi, reasonNotToBringUp, stacksThatAreUp } from "./compareStacks";
 import { keepComparison, readComparison } from "./comparisonFile";
 import { readMachine } from "./machine";
+import { checkTarget } from "./targetFile";
 
 export interface CompareOptions {
   /** Bring up, measure and destroy one stack after the other. */
@@ -37,7 +39,8 @@ export async function compare(stacks: readonly string[], options: CompareOptions
   if (options.from !== undefined && (stacks.length > 0 || options.up || options.out !== undefined)) {
     throw new Error("--from shows what was found before; leave out the stacks, --up and --out, or --from");
   }
-  // what cannot be read is told before anything is measured
+  // what cannot be read or written is told before anything is measured
+  for (const file of [options.out, options.html, options.markdown]) if (file !== undefined) await checkTarget(file);
   const baseline = options.baseline === undefined ? undefined : await readComparison(options.baseline);
   const comparison =
     options.from === undefined ? await measured(stacks, services, options) : await readComparison(options.from);
@@ -139,6 +142,9 @@ async function oneByOne(
   return subjects;
 }
 
+/** A terminal that is closed, too, leaves nobody to take away what was made. */
+const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /** Let Ctrl-C end what is under way in order; pressed again, at once. */
 async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
@@ -148,11 +154,11 @@ async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promi
     process.exitCode = 130;
     controller.abort(new Error("Interrupted"));
   };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
+  for (const signal of ENDINGS) process.on(signal, stop);
   try {
     return await act(controller.signal);
   } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
+    for (const signal of ENDINGS) process.off(signal, stop);
   }
 }
 
@@ -166,15 +172,16 @@ async function show(
   against: BaselineAnalysis | undefined,
   options: CompareOptions,
 ): Promise<void> {
-  const [{ comparisonHtml }, { comparisonMarkdown }, { comparisonText }] = await Promise.all([
+  const [{ comparisonHtml }, { comparisonJson }, { comparisonMarkdown }, { comparisonText }] = await Promise.all([
     import("./compare/comparisonHtml"),
+    import("./compare/comparisonJson"),
     import("./compare/comparisonMarkdown"),
     import("./compare/comparisonText"),
   ]);
-  if (options.html !== undefined) await writeFile(options.html, comparisonHtml(comparison, analysis, against));
-  if (options.markdown !== undefined)
-    await writeFile(options.markdown, comparisonMarkdown(comparison, analysis, against));
-  console.log(options.json ? JSON.stringify(comparison, undefined, 2) : comparisonText(comparison, analysis, against));
+  const found = [comparison, analysis, against] as const;
+  if (options.html !== undefined) await writeFile(options.html, comparisonHtml(...found));
+  if (options.markdown !== undefined) await writeFile(options.markdown, comparisonMarkdown(...found));
+  console.log(options.json ? comparisonJson(...found) : comparisonText(...found));
 }
 
 function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): number[] {

@@ -18,8 +18,8 @@ export interface RunRequest {
 }
 
 /**
- * Inspect and measure stacks that are up, taking turns. What is made in their clusters is taken away again. An abort
- * ends it with what was measured so far.
+ * Inspect and measure stacks that are up, taking turns. What is made in their clusters is taken away again. A cluster
+ * that fails is left out from there on, and an abort ends it for all; what was measured before is kept.
  * @throws when a cluster cannot be looked at, or the signal is aborted before all were
  */
 export async function measure(
@@ -29,48 +29,59 @@ export async function measure(
   signal: AbortSignal,
 ): Promise<Subject[]> {
   const contestants = await Promise.all(stacks.map((stack) => Contestant.of(stack, request.set)));
-  const each = async (what: string, act: (contestant: Contestant) => Promise<unknown>) => {
-    for (const contestant of contestants) {
-      signal.throwIfAborted();
-      tell(`${contestant.name}: ${what}`);
-      await act(contestant);
-    }
+  const act = async (contestant: Contestant, what: string, work: (contestant: Contestant) => Promise<unknown>) => {
+    signal.throwIfAborted();
+    tell(`${contestant.name}: ${what}`);
+    await work(contestant);
   };
-  // what goes wrong in the midst, or is interrupted, does not lose what was measured before
-  const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      const why = signal.aborted ? "interrupted" : apiErrorLine(error as Error);
-      tell(`${what}: ${why}`);
-      process.exitCode ??= 1;
-      for (const contestant of contestants) contestant.omit(`${what}, from there on: ${why}`);
-      return false;
+  const leaveOut = (contestant: Contestant, part: string, error: unknown) => {
+    const why = signal.aborted ? "interrupted" : apiErrorLine(error as Error);
+    tell(`${contestant.name}: ${part}: ${why}`);
+    process.exitCode ??= 1;
+    contestant.omit(`${part}, from there on: ${why}`);
+  };
+  /** @returns those that take part further */
+  const turns = async (
+    among: readonly Contestant[],
+    part: string,
+    what: string,
+    work: (contestant: Contestant) => Promise<unknown>,
+  ): Promise<Contestant[]> => {
+    const further: Contestant[] = [];
+    for (const contestant of among) {
+      await act(contestant, what, work).then(
+        () => further.push(contestant),
+        (error) => leaveOut(contestant, part, error),
+      );
     }
+    return further;
   };
   try {
-    await each("is verified and looked at", (contestant) => contestant.inspect());
+    for (const contestant of contestants) await act(contestant, "is verified and looked at", (each) => each.inspect());
     if (request.benchmarks) {
-      await attempt("benchmarks", async () => {
-        const benches: Bench[] = [];
-        await each("is made ready for benchmarks", async (contestant) => benches.push(await contestant.prepareBench()));
-        const { rounds } = request.method;
-        await runRounds(benches, request.method, (round) => tell(`benchmarks: round ${round} of ${rounds}`), signal);
-      });
+      const benches: Bench[] = [];
+      const ready = await turns(contestants, "benchmarks", "is made ready for benchmarks", async (contestant) =>
+        benches.push(await contestant.prepareBench()),
+      );
+      const { rounds } = request.method;
+      await runRounds(
+        benches,
+        request.method,
+        (round) => tell(`benchmarks: round ${round} of ${rounds}`),
+        signal,
+      ).catch((error) => ready.forEach((contestant) => leaveOut(contestant, "benchmarks", error)));
       for (const contestant of contestants) await contestant.endBench();
     }
+    let growing = contestants;
     for (const services of request.services) {
-      const isMeasured = await attempt(servicesText(services), async () => {
-        await each(`grows to ${servicesText(services)}`, (contestant) =>
-          contestant.growTo(services, request.servicesAreNamed, signal),
-        );
-        for (let round = 1; round <= request.growthRounds; round++) {
-          const what = `${servicesText(services)}, round ${round} of ${request.growthRounds}`;
-          await each(what, (contestant) => contestant.measureGrowth());
-        }
-      });
-      if (!isMeasured) break;
+      const part = servicesText(services);
+      growing = await turns(growing, part, `grows to ${part}`, (contestant) =>
+        contestant.growTo(services, request.servicesAreNamed, signal),
+      );
+      for (let round = 1; round <= request.growthRounds; round++) {
+        const what = `${part}, round ${round} of ${request.growthRounds}`;
+        growing = await turns(growing, part, what, (contestant) => contestant.measureGrowth());
+      }
     }
     return contestants.map((contestant) => contestant.subject());
   } finally {

@@ -28,10 +28,16 @@ export async function reasonNotToBringUp(stack: string): Promise<string | undefi
   return nodes.length === 0 ? undefined : `${stack} has nodes already, which --up would destroy when it has measured`;
 }
 
+/** How long Pulumi may take to end what it began, so that its state knows of it. */
+const CANCEL_SECONDS = 120;
+
 /** Have Pulumi bring a stack up, or take it away, as npm run pulumi would. @throws CommandError with Pulumi's last words */
 export async function pulumi(verb: "up" | "destroy", stack: string, signal?: AbortSignal): Promise<void> {
   const program = (...args: string[]) =>
-    run(process.execPath, [join(PROJECT_DIRECTORY, "scripts", "pulumi.mjs"), ...args, "--non-interactive"], { signal });
+    run(process.execPath, [join(PROJECT_DIRECTORY, "scripts", "pulumi.mjs"), ...args, "--non-interactive"], {
+      signal,
+      patienceSeconds: CANCEL_SECONDS,
+    });
   if (verb === "up") await program("stack", "select", "--create", stack);
   await program(verb, "--yes", "--skip-preview", "--stack", stack);
 }

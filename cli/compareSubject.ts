@@ -4,6 +4,7 @@ import { Bench } from "../datapath/compare/benchmarks";
 import { BENCH_SERVICE, exposeForBench, type Exposed } from "../datapath/compare/benchService";
 import { prepareGrowth, type GrowthRun } from "../datapath/compare/growth";
 import { removeAll as removeGrowth } from "../datapath/compare/growthServices";
+import type { GrowthTarget } from "../datapath/compare/growthTarget";
 import { readNodes } from "../datapath/compare/inventory";
 import { endsOf, lanesOf, programsOf, startServers, type LaneEnds } from "../datapath/compare/lanes";
 import { settingsOf } from "../datapath/compare/modeSettings";
@@ -88,10 +89,11 @@ export class Contestant {
   /** Make what benchmarks need: servers, a Service before one of them, and somebody outside. */
   async prepareBench(): Promise<Bench> {
     const { cluster } = this.stack;
-    const { client, near, far } = await this.findEnds();
-    await this.expose();
-    this.outside = await this.startOutside();
-    const { lanes, omitted } = lanesOf(cluster, this.ends!, this.exposed, this.outside?.run);
+    const ends = await this.findEnds();
+    const { client, near, far } = ends;
+    const outside = await this.startOutside();
+    if (!(outside instanceof Error)) this.outside = outside;
+    const { lanes, omitted } = lanesOf(cluster, ends, this.exposed, outside instanceof Error ? outside : outside.run);
     this.omitted.push(...omitted);
     const programs = new Map(
       await Promise.all(lanes.map(async ({ path, run }) => [path, await programsOf(run)] as const)),
@@ -122,15 +124,7 @@ export class Contestant {
       if (!this.omitted.includes(reason)) this.omitted.push(reason);
       return;
     }
-    const { cluster, kubeconfig, settings } = this.stack;
-    const { startOnNode } = (await traceable(this.name, this.stack)).cluster;
-    const target = {
-      cluster: { ...cluster, startOnNode },
-      services: connectServices(kubeconfig),
-      ...{ client, server: far, otherServer: near, serviceCidr: settings.cluster.serviceCidr },
-    };
-    // one value a round, so that clusters take turns
-    this.growthRun ??= await prepareGrowth(target, signal, { samples: 1, passes: 1 });
+    this.growthRun ??= await this.prepareGrowth({ client, server: far, otherServer: near }, signal);
     await this.growthRun.growTo(services);
   }
 
@@ -167,7 +161,7 @@ export class Contestant {
   /** All that was found. */
   subject(): Subject {
     const { settings } = this.stack;
-    const unused = this.useAfter.length === 0 ? this.useBefore : this.useAfter;
+    const latest = this.useAfter.length === 0 ? this.useBefore : this.useAfter;
     return {
       name: this.name,
       mode: settings.mode,
@@ -179,7 +173,7 @@ export class Contestant {
         settings: settingsOf(settings),
         config: this.config,
         nodes: this.nodes,
-        components: componentUse(unused, this.useBefore),
+        components: componentUse(latest, this.useBefore),
         walks: this.walks,
       },
       series: this.bench?.series() ?? [],
@@ -188,10 +182,23 @@ export class Contestant {
     };
   }
 
+  private async prepareGrowth(
+    places: Pick<GrowthTarget, "client" | "server" | "otherServer">,
+    signal: AbortSignal,
+  ): Promise<GrowthRun> {
+    const { kubeconfig, settings } = this.stack;
+    const { cluster } = await traceable(this.name, this.stack);
+    const { serviceCidr } = settings.cluster;
+    const target = { ...places, cluster, services: connectServices(kubeconfig), serviceCidr };
+    // one value a round, so that clusters take turns
+    return prepareGrowth(target, signal, { samples: 1, passes: 1 });
+  }
+
   private async findEnds(): Promise<LaneEnds> {
+    if (this.ends !== undefined) return this.ends;
     const { cluster, expectation } = this.stack;
     const [{ servers, all }, nodes] = await Promise.all([places(cluster, expectation), nodeAddresses(cluster)]);
-    return (this.ends ??= endsOf(servers, all, nodes));
+    return (this.ends = endsOf(servers, all, nodes));
   }
 
   /** Put a Service before the server of another node, where there is one. */
@@ -209,9 +216,11 @@ export class Contestant {
     });
   }
 
-  private async startOutside(): Promise<Outside | undefined> {
-    if (!this.stack.nodesAreContainers) return undefined;
+  private async startOutside(): Promise<Outside | Error> {
+    if (!this.stack.nodesAreContainers) return new Error("there is nobody outside to ask with the same tools");
     const [pod] = await this.stack.cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`);
-    return startOutside(pod!.spec!.containers[0]!.image!).catch(() => undefined);
+    return startOutside(pod!.spec!.containers[0]!.image!).catch(
+      ({ message }: Error) => new Error(message.split("\n")[0]),
+    );
   }
 }

@@ -1,13 +1,14 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Comparison, RESULTS_VERSION } from "../datapath/compare/results";
 import { PROJECT_DIRECTORY } from "./stackFile";
 
 /** Keep a comparison's results. @returns the file, a new one of the project where none is named */
 export async function keepComparison(comparison: Comparison, named: string | undefined): Promise<string> {
   const time = comparison.startedAt.replace(/[:.]/g, "-");
-  const file = named ?? join(PROJECT_DIRECTORY, ".cilium-modes", "comparisons", `${time}.json`);
-  await mkdir(dirname(file), { recursive: true });
+  const own = join(PROJECT_DIRECTORY, ".cilium-modes", "comparisons");
+  if (named === undefined) await mkdir(own, { recursive: true });
+  const file = named ?? join(own, `${time}.json`);
   await writeFile(file, `${JSON.stringify(comparison)}\n`);
   return file;
 }

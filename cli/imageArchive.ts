@@ -1,5 +1,5 @@
-import { rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { NETTOOL_CONTEXT } from "../components/nettoolImage";
 import { withoutDigest } from "../modes/images";
 import { listNodes } from "../providers/kind/docker";
@@ -7,6 +7,7 @@ import { CommandError, lastLines, run } from "../providers/kind/exec";
 import { saveArguments } from "../providers/kind/imageImport";
 import { loadIntoNodes } from "../providers/kind/nodeImages";
 import { PROJECT_DIRECTORY } from "./stackFile";
+import { checkTarget } from "./targetFile";
 
 /** The images of a stack's cluster, as its settings name them: with digests or without. */
 export interface StackImages {
@@ -109,18 +110,6 @@ export async function loadImages(
     if (loaded.length > 0) say(`${node}: loaded ${loaded.join(", ")}`);
   }
   return names;
-}
-
-/** Before anything is pulled: whether the archive can be written. */
-async function checkTarget(archive: string): Promise<void> {
-  const [folder, target] = await Promise.all([kindOf(dirname(archive)), kindOf(archive)]);
-  if (folder !== "folder") throw new Error(`${archive} cannot be written: there is no folder ${dirname(archive)}`);
-  if (target === "folder") throw new Error(`${archive} is a folder; name a file`);
-}
-
-async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  return found && (found.isDirectory() ? "folder" : "file");
 }
 
 /** Have an image in Docker under a name of its own, which is all that an archive keeps. */

@@ -5,6 +5,7 @@ import type { Walk } from "../datapath/trace/walk";
 import { SCENARIOS, type Scenario } from "../modes/walks";
 import { WORKLOAD } from "../modes/workload";
 import { stackCluster } from "./stackCluster";
+import { checkTarget } from "./targetFile";
 import { traceable } from "./traceable";
 import { walkHtml } from "./walk/walkHtml";
 import { walkMermaid } from "./walk/walkMermaid";
@@ -29,6 +30,7 @@ export interface TraceOptions {
 /** Follow packets through stacks' clusters. @returns whether all took the way that their mode promises */
 export async function trace(stack: string, options: TraceOptions): Promise<boolean> {
   const ways = waysOf(options);
+  for (const file of [options.html, options.svg]) if (file !== undefined) await checkTarget(file);
   const stacks = [...new Set([stack, ...(options.compare?.split(",").map((name) => name.trim()) ?? [])])];
   const clusters = await Promise.all(
     stacks.map(async (each) => traceable(each, await stackCluster(each, options.set))),

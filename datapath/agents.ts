@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
 import type { ClusterReader } from "./cluster";
-import type { ExecResult } from "./podExec";
+import { lastLine, type ExecResult } from "./podExec";
 import { within } from "./within";
 
 /** Where Cilium runs, and how its agents are found. */
@@ -72,9 +72,7 @@ export async function askAgent(
 
 function textOf({ exitCode, stdout, stderr }: ExecResult, command: readonly string[]): string | Error {
   if (exitCode === 0) return stdout;
-  return new Error(
-    `${shortened(command)} ended with ${exitCode}: ${(stderr || stdout).trim().split("\n").at(-1) ?? ""}`,
-  );
+  return new Error(`${shortened(command)} ended with ${exitCode}: ${lastLine(stderr || stdout) ?? ""}`);
 }
 
 /** A command for a message: scripts have many lines. */

@@ -1,6 +1,7 @@
 import { PassThrough, type Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type { Exec, V1Status } from "@kubernetes/client-node";
+import { within } from "./within";
 
 /** What a command in a pod left. */
 export interface ExecResult {
@@ -15,6 +16,23 @@ export interface Session {
   readonly stderr: Readable;
   /** Give it a line to read, by which it knows that it is to end; it learns the same when this process dies. */
   end(): void;
+}
+
+/** All that a session prints until it ends. @throws Error when that takes too long, or it prints nothing but errors */
+export async function readToEnd(session: Session, name: string, seconds: number): Promise<string> {
+  const answer = Promise.all([text(session.stdout), text(session.stderr)]);
+  answer.catch(() => undefined); // a late one
+  const [output, errors] = await within(seconds, answer, `${name} gives no answer`).catch((error: unknown) => {
+    session.end();
+    throw error;
+  });
+  if (output === "" && errors !== "") throw new Error(`${name}: ${lastLine(errors)}`);
+  return output;
+}
+
+/** What a failing command said at last; undefined when it said nothing. */
+export function lastLine(output: string): string | undefined {
+  return output.trim().split("\n").at(-1) || undefined;
 }
 
 /** Run a command in a pod's container to its end. */

@@ -1,5 +1,6 @@
-import type { BaselineAnalysis, BaselineRow } from "../../datapath/compare/analysis";
+import type { BaselineAnalysis, BaselineRow } from "../../datapath/compare/baseline";
 import { blocksOf, type Section, type Table } from "./blocks";
+import { ratioWithInterval } from "./format";
 import { measurementCell } from "./measurementCells";
 
 /** What became worse than it was, the worst first. */
@@ -15,7 +16,7 @@ function size({ ratio: { ratio } }: BaselineRow): number {
 
 /** How it was before, and how it is now. */
 export function baselineSection(baseline: BaselineAnalysis): Section {
-  const { changed, rows, slowPaths, unmatched } = baseline;
+  const { changed, rows, slowPaths, unmatched, agreement } = baseline;
   const regressions = regressionsOf(baseline);
   const isMoved = ({ isRegression, ratio }: BaselineRow) => !isRegression && ratio.outcome !== "no difference";
   const moved = rows.filter(isMoved);
@@ -42,6 +43,20 @@ export function baselineSection(baseline: BaselineAnalysis): Section {
         kind: "folded",
         summary: `${same.length} without a difference beyond chance`,
         blocks: [{ kind: "table", table: tableOf("No difference beyond chance", same) }],
+      },
+      agreement.rows.length > 0 && { kind: "heading", text: "Ratios between subjects, then and now" },
+      agreement.rows.length > 0 && {
+        kind: "text",
+        text: `${agreement.agreeing} of ${agreement.rows.length} ratios to ${agreement.reference} came out again: what then and now claim has something in common.`,
+      },
+      agreement.disagreeing > 0 && {
+        kind: "list",
+        items: agreement.rows
+          .filter(({ agrees }) => !agrees)
+          .map(
+            ({ subject, title, first, second }) =>
+              `${subject}: ${title}: ${ratioWithInterval(first)} then, ${ratioWithInterval(second)} now`,
+          ),
       },
       unmatched.length > 0 && { kind: "heading", text: "Measured only then or only now" },
       unmatched.length > 0 && { kind: "list", items: unmatched },

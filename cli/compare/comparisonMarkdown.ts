@@ -1,4 +1,5 @@
-import type { Analysis, BaselineAnalysis } from "../../datapath/compare/analysis";
+import type { Analysis } from "../../datapath/compare/analysis";
+import type { BaselineAnalysis } from "../../datapath/compare/baseline";
 import type { Comparison } from "../../datapath/compare/results";
 import { cardTable, type Block, type Cell, type Table } from "./blocks";
 import { MARKS } from "./format";

@@ -1,4 +1,5 @@
-import type { Analysis, BaselineAnalysis } from "../../datapath/compare/analysis";
+import type { Analysis } from "../../datapath/compare/analysis";
+import type { BaselineAnalysis } from "../../datapath/compare/baseline";
 import type { Comparison } from "../../datapath/compare/results";
 import { plain } from "../walk/walkDrawing";
 import { cardTable, type Block, type Cell, type Section, type Table } from "./blocks";

@@ -34,7 +34,7 @@ export function methodSection(
     ...(method.services.length === 0 ? [] : [["Services", method.services.map(numberText).join(", ")] as const]),
     [
       "statistics",
-      `medians and quartiles of rounds; ratios to ${reference} with bootstrapped 95 % intervals; a difference is claimed where the interval leaves out 1 and a permutation test, corrected for how many there are, comes below ${numberText(SIGNIFICANCE * 100)} %`,
+      `medians and quartiles of rounds; ratios to ${reference} with bootstrapped 95 % intervals; a difference is claimed where the interval leaves out 1 and a permutation test, corrected for the ways that a measurement was made on, comes below ${numberText(SIGNIFICANCE * 100)} %`,
     ],
     [
       "noisy",

@@ -1,4 +1,5 @@
-import type { Analysis, BaselineAnalysis } from "../../datapath/compare/analysis";
+import type { Analysis } from "../../datapath/compare/analysis";
+import type { BaselineAnalysis } from "../../datapath/compare/baseline";
 import type { Comparison } from "../../datapath/compare/results";
 import { amountText, listed } from "../../datapath/compare/words";
 import { baselineSection, regressionsOf } from "./baselineSection";

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import type { Station, Walk } from "../../datapath/trace/walk";
 import { STATION_ROLES, type StationRole } from "../../modes/walks";
-import { escaped } from "./markup";
+import { escaped, page } from "./markup";
 import { comparison, ways } from "./walkComparison";
 import { stationIds } from "./walkGraph";
 import { WALK_HTML_SCRIPT } from "./walkHtmlScript";
@@ -19,30 +18,18 @@ export async function walkHtml(walks: readonly Walk[]): Promise<string> {
   for (const [index, walk] of walks.entries())
     sections.push(await walkSection(walk, `walk${index + 1}`, titles.length === 1));
   const modes = walks.map(({ mode }) => mode).join(", ");
-  const scriptHash = createHash("sha256").update(WALK_HTML_SCRIPT).digest("base64");
-  return [
-    "<!doctype html>",
-    '<html lang="en">',
-    "<head>",
-    '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${scriptHash}'">`,
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escaped(`${titles.join("; ")} (${modes})`)}</title>`,
-    `<style>${walkColours(":root")}${WALK_SVG_STYLE}${WALK_HTML_STYLE}</style>`,
-    "</head>",
-    "<body>",
-    "<main>",
-    `<h1>${escaped(titles.join("; "))}</h1>`,
-    ...(walks.length > 1 && new Set(walks.map(({ scenario }) => scenario)).size === 1
-      ? [await comparisonSection(walks)]
-      : []),
-    ...sections,
-    "</main>",
-    `<script>${WALK_HTML_SCRIPT}</script>`,
-    "</body>",
-    "</html>",
-    "",
-  ].join("\n");
+  return page({
+    title: `${titles.join("; ")} (${modes})`,
+    style: `${walkColours(":root")}${WALK_SVG_STYLE}${WALK_HTML_STYLE}`,
+    main: [
+      `<h1>${escaped(titles.join("; "))}</h1>`,
+      ...(walks.length > 1 && new Set(walks.map(({ scenario }) => scenario)).size === 1
+        ? [await comparisonSection(walks)]
+        : []),
+      ...sections,
+    ],
+    script: WALK_HTML_SCRIPT,
+  });
 }
 
 async function comparisonSection(walks: readonly Walk[]): Promise<string> {

@@ -15,6 +15,8 @@ export interface AgreementRow {
 
 /** Whether a second comparison says the same as a first one, within the spread that they claim. */
 export interface Agreement {
+  /** The subject of the first comparison that its ratios refer to. */
+  readonly reference: string;
   readonly rows: readonly AgreementRow[];
   readonly agreeing: number;
   readonly disagreeing: number;
@@ -27,7 +29,8 @@ const COUNT_TOLERANCE = 1.05;
 
 /** Hold a second comparison's ratios against a first one's, interval by interval. */
 export function agreement(first: Comparison, second: Comparison): Agreement {
-  const [firstRatios, secondRatios] = [ratiosBy(analyse(first)), ratiosBy(analyse(second))];
+  const analysis = analyse(first);
+  const [firstRatios, secondRatios] = [ratiosBy(analysis), ratiosBy(analyse(second))];
   const names = new Map(matchSubjects(first, second).pairs.map(({ now, before }) => [now.name, before.name]));
   const rows: AgreementRow[] = [];
   for (const { subject, title, ratio } of firstRatios.values()) {
@@ -37,7 +40,7 @@ export function agreement(first: Comparison, second: Comparison): Agreement {
   }
   const agreeing = rows.filter(({ agrees }) => agrees).length;
   const unknown = firstRatios.size + secondRatios.size - 2 * rows.length;
-  return { rows, agreeing, disagreeing: rows.length - agreeing, unknown };
+  return { reference: analysis.reference, rows, agreeing, disagreeing: rows.length - agreeing, unknown };
 }
 
 const keyOf = (subject: string, title: string) => `${subject}\n${title}`;

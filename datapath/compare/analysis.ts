@@ -7,7 +7,6 @@ import type { Comparison, Subject } from "./results";
 import { benchmarkRows, growthRows, type BenchmarkRow, type GrowthRow } from "./rows";
 import { verdictsOf } from "./verdicts";
 
-export { compareToBaseline, type BaselineAnalysis, type BaselineRow } from "./baseline";
 export type { DifferenceRow } from "./differences";
 export type { BenchmarkRow, GrowthRow, Row } from "./rows";
 export type { Ratio, Summary } from "./statistics";

@@ -1,3 +1,4 @@
+import { agreement, type Agreement } from "./agreement";
 import { slowPath } from "./attribution";
 import { changesOf } from "./changes";
 import { totalUse } from "./differences";
@@ -30,6 +31,8 @@ export interface BaselineAnalysis {
   readonly unmatched: readonly string[];
   /** Why it cannot be said that nothing became worse; undefined where it can. */
   readonly blind: string | undefined;
+  /** Whether the ratios to the reference came out again. */
+  readonly agreement: Agreement;
 }
 
 /** What is another than in an earlier comparison; worse by more than the threshold is a regression, unless it may be chance. */
@@ -66,6 +69,7 @@ export function compareToBaseline(now: Comparison, before: Comparison, threshold
     slowPaths,
     unmatched: unmatchedOf(matches),
     blind: blindness(matches, measured),
+    agreement: agreement(before, now),
   };
 }
 

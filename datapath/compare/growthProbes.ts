@@ -1,7 +1,6 @@
-import { text } from "node:stream/consumers";
 import { createInterface } from "node:readline";
 import { median } from "simple-statistics";
-import type { Session } from "../podExec";
+import { lastLine, readToEnd, type Session } from "../podExec";
 import { within } from "../within";
 
 /** Somewhere in a cluster where commands can be left at work, with the workload's tools. */
@@ -12,16 +11,8 @@ export interface Origin {
 }
 
 /** Run a command to its end. @throws Error when there is no answer, or nothing but errors */
-export async function ask({ name, start }: Origin, command: readonly string[], seconds: number): Promise<string> {
-  const session = start(command);
-  const answer = Promise.all([text(session.stdout), text(session.stderr)]);
-  answer.catch(() => undefined); // a late one
-  const [output, errors] = await within(seconds, answer, `${name} gives no answer`).catch((error: unknown) => {
-    session.end();
-    throw error;
-  });
-  if (output === "" && errors !== "") throw new Error(`${name}: ${lastLine(errors)}`);
-  return output;
+export function ask({ name, start }: Origin, command: readonly string[], seconds: number): Promise<string> {
+  return readToEnd(start(command), name, seconds);
 }
 
 /**
@@ -176,8 +167,4 @@ export function parseConnections(output: string, count: number): number[] {
     .map(([, line]) => line!.split(" ").map(Number))
     .filter((took) => took.length === count)
     .map((took) => median(took));
-}
-
-function lastLine(output: string): string | undefined {
-  return output.trim().split("\n").at(-1) || undefined;
 }

@@ -10,7 +10,7 @@ const OWNER_LABEL = "app.kubernetes.io/managed-by";
 const OWNER = "cilium-modes";
 
 /** The port that the workload's servers answer on, and Services too. */
-const HTTP_PORT = 80;
+export const HTTP_PORT = 80;
 
 /** More at once make an API server slower, not faster. */
 const AT_ONCE = 16;

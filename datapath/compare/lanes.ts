@@ -51,12 +51,15 @@ export function endsOf(
   return { client, near, far, farNodeAddress };
 }
 
-/** The ways that can be measured, and why the others cannot. */
+/**
+ * The ways that can be measured, and why the others cannot.
+ * @param outside runs scripts outside the cluster, or tells why nobody can
+ */
 export function lanesOf(
   cluster: AttachableCluster,
   { client, near, far, farNodeAddress }: LaneEnds,
   service: BenchService | undefined,
-  outside: RunScript | undefined,
+  outside: RunScript | Error,
 ): { lanes: Lane[]; omitted: string[] } {
   const lanes: Lane[] = [];
   const omitted: string[] = [];
@@ -79,8 +82,8 @@ export function lanesOf(
   add("node-port", oneNode, nodePort && { ...nodePort, run: fromPod });
   add(
     "outside",
-    nodePort === undefined ? oneNode : "there is nobody outside to ask with the same tools",
-    nodePort && outside && { ...nodePort, run: outside },
+    nodePort !== undefined && outside instanceof Error ? outside.message : oneNode,
+    nodePort && !(outside instanceof Error) ? { ...nodePort, run: outside } : undefined,
   );
   return { lanes, omitted };
 }
@@ -101,14 +104,14 @@ export async function startServers(
   { pod }: Place,
   programs: ReadonlySet<string>,
 ): Promise<Session> {
-  const servers = TOOLS.flatMap(({ program, server }) =>
-    server !== undefined && programs.has(program) ? [server] : [],
+  // several measurements share one
+  const servers = new Map(
+    TOOLS.flatMap(({ program, server, port }) =>
+      server !== undefined && programs.has(program) ? [[server, port] as const] : [],
+    ),
   );
-  const started = [...new Set(servers)].map((server) => `${server} >/dev/null 2>&1 & pids="$pids $!"`);
-  const ports = [
-    ...new Set(TOOLS.flatMap(({ program, server, port }) => (server && programs.has(program) ? [port] : []))),
-  ];
-  const listens = ports.map((port) => `ss -ltn | grep -q ":${port} "`).join(" && ") || "true";
+  const started = [...servers.keys()].map((server) => `${server} >/dev/null 2>&1 & pids="$pids $!"`);
+  const listens = [...servers.values()].map((port) => `ss -ltn | grep -q ":${port} "`).join(" && ") || "true";
   const script = [
     "pids=",
     ...started,
@@ -124,6 +127,10 @@ export async function startServers(
     session.stdout.once("close", () => reject(new Error(`${pod}: the servers of ${[...programs].join(", ")} ended`)));
     session.stdout.once("error", reject);
   });
-  await within(START_SECONDS, ready, `${pod}: the servers of ${[...programs].join(", ")} do not start`);
+  const late = `${pod}: the servers of ${[...programs].join(", ")} do not start`;
+  await within(START_SECONDS, ready, late).catch((error: unknown) => {
+    session.end();
+    throw error;
+  });
   return session;
 }

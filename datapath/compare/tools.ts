@@ -1,3 +1,4 @@
+import { lastLine } from "../podExec";
 import type { MetricId } from "./results";
 
 /** What one run of a tool found. */
@@ -102,7 +103,3 @@ const connections: Tool = {
 
 /** The tools, in the order in which they take their turns. */
 export const TOOLS: readonly Tool[] = [latency, connections, throughput("throughput-1"), throughput("throughput-8")];
-
-function lastLine(output: string): string | undefined {
-  return output.trim().split("\n").at(-1) || undefined;
-}

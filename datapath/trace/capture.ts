@@ -1,5 +1,5 @@
 import { buffer } from "node:stream/consumers";
-import type { Session } from "../podExec";
+import { lastLine, type Session } from "../podExec";
 import { within } from "../within";
 import { parseCapture, type Frame } from "./packets";
 
@@ -66,7 +66,7 @@ export function capture(vantage: Vantage, session: Session): Capture {
       told += chunk.toString();
       if (told.includes("listening on")) resolve();
     });
-    session.stderr.once("close", () => reject(new Error(`no capture in ${name}: ${told.trim().split("\n").at(-1)}`)));
+    session.stderr.once("close", () => reject(new Error(`no capture in ${name}: ${lastLine(told)}`)));
     session.stdout.once("error", ({ message }) => reject(new Error(`no capture in ${name}: ${message}`)));
   });
   ready.catch(() => undefined);

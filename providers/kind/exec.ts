@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly stdin?: string;
   /** Ends the command and everything that it started. */
   readonly signal?: AbortSignal | undefined;
+  /** How long it may take to end by itself then. Default: 5 */
+  readonly patienceSeconds?: number;
   /** Called with every line of standard error as it comes. */
   readonly onLine?: (line: string) => void;
   /** Added to the environment. */
@@ -19,7 +21,7 @@ export interface RunOptions {
 const LAST_LINES = 20;
 
 /** How long a command may take to end after it was told to. */
-const PATIENCE_MILLISECONDS = 5000;
+const PATIENCE_SECONDS = 5;
 
 /** A command that could not be started, failed or was cancelled. */
 export class CommandError extends Error {
@@ -46,7 +48,7 @@ export async function run(command: string, args: readonly string[], options: Run
   let patience: NodeJS.Timeout | undefined;
   const abort = () => {
     killGroup(child.pid);
-    patience = setTimeout(() => killGroup(child.pid, "SIGKILL"), PATIENCE_MILLISECONDS);
+    patience = setTimeout(() => killGroup(child.pid, "SIGKILL"), (options.patienceSeconds ?? PATIENCE_SECONDS) * 1000);
   };
   options.signal?.addEventListener("abort", abort, { once: true });
   try {

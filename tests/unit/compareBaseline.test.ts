@@ -1,4 +1,4 @@
-import { compareToBaseline } from "../../datapath/compare/analysis";
+import { compareToBaseline } from "../../datapath/compare/baseline";
 import type { Subject } from "../../datapath/compare/results";
 import { sampleComparison, sampleSubject, slowed, thinned } from "./support/comparisons";
 

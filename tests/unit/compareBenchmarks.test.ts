@@ -66,6 +66,7 @@ describe("what a tool printed", () => {
 });
 
 describe("the ways that are measured", () => {
+  const NOBODY = new Error("there is nobody outside to ask with the same tools");
   const cluster = {} as AttachableCluster;
   const service = { clusterIp: "10.96.0.9", nodePorts: new Map([[80, 30080]]) };
 
@@ -83,14 +84,14 @@ describe("the ways that are measured", () => {
   });
 
   it("are told of where there are none: one node, nobody outside", () => {
-    const alone = lanesOf(cluster, endsOf([NEAR], [NEAR, CLIENT], NODES), undefined, undefined);
+    const alone = lanesOf(cluster, endsOf([NEAR], [NEAR, CLIENT], NODES), undefined, NOBODY);
     expect(alone.lanes.map(({ path }) => path)).toEqual(["same-node"]);
     expect(alone.omitted).toEqual(
       (["cross-node", "cluster-ip", "node-port", "outside"] as const).map(
         (path) => `${PATHS[path]}: the cluster has one node`,
       ),
     );
-    const inside = lanesOf(cluster, endsOf([FAR, NEAR], [FAR, NEAR, CLIENT], NODES), service, undefined);
+    const inside = lanesOf(cluster, endsOf([FAR, NEAR], [FAR, NEAR, CLIENT], NODES), service, NOBODY);
     expect(inside.omitted).toEqual([`${PATHS.outside}: there is nobody outside to ask with the same tools`]);
   });
 

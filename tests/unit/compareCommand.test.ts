@@ -50,7 +50,9 @@ describe("cilium-modes compare", () => {
     expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>/i);
     expect(readFileSync(markdown, "utf8")).toMatch(/^# /);
     await compare([], { ...OPTIONS, from: file, json: true });
-    expect(JSON.parse(printed.at(-1)!)).toEqual(sampleComparison());
+    const { alarms, verdicts, ...results } = JSON.parse(printed.at(-1)!) as Record<string, unknown>;
+    expect([alarms, results]).toEqual([[], sampleComparison()]);
+    expect((verdicts as string[]).length).toBeGreaterThan(0);
   });
 
   it("ends with 1 where something is worse than before by more than the threshold", async () => {
@@ -86,6 +88,16 @@ describe("cilium-modes compare", () => {
 
   it("does not measure what it is to show again", async () => {
     await expect(compare(["ebpf"], { ...OPTIONS, from: "a.json" })).rejects.toThrow("leave out the stacks");
+  });
+
+  it("refuses files that cannot be written, before anything is measured", async () => {
+    const file = join(folder, "none", "a");
+    for (const option of ["out", "html", "markdown"] as const) {
+      await expect(compare(["ebpf"], { ...OPTIONS, [option]: file })).rejects.toThrow(
+        `${file} cannot be written: there is no folder ${join(folder, "none")}`,
+      );
+    }
+    await expect(compare(["ebpf"], { ...OPTIONS, out: folder })).rejects.toThrow(`${folder} is a folder; name a file`);
   });
 
   it("refuses numbers that cannot be", async () => {

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
 import type { V1EndpointSlice, V1Namespace, V1Pod, V1Service } from "@kubernetes/client-node";
 import type { AttachableCluster, ServiceWriter } from "../../datapath/cluster";
-import { prepareGrowth, type GrowthOptions, type GrowthTarget } from "../../datapath/compare/growth";
+import { prepareGrowth } from "../../datapath/compare/growth";
+import type { GrowthOptions, GrowthTarget } from "../../datapath/compare/growthTarget";
 import { parseConnections, timeConnections, watch, type Origin } from "../../datapath/compare/growthProbes";
 import {
   createAll,

@@ -1,7 +1,8 @@
 import { comparisonHtml } from "../../cli/compare/comparisonHtml";
 import { comparisonMarkdown } from "../../cli/compare/comparisonMarkdown";
 import { comparisonText } from "../../cli/compare/comparisonText";
-import { analyse, compareToBaseline, type Analysis } from "../../datapath/compare/analysis";
+import { analyse, type Analysis } from "../../datapath/compare/analysis";
+import { compareToBaseline } from "../../datapath/compare/baseline";
 import {
   GROWTH_METRICS,
   METRICS,
@@ -157,6 +158,14 @@ describe.each(formats)("a comparison as %s", (_, render) => {
       expect(line).toContain(`▼ ${ratioText(ratio.ratio)}×`);
     }
     expect(report.match(/^.*\b(?:regression|REGRESSION) ?$/gm)).toHaveLength(regressions.length);
+  });
+
+  it("says how many ratios between subjects came out as in the baseline, and which did not", () => {
+    const { agreeing, disagreeing, rows } = SLOWER_THAN_THEN.agreement;
+    const report = readable(render(SLOWER.comparison, SLOWER.analysis, SLOWER_THAN_THEN));
+    expect(disagreeing).toBeGreaterThan(0);
+    expect(report).toContain(`${agreeing} of ${rows.length} ratios to kubeproxy came out again`);
+    expect(report.match(/ then, .* now$/gm)).toHaveLength(disagreeing);
   });
 
   it("names the worst of many regressions at the top, and counts the others", () => {

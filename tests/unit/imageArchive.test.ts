@@ -10,7 +10,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { archiveSettings, loadImages, saveImages, type StackImages } from "../../cli/imageArchive";
+import { loadEarly } from "../../providers/kind/earlyImages";
 import { nodeImagesHandler } from "../../providers/kind/nodeImages";
 
 /**
@@ -79,6 +81,7 @@ const path = process.env["PATH"];
 const say = (line: string) => said.push(line);
 const write = (file: string, lines: readonly string[]) =>
   writeFileSync(join(docker, file), lines.map((line) => `${line}\n`).join(""));
+const LOG = { status: say, warn: say };
 const asked = () => readFileSync(join(docker, "log"), "utf8").trim().split("\n").filter(Boolean);
 
 beforeEach(() => {
@@ -299,11 +302,31 @@ describe("loading images", () => {
     expect(said.at(-1)).toBe("The cluster c has no running node");
   });
 
+  it("begins in a cluster that is being made once all its nodes answer", async () => {
+    const early = loadEarly({ name: "c", workers: 1, images: POD_IMAGES }, LOG, new AbortController().signal);
+    nodes({ "c-control-plane": true });
+    await sleep(700);
+    expect(said).toEqual([]);
+    nodes({ "c-control-plane": true, "c-worker": true });
+    while (said.length === 0) await sleep(50);
+    await early.finish();
+    expect(readFileSync(join(docker, "node-c-worker"), "utf8").trim().split("\n")).toEqual(POD_IMAGES);
+  });
+
+  it("of a cluster that is being made is no reason to fail, nor to wait", async () => {
+    write("images", []);
+    nodes({ "c-control-plane": true });
+    const { signal } = new AbortController();
+    await loadEarly({ name: "c", workers: 3, images: POD_IMAGES }, LOG, signal).finish();
+    await loadEarly({ name: "c", workers: 3, images: POD_IMAGES }, LOG, signal).giveUp();
+    await loadEarly({ name: "c", workers: 0, images: POD_IMAGES }, LOG, signal).finish();
+    expect(said).toEqual([]);
+  });
+
   it("is what the resource NodeImages does", async () => {
     nodes({ "c-control-plane": true });
     const inputs = { clusterName: "c", clusterInstance: "c/1", images: POD_IMAGES };
-    const log = { status: say, warn: say };
-    const { state } = await nodeImagesHandler.create(inputs, log, new AbortController().signal);
+    const { state } = await nodeImagesHandler.create(inputs, LOG, new AbortController().signal);
     expect(state).toEqual({
       ...inputs,
       loaded: Object.fromEntries(POD_IMAGES.map((image) => [image, { "c-control-plane": `sha256:${image}` }])),
