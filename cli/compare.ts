@@ -45,7 +45,7 @@ export async function compare(stacks: readonly string[], options: CompareOptions
   const comparison =
     options.from === undefined ? await measured(stacks, services, options) : await readComparison(options.from);
   const analysis = analyse(comparison);
-  const against = baseline && compareToBaseline(comparison, baseline, options.threshold);
+  const against = baseline && compareToBaseline(comparison, baseline, options.threshold, analysis);
   await show(comparison, analysis, against, options);
   return (
     comparison.subjects.every(({ verification }) => verification.verdict === "pass") &&

@@ -27,10 +27,13 @@ export interface Agreement {
 /** Counts have no spread, and still a rule more or less of the kubelet's or Docker's is no other result. */
 const COUNT_TOLERANCE = 1.05;
 
-/** Hold a second comparison's ratios against a first one's, interval by interval. */
-export function agreement(first: Comparison, second: Comparison): Agreement {
+/**
+ * Hold a second comparison's ratios against a first one's, interval by interval.
+ * @param ofSecond its analysis, where somebody has it already
+ */
+export function agreement(first: Comparison, second: Comparison, ofSecond = analyse(second)): Agreement {
   const analysis = analyse(first);
-  const [firstRatios, secondRatios] = [ratiosBy(analysis), ratiosBy(analyse(second))];
+  const [firstRatios, secondRatios] = [ratiosBy(analysis), ratiosBy(ofSecond)];
   const names = new Map(matchSubjects(first, second).pairs.map(({ now, before }) => [now.name, before.name]));
   const rows: AgreementRow[] = [];
   for (const { subject, title, ratio } of firstRatios.values()) {

@@ -1,4 +1,5 @@
 import { agreement, type Agreement } from "./agreement";
+import type { Analysis } from "./analysis";
 import { slowPath } from "./attribution";
 import { changesOf } from "./changes";
 import { totalUse } from "./differences";
@@ -35,8 +36,16 @@ export interface BaselineAnalysis {
   readonly agreement: Agreement;
 }
 
-/** What is another than in an earlier comparison; worse by more than the threshold is a regression, unless it may be chance. */
-export function compareToBaseline(now: Comparison, before: Comparison, thresholdPercent: number): BaselineAnalysis {
+/**
+ * What is another than in an earlier comparison; worse by more than the threshold is a regression, unless it may be chance.
+ * @param ofNow the comparison's analysis, where somebody has it already
+ */
+export function compareToBaseline(
+  now: Comparison,
+  before: Comparison,
+  thresholdPercent: number,
+  ofNow?: Analysis,
+): BaselineAnalysis {
   const matches = matchSubjects(now, before);
   const measured = matches.pairs.flatMap((pair) =>
     measurementsOf(pair.now).flatMap((measurement) => {
@@ -69,7 +78,7 @@ export function compareToBaseline(now: Comparison, before: Comparison, threshold
     slowPaths,
     unmatched: unmatchedOf(matches),
     blind: blindness(matches, measured),
-    agreement: agreement(before, now),
+    agreement: agreement(before, now, ofNow),
   };
 }
 

@@ -50,7 +50,7 @@ export async function endOrphans(mark: string): Promise<void> {
   for (const folder of folders) await rm(join(tmpdir(), folder), { recursive: true, force: true });
 }
 
-/** Remove the nodes that runs of a stack made and that never came into its state. */
+/** Remove the nodes that runs of a stack made and that never came into its state, and the folder that nodes had. */
 export async function removeLeftNodes(mark: string): Promise<void> {
   await endOrphans(mark);
   // where there is no Docker any more, there are no nodes of it
