@@ -47,12 +47,13 @@ export function compareToBaseline(
   ofNow?: Analysis,
 ): BaselineAnalysis {
   const matches = matchSubjects(now, before);
-  const measured = matches.pairs.flatMap((pair) =>
-    measurementsOf(pair.now).flatMap((measurement) => {
-      const earlier = measurementsOf(pair.before).find(({ title }) => title === measurement.title);
-      return earlier === undefined ? [] : [{ ...measurement, subject: pair.now, reference: earlier.values }];
-    }),
-  );
+  const measured = matches.pairs.flatMap((pair) => {
+    const earlier = new Map(measurementsOf(pair.before).map(({ title, values }) => [title, values]));
+    return measurementsOf(pair.now).flatMap((measurement) => {
+      const reference = earlier.get(measurement.title);
+      return reference === undefined ? [] : [{ ...measurement, subject: pair.now, reference }];
+    });
+  });
   const ratios = ratiosOf(measured.map((each) => ({ ...each, family: `${each.metric} ${each.subject.name}` })));
   const rows = measured.map((each, at): BaselineRow => {
     const ratio = ratios[at]!;
@@ -89,11 +90,8 @@ function blindness(
 ): string | undefined {
   if (pairs.length === 0) return "no subject has the mode and tunnel of one before";
   if (beforeOnly.length > 0) return `${listed(beforeOnly.map(kindOf))} was measured before only`;
-  const lost = pairs.flatMap(({ now, before }) => {
-    const titles = new Set(measurementsOf(now).map(({ title }) => title));
-    return measurementsOf(before).filter(({ title }) => !titles.has(title));
-  });
-  if (lost.length > 0) return `${lost.length} measurements of before are missing, such as ${lost[0]!.title}`;
+  const lost = pairs.flatMap(({ now, before }) => missingTitles(before, now));
+  if (lost.length > 0) return `${lost.length} measurements of before are missing, such as ${lost[0]}`;
   const canShow = measured.some(({ values, reference }) => leastChance(values.length, reference.length) < SIGNIFICANCE);
   return canShow || measured.length === 0 ? undefined : "the rounds are too few: chance explains any difference";
 }
@@ -122,18 +120,18 @@ function memoryRows({ now, before }: Matches["pairs"][number]): BaselineRow[] {
 const MEMORY = { better: "lower", isCount: false } as const;
 
 function unmatchedOf({ pairs, nowOnly, beforeOnly }: Matches): readonly string[] {
-  const titlesOf = (subject: Subject) => measurementsOf(subject).map(({ title }) => title);
-  const missingIn = (those: readonly string[], others: readonly string[]) =>
-    those.filter((title) => !others.includes(title));
   return [
     ...nowOnly.map((subject) => `${subject.name} (${kindOf(subject)}) was measured now only`),
     ...beforeOnly.map((subject) => `${subject.name} (${kindOf(subject)}) was measured before only`),
-    ...pairs.flatMap(({ now, before }) => {
-      const [own, earlier] = [titlesOf(now), titlesOf(before)];
-      return [
-        ...missingIn(own, earlier).map((title) => `${now.name}: ${title} was measured now only`),
-        ...missingIn(earlier, own).map((title) => `${now.name}: ${title} was measured before only`),
-      ];
-    }),
+    ...pairs.flatMap(({ now, before }) => [
+      ...missingTitles(now, before).map((title) => `${now.name}: ${title} was measured now only`),
+      ...missingTitles(before, now).map((title) => `${now.name}: ${title} was measured before only`),
+    ]),
   ];
+}
+
+/** What was measured of one subject and not of the other. */
+function missingTitles(of: Subject, other: Subject): readonly string[] {
+  const known = new Set(measurementsOf(other).map(({ title }) => title));
+  return measurementsOf(of).flatMap(({ title }) => (known.has(title) ? [] : [title]));
 }

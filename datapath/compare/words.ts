@@ -20,10 +20,11 @@ export function ratioText(ratio: number): string {
   return ratio >= 0.1 ? ratio.toFixed(2) : String(Number(ratio.toPrecision(2)));
 }
 
-/** `0.81 times, 0.78–0.85`; of what was counted, no interval. */
+/** `0.81 times, 0.78–0.85`; no interval where its ends read the same, as for what was counted. */
 export function timesText({ ratio, low, high }: Ratio): string {
   const times = `${ratioText(ratio)} times`;
-  return low === high ? times : `${times}, ${ratioText(low)}–${ratioText(high)}`;
+  const [from, to] = [ratioText(low), ratioText(high)];
+  return from === to ? times : `${times}, ${from}–${to}`;
 }
 
 /** `quartiles 40 µs and 66 µs around 52 µs`. */
