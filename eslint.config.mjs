@@ -31,7 +31,7 @@ const LATE_PROCESSES = { selector: "ImportExpression[source.value=/child_process
 const syntax = (...selectors) => ["error", LATE_PROCESSES, ...selectors];
 
 export default tseslint.config(
-  { ignores: ["node_modules/", ".cilium-modes/", "**/*.js"] },
+  { ignores: ["**/node_modules/", ".cilium-modes/", "dist/", "**/*.js"] },
   ...tseslint.configs.recommended,
   {
     files: ["**/*.ts"],
@@ -40,6 +40,7 @@ export default tseslint.config(
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/no-misused-promises": "error",
       "@typescript-eslint/await-thenable": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER),
       "no-restricted-syntax": syntax(ENVIRONMENT, CONFIGURATION, MODES),
@@ -67,5 +68,11 @@ export default tseslint.config(
     rules: { "no-restricted-syntax": "off", "@typescript-eslint/no-restricted-imports": "off" },
   },
   // an example is another stack's program, with a configuration of its own
-  { files: ["examples/**"], rules: { "no-restricted-syntax": syntax(ENVIRONMENT) } },
+  {
+    files: ["examples/**"],
+    rules: {
+      "no-restricted-syntax": syntax(ENVIRONMENT),
+      "@typescript-eslint/no-restricted-imports": restrict(CLUSTER),
+    },
+  },
 );

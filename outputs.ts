@@ -1,60 +1,93 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { VERDICTS } from "./datapath/checks/check";
-import type { NodeFacts } from "./datapath/readiness";
-import { ALL_MODES, TUNNELS } from "./modes/contract";
+import { VERDICTS, type NodeFacts, type VerificationSummary } from "./datapath/facts";
+import { ALL_MODES, TUNNELS, type KubeProxyReplacement, type RoutingMode, type Tunnel } from "./modes/contract";
 
-const node = z.object({
-  name: z.string(),
-  role: z.enum(["control-plane", "worker"]),
-  /** IPv4 address in the nodes' Docker network. */
-  address: z.string(),
-  /** Networks that Cilium gave this node's pods. */
-  podCidrs: z.array(z.string()),
-  /** The Cilium agent's pod on this node, in `kube-system`. */
-  agentPod: z.string(),
-});
+/**
+ * The version of the outputs' shape. A field that is added leaves it; one that is taken away, or means something else,
+ * makes the next.
+ */
+export const SCHEMA_VERSION = 1;
 
 /** The outputs of a `cilium-modes` stack. */
-export const StackOutputs = z.object({
+export interface StackOutputs {
+  readonly schemaVersion: typeof SCHEMA_VERSION;
   /** The routing mode that the stack's settings ask for. */
-  mode: z.enum(ALL_MODES),
-  clusterName: z.string(),
+  readonly mode: RoutingMode;
+  readonly clusterName: string;
+  /** The cluster's own id: another whenever it was made again, for `clusterIdentifier` of a Kubernetes provider. */
+  readonly clusterIdentifier: string;
   /** For the API server as this machine reaches it. Secret. */
-  kubeconfig: z.string(),
+  readonly kubeconfig: string;
   /** API server as this machine reaches it. */
-  apiEndpoint: z.string(),
-  nodes: z.array(node),
+  readonly apiEndpoint: string;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly role: "control-plane" | "worker";
+    /** IPv4 address in the nodes' network. */
+    readonly address: string;
+    /** Networks that Cilium gave this node's pods. */
+    readonly podCidrs: readonly string[];
+    /** The Cilium agent's pod on this node, in `kube-system`. */
+    readonly agentPod: string;
+  }[];
+  readonly cilium: {
+    /** Without v. */
+    readonly version: string;
+    readonly tunnel: Tunnel;
+    readonly kubeProxyReplacement: KubeProxyReplacement;
+    readonly bpfMasquerade: boolean;
+    readonly nativeRoutingCIDR: string;
+    readonly podCidr: string;
+  };
+  /** What proved that the mode is in force. */
+  readonly verification: VerificationSummary;
+  /** The test workload's NodePort on each node; there when the verification has ended. */
+  readonly nodePortUrls: readonly string[];
+  /** Names in the cluster. */
+  readonly workload: {
+    readonly namespace: string;
+    readonly daemonSet: string;
+    readonly service: string;
+    readonly clientPod: string;
+  };
+}
+
+const text = z.string();
+const schema: z.ZodType<StackOutputs> = z.object({
+  schemaVersion: z.literal(SCHEMA_VERSION),
+  mode: z.enum(ALL_MODES),
+  clusterName: text,
+  clusterIdentifier: text,
+  kubeconfig: text,
+  apiEndpoint: text,
+  nodes: z.array(
+    z.object({
+      name: text,
+      role: z.enum(["control-plane", "worker"]),
+      address: text,
+      podCidrs: z.array(text),
+      agentPod: text,
+    }),
+  ),
   cilium: z.object({
-    version: z.string(),
+    version: text,
     tunnel: z.enum(TUNNELS),
     kubeProxyReplacement: z.union([z.boolean(), z.enum(["partial", "probe"])]),
     bpfMasquerade: z.boolean(),
-    nativeRoutingCIDR: z.string(),
-    podCidr: z.string(),
+    nativeRoutingCIDR: text,
+    podCidr: text,
   }),
-  /** What proved that the mode is in force. */
   verification: z.object({
-    /** `off`: the settings turn verification off. */
     verdict: z.enum(["pass", "fail", "off"]),
-    /** How many checks ended how. */
     counts: z.partialRecord(z.enum(VERDICTS), z.number()),
     seconds: z.number(),
-    /** Each check's id to `<verdict>: <evidence>`, such as `pass: cluster: 15 keys as asked for`. */
-    checks: z.record(z.string(), z.string()),
-    /** How many nodes were looked at, of how many; missing where nothing was. */
+    checks: z.record(text, text),
     nodes: z.object({ looked: z.number(), all: z.number() }).optional(),
   }),
-  /** The test workload's NodePort on each node; there when the verification has ended. */
-  nodePortUrls: z.array(z.string()),
-  workload: z.object({
-    namespace: z.string(),
-    daemonSet: z.string(),
-    service: z.string(),
-    clientPod: z.string(),
-  }),
+  nodePortUrls: z.array(text),
+  workload: z.object({ namespace: text, daemonSet: text, service: text, clientPod: text }),
 });
-export type StackOutputs = z.infer<typeof StackOutputs>;
 
 /** What the program exports: each output of {@link StackOutputs}, plain or to come. */
 export type StackExports = { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> };
@@ -75,15 +108,24 @@ export function joinNodes(
 }
 
 /** Check outputs that came from elsewhere. @throws pulumi.RunError naming every output that is missing or wrong. */
-export function parseStackOutputs(stack: string, outputs: unknown): StackOutputs {
-  const parsed = StackOutputs.safeParse(outputs, { error: outputRule });
+export function parseStackOutputs(stack: string, outputs: object): StackOutputs {
+  const up = `pulumi up -s ${stack.split("/").pop()}`;
+  if (Object.keys(outputs).length === 0) {
+    throw new pulumi.RunError(`Stack ${stack} has no outputs: it was destroyed, or never brought up; run: ${up}`);
+  }
+  const { schemaVersion: version, mode } = outputs as { readonly schemaVersion?: unknown; readonly mode?: unknown };
+  if (version !== SCHEMA_VERSION && mode !== undefined) {
+    throw new pulumi.RunError(
+      typeof version === "number" && version > SCHEMA_VERSION
+        ? `Stack ${stack} has outputs of version ${version}, and this cilium-modes reads version ${SCHEMA_VERSION}; install a newer one here`
+        : `Stack ${stack} was brought up by a cilium-modes that is too old for this one; run with this one: ${up}`,
+    );
+  }
+  const parsed = schema.safeParse(outputs, { error: outputRule });
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map((issue) => `  - ${issue.path.join(".")}: ${issue.message}`);
   throw new pulumi.RunError(
-    [
-      `Stack ${stack} does not have the outputs of a cilium-modes stack; run: pulumi up -s ${stack.split("/").pop()}`,
-      ...lines,
-    ].join("\n"),
+    [`Stack ${stack} does not have the outputs of a cilium-modes stack; run: ${up}`, ...lines].join("\n"),
   );
 }
 
@@ -92,14 +134,4 @@ function outputRule(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === undefined) return "is missing";
   if (issue.code === "invalid_value") return `must be one of ${issue.values.join(", ")}`;
   return issue.code === "invalid_type" ? `must be of type ${issue.expected}` : undefined;
-}
-
-/**
- * The checked outputs of a `cilium-modes` stack, for the program of another stack. The kubeconfig makes the whole
- * secret; use {@link pulumi.unsecret} on the fields that are none.
- * @param stack name as StackReference takes it, such as `organization/cilium-modes/ebpf` with a file backend.
- */
-export function readStackOutputs(stack: string, opts?: pulumi.CustomResourceOptions): pulumi.Output<StackOutputs> {
-  const reference = new pulumi.StackReference(stack, {}, opts);
-  return reference.outputs.apply((outputs) => parseStackOutputs(stack, outputs));
 }

@@ -1,13 +1,18 @@
 #!/usr/bin/env node
-// The command itself: TypeScript is run as it is, from wherever the command was called.
+// The command itself: TypeScript is run as it is, from wherever the command was called; a package has it built.
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
-const CLUSTER_VERBS = ["verify", "trace", "compare", "await-cilium", "inspect-cluster", "verify-stack"];
+const CLUSTER_VERBS = ["verify", "trace", "observe", "compare", "await-cilium", "inspect-cluster", "verify-stack"];
 
-// before tsx: whatever is loaded after it passes through it, which takes this package three times as long
-if (CLUSTER_VERBS.includes(process.argv[2])) require("@kubernetes/client-node");
-await import("tsx");
-await require("./main.ts").main(process.argv.slice(2));
+let main = "../dist/cli/main.js";
+if (existsSync(new URL("main.ts", import.meta.url))) {
+  // before tsx: whatever is loaded after it passes through it, which takes this package three times as long
+  if (CLUSTER_VERBS.includes(process.argv[2])) require("@kubernetes/client-node");
+  await import("tsx");
+  main = "./main.ts";
+}
+await require(main).main(process.argv.slice(2));
 // questions to a cluster that nobody answered would keep the process
 process.exit();

@@ -16,6 +16,12 @@ Examples:
   cilium-modes trace kubeproxy --to serversvc --html walk.html
   cilium-modes trace kubeproxy --compare replacement,ebpf --scenario nodeport-other`;
 
+const OBSERVE_EXAMPLES = `
+Examples:
+  cilium-modes observe ebpf --probe --from net
+  cilium-modes observe ebpf --follow --dropped
+  cilium-modes observe kubeproxy --from net --to serversvc --json`;
+
 const COMPARE_EXAMPLES = `
 Examples:
   cilium-modes compare
@@ -97,6 +103,27 @@ export function program(): Command {
     .addHelpText("after", TRACE_EXAMPLES)
     .action(async (stack: string, options: import("./trace").TraceOptions) => {
       if (!(await (await import("./trace")).trace(stack, options))) process.exitCode = 1;
+    });
+
+  command
+    .command("observe")
+    .description(
+      "the flows that the agents see, without Hubble's relay: by hubble in their image, else by cilium monitor",
+    )
+    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
+    .option("--from <name>", "between this end and the other: a pod, a node, a service or an address")
+    .option("--to <name>", "the other end")
+    .option("--dropped", "only what was dropped")
+    .option("--follow", "go on until Ctrl-C")
+    .option("--last <number>", "how many flows are shown without --follow", Number, 50)
+    .option("--seconds <seconds>", "how long agents without hubble are listened to", Number, 5)
+    .option("--probe", "let the client pod net ask the workload's service meanwhile, once a second")
+    .option("--set <key=value>", SET_HELP, collect)
+    .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
+    .option("--json", "a JSON object a line")
+    .addHelpText("after", OBSERVE_EXAMPLES)
+    .action(async (stack: string, options: import("./observe").ObserveOptions) => {
+      if (!(await (await import("./observe")).observe(stack, options))) process.exitCode = 1;
     });
 
   command

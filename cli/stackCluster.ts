@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import type { Expectation } from "../datapath/checks/check";
 import { connect, readFacts, type AttachableCluster, type MeasuredCluster } from "../datapath/cluster";
+import { fittingCluster } from "../datapath/clusterFit";
+import { expectationOf } from "../datapath/expectation";
 import { withNodePods } from "../datapath/nodePods";
 import { execInNode } from "../providers/kind/docker";
 import { readKubeconfig } from "../providers/kind/kindCli";
-import { existingClusterArgs } from "../settings/existingCluster";
-import { stackExpectation } from "../settings/expectation";
+import { ciliumArgs } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
 import { isExisting } from "../settings/release";
@@ -33,15 +34,17 @@ export async function stackCluster(
   kubeconfig?: string,
 ): Promise<StackCluster> {
   const { settings } = readStackFile(stack, set);
+  const { nodePort } = settings.nettool;
   if (isExisting(settings.cluster)) {
     if (kubeconfig !== undefined)
       throw new Error(`Stack ${stack} says itself which cluster it is in; leave out --kubeconfig`);
     const own = kubeconfigOf(settings.cluster);
     const cluster = await withNodePods(connect(own));
-    const expectation = stackExpectation(settings, existingClusterArgs(settings, await readFacts(own)));
+    const existing = fittingCluster({ mode: settings.mode, podCidr: settings.cluster.podCidr }, await readFacts(own));
+    const expectation = expectationOf(ciliumArgs(settings, existing), { isKind: false, nodePort });
     return { settings, cluster, kubeconfig: own, expectation, nodesAreContainers: false };
   }
-  const expectation = stackExpectation(settings);
+  const expectation = expectationOf(ciliumArgs(settings), { isKind: true, nodePort });
   if (kubeconfig !== undefined) {
     const given = await readFile(kubeconfig, "utf8");
     return { settings, cluster: connect(given), kubeconfig: given, expectation, nodesAreContainers: false };

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
+import { PACKAGE_DIRECTORY } from "../components/packageFile";
 import { parseSettings, type CheckedSettings } from "../settings/parse";
 
-/** The project's folder. */
-export const PROJECT_DIRECTORY = join(__dirname, "..");
+/** The project's folder: the checkout, or the current one where this package is installed in another program. */
+export const PROJECT_DIRECTORY = existsSync(join(PACKAGE_DIRECTORY, "Pulumi.yaml")) ? PACKAGE_DIRECTORY : process.cwd();
 
 /**
  * The settings of a stack from its file, with others laid over them as `pulumi config set` would.

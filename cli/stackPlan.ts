@@ -7,7 +7,6 @@ import { ciliumImages } from "../modes/images";
 import { kindConfig } from "../modes/kindConfig";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { Settings } from "../settings/parse";
-import { PROJECT_DIRECTORY } from "./stackFile";
 
 /** Every image that a stack's cluster runs, as it is asked for. */
 export interface PlannedImages {
@@ -58,7 +57,7 @@ export function planStack(settings: Settings): StackPlan {
       node: cluster.nodeImage,
       ...ciliumImages(args),
       ...(nettool.image === undefined
-        ? { nettool: builtImageName(nettool.baseImage, PROJECT_DIRECTORY), nettoolBase: nettool.baseImage }
+        ? { nettool: builtImageName(nettool.baseImage), nettoolBase: nettool.baseImage }
         : { nettool: nettool.image }),
     },
   };

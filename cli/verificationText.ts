@@ -1,4 +1,4 @@
-import type { Verdict } from "../datapath/checks/check";
+import type { Verdict } from "../datapath/facts";
 import type { Verification } from "../datapath/verify";
 
 /** A verification as a table, and what to do about what failed. */

@@ -3,22 +3,30 @@ import { Release } from "@pulumi/kubernetes/helm/v3";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { expectedCiliumConfig } from "../modes/ciliumConfig";
+import { ciliumValuesArgs, type CiliumChoice } from "../modes/ciliumArgs";
 import { ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import { TUNNELS } from "../modes/contract";
+import { DEFAULTS } from "../modes/defaults";
 import { loadedImages } from "../modes/images";
-import type { NodeFacts } from "../datapath/readiness";
+import type { NodeFacts } from "../datapath/facts";
 import { MARKS } from "../providers/kind/mark";
 import { CiliumInstallation, Mark, NodeImages } from "../providers/kind/resources";
+import { checkChoice } from "./choices";
+import { packageFile } from "./packageFile";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
-export interface CiliumArgs extends CiliumValuesArgs {
+export interface CiliumArgs extends CiliumChoice {
+  /** What the mode is, and where the pods' networks lie, comes from it. */
   readonly cluster: TargetCluster;
-  /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
-  readonly chart: string;
-  readonly repository: string;
-  /** Bring Cilium's images from this machine's Docker into the nodes. */
-  readonly loadImages: boolean;
-  /** Whether a Cilium that somebody else installed is taken over; it then stays when the stack is destroyed. */
-  readonly adopt: boolean;
+  /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. Default: `cilium`. */
+  readonly chart?: string | undefined;
+  /** Helm repository of `chart`; not used for paths and `oci://`. Default: Cilium's own. */
+  readonly repository?: string | undefined;
+  /**
+   * Whether a Cilium that somebody else installed is taken over; it then stays when the stack is destroyed.
+   * Default: false.
+   */
+  readonly adopt?: boolean | undefined;
 }
 
 /** How long it may take until Cilium carries the cluster. A first pull of the images is the longest part. */
@@ -41,19 +49,24 @@ export class Cilium extends pulumi.ComponentResource {
   readonly ready: command.local.Command;
   /** Revision of the Helm release: changes with every change of version or values. */
   readonly revision: pulumi.Output<number>;
+  /** What its values, and what has to come out, depend on. */
+  readonly valuesArgs: CiliumValuesArgs;
 
   constructor(name: string, args: CiliumArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:Cilium", name, {}, opts);
-    const { cluster } = args;
+    const { cluster, adopt = false } = args;
     const options = inCluster(cluster, this);
-    const images = args.loadImages
+    const valuesArgs = ciliumValuesArgs(cluster, args);
+    checkChoice(name, "tunnel", valuesArgs.tunnel, TUNNELS);
+    this.valuesArgs = valuesArgs;
+    const images = args.images?.load
       ? [
           new NodeImages(
             `${name}-images`,
             {
-              clusterName: args.clusterName,
+              clusterName: cluster.clusterName,
               clusterInstance: cluster.instance,
-              images: loadedImages(args),
+              images: loadedImages(valuesArgs),
             },
             options,
           ),
@@ -63,10 +76,10 @@ export class Cilium extends pulumi.ComponentResource {
       `${name}-installation`,
       {
         ...identityOf(cluster),
-        version: args.version,
-        adopt: args.adopt,
+        version: valuesArgs.version,
+        adopt,
         ownCluster: cluster.isKind,
-        podCidr: args.podCidr,
+        podCidr: cluster.podCidr,
       },
       options,
     );
@@ -76,8 +89,8 @@ export class Cilium extends pulumi.ComponentResource {
         // a fixed name: the chart's resources and every guide of Cilium expect it
         name: "cilium",
         namespace: "kube-system",
-        ...chartSource(args),
-        values: ciliumValues(args),
+        ...chartSource(args, valuesArgs.version),
+        values: ciliumValues(valuesArgs),
         // the check that follows waits better: it can be interrupted, says what is missing, and leaves no release half made
         skipAwait: true,
         // a revision that failed does not keep the name
@@ -89,7 +102,7 @@ export class Cilium extends pulumi.ComponentResource {
         ...options,
         provider: cluster.provider,
         dependsOn: [...cluster.settled, this.installation, ...images],
-        retainOnDelete: args.adopt,
+        retainOnDelete: adopt,
       },
     );
     this.revision = release.status.revision;
@@ -99,19 +112,20 @@ export class Cilium extends pulumi.ComponentResource {
         ...identityOf(cluster),
         name: MARKS.cilium,
         generation: pulumi.interpolate`${this.installation.repairs}`,
-        config: JSON.stringify(expectedCiliumConfig(args)),
-        version: args.version,
+        config: JSON.stringify(expectedCiliumConfig(valuesArgs)),
+        version: valuesArgs.version,
       },
       { ...options, dependsOn: release },
     );
+    const awaitCilium = `node ${packageFile("cli", "cilium-modes.mjs")} await-cilium`;
     const ready = new command.local.Command(
       `${name}-ready`,
       {
-        create: "node cli/cilium-modes.mjs await-cilium",
-        update: "node cli/cilium-modes.mjs await-cilium",
+        create: awaitCilium,
+        update: awaitCilium,
         environment: {
           CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
-          CILIUM_MODES_NODES: String(args.nodeCount),
+          CILIUM_MODES_NODES: String(cluster.nodeCount),
           CILIUM_MODES_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
           // what makes it run again
           CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.condition} revision ${this.revision}`,
@@ -133,7 +147,10 @@ function isChartPath(chart: string): boolean {
   return /^[./~]/.test(chart) || chart.endsWith(".tgz");
 }
 
-function chartSource({ chart, repository, version }: CiliumArgs) {
+function chartSource(
+  { chart = DEFAULTS.cilium.chart, repository = DEFAULTS.cilium.repository }: CiliumArgs,
+  version: string,
+) {
   if (isChartPath(chart)) return { chart };
   if (chart.startsWith("oci://")) return { chart, version };
   return { chart, version, repositoryOpts: { repo: repository } };

@@ -1,8 +1,13 @@
 import * as command from "@pulumi/command";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterFacts } from "../datapath/clusterFacts";
+import { fittingCluster } from "../datapath/clusterFit";
+import type { ClusterFacts } from "../datapath/facts";
+import type { RoutingMode } from "../modes/contract";
+import { defaultClusterName } from "../modes/clusterName";
+import { DEFAULTS } from "../modes/defaults";
 import { StackMark } from "../providers/kind/resources";
+import { packageFile } from "./packageFile";
 import { ownerOf, type TargetCluster } from "./targetCluster";
 
 /**
@@ -12,7 +17,7 @@ import { ownerOf, type TargetCluster } from "./targetCluster";
 export async function inspectCluster(kubeconfig: string): Promise<ClusterFacts> {
   const environment = { CILIUM_MODES_KUBECONFIG: kubeconfig };
   const { stdout } = await command.local
-    .run({ command: "node cli/cilium-modes.mjs inspect-cluster", environment, logging: "none" })
+    .run({ command: `node ${packageFile("cli", "cilium-modes.mjs")} inspect-cluster`, environment, logging: "none" })
     .catch(({ message }: Error) => {
       throw new Error(/The cluster at .*|The kubeconfig .*/.exec(message)?.[0] ?? message);
     });
@@ -20,13 +25,30 @@ export async function inspectCluster(kubeconfig: string): Promise<ClusterFacts> 
 }
 
 export interface ExistingClusterArgs {
+  readonly mode: RoutingMode;
   readonly kubeconfig: string;
+  /** What {@link inspectCluster} found by it. */
   readonly facts: ClusterFacts;
+  /** Cilium's name of the cluster. Default: `<project>-<stack>`. */
+  readonly clusterName?: string | undefined;
+  /** Where Cilium takes the nodes' /24 from. Default: 10.0.0.0/16. */
+  readonly podCidr?: string | undefined;
+  /** Networks that pods reach without masquerading, in native routing. Default: 10.0.0.0/8. */
+  readonly nativeRoutingCIDR?: string | undefined;
 }
 
-/** A cluster that was there before the stack, and stays after it. */
+/**
+ * A cluster that was there before the stack, and stays after it.
+ * @throws pulumi.RunError naming everything by which the cluster does not fit
+ */
 export class ExistingCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = false;
+  readonly mode: RoutingMode;
+  readonly clusterName: string;
+  readonly nodeCount: number;
+  readonly apiServer: TargetCluster["apiServer"];
+  readonly podCidr: string;
+  readonly nativeRoutingCIDR: string;
   readonly lifetime = undefined;
   readonly settled = [];
   readonly instance: TargetCluster["instance"];
@@ -37,8 +59,16 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
   readonly kubeconfig: TargetCluster["kubeconfig"];
   readonly owner: TargetCluster["owner"];
 
-  constructor(name: string, { kubeconfig, facts }: ExistingClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: ExistingClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:ExistingCluster", name, {}, opts);
+    const { mode, kubeconfig, facts } = args;
+    this.mode = mode;
+    this.clusterName = args.clusterName ?? defaultClusterName(pulumi.getProject(), pulumi.getStack());
+    this.podCidr = args.podCidr ?? DEFAULTS.cluster.podCidr;
+    this.nativeRoutingCIDR = args.nativeRoutingCIDR ?? DEFAULTS.cilium.nativeRoutingCIDR;
+    const { nodeCount, apiServer } = fitting(this, facts);
+    this.nodeCount = nodeCount;
+    this.apiServer = apiServer;
     this.owner = ownerOf(new StackMark(`${name}-mark`, { onNodes: false }, { parent: this }));
     this.kubeconfig = pulumi.secret(kubeconfig);
     this.instance = pulumi.output(facts.identity);
@@ -52,5 +82,13 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
       { parent: this },
     );
     this.registerOutputs({ nodes: this.nodes, endpoint: this.endpoint, kubeconfig: this.kubeconfig });
+  }
+}
+
+function fitting(cluster: ExistingCluster, facts: ClusterFacts) {
+  try {
+    return fittingCluster(cluster, facts);
+  } catch (error) {
+    throw new pulumi.RunError((error as Error).message);
   }
 }

@@ -1,27 +1,51 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
-import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
-import { holdCredentials, type KindConfigArgs, type RegistryMirror } from "../modes/kindConfig";
-import type { DnsForward } from "../providers/kind/nodeSetup";
+import { ALL_MODES, MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
+import { defaultClusterName } from "../modes/clusterName";
+import { DEFAULTS } from "../modes/defaults";
+import { holdCredentials, type KindMount, type KindPortMapping, type RegistryMirror } from "../modes/kindConfig";
+import { DEFAULT_RELEASE, NODE_IMAGES, RELEASES } from "../modes/releases";
+import type { DnsForward } from "../providers/kind/inputs";
 import { Cluster, NodeSettings, StackMark } from "../providers/kind/resources";
+import { checkChoice } from "./choices";
 import { ownerOf, type TargetCluster } from "./targetCluster";
 
-export interface KindClusterArgs extends Omit<KindConfigArgs, "name" | "kubeProxyMode"> {
+export interface KindClusterArgs {
+  /** Decides whether kind starts kube-proxy. Changing it between modes with and without makes another cluster. */
   readonly mode: RoutingMode;
-  /** Name of the kind cluster and prefix of its nodes. */
-  readonly clusterName: string;
-  /** Checked against the nodes' network, which it must not hold. */
-  readonly nativeRoutingCIDR: string;
-  readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
-  readonly dnsForward: DnsForward;
-  readonly exportKubeconfig: boolean;
-  /** Images of this machine's Docker that are wanted in nodes from the beginning. */
-  readonly images: readonly string[];
+  /** Name of the kind cluster and prefix of its nodes; Cilium's name of the cluster too. Default: `<project>-<stack>`. */
+  readonly clusterName?: string | undefined;
+  /** Any image that kind accepts. Default: the newest release's, by digest. */
+  readonly nodeImage?: string | undefined;
+  /** Nodes beside the control plane, 0 to 20. Default: 2. */
+  readonly workers?: number | undefined;
+  /** Where Cilium takes the nodes' /24 from. Default: 10.0.0.0/16. */
+  readonly podCidr?: string | undefined;
+  /** Default: 10.96.0.0/16. */
+  readonly serviceCidr?: string | undefined;
+  /** Networks that pods reach without masquerading, in native routing; must not hold the nodes'. Default: 10.0.0.0/8. */
+  readonly nativeRoutingCIDR?: string | undefined;
+  readonly portMappings?: readonly KindPortMapping[] | undefined;
+  /** Paths of this machine that every node sees. */
+  readonly mounts?: readonly KindMount[] | undefined;
+  /** Registry host to its mirrors. */
+  readonly registryMirrors?: Readonly<Record<string, RegistryMirror>> | undefined;
+  /** Resolvers that CoreDNS asks for names outside the cluster. Default: `auto`. */
+  readonly dnsForward?: DnsForward | undefined;
+  /** Write the context `kind-<name>` into the user's kubeconfig. Default: false. */
+  readonly exportKubeconfig?: boolean | undefined;
+  /** Images of this machine's Docker that are wanted in nodes from the beginning. Default: none. */
+  readonly images?: readonly string[] | undefined;
 }
 
 /** A kind cluster without CNI, with kube-proxy exactly where the mode wants it, and a Kubernetes provider for it. */
 export class KindCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = true;
+  readonly mode: RoutingMode;
+  readonly clusterName: string;
+  readonly nodeCount: number;
+  readonly podCidr: string;
+  readonly nativeRoutingCIDR: string;
   readonly lifetime: Cluster;
   readonly settled: readonly [NodeSettings];
   readonly instance: TargetCluster["instance"];
@@ -34,34 +58,41 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
 
   constructor(name: string, args: KindClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:KindCluster", name, {}, opts);
+    const { workers = DEFAULTS.cluster.workers, registryMirrors = {}, dnsForward = DEFAULTS.dnsForward } = args;
+    checkChoice(name, "mode", args.mode, ALL_MODES);
     const contract = MODE_CONTRACTS[args.mode];
+    this.mode = args.mode;
+    this.clusterName = args.clusterName ?? defaultClusterName(pulumi.getProject(), pulumi.getStack());
+    this.nodeCount = workers + 1;
+    this.podCidr = args.podCidr ?? DEFAULTS.cluster.podCidr;
+    this.nativeRoutingCIDR = args.nativeRoutingCIDR ?? DEFAULTS.cilium.nativeRoutingCIDR;
     this.owner = ownerOf(new StackMark(`${name}-mark`, { onNodes: true }, { parent: this }));
     const cluster = new Cluster(
       `${name}-nodes`,
       {
-        name: args.clusterName,
-        nodeImage: args.nodeImage,
-        workers: args.workers,
+        name: this.clusterName,
+        nodeImage: args.nodeImage ?? NODE_IMAGES[RELEASES[DEFAULT_RELEASE].kubernetes]!.image,
+        workers,
         kubeProxyMode: contract.kubeProxyMode,
-        podCidr: args.podCidr,
-        serviceCidr: args.serviceCidr,
-        portMappings: args.portMappings,
-        mounts: args.mounts,
-        exportKubeconfig: args.exportKubeconfig,
+        podCidr: this.podCidr,
+        serviceCidr: args.serviceCidr ?? DEFAULTS.cluster.serviceCidr,
+        portMappings: args.portMappings ?? [],
+        mounts: args.mounts ?? [],
+        exportKubeconfig: args.exportKubeconfig ?? false,
         owner: this.owner,
-        images: args.images,
+        images: args.images ?? [],
       },
       { parent: this, customTimeouts: { create: "15m" } },
     );
-    const isSecret = holdCredentials(args.registryMirrors);
+    const isSecret = holdCredentials(registryMirrors);
     const settings = new NodeSettings(
       `${name}-settings`,
       {
-        clusterName: args.clusterName,
+        clusterName: this.clusterName,
         clusterInstance: cluster.id,
-        registryMirrors: isSecret ? pulumi.secret(args.registryMirrors) : args.registryMirrors,
-        dnsForward: args.dnsForward === "auto" && !contract.bypassDockerResolver ? "node" : args.dnsForward,
-        nativeRoutingCIDR: args.nativeRoutingCIDR,
+        registryMirrors: isSecret ? pulumi.secret(registryMirrors) : registryMirrors,
+        dnsForward: dnsForward === "auto" && !contract.bypassDockerResolver ? "node" : dnsForward,
+        nativeRoutingCIDR: this.nativeRoutingCIDR,
       },
       { parent: this, deletedWith: cluster, additionalSecretOutputs: isSecret ? ["registryMirrors"] : [] },
     );

@@ -3,25 +3,29 @@ import { Namespace, Pod, Service } from "@pulumi/kubernetes/core/v1";
 import type { types } from "@pulumi/kubernetes";
 import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { DEFAULTS } from "../modes/defaults";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import { MARKS } from "../providers/kind/mark";
 import { Mark, NodeImages, WorkloadGround } from "../providers/kind/resources";
 import { OWNER_ANNOTATION } from "../providers/kind/workloadGround";
 import type { Cilium } from "./cilium";
-import { builtImageName, NETTOOL_CONTEXT } from "./nettoolImage";
+import { nettoolImageArgs } from "./nettoolImage";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
 export interface NettoolWorkloadArgs {
   readonly cluster: TargetCluster;
   readonly cilium: Cilium;
-  readonly clusterName: string;
-  readonly nodePort: number;
-  /** Base of the image that is built here. */
-  readonly baseImage: string;
+  /** 30000 to 32767. Default: 32000. */
+  readonly nodePort?: number | undefined;
+  /** Base of the image that is built here: a Debian or Ubuntu. Default: debian:12-slim. */
+  readonly baseImage?: string | undefined;
   /** A ready image instead of the build. */
   readonly image?: string | undefined;
-  /** Bring the ready image from this machine's Docker into the nodes. */
-  readonly loadImage: boolean;
+  /**
+   * Bring the ready image from this machine's Docker into the nodes; false: let the nodes pull it. Default: true in
+   * clusters of kind, which alone can be given images.
+   */
+  readonly loadImage?: boolean | undefined;
 }
 
 /**
@@ -31,23 +35,26 @@ export interface NettoolWorkloadArgs {
 export class NettoolWorkload extends pulumi.ComponentResource {
   readonly names: pulumi.Output<typeof WORKLOAD>;
   readonly image: string;
+  readonly nodePort: number;
 
   constructor(name: string, args: NettoolWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:NettoolWorkload", name, {}, opts);
-    const options = inCluster(args.cluster, this);
-    this.image = args.image ?? builtImageName(args.baseImage);
-    const built = args.image === undefined ? [buildImage(`${name}-image`, this.image, args.baseImage, this)] : [];
+    const { cluster, loadImage = cluster.isKind } = args;
+    const options = inCluster(cluster, this);
+    this.nodePort = args.nodePort ?? DEFAULTS.nettool.nodePort;
+    const build = args.image === undefined ? nettoolImageArgs(args.baseImage ?? DEFAULTS.nettool.baseImage) : undefined;
+    this.image = args.image ?? build!.imageName;
+    const built = build === undefined ? [] : [new Image(`${name}-image`, build, { parent: this })];
     const loaded =
-      args.image === undefined || args.loadImage
+      build !== undefined || loadImage
         ? [
             new NodeImages(
               `${name}-node-images`,
-              { clusterName: args.clusterName, clusterInstance: args.cluster.instance, images: [this.image] },
+              { clusterName: cluster.clusterName, clusterInstance: cluster.instance, images: [this.image] },
               { ...options, dependsOn: built },
             ),
           ]
         : [];
-    const { cluster } = args;
     const ground = new WorkloadGround(
       `${name}-ground`,
       {
@@ -115,7 +122,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         spec: {
           type: "NodePort",
           selector: labels,
-          ports: [{ name: "cni", port: 80, targetPort: 80, nodePort: args.nodePort }],
+          ports: [{ name: "cni", port: 80, targetPort: 80, nodePort: this.nodePort }],
         },
       },
       kubernetes,
@@ -128,7 +135,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       },
       kubernetes,
     );
-    const nodePods = args.cluster.isKind ? [] : [nodePod(`${name}-node`, metadata, container, kubernetes)];
+    const nodePods = cluster.isKind ? [] : [nodePod(`${name}-node`, metadata, container, kubernetes)];
     const mark = new Mark(
       `${name}-mark`,
       {
@@ -176,22 +183,5 @@ function nodePod(
       spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
     },
     opts,
-  );
-}
-
-function buildImage(name: string, imageName: string, baseImage: string, parent: pulumi.Resource): Image {
-  return new Image(
-    name,
-    {
-      imageName,
-      build: {
-        context: NETTOOL_CONTEXT,
-        dockerfile: `${NETTOOL_CONTEXT}/Dockerfile`,
-        args: { BASE_IMAGE: baseImage },
-        platform: process.arch === "arm64" ? "linux/arm64" : "linux/amd64",
-      },
-      skipPush: true,
-    },
-    { parent },
   );
 }

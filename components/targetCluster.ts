@@ -1,9 +1,10 @@
 import type { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterNode } from "../providers/kind/cluster";
+import type { CiliumCluster } from "../modes/ciliumArgs";
+import type { ClusterNode } from "../providers/kind/inputs";
 
 /** A cluster that Cilium is installed in: a new one of kind, or one that exists. */
-export interface TargetCluster {
+export interface TargetCluster extends CiliumCluster {
   /** Whether its nodes are containers of this machine's Docker. */
   readonly isKind: boolean;
   /** With it goes all that is in the cluster; undefined where the cluster stays when the stack is destroyed. */
@@ -14,6 +15,7 @@ export interface TargetCluster {
   readonly instance: pulumi.Output<string>;
   /** Another whenever all that is in the cluster has to be looked at again. */
   readonly condition: pulumi.Output<string>;
+  /** For everything else that is to be in the cluster. */
   readonly provider: KubernetesProvider;
   readonly nodes: pulumi.Output<readonly ClusterNode[]>;
   /** API server as this machine reaches it. */
@@ -24,7 +26,7 @@ export interface TargetCluster {
   readonly owner: pulumi.Output<string>;
 }
 
-/** Options of a resource in a cluster. */
+/** Options of a resource in a cluster: with a cluster that the stack makes goes all that is in it, without a word to it. */
 export function inCluster({ lifetime }: TargetCluster, parent: pulumi.Resource): pulumi.CustomResourceOptions {
   return lifetime === undefined ? { parent } : { parent, deletedWith: lifetime };
 }

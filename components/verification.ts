@@ -1,21 +1,22 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Expectation } from "../datapath/checks/check";
-import type { VerificationSummary } from "../datapath/verify";
+import { expectationOf } from "../datapath/expectation";
+import type { VerificationSummary } from "../datapath/facts";
+import { DEFAULTS } from "../modes/defaults";
 import type { Cilium } from "./cilium";
 import type { NettoolWorkload } from "./nettoolWorkload";
+import { checkChoice } from "./choices";
+import { packageFile } from "./packageFile";
 import { inCluster, type TargetCluster } from "./targetCluster";
 
 export interface VerificationArgs {
   readonly cluster: TargetCluster;
   readonly cilium: Cilium;
   readonly workload: NettoolWorkload;
-  readonly clusterName: string;
-  readonly expectation: Expectation;
-  /** `strict`: what is not in force fails the run; `warn`: it is only told; `off`: nothing is looked at. */
-  readonly verify: "strict" | "warn" | "off";
-  /** Of a larger cluster only so many nodes are looked at. */
-  readonly maxNodes: number;
+  /** `strict` (default): what is not in force fails the run; `warn`: it is only told; `off`: nothing is looked at. */
+  readonly verify?: "strict" | "warn" | "off" | undefined;
+  /** Of a larger cluster only so many nodes are looked at. Default: 20. */
+  readonly maxNodes?: number | undefined;
 }
 
 /** How long a cluster may take to settle after Cilium and the workload are ready. */
@@ -31,25 +32,30 @@ export class Verification extends pulumi.ComponentResource {
 
   constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:Verification", name, {}, opts);
-    this.summary =
-      args.verify === "off" ? afterWorkload(args.workload, NOT_VERIFIED) : this.run(name, args, args.verify);
+    const { verify = DEFAULTS.verify } = args;
+    checkChoice(name, "verify", verify, ["strict", "warn", "off"]);
+    this.summary = verify === "off" ? afterWorkload(args.workload, NOT_VERIFIED) : this.run(name, args, verify);
     this.registerOutputs({ summary: this.summary });
   }
 
   private run(name: string, args: VerificationArgs, verify: "strict" | "warn") {
-    const { cluster, cilium, workload, clusterName, expectation } = args;
+    const { cluster, cilium, workload, maxNodes = DEFAULTS.verifyNodes } = args;
+    const { nodePort } = workload;
+    const verifyStack = `node ${packageFile("cli", "cilium-modes.mjs")} verify-stack`;
     const verified = new command.local.Command(
       `${name}-checks`,
       {
-        create: "node cli/cilium-modes.mjs verify-stack",
-        update: "node cli/cilium-modes.mjs verify-stack",
+        create: verifyStack,
+        update: verifyStack,
         environment: {
           CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
-          CILIUM_MODES_CLUSTER: clusterName,
+          CILIUM_MODES_CLUSTER: cluster.clusterName,
           CILIUM_MODES_NODES_ARE: cluster.isKind ? "containers" : "others",
-          CILIUM_MODES_EXPECTATION: JSON.stringify(expectation),
+          CILIUM_MODES_EXPECTATION: JSON.stringify(
+            expectationOf(cilium.valuesArgs, { isKind: cluster.isKind, nodePort }),
+          ),
           CILIUM_MODES_VERIFY: verify,
-          CILIUM_MODES_MAX_NODES: String(args.maxNodes),
+          CILIUM_MODES_MAX_NODES: String(maxNodes),
           CILIUM_MODES_SETTLE_SECONDS: String(SETTLE_SECONDS),
           // what makes it run again
           CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.condition} revision ${cilium.revision} image ${workload.image}`,

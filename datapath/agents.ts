@@ -1,7 +1,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
-import type { ClusterReader } from "./cluster";
-import { lastLine, type ExecResult } from "./podExec";
+import type { AttachableCluster, ClusterReader } from "./cluster";
+import { lastLine, type ExecResult, type Session } from "./podExec";
 import { within } from "./within";
 
 /** Where Cilium runs, and how its agents are found. */
@@ -68,6 +68,11 @@ export async function askAgent(
   } catch (error) {
     return new Error(apiErrorLine(error as Error));
   }
+}
+
+/** Leave a command at work in one agent. */
+export function startInAgent(cluster: AttachableCluster, { pod }: Agent, command: readonly string[]): Session {
+  return cluster.start(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command);
 }
 
 function textOf({ exitCode, stdout, stderr }: ExecResult, command: readonly string[]): string | Error {

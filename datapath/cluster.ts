@@ -25,7 +25,8 @@ import {
 } from "@kubernetes/client-node";
 import { isIpv4Address } from "../modes/cidr";
 import { apiErrorLine } from "./apiError";
-import { factsOf, type ClusterFacts } from "./clusterFacts";
+import { factsOf } from "./clusterFacts";
+import type { ClusterFacts } from "./facts";
 import { recordsOf } from "./helmRecord";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
 import { within } from "./within";
@@ -58,6 +59,8 @@ export interface ClusterReader {
 
 /** A cluster in whose pods commands can be left at work for a while. */
 export interface AttachableCluster extends ClusterReader {
+  /** The Services of all namespaces. */
+  services(): Promise<V1Service[]>;
   /** Start a command in a pod's container. */
   start(namespace: string, pod: string, container: string, command: readonly string[]): Session;
 }
@@ -286,6 +289,7 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
         endpointAddress: isIpv4Address(spec.health?.ipv4 ?? "") ? spec.health!.ipv4 : undefined,
       })),
     configMap: (namespace, name) => timely(core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound)),
+    services: async () => (await timely(core.listServiceForAllNamespaces())).items,
     service: (namespace, name) => timely(core.readNamespacedService({ namespace, name }).catch(noneWhenNotFound)),
     // its type says text, and the client has parsed it
     nodeSummary: (name) => timely<unknown>(core.connectGetNodeProxyWithPath({ name, path: "stats/summary" })),

@@ -1,26 +1,6 @@
 import type { V1DaemonSet, V1EndpointSlice, V1Node, V1NodeStatus, V1Pod } from "@kubernetes/client-node";
 import { isIpv4Address } from "../modes/cidr";
-
-/** What is known of a cluster that exists before anything is installed in it. */
-export interface ClusterFacts {
-  /** Uid of its namespace kube-system: the cluster's own, and no other's. */
-  readonly identity: string;
-  /** API server as this machine reaches it. */
-  readonly endpoint: string;
-  /** API server as nodes reach it without kube-proxy: the first of its addresses. */
-  readonly apiServer: { readonly host: string; readonly port: number } | undefined;
-  readonly nodes: readonly {
-    readonly name: string;
-    readonly role: "control-plane" | "worker";
-    /** IPv4 address in the nodes' network; empty where there is none. */
-    readonly address: string;
-  }[];
-  readonly kubeProxy: boolean;
-  /** The DaemonSet of a network plugin that is not Cilium, `namespace/name`. */
-  readonly otherNetwork: string | undefined;
-  /** Address of the service `kubernetes`, the first of the services' network. */
-  readonly serviceAddress: string;
-}
+import type { ClusterFacts } from "./facts";
 
 /** What {@link ClusterFacts} are made of. */
 export interface FactsEvidence {

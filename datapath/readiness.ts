@@ -1,5 +1,6 @@
 import type { V1DaemonSet, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
 import type { ClusterReader } from "./cluster";
+import type { NodeFacts } from "./facts";
 
 /** What readiness is judged by, read at one moment. */
 export interface ReadinessEvidence {
@@ -46,14 +47,6 @@ export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number)
   if (without.length > 0)
     pending.push(`pod networks: none yet on ${without.map(({ metadata }) => metadata!.name).join(", ")}`);
   return pending.length === 0 ? [] : [...pending, ...evidence.pods.flatMap(podTrouble)];
-}
-
-/** One node as Cilium sees it. */
-export interface NodeFacts {
-  readonly name: string;
-  readonly podCidrs: readonly string[];
-  /** The agent's pod on this node, in `kube-system`. */
-  readonly agentPod: string;
 }
 
 /** What a ready cluster's stack outputs say of its nodes. */

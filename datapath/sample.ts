@@ -1,11 +1,6 @@
 import type { Expectation } from "./checks/check";
 import type { ClusterReader } from "./cluster";
-
-/** How many of a cluster's nodes were looked at. */
-export interface NodesLookedAt {
-  readonly looked: number;
-  readonly all: number;
-}
+import type { NodesLookedAt } from "./facts";
 
 /** A cluster as checks see it, of which every node beyond a number is left out. */
 export interface Sample {

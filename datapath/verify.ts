@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { DEFAULTS } from "../modes/defaults";
 import { apiErrorLine } from "./apiError";
 import { type ClusterReader } from "./cluster";
 import { agentsCheck, configCheck } from "./checks/config";
-import { inconclusive, VERDICTS, type Check, type Expectation, type Finding, type Verdict } from "./checks/check";
+import { inconclusive, type Check, type Expectation, type Finding } from "./checks/check";
 import { controllersCheck, operatorCheck } from "./checks/components";
 import { dropsCheck } from "./checks/drops";
 import { healthCheck } from "./checks/health";
@@ -16,7 +17,8 @@ import { hostPortsCheck, serviceMapCheck } from "./checks/serviceMap";
 import { statusCheck } from "./checks/status";
 import { hostCheck, nodePortsCheck, podToPodCheck, servicesCheck } from "./checks/traffic";
 import { translationCheck } from "./checks/translation";
-import { sampleOf, type NodesLookedAt } from "./sample";
+import { VERDICTS, type NodesLookedAt, type Verdict, type VerificationSummary } from "./facts";
+import { sampleOf } from "./sample";
 import { within } from "./within";
 
 /** Every check, from what was asked for to what the datapath does. */
@@ -63,18 +65,6 @@ export interface Verification {
   readonly nodes?: NodesLookedAt | undefined;
 }
 
-/** A verification as a stack's output has it: a line of evidence for each check. */
-export interface VerificationSummary {
-  /** `off`: nothing was looked at. */
-  readonly verdict: "pass" | "fail" | "off";
-  /** How many checks ended how. */
-  readonly counts: Readonly<Partial<Record<Verdict, number>>>;
-  readonly seconds: number;
-  /** Each check's id to `<verdict>: <evidence>`; the worst finding's where there are several. */
-  readonly checks: Readonly<Record<string, string>>;
-  readonly nodes?: NodesLookedAt | undefined;
-}
-
 /** A verification without its details. */
 export function summaryOf({ verdict, results, seconds, nodes }: Verification): VerificationSummary {
   const counts: Partial<Record<Verdict, number>> = {};
@@ -91,9 +81,6 @@ export function summaryOf({ verdict, results, seconds, nodes }: Verification): V
 /** How often a check that has not passed yet is asked again. */
 const RETRY_SECONDS = 2;
 
-/** Nodes that are looked at where nobody says how many. */
-export const MAX_NODES = 20;
-
 /**
  * Hold a running cluster against what it must be. Checks run at the same time; one that does not pass is asked again until the
  * deadline, since a cluster takes a while to settle.
@@ -107,7 +94,7 @@ export async function verify(
   checks: readonly Check[],
   settleSeconds: number,
   tell: (result: CheckResult) => void = () => undefined,
-  maxNodes = MAX_NODES,
+  maxNodes = DEFAULTS.verifyNodes,
 ): Promise<Verification> {
   const start = Date.now();
   const sample = await sampleOf(cluster, expectation, maxNodes);

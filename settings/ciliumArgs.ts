@@ -1,3 +1,4 @@
+import { ciliumValuesArgs, type CiliumCluster } from "../modes/ciliumArgs";
 import type { CiliumValuesArgs } from "../modes/ciliumValues";
 import type { RoutingMode } from "../modes/contract";
 import type { ReleasedSettings } from "./release";
@@ -7,29 +8,20 @@ export interface ModeSettings extends ReleasedSettings {
   readonly mode: RoutingMode;
 }
 
-/** What Cilium's Helm values depend on of a cluster that exists. */
-export interface ExistingClusterArgs {
-  readonly nodeCount: number;
-  /** Where agents reach the API server without kube-proxy. */
-  readonly apiServer: { readonly host: string; readonly port: number };
-}
-
 /** The part of the settings that Cilium's Helm values depend on; with what a cluster that exists has beside it. */
 export function ciliumArgs(
   { mode, tunnel, cluster, cilium }: ModeSettings,
-  existing?: ExistingClusterArgs,
+  existing?: Pick<CiliumCluster, "nodeCount" | "apiServer">,
 ): CiliumValuesArgs {
-  return {
-    version: cilium.version,
-    mode,
-    tunnel,
-    clusterName: cluster.name,
-    nodeCount: existing?.nodeCount ?? cluster.workers + 1,
-    apiServer: existing?.apiServer,
-    podCidr: cluster.podCidr,
-    nativeRoutingCIDR: cilium.nativeRoutingCIDR,
-    autoDirectNodeRoutes: cilium.autoDirectNodeRoutes,
-    images: cilium.images,
-    extraValues: cilium.values,
-  };
+  return ciliumValuesArgs(
+    {
+      mode,
+      clusterName: cluster.name,
+      nodeCount: existing?.nodeCount ?? cluster.workers + 1,
+      apiServer: existing?.apiServer,
+      podCidr: cluster.podCidr,
+      nativeRoutingCIDR: cilium.nativeRoutingCIDR,
+    },
+    { ...cilium, tunnel },
+  );
 }

@@ -32,18 +32,6 @@ export function withRelease(parsed: ParsedSettings): ReleasedSettings {
     },
     // a cluster that exists pulls its images
     nettool: { ...nettool, loadImage: nettool.loadImage && !isExisting(cluster) },
-    cilium: {
-      ...cilium,
-      version: cilium.version ?? release.cilium,
-      images: cilium.images.load ? loadable(cilium.images) : cilium.images,
-    },
+    cilium: { ...cilium, version: cilium.version ?? release.cilium },
   };
-}
-
-type Images = ParsedSettings["cilium"]["images"];
-
-/** Images that are brought into nodes have their tags there, and no digest that a node could find them by. */
-function loadable({ agent, operator, envoy, load }: Images): Images {
-  const byTag = (image: Images["agent"]) => ({ ...image, useDigest: image.useDigest ?? false });
-  return { agent: byTag(agent), operator: byTag(operator), envoy: byTag(envoy), load };
 }

@@ -1,13 +1,7 @@
 import { contains, overlap } from "../modes/cidr";
 import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ciliumValues";
-import {
-  has,
-  isNewerThanKnown,
-  isOlderThanKnown,
-  NEWEST_CILIUM_MINOR,
-  OLDEST_CILIUM,
-  type Since,
-} from "../modes/ciliumVersion";
+import { isNewerThanKnown, isOlderThanKnown, NEWEST_CILIUM_MINOR, OLDEST_CILIUM } from "../modes/ciliumVersion";
+import { longestClusterName } from "../modes/clusterName";
 import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
 import { kubernetesOf, untestedPair } from "../modes/releases";
@@ -199,18 +193,9 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
   return problems;
 }
 
-/** Charts that check the cluster's name. */
-const SHORT_CLUSTER_NAME: Since = ["1.16.0-rc.0"];
-
-/** Longest name of a cluster for charts from 1.16 on: templates/validate.yaml of the charts. */
-const MAX_CLUSTER_NAME = 32;
-
-/** Longest name whose node `<name>-control-plane` still is a host's name, of 63 characters. */
-const MAX_NODE_PREFIX = 49;
-
 function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: Show): Problem[] {
   const problems: Problem[] = [];
-  const longest = has(SHORT_CLUSTER_NAME, cilium.version) ? MAX_CLUSTER_NAME : MAX_NODE_PREFIX;
+  const longest = longestClusterName(cilium.version);
   if (cluster.name.length > longest) {
     const rule = `must have at most ${longest} characters with Cilium ${cilium.version}, got ${show("cluster.name", shown(cluster.name))}; ${NAME_DEFAULT}`;
     problems.push({ key: "cluster.name", rule });

@@ -2,6 +2,8 @@ import semver from "semver";
 import { z } from "zod";
 import { ipv4CidrProblem, isIpv4Address } from "../modes/cidr";
 import { TUNNELS, type KubeProxyReplacement } from "../modes/contract";
+import { defaultClusterName } from "../modes/clusterName";
+import { DEFAULTS } from "../modes/defaults";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 
 // `pulumi config set` stores text, YAML holds booleans and numbers: both are understood, and nothing else.
@@ -115,7 +117,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
       })
       .default(DEFAULT_RELEASE),
     /** How pod traffic crosses nodes. Default: not at all encapsulated. */
-    tunnel: z.enum(TUNNELS, { error: `must be one of ${TUNNELS.join(", ")}` }).default("disabled"),
+    tunnel: z.enum(TUNNELS, { error: `must be one of ${TUNNELS.join(", ")}` }).default(DEFAULTS.tunnel),
     /** Cilium instead of kube-proxy. Changing this replaces the cluster. */
     kubeProxyReplacement: kubeProxyReplacement.default(false),
     bpf: z
@@ -134,9 +136,9 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         (word) => (word === "false" || word === false ? "off" : word),
         z.enum(VERIFY, { error: `must be one of ${VERIFY.join(", ")}` }),
       )
-      .default("strict"),
+      .default(DEFAULTS.verify),
     /** How many nodes the verification looks at; in a larger cluster a sample of so many, spread over all. */
-    verifyNodes: integer(1, 1000).default(20),
+    verifyNodes: integer(1, 1000).default(DEFAULTS.verifyNodes),
     cluster: z
       .strictObject({
         /**
@@ -152,7 +154,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         /** Also Cilium's name of the cluster, and the prefix of its nodes' names. */
         name: text
           .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, `must consist of a-z, 0-9 and inner dashes; ${NAME_DEFAULT}`)
-          .prefault(`${project}-${stack}`.toLowerCase()),
+          .prefault(defaultClusterName(project, stack)),
         /** One of the versions whose node image is known by digest. Default: the release's. */
         kubernetesVersion: z
           .enum(Object.keys(NODE_IMAGES) as [string, ...string[]], {
@@ -162,10 +164,10 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         /** Overrides `kubernetesVersion`; any image that kind accepts. */
         nodeImage: imageReference.optional(),
         /** Nodes beside the control plane. */
-        workers: integer(0, 20).default(2),
+        workers: integer(0, 20).default(DEFAULTS.cluster.workers),
         /** Where Cilium's cluster pool takes the nodes' /24 from. */
-        podCidr: cidr.default("10.0.0.0/16"),
-        serviceCidr: cidr.default("10.96.0.0/16"),
+        podCidr: cidr.default(DEFAULTS.cluster.podCidr),
+        serviceCidr: cidr.default(DEFAULTS.cluster.serviceCidr),
         /** Registry host to its mirrors, written to `/etc/containerd/certs.d/<host>/hosts.toml` on the nodes. */
         registryMirrors: z.record(registryHost, mirror).default({}),
         portMappings: z.array(portMapping).default([]),
@@ -185,7 +187,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           .union([z.enum(["auto", "node"]), z.array(text.refine(isIpv4Address, "must be an IPv4 address")).min(1)], {
             error: 'must be "auto", "node" or a list of IPv4 addresses',
           })
-          .default("auto"),
+          .default(DEFAULTS.dnsForward),
       })
       .prefault({}),
     cilium: z
@@ -197,9 +199,9 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
         chart: text
           .regex(/^[^-\p{Cc}]\P{Cc}*$/u, "must be a chart's name, an oci:// reference or a path")
-          .default("cilium"),
+          .default(DEFAULTS.cilium.chart),
         /** Helm repository of `chart`; not used for paths and `oci://`. */
-        repository: z.url({ error: "must be a URL" }).default("https://helm.cilium.io"),
+        repository: z.url({ error: "must be a URL" }).default(DEFAULTS.cilium.repository),
         images: z
           .strictObject({
             agent: image,
@@ -213,7 +215,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         /** Whether a Cilium that somebody else installed in an existing cluster is taken over; destroy then leaves it. */
         adopt: flag().default(false),
         /** Networks that pods reach without masquerading, in native routing. */
-        nativeRoutingCIDR: cidr.default("10.0.0.0/8"),
+        nativeRoutingCIDR: cidr.default(DEFAULTS.cilium.nativeRoutingCIDR),
         /** Install routes to the other nodes' pods; needs all nodes in one network. Default: with native routing. */
         autoDirectNodeRoutes: flag().optional(),
         /**
@@ -225,9 +227,9 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
       .prefault({}),
     nettool: z
       .strictObject({
-        nodePort: integer(30000, 32767).default(32000),
+        nodePort: integer(30000, 32767).default(DEFAULTS.nettool.nodePort),
         /** Base of the image built from `images/nettool`: a Debian or Ubuntu. */
-        baseImage: imageReference.default("debian:12-slim"),
+        baseImage: imageReference.default(DEFAULTS.nettool.baseImage),
         /** A ready image with the same tools, instead of the build. */
         image: imageReference.optional(),
         /** Bring the ready `image` from this machine's Docker into the nodes; false: let the nodes pull it. */

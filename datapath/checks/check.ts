@@ -1,13 +1,7 @@
 import type { CiliumConfig } from "../../modes/ciliumConfig";
 import type { ExpectedEvidence } from "../../modes/evidence";
 import type { ClusterReader } from "../cluster";
-
-/**
- * How a check ended, from the best to the worst. `warning`: worth knowing, but no proof against the mode;
- * `inconclusive`: there was no evidence to judge by, which counts as a failure.
- */
-export const VERDICTS = ["skipped", "pass", "warning", "inconclusive", "fail"] as const;
-export type Verdict = (typeof VERDICTS)[number];
+import type { Verdict } from "../facts";
 
 /** What one check found about one node, or about the whole cluster. */
 export interface Finding {

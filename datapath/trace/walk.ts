@@ -1,6 +1,6 @@
 import type { RoutingMode, Tunnel } from "../../modes/contract";
 import type { PromisedHop, Rewriter, Scenario, StationRole } from "../../modes/walks";
-import type { Verdict } from "../checks/check";
+import type { Verdict } from "../facts";
 
 /** An interface in a network namespace: where a packet can be seen. */
 export interface Station {

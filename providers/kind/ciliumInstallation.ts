@@ -4,24 +4,9 @@ import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../datap
 import type { CiliumConfig } from "../../modes/ciliumConfig";
 import { upgradeProblem } from "../../modes/upgrade";
 import { readLost } from "./lost";
-import { MARKS, type MarkData } from "./mark";
+import { MARKS } from "./mark";
+import type { CiliumInstallationInputs, MarkData } from "./inputs";
 import type { ResourceHandler } from "./provider";
-
-/** What a stack says of the Cilium in its cluster, beside the Helm release. */
-export interface CiliumInstallationInputs {
-  /** The incarnation of the cluster that it is installed in; another one has no Cilium yet. */
-  readonly clusterInstance: string;
-  readonly kubeconfig: string;
-  /** Stands in the description of the Helm release's revisions, so that others' are told from the stack's own. */
-  readonly owner: string;
-  /** Without v. */
-  readonly version: string;
-  /** Whether a Cilium that somebody else installed may be taken over. */
-  readonly adopt: boolean;
-  /** Whether the stack makes the cluster; one that exists is not exchanged for another, and its pods keep their addresses. */
-  readonly ownCluster: boolean;
-  readonly podCidr: string;
-}
 
 export interface CiliumInstallationState extends CiliumInstallationInputs {
   /** Goes up whenever the release has to be installed over what is there; part of the release's description. */

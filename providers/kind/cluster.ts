@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { kindConfig, type KindConfigArgs, type KindMount } from "../../modes/kindConfig";
+import { kindConfig, type KindMount } from "../../modes/kindConfig";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import { duringCreation, endOrphans } from "./creation";
 import { kindNetwork, listNodes, OWNER_DIRECTORY, removeNodes, type KindNode } from "./docker";
@@ -19,23 +19,8 @@ import { loadEarly } from "./earlyImages";
 import { makeImageFolder } from "./imageFolder";
 import { networkFailures } from "./networks";
 import { checkNodeTools, removeControlPlaneTaints, type Log } from "./nodeSetup";
+import type { ClusterInputs, ClusterNode } from "./inputs";
 import type { ResourceHandler } from "./provider";
-
-/** What a stack says of its cluster. */
-export interface ClusterInputs extends KindConfigArgs {
-  readonly exportKubeconfig: boolean;
-  /** `<project>/<stack>/<id of the stack's mark>`: stands on every node, so that an interrupted creation is recognised. */
-  readonly owner: string;
-  /** Images of this machine's Docker that nodes get while kind is at work; of no matter to a cluster that stands. */
-  readonly images: readonly string[];
-}
-
-/** A node as stack outputs show it. */
-export interface ClusterNode {
-  readonly name: string;
-  readonly role: "control-plane" | "worker";
-  readonly address: string;
-}
 
 /** What a running cluster adds to its inputs. */
 export interface ClusterState extends ClusterInputs {

@@ -1,27 +1,10 @@
 import { apiErrorLine } from "../../datapath/apiError";
 import type { ClusterWriter } from "../../datapath/cluster";
+import type { MarkInputs } from "./inputs";
 import type { ResourceHandler } from "./provider";
 
 /** ConfigMaps that a stack writes once something of it is in the engine's state. */
 export const MARKS = { namespace: "kube-system", cilium: "cilium-modes", workload: "cilium-modes-workload" } as const;
-
-/** What a mark holds. */
-export interface MarkData {
-  /** Project, stack and the stack's own mark. */
-  readonly owner: string;
-  /** Goes up whenever what is marked was made again. */
-  readonly generation: string;
-  /** What `cilium-config` holds, a CiliumConfig in JSON: the engine's own objects have no nulls. */
-  readonly config?: string | undefined;
-  /** Cilium's, without v. */
-  readonly version?: string | undefined;
-}
-
-export interface MarkInputs extends MarkData {
-  readonly clusterInstance: string;
-  readonly kubeconfig: string;
-  readonly name: string;
-}
 
 /** What is needed of a cluster. */
 export type MarkCluster = Pick<ClusterWriter, "configMap" | "writeConfigMap" | "deleteConfigMap">;

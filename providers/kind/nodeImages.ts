@@ -3,16 +3,8 @@ import { z } from "zod";
 import { execInNode, listNodes, type KindNode } from "./docker";
 import { run } from "./exec";
 import { importInto } from "./imageImport";
+import type { NodeImagesInputs } from "./inputs";
 import type { ResourceHandler } from "./provider";
-
-/** Which images of this machine's Docker a cluster's nodes must hold. */
-export interface NodeImagesInputs {
-  readonly clusterName: string;
-  /** The cluster's incarnation; another one has lost the images. */
-  readonly clusterInstance: string;
-  /** References with tags, without digests. */
-  readonly images: readonly string[];
-}
 
 export interface NodeImagesState extends NodeImagesInputs {
   /** Image reference to the ids that the nodes hold, by node. */

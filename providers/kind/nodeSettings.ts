@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import { controlPlaneName } from "../../modes/ciliumValues";
-import type { RegistryMirror } from "../../modes/kindConfig";
 import { listNodes } from "./docker";
 import { networkFailures } from "./networks";
 import {
@@ -9,21 +8,10 @@ import {
   resolversFor,
   setCoreDnsForward,
   writeRegistryMirrors,
-  type DnsForward,
   type Log,
 } from "./nodeSetup";
+import type { NodeSettingsInputs } from "./inputs";
 import type { ResourceHandler } from "./provider";
-
-/** What the nodes of a running cluster are told, and can be told anew. */
-export interface NodeSettingsInputs {
-  readonly clusterName: string;
-  /** The cluster's incarnation; another one has been told nothing yet. */
-  readonly clusterInstance: string;
-  readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
-  readonly dnsForward: DnsForward;
-  /** Resolvers in it are out of reach for pods. */
-  readonly nativeRoutingCIDR: string;
-}
 
 export interface NodeSettingsState extends NodeSettingsInputs {
   /** Resolvers that CoreDNS forwards to; none: the node's own. */

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { contains, isIpv4Address } from "../../modes/cidr";
 import { CERTS_DIRECTORY, hostsToml, type RegistryMirror } from "../../modes/kindConfig";
 import { execInNode, kubectl, type KindNode } from "./docker";
+import type { DnsForward } from "./inputs";
 
 /** Tells the user something about the resource. */
 export interface Log {
@@ -69,9 +70,6 @@ export async function hasRegistryMirrors(
   );
   return (await Promise.all(same)).every(Boolean);
 }
-
-/** Which resolvers CoreDNS asks for outside names: `node` leaves it to the node's, `auto` takes this machine's. */
-export type DnsForward = "auto" | "node" | readonly string[];
 
 /** The addresses that a forward setting means; none for the node's own resolver. */
 export async function resolversFor(forward: DnsForward, nativeRoutingCIDR: string, log: Log): Promise<string[]> {

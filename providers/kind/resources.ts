@@ -1,14 +1,19 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { CiliumInstallationInputs } from "./ciliumInstallation";
-import type { ClusterInputs, ClusterNode } from "./cluster";
-import type { MarkInputs } from "./mark";
-import type { NodeImagesInputs } from "./nodeImages";
-import type { NodeSettingsInputs } from "./nodeSettings";
-import type { StackMarkInputs } from "./stackMark";
-import type { WorkloadGroundInputs } from "./workloadGround";
+import type {
+  CiliumInstallationInputs,
+  ClusterInputs,
+  ClusterNode,
+  MarkInputs,
+  NodeImagesInputs,
+  NodeSettingsInputs,
+  StackMarkInputs,
+  WorkloadGroundInputs,
+} from "./inputs";
 
-/** Every field plain or an output. */
-type Inputs<T> = { readonly [K in keyof T]: pulumi.Input<T[K]> };
+/** Every field plain or an output, and every element of a list. */
+type Inputs<T> = {
+  readonly [K in keyof T]: pulumi.Input<T[K] extends readonly (infer E)[] ? readonly pulumi.Input<E>[] : T[K]>;
+};
 
 /** What clears the way for Cilium's Helm release in a cluster, and refuses to take over another's. */
 export class CiliumInstallation extends pulumi.CustomResource {

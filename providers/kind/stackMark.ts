@@ -1,11 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { removeLeftNodes } from "./creation";
+import type { StackMarkInputs } from "./inputs";
 import type { ResourceHandler } from "./provider";
-
-export interface StackMarkInputs {
-  /** Whether nodes of this machine's Docker bear it. */
-  readonly onNodes: boolean;
-}
 
 /**
  * The resource `kind:index:StackMark`: a random id that is in the stack's state before its cluster is made, and on

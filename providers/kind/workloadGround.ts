@@ -2,17 +2,8 @@ import { apiErrorLine } from "../../datapath/apiError";
 import type { ClusterWriter } from "../../datapath/cluster";
 import { readLost } from "./lost";
 import { MARKS } from "./mark";
+import type { WorkloadGroundInputs } from "./inputs";
 import type { ResourceHandler } from "./provider";
-
-/** Where a stack's workload is to stand. */
-export interface WorkloadGroundInputs {
-  readonly clusterInstance: string;
-  readonly kubeconfig: string;
-  readonly owner: string;
-  readonly namespace: string;
-  /** Whether the stack makes the cluster: then a refresh loses what is in it while it does not answer. */
-  readonly ownCluster: boolean;
-}
 
 export interface WorkloadGroundState extends WorkloadGroundInputs {
   /** Goes up whenever the workload has to be made again, all of it. */

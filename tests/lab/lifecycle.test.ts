@@ -3,15 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  agentStatuses,
-  CLUSTER_PREFIX,
-  containersOf,
-  kubectl,
-  labMissing,
-  LabProject,
-  removeCluster,
-} from "../support/lab";
+import { agentStatuses, CLUSTER_PREFIX, containersOf, labMissing, LabProject, removeCluster } from "../support/lab";
 import { describeIf } from "../support/project";
 
 /** One node is enough where nothing between nodes is asked. */
@@ -24,7 +16,7 @@ describeIf(labMissing(), "two stacks on one machine", () => {
   afterAll(() => project.close("ebpf", "replacement"));
 
   it(
-    "stand side by side, serve another stack, take changes each for itself, and survive the loss of a cluster",
+    "stand side by side, take changes each for itself, and survive the loss of a cluster",
     async () => {
       const [ebpf, replacement] = [
         await project.addStack("ebpf", SINGLE_NODE),
@@ -36,17 +28,6 @@ describeIf(labMissing(), "two stacks on one machine", () => {
       ]);
       expect(agentStatuses(ebpf).map(({ masquerading }) => masquerading.mode)).toEqual(["BPF"]);
       expect(agentStatuses(replacement).map(({ masquerading }) => masquerading.mode)).toEqual(["iptables"]);
-
-      const consumer = ["-C", "examples/consumer", "-s", "consumer"];
-      await project.succeed("-C", "examples/consumer", "stack", "init", "consumer");
-      await project.succeed("config", "set", "stack", "organization/cilium-modes/ebpf", ...consumer);
-      await project.succeed("up", "--yes", "--skip-preview", ...consumer);
-      expect(project.json("stack", "output", "--json", ...consumer)).toEqual({
-        mode: "ebpf",
-        configMap: "routing-mode",
-      });
-      expect(kubectl(ebpf, "get", "configmap", "routing-mode", "-o", "jsonpath={.data.mode}")).toBe("ebpf");
-      await project.succeed("destroy", "--yes", ...consumer);
 
       await project.succeed("config", "set", "bpf.masquerade", "false", "-s", "ebpf");
       const diff = await project.succeed("preview", "--diff", "-s", "ebpf");

@@ -9,7 +9,10 @@ export async function expectStanding(project: LabProject, mode: RoutingMode, clu
   expectContract(project.settings(mode));
   expect(project.verify(mode)).toEqual({ code: 0, wrong: {} });
 
-  const outputs = parseStackOutputs(mode, project.json("stack", "output", "--json", "--show-secrets", "-s", mode));
+  const outputs = parseStackOutputs(
+    mode,
+    project.json<object>("stack", "output", "--json", "--show-secrets", "-s", mode),
+  );
   expect(outputs).toMatchObject({ mode, clusterName: cluster, verification: { verdict: "pass" } });
   expect(outputs.nodes.map(({ role }) => role)).toEqual(["control-plane", "worker", "worker"]);
   for (const { podCidrs } of outputs.nodes) expect(podCidrs).toEqual([expect.stringMatching(/^10\.0\.\d+\.0\/24$/)]);

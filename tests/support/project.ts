@@ -35,7 +35,7 @@ export class TestProject {
 
   constructor(environment: NodeJS.ProcessEnv = {}) {
     for (const entry of readdirSync(ROOT)) {
-      if (["node_modules", ".git", ".cilium-modes"].includes(entry)) continue;
+      if (["node_modules", ".git", ".cilium-modes", "dist"].includes(entry)) continue;
       // with their times, by which npm start knows that the dependencies are installed
       cpSync(join(ROOT, entry), join(this.directory, entry), { recursive: true, preserveTimestamps: true });
     }
@@ -50,6 +50,15 @@ export class TestProject {
       PULUMI_SKIP_UPDATE_CHECK: "true",
       ...environment,
     };
+  }
+
+  /** Build the package, and let an example use it as if it were installed there. */
+  linkPackage(example: string): void {
+    if (!existsSync(join(this.directory, "dist"))) {
+      execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: this.directory });
+    }
+    mkdirSync(join(this.directory, example, "node_modules"));
+    symlinkSync(this.directory, join(this.directory, example, "node_modules", "cilium-modes"));
   }
 
   /** Add settings to a stack's own file; dotted keys as `pulumi config set` takes them. */

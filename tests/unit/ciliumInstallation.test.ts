@@ -1,11 +1,8 @@
 import { gzipSync } from "node:zlib";
 import type { V1Secret } from "@kubernetes/client-node";
 import { asFailed, latestRecord, readRecord } from "../../datapath/helmRecord";
-import {
-  ciliumInstallationHandler,
-  type CiliumInstallationInputs,
-  type CiliumInstallationState,
-} from "../../providers/kind/ciliumInstallation";
+import { ciliumInstallationHandler, type CiliumInstallationState } from "../../providers/kind/ciliumInstallation";
+import type { CiliumInstallationInputs } from "../../providers/kind/inputs";
 import type { Log } from "../../providers/kind/nodeSetup";
 
 const CONFIG = JSON.stringify({ "enable-bpf-masquerade": "true", "enable-host-legacy-routing": null });

@@ -1,43 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
-import { joinNodes, parseStackOutputs, type StackOutputs } from "../../outputs";
-
-const OUTPUTS: StackOutputs = {
-  mode: "ebpf",
-  clusterName: "c1",
-  kubeconfig: "k",
-  apiEndpoint: "https://127.0.0.1:1",
-  nodes: [
-    {
-      name: "c1-control-plane",
-      role: "control-plane",
-      address: "172.18.0.2",
-      podCidrs: ["10.0.0.0/24"],
-      agentPod: "cilium-a",
-    },
-  ],
-  cilium: {
-    version: "1.20.2",
-    tunnel: "disabled",
-    kubeProxyReplacement: true,
-    bpfMasquerade: true,
-    nativeRoutingCIDR: "10.0.0.0/8",
-    podCidr: "10.0.0.0/16",
-  },
-  verification: {
-    verdict: "pass",
-    counts: { pass: 1 },
-    seconds: 4.2,
-    checks: { config: "pass: cluster: 12 keys as asked for" },
-  },
-  nodePortUrls: ["http://172.18.0.2:32000"],
-  workload: { namespace: "nettool", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
-};
+import { joinNodes, parseStackOutputs } from "../../outputs";
+import { OUTPUTS } from "../support/outputs";
 
 const STACK = "organization/cilium-modes/ebpf";
 const HEADLINE = `Stack ${STACK} does not have the outputs of a cilium-modes stack; run: pulumi up -s ebpf`;
 
 /** What a user of these outputs is told. */
-function messageFor(outputs: unknown): string {
+function messageFor(outputs: object): string {
   try {
     parseStackOutputs(STACK, outputs);
   } catch (error) {
@@ -72,6 +41,26 @@ describe("a stack's outputs", () => {
   it("of a stack of another kind are all missing", () => {
     const missing = Object.keys(OUTPUTS).map((key) => `  - ${key}: is missing`);
     expect(messageFor({ vpcId: "vpc-1" })).toBe([HEADLINE, ...missing].join("\n"));
+  });
+
+  it("of a stack that is destroyed are told as such", () => {
+    expect(messageFor({})).toBe(
+      `Stack ${STACK} has no outputs: it was destroyed, or never brought up; run: pulumi up -s ebpf`,
+    );
+  });
+
+  it("of another version are refused by it", () => {
+    const { schemaVersion, ...old } = OUTPUTS;
+    expect(messageFor(old)).toBe(
+      `Stack ${STACK} was brought up by a cilium-modes that is too old for this one; run with this one: pulumi up -s ebpf`,
+    );
+    expect(messageFor({ ...OUTPUTS, schemaVersion: schemaVersion + 1 })).toBe(
+      `Stack ${STACK} has outputs of version 2, and this cilium-modes reads version 1; install a newer one here`,
+    );
+  });
+
+  it("may have more fields than are known, which a later version adds", () => {
+    expect(parseStackOutputs(STACK, { ...OUTPUTS, later: true })).toEqual(OUTPUTS);
   });
 
   it("join what kind and what Cilium know of a node by its name, in kind's order", async () => {

@@ -1,102 +1,18 @@
-import * as pulumi from "@pulumi/pulumi";
-import type { ClusterFacts } from "../../datapath/clusterFacts";
+import type * as pulumi from "@pulumi/pulumi";
+import type { ClusterFacts } from "../../datapath/facts";
+import { FACTS, inputsOf, NODES, READY, run, SUMMARY } from "./support/mocks";
 
-/** One resource as the program registers it. */
-interface Registered {
-  type: string;
-  name: string;
-  inputs: Record<string, unknown>;
-}
+type Program = () => Promise<Record<string, pulumi.Input<unknown>>>;
 
-/** One function of a provider as the program calls it. */
-interface Called {
-  token: string;
-  inputs: Record<string, unknown>;
-}
-
-const NODES = [
-  { name: "c-control-plane", role: "control-plane", address: "172.18.0.2" },
-  { name: "c-worker", role: "worker", address: "172.18.0.3" },
-];
-const READY = {
-  nodes: NODES.map(({ name }, index) => ({ name, podCidrs: [`10.0.${index}.0/24`], agentPod: `cilium-${index}` })),
-};
-
-const SUMMARY = { verdict: "pass", counts: { pass: 1 }, seconds: 4, checks: { config: "pass: cluster: as asked for" } };
-
-/** Of a cluster that exists. */
-const FACTS: ClusterFacts = {
-  identity: "5f4a",
-  endpoint: "https://192.0.2.1:6443",
-  apiServer: { host: "172.18.0.2", port: 6443 },
-  nodes: NODES as ClusterFacts["nodes"],
-  kubeProxy: true,
-  otherNetwork: undefined,
-  serviceAddress: "10.96.0.1",
-};
-
-/** What the resources' providers would answer. */
-function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
-  if (type === "kind:index:Cluster")
-    return {
-      ...inputs,
-      nodes: NODES,
-      endpoint: "https://127.0.0.1:6443",
-      kubeconfig: "kubeconfig of c",
-      containers: ["1"],
-      restarts: 0,
-    };
-  if (type === "kind:index:CiliumInstallation") return { ...inputs, repairs: 0, lost: false };
-  if (type === "kubernetes:helm.sh/v3:Release") return { ...inputs, status: { revision: 1 } };
-  if (type === "command:local:Command")
-    return { ...inputs, stdout: JSON.stringify(name === "cilium-ready" ? READY : SUMMARY), stderr: "" };
-  return inputs as Record<string, unknown>;
-}
-
-/** Run the whole program with this configuration. Mocks know no options: deletedWith, parents and secrets are tested in tests/engine. */
-async function runProgram(
-  config: Record<string, string>,
-  facts: ClusterFacts = FACTS,
-): Promise<{ registered: Registered[]; called: Called[]; outputs: Record<string, unknown> }> {
-  const registered: Registered[] = [];
-  const called: Called[] = [];
-  jest.resetModules();
-  const fresh = (await import("@pulumi/pulumi")) as typeof pulumi;
-  await fresh.runtime.setMocks(
-    {
-      newResource: (args) => {
-        registered.push({ type: args.type, name: args.name, inputs: args.inputs as Record<string, unknown> });
-        return { id: `${args.name}-id`, state: stateOf(args) };
-      },
-      call: ({ token, inputs }) => {
-        called.push({ token, inputs: inputs as Record<string, unknown> });
-        return { stdout: JSON.stringify(facts) };
-      },
-    },
-    "cilium-modes",
-    "dev",
-  );
-  fresh.runtime.setAllConfig(
-    Object.fromEntries(Object.entries(config).map(([key, value]) => [`cilium-modes:${key}`, value])),
-  );
-  const { default: program } = (await import("../../index")) as unknown as {
-    default: () => Promise<Record<string, pulumi.Input<unknown>>>;
-  };
-  const exported = await program();
-  const outputs = await new Promise<Record<string, unknown>>((resolve) =>
-    fresh.output(exported).apply((value) => resolve(value as Record<string, unknown>)),
-  );
-  return { registered, called, outputs };
-}
+/** Run the whole program. */
+const runProgram = (config: Readonly<Record<string, string>>, facts = FACTS) =>
+  run(async () => ((await import("../../index")) as unknown as { default: Program }).default, config, facts);
 
 const MODES: Record<string, Record<string, string>> = {
   kubeproxy: { kubeProxyReplacement: "false" },
   replacement: { kubeProxyReplacement: "true" },
   ebpf: { kubeProxyReplacement: "true", "bpf.masquerade": "true" },
 };
-
-const inputsOf = (registered: Registered[], name: string) =>
-  registered.find((resource) => resource.name === name)?.inputs;
 
 describe("the program", () => {
   it.each(Object.keys(MODES))("registers exactly these resources in mode %s", async (mode) => {
@@ -170,8 +86,10 @@ describe("the program", () => {
   it("exports what kind and Cilium know of the nodes, the NodePort's URLs and the kubeconfig", async () => {
     const { outputs } = await runProgram({ ...MODES["ebpf"], "nettool.nodePort": "31000" });
     expect(outputs).toEqual({
+      schemaVersion: 1,
       mode: "ebpf",
       clusterName: "cilium-modes-dev",
+      clusterIdentifier: "cluster-nodes-id",
       kubeconfig: "kubeconfig of c",
       apiEndpoint: "https://127.0.0.1:6443",
       nodes: NODES.map((node, index) => ({ ...node, ...READY.nodes[index] })),

@@ -1,4 +1,5 @@
 import semver from "semver";
+import { ciliumArgs } from "../../settings/ciliumArgs";
 import { has, minorOf, nearest } from "../../modes/ciliumVersion";
 import {
   DEFAULT_RELEASE,
@@ -107,11 +108,10 @@ describe("versions that do not go together, or are not known", () => {
 
 describe("images that are loaded into nodes", () => {
   it("are asked for by tag, whatever the chart's digests", () => {
-    expect(parse({ "cilium.images.load": "true" }).cilium.images).toEqual({
+    expect(ciliumArgs(parse({ "cilium.images.load": "true" })).images).toEqual({
       agent: { useDigest: false },
       operator: { useDigest: false },
       envoy: { useDigest: false },
-      load: true,
     });
     expect(problemsOf({ "cilium.images.load": "true", "cilium.images.agent": '{"useDigest":true}' })).toEqual([
       "  - cilium.images.agent.useDigest: must be false with cilium.images.load: nodes cannot find a loaded image by its digest",

@@ -1,11 +1,7 @@
-import { markHandler, type MarkInputs } from "../../providers/kind/mark";
+import type { MarkInputs, WorkloadGroundInputs } from "../../providers/kind/inputs";
+import { markHandler } from "../../providers/kind/mark";
 import type { Log } from "../../providers/kind/nodeSetup";
-import {
-  OWNER_ANNOTATION,
-  workloadGroundHandler,
-  type WorkloadGroundInputs,
-  type WorkloadGroundState,
-} from "../../providers/kind/workloadGround";
+import { OWNER_ANNOTATION, workloadGroundHandler, type WorkloadGroundState } from "../../providers/kind/workloadGround";
 
 const OWNER = "cilium-modes/ebpf/8a0c";
 const SIGNAL = new AbortController().signal;

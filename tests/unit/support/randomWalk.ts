@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { Hop, Leg, Rewrite, Station, Walk, WalkNode } from "../../../datapath/trace/walk";
 import { ALL_MODES, TUNNELS } from "../../../modes/contract";
 import { STATION_ROLES, type StationRole } from "../../../modes/walks";
-import { VERDICTS } from "../../../datapath/checks/check";
+import { VERDICTS } from "../../../datapath/facts";
 
 const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 12 }),

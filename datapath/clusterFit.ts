@@ -1,19 +1,24 @@
-import type { ClusterFacts } from "../datapath/clusterFacts";
 import { contains } from "../modes/cidr";
+import type { CiliumCluster } from "../modes/ciliumArgs";
 import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ciliumValues";
 import { MODE_CONTRACTS } from "../modes/contract";
-import type { ExistingClusterArgs, ModeSettings } from "./ciliumArgs";
+import type { ClusterFacts } from "./facts";
 
 const REMOVE_KUBE_PROXY =
   "remove it first: kubectl -n kube-system delete daemonset kube-proxy, then kube-proxy --cleanup on every node; " +
   "until Cilium runs, nothing in the cluster reaches services";
 
+/** What Cilium's values take from a cluster that exists. */
+export type FittingCluster = Required<Pick<CiliumCluster, "nodeCount" | "apiServer">>;
+
 /**
- * What Cilium's values take from a cluster that exists.
- * @throws Error naming everything by which the cluster does not fit the stack's settings
+ * Whether Cilium can be installed in a cluster that exists.
+ * @throws Error naming everything by which the cluster does not fit
  */
-export function existingClusterArgs(settings: ModeSettings, facts: ClusterFacts): ExistingClusterArgs {
-  const { mode, cluster } = settings;
+export function fittingCluster(
+  { mode, podCidr }: Pick<CiliumCluster, "mode" | "podCidr">,
+  facts: ClusterFacts,
+): FittingCluster {
   const { kubeProxyMode } = MODE_CONTRACTS[mode];
   const problems: string[] = [];
   if (facts.kubeProxy && kubeProxyMode === "none") {
@@ -30,21 +35,19 @@ export function existingClusterArgs(settings: ModeSettings, facts: ClusterFacts)
   }
   const without = facts.nodes.filter(({ address }) => address === "").map(({ name }) => name);
   if (without.length > 0) problems.push(`${without.join(", ")} has no IPv4 address, by which Cilium routes`);
-  const inside = facts.nodes.filter(({ address }) => address !== "" && contains(cluster.podCidr, `${address}/32`));
+  const inside = facts.nodes.filter(({ address }) => address !== "" && contains(podCidr, `${address}/32`));
   if (inside.length > 0) {
     problems.push(
-      `cluster.podCidr ${cluster.podCidr} holds the address of ${inside.map(({ name }) => name).join(", ")}; set another`,
+      `cluster.podCidr ${podCidr} holds the address of ${inside.map(({ name }) => name).join(", ")}; set another`,
     );
   }
-  if (contains(cluster.podCidr, `${facts.serviceAddress}/32`)) {
-    problems.push(
-      `cluster.podCidr ${cluster.podCidr} holds the services' address ${facts.serviceAddress}; set another`,
-    );
+  if (contains(podCidr, `${facts.serviceAddress}/32`)) {
+    problems.push(`cluster.podCidr ${podCidr} holds the services' address ${facts.serviceAddress}; set another`);
   }
-  const blocks = nodeNetworks(cluster.podCidr);
+  const blocks = nodeNetworks(podCidr);
   if (blocks < facts.nodes.length) {
     problems.push(
-      `cluster.podCidr ${cluster.podCidr} has room for ${blocks} nodes of a /${NODE_POD_CIDR_MASK} each, and the cluster has ${facts.nodes.length}`,
+      `cluster.podCidr ${podCidr} has room for ${blocks} nodes of a /${NODE_POD_CIDR_MASK} each, and the cluster has ${facts.nodes.length}`,
     );
   }
   const { apiServer } = facts;

@@ -1,0 +1,55 @@
+// What evidence comes to in the end, as programs and outputs hold it: nothing here knows of the API's own types.
+
+/**
+ * How a check ended, from the best to the worst. `warning`: worth knowing, but no proof against the mode;
+ * `inconclusive`: there was no evidence to judge by, which counts as a failure.
+ */
+export const VERDICTS = ["skipped", "pass", "warning", "inconclusive", "fail"] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** How many of a cluster's nodes were looked at. */
+export interface NodesLookedAt {
+  readonly looked: number;
+  readonly all: number;
+}
+
+/** A verification as a stack's output has it: a line of evidence for each check. */
+export interface VerificationSummary {
+  /** `off`: nothing was looked at. */
+  readonly verdict: "pass" | "fail" | "off";
+  /** How many checks ended how. */
+  readonly counts: Readonly<Partial<Record<Verdict, number>>>;
+  readonly seconds: number;
+  /** Each check's id to `<verdict>: <evidence>`; the worst finding's where there are several. */
+  readonly checks: Readonly<Record<string, string>>;
+  readonly nodes?: NodesLookedAt | undefined;
+}
+
+/** One node as Cilium sees it. */
+export interface NodeFacts {
+  readonly name: string;
+  readonly podCidrs: readonly string[];
+  /** The agent's pod on this node, in `kube-system`. */
+  readonly agentPod: string;
+}
+
+/** What is known of a cluster that exists before anything is installed in it. */
+export interface ClusterFacts {
+  /** Uid of its namespace kube-system: the cluster's own, and no other's. */
+  readonly identity: string;
+  /** API server as this machine reaches it. */
+  readonly endpoint: string;
+  /** API server as nodes reach it without kube-proxy: the first of its addresses. */
+  readonly apiServer: { readonly host: string; readonly port: number } | undefined;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly role: "control-plane" | "worker";
+    /** IPv4 address in the nodes' network; empty where there is none. */
+    readonly address: string;
+  }[];
+  readonly kubeProxy: boolean;
+  /** The DaemonSet of a network plugin that is not Cilium, `namespace/name`. */
+  readonly otherNetwork: string | undefined;
+  /** Address of the service `kubernetes`, the first of the services' network. */
+  readonly serviceAddress: string;
+}

@@ -1,0 +1,32 @@
+import * as pulumi from "@pulumi/pulumi";
+import { readStack } from "cilium-modes/connect";
+
+const stacks = new pulumi.Config().requireObject<string[]>("stacks");
+
+// names, modes and evidence, and no kubeconfig: nothing here is secret
+const all = pulumi.all(stacks.map((stack) => readStack(stack)));
+
+/** By stack: what was asked for, and whether it is in force. */
+export const modes = all.apply((each) =>
+  Object.fromEntries(
+    each.map(({ clusterName, mode, cilium: { version, tunnel }, verification: { verdict } }) => [
+      clusterName,
+      { mode, cilium: version, tunnel, verification: verdict },
+    ]),
+  ),
+);
+
+/** By check: what was seen in each cluster. */
+export const evidence = all.apply((each) => {
+  const checks = new Set(each.flatMap(({ verification }) => Object.keys(verification.checks)));
+  return Object.fromEntries(
+    [...checks]
+      .sort()
+      .map((check) => [
+        check,
+        Object.fromEntries(
+          each.map(({ clusterName, verification }) => [clusterName, verification.checks[check] ?? ""]),
+        ),
+      ]),
+  );
+});

@@ -1,0 +1,26 @@
+import type { Tunnel } from "./contract";
+
+/** What holds where nothing else was asked for: of stacks' settings, and of components in other programs. */
+export const DEFAULTS = {
+  /** Not at all encapsulated. */
+  tunnel: "disabled" as Tunnel,
+  cluster: {
+    /** Nodes beside the control plane. */
+    workers: 2,
+    podCidr: "10.0.0.0/16",
+    serviceCidr: "10.96.0.0/16",
+  },
+  /** `auto`: this machine's own resolvers, where the mode cannot use Docker's. */
+  dnsForward: "auto" as const,
+  cilium: {
+    chart: "cilium",
+    repository: "https://helm.cilium.io",
+    nativeRoutingCIDR: "10.0.0.0/8",
+  },
+  nettool: {
+    nodePort: 32000,
+    baseImage: "debian:12-slim",
+  },
+  verify: "strict" as "strict" | "warn" | "off",
+  verifyNodes: 20,
+};

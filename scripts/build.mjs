@@ -1,0 +1,31 @@
+// npm run build: the package as other programs use it, JavaScript with types in dist/. The stacks themselves need none of it.
+import { spawnSync } from "node:child_process";
+import { cpSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { ROOT } from "./project.mjs";
+
+const FOLDERS = ["cli", "components", "datapath", "modes", "providers", "settings"];
+const sources = FOLDERS.flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => join(folder, file)),
+);
+
+process.chdir(ROOT);
+rmSync("dist", { recursive: true, force: true });
+await build({
+  entryPoints: ["connect.ts", "outputs.ts", ...sources],
+  outdir: "dist",
+  outbase: ".",
+  platform: "node",
+  format: "cjs",
+  target: "node20",
+  // import() of a file beside it, without an extension, is what require understands
+  supported: { "dynamic-import": false },
+});
+cpSync("modes/chartKeys.json", "dist/modes/chartKeys.json");
+const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+  stdio: "inherit",
+});
+process.exit(status ?? 1);

@@ -1,0 +1,95 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { TestProject } from "../support/project";
+
+const MODULES = resolve(__dirname, "../../node_modules");
+
+/** What the README shows, in somebody's own program. */
+const PROGRAM = `
+import { Cilium, KindCluster, NettoolWorkload, Verification } from "cilium-modes/components";
+import { connect, readStack } from "cilium-modes/connect";
+import type { StackOutputs } from "cilium-modes/outputs";
+
+const cluster = new KindCluster("cluster", { mode: "ebpf", workers: 1 });
+const cilium = new Cilium("cilium", { cluster, version: "1.20.2" });
+const workload = new NettoolWorkload("nettool", { cluster, cilium });
+export const verification = new Verification("verification", { cluster, cilium, workload }).summary;
+export const role = connect("o/p/s", { mode: "ebpf", verified: true }).nodes.apply((nodes) => nodes[0]!.role);
+export const counts = readStack("o/p/s").apply(({ verification: { counts } }) => counts.pass ?? 0);
+export const mode: StackOutputs["mode"] = "ebpf";
+`;
+
+describe("the package, installed in an empty project", () => {
+  let folder: string;
+  let installed: string;
+  beforeAll(() => {
+    const project = new TestProject();
+    folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    try {
+      execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: project.directory });
+      // what npm would put into the archive, and nothing else
+      execFileSync("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], {
+        cwd: project.directory,
+        stdio: "ignore",
+      });
+      installed = join(folder, "node_modules", "cilium-modes");
+      mkdirSync(installed, { recursive: true });
+      const archive = readdirSync(folder).find((file) => file.endsWith(".tgz"))!;
+      execFileSync("tar", ["xzf", join(folder, archive), "-C", installed, "--strip-components", "1"]);
+      for (const name of readdirSync(MODULES)) {
+        if (!name.startsWith(".")) symlinkSync(join(MODULES, name), join(folder, "node_modules", name));
+      }
+      writeFileSync(join(folder, "package.json"), "{}");
+      writeFileSync(join(folder, "index.ts"), PROGRAM);
+    } finally {
+      project.remove();
+    }
+  }, 120_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each([
+    ["commonjs", "node10"],
+    ["node16", "node16"],
+    ["preserve", "bundler"],
+  ])(
+    "has types that hold with module %s and resolution %s, those of its dependencies included",
+    (module, moduleResolution) => {
+      const options = ["--noEmit", "--strict", "--target", "es2022", "--types", "node", "--skipLibCheck", "false"];
+      const { stdout, status } = spawnSync(
+        process.execPath,
+        [
+          join(MODULES, "typescript/bin/tsc"),
+          ...options,
+          ...["--module", module],
+          ...["--moduleResolution", moduleResolution],
+          "index.ts",
+        ],
+        { cwd: folder, encoding: "utf8" },
+      );
+      expect([stdout, status]).toEqual(["", 0]);
+    },
+    60_000,
+  );
+
+  it("runs without TypeScript, and has the provider, the command and the image beside it", () => {
+    const { stdout } = spawnSync(
+      process.execPath,
+      [
+        "-e",
+        'console.log(Object.keys(require("cilium-modes/components")).sort().join(" "), typeof require("cilium-modes/connect").connect)',
+      ],
+      { cwd: folder, encoding: "utf8" },
+    );
+    expect(stdout.trim()).toBe(
+      "ALL_MODES Cilium ExistingCluster KindCluster MODE_CONTRACTS NettoolWorkload NodeImages Verification inspectCluster function",
+    );
+    const help = spawnSync(process.execPath, [join(installed, "cli/cilium-modes.mjs"), "--help"], { encoding: "utf8" });
+    expect(help.stdout).toMatch(/^Usage: cilium-modes /);
+    for (const file of ["providers/kind/pulumi-resource-kind", "images/nettool/Dockerfile"]) {
+      expect([file, existsSync(join(installed, file))]).toEqual([file, true]);
+    }
+    expect(readdirSync(installed).sort()).toEqual(["README.md", "cli", "dist", "images", "package.json", "providers"]);
+  });
+});

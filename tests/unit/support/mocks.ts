@@ -1,0 +1,106 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { ClusterFacts } from "../../../datapath/facts";
+
+/** One resource as the program registers it. */
+export interface Registered {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+}
+
+/** One function of a provider as the program calls it. */
+export interface Called {
+  token: string;
+  inputs: Record<string, unknown>;
+}
+
+export const NODES = [
+  { name: "c-control-plane", role: "control-plane", address: "172.18.0.2" },
+  { name: "c-worker", role: "worker", address: "172.18.0.3" },
+];
+export const READY = {
+  nodes: NODES.map(({ name }, index) => ({ name, podCidrs: [`10.0.${index}.0/24`], agentPod: `cilium-${index}` })),
+};
+
+export const SUMMARY = {
+  verdict: "pass",
+  counts: { pass: 1 },
+  seconds: 4,
+  checks: { config: "pass: cluster: as asked for" },
+};
+
+/** Of a cluster that exists. */
+export const FACTS: ClusterFacts = {
+  identity: "5f4a",
+  endpoint: "https://192.0.2.1:6443",
+  apiServer: { host: "172.18.0.2", port: 6443 },
+  nodes: NODES as ClusterFacts["nodes"],
+  kubeProxy: true,
+  otherNetwork: undefined,
+  serviceAddress: "10.96.0.1",
+};
+
+/** What the resources' providers would answer. */
+function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+  if (type === "kind:index:Cluster")
+    return {
+      ...inputs,
+      nodes: NODES,
+      endpoint: "https://127.0.0.1:6443",
+      kubeconfig: "kubeconfig of c",
+      containers: ["1"],
+      restarts: 0,
+    };
+  if (type === "kind:index:CiliumInstallation") return { ...inputs, repairs: 0, lost: false };
+  if (type === "kubernetes:helm.sh/v3:Release") return { ...inputs, status: { revision: 1 } };
+  if (type === "command:local:Command")
+    return { ...inputs, stdout: JSON.stringify(name === "cilium-ready" ? READY : SUMMARY), stderr: "" };
+  return inputs as Record<string, unknown>;
+}
+
+/** What a program did, as mocks saw it. They know no options: deletedWith, parents and secrets are tested in tests/engine. */
+export interface Run {
+  readonly registered: Registered[];
+  readonly called: Called[];
+  readonly outputs: Record<string, unknown>;
+}
+
+/**
+ * Run a program with this configuration.
+ * @param load imports it anew, and everything that it uses
+ */
+export async function run(
+  load: () => Promise<() => Promise<Record<string, pulumi.Input<unknown>>>>,
+  config: Readonly<Record<string, string>> = {},
+  facts: ClusterFacts = FACTS,
+): Promise<Run> {
+  const registered: Registered[] = [];
+  const called: Called[] = [];
+  jest.resetModules();
+  const fresh = await import("@pulumi/pulumi");
+  await fresh.runtime.setMocks(
+    {
+      newResource: (args) => {
+        registered.push({ type: args.type, name: args.name, inputs: args.inputs as Record<string, unknown> });
+        return { id: `${args.name}-id`, state: stateOf(args) };
+      },
+      call: ({ token, inputs }) => {
+        called.push({ token, inputs: inputs as Record<string, unknown> });
+        return { stdout: JSON.stringify(facts) };
+      },
+    },
+    "cilium-modes",
+    "dev",
+  );
+  fresh.runtime.setAllConfig(
+    Object.fromEntries(Object.entries(config).map(([key, value]) => [`cilium-modes:${key}`, value])),
+  );
+  const exported = await (await load())();
+  const outputs = await new Promise<Record<string, unknown>>((resolve) =>
+    fresh.output(exported).apply((value) => resolve(value as Record<string, unknown>)),
+  );
+  return { registered, called, outputs };
+}
+
+export const inputsOf = (registered: readonly Registered[], name: string): Record<string, unknown> | undefined =>
+  registered.find((resource) => resource.name === name)?.inputs;
