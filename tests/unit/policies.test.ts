@@ -1,0 +1,96 @@
+import type { StackValidationPolicy, ResourceValidationPolicy } from "@pulumi/policy";
+import { clusterNameLength, noOpenPorts, noUnpinnedImages, oneMode } from "../../policies/rules";
+
+interface Seen {
+  readonly type: string;
+  readonly props: Record<string, unknown>;
+}
+
+const cluster = (props: Record<string, unknown>): Seen => ({ type: "kind:index:Cluster", props });
+const installation = (version: string): Seen => ({ type: "kind:index:CiliumInstallation", props: { version } });
+const release = (values: object): Seen => ({
+  type: "kubernetes:helm.sh/v3:Release",
+  props: { name: "cilium", values },
+});
+
+function ofStack({ validateStack }: StackValidationPolicy, ...resources: Seen[]): string[] {
+  const told: string[] = [];
+  void (validateStack as (args: object, report: (line: string) => void) => void)({ resources }, (line) =>
+    told.push(line),
+  );
+  return told;
+}
+
+function ofResource({ validateResource }: ResourceValidationPolicy, seen: Seen, config: object = {}): string[] {
+  const told: string[] = [];
+  const args = { ...seen, name: "r", getConfig: () => config };
+  (validateResource as unknown as (args: object, report: (line: string) => void) => void)(args, (line) =>
+    told.push(line),
+  );
+  return told;
+}
+
+describe("the policy", () => {
+  it.each([
+    ["1.20.2", 32, 33],
+    ["1.12.4", 49, 50],
+  ])("cluster-name-length knows what Cilium %s takes", (version, longest, tooLong) => {
+    const named = (length: number) =>
+      ofStack(clusterNameLength, cluster({ name: "c".repeat(length) }), installation(version));
+    expect(named(longest)).toEqual([]);
+    expect(named(tooLong)).toEqual([
+      `the cluster's name ${"c".repeat(tooLong)} has ${tooLong} characters, and ${longest} are the most with Cilium ${version}`,
+    ]);
+  });
+
+  it.each([
+    ["nginx", false],
+    ["nginx:latest", false],
+    ["registry.example:5000/nginx", false],
+    ["nginx:1.29", true],
+    ["registry.example:5000/nginx:1.29", true],
+    ["nginx@sha256:0123", true],
+  ])("no-unpinned-images takes %s: %s", (image, isPinned) => {
+    const pod = { template: { spec: { initContainers: [{ image: "a:1" }], containers: [{ image }] } } };
+    const told = [
+      ...ofResource(noUnpinnedImages, { type: "kubernetes:apps/v1:DaemonSet", props: { spec: pod } }),
+      ...ofResource(noUnpinnedImages, { type: "kubernetes:core/v1:Pod", props: { spec: pod.template.spec } }),
+      ...ofResource(noUnpinnedImages, cluster({ nodeImage: image, images: [] })),
+      ...ofResource(noUnpinnedImages, { type: "kind:index:NodeImages", props: { images: [image] } }),
+    ];
+    const line = `${image} may be another image tomorrow; name a tag other than latest, or a digest`;
+    expect(told).toEqual(isPinned ? [] : Array(4).fill(line));
+  });
+
+  it("no-open-ports tells of ports that others reach, unless they are meant", () => {
+    const open = cluster({ portMappings: [{ hostPort: 80, listenAddress: "0.0.0.0" }, { hostPort: 81 }] });
+    expect(ofResource(noOpenPorts, open)).toEqual([
+      "port 80 listens on 0.0.0.0, which others reach; set listenAddress to 127.0.0.1",
+    ]);
+    expect(ofResource(noOpenPorts, open, { openPorts: true })).toEqual([]);
+    expect(ofResource(noOpenPorts, cluster({ portMappings: [{ listenAddress: "127.0.0.1" }] }))).toEqual([]);
+  });
+
+  it.each([
+    ["1.20.2", "iptables", "false", false, true],
+    ["1.20.2", "none", "true", true, true],
+    ["1.12.4", "none", "strict", false, true],
+    ["1.12.4", "iptables", "probe", true, true],
+    ["1.20.2", "none", "false", false, false],
+    ["1.20.2", "iptables", "true", true, false],
+    ["1.20.2", "iptables", "false", true, false],
+  ])(
+    "one-mode: Cilium %s, kube-proxy %s, replacement %s, masquerade %s: %s",
+    (version, kubeProxyMode, word, masquerade, isOne) => {
+      const values = { kubeProxyReplacement: word, bpf: { masquerade } };
+      const told = ofStack(oneMode, cluster({ kubeProxyMode }), installation(version), release(values));
+      expect(told).toEqual(
+        isOne
+          ? []
+          : [
+              `kubeProxyReplacement ${word} and bpf.masquerade ${masquerade}, in a cluster with kubeProxyMode ${kubeProxyMode}, make no routing mode`,
+            ],
+      );
+    },
+  );
+});
