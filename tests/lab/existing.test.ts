@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runExample } from "../support/examples";
 import {
   agentStatuses,
   CLUSTER_PREFIX,
@@ -82,6 +83,28 @@ describeIf([...labMissing(), ...longMissing(), ...missingPrograms("helm")], "a c
       kubectl(CLUSTER, "wait", "--for=delete", "namespace/cilium-secrets", "--timeout=60s");
       expect(kubectl(CLUSTER, "get", "namespaces", "-o", "name")).toBe(before);
       expect(system("get", "configmaps", "-o", "name")).not.toMatch(/cilium/);
+    },
+    10 * MINUTES,
+  );
+
+  it(
+    "gets the same from a program of somebody's own, by the components",
+    async () => {
+      const { version, chart, images, values } = project.settings(STACK).cilium;
+      const { image } = project.settings(STACK).nettool;
+      const config = { kubeconfig, image: image!, clusterName: CLUSTER };
+      const choice = { version, chart, images, values };
+      await runExample(project, "existing-cluster", { ...config, cilium: JSON.stringify(choice) }, (at) => {
+        const { nodes, verification } = project.json<{ nodes: object[]; verification: { verdict: string } }>(
+          "stack",
+          "output",
+          "--json",
+          ...at,
+        );
+        expect([nodes.length, verification.verdict]).toEqual([2, "pass"]);
+        expect(agentStatuses(CLUSTER).map(({ masquerading }) => masquerading.mode)).toEqual(["BPF", "BPF"]);
+      });
+      expect(kubectl(CLUSTER, "get", "namespaces", "-o", "name")).not.toContain("nettool");
     },
     10 * MINUTES,
   );

@@ -1,5 +1,6 @@
 import { ROUTING_MODES } from "../../modes/contract";
 import { expectMeasured } from "../support/comparison";
+import { expectExamples, expectObserved } from "../support/examples";
 import { containersOf, inNode, labMissing, LabProject } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
@@ -32,6 +33,8 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       );
       expect(last).toBe("veth");
       expect(reasons).toContain(" drops: -A FORWARD -p icmp -j DROP");
+      expectObserved(project, mode);
+      if (mode === "replacement") await expectExamples(project, mode, cluster);
       if (mode === MODES[0]) {
         const { code, found } = project.compare([mode], ...["--rounds", "1", "--seconds", "1", "--services", "5"]);
         expect(code).toBe(0);
@@ -39,6 +42,6 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       }
       await expectNothingLeft(project, mode, cluster);
     },
-    600_000,
+    900_000,
   );
 });

@@ -13,6 +13,7 @@ import {
   selectServers,
   withoutRoutes,
 } from "../support/lab";
+import { expectObserved } from "../support/examples";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
 import { brokenWalk } from "../support/walks";
@@ -77,7 +78,10 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
 
   it(
     "stands on a cluster that comes up in its mode and changes nothing when repeated",
-    () => expectStanding(project, STACK, cluster),
+    async () => {
+      await expectStanding(project, STACK, cluster);
+      expectObserved(project, STACK);
+    },
     3 * MINUTES,
   );
 

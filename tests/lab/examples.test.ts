@@ -1,0 +1,55 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import {
+  agentStatuses,
+  CLUSTER_PREFIX,
+  containersOf,
+  labMissing,
+  LabProject,
+  longMissing,
+  removeCluster,
+} from "../support/lab";
+import { describeIf, missingPrograms } from "../support/project";
+
+const MINUTES = 60_000;
+
+const MISSING = [...labMissing(), ...longMissing(), ...missingPrograms("pulumi-language-yaml")];
+
+describeIf(MISSING, "an example without code", () => {
+  const CLUSTER = `${CLUSTER_PREFIX}yaml`;
+  let project: LabProject;
+  beforeAll(() => (project = new LabProject()));
+  afterAll(async () => {
+    await project.pulumi("-C", "examples/yaml", "destroy", "--yes", "-s", "dev");
+    removeCluster(CLUSTER);
+    project.remove();
+  });
+
+  it(
+    "makes a cluster, Cilium, the workload and the proof by the components",
+    async () => {
+      await project.addStack("plan");
+      const { cluster, cilium, nettool } = project.settings("plan");
+      // what this machine needs beside what the example says
+      const file = join(project.directory, "examples/yaml/Pulumi.yaml");
+      const program = parse(readFileSync(file, "utf8")) as { resources: Record<string, { properties: object }> };
+      Object.assign(program.resources["cluster"]!.properties, { clusterName: CLUSTER, nodeImage: cluster.nodeImage });
+      const { version, chart, images, values } = cilium;
+      Object.assign(program.resources["cilium"]!.properties, { version, chart, images, values });
+      Object.assign(program.resources["workload"]!.properties, { baseImage: nettool.baseImage });
+      writeFileSync(file, stringify(program));
+
+      const at = ["-C", "examples/yaml", "-s", "dev"];
+      await project.succeed("-C", "examples/yaml", "stack", "init", "dev");
+      await project.succeed("up", "--yes", "--skip-preview", ...at);
+      const { verification } = project.json<{ verification: { verdict: string } }>("stack", "output", "--json", ...at);
+      expect(verification.verdict).toBe("pass");
+      expect(agentStatuses(CLUSTER).map(({ masquerading }) => masquerading.mode)).toEqual(["BPF"]);
+      await project.succeed("preview", "--expect-no-changes", ...at);
+      await project.succeed("destroy", "--yes", "--skip-preview", ...at);
+      expect(containersOf(CLUSTER)).toEqual([]);
+    },
+    6 * MINUTES,
+  );
+});
