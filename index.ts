@@ -14,9 +14,9 @@ import { isExisting } from "./settings/release";
 
 export = async (): Promise<StackExports> => {
   const settings = loadSettings();
-  const { mode, tunnel, kubeProxyReplacement, bpf, nettool } = settings;
+  const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
   const cluster = isExisting(settings.cluster) ? await existingCluster(settings) : kindCluster(settings);
-  const cilium = new Cilium("cilium", { ...settings.cilium, cluster, tunnel });
+  const cilium = new Cilium("cilium", { ...settings.cilium, cluster, tunnel, hubble });
   const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium });
   const verification = new Verification("verification", {
     cluster,

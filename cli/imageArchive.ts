@@ -1,7 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { NETTOOL_CONTEXT } from "../components/nettoolImage";
-import { withoutDigest } from "../modes/images";
+import { withoutDigest, type CiliumImages } from "../modes/images";
 import { listNodes } from "../providers/kind/docker";
 import { CommandError, lastLines, run } from "../providers/kind/exec";
 import { saveArguments } from "../providers/kind/imageImport";
@@ -10,11 +10,8 @@ import { PROJECT_DIRECTORY } from "./stackFile";
 import { checkTarget } from "./targetFile";
 
 /** The images of a stack's cluster, as its settings name them: with digests or without. */
-export interface StackImages {
+export interface StackImages extends CiliumImages {
   readonly node: string;
-  readonly agent: string;
-  readonly operator: string;
-  readonly envoy?: string | undefined;
   readonly nettool: {
     readonly image: string;
     /** What the image is built from, where this project builds it. */
@@ -34,8 +31,8 @@ const NEVER = new AbortController().signal;
  */
 export async function saveImages(images: StackImages, archive: string, say: Say, signal = NEVER): Promise<void> {
   await checkTarget(archive);
-  const { nettool } = images;
-  const pulled = [images.node, images.agent, images.operator, images.envoy].filter((image) => image !== undefined);
+  const { nettool, ...others } = images;
+  const pulled = Object.values(others).filter((image) => image !== undefined);
   const problems: string[] = [];
   const names = new Set<string>();
   for (const image of [...pulled, nettool.image]) {

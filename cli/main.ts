@@ -127,6 +127,19 @@ export function program(): Command {
     });
 
   command
+    .command("hubble-ui")
+    .description(
+      "open the way to the Hubble UI of a stack's cluster (settings hubble.relay and hubble.ui), until Ctrl-C",
+    )
+    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
+    .option("--port <port>", "port of this machine; 0 lets it choose", Number, 12000)
+    .option("--set <key=value>", SET_HELP, collect)
+    .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
+    .action(async (stack: string, options: import("./hubbleUi").HubbleUiOptions) => {
+      await (await import("./hubbleUi")).hubbleUi(stack, options);
+    });
+
+  command
     .command("compare")
     .description("what tells stacks' clusters apart, and what each is worth on this machine: evidence and measurements")
     .argument("[stacks...]", "names of stack files Pulumi.<stack>.yaml; default: all whose cluster is up")

@@ -3,17 +3,14 @@ import { expectedCiliumConfig, type CiliumConfig } from "../modes/ciliumConfig";
 import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
 import { MODE_CONTRACTS } from "../modes/contract";
 import { expectedEvidence, type ExpectedEvidence } from "../modes/evidence";
-import { ciliumImages } from "../modes/images";
+import { ciliumImages, type CiliumImages } from "../modes/images";
 import { kindConfig } from "../modes/kindConfig";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { Settings } from "../settings/parse";
 
 /** Every image that a stack's cluster runs, as it is asked for. */
-export interface PlannedImages {
+export interface PlannedImages extends CiliumImages {
   readonly node: string;
-  readonly agent: string;
-  readonly operator: string;
-  readonly envoy?: string | undefined;
   readonly nettool: string;
   /** What the nettool image is built from, where it is built. */
   readonly nettoolBase?: string | undefined;

@@ -1,4 +1,5 @@
 import { Agent } from "node:https";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiException,
@@ -10,6 +11,7 @@ import {
   Exec,
   KubeConfig,
   PatchStrategy,
+  PortForward,
   ServerConfiguration,
   setHeaderOptions,
   type Middleware,
@@ -61,6 +63,8 @@ export interface ClusterReader {
 export interface AttachableCluster extends ClusterReader {
   /** The Services of all namespaces. */
   services(): Promise<V1Service[]>;
+  /** Connect a stream with a port of a pod. */
+  forward(namespace: string, pod: string, port: number, stream: Duplex): Promise<void>;
   /** Start a command in a pod's container. */
   start(namespace: string, pod: string, container: string, command: readonly string[]): Session;
 }
@@ -303,6 +307,10 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
         .join("\n"),
     log: (namespace, pod, container) => core.readNamespacedPodLog({ namespace, name: pod, container }),
     exec: (...where) => execIn(new Exec(config), ...where),
+    async forward(namespace, pod, port, stream) {
+      const socket = await new PortForward(config).portForward(namespace, pod, [port], stream, null, stream);
+      stream.once("close", () => (socket as { close(): void }).close());
+    },
     start: (...where) => startIn(new Exec(config), ...where),
     onNode,
   };

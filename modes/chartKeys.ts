@@ -26,6 +26,10 @@ export interface ChartImages {
   readonly agent: string;
   readonly operator: string;
   readonly envoy?: string;
+  /** Hubble's. */
+  readonly relay: string;
+  readonly uiBackend: string;
+  readonly uiFrontend: string;
 }
 
 const TABLE: ChartTable = table;

@@ -36,13 +36,15 @@ export interface CiliumChoice {
         readonly load?: boolean | undefined;
       }
     | undefined;
+  /** Hubble's relay, which collects all agents' flows, and its UI, which asks the relay. Default: neither. */
+  readonly hubble?: { readonly relay?: boolean | undefined; readonly ui?: boolean | undefined } | undefined;
   /** Helm values merged last, over everything that this project sets. */
   readonly values?: HelmValues | undefined;
 }
 
 /** All that Cilium's values depend on, the defaults included. */
 export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): CiliumValuesArgs {
-  const { version, tunnel, autoDirectNodeRoutes, images = {}, values } = choice;
+  const { version, tunnel, autoDirectNodeRoutes, images = {}, hubble = {}, values } = choice;
   const { mode, clusterName, nodeCount, apiServer, podCidr, nativeRoutingCIDR } = cluster;
   // images that are brought into nodes have their tags there, and no digest that a node could find them by
   const image = (given: ImageOverride = {}) => (images.load ? { useDigest: false, ...defined(given) } : given);
@@ -56,6 +58,8 @@ export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): 
     podCidr,
     nativeRoutingCIDR,
     autoDirectNodeRoutes,
+    hubble: { relay: hubble.relay ?? false, ui: hubble.ui ?? false },
+    loadImages: images.load ?? false,
     images: { agent: image(images.agent), operator: image(images.operator), envoy: image(images.envoy) },
     extraValues: values ?? {},
   };

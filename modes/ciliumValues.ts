@@ -1,3 +1,4 @@
+import { chartImages } from "./chartKeys";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, type RoutingMode, type Tunnel } from "./contract";
 
@@ -28,6 +29,10 @@ export interface CiliumValuesArgs {
   /** Default: true in native routing, false in a tunnel. */
   readonly autoDirectNodeRoutes?: boolean | undefined;
   readonly images: { readonly agent: ImageOverride; readonly operator: ImageOverride; readonly envoy: ImageOverride };
+  /** Which of Hubble's parts beside the agents run. Default: neither. */
+  readonly hubble?: { readonly relay: boolean; readonly ui: boolean } | undefined;
+  /** Whether images are brought into nodes, where they have no digests. Default: false. */
+  readonly loadImages?: boolean | undefined;
   /** Merged last. */
   readonly extraValues: HelmValues;
 }
@@ -74,10 +79,24 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     // two operators refuse to share a node, so a single node gets one
     operator: { replicas: Math.min(2, args.nodeCount), rollOutPods: true, ...imageBlock(args.images.operator) },
     ...(has(ENVOY, args.version) ? { envoy: { rollOutPods: true, ...imageBlock(args.images.envoy) } } : {}),
+    ...hubbleValues(args),
     // agents read cilium-config only when they start: without this a changed mode never reaches them
     rollOutCiliumPods: true,
   };
   return mergeValues(own, args.extraValues);
+}
+
+function hubbleValues({ hubble, loadImages, version }: CiliumValuesArgs): HelmValues {
+  if (!hubble?.relay) return {};
+  const own = loadImages ? chartImages(version) : undefined;
+  // some charts have the UI's digests in their tags
+  const byTag = (reference: string): HelmValues => ({
+    image: { tag: /:([^:@]+)(@|$)/.exec(reference)![1]!, useDigest: false },
+  });
+  const on = { enabled: true, rollOutPods: true };
+  const ui = own ? { ...on, backend: byTag(own.uiBackend), frontend: byTag(own.uiFrontend) } : on;
+  const relay = loadImages ? { ...on, image: { useDigest: false } } : on;
+  return { hubble: { relay, ...(hubble.ui ? { ui } : {}) } };
 }
 
 function tunnelValues({ tunnel, version }: CiliumValuesArgs): HelmValues {

@@ -14,6 +14,10 @@ export interface CiliumImages {
   readonly operator: string;
   /** Undefined where the chart starts no Envoy. */
   readonly envoy?: string | undefined;
+  /** Hubble's, where they are asked for. */
+  readonly relay?: string | undefined;
+  readonly uiBackend?: string | undefined;
+  readonly uiFrontend?: string | undefined;
 }
 
 /** What stands for the part of a reference that only the chart knows. */
@@ -21,11 +25,14 @@ export const UNKNOWN_TAG = "<the chart's own tag>";
 
 /** References of Cilium's images for these settings, with the chart's digests where those are known and used. */
 export function ciliumImages(args: CiliumValuesArgs): CiliumImages {
-  const { version, images } = args;
+  const { version, images, hubble, loadImages = false } = args;
   const own = chartImages(version) ?? {
     agent: `quay.io/cilium/cilium:v${version}`,
     operator: `quay.io/cilium/operator-generic:v${version}`,
     envoy: `quay.io/cilium/cilium-envoy:${UNKNOWN_TAG}`,
+    relay: `quay.io/cilium/hubble-relay:v${version}`,
+    uiBackend: `quay.io/cilium/hubble-ui-backend:${UNKNOWN_TAG}`,
+    uiFrontend: `quay.io/cilium/hubble-ui:${UNKNOWN_TAG}`,
   };
   // the chart appends what kind of operator it is
   const operator = {
@@ -36,7 +43,15 @@ export function ciliumImages(args: CiliumValuesArgs): CiliumImages {
     agent: overridden(own.agent, images.agent),
     operator: overridden(own.operator, operator),
     ...(own.envoy !== undefined && startsEnvoy(args) ? { envoy: overridden(own.envoy, images.envoy) } : {}),
+    ...(hubble?.relay ? { relay: asLoaded(own.relay, loadImages) } : {}),
+    ...(hubble?.ui
+      ? { uiBackend: asLoaded(own.uiBackend, loadImages), uiFrontend: asLoaded(own.uiFrontend, loadImages) }
+      : {}),
   };
+}
+
+function asLoaded(reference: string, isLoaded: boolean): string {
+  return isLoaded ? withoutDigest(reference) : reference;
 }
 
 /** The same as they are loaded into nodes. */

@@ -129,11 +129,11 @@ function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Repository, tag and digest of the images that a plain installation starts. */
+/** Repository, tag and digest of the images that an installation starts, with Hubble's relay and UI where they are asked for. */
 function imagesOf(values) {
   const shown = ({ repository, tag, useDigest, digest }) =>
     `${repository}:${tag}${useDigest && digest ? `@${digest}` : ""}`;
-  const { image, operator, envoy } = values;
+  const { image, operator, envoy, hubble } = values;
   return {
     agent: shown(image),
     operator: shown({
@@ -142,5 +142,8 @@ function imagesOf(values) {
       digest: operator.image.genericDigest,
     }),
     ...(envoy?.image ? { envoy: shown(envoy.image) } : {}),
+    relay: shown(hubble.relay.image),
+    uiBackend: shown(hubble.ui.backend.image),
+    uiFrontend: shown(hubble.ui.frontend.image),
   };
 }

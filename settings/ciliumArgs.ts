@@ -10,7 +10,7 @@ export interface ModeSettings extends ReleasedSettings {
 
 /** The part of the settings that Cilium's Helm values depend on; with what a cluster that exists has beside it. */
 export function ciliumArgs(
-  { mode, tunnel, cluster, cilium }: ModeSettings,
+  { mode, tunnel, cluster, cilium, hubble }: ModeSettings,
   existing?: Pick<CiliumCluster, "nodeCount" | "apiServer">,
 ): CiliumValuesArgs {
   return ciliumValuesArgs(
@@ -22,6 +22,6 @@ export function ciliumArgs(
       podCidr: cluster.podCidr,
       nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     },
-    { ...cilium, tunnel },
+    { ...cilium, tunnel, hubble },
   );
 }

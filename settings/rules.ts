@@ -1,3 +1,4 @@
+import { chartImages } from "../modes/chartKeys";
 import { contains, overlap } from "../modes/cidr";
 import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ciliumValues";
 import { isNewerThanKnown, isOlderThanKnown, NEWEST_CILIUM_MINOR, OLDEST_CILIUM } from "../modes/ciliumVersion";
@@ -30,6 +31,7 @@ export function settingProblems(settings: ReleasedSettings, isSecretPath: IsSecr
     ...networkProblems(settings, show),
     ...clusterProblems(settings, show),
     ...imageProblems(settings, mode),
+    ...hubbleProblems(settings),
     // without a mode there is nothing to measure values by
     ...(mode === undefined ? [] : valueFindings({ ...settings, mode }, isSecretPath, "error")),
   ];
@@ -106,6 +108,14 @@ function imageProblems(settings: ReleasedSettings, mode: RoutingMode | undefined
     problems.push({ key: "cilium.images.envoy.tag", rule });
   }
   return problems;
+}
+
+function hubbleProblems({ hubble, cilium }: ReleasedSettings): Problem[] {
+  if (!hubble.ui) return [];
+  if (!hubble.relay) return [{ key: "hubble.ui", rule: "needs hubble.relay: true, which it asks for the flows" }];
+  if (!cilium.images.load || chartImages(cilium.version) !== undefined) return [];
+  const rule = `must be false with cilium.images.load: its tag in the chart of Cilium ${cilium.version} is not known here`;
+  return [{ key: "hubble.ui", rule }];
 }
 
 function modeProblems({ tunnel, kubeProxyReplacement, bpf, cilium }: ReleasedSettings, show: Show): Problem[] {

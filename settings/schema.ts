@@ -225,6 +225,14 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         values: z.record(z.string(), z.json(), { error: "must be an object of Helm values" }).default({}),
       })
       .prefault({}),
+    hubble: z
+      .strictObject({
+        /** Collects the flows of all agents, for the command `hubble` and the UI. */
+        relay: flag().default(false),
+        /** Shows flows and services in a browser; needs `relay`. */
+        ui: flag().default(false),
+      })
+      .prefault({}),
     nettool: z
       .strictObject({
         nodePort: integer(30000, 32767).default(DEFAULTS.nettool.nodePort),

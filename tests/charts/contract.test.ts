@@ -46,6 +46,18 @@ describe.each(CHARTS)("of Cilium %s", (version) => {
       },
     );
 
+    it.each([
+      [{ relay: true, ui: false }, false],
+      [{ relay: true, ui: true }, false],
+      [{ relay: true, ui: true }, true],
+    ])("start Hubble's parts of the list, with %j, loaded: %s", (hubble, loadImages) => {
+      const digest = loadImages ? { useDigest: false } : {};
+      const images = { agent: digest, operator: digest, envoy: digest };
+      const args = { ...ARGS, version, mode: "ebpf", tunnel: "disabled", images, hubble, loadImages } as const;
+      expectImages(args);
+      if (loadImages) expect(renderedImages(version, ciliumValues(args)).join(" ")).not.toContain("@sha256:");
+    });
+
     it("start overridden images under their own names", () => {
       const images = {
         agent: { repository: "r/agent", tag: "a" },

@@ -94,6 +94,18 @@ describe("Cilium's values", () => {
     expect(envoy).toEqual({ rollOutPods: true, image: { tag: "t", useDigest: false } });
   });
 
+  it("start Hubble's relay and UI only where they are asked for, and by tag where images are loaded", () => {
+    expect(ciliumValues(ARGS)).not.toHaveProperty("hubble");
+    const on = { enabled: true, rollOutPods: true };
+    expect(ciliumValues({ ...ARGS, hubble: { relay: true, ui: false } })["hubble"]).toEqual({ relay: on });
+    const loaded = { image: { useDigest: false } };
+    const tagged = { image: { tag: expect.stringMatching(/^v[\d.]+$/), useDigest: false } };
+    expect(ciliumValues({ ...ARGS, hubble: { relay: true, ui: true }, loadImages: true })["hubble"]).toEqual({
+      relay: { ...on, ...loaded },
+      ui: { ...on, backend: tagged, frontend: tagged },
+    });
+  });
+
   it("leave routes to the nodes out where nodes do not share a network", () => {
     expect(ciliumValues({ ...ARGS, autoDirectNodeRoutes: false })).toMatchObject({
       routingMode: "native",

@@ -67,6 +67,12 @@ describe("cilium-modes plan", () => {
     ]);
     expect(await lines("--set", "cilium.values.l7Proxy=false")).toHaveLength(4);
     expect(await lines("--set", "nettool.image=tools:1")).toContain("tools:1");
+    const hubble = await lines("--set", "hubble.relay=true", "--set", "hubble.ui=true");
+    expect(hubble.filter((image) => image.includes("hubble"))).toEqual([
+      "quay.io/cilium/hubble-relay:v1.20.2",
+      expect.stringMatching(/^quay\.io\/cilium\/hubble-ui-backend:v[\d.]+@sha256:[0-9a-f]{64}$/),
+      expect.stringMatching(/^quay\.io\/cilium\/hubble-ui:v[\d.]+@sha256:[0-9a-f]{64}$/),
+    ]);
     const old = await lines("--set", "release=1.13");
     expect(old).toEqual([
       expect.stringMatching(/^kindest\/node:v1\.23\.4@/),

@@ -1,6 +1,7 @@
 import semver from "semver";
 import { ciliumArgs } from "../../settings/ciliumArgs";
 import { has, minorOf, nearest } from "../../modes/ciliumVersion";
+import { ciliumImages } from "../../modes/images";
 import {
   DEFAULT_RELEASE,
   kubernetesOf,
@@ -115,6 +116,21 @@ describe("images that are loaded into nodes", () => {
     });
     expect(problemsOf({ "cilium.images.load": "true", "cilium.images.agent": '{"useDigest":true}' })).toEqual([
       "  - cilium.images.agent.useDigest: must be false with cilium.images.load: nodes cannot find a loaded image by its digest",
+    ]);
+  });
+
+  it("are Hubble's too, whose UI needs a relay and a version whose tags are known", () => {
+    expect(problemsOf({ "hubble.ui": "true" })).toEqual([
+      "  - hubble.ui: needs hubble.relay: true, which it asks for the flows",
+    ]);
+    const hubble = { "hubble.relay": "true", "hubble.ui": "true", "cilium.images.load": "true" };
+    expect(ciliumImages(ciliumArgs(parse(hubble)))).toMatchObject({
+      relay: "quay.io/cilium/hubble-relay:v1.20.2",
+      uiBackend: expect.stringMatching(/^quay\.io\/cilium\/hubble-ui-backend:v[\d.]+$/),
+    });
+    const newer = { ...hubble, "cilium.version": "1.22.0", "cilium.values.envoy.enabled": "false" };
+    expect(problemsOf(newer)).toEqual([
+      "  - hubble.ui: must be false with cilium.images.load: its tag in the chart of Cilium 1.22.0 is not known here",
     ]);
   });
 

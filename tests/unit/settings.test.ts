@@ -40,6 +40,7 @@ describe("the settings of a stack", () => {
         exportKubeconfig: false,
       },
       dns: { forward: "auto" },
+      hubble: { relay: false, ui: false },
       cilium: {
         version: "1.20.2",
         chart: "cilium",

@@ -29,6 +29,7 @@ const VALID: { readonly [key: string]: Json } = {
     exportKubeconfig: false,
   },
   dns: { forward: ["192.0.2.53"] },
+  hubble: { relay: true, ui: true },
   cilium: {
     version: "1.20.2",
     chart: "cilium",
@@ -74,7 +75,9 @@ const MIRROR: Path = ["cluster", "registryMirrors", "docker.io"];
 const ENDPOINTS: Path = [...MIRROR, "endpoints"];
 const FLAGS: readonly Path[] = [
   ...paths("bpf.masquerade cluster.exportKubeconfig cluster.mounts.0.readOnly nettool.loadImage"),
-  ...paths("cilium.adopt cilium.images.agent.useDigest cilium.images.load cilium.autoDirectNodeRoutes"),
+  ...paths(
+    "hubble.relay hubble.ui cilium.adopt cilium.images.agent.useDigest cilium.images.load cilium.autoDirectNodeRoutes",
+  ),
   [...MIRROR, "insecure"],
 ];
 const NUMBERS: readonly (readonly [Path, number, number])[] = [
@@ -106,7 +109,7 @@ const TEXTS: readonly Path[] = [
   ...paths("cilium.chart cluster.mounts.0.hostPath cluster.mounts.0.containerPath"),
 ];
 const OBJECTS: readonly Path[] = [
-  ...paths("bpf cluster dns cilium nettool cluster.registryMirrors cilium.values"),
+  ...paths("bpf cluster dns cilium hubble nettool cluster.registryMirrors cilium.values"),
   ...paths("cilium.images cilium.images.agent cluster.mounts.0 cluster.portMappings.0"),
   MIRROR,
 ];
@@ -231,7 +234,7 @@ const misspelt = oneOf([...KNOWN.filter((path) => reach(VALID, path) !== undefin
 );
 
 const ABOVE: readonly Path[] = [
-  ...paths("bpf cluster dns cilium cilium.images cilium.images.envoy nettool cluster.mounts.0"),
+  ...paths("bpf cluster dns cilium hubble cilium.images cilium.images.envoy nettool cluster.mounts.0"),
   ...[[], MIRROR],
 ];
 const unknown = fc
