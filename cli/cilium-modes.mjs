@@ -4,7 +4,16 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
-const CLUSTER_VERBS = ["verify", "trace", "observe", "hubble-ui", "compare", "await-cilium", "inspect-cluster", "verify-stack"];
+const CLUSTER_VERBS = [
+  "verify",
+  "trace",
+  "observe",
+  "hubble-ui",
+  "compare",
+  "await-cilium",
+  "inspect-cluster",
+  "verify-stack",
+];
 
 let main = "../dist/cli/main.js";
 if (existsSync(new URL("main.ts", import.meta.url))) {
