@@ -2,7 +2,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { expectationOf } from "../datapath/expectation";
 import type { VerificationSummary } from "../datapath/facts";
-import { DEFAULTS } from "../modes/defaults";
+import { DEFAULTS, VERIFY, type Verify } from "../modes/defaults";
 import type { Cilium } from "./cilium";
 import type { NettoolWorkload } from "./nettoolWorkload";
 import { checkChoice } from "./choices";
@@ -14,7 +14,7 @@ export interface VerificationArgs {
   readonly cilium: Cilium;
   readonly workload: NettoolWorkload;
   /** `strict` (default): what is not in force fails the run; `warn`: it is only told; `off`: nothing is looked at. */
-  readonly verify?: "strict" | "warn" | "off" | undefined;
+  readonly verify?: Verify | undefined;
   /** Of a larger cluster only so many nodes are looked at. Default: 20. */
   readonly maxNodes?: number | undefined;
 }
@@ -33,7 +33,7 @@ export class Verification extends pulumi.ComponentResource {
   constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:Verification", name, {}, opts);
     const { verify = DEFAULTS.verify } = args;
-    checkChoice(name, "verify", verify, ["strict", "warn", "off"]);
+    checkChoice(name, "verify", verify, VERIFY);
     this.summary = verify === "off" ? afterWorkload(args.workload, NOT_VERIFIED) : this.run(name, args, verify);
     this.registerOutputs({ summary: this.summary });
   }

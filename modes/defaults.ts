@@ -1,5 +1,9 @@
 import type { Tunnel } from "./contract";
 
+/** What happens when the mode asked for is not the mode in force. */
+export const VERIFY = ["strict", "warn", "off"] as const;
+export type Verify = (typeof VERIFY)[number];
+
 /** What holds where nothing else was asked for: of stacks' settings, and of components in other programs. */
 export const DEFAULTS = {
   /** Not at all encapsulated. */
@@ -21,6 +25,6 @@ export const DEFAULTS = {
     nodePort: 32000,
     baseImage: "debian:12-slim",
   },
-  verify: "strict" as "strict" | "warn" | "off",
+  verify: "strict" as Verify,
   verifyNodes: 20,
 };

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ipv4CidrProblem, isIpv4Address } from "../modes/cidr";
 import { TUNNELS, type KubeProxyReplacement } from "../modes/contract";
 import { defaultClusterName } from "../modes/clusterName";
-import { DEFAULTS } from "../modes/defaults";
+import { DEFAULTS, VERIFY } from "../modes/defaults";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 
 // `pulumi config set` stores text, YAML holds booleans and numbers: both are understood, and nothing else.
@@ -70,8 +70,6 @@ const image = z
     useDigest: flag().optional(),
   })
   .prefault({});
-
-const VERIFY = ["strict", "warn", "off"] as const;
 
 const portMapping = z.strictObject({
   /** Node that gets the mapping: `control-plane` (default), or `worker-1` and so on. */
