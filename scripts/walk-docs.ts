@@ -1,8 +1,11 @@
-// npx tsx scripts/walk-docs.ts: write docs/walks.md anew from what was recorded.
+// npx tsx scripts/walk-docs.ts: write docs/walks.md and the picture of the README anew from what was recorded.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readRecordedWalks } from "../cli/walk/recordedWalks";
-import { walkDocs } from "../cli/walk/walkDocs";
+import { readmeWalks, walkDocs } from "../cli/walk/walkDocs";
+import { walkLanes } from "../cli/walk/walkLanes";
 
 const docs = join(__dirname, "..", "docs");
-writeFileSync(join(docs, "walks.md"), walkDocs(readRecordedWalks(join(docs, "walks"))));
+const recorded = readRecordedWalks(join(docs, "walks"));
+writeFileSync(join(docs, "walks.md"), walkDocs(recorded));
+writeFileSync(join(docs, "modes.svg"), walkLanes(readmeWalks(recorded)));

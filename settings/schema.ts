@@ -103,8 +103,9 @@ const mirror = z.strictObject({
 export const NAME_DEFAULT = "set another, the default is <project>-<stack>";
 
 /**
- * The schema of a stack's configuration. Every field says what it means; changing anything in `cluster` but
- * `registryMirrors` and `exportKubeconfig` replaces a cluster of kind, and never one that exists.
+ * The schema of a stack's configuration. Every field says what it means (`scripts/readme/settings.ts` says it to
+ * users); changing anything in `cluster` but `registryMirrors` and `exportKubeconfig` replaces a cluster of kind, and
+ * never one that exists.
  */
 export function schemaFor({ project, stack }: { project: string; stack: string }) {
   return z.strictObject({

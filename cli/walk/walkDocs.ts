@@ -22,6 +22,11 @@ const ARTICLES: Readonly<Record<Scenario, string>> = {
     "Article 000 masquerades by iptables or by BPF: who gives the packet the node's address, and who takes it away again.",
 };
 
+/** The walks of the README's picture: the scenario in which all three modes differ. */
+export function readmeWalks(recorded: readonly Walk[]): readonly Walk[] {
+  return recorded.filter(({ scenario, tunnel }) => scenario === "nodeport-other" && tunnel === "disabled");
+}
+
 /** A page of Markdown about recorded walks: each scenario's side by side, and a drawing of each. */
 export function walkDocs(recorded: readonly Walk[]): string {
   const [first] = recorded;

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readRecordedWalks } from "../../cli/walk/recordedWalks";
-import { walkDocs } from "../../cli/walk/walkDocs";
+import { readmeWalks, walkDocs } from "../../cli/walk/walkDocs";
+import { walkLanes } from "../../cli/walk/walkLanes";
 import { differencesOf } from "../../datapath/trace/judgement";
 import { MODE_CONTRACTS } from "../../modes/contract";
 import { promisedWalk, SCENARIOS, type WalkFacts } from "../../modes/walks";
 import type { Walk } from "../../datapath/trace/walk";
+import { xmlProblem } from "./support/xml";
 
 const docs = join(__dirname, "..", "..", "docs");
 const recorded = readRecordedWalks(join(docs, "walks"));
@@ -62,5 +64,41 @@ describe("the recorded walks", () => {
 
   it("are what docs/walks.md shows", () => {
     expect(readFileSync(join(docs, "walks.md"), "utf8")).toBe(walkDocs(recorded));
+  });
+
+  describe("in the README's picture", () => {
+    const walks = readmeWalks(recorded);
+    const picture = walkLanes(walks);
+
+    it("are what docs/modes.svg shows", () => {
+      // written anew with: npx tsx scripts/walk-docs.ts
+      expect(readFileSync(join(docs, "modes.svg"), "utf8")).toBe(picture);
+    });
+
+    it("are one of each mode, and no two the same", () => {
+      expect(walks.map(({ mode }) => mode)).toEqual(["kubeproxy", "replacement", "ebpf"]);
+      expect(new Set(walks.map(({ legs }) => legs[0]!.hops.length)).size).toBe(3);
+    });
+
+    it("have a box for each hop of the request, and a frame for each node that it comes by", () => {
+      const hops = walks.flatMap(({ legs }) => legs[0]!.hops);
+      expect(picture.match(/<rect class="box/g)).toHaveLength(hops.length);
+      expect(picture.match(/<rect class="box rewrites"/g)).toHaveLength(
+        hops.filter(({ rewritten }) => rewritten.length > 0).length,
+      );
+      const visits = walks.map(
+        ({ legs: [request] }) =>
+          request!.hops.filter(({ station }, index) => request!.hops[index - 1]?.station.node !== station.node).length,
+      );
+      expect(picture.match(/<rect class="node/g)).toHaveLength(visits.reduce((sum, each) => sum + each, 0));
+    });
+
+    it("are well-formed, narrow enough for a page, and have colours for light and dark", () => {
+      expect(xmlProblem(picture)).toBeUndefined();
+      expect(Number(/<svg [^>]*width="(\d+)"/.exec(picture)![1])).toBeLessThanOrEqual(900);
+      expect(picture).toContain("prefers-color-scheme: dark");
+      // an opaque ground of its own, whatever the page's
+      expect(picture).toMatch(/<rect class="paper" width="\d+" height="\d+"\/>/);
+    });
   });
 });

@@ -1,0 +1,35 @@
+import type { Words } from "./words";
+
+/** What the commands of `cilium-modes` do, in Chinese; their English is their own. */
+export const COMMANDS_IN_CHINESE: Readonly<Record<string, string>> = {
+  plan: "一个 stack 会创建什么、必须得到什么结果；不需要集群、Pulumi 或网络",
+  doctor: "本机能运行什么，有什么妨碍某个 stack；有妨碍时退出码为 1",
+  verify: "用证据核对运行中的集群是否符合 stack 的要求；未生效时退出码为 1",
+  trace: "跟踪一个数据包及其应答在集群中的路径，并与该模式承诺的路径对照",
+  observe: "各 agent 看到的流，不经 Hubble Relay：用镜像里的 hubble，否则用 cilium monitor",
+  "hubble-ui": "打开某个 stack 集群的 Hubble UI（设置 hubble.relay 与 hubble.ui），直到 Ctrl-C",
+  compare: "各 stack 的集群有何不同、在本机上表现如何：证据与测量",
+  "images save": "保存某个 stack 集群的全部镜像；Docker 里没有的先拉取或构建",
+  "images load": "把镜像归档载入 Docker，以及 stack 集群中缺少这些镜像的节点",
+  complete: "输出 shell 脚本，用于补全本命令的子命令、选项和 stack",
+};
+
+/** What the exit codes mean, of every command. */
+export const EXIT_CODES: Readonly<Record<0 | 1 | 2 | 130, Words>> = {
+  0: {
+    en: "done, and what was asked about is as it must be",
+    zh: "完成，且所查询的一切符合要求",
+  },
+  1: {
+    en: "it is not (a mode not in force, another way, no flow, something worse than the baseline, a machine that cannot run the stack), or the command could not be carried out",
+    zh: "不符合要求（模式未生效、路径不同、没有流、比基线差、本机无法运行该 stack），或命令无法执行",
+  },
+  2: {
+    en: "the command line is wrong: an unknown verb or option, a missing argument",
+    zh: "命令行有误：未知的命令或选项、缺少参数",
+  },
+  130: {
+    en: "Ctrl-C ended a comparison; what was measured before is kept",
+    zh: "比较被 Ctrl-C 中断；此前的测量结果会保留",
+  },
+};

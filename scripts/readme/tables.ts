@@ -1,0 +1,205 @@
+import { parse as parseYaml } from "yaml";
+import type { Command } from "commander";
+import { program } from "../../cli/main";
+import { planStack } from "../../cli/stackPlan";
+import { readStackFile } from "../../cli/stackFile";
+import { summary } from "../../cli/planText";
+import { CHECKS } from "../../datapath/verify";
+import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
+import { SCENARIOS } from "../../modes/walks";
+import { schemaFor, settingPaths } from "../../settings/schema";
+import { COMMANDS_IN_CHINESE, EXIT_CODES } from "./commands";
+import { OUTPUT_WORDS } from "./outputs";
+import { SETTING_WORDS } from "./settings";
+import type { Language, Words } from "./words";
+
+/** The pages with parts that are written from the code, and their languages. */
+export const PAGES: Readonly<Record<string, Language>> = {
+  "README.md": "en",
+  "README.zh-CN.md": "zh",
+  "docs/commands.md": "en",
+  "docs/settings.md": "en",
+};
+
+/** What a page has between `<!-- name -->` and `<!-- /name -->`, by name. */
+export type Parts = Readonly<Record<string, (language: Language) => string>>;
+
+/** The parts of pages that are written from the code. */
+export const PARTS: Parts = {
+  settings: settingsTable,
+  outputs: outputsTable,
+  commands: commandsTable,
+  "exit-codes": exitCodesTable,
+  releases: releasesTable,
+  reference,
+  checks: () =>
+    table(
+      ["check", "asks"],
+      CHECKS.map(({ id, question }) => [code(id), question]),
+    ),
+  scenarios: () =>
+    table(
+      ["scenario", ""],
+      Object.entries(SCENARIOS).map(([id, words]) => [code(id), words]),
+    ),
+  plan: () => fence("text", `$ npx cilium-modes plan ebpf\n${planned("ebpf")}`),
+};
+
+/** A page with its parts written anew. @throws Error when it has a part that is not known, or one without an end */
+export function withParts(page: string, language: Language, parts: Parts = PARTS): string {
+  const named = page.match(/^<!-- \/?[a-z-]+ -->$/gm) ?? [];
+  for (let index = 0; index < named.length; index += 2) {
+    const name = /[a-z-]+/.exec(named[index]!.slice(4))![0];
+    if (parts[name] === undefined)
+      throw new Error(`There is no part ${name}; known are ${Object.keys(parts).join(", ")}`);
+    if (named[index + 1] !== `<!-- /${name} -->`) throw new Error(`The part ${name} has no end`);
+  }
+  return page.replace(
+    /^<!-- ([a-z-]+) -->\n[^]*?^<!-- \/\1 -->$/gm,
+    (_, name: string) => `<!-- ${name} -->\n\n${parts[name]!(language)}\n\n<!-- /${name} -->`,
+  );
+}
+
+/** A project and a stack whose names are seen in a default that is made of them. */
+const NAMES = { project: "project", stack: "stack" };
+
+/** The defaults of all settings, as the schema gives them. */
+const defaults = () => schemaFor(NAMES).parse({});
+
+function settingsTable(language: Language): string {
+  const known = defaults();
+  const rows = Object.entries(SETTING_WORDS).map(([path, words]) => {
+    const value = at(known, path);
+    return [code(path), words.otherwise?.[language] ?? code(settingText(value)), words[language]];
+  });
+  return table({ en: ["setting", "default", "meaning"], zh: ["设置", "默认值", "含义"] }[language], rows);
+}
+
+/** The settings that hold values, without those that only hold others. */
+export function leafSettings(): string[] {
+  const all = settingPaths();
+  return all.filter((path) => !all.some((other) => other.startsWith(`${path}.`)));
+}
+
+/** A value as `Pulumi.<stack>.yaml` has it. */
+function settingText(value: unknown): string {
+  if (typeof value !== "string") return JSON.stringify(value);
+  if (value === `${NAMES.project}-${NAMES.stack}`) return "<project>-<stack>";
+  return typeof parseYaml(value) === "string" ? value : JSON.stringify(value);
+}
+
+function outputsTable(language: Language): string {
+  const rows = Object.entries(OUTPUT_WORDS).map(([name, words]) => [code(name), words[language]]);
+  return table({ en: ["output", ""], zh: ["输出", ""] }[language], rows);
+}
+
+/** A command that users call, with the words before its arguments. */
+export interface Verb {
+  readonly words: string;
+  readonly command: Command;
+}
+
+/** The commands that can be called, those of groups by both words. */
+export function verbs(command = program(), words = ""): Verb[] {
+  // a command that is hidden has no other sign of it
+  const visible = command.createHelp().visibleCommands(command);
+  return visible
+    .filter((each) => each.name() !== "help")
+    .flatMap((each) => {
+      const whole = `${words} ${each.name()}`.trim();
+      return each.commands.length > 0 ? verbs(each, whole) : [{ words: whole, command: each }];
+    });
+}
+
+/** The verb with its arguments, as `--help` shows them. */
+function usage({ words, command }: Verb): string {
+  const named = command.registeredArguments.map((argument) => {
+    const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+    return argument.required ? `<${name}>` : `[${name}]`;
+  });
+  return [words, ...named].join(" ");
+}
+
+function commandsTable(language: Language): string {
+  const rows = verbs().map((verb) => {
+    const words = language === "en" ? verb.command.description() : COMMANDS_IN_CHINESE[verb.words];
+    if (words === undefined) throw new Error(`scripts/readme/commands.ts has no Chinese words for ${verb.words}`);
+    return [code(usage(verb)), words];
+  });
+  return table({ en: ["`npx cilium-modes …`", "what it does"], zh: ["`npx cilium-modes …`", "用途"] }[language], rows);
+}
+
+function exitCodesTable(language: Language): string {
+  const rows = Object.entries(EXIT_CODES).map(([number, words]) => [number, words[language]]);
+  return table({ en: ["exit code", "meaning"], zh: ["退出码", "含义"] }[language], rows);
+}
+
+function releasesTable(language: Language): string {
+  const notes: Readonly<Record<string, Words>> = {
+    [DEFAULT_RELEASE]: { en: "default", zh: "默认" },
+    "1.13": { en: "as in the articles", zh: "与文章相同" },
+    "1.12": { en: "as in the articles", zh: "与文章相同" },
+  };
+  const rows = Object.entries(RELEASES).map(([name, { cilium, kubernetes }]) => [
+    code(`"${name}"`),
+    cilium,
+    kubernetes,
+    notes[name]?.[language] ?? "",
+  ]);
+  return table(["`release`", "Cilium", "Kubernetes", ""], rows);
+}
+
+/** Every command with its arguments and options. */
+function reference(): string {
+  return verbs()
+    .map((verb) => {
+      const { command } = verb;
+      const rows = [
+        ...command.registeredArguments.map((argument) => [
+          code(argument.name()),
+          argument.defaultValue === undefined ? "" : code(String(argument.defaultValue)),
+          argument.description,
+        ]),
+        ...command.options.map((option) => [
+          code(option.flags),
+          option.defaultValue === undefined || option.negate ? "" : code(String(option.defaultValue)),
+          option.description,
+        ]),
+      ];
+      return [
+        `### ${verb.words}`,
+        "",
+        fence("text", `npx cilium-modes ${usage(verb)} [options]`),
+        "",
+        `${sentence(command.description())}.`,
+        "",
+        table(["argument or option", "default", "meaning"], rows),
+      ].join("\n");
+    })
+    .join("\n\n");
+}
+
+function planned(stack: string): string {
+  return summary(stack, planStack(readStackFile(stack).settings));
+}
+
+const sentence = (words: string) => `${words[0]!.toUpperCase()}${words.slice(1)}`;
+
+/** Text as code in a cell of a table. */
+const code = (text: string) => `\`${text.replaceAll("|", "\\|")}\``;
+
+function fence(language: string, text: string): string {
+  return `\`\`\`${language}\n${text}\n\`\`\``;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => "---"), ...rows]
+    .map((cells) => `| ${cells.join(" | ")} |`.replace(/ +\|/g, " |"))
+    .join("\n");
+}
+
+function at(value: unknown, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], value);
+}
