@@ -6,6 +6,7 @@ import type { RunRequest } from "./compareRun";
 import { pulumi, reasonNotToBringUp, stacksThatAreUp } from "./compareStacks";
 import { keepComparison, readComparison } from "./comparisonFile";
 import { readMachine } from "./machine";
+import { lookOf } from "./terminal";
 import { checkTarget } from "./targetFile";
 
 export interface CompareOptions {
@@ -181,7 +182,7 @@ async function show(
   const found = [comparison, analysis, against] as const;
   if (options.html !== undefined) await writeFile(options.html, comparisonHtml(...found));
   if (options.markdown !== undefined) await writeFile(options.markdown, comparisonMarkdown(...found));
-  console.log(options.json ? comparisonJson(...found) : comparisonText(...found));
+  console.log(options.json ? comparisonJson(...found) : comparisonText(...found, lookOf(process.stdout)));
 }
 
 function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): number[] {

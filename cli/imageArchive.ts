@@ -27,9 +27,15 @@ const NEVER = new AbortController().signal;
 
 /**
  * Save a stack's images to one archive, after pulling or building those that Docker lacks.
+ * @returns their names in it
  * @throws Error naming every image that cannot be had; an archive of that name is then as it was
  */
-export async function saveImages(images: StackImages, archive: string, say: Say, signal = NEVER): Promise<void> {
+export async function saveImages(
+  images: StackImages,
+  archive: string,
+  say: Say,
+  signal = NEVER,
+): Promise<readonly string[]> {
   await checkTarget(archive);
   const { nettool, ...others } = images;
   const pulled = Object.values(others).filter((image) => image !== undefined);
@@ -60,6 +66,7 @@ export async function saveImages(images: StackImages, archive: string, say: Say,
   try {
     await run("docker", [...(await saveArguments([...names])), "--output", part], { signal });
     await rename(part, archive);
+    return [...names];
   } finally {
     await rm(part, { force: true });
   }

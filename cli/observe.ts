@@ -2,7 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { flowText, isWanted, type Flow, type FlowFilter } from "../datapath/observe/flow";
 import { observe as observeCluster } from "../datapath/observe/observe";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
+import { withProgress } from "./progress";
 import { stackCluster } from "./stackCluster";
+import { lookOf } from "./terminal";
 
 export interface ObserveOptions extends FlowFilter {
   readonly follow?: boolean;
@@ -25,11 +27,13 @@ export async function observe(stack: string, options: ObserveOptions): Promise<b
   if (!Number.isInteger(last) || last < 1) throw new Error("--last must be a whole number, 1 or more");
   if (!(seconds > 0)) throw new Error("--seconds must be a number above 0");
   const { cluster } = await stackCluster(stack, options.set, options.kubeconfig);
+  const { red } = lookOf(process.stdout).colors;
   const kept: Flow[] = [];
   let shown = 0;
   const show = (flow: Flow) => {
     shown += 1;
-    console.log(options.json ? JSON.stringify(flow) : flowText(flow));
+    const line = () => (flow.verdict === "dropped" ? red(flowText(flow)) : flowText(flow));
+    console.log(options.json ? JSON.stringify(flow) : line());
   };
   // a probe's flows come after the question
   const question = { follow: follow || options.probe === true, last: last * ASKED_FOR_EACH };
@@ -51,8 +55,10 @@ export async function observe(stack: string, options: ObserveOptions): Promise<b
     }
   })();
   if (!follow) {
-    await observation.started;
-    await Promise.race([over, sleep(seconds * 1000, undefined, { ref: false })]);
+    await withProgress("agents are listened to", async () => {
+      await observation.started;
+      await Promise.race([over, sleep(seconds * 1000, undefined, { ref: false })]);
+    });
     observation.end();
   }
   await Promise.all([over, probing]);

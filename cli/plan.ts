@@ -4,6 +4,7 @@ import { diffPlans } from "./planDiff";
 import { asYaml, diffText, summary } from "./planText";
 import { readStackFile } from "./stackFile";
 import { planStack, type StackPlan } from "./stackPlan";
+import { lookOf } from "./terminal";
 
 /** What `plan` was asked to print. */
 export interface PlanOptions {
@@ -22,7 +23,7 @@ export function plan(stacks: readonly string[], options: PlanOptions): void {
     if (stacks.length !== 2) throw new Error(`--diff compares two stacks, and got ${stacks.length}`);
     const [left, right] = stacks as [string, string];
     const differences = diffPlans(planned(left, options), planned(right, options));
-    console.log(options.json ? asJson(differences) : diffText(left, right, differences));
+    console.log(options.json ? asJson(differences) : diffText(left, right, differences, lookOf(process.stdout)));
     return;
   }
   if (stacks.length !== 1) throw new Error(`plan takes one stack, and got ${stacks.length}; --diff takes two`);
@@ -36,7 +37,7 @@ export function plan(stacks: readonly string[], options: PlanOptions): void {
   ];
   if (options.json) console.log(asJson(it));
   else if (parts.length > 0) process.stdout.write(parts.join("---\n"));
-  else console.log(summary(stack, it));
+  else console.log(summary(stack, it, lookOf(process.stdout)));
 }
 
 function planned(stack: string, { set }: PlanOptions): StackPlan {

@@ -2,6 +2,7 @@ import { stringify } from "yaml";
 import { oldestKindFor } from "../modes/releases";
 import type { Difference } from "./planDiff";
 import type { StackPlan } from "./stackPlan";
+import { PLAIN, table, type Look } from "./terminal";
 
 /** As Helm and kind read it: one document, long lines whole. */
 export function asYaml(value: unknown): string {
@@ -9,7 +10,11 @@ export function asYaml(value: unknown): string {
 }
 
 /** A plan in a few lines, for reading. */
-export function summary(stack: string, { settings, contract, kindConfig, images }: StackPlan): string {
+export function summary(
+  stack: string,
+  { settings, contract, kindConfig, images }: StackPlan,
+  look: Look = PLAIN,
+): string {
   const { cluster, cilium, tunnel, nettool } = settings;
   const { kubeProxyMode } = kindConfig["networking"] as { kubeProxyMode: string };
   const nodes = cluster.workers === 0 ? "one node" : `${cluster.workers + 1} nodes`;
@@ -28,8 +33,8 @@ export function summary(stack: string, { settings, contract, kindConfig, images 
     ...contract.evidence.statusRows.map((row): [string, string] => ["", readable(row)]),
   ];
   return [
-    `Stack ${stack}: mode ${contract.mode}`,
-    ...rows.map(([name, text]) => `  ${name.padEnd(9)} ${text}`),
+    look.colors.bold(`Stack ${stack}: mode ${contract.mode}`),
+    table(rows, look, "  "),
     "",
     "More: --values, --kind-config, --contract, --images, --json; --diff compares two stacks",
   ].join("\n");
@@ -46,7 +51,12 @@ function readable(row: string): string {
 }
 
 /** What separates two stacks, in lines under the names of the sections. */
-export function diffText(left: string, right: string, differences: readonly Difference[]): string {
+export function diffText(
+  left: string,
+  right: string,
+  differences: readonly Difference[],
+  { colors: { bold } }: Look = PLAIN,
+): string {
   if (differences.length === 0) return `Stacks ${left} and ${right} are the same`;
   const width = Math.max(...differences.map(({ path }) => path.length));
   const titles: Readonly<Record<Difference["section"], string>> = {
@@ -61,7 +71,7 @@ export function diffText(left: string, right: string, differences: readonly Diff
     const line = `  ${difference.path.padEnd(width)}  ${shown(difference.left)} → ${shown(difference.right)}`;
     if (difference.section === section) return [line];
     section = difference.section;
-    return ["", titles[section], line];
+    return ["", bold(titles[section]), line];
   });
   return [`${left} → ${right}`, ...lines].join("\n");
 }

@@ -4,8 +4,10 @@ import { titleOf, trace as traceOnce, type Traced, type TraceRequest } from "../
 import type { Walk } from "../datapath/trace/walk";
 import { SCENARIOS, type Scenario } from "../modes/walks";
 import { WORKLOAD } from "../modes/workload";
+import { withProgress } from "./progress";
 import { stackCluster } from "./stackCluster";
 import { checkTarget } from "./targetFile";
+import { lookOf } from "./terminal";
 import { traceable } from "./traceable";
 import { walkHtml } from "./walk/walkHtml";
 import { walkMermaid } from "./walk/walkMermaid";
@@ -42,7 +44,9 @@ export async function trace(stack: string, options: TraceOptions): Promise<boole
     for (const cluster of clusters) {
       if (ways.length > 1 || clusters.length > 1) console.error(`${cluster.name}: ${titleOf(way)}`);
       try {
-        const one = await traceOnce({ ...cluster, way });
+        const one = await withProgress(`${cluster.name}: ${titleOf(way)} is followed`, () =>
+          traceOnce({ ...cluster, way }),
+        );
         traced.push(one);
         beside.push(one.walk);
       } catch (error) {
@@ -64,7 +68,8 @@ export async function trace(stack: string, options: TraceOptions): Promise<boole
 
 function textOf(walks: readonly Walk[], { mermaid }: TraceOptions): string {
   if (mermaid) return walks.map(walkMermaid).join("\n\n");
-  return walks.length === 1 ? walkText(walks[0]!) : walksText(walks);
+  const look = lookOf(process.stdout);
+  return walks.length === 1 ? walkText(walks[0]!, look) : walksText(walks, look);
 }
 
 function waysOf({ scenario, from, to }: TraceOptions): TraceRequest["way"][] {

@@ -3,7 +3,10 @@ import type { Check, Expectation } from "../datapath/checks/check";
 import type { ClusterReader } from "../datapath/cluster";
 import { verify, type CheckResult, type Verification } from "../datapath/verify";
 import { writeDiagnostics } from "./diagnostics";
+import { withProgress } from "./progress";
 import { PROJECT_DIRECTORY } from "./stackFile";
+import { lookOf } from "./terminal";
+import { verdictWord } from "./verdictWord";
 
 /** A verification to be made, and told of while it runs. */
 export interface VerificationRequest {
@@ -25,9 +28,16 @@ export async function runVerification(
 ): Promise<{ verification: Verification; diagnostics?: string }> {
   const { name, cluster, expectation, checks, settleSeconds, maxNodes } = request;
   const width = Math.max(...checks.map(({ id }) => id.length));
-  const tell = ({ verdict, id, seconds }: CheckResult) =>
-    console.error(`${verdict.padEnd(12)} ${id.padEnd(width)} ${seconds} s`);
-  const verification = await verify(cluster, expectation, checks, settleSeconds, tell, maxNodes);
+  const look = lookOf(process.stderr);
+  const open = new Set(checks.map(({ id }) => id));
+  const verification = await withProgress(waitingFor(open), ({ at, say }) => {
+    const tell = ({ verdict, id, seconds }: CheckResult) => {
+      open.delete(id);
+      say(`${verdictWord(verdict, look)} ${id.padEnd(width)} ${seconds} s`);
+      at(waitingFor(open));
+    };
+    return verify(cluster, expectation, checks, settleSeconds, tell, maxNodes);
+  });
   if (verification.verdict === "pass" || request.diagnostics === false) return { verification };
   const time = new Date().toISOString().replace(/[:.]/g, "-");
   const named = typeof request.diagnostics === "string" ? request.diagnostics : undefined;
@@ -36,4 +46,11 @@ export async function runVerification(
     ({ message }: Error) => `(could not be kept: ${message})`,
   );
   return { verification, diagnostics: written };
+}
+
+/** So many names are told one by one. */
+const NAMED = 4;
+
+function waitingFor(checks: ReadonlySet<string>): string {
+  return `waiting for ${checks.size > NAMED ? `${checks.size} checks` : [...checks].join(", ")}`;
 }

@@ -1,15 +1,16 @@
 import type { Verdict } from "../datapath/facts";
 import type { Verification } from "../datapath/verify";
+import { PLAIN, table, type Look } from "./terminal";
+import { verdictWord } from "./verdictWord";
 
 /** A verification as a table, and what to do about what failed. */
-export function verificationText(name: string, { verdict, results, seconds, nodes }: Verification): string {
+export function verificationText(
+  name: string,
+  { verdict, results, seconds, nodes }: Verification,
+  look: Look = PLAIN,
+): string {
   const rows = results.flatMap(({ id, findings }) => findings.map((finding) => ({ id, ...finding })));
-  const width = (of: (row: (typeof rows)[number]) => string) => Math.max(...rows.map((row) => of(row).length));
-  const [idWidth, subjectWidth] = [width(({ id }) => id), width(({ subject }) => subject)];
-  const lines = rows.map(
-    ({ verdict: each, id, subject, seen }) =>
-      `${each.padEnd(12)}  ${id.padEnd(idWidth)}  ${subject.padEnd(subjectWidth)}  ${seen}`,
-  );
+  const cells = rows.map(({ verdict: each, id, subject, seen }) => [verdictWord(each, look), id, subject, seen]);
   const detailsOf = (...verdicts: Verdict[]) => {
     // what is the same on several nodes is said once
     const subjectsOf = new Map<string, string[]>();
@@ -31,12 +32,12 @@ export function verificationText(name: string, { verdict, results, seconds, node
   const passed = results.filter((result) => result.verdict === "pass").length;
   const counts = `${passed} of ${results.length} checks passed${count("warning", "with warnings")}${count("skipped", "skipped")}, ${nodes === undefined || nodes.looked === nodes.all ? "" : `${nodes.looked} of ${nodes.all} nodes looked at, `}${seconds} s`;
   return [
-    ...lines,
+    table(cells, look),
     "",
     ...(unseen.length > 0 ? ["What was not looked at:", ...unseen, ""] : []),
     ...(warnings.length > 0 ? ["What is worth knowing:", ...warnings, ""] : []),
     ...(wrong.length > 0 ? ["What is wrong:", ...wrong, ""] : []),
-    `${name}: ${outcomeOf(verdict, results)} (${counts})`,
+    `${name}: ${look.colors.bold(outcomeOf(verdict, results))} (${counts})`,
   ].join("\n");
 }
 

@@ -6,6 +6,7 @@ import { foreignExpectation } from "../datapath/foreign";
 import { CHECKS } from "../datapath/verify";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
 import { stackCluster } from "./stackCluster";
+import { lookOf } from "./terminal";
 import { runVerification } from "./verification";
 import { verificationJunit } from "./verificationJunit";
 import { verificationText } from "./verificationText";
@@ -46,7 +47,11 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   const request = { ...subject, checks, settleSeconds, maxNodes, diagnostics: directory };
   const { verification, diagnostics } = await runVerification(request);
   if (options.junit !== undefined) await writeFile(options.junit, verificationJunit(subject.name, verification));
-  console.log(options.json ? JSON.stringify(verification, undefined, 2) : verificationText(subject.name, verification));
+  console.log(
+    options.json
+      ? JSON.stringify(verification, undefined, 2)
+      : verificationText(subject.name, verification, lookOf(process.stdout)),
+  );
   if (diagnostics !== undefined) console.error(`Diagnostics: ${diagnostics}`);
   return verification.verdict === "pass";
 }

@@ -1,6 +1,7 @@
 import type { Analysis } from "../../datapath/compare/analysis";
 import type { BaselineAnalysis } from "../../datapath/compare/baseline";
 import type { Comparison } from "../../datapath/compare/results";
+import { PLAIN, table, type Look } from "../terminal";
 import { plain } from "../walk/walkDrawing";
 import { cardTable, type Block, type Cell, type Section, type Table } from "./blocks";
 import { MARKS } from "./format";
@@ -10,30 +11,42 @@ import { reportOf } from "./report";
 const SHOWN: ReadonlySet<string> = new Set(["subjects", "baseline", "benchmarks", "growth", "doubts"]);
 
 /** A comparison for a terminal: verdicts, figures, noise, what was left out, and what changed since a baseline. */
-export function comparisonText(comparison: Comparison, analysis: Analysis, baseline?: BaselineAnalysis): string {
+export function comparisonText(
+  comparison: Comparison,
+  analysis: Analysis,
+  baseline?: BaselineAnalysis,
+  look: Look = PLAIN,
+): string {
+  const { bold, red } = look.colors;
   const { title, subtitle, alarms, verdicts, sections } = reportOf(comparison, analysis, baseline);
   const differing = analysis.differences.filter(({ differs }) => differs).length;
+  const heads = new Set([title, ...sections.map(headOf)]);
   return [
     title,
     subtitle,
     "",
-    ...(alarms.length > 0 ? ["FAILED:", ...bullets(alarms), ""] : []),
+    ...(alarms.length > 0 ? [FAILED, ...bullets(alarms), ""] : []),
     "Verdict:",
     ...bullets(verdicts),
-    ...sections.filter(({ id }) => SHOWN.has(id)).flatMap(sectionLines),
+    ...sections.filter(({ id }) => SHOWN.has(id)).flatMap((section) => sectionLines(section, look)),
     "",
     `${differing} of ${analysis.differences.length} things that were read differ; a report shows them, and distributions`,
     `Again: ${comparison.method.command}`,
   ]
     .map((line) => plain(line).trimEnd())
+    .map((line) => (line === FAILED ? red(line) : heads.has(line) ? bold(line) : line))
     .join("\n");
 }
 
-function sectionLines({ title, blocks }: Section): readonly string[] {
-  return ["", title.toUpperCase(), ...blocks.flatMap(linesOf)];
+const FAILED = "FAILED:";
+
+const headOf = ({ title }: Section) => title.toUpperCase();
+
+function sectionLines(section: Section, look: Look): readonly string[] {
+  return ["", headOf(section), ...section.blocks.flatMap((block) => linesOf(block, look))];
 }
 
-function linesOf(block: Block): readonly string[] {
+function linesOf(block: Block, look: Look): readonly string[] {
   switch (block.kind) {
     case "heading":
       return ["", block.text];
@@ -43,11 +56,11 @@ function linesOf(block: Block): readonly string[] {
       return [
         ...block.cards.map(({ title, text }) => `  ${title}: ${text}`),
         "",
-        ...tableLines(cardTable(block.cards)),
+        ...tableLines(cardTable(block.cards), look),
       ];
     case "table":
     case "pair":
-      return tableLines(block.table);
+      return tableLines(block.table, look);
     case "text":
       return [block.brief ?? block.text];
     case "facts":
@@ -64,17 +77,11 @@ function bullets(lines: readonly string[]): readonly string[] {
   return lines.map((line) => `  - ${line}`);
 }
 
-function tableLines({ caption, heads, rows }: Table): readonly string[] {
+function tableLines({ caption, heads, rows }: Table, look: Look): readonly string[] {
   const cells = [heads, ...rows.map(({ head, cells: own }) => [head, ...own.map(cellText)])].map((row) =>
     row.map((cell) => plain(cell.replaceAll("\n", "; "))),
   );
-  const widths = heads.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? "")].length)));
-  return [
-    `  ${caption}`,
-    ...cells.map(
-      (row) => `  ${row.map((cell, column) => cell + " ".repeat(widths[column]! - [...cell].length)).join("  ")}`,
-    ),
-  ];
+  return [`  ${caption}`, ...table(cells, look, "  ").split("\n")];
 }
 
 function cellText({ text, ratio, outcome, noisy = false, alarm }: Cell): string {

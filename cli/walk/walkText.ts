@@ -1,11 +1,12 @@
 import type { Walk } from "../../datapath/trace/walk";
+import { PLAIN, table, type Look } from "../terminal";
 import { comparison, ways } from "./walkComparison";
 import { drawingLegend, plain, walkDrawing } from "./walkDrawing";
 import { clockNote, differenceLines, headline, netfilterLines, reasonsOf } from "./walkSentences";
 import { timeline, TIMELINE_HEADS } from "./walkTimeline";
 
 /** A walk for a terminal: its nodes drawn, its timeline, and how it compares with what its mode promises. */
-export function walkText(walk: Walk): string {
+export function walkText(walk: Walk, look = PLAIN): string {
   const clocks = clockNote(walk);
   const rows = timeline(walk);
   return [
@@ -14,7 +15,7 @@ export function walkText(walk: Walk): string {
     ...walkDrawing(walk),
     ...(rows.length === 0 ? [] : [drawingLegend(walk)]),
     "",
-    ...(rows.length === 0 ? ["The packet was not seen anywhere."] : table([TIMELINE_HEADS, ...rows])),
+    ...(rows.length === 0 ? ["The packet was not seen anywhere."] : lines([TIMELINE_HEADS, ...rows], look)),
     ...(clocks === undefined ? [] : [clocks]),
     "",
     ...section("Promised and seen:", differenceLines(walk)),
@@ -28,19 +29,22 @@ export function walkText(walk: Walk): string {
 }
 
 /** Walks of several modes beside each other, a column each. */
-export function walksText(walks: readonly Walk[]): string {
+export function walksText(walks: readonly Walk[], look = PLAIN): string {
   const { heads, rows } = comparison(walks);
   return [
-    ...table([["", ...heads], ...rows.map(({ label, cells }) => [label, ...cells])]),
+    ...lines([["", ...heads], ...rows.map(({ label, cells }) => [label, ...cells])], look),
     ...ways(walks).flatMap(({ leg, rows: places }) => {
       const first = places.findIndex(({ parts }) => parts);
       const note = (parts: boolean, index: number) => (index === first ? "≠ they part here" : parts ? "≠" : "");
       return [
         "",
-        ...table([
-          [`The ${leg}'s way`, ...heads, ""],
-          ...places.map(({ place, cells, parts }, index) => [place, ...cells, note(parts, index)]),
-        ]),
+        ...lines(
+          [
+            [`The ${leg}'s way`, ...heads, ""],
+            ...places.map(({ place, cells, parts }, index) => [place, ...cells, note(parts, index)]),
+          ],
+          look,
+        ),
         ...(first === -1 ? ["  the same way in all"] : []),
       ];
     }),
@@ -57,20 +61,9 @@ function lookupLines({ lookups }: Walk): readonly string[] {
   return lookups.map(({ node, table: from, line }) => `${from} of ${node}: ${line}`);
 }
 
-/** A cell may have several lines. */
-function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const cells = rows.map((row) => row.map((cell) => cell.split("\n").map(plain)));
-  const widths = cells[0]!.map((_, column) =>
-    Math.max(...cells.flatMap((row) => row[column]!.map((line) => [...line].length))),
-  );
-  return cells.flatMap((row) =>
-    Array.from({ length: Math.max(...row.map((lines) => lines.length)) }, (_, index) =>
-      row
-        .map((lines, column) => {
-          const line = lines[index] ?? "";
-          return line + " ".repeat(widths[column]! - [...line].length);
-        })
-        .join("  "),
-    ),
-  );
+function lines(rows: readonly (readonly string[])[], look: Look): readonly string[] {
+  return table(
+    rows.map((row) => row.map((cell) => cell.split("\n").map(plain).join("\n"))),
+    look,
+  ).split("\n");
 }
