@@ -1,0 +1,42 @@
+// npx tsx bench/starts.ts [rounds]: how long commands take before they do anything, in interleaved rounds.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { median } from "simple-statistics";
+import { table, PLAIN } from "../cli/terminal";
+
+const ROOT = join(__dirname, "..");
+const CLI = join(ROOT, "cli", "cilium-modes.mjs");
+
+/** What is started: Node.js alone, TypeScript at all, and this project's commands up to where their own work begins. */
+const STARTS: Readonly<Record<string, readonly string[]>> = {
+  "node, nothing": ["--eval", "0"],
+  "node with tsx": ["--import", "tsx", "--eval", "0"],
+  "cilium-modes --help": [CLI, "--help"],
+  "cilium-modes complete -- plan e": [CLI, "complete", "--", "plan", "e"],
+  "cilium-modes plan ebpf": [CLI, "plan", "ebpf"],
+  "cilium-modes doctor of no such stack": [CLI, "doctor", "none"],
+  "cilium-modes verify of no such stack": [CLI, "verify", "none"],
+  "cilium-modes compare of no such file": [CLI, "compare", "--from", "none.json"],
+  "kind provider, loaded": [
+    "--eval",
+    `for (const name of ["@pulumi/pulumi", "@pulumi/pulumi/provider", "@kubernetes/client-node", "tsx/cjs"]) require(name);
+    require(${JSON.stringify(join(ROOT, "providers", "kind", "provider.ts"))}); process.exit();`,
+  ],
+};
+
+const rounds = Number(process.argv[2] ?? 5);
+const seconds: Record<string, number[]> = {};
+for (let round = 0; round < rounds; round += 1) {
+  for (const [name, args] of Object.entries(STARTS)) {
+    const began = performance.now();
+    spawnSync(process.execPath, args, { cwd: ROOT });
+    (seconds[name] ??= []).push((performance.now() - began) / 1000);
+  }
+}
+const [floor] = Object.values(seconds).map((each) => median(each));
+const rows = Object.entries(seconds).map(([name, each]) => [
+  name,
+  `${median(each).toFixed(2)} s`,
+  `${(median(each) / floor!).toFixed(1)} times`,
+]);
+console.log(table([["what", `median of ${rounds}`, "to node alone"], ...rows], PLAIN));
