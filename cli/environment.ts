@@ -5,3 +5,13 @@ export function required(name: string): string {
     throw new Error(`The environment variable ${name} is not set; a stack's resources set it`);
   return value;
 }
+
+/** What of the environment says where programs and sources are found. */
+export function machineEnvironment() {
+  const either = (name: string) => process.env[name] ?? process.env[name.toLowerCase()] ?? "";
+  return {
+    path: process.env["PATH"] ?? "",
+    proxies: { HTTP_PROXY: either("HTTP_PROXY"), HTTPS_PROXY: either("HTTPS_PROXY"), NO_PROXY: either("NO_PROXY") },
+    pulumiHome: process.env["PULUMI_HOME"] || undefined,
+  };
+}

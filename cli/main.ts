@@ -1,8 +1,36 @@
 import { Command, CommanderError } from "commander";
+import { createColors } from "picocolors";
 import { SCENARIOS } from "../modes/walks";
 import { endWithParent } from "./parent";
 
 const SET_HELP = "try a setting, as pulumi config set would store it; may be repeated";
+
+const DOCTOR_EXAMPLES = `
+Examples:
+  cilium-modes doctor
+  cilium-modes doctor kubeproxy --quiet
+  cilium-modes doctor ebpf --set cluster.workers=5 --json`;
+
+const PLAN_EXAMPLES = `
+Examples:
+  cilium-modes plan ebpf
+  cilium-modes plan ebpf --set tunnel=vxlan --values
+  cilium-modes plan --diff kubeproxy ebpf`;
+
+const HUBBLE_UI_EXAMPLES = `
+Examples:
+  cilium-modes hubble-ui ebpf
+  cilium-modes hubble-ui ebpf --port 0`;
+
+const IMAGES_EXAMPLES = `
+Examples:
+  cilium-modes images save ebpf ebpf.tar
+  cilium-modes images load ebpf.tar ebpf`;
+
+const COMPLETE_EXAMPLES = `
+Examples:
+  source <(cilium-modes complete bash)
+  cilium-modes complete fish > ~/.config/fish/completions/cilium-modes.fish`;
 
 const VERIFY_EXAMPLES = `
 Examples:
@@ -29,14 +57,30 @@ Examples:
   cilium-modes compare --up --no-growth --out today.json
   cilium-modes compare ebpf --baseline before.json --threshold 15`;
 
+const { bold, cyan } = createColors(true);
+
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
 /** The `cilium-modes` command; each verb's code is loaded when it runs. */
-export function program(): Command {
+export function program(argv: readonly string[] = []): Command {
   const command = new Command("cilium-modes")
     .description("Cilium's routing modes on kind: look at a stack before, and work on it after, pulumi up")
-    .showHelpAfterError()
+    .showHelpAfterError("(--help shows what there is)")
+    // commander leaves colours out where they cannot be shown
+    .configureHelp({ styleTitle: bold, styleCommandText: cyan, styleOptionTerm: cyan, styleSubcommandTerm: cyan })
     .exitOverride();
+
+  command
+    .command("doctor")
+    .description("what this machine can run, and what stands in a stack's way; exit code 1 when something does")
+    .argument("[stack]", "name of a stack file Pulumi.<stack>.yaml", "ebpf")
+    .option("--set <key=value>", SET_HELP, collect)
+    .option("--quiet", "only what is wrong or worth knowing")
+    .option("--json", "everything as JSON")
+    .addHelpText("after", DOCTOR_EXAMPLES)
+    .action(async (stack: string, options: import("./doctor").DoctorOptions) => {
+      if (!(await (await import("./doctor")).doctor(stack, options))) process.exitCode = 1;
+    });
 
   command
     .command("plan")
@@ -49,6 +93,7 @@ export function program(): Command {
     .option("--images", "every image that the cluster runs, a line each")
     .option("--json", "everything as JSON")
     .option("--diff", "what separates two stacks")
+    .addHelpText("after", PLAN_EXAMPLES)
     .action(async (stacks: string[], options: import("./plan").PlanOptions) => {
       (await import("./plan")).plan(stacks, options);
     });
@@ -135,6 +180,7 @@ export function program(): Command {
     .option("--port <port>", "port of this machine; 0 lets it choose", Number, 12000)
     .option("--set <key=value>", SET_HELP, collect)
     .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
+    .addHelpText("after", HUBBLE_UI_EXAMPLES)
     .action(async (stack: string, options: import("./hubbleUi").HubbleUiOptions) => {
       await (await import("./hubbleUi")).hubbleUi(stack, options);
     });
@@ -167,15 +213,17 @@ export function program(): Command {
 
   const images = command
     .command("images")
-    .description("a stack's images through one archive, for machines without a registry");
+    .description("a stack's images through one archive, for machines without a registry")
+    .addHelpText("after", IMAGES_EXAMPLES);
   images
     .command("save")
     .description("save every image of a stack's cluster, after pulling or building those that Docker lacks")
     .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
     .argument("<archive>", "file to write")
     .option("--set <key=value>", SET_HELP, collect)
-    .action(async (stack: string, archive: string, { set }: { set?: string[] }) =>
-      (await import("./images")).save(stack, archive, set),
+    .option("--json", "what was saved, and the settings, as JSON")
+    .action(async (stack: string, archive: string, options: import("./images").ImagesOptions) =>
+      (await import("./images")).save(stack, archive, options),
     );
   images
     .command("load")
@@ -183,9 +231,21 @@ export function program(): Command {
     .argument("<archive>", "file that images save wrote")
     .argument("[stack]", "stack whose nodes get the images, and whose settings for them are told")
     .option("--set <key=value>", SET_HELP, collect)
-    .action(async (archive: string, stack: string | undefined, { set }: { set?: string[] }) =>
-      (await import("./images")).load(archive, stack, set),
+    .option("--json", "what was loaded, and the settings, as JSON")
+    .action(async (archive: string, stack: string | undefined, options: import("./images").ImagesOptions) =>
+      (await import("./images")).load(archive, stack, options),
     );
+
+  command
+    .command("complete")
+    .description("a script by which a shell completes this command's verbs, options and stacks")
+    .argument("[shell]", "bash, zsh, fish or powershell")
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addHelpText("after", COMPLETE_EXAMPLES)
+    .action(async () => {
+      await (await import("./complete")).complete(program(), argv.slice(1));
+    });
 
   // run by the stacks' resources, with their inputs in the environment
   const ofResources = {
@@ -205,7 +265,7 @@ export function program(): Command {
 /** Run the command line; what goes wrong is one message and an exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
-    await program().parseAsync(argv, { from: "user" });
+    await program(argv).parseAsync(argv, { from: "user" });
   } catch (error) {
     // commander has told its own errors
     if (!(error instanceof CommanderError)) console.error((error as Error).message);

@@ -11,10 +11,12 @@ import { loadedImages } from "../modes/images";
 import type { NodeFacts } from "../datapath/facts";
 import { MARKS } from "../providers/kind/mark";
 import { CiliumInstallation, Mark, NodeImages } from "../providers/kind/resources";
+import { chartProblem, isChartPath } from "./chartSource";
 import { checkChoice } from "./choices";
 import { packageFile } from "./packageFile";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
+/** What Cilium is told. */
 export interface CiliumArgs extends CiliumChoice {
   /** What the mode is, and where the pods' networks lie, comes from it. */
   readonly cluster: TargetCluster;
@@ -39,12 +41,14 @@ const Readiness = z.object({
 
 /**
  * Cilium's Helm Release in a routing mode. Its outputs resolve when every agent and the operator run with these
- * values, every node is Ready and CoreDNS is available.
+ * values, every node is Ready and CoreDNS is available; after 10 minutes without that the run fails.
+ * @throws pulumi.RunError when there is no such tunnel
  */
 export class Cilium extends pulumi.ComponentResource {
+  /** The nodes as Cilium sees them, there when it is ready. */
   readonly nodes: pulumi.Output<readonly NodeFacts[]>;
   /** For `dependsOn`: the cluster is the stack's to change. */
-  readonly installation: CiliumInstallation;
+  readonly installation: pulumi.Resource;
   /** For `dependsOn`: from here on pods have a network. */
   readonly ready: command.local.Command;
   /** Revision of the Helm release: changes with every change of version or values. */
@@ -58,6 +62,7 @@ export class Cilium extends pulumi.ComponentResource {
     const options = inCluster(cluster, this);
     const valuesArgs = ciliumValuesArgs(cluster, args);
     checkChoice(name, "tunnel", valuesArgs.tunnel, TUNNELS);
+    const chart = chartSource(name, args, valuesArgs.version);
     this.valuesArgs = valuesArgs;
     const images = args.images?.load
       ? [
@@ -72,7 +77,7 @@ export class Cilium extends pulumi.ComponentResource {
           ),
         ]
       : [];
-    this.installation = new CiliumInstallation(
+    const installation = new CiliumInstallation(
       `${name}-installation`,
       {
         ...identityOf(cluster),
@@ -83,25 +88,26 @@ export class Cilium extends pulumi.ComponentResource {
       },
       options,
     );
+    this.installation = installation;
     const release = new Release(
       `${name}-release`,
       {
         // a fixed name: the chart's resources and every guide of Cilium expect it
         name: "cilium",
         namespace: "kube-system",
-        ...chartSource(args, valuesArgs.version),
+        ...chart,
         values: ciliumValues(valuesArgs),
         // the check that follows waits better: it can be interrupted, says what is missing, and leaves no release half made
         skipAwait: true,
         // a revision that failed does not keep the name
         replace: true,
         // by which the installation knows the stack's own revisions
-        description: pulumi.interpolate`${cluster.owner}, repairs ${this.installation.repairs}`,
+        description: pulumi.interpolate`${cluster.owner}, repairs ${installation.repairs}`,
       },
       {
         ...options,
         provider: cluster.provider,
-        dependsOn: [...cluster.settled, this.installation, ...images],
+        dependsOn: [...cluster.settled, installation, ...images],
         retainOnDelete: adopt,
       },
     );
@@ -111,7 +117,7 @@ export class Cilium extends pulumi.ComponentResource {
       {
         ...identityOf(cluster),
         name: MARKS.cilium,
-        generation: pulumi.interpolate`${this.installation.repairs}`,
+        generation: pulumi.interpolate`${installation.repairs}`,
         config: JSON.stringify(expectedCiliumConfig(valuesArgs)),
         version: valuesArgs.version,
       },
@@ -142,15 +148,14 @@ export class Cilium extends pulumi.ComponentResource {
   }
 }
 
-/** Whether a chart is a path of this machine. */
-function isChartPath(chart: string): boolean {
-  return /^[./~]/.test(chart) || chart.endsWith(".tgz");
-}
-
+/** Where Helm finds the chart. @throws pulumi.RunError for a path that leads nowhere */
 function chartSource(
+  name: string,
   { chart = DEFAULTS.cilium.chart, repository = DEFAULTS.cilium.repository }: CiliumArgs,
   version: string,
 ) {
+  const problem = chartProblem(chart);
+  if (problem !== undefined) throw new pulumi.RunError(`${name}: chart: ${problem}; nothing was changed`);
   if (isChartPath(chart)) return { chart };
   if (chart.startsWith("oci://")) return { chart, version };
   return { chart, version, repositoryOpts: { repo: repository } };

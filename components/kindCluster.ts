@@ -1,36 +1,32 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
-import { ALL_MODES, MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
-import { defaultClusterName } from "../modes/clusterName";
+import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 import { holdCredentials, type KindMount, type KindPortMapping, type RegistryMirror } from "../modes/kindConfig";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASES } from "../modes/releases";
 import type { DnsForward } from "../providers/kind/inputs";
 import { Cluster, NodeSettings, StackMark } from "../providers/kind/resources";
-import { checkChoice } from "./choices";
-import { ownerOf, type TargetCluster } from "./targetCluster";
+import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
-export interface KindClusterArgs {
+/** What a cluster of kind is told. */
+export interface KindClusterArgs extends TargetClusterArgs {
   /** Decides whether kind starts kube-proxy. Changing it between modes with and without makes another cluster. */
   readonly mode: RoutingMode;
   /** Name of the kind cluster and prefix of its nodes; Cilium's name of the cluster too. Default: `<project>-<stack>`. */
   readonly clusterName?: string | undefined;
-  /** Any image that kind accepts. Default: the newest release's, by digest. */
+  /** A node image that kind 0.32 or newer accepts. Default: that of the newest release's Kubernetes, by digest. */
   readonly nodeImage?: string | undefined;
   /** Nodes beside the control plane, 0 to 20. Default: 2. */
   readonly workers?: number | undefined;
-  /** Where Cilium takes the nodes' /24 from. Default: 10.0.0.0/16. */
-  readonly podCidr?: string | undefined;
-  /** Default: 10.96.0.0/16. */
+  /** IPv4 network of the services' addresses, from /12 to /28. Default: 10.96.0.0/16. */
   readonly serviceCidr?: string | undefined;
-  /** Networks that pods reach without masquerading, in native routing; must not hold the nodes'. Default: 10.0.0.0/8. */
-  readonly nativeRoutingCIDR?: string | undefined;
+  /** Ports of this machine that lead to nodes. Default: none. */
   readonly portMappings?: readonly KindPortMapping[] | undefined;
-  /** Paths of this machine that every node sees. */
+  /** Paths of this machine that every node sees. Default: none. */
   readonly mounts?: readonly KindMount[] | undefined;
-  /** Registry host to its mirrors. */
+  /** Registry host, such as `docker.io`, to its mirrors; can be changed in a running cluster. Default: none. */
   readonly registryMirrors?: Readonly<Record<string, RegistryMirror>> | undefined;
-  /** Resolvers that CoreDNS asks for names outside the cluster. Default: `auto`. */
+  /** Resolvers that CoreDNS asks for names outside the cluster; can be changed in a running one. Default: `auto`. */
   readonly dnsForward?: DnsForward | undefined;
   /** Write the context `kind-<name>` into the user's kubeconfig. Default: false. */
   readonly exportKubeconfig?: boolean | undefined;
@@ -38,7 +34,10 @@ export interface KindClusterArgs {
   readonly images?: readonly string[] | undefined;
 }
 
-/** A kind cluster without CNI, with kube-proxy exactly where the mode wants it, and a Kubernetes provider for it. */
+/**
+ * A kind cluster without CNI, with kube-proxy exactly where the mode wants it, and a Kubernetes provider for it.
+ * @throws pulumi.RunError when there is no such mode
+ */
 export class KindCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = true;
   readonly mode: RoutingMode;
@@ -46,8 +45,8 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
   readonly nodeCount: number;
   readonly podCidr: string;
   readonly nativeRoutingCIDR: string;
-  readonly lifetime: Cluster;
-  readonly settled: readonly [NodeSettings];
+  readonly lifetime: pulumi.Resource;
+  readonly settled: readonly pulumi.Resource[];
   readonly instance: TargetCluster["instance"];
   readonly condition: TargetCluster["condition"];
   readonly provider: KubernetesProvider;
@@ -59,18 +58,19 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
   constructor(name: string, args: KindClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:KindCluster", name, {}, opts);
     const { workers = DEFAULTS.cluster.workers, registryMirrors = {}, dnsForward = DEFAULTS.dnsForward } = args;
-    checkChoice(name, "mode", args.mode, ALL_MODES);
-    const contract = MODE_CONTRACTS[args.mode];
-    this.mode = args.mode;
-    this.clusterName = args.clusterName ?? defaultClusterName(pulumi.getProject(), pulumi.getStack());
+    const choice = withDefaults(name, args);
+    const contract = MODE_CONTRACTS[choice.mode];
+    this.mode = choice.mode;
+    this.clusterName = choice.clusterName;
+    this.podCidr = choice.podCidr;
+    this.nativeRoutingCIDR = choice.nativeRoutingCIDR;
     this.nodeCount = workers + 1;
-    this.podCidr = args.podCidr ?? DEFAULTS.cluster.podCidr;
-    this.nativeRoutingCIDR = args.nativeRoutingCIDR ?? DEFAULTS.cilium.nativeRoutingCIDR;
     this.owner = ownerOf(new StackMark(`${name}-mark`, { onNodes: true }, { parent: this }));
     const cluster = new Cluster(
       `${name}-nodes`,
       {
         name: this.clusterName,
+        mode: args.mode,
         nodeImage: args.nodeImage ?? NODE_IMAGES[RELEASES[DEFAULT_RELEASE].kubernetes]!.image,
         workers,
         kubeProxyMode: contract.kubeProxyMode,

@@ -4,11 +4,16 @@ import { dependenciesOutdated, isFound, knownStacks, ROOT } from "./project.mjs"
 
 const MINIMUM_NODE = [20, 19];
 
-/** Everything that is missing on this machine and cannot be obtained, a line each with the remedy. */
+/**
+ * Everything that is missing on this machine and cannot be obtained, a line each with the remedy; and whether the
+ * dependencies could be installed all the same.
+ */
 export async function missingForStart(stack) {
   const problems = [];
+  let isOldNode = false;
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major < MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor < MINIMUM_NODE[1])) {
+    isOldNode = true;
     problems.push(
       `Node.js ${MINIMUM_NODE.join(".")} or newer: this is ${process.versions.node}; install it from https://nodejs.org`,
     );
@@ -35,7 +40,7 @@ export async function missingForStart(stack) {
   }
   const npm = dependenciesOutdated() ? npmProblem() : undefined;
   if (npm !== undefined) problems.push(npm);
-  return problems;
+  return { problems, canInstall: !isOldNode && npm === undefined };
 }
 
 /** Why Docker cannot be used, and the remedy. */
@@ -48,8 +53,8 @@ function dockerProblem() {
   if (error?.code === "ENOENT")
     return "Docker: the docker command is not on the PATH; install it from https://docs.docker.com/get-docker/";
   if (/permission denied/i.test(stderr ?? ""))
-    return "Docker: this user may not use the daemon; add it to the group docker and log in again";
-  return "Docker: the daemon does not answer; start Docker Desktop, or run: sudo systemctl start docker";
+    return "Docker: this user may not use the daemon; run: sudo usermod -aG docker $USER, and log in again";
+  return "Docker: no daemon answers; start Docker Desktop, or run: sudo systemctl start docker";
 }
 
 async function unreachable(url) {

@@ -116,6 +116,16 @@ export function runPulumi(args) {
   });
 }
 
+/** Ask this project's own command, with the tools that Pulumi gets too. */
+export function askCli(...args) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, "cli", "cilium-modes.mjs"), ...args], {
+    cwd: ROOT,
+    env: pulumiEnvironment(),
+    encoding: "utf8",
+  });
+  return { status: status ?? 1, stdout: stdout ?? "", stderr: stderr ?? "" };
+}
+
 /** One output of a stack; undefined when there is none. */
 export function readOutput(stack, name) {
   const { status, stdout } = spawnSync("pulumi", ["stack", "output", name, "--json", "--stack", stack], {

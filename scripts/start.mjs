@@ -1,15 +1,26 @@
 // npm start [-- <stack>]: from a fresh machine to a stack that has been brought up and has answered.
 import { downloadKind } from "./kind.mjs";
 import { missingForStart } from "./preflight.mjs";
-import { hasPassphrase, installDependencies, isFound, isLoggedIn, readOutput, runPulumi } from "./project.mjs";
+import {
+  askCli,
+  dependenciesOutdated,
+  hasPassphrase,
+  installDependencies,
+  isFound,
+  isLoggedIn,
+  knownStacks,
+  readOutput,
+  runPulumi,
+} from "./project.mjs";
 
 const stack = process.argv[2] ?? "ebpf";
 
 process.exitCode = await start();
 
 async function start() {
-  const missing = await missingForStart(stack);
+  const { problems: missing, canInstall } = await missingForStart(stack);
   if (missing.length > 0) {
+    showPlan(canInstall);
     console.error(
       [
         "This machine lacks what cannot be obtained from here; nothing was started:",
@@ -27,6 +38,18 @@ async function start() {
       return 1;
     }
   }
+  const plan = askCli("plan", stack);
+  if (plan.status !== 0) {
+    console.error(plan.stderr.trim());
+    return 1;
+  }
+  const examination = askCli("doctor", stack, "--quiet");
+  if (examination.status !== 0) {
+    console.log(`${plan.stdout.trimEnd()}\n`);
+    console.error(examination.stdout.trim() || examination.stderr.trim());
+    return 1;
+  }
+  process.stdout.write(examination.stdout);
   if (!isLoggedIn())
     console.log(
       `Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state${hasPassphrase() ? "" : ", with an empty passphrase"}`,
@@ -48,4 +71,13 @@ async function start() {
     );
   }
   return code;
+}
+
+/** What the stack would build, which needs nothing but the dependencies. */
+function showPlan(canInstall) {
+  if (!knownStacks().includes(stack)) return;
+  if (dependenciesOutdated() && !(canInstall && installDependencies() === 0)) return;
+  const { status, stdout, stderr } = askCli("plan", stack);
+  if (status === 0) console.log(`${stdout.trimEnd()}\n`);
+  else console.error(`${stderr.trim()}\n`);
 }

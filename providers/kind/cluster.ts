@@ -41,6 +41,9 @@ export type ClusterStatus = "running" | "stopped" | "restarted" | "incomplete";
 /** Inputs that a running cluster can take over; every other one is fixed when kind creates it. */
 const UPDATABLE: readonly (keyof ClusterInputs)[] = ["exportKubeconfig"];
 
+/** Inputs that are of no matter once a cluster stands. */
+const BEFOREHAND: readonly (keyof ClusterInputs)[] = ["images", "mode"];
+
 /** The resource `kind:index:Cluster`. */
 export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   async check(inputs) {
@@ -49,7 +52,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
 
   async diff(olds, news, log) {
     const changed = (Object.keys(news) as (keyof ClusterInputs)[]).filter(
-      (key) => key !== "images" && !isDeepStrictEqual(olds[key], news[key]),
+      (key) => !BEFOREHAND.includes(key) && !isDeepStrictEqual(olds[key], news[key]),
     );
     const replaces: string[] = changed.filter((key) => !UPDATABLE.includes(key));
     if (replaces.length > 0) {
@@ -85,7 +88,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   },
 
   async create(inputs, log, signal) {
-    await preflight(inputs.name, inputs.nodeImage, inputs.workers + 1, log);
+    await preflight(inputs, log);
     const failures = await clusterNetworkFailures(inputs);
     if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
     await makeRoom(inputs, log);

@@ -1,3 +1,4 @@
+import type { RoutingMode } from "../../modes/contract";
 import type { KindConfigArgs, RegistryMirror } from "../../modes/kindConfig";
 
 export interface StackMarkInputs {
@@ -7,6 +8,8 @@ export interface StackMarkInputs {
 
 /** What a stack says of its cluster. */
 export interface ClusterInputs extends KindConfigArgs {
+  /** What this machine's kernel is held against before nodes are made; of no matter to a cluster that stands. */
+  readonly mode: RoutingMode;
   readonly exportKubeconfig: boolean;
   /** `<project>/<stack>/<id of the stack's mark>`: stands on every node, so that an interrupted creation is recognised. */
   readonly owner: string;

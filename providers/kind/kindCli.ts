@@ -1,38 +1,58 @@
-import semver from "semver";
+import { dockerProblem, readDaemon, type Daemon } from "../../machine/daemon";
+import { judgeDisk, readFreeBytes } from "../../machine/disk";
+import { problemLine, warningLine, type MachineFinding } from "../../machine/finding";
+import { judgeFeatures, symbolsHere } from "../../machine/kernel";
+import { judgeLimits, readLimits } from "../../machine/limits";
+import { takenPorts } from "../../machine/ports";
+import { judgeKind } from "../../machine/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
-import { oldestKindFor } from "../../modes/releases";
+import type { RoutingMode } from "../../modes/contract";
 import { countOtherNodes, execInNode, listNodes, removeNodes } from "./docker";
 import { lastLines, run } from "./exec";
-import { judgeLimits, readLimits } from "./limits";
+import type { ClusterInputs } from "./inputs";
 import type { Log } from "./nodeSetup";
 
 /** The lines by which kind tells its steps; the rest of its words is about a kubeconfig that nobody keeps. */
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 
-/**
- * Everything that a cluster of so many nodes lacks here in one message, before anything is made; what may be short is
- * a warning.
- */
-export async function preflight(name: string, nodeImage: string, nodes = 1, log?: Log): Promise<void> {
-  const problems: string[] = [];
-  await run("docker", ["version", "--format", "{{.Server.Version}}"]).catch((error: Error) =>
-    problems.push(
-      `  - docker: no Docker daemon answers; install Docker or start it (${lastLines(error.message, 1)[0]!.trim()})`,
-    ),
-  );
-  const remedy = "install it from https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or run: npm start";
-  const kind = await run("kind", ["version"]).catch(() => undefined);
-  const version = /\bv(\d+\.\d+\.\d+)/.exec(kind ?? "")?.[1];
-  const oldest = oldestKindFor(nodeImage);
-  if (kind === undefined) problems.push(`  - kind: is not on the PATH; ${remedy}`);
-  else if (version !== undefined && semver.lt(version, oldest))
-    problems.push(`  - kind: ${nodeImage} needs ${oldest} or newer, and this is ${version}; ${remedy}`);
-  const others = await countOtherNodes(name).catch(() => 0); // without Docker, that is the problem
-  const limits = judgeLimits(await readLimits(), nodes, others);
-  problems.push(...limits.problems);
+/** What a cluster asks of this machine. */
+export type PreflightInputs = Pick<ClusterInputs, "name" | "mode" | "nodeImage" | "workers" | "portMappings">;
+
+/** Everything that a cluster lacks here in one message, before anything is made; what may be short is a warning. */
+export async function preflight(inputs: PreflightInputs, log?: Log): Promise<void> {
+  const findings = await machineFindings(inputs);
+  const problems = findings.filter(({ verdict }) => verdict === "fail");
   if (problems.length > 0)
-    throw new Error(["A kind cluster cannot be made here; nothing was changed:", ...problems].join("\n"));
-  for (const warning of limits.warnings) log?.warn(warning);
+    throw new Error(
+      ["A kind cluster cannot be made here; nothing was changed:", ...problems.map(problemLine)].join("\n"),
+    );
+  for (const finding of findings) if (finding.verdict === "warning") log?.warn(warningLine(finding));
+}
+
+async function machineFindings({
+  name,
+  mode,
+  nodeImage,
+  workers,
+  portMappings,
+}: PreflightInputs): Promise<MachineFinding[]> {
+  const daemon = await readDaemon().catch(dockerProblem);
+  const kind = await judgeKind(nodeImage);
+  if (daemon !== undefined && "verdict" in daemon) return [daemon, kind];
+  const nodes = await listNodes(name).catch(() => []);
+  return [
+    kind,
+    ...judgeLimits(await readLimits(daemon), workers + 1, await countOtherNodes(name).catch(() => 0)),
+    ...judgeDisk(await readFreeBytes(daemon), workers + 1),
+    // a cluster of the name goes before this one comes, with its ports
+    ...(nodes.length > 0 ? [] : await takenPorts(portMappings)),
+    ...(daemon === undefined ? [] : await kernelFindings(daemon, mode)),
+  ];
+}
+
+async function kernelFindings(daemon: Daemon, mode: RoutingMode): Promise<MachineFinding[]> {
+  const symbols = daemon.isHere ? await symbolsHere() : new Map<string, boolean>();
+  return judgeFeatures(daemon.kernel, symbols, { mode, tunnel: "disabled", extraValues: {} });
 }
 
 /** Create a cluster with this configuration, telling kind's steps; what a failure leaves is kept. @throws CommandError */

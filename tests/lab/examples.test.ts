@@ -53,3 +53,21 @@ describeIf(MISSING, "an example without code", () => {
     6 * MINUTES,
   );
 });
+
+describeIf([...labMissing(), ...longMissing()], "an example that drives the stacks", () => {
+  let project: LabProject;
+  beforeAll(() => (project = new LabProject()));
+  afterAll(() => project.close("ebpf"));
+
+  it(
+    "brings a mode up, verifies it with a JUnit report, and destroys it",
+    async () => {
+      const cluster = await project.addStack("ebpf");
+      const { code, output } = project.node("--import", "tsx", "examples/automation/index.ts", "ebpf");
+      expect([code, output]).toEqual([0, expect.stringMatching(/^ebpf: verified, 3 NodePorts; /m)]);
+      expect(readFileSync(join(project.directory, "reports", "ebpf.xml"), "utf8")).toMatch(/<testsuites? /);
+      expect(containersOf(cluster)).toEqual([]);
+    },
+    6 * MINUTES,
+  );
+});

@@ -1,5 +1,6 @@
 import { ROUTING_MODES } from "../../modes/contract";
 import { expectMeasured } from "../support/comparison";
+import { expectExamined, expectForwarded } from "../support/commands";
 import { expectExamples, expectObserved } from "../support/examples";
 import { containersOf, inNode, labMissing, LabProject } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
@@ -18,6 +19,7 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
     "%s comes up in its mode, changes nothing when repeated, and leaves nothing",
     async (mode) => {
       const cluster = await project.addStack(mode);
+      expectExamined(project, mode);
       await project.succeed("up", "--yes", "--skip-preview", "-s", mode);
       await expectStanding(project, mode, cluster);
       // whichever node the client is on; with BPF host routing, it would stop nothing
@@ -34,6 +36,7 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
       expect(last).toBe("veth");
       expect(reasons).toContain(" drops: -A FORWARD -p icmp -j DROP");
       expectObserved(project, mode);
+      if (mode === MODES[0]) await expectForwarded(project, mode, cluster);
       if (mode === "replacement") await expectExamples(project, mode, cluster);
       if (mode === MODES[0]) {
         const { code, found } = project.compare([mode], ...["--rounds", "1", "--seconds", "1", "--services", "5"]);

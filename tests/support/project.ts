@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 
 const ROOT = resolve(__dirname, "../..");
@@ -98,6 +98,13 @@ export class TestProject {
     return JSON.parse(stdout) as T;
   }
 
+  /** Run a program of the project by Node.js to its end, with the same Pulumi. */
+  node(...args: string[]): Finished {
+    const options = { cwd: this.directory, env: this.environment, encoding: "utf8" } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, options);
+    return { code: status, output: stdout + stderr };
+  }
+
   /** Run the block of shell commands that follows these words in the README, for another stack than the README's. */
   readme(words: string, stack: string): string {
     const text = readFileSync(join(this.directory, "README.md"), "utf8");
@@ -133,13 +140,17 @@ export function missingPrograms(...programs: string[]): string[] {
 
 /** What the engine tests need and what is missing of it; empty when they can run. */
 export function engineMissing(): string[] {
-  return missingPrograms(
-    "pulumi",
-    "pulumi-language-nodejs",
-    "pulumi-resource-kubernetes",
-    "pulumi-resource-command",
-    "pulumi-resource-docker",
+  const installed = installedPlugins();
+  const absent = ["kubernetes", "command", "docker"].filter(
+    (name) => !installed.some((folder) => folder.startsWith(`resource-${name}-v`)),
   );
+  return missingPrograms("pulumi", "pulumi-language-nodejs", ...absent.map((name) => `pulumi-resource-${name}`));
+}
+
+/** Folders of the plugins that the CLI has downloaded, such as `resource-kubernetes-v4.32.0`. */
+function installedPlugins(): string[] {
+  const folder = join(process.env["PULUMI_HOME"] || join(homedir(), ".pulumi"), "plugins");
+  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 /** `describe`, or a skipped one whose name says why. */

@@ -1,10 +1,18 @@
+import { createServer, type AddressInfo } from "node:net";
 import { NODE_IMAGES } from "../../modes/releases";
-import { preflight } from "../../providers/kind/kindCli";
+import { preflight, type PreflightInputs } from "../../providers/kind/kindCli";
 import { withOwnPath } from "./support/ownPath";
 
 describe("before a cluster is made", () => {
   const { program } = withOwnPath();
 
+  const cluster = (nodeImage: string): PreflightInputs => ({
+    name: "c",
+    mode: "replacement",
+    nodeImage,
+    workers: 0,
+    portMappings: [],
+  });
   const images = { old: NODE_IMAGES["1.23.4"]!.image, newest: NODE_IMAGES["1.37.0"]!.image };
 
   it.each([
@@ -15,7 +23,7 @@ describe("before a cluster is made", () => {
   ])("%s can make nodes of %s", async (version, image) => {
     program("docker", "29.0.0");
     program("kind", version);
-    await expect(preflight("c", image)).resolves.toBeUndefined();
+    await expect(preflight(cluster(image))).resolves.toBeUndefined();
   });
 
   it.each([
@@ -24,15 +32,44 @@ describe("before a cluster is made", () => {
   ])("%s is told too old for %s", async (version, image, oldest, found) => {
     program("docker", "29.0.0");
     program("kind", version);
-    await expect(preflight("c", image)).rejects.toThrow(
+    await expect(preflight(cluster(image))).rejects.toThrow(
       `  - kind: ${image} needs ${oldest} or newer, and this is ${found}; install it from https://kind.sigs.k8s.io`,
     );
   });
 
   it("everything that is missing is told at once", async () => {
     program("docker", "Cannot connect to the Docker daemon", 1);
-    await expect(preflight("c", images.old)).rejects.toThrow(
-      /nothing was changed:\n {2}- docker: no Docker daemon answers[^\n]*\n {2}- kind: is not on the PATH/,
+    await expect(preflight(cluster(images.old))).rejects.toThrow(
+      /nothing was changed:\n {2}- Docker: no daemon answers \(Cannot connect[^\n]*; start Docker Desktop[^\n]*\n {2}- kind: is not on the PATH; install it/,
     );
+  });
+
+  it("a port that another program holds is told, with the setting, and nothing is made", async () => {
+    const holder = createServer();
+    await new Promise<void>((listening) => holder.listen(0, "127.0.0.1", listening));
+    const { port } = holder.address() as AddressInfo;
+    program("docker", "29.0.0");
+    program("kind", "kind v0.33.0");
+    const mapping = {
+      node: "control-plane",
+      containerPort: 80,
+      hostPort: port,
+      listenAddress: "127.0.0.1",
+      protocol: "TCP",
+    };
+    await expect(preflight({ ...cluster(images.old), portMappings: [mapping] })).rejects.toThrow(
+      `  - port 127.0.0.1:${port}: is taken by another program; set another hostPort in cluster.portMappings`,
+    );
+    holder.close();
+  });
+
+  it("a kernel without what the mode rests on is told", async () => {
+    const info = { ServerVersion: "29.0.0", KernelVersion: "5.4.0-200-generic", Name: "elsewhere" };
+    program("docker", JSON.stringify(info), 0, "info");
+    program("kind", "kind v0.33.0");
+    await expect(preflight({ ...cluster(images.old), mode: "ebpf" })).rejects.toThrow(
+      "  - BPF host routing: not there (by its version: Linux has it from 5.10 on); boot Linux 5.10 or newer, or leave out what asks for it",
+    );
+    await expect(preflight(cluster(images.old))).resolves.toBeUndefined();
   });
 });

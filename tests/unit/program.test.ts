@@ -225,7 +225,7 @@ describe("the program", () => {
   it.each([
     ["oci://r.example/cilium", { chart: "oci://r.example/cilium", version: "1.20.2", repositoryOpts: undefined }],
     ["cilium", { chart: "cilium", version: "1.20.2", repositoryOpts: { repo: "https://charts.example" } }],
-    ["../charts/cilium", { chart: "../charts/cilium", version: undefined, repositoryOpts: undefined }],
+    ["./images/nettool", { chart: "./images/nettool", version: undefined, repositoryOpts: undefined }],
   ])("takes the chart %s from where it is", async (chart, source) => {
     const { registered } = await runProgram({
       cilium: JSON.stringify({ chart, repository: "https://charts.example" }),
@@ -235,14 +235,21 @@ describe("the program", () => {
     expect({ chart: release["chart"], version, repositoryOpts }).toEqual(source);
   });
 
+  it("refuses a chart that is not where it is said to be, before anything is made", async () => {
+    const run = runProgram({ "cilium.chart": "../charts/none.tgz" });
+    await expect(run).rejects.toThrow(
+      "cilium: chart: there is no file or folder ../charts/none.tgz; nothing was changed",
+    );
+  });
+
   it("installs a chart from a path, and brings Cilium's images into the nodes, when told so", async () => {
     const { registered } = await runProgram({
       cilium:
-        '{"chart":"./cilium-1.20.2.tgz","images":{"load":true,"agent":{"repository":"a/cilium"},"operator":{"tag":"t"}}}',
+        '{"chart":"./images/nettool","images":{"load":true,"agent":{"repository":"a/cilium"},"operator":{"tag":"t"}}}',
     });
     const release = inputsOf(registered, "cilium-release")!;
     expect([release["chart"], release["version"], release["repositoryOpts"]]).toEqual([
-      "./cilium-1.20.2.tgz",
+      "./images/nettool",
       undefined,
       undefined,
     ]);

@@ -44,6 +44,7 @@ class Machine {
     mkdirSync(join(this.project, "node_modules"));
     writeFileSync(join(this.project, "node_modules", ".package-lock.json"), "{}");
     mkdirSync(this.bin);
+    this.cli("echo \"the plan of $2\"");
     for (const tool of ["/bin/sh", "/bin/cat"]) symlinkSync(tool, join(this.bin, tool.split("/").pop()!));
   }
 
@@ -52,6 +53,17 @@ class Machine {
     mkdirSync(join(this.project, folder), { recursive: true });
     writeFileSync(join(this.project, folder, program), `#!/bin/sh\n${script}\n`);
     chmodSync(join(this.project, folder, program), 0o755);
+    return this;
+  }
+
+  /** What this project's own command is to do: a shell script, whose first argument is the verb. */
+  cli(script: string): this {
+    mkdirSync(join(this.project, "cli"), { recursive: true });
+    writeFileSync(
+      join(this.project, "cli", "cilium-modes.mjs"),
+      `import { spawnSync } from "node:child_process";
+      process.exit(spawnSync("sh", ["-c", ${JSON.stringify(script)}, "sh", ...process.argv.slice(2)], { stdio: "inherit" }).status);`,
+    );
     return this;
   }
 
@@ -132,11 +144,11 @@ describe("npm start", () => {
   it.each([
     [
       "Cannot connect to the Docker daemon",
-      "  - Docker: the daemon does not answer; start Docker Desktop, or run: sudo systemctl start docker",
+      "  - Docker: no daemon answers; start Docker Desktop, or run: sudo systemctl start docker",
     ],
     [
       "permission denied while trying to connect",
-      "  - Docker: this user may not use the daemon; add it to the group docker and log in again",
+      "  - Docker: this user may not use the daemon; run: sudo usermod -aG docker $USER, and log in again",
     ],
   ])("tells the remedy when Docker says: %s", async (words, line) => {
     const { code, output } = await machine()
@@ -144,7 +156,31 @@ describe("npm start", () => {
       .install("kind", "")
       .install("pulumi", RECORDING_PULUMI)
       .run("start.mjs");
-    expect([code, output.trim().split("\n")[1]]).toEqual([1, line]);
+    // the plan needs none of it
+    expect([code, output.trim().split("\n")]).toEqual([
+      1,
+      ["the plan of ebpf", "", "This machine lacks what cannot be obtained from here; nothing was started:", line],
+    ]);
+  });
+
+  it("shows the plan and what stands in the way, and starts nothing, on a machine that cannot run the stack", async () => {
+    const { code, output } = await machine()
+      .install("docker", DOCKER)
+      .install("kind", "")
+      .install("pulumi", RECORDING_PULUMI)
+      .cli('if [ "$1" = doctor ]; then echo "inotify is full ($3)"; exit 1; fi; echo "the plan of $2"')
+      .run("start.mjs");
+    expect([code, output]).toEqual([1, "the plan of ebpf\n\ninotify is full (--quiet)\n"]);
+  });
+
+  it("tells what is wrong with the settings, and starts nothing", async () => {
+    const { code, output } = await machine()
+      .install("docker", DOCKER)
+      .install("kind", "")
+      .install("pulumi", RECORDING_PULUMI)
+      .cli('echo "tunel: did you mean tunnel?" >&2; exit 1')
+      .run("start.mjs");
+    expect([code, output]).toEqual([1, "tunel: did you mean tunnel?\n"]);
   });
 
   it("obtains kind, makes a state of its own, and brings the stack ebpf up", async () => {

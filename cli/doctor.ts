@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { chartProblem, isChartPath } from "../components/chartSource";
+import type { Verdict } from "../datapath/facts";
+import { examine, type Section, type StackNeeds, type Surroundings } from "../machine/examine";
+import type { Settings } from "../settings/parse";
+import { renderWarnings } from "../settings/parse";
+import { isExisting } from "../settings/release";
+import { doctorText } from "./doctorText";
+import { machineEnvironment } from "./environment";
+import { withProgress } from "./progress";
+import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
+import { planStack } from "./stackPlan";
+import { lookOf } from "./terminal";
+
+export interface DoctorOptions {
+  readonly set?: readonly string[];
+  readonly json?: boolean;
+  /** Only what is wrong or worth knowing. */
+  readonly quiet?: boolean;
+}
+
+/** Tell what this machine can run, for a stack. @returns whether nothing stands in its way */
+export async function doctor(stack: string, options: DoctorOptions): Promise<boolean> {
+  const { settings, warnings } = readStackFile(stack, options.set);
+  if (warnings.length > 0) console.error(renderWarnings(stack, warnings));
+  const sections = await withProgress("this machine is looked at", ({ at }) => lookAround(settings, at));
+  const verdict = sections.some(({ findings }) => findings.some(isProblem)) ? "fail" : "pass";
+  const text = () => doctorText(stack, options.quiet ? worthKnowing(sections) : sections, lookOf(process.stdout));
+  if (options.json) console.log(JSON.stringify({ stack, verdict, sections }, undefined, 2));
+  else console.log(text());
+  return verdict === "pass";
+}
+
+async function lookAround(settings: Settings, at: (what: string) => void): Promise<Section[]> {
+  const sections = await examine(needsOf(settings), around(), at);
+  if (!isExisting(settings.cluster)) return sections;
+  at("the cluster is asked about itself");
+  const { existingClusterFinding } = await import("./existingClusterFinding");
+  return [...sections, { title: "Cluster", findings: [await existingClusterFinding(settings)] }];
+}
+
+const isProblem = ({ verdict }: { verdict: Verdict }) => verdict === "fail";
+
+function worthKnowing(sections: readonly Section[]): Section[] {
+  return sections
+    .map(({ title, findings }) => ({
+      title,
+      findings: findings.filter(({ verdict }) => verdict !== "pass" && verdict !== "skipped"),
+    }))
+    .filter(({ findings }) => findings.length > 0);
+}
+
+function needsOf(settings: Settings): StackNeeds {
+  const { mode, tunnel, cluster, cilium } = settings;
+  const { nettool, nettoolBase, node, ...others } = planStack(settings).images;
+  const isKind = !isExisting(cluster);
+  return {
+    mode,
+    tunnel,
+    extraValues: cilium.values,
+    clusterName: cluster.name,
+    cilium: cilium.version,
+    kubernetes: cluster.kubernetesVersion,
+    nodeImage: cluster.nodeImage,
+    workers: cluster.workers,
+    podCidr: cluster.podCidr,
+    serviceCidr: cluster.serviceCidr,
+    nativeRoutingCIDR: cilium.nativeRoutingCIDR,
+    portMappings: cluster.portMappings,
+    registryMirrors: cluster.registryMirrors,
+    // a cluster that exists pulls by itself, from where this machine may not reach
+    images: (isKind ? [node, ...Object.values(others), nettoolBase ?? nettool] : [nettoolBase]).filter(
+      (image) => image !== undefined,
+    ),
+    chart: chartOf(cilium),
+    exportKubeconfig: cluster.exportKubeconfig,
+    dnsForward: settings.dns.forward,
+    isKind,
+  };
+}
+
+function chartOf({ chart, repository }: Settings["cilium"]): StackNeeds["chart"] {
+  if (isChartPath(chart)) return { path: chart, problem: chartProblem(chart) };
+  return { repository: chart.startsWith("oci://") ? chart : repository };
+}
+
+/** The engine's providers that this program uses come with the packages of the same name. */
+const PROVIDERS = ["kubernetes", "command", "docker"];
+
+function around(): Surroundings {
+  const { dependencies = {} } = JSON.parse(readFileSync(join(PROJECT_DIRECTORY, "package.json"), "utf8")) as {
+    dependencies?: Record<string, string>;
+  };
+  const plugins = PROVIDERS.flatMap((name) => {
+    const version = dependencies[`@pulumi/${name}`];
+    return version === undefined ? [] : { name, version };
+  });
+  return { nodeVersion: process.versions.node, plugins, ...machineEnvironment() };
+}

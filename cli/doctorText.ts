@@ -1,0 +1,39 @@
+import type { Verdict } from "../datapath/facts";
+import type { Section } from "../machine/examine";
+import { table, type Look } from "./terminal";
+import { verdictWord } from "./verdictWord";
+
+/** What a machine's examination came to: a table for each section, and what to do. */
+export function doctorText(stack: string, sections: readonly Section[], look: Look): string {
+  const { bold, dim } = look.colors;
+  const all = sections.flatMap(({ findings }) => findings);
+  const widest = Math.max(0, ...all.map(({ subject }) => subject.length));
+  const tables = sections.flatMap(({ title, findings }) => [
+    bold(title),
+    table(
+      findings.map(({ subject, verdict, seen, matters }) => [
+        verdictWord(verdict, look),
+        subject.padEnd(widest),
+        `${seen} ${dim(`(${matters})`)}`,
+      ]),
+      look,
+      "  ",
+    ),
+    "",
+  ]);
+  const toDo = (...verdicts: Verdict[]) =>
+    all.flatMap(({ subject, verdict, seen, remedy }) =>
+      verdicts.includes(verdict)
+        ? [`  - ${subject}: ${seen}`, ...(remedy === undefined ? [] : [`    do: ${remedy}`])]
+        : [],
+    );
+  const [problems, warnings] = [toDo("fail"), toDo("warning", "inconclusive")];
+  return [
+    ...tables,
+    ...(warnings.length > 0 ? ["What is worth knowing:", ...warnings, ""] : []),
+    ...(problems.length > 0 ? ["What stands in the way:", ...problems, ""] : []),
+    problems.length > 0
+      ? `The stack ${stack} cannot be brought up on this machine as it is`
+      : `Nothing stands in the way of the stack ${stack}`,
+  ].join("\n");
+}

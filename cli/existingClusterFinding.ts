@@ -1,0 +1,24 @@
+import { apiErrorLine } from "../datapath/apiError";
+import { readFacts } from "../datapath/cluster";
+import { fittingCluster } from "../datapath/clusterFit";
+import { within } from "../datapath/within";
+import type { MachineFinding } from "../machine/finding";
+import { kubeconfigOf } from "../settings/kubeconfig";
+import type { Settings } from "../settings/parse";
+
+/** How long a cluster may take to answer. */
+const ANSWER_SECONDS = 20;
+
+/** Whether a stack's cluster that exists can be reached, and Cilium be installed in it. */
+export async function existingClusterFinding({ mode, cluster }: Settings): Promise<MachineFinding> {
+  const finding = { subject: "cluster", matters: "all modes: Cilium is installed in it" };
+  try {
+    const facts = await within(ANSWER_SECONDS, readFacts(kubeconfigOf(cluster)));
+    fittingCluster({ mode, podCidr: cluster.podCidr }, facts);
+    const seen = `${facts.endpoint} with ${facts.nodes.length === 1 ? "1 node" : `${facts.nodes.length} nodes`}`;
+    return { ...finding, verdict: "pass", seen };
+  } catch (error) {
+    const remedy = "set cluster.kubeconfig and cluster.context to a cluster that answers and fits";
+    return { ...finding, verdict: "fail", seen: apiErrorLine(error as Error), remedy };
+  }
+}

@@ -1,0 +1,156 @@
+import semver from "semver";
+import { valueAt, type HelmValues } from "./ciliumValues";
+import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "./contract";
+
+/** What decides which features of the kernel a cluster needs. */
+export interface KernelNeeds {
+  readonly mode: RoutingMode;
+  readonly tunnel: Tunnel;
+  readonly extraValues: HelmValues;
+}
+
+/** Something of Cilium that rests on the kernel. */
+export interface KernelFeature {
+  readonly title: string;
+  /** First Linux that has it, where its makers name one; distributions may have it earlier. */
+  readonly since?: string;
+  /** Name of the probe that finds out whether this kernel has it; the version alone tells where there is none. */
+  readonly probe?: string;
+  /** For which modes or values it matters. */
+  readonly matters: string;
+  /** Whether the cluster cannot be what it is to be without it. */
+  readonly isNeeded: (needs: KernelNeeds) => boolean;
+}
+
+const always = () => true;
+const withKubeProxy = ({ mode }: KernelNeeds) => MODE_CONTRACTS[mode].kubeProxyMode === "iptables";
+const isOn =
+  (key: string, wanted: unknown = true) =>
+  ({ extraValues }: KernelNeeds) =>
+    valueAt(extraValues, key) === wanted;
+
+/**
+ * The kernel's features by first version, from Cilium's own list
+ * (https://docs.cilium.io/en/v1.18/operations/system_requirements/#required-kernel-versions-for-advanced-features and
+ * https://docs.cilium.io/en/v1.18/operations/performance/tuning/), with what this project's modes rest on beside it.
+ */
+export const KERNEL_FEATURES: readonly KernelFeature[] = [
+  { title: "BPF file system", probe: "bpffs", matters: "all modes", isNeeded: always },
+  { title: "packet filters at interfaces (clsact)", probe: "clsact", matters: "all modes", isNeeded: always },
+  {
+    title: "iptables with NAT",
+    probe: "iptables-nat",
+    matters: "kubeproxy: services; replacement: masquerading",
+    isNeeded: (needs) => MODE_CONTRACTS[needs.mode].masquerading === "iptables" || withKubeProxy(needs),
+  },
+  {
+    title: "iptables' statistic match",
+    probe: "iptables-statistic",
+    matters: "kubeproxy: kube-proxy chooses a service's pod by it",
+    isNeeded: withKubeProxy,
+  },
+  {
+    title: "session affinity, and services by pods' own sockets",
+    since: "5.7",
+    probe: "bpf_get_netns_cookie_sock_addr",
+    matters: "replacement, ebpf: Cilium does without, with less",
+    isNeeded: () => false,
+  },
+  {
+    title: "BPF host routing",
+    since: "5.10",
+    probe: "bpf_redirect_peer",
+    matters: "ebpf: without it Cilium falls back to the host's stack",
+    isNeeded: ({ mode }) => MODE_CONTRACTS[mode].hostRouting === "BPF",
+  },
+  { title: "VXLAN", probe: "vxlan", matters: "tunnel: vxlan", isNeeded: ({ tunnel }) => tunnel === "vxlan" },
+  { title: "Geneve", probe: "geneve", matters: "tunnel: geneve", isNeeded: ({ tunnel }) => tunnel === "geneve" },
+  {
+    title: "types of the kernel (BTF)",
+    probe: "btf",
+    matters: "tools that look into BPF programs",
+    isNeeded: () => false,
+  },
+  {
+    title: "bandwidth manager",
+    since: "5.1",
+    probe: "fq",
+    matters: "cilium.values bandwidthManager.enabled",
+    isNeeded: isOn("bandwidthManager.enabled"),
+  },
+  {
+    title: "egress gateway",
+    since: "5.2",
+    matters: "cilium.values egressGateway.enabled",
+    isNeeded: isOn("egressGateway.enabled"),
+  },
+  {
+    title: "WireGuard",
+    since: "5.6",
+    probe: "wireguard",
+    matters: "cilium.values encryption.type: wireguard",
+    isNeeded: (needs) => isOn("encryption.enabled")(needs) && isOn("encryption.type", "wireguard")(needs),
+  },
+  {
+    title: "BPF redirection to proxies",
+    since: "5.7",
+    probe: "bpf_sk_assign",
+    matters: "cilium.values bpf.tproxy",
+    isNeeded: isOn("bpf.tproxy"),
+  },
+  { title: "devices without Ethernet", since: "5.8", matters: "nodes on such devices", isNeeded: () => false },
+  {
+    title: "BIG TCP for IPv6",
+    since: "5.19",
+    probe: "big-tcp-6",
+    matters: "cilium.values enableIPv6BIGTCP",
+    isNeeded: isOn("enableIPv6BIGTCP"),
+  },
+  {
+    title: "BIG TCP for IPv4",
+    since: "6.3",
+    probe: "big-tcp-4",
+    matters: "cilium.values enableIPv4BIGTCP",
+    isNeeded: isOn("enableIPv4BIGTCP"),
+  },
+  {
+    title: "links of programs at interfaces (TCX)",
+    since: "6.6",
+    probe: "tcx_prog_attach",
+    matters: "Cilium 1.16 and newer uses it where it is there",
+    isNeeded: () => false,
+  },
+  {
+    title: "netkit",
+    since: "6.8",
+    probe: "netkit",
+    matters: "cilium.values bpf.datapathMode: netkit",
+    isNeeded: ({ extraValues }) => /^netkit/.test(String(valueAt(extraValues, "bpf.datapathMode") ?? "")),
+  },
+];
+
+/**
+ * The oldest Linux that a minor of Cilium runs on, from that minor on
+ * (https://docs.cilium.io/en/v1.18/operations/system_requirements/#linux-kernel and its siblings; Red Hat's older
+ * numbers carry what is asked for).
+ */
+const OLDEST_KERNELS: readonly (readonly [cilium: string, kernel: string])[] = [
+  ["1.12.0", "4.9.17"],
+  ["1.14.0", "4.19.57"],
+  ["1.17.0", "5.4.0"],
+  ["1.18.0", "5.10.0"],
+];
+
+/** The oldest Linux that a version of Cilium runs on. */
+export function oldestKernelFor(cilium: string): string {
+  const minor = `${semver.major(cilium)}.${semver.minor(cilium)}.0`;
+  return OLDEST_KERNELS.findLast(([from]) => semver.gte(minor, from))?.[1] ?? OLDEST_KERNELS[0]![1];
+}
+
+/** Whether a kernel's release, such as `6.8.0-45-generic`, is not older than a version, such as `5.10`. */
+export function isKernelAtLeast(release: string, version: string): boolean {
+  const own = semver.coerce(release);
+  return own !== null && semver.gte(own, asVersion(version));
+}
+
+const asVersion = (text: string) => semver.coerce(text)!;

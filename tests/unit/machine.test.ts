@@ -1,0 +1,320 @@
+import { createSocket } from "node:dgram";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "../../machine/daemon";
+import { judgeDisk, readFreeBytes } from "../../machine/disk";
+import { judgeHostNetworks, readHostNetworks } from "../../machine/networks";
+import { takenPorts } from "../../machine/ports";
+import {
+  judgeProxies,
+  judgeSource,
+  missingImages,
+  registryOf,
+  registrySources,
+  unreachable,
+} from "../../machine/reach";
+import { judgeKubectl, judgeNode, judgePulumi, missingPlugins } from "../../machine/tools";
+import { CommandError } from "../../providers/kind/exec";
+import { withOwnPath } from "./support/ownPath";
+
+const own = withOwnPath();
+
+const DAEMON: Daemon = {
+  version: "29.0.0",
+  kernel: "6.12.0",
+  operatingSystem: "Debian GNU/Linux 12",
+  cpus: 4,
+  memoryBytes: 16e9,
+  cgroupVersion: "2",
+  driver: "overlay2",
+  containerdStore: false,
+  rootless: false,
+  folder: "/",
+  isHere: true,
+  proxies: { HTTP_PROXY: "", HTTPS_PROXY: "", NO_PROXY: "" },
+};
+
+describe("Docker", () => {
+  it.each([
+    [
+      "is not installed",
+      new CommandError("Command could not be started (spawn docker ENOENT)", "docker info", ""),
+      "the docker command is not on the PATH",
+      "install it from https://docs.docker.com/get-docker/",
+    ],
+    [
+      "is not this user's",
+      new CommandError(
+        "Command failed with exit code 1",
+        "docker info",
+        "permission denied while trying to connect to the Docker daemon socket",
+      ),
+      "this user may not use the daemon",
+      "run: sudo usermod -aG docker $USER, and log in again",
+    ],
+    [
+      "does not run",
+      new CommandError("Command failed with exit code 1", "docker info", "Cannot connect to the Docker daemon"),
+      "no daemon answers (Cannot connect to the Docker daemon)",
+      "start Docker Desktop, or run: sudo systemctl start docker",
+    ],
+  ])("that %s is a problem with its remedy", (_case, error, seen, remedy) => {
+    expect(dockerProblem(error)).toMatchObject({ subject: "Docker", verdict: "fail", seen, remedy });
+  });
+
+  const verdicts = (daemon: Partial<Daemon>, kubernetes = "1.34.0") =>
+    Object.fromEntries(
+      judgeDaemon({ ...DAEMON, ...daemon }, kubernetes).map(({ subject, verdict, remedy }) => {
+        // whatever is not as it should be has a remedy, and nothing else
+        expect([subject, remedy !== undefined]).toEqual([subject, verdict !== "pass"]);
+        return [subject, verdict];
+      }),
+    );
+  const GOOD = { Docker: "pass", "nodes' addresses": "pass", cgroups: "pass", "image store": "pass", CPUs: "pass" };
+
+  it("that is as kind wants it has nothing to tell", () => {
+    expect(verdicts({})).toEqual(GOOD);
+    expect(verdicts({ containerdStore: true, driver: "overlayfs" }, "1.37.0")).toEqual(GOOD);
+  });
+
+  it.each<[string, Partial<Daemon>, Record<string, string>]>([
+    ["runs without root", { rootless: true }, { Docker: "warning" }],
+    ["runs in a virtual machine", { isHere: false }, { "nodes' addresses": "warning" }],
+    ["copies whole images", { driver: "vfs" }, { "image store": "warning" }],
+    ["has one CPU", { cpus: 1 }, { CPUs: "warning" }],
+    ["has cgroups of version 1", { cgroupVersion: "1" }, { cgroups: "warning" }],
+  ])("that %s is worth knowing", (_case, daemon, expected) => {
+    expect(verdicts(daemon)).toEqual({ ...GOOD, ...expected });
+  });
+
+  it("with cgroups of version 1 stops a Kubernetes that refuses them, with the newest that does not", () => {
+    expect(verdicts({ cgroupVersion: "1" }, "1.35.0")).toEqual({ ...GOOD, cgroups: "fail" });
+    const { remedy } = judgeDaemon({ ...DAEMON, cgroupVersion: "1" }, "1.35.0")[2]!;
+    expect(remedy).toContain("cluster.kubernetesVersion to 1.34.0 or older");
+  });
+
+  it("tells of its store, its rights and its proxies", async () => {
+    const info = {
+      ServerVersion: "29.0.0",
+      KernelVersion: "6.12.0",
+      Name: "elsewhere",
+      DriverStatus: [["driver-type", "io.containerd.snapshotter.v1"]],
+      SecurityOptions: ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"],
+      HttpProxy: "http://proxy:3128",
+    };
+    own.program("docker", JSON.stringify(info));
+    expect(await readDaemon()).toMatchObject({
+      containerdStore: true,
+      rootless: true,
+      isHere: false,
+      memoryBytes: undefined,
+      proxies: { HTTP_PROXY: "http://proxy:3128", HTTPS_PROXY: "" },
+    });
+  });
+});
+
+describe("the disk", () => {
+  it.each([
+    [0.9e9, "fail"],
+    [4.4e9, "warning"],
+    [4.5e9, "pass"],
+  ])("with %d bytes free for three nodes: %s", (free, verdict) => {
+    const [finding] = judgeDisk(free, 3);
+    expect(finding!.verdict).toBe(verdict);
+    expect(finding!.remedy !== undefined).toBe(verdict !== "pass");
+  });
+
+  it("is not judged where Docker's is another machine's", async () => {
+    expect(await readFreeBytes({ ...DAEMON, isHere: false })).toBeUndefined();
+    expect(judgeDisk(undefined, 3)).toEqual([]);
+  });
+
+  it("is that of the folder above where Docker's own is closed", async () => {
+    expect(await readFreeBytes({ ...DAEMON, folder: join(own.folder, "closed") })).toBeGreaterThan(0);
+  });
+});
+
+describe("port mappings", () => {
+  const mapping = (hostPort: number, protocol = "TCP", listenAddress = "127.0.0.1") => ({
+    node: "control-plane",
+    containerPort: 80,
+    hostPort,
+    listenAddress,
+    protocol,
+  });
+
+  it("of a UDP port that is taken are told, and the same TCP port is free", async () => {
+    const socket = createSocket("udp4");
+    await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
+    const { port } = socket.address();
+    const found = await takenPorts([mapping(port, "UDP"), mapping(0)]);
+    socket.close();
+    expect(found).toEqual([
+      expect.objectContaining({
+        verdict: "fail",
+        seen: "is taken by another program",
+        remedy: expect.stringContaining(`ss -lunp sport = :${port}`),
+      }),
+      expect.objectContaining({ verdict: "pass", seen: "Docker chooses one" }),
+    ]);
+    expect((await takenPorts([mapping(port, "UDP")]))[0]!.verdict).toBe("pass");
+  });
+
+  it("to an address that this machine has not are told", async () => {
+    const [finding] = await takenPorts([mapping(18080, "TCP", "192.0.2.1")]);
+    expect(finding).toMatchObject({ verdict: "fail", seen: "192.0.2.1 is no address of this machine" });
+  });
+});
+
+describe("this machine's networks", () => {
+  const ROUTES = `Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
+eth0\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth0\t0002A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
+tun0\t0000140A\t00000000\t0001\t0\t0\t50\t0000FFFF\t0\t0\t0
+docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+br-1234\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+`;
+  const cluster = {
+    podCidr: "10.0.0.0/16",
+    serviceCidr: "10.96.0.0/16",
+    nativeRoutingCIDR: "10.0.0.0/8",
+    tunnel: "disabled" as const,
+  };
+
+  it("are read from the kernel's table, without containers' and the way to everything else", async () => {
+    const file = join(own.folder, "route");
+    writeFileSync(file, ROUTES);
+    expect(await readHostNetworks(file)).toEqual([
+      { device: "eth0", cidr: "192.168.2.0/24" },
+      { device: "tun0", cidr: "10.20.0.0/16" },
+    ]);
+    expect(await readHostNetworks(join(own.folder, "none"))).toEqual([]);
+  });
+
+  const vpn = (cidr: string) => [{ device: "tun0", cidr }];
+
+  it("in the native routing network are a warning, which a tunnel has not", () => {
+    const [finding, ...others] = judgeHostNetworks(vpn("10.20.0.0/16"), cluster);
+    expect(finding).toMatchObject({
+      subject: "cilium.nativeRoutingCIDR",
+      verdict: "warning",
+      seen: "10.0.0.0/8 holds 10.20.0.0/16, which this machine reaches by tun0",
+      remedy: "set cilium.nativeRoutingCIDR to 10.0.0.0/16, if pods are to reach it",
+    });
+    expect(others).toEqual([]);
+    expect(judgeHostNetworks(vpn("10.20.0.0/16"), { ...cluster, tunnel: "vxlan" })[0]!.verdict).toBe("pass");
+  });
+
+  it.each([
+    ["pods", "10.0.3.0/24", "cluster.podCidr"],
+    ["services", "10.96.0.0/12", "cluster.serviceCidr"],
+  ])("that overlap those of %s are told by the setting", (_whose, cidr, subject) => {
+    const found = judgeHostNetworks(vpn(cidr), { ...cluster, nativeRoutingCIDR: "10.0.0.0/16" });
+    expect(found.map(({ subject: each, verdict }) => [each, verdict])).toEqual([[subject, "warning"]]);
+  });
+
+  it("elsewhere are no matter", () => {
+    expect(judgeHostNetworks(vpn("192.168.2.0/24"), cluster)).toEqual([
+      expect.objectContaining({ verdict: "pass", seen: "192.168.2.0/24: no overlap with the cluster's" }),
+    ]);
+  });
+});
+
+describe("what is fetched", () => {
+  let server: Server;
+  let url: string;
+  beforeAll(async () => {
+    server = createServer((_request, response) => response.writeHead(401).end());
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v2/`;
+  });
+  afterAll(() => void server.close());
+
+  it.each([
+    ["debian:12-slim", "docker.io"],
+    ["kindest/node:v1.34.0", "docker.io"],
+    ["quay.io/cilium/cilium:v1.20.2", "quay.io"],
+    ["localhost:5000/a/b:1", "localhost:5000"],
+    ["localhost/a", "localhost"],
+  ])("%s comes from %s", (image, registry) => {
+    expect(registryOf(image)).toBe(registry);
+  });
+
+  it("is asked for once a registry, and by its mirrors first", () => {
+    const missing = ["debian:12-slim", "kindest/node:v1", "quay.io/cilium/cilium:v1"];
+    const sources = registrySources(missing, { "quay.io": { endpoints: ["http://mirror:5000"] } });
+    expect(sources.map(({ what, urls }) => [what, urls])).toEqual([
+      ["registry docker.io", ["https://registry-1.docker.io/v2/"]],
+      ["registry quay.io", ["http://mirror:5000/v2/", "https://quay.io/v2/"]],
+    ]);
+    expect(sources[0]!.matters).toBe("all modes: 2 images that are not here yet");
+  });
+
+  const source = (...urls: string[]) => ({ what: "registry x", urls, matters: "all modes", remedy: "set a mirror" });
+
+  it("can be had where any of its places answers, whatever the answer is", async () => {
+    expect(await judgeSource(source("http://127.0.0.1:1/", url))).toMatchObject({ verdict: "pass" });
+  });
+
+  it("that does not answer is a warning, since Docker may have another way there", async () => {
+    expect(await unreachable("http://127.0.0.1:1/")).toMatch(/ECONNREFUSED|bad port|fetch failed/i);
+    expect(await judgeSource(source("http://127.0.0.1:1/"))).toMatchObject({
+      verdict: "warning",
+      seen: expect.stringContaining("127.0.0.1:1 does not answer"),
+      remedy: "set a mirror",
+    });
+  });
+
+  it("is what Docker lacks", async () => {
+    const docker = join(own.folder, "docker");
+    writeFileSync(docker, '#!/bin/sh\n[ "$5" = "here:1" ]\n');
+    chmodSync(docker, 0o755);
+    expect(await missingImages(["here:1", "gone:1"])).toEqual(["gone:1"]);
+  });
+
+  it("passes by the proxies of this machine and of Docker, which should agree", () => {
+    const proxy = { HTTPS_PROXY: "http://proxy:3128" };
+    expect(judgeProxies({}, {})).toEqual([]);
+    expect(judgeProxies(proxy, {})[0]).toMatchObject({ verdict: "warning", remedy: expect.stringContaining("Docker") });
+    expect(judgeProxies(proxy, proxy)[0]!.verdict).toBe("pass");
+    expect(judgeProxies({}, proxy)[0]!.verdict).toBe("pass");
+  });
+});
+
+describe("tools", () => {
+  it.each([
+    ["18.20.0", "fail"],
+    ["20.18.3", "fail"],
+    ["20.20.2", "warning"],
+    ["24.1.0", "pass"],
+  ])("Node.js %s: %s", (version, verdict) => {
+    expect(judgeNode(version).verdict).toBe(verdict);
+    expect(judgeNode(version).remedy !== undefined).toBe(verdict !== "pass");
+  });
+
+  it("that can be obtained are a warning where they are missing", async () => {
+    expect(await judgePulumi()).toMatchObject({ verdict: "warning", remedy: expect.stringContaining("npm start") });
+    own.program("pulumi", "v3.259.0");
+    expect(await judgePulumi()).toMatchObject({ verdict: "pass", seen: "3.259.0" });
+  });
+
+  it("that only a setting needs are missed only with it", async () => {
+    expect((await judgeKubectl(false)).verdict).toBe("skipped");
+    expect((await judgeKubectl(true)).verdict).toBe("warning");
+  });
+
+  it("of the engine are found on the PATH and in Pulumi's own folder, by their version", async () => {
+    own.program("pulumi-resource-docker", "");
+    mkdirSync(join(own.folder, "plugins", "resource-kubernetes-v4.32.0"), { recursive: true });
+    const plugins = [
+      { name: "docker", version: "5.2.0" },
+      { name: "kubernetes", version: "4.32.0" },
+      { name: "command", version: "1.2.1" },
+    ];
+    expect(await missingPlugins(plugins, own.folder, own.folder)).toEqual([plugins[2]]);
+    const older = [{ name: "kubernetes", version: "4.31.0" }];
+    expect(await missingPlugins(older, own.folder, own.folder)).toEqual(older);
+  });
+});

@@ -1,0 +1,220 @@
+import { spawn } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+
+const CLI = join(__dirname, "../../cli/cilium-modes.mjs");
+
+const INFO = {
+  ServerVersion: "29.0.0",
+  KernelVersion: "6.12.0",
+  Name: "another-machine",
+  OperatingSystem: "Debian GNU/Linux 12",
+  NCPU: 4,
+  MemTotal: 16e9,
+  CgroupVersion: "2",
+  Driver: "overlay2",
+};
+
+/** What a machine has; what is left out is as it should be. */
+interface Machine {
+  readonly docker?: "none" | "denied" | "down";
+  readonly info?: Partial<typeof INFO>;
+  /** What `kind version` prints; undefined without kind. */
+  readonly kind?: string | undefined;
+  /** Subnet of kind's Docker network. */
+  readonly subnet?: string;
+  readonly set?: readonly string[];
+  readonly stack?: string;
+}
+
+/** A wrong start: the machine, the line that says what is wrong, and the line that says what to do. */
+type WrongStart = readonly [name: string, machine: Machine, seen: string | RegExp, remedy: string | RegExp];
+
+let taken: Server;
+let port: number;
+
+const WRONG_STARTS: readonly WrongStart[] = [
+  [
+    "no Docker",
+    { docker: "none" },
+    "Docker: the docker command is not on the PATH",
+    "https://docs.docker.com/get-docker/",
+  ],
+  [
+    "Docker without permission",
+    { docker: "denied" },
+    "Docker: this user may not use the daemon",
+    "sudo usermod -aG docker $USER",
+  ],
+  [
+    "a daemon that does not run",
+    { docker: "down" },
+    "Docker: no daemon answers (Cannot connect",
+    "sudo systemctl start docker",
+  ],
+  ["no kind", { kind: undefined }, "kind: is not on the PATH", "npm start"],
+  [
+    "an old kind",
+    { kind: "kind v0.20.0" },
+    /kind: kindest\/node\S+ needs 0\.32\.0 or newer, and this is 0\.20\.0/,
+    "https://kind.sigs.k8s.io",
+  ],
+  [
+    "an old kernel",
+    { info: { KernelVersion: "5.4.0-200" } },
+    "BPF host routing: not there (by its version: Linux has it from 5.10 on)",
+    "boot Linux 5.10 or newer",
+  ],
+  [
+    "too little memory",
+    { info: { MemTotal: 1.5e9 } },
+    "memory: Docker has 1.5 GB, and 3 nodes with Cilium take an estimated 3.0 GB",
+    "give Docker more memory, or set cluster.workers lower",
+  ],
+  [
+    "cgroups that Kubernetes refuses",
+    { info: { CgroupVersion: "1" }, set: ["cluster.kubernetesVersion=1.35.0"] },
+    "cgroups: version 1, which Kubernetes 1.35.0 refuses",
+    "cluster.kubernetesVersion to 1.34.0 or older",
+  ],
+  [
+    "networks that overlap",
+    { subnet: "10.0.0.0/20" },
+    "cluster.podCidr 10.0.0.0/16 overlaps 10.0.0.0/20 of the Docker network kind",
+    "set cluster.podCidr to another network",
+  ],
+  [
+    "a port that is taken",
+    { set: ['cluster.portMappings=[{"containerPort":80,"hostPort":TAKEN}]'] },
+    /port 127\.0\.0\.1:\d+: is taken by another program/,
+    "set another hostPort in cluster.portMappings",
+  ],
+  [
+    "a chart that is not there",
+    { set: ["cilium.chart=./none.tgz"] },
+    "Cilium's chart: there is no file or folder ./none.tgz",
+    "set cilium.chart to a chart's folder or .tgz",
+  ],
+  [
+    "a wrong kubeconfig",
+    { set: ["cluster.kubeconfig=/none/config", "nettool.image=nettool:1"] },
+    "cluster: The kubeconfig /none/config cannot be read (ENOENT)",
+    "set cluster.kubeconfig",
+  ],
+  [
+    "an unknown context",
+    { set: ['cluster.kubeconfig={"apiVersion":"v1","contexts":[]}', "cluster.context=lab", "nettool.image=nettool:1"] },
+    /no context "lab"; known there are none/,
+    "set cluster.kubeconfig",
+  ],
+  ["an unknown stack", { stack: "ebfp" }, "There is no ", "known stacks are ebpf, kubeproxy, replacement"],
+  ["a misspelt key", { set: ["tunel=vxlan"] }, "tunel: ", 'did you mean "tunnel"?'],
+  [
+    "a word that there is not",
+    { set: ["tunnel=vxlam"] },
+    'tunnel: must be one of disabled, vxlan, geneve, got "vxlam"',
+    'did you mean "vxlan"?',
+  ],
+  [
+    "BPF masquerading without Cilium's services",
+    { stack: "kubeproxy", set: ["bpf.masquerade=true"] },
+    "bpf.masquerade: ",
+    "kubeProxyReplacement",
+  ],
+  ["a name that is too long", { set: [`cluster.name=${"n".repeat(33)}`] }, "cluster.name: ", "32"],
+  [
+    "a network that is none",
+    { set: ["cluster.podCidr=10.0.0.1/16"] },
+    "cluster.podCidr: has host bits set",
+    'did you mean "10.0.0.0/16"?',
+  ],
+];
+
+describe("a wrong start", () => {
+  const folders: string[] = [];
+  beforeAll(async () => {
+    taken = createServer();
+    await new Promise<void>((listening) => taken.listen(0, "127.0.0.1", listening));
+    port = (taken.address() as AddressInfo).port;
+  });
+  afterAll(() => {
+    taken.close();
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Programs that answer as a machine's would, and keep what they were asked in the file `asked`. */
+  function machine({ docker, info, subnet = "172.18.0.0/16", ...rest }: Machine): string {
+    const folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    folders.push(folder);
+    mkdirSync(join(folder, "bin"));
+    const program = (name: string, script: string) => {
+      const file = join(folder, "bin", name);
+      writeFileSync(file, `#!/bin/sh\necho "${name} $*" >> ${folder}/asked\n${script}\n`);
+      chmodSync(file, 0o755);
+    };
+    symlinkSync("/bin/sh", join(folder, "bin", "sh"));
+    const kind = "kind" in rest ? rest.kind : "kind v0.33.0";
+    if (kind !== undefined) program("kind", `echo '${kind}'`);
+    program("pulumi", "echo v3.259.0");
+    const failing = {
+      denied: "permission denied while trying to connect",
+      down: "Cannot connect to the Docker daemon",
+    };
+    if (docker === "denied" || docker === "down") program("docker", `echo '${failing[docker]}' >&2; exit 1`);
+    if (docker === undefined)
+      program(
+        "docker",
+        `case "$1 $2" in
+          "info "*) echo '${JSON.stringify({ ...INFO, ...info })}' ;;
+          "network ls") echo kind ;;
+          "network inspect") echo ${subnet} ;;
+          "image inspect") echo sha256:0 ;;
+          "run "*) exit 125 ;;
+        esac`,
+      );
+    return folder;
+  }
+
+  async function start(on: Machine): Promise<{ code: number | null; output: string; asked: string }> {
+    const folder = machine(on);
+    const set = (on.set ?? []).flatMap((each) => ["--set", each.replace("TAKEN", String(port))]);
+    const path = [join(folder, "bin"), dirname(process.execPath)].filter((each) => each !== "/usr/bin").join(delimiter);
+    const child = spawn(process.execPath, [CLI, "doctor", on.stack ?? "ebpf", "--quiet", ...set], {
+      env: { PATH: path, HOME: folder },
+    });
+    let output = "";
+    child.stdout.on("data", (chunk) => (output += chunk));
+    child.stderr.on("data", (chunk) => (output += chunk));
+    const code = await new Promise<number | null>((done) => child.once("close", done));
+    let asked = "";
+    try {
+      asked = readFileSync(join(folder, "asked"), "utf8");
+    } catch {
+      // nobody was asked anything
+    }
+    return { code, output, asked };
+  }
+
+  it.each(WRONG_STARTS)(
+    "with %s is told in one message with the remedy, and nothing is made",
+    async (name, on, seen, remedy) => {
+      const { code, output, asked } = await start(on);
+      expect(output).toMatch(seen instanceof RegExp ? seen : new RegExp(escaped(seen)));
+      expect(output).toMatch(remedy instanceof RegExp ? remedy : new RegExp(escaped(remedy)));
+      expect([name, code]).toEqual([name, name === "too little memory" ? 0 : 1]);
+      expect(output).not.toMatch(/^ +at .+:\d+/m); // no stack trace
+      expect(asked).not.toMatch(/^(kind create|docker (rm|create|build|pull|network create)|pulumi (up|stack))/m);
+    },
+  );
+
+  it("is none where nothing is wrong", async () => {
+    const { code, output } = await start({});
+    expect(output).toContain("Nothing stands in the way of the stack ebpf");
+    expect(code).toBe(0);
+  });
+});
+
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
