@@ -4,14 +4,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { fittingCluster } from "../datapath/clusterFit";
 import type { ClusterFacts } from "../datapath/facts";
 import type { RoutingMode } from "../modes/contract";
-import { defaultClusterName } from "../modes/clusterName";
-import { DEFAULTS } from "../modes/defaults";
 import { StackMark } from "../providers/kind/resources";
 import { packageFile } from "./packageFile";
-import { ownerOf, type TargetCluster } from "./targetCluster";
+import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
 /**
  * Look at a cluster that exists, in every preview too.
+ * @param kubeconfig its text, whose current context is the cluster
  * @throws Error when it does not answer
  */
 export async function inspectCluster(kubeconfig: string): Promise<ClusterFacts> {
@@ -24,22 +23,17 @@ export async function inspectCluster(kubeconfig: string): Promise<ClusterFacts> 
   return JSON.parse(stdout) as ClusterFacts;
 }
 
-export interface ExistingClusterArgs {
-  readonly mode: RoutingMode;
+/** What a cluster that exists is told. */
+export interface ExistingClusterArgs extends TargetClusterArgs {
+  /** The kubeconfig's text, whose current context is the cluster; secret in the state. */
   readonly kubeconfig: string;
   /** What {@link inspectCluster} found by it. */
   readonly facts: ClusterFacts;
-  /** Cilium's name of the cluster. Default: `<project>-<stack>`. */
-  readonly clusterName?: string | undefined;
-  /** Where Cilium takes the nodes' /24 from. Default: 10.0.0.0/16. */
-  readonly podCidr?: string | undefined;
-  /** Networks that pods reach without masquerading, in native routing. Default: 10.0.0.0/8. */
-  readonly nativeRoutingCIDR?: string | undefined;
 }
 
 /**
  * A cluster that was there before the stack, and stays after it.
- * @throws pulumi.RunError naming everything by which the cluster does not fit
+ * @throws pulumi.RunError when there is no such mode, or naming everything by which the cluster does not fit
  */
 export class ExistingCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = false;
@@ -61,11 +55,12 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
 
   constructor(name: string, args: ExistingClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:ExistingCluster", name, {}, opts);
-    const { mode, kubeconfig, facts } = args;
-    this.mode = mode;
-    this.clusterName = args.clusterName ?? defaultClusterName(pulumi.getProject(), pulumi.getStack());
-    this.podCidr = args.podCidr ?? DEFAULTS.cluster.podCidr;
-    this.nativeRoutingCIDR = args.nativeRoutingCIDR ?? DEFAULTS.cilium.nativeRoutingCIDR;
+    const { kubeconfig, facts } = args;
+    const choice = withDefaults(name, args);
+    this.mode = choice.mode;
+    this.clusterName = choice.clusterName;
+    this.podCidr = choice.podCidr;
+    this.nativeRoutingCIDR = choice.nativeRoutingCIDR;
     const { nodeCount, apiServer } = fitting(this, facts);
     this.nodeCount = nodeCount;
     this.apiServer = apiServer;

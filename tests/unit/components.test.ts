@@ -1,5 +1,5 @@
 import type { RoutingMode } from "../../modes/contract";
-import { inputsOf, run } from "./support/mocks";
+import { FACTS, inputsOf, NODES, run } from "./support/mocks";
 
 /** A program of somebody's own, which says no more than it has to. */
 const own = (mode: string) =>
@@ -11,6 +11,17 @@ const own = (mode: string) =>
       const workload = new NettoolWorkload("nettool", { cluster, cilium });
       const verification = new Verification("verification", { cluster, cilium, workload });
       return { verification: verification.summary };
+    };
+  });
+
+/** The same in a cluster that was there before. */
+const ownInExisting = (mode: string) =>
+  run(async () => {
+    const { ExistingCluster } = await import("../../components");
+    return async () => {
+      const args = { mode: mode as RoutingMode, kubeconfig: "its text", facts: FACTS };
+      const { clusterName, podCidr, nativeRoutingCIDR, nodes } = new ExistingCluster("cluster", args);
+      return { clusterName, podCidr, nativeRoutingCIDR, nodes };
     };
   });
 
@@ -34,8 +45,21 @@ describe("the components in a program of somebody's own", () => {
     expect(outputs["verification"]).toEqual(wanted.outputs["verification"]);
   });
 
-  it("refuse a word that is no mode before anything is made", async () => {
-    await expect(own("epbf")).rejects.toThrow(
+  it("have the same defaults in a cluster that exists", async () => {
+    const { outputs } = await ownInExisting("kubeproxy");
+    expect(outputs).toEqual({
+      clusterName: "cilium-modes-dev",
+      podCidr: "10.0.0.0/16",
+      nativeRoutingCIDR: "10.0.0.0/8",
+      nodes: NODES,
+    });
+  });
+
+  it.each([
+    ["a new cluster", own],
+    ["one that exists", ownInExisting],
+  ])("refuse a word that is no mode before anything is made, for %s", async (_name, program) => {
+    await expect(program("epbf")).rejects.toThrow(
       'cluster: mode must be one of kubeproxy, replacement, ebpf, partial, probe, probe-ebpf, got "epbf"',
     );
   });
