@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { askAgent, CILIUM_NAMESPACE, listAgents } from "../agents";
+import { hubbleFlow } from "../observe/flow";
 import { askFromPods, places, skipWithoutWorkload, type Asked, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 
@@ -20,9 +21,6 @@ const SINCE = "15s";
 
 /** Prints this where the agent's image has no `hubble`. */
 const NO_HUBBLE = "no-hubble-command";
-
-/** Beside these and FORWARDED there are verdicts of sockets, which decide nothing. */
-const LOST = new Set(["DROPPED", "ERROR"]);
 
 /** Whether Hubble has seen a probe's flow, and that it was forwarded. */
 export const hubbleCheck: Check<readonly Observed[] | string> = {
@@ -69,12 +67,12 @@ export const hubbleCheck: Check<readonly Observed[] | string> = {
       if (answers instanceof Error || [...answers.values()].some((answer) => answer !== "ok"))
         return inconclusive(to.node, `the probe from ${from.node} had no answer`, "see the check pod-to-pod");
       if (output instanceof Error) return inconclusive(to.node, output.message, "is hubble.enabled true?");
-      const verdicts = verdictsOf(output);
+      const verdicts = output.split("\n").flatMap((line) => hubbleFlow(line, to.node)?.verdict ?? []);
       const seen = `${verdicts.length} flows from ${from.address} to ${to.address}: ${[...new Set(verdicts)].join(", ") || "none"}`;
       if (verdicts.length === 0)
         return inconclusive(to.node, `Hubble has seen no flow from ${from.address} to ${to.address}`);
-      const lost = verdicts.filter((verdict) => LOST.has(verdict));
-      if (lost.length === 0 && verdicts.includes("FORWARDED")) return pass(to.node, seen);
+      // beside these two there are verdicts of sockets, which decide nothing
+      if (!verdicts.includes("dropped") && verdicts.includes("forwarded")) return pass(to.node, seen);
       return fail(
         to.node,
         seen,
@@ -84,15 +82,3 @@ export const hubbleCheck: Check<readonly Observed[] | string> = {
     });
   },
 };
-
-/** The verdicts of flows as `hubble observe -o json` prints them, a JSON object a line. */
-export function verdictsOf(output: string): string[] {
-  return output.split("\n").flatMap((line) => {
-    try {
-      const { flow } = JSON.parse(line) as { flow?: { verdict?: string } };
-      return flow?.verdict === undefined ? [] : [flow.verdict];
-    } catch {
-      return []; // a notice between the flows
-    }
-  });
-}

@@ -47,7 +47,7 @@ interface HubbleEnd {
 }
 
 /** A line of `hubble observe -o json`; undefined for one that is no packet. */
-export function hubbleFlow(line: string, node: string, names: Names): Flow | undefined {
+export function hubbleFlow(line: string, node: string, names: Names = new Map()): Flow | undefined {
   const flow = parsed<{ flow?: HubbleFlow }>(line)?.flow;
   if (flow?.IP?.source === undefined || flow.IP.destination === undefined) return undefined;
   const [protocol, ports] = Object.entries(flow.l4 ?? {})[0] ?? [""];
