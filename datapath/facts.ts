@@ -1,15 +1,19 @@
 // What evidence comes to in the end, as programs and outputs hold it: nothing here knows of the API's own types.
+import type { ApiServer } from "../modes/ciliumValues";
 
 /**
  * How a check ended, from the best to the worst. `warning`: worth knowing, but no proof against the mode;
  * `inconclusive`: there was no evidence to judge by, which counts as a failure.
  */
 export const VERDICTS = ["skipped", "pass", "warning", "inconclusive", "fail"] as const;
+/** How a check ended: one of {@link VERDICTS}. */
 export type Verdict = (typeof VERDICTS)[number];
 
 /** How many of a cluster's nodes were looked at. */
 export interface NodesLookedAt {
+  /** Those that were looked at. */
   readonly looked: number;
+  /** Those that the cluster has. */
   readonly all: number;
 }
 
@@ -19,15 +23,19 @@ export interface VerificationSummary {
   readonly verdict: "pass" | "fail" | "off";
   /** How many checks ended how. */
   readonly counts: Readonly<Partial<Record<Verdict, number>>>;
+  /** How long it took; 0 where nothing was looked at. */
   readonly seconds: number;
   /** Each check's id to `<verdict>: <evidence>`; the worst finding's where there are several. */
   readonly checks: Readonly<Record<string, string>>;
+  /** Undefined where nobody could count them. */
   readonly nodes?: NodesLookedAt | undefined;
 }
 
 /** One node as Cilium sees it. */
 export interface NodeFacts {
+  /** Its name in Kubernetes. */
   readonly name: string;
+  /** IPv4 networks that Cilium gave its pods. */
   readonly podCidrs: readonly string[];
   /** The agent's pod on this node, in `kube-system`. */
   readonly agentPod: string;
@@ -40,15 +48,19 @@ export interface ClusterFacts {
   /** API server as this machine reaches it. */
   readonly endpoint: string;
   /** API server as nodes reach it without kube-proxy: the first of its addresses. */
-  readonly apiServer: { readonly host: string; readonly port: number } | undefined;
+  readonly apiServer: ApiServer | undefined;
+  /** Its nodes, the control plane first. */
   readonly nodes: readonly {
+    /** Its name in Kubernetes. */
     readonly name: string;
+    /** By the label of the control plane. */
     readonly role: "control-plane" | "worker";
     /** IPv4 address in the nodes' network; empty where there is none. */
     readonly address: string;
   }[];
+  /** Whether a pod of kube-proxy is in kube-system. */
   readonly kubeProxy: boolean;
-  /** The DaemonSet of a network plugin that is not Cilium, `namespace/name`. */
+  /** The DaemonSet of a network plugin that is not Cilium, `namespace/name`; undefined where none has a known name. */
   readonly otherNetwork: string | undefined;
   /** Address of the service `kubernetes`, the first of the services' network. */
   readonly serviceAddress: string;

@@ -1,17 +1,18 @@
-import type { CiliumValuesArgs, HelmValues, ImageOverride } from "./ciliumValues";
+import type { ApiServer, CiliumValuesArgs, HelmValues, ImageOverride } from "./ciliumValues";
 import type { RoutingMode, Tunnel } from "./contract";
 import { DEFAULTS } from "./defaults";
 import { DEFAULT_RELEASE, RELEASES } from "./releases";
 
 /** What Cilium's values depend on of the cluster that it is installed in. */
 export interface CiliumCluster {
+  /** The routing mode that Cilium gets there. */
   readonly mode: RoutingMode;
   /** Also Cilium's name of the cluster. */
   readonly clusterName: string;
   /** All nodes, the control plane included. */
   readonly nodeCount: number;
   /** Where agents reach the API server without kube-proxy. Default: kind's control plane. */
-  readonly apiServer?: { readonly host: string; readonly port: number } | undefined;
+  readonly apiServer?: ApiServer | undefined;
   /** Where Cilium takes the nodes' /24 from. */
   readonly podCidr: string;
   /** Networks that pods reach without masquerading, in native routing. */
@@ -26,19 +27,29 @@ export interface CiliumChoice {
   readonly tunnel?: Tunnel | undefined;
   /** Install routes to the other nodes' pods; needs all nodes in one network. Default: with native routing. */
   readonly autoDirectNodeRoutes?: boolean | undefined;
+  /** Other images than the chart's own. Default: none. */
   readonly images?:
     | {
+        /** Of `cilium-agent`, and of its init containers. */
         readonly agent?: ImageOverride | undefined;
         /** The chart appends `-generic` to the repository. */
         readonly operator?: ImageOverride | undefined;
+        /** Of the pods of Envoy, where the chart starts them. */
         readonly envoy?: ImageOverride | undefined;
         /** Bring the images from this machine's Docker into the nodes instead of pulling them there. Default: false. */
         readonly load?: boolean | undefined;
       }
     | undefined;
   /** Hubble's relay, which collects all agents' flows, and its UI, which asks the relay. Default: neither. */
-  readonly hubble?: { readonly relay?: boolean | undefined; readonly ui?: boolean | undefined } | undefined;
-  /** Helm values merged last, over everything that this project sets. */
+  readonly hubble?:
+    | {
+        /** Default: false. */
+        readonly relay?: boolean | undefined;
+        /** Needs `relay`. Default: false. */
+        readonly ui?: boolean | undefined;
+      }
+    | undefined;
+  /** Helm values merged last, over everything that this project sets. Default: none. */
   readonly values?: HelmValues | undefined;
 }
 

@@ -1,36 +1,69 @@
 import { chartImages } from "./chartKeys";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, type RoutingMode, type Tunnel } from "./contract";
+import { at } from "./tree";
 
 /** A value of a Helm chart. */
 export type HelmValue = string | number | boolean | null | readonly HelmValue[] | { readonly [key: string]: HelmValue };
+/** Helm values, by their keys at the top. */
 export type HelmValues = { readonly [key: string]: HelmValue };
 
 /** What overrides one image block of Cilium's chart. */
 export interface ImageOverride {
+  /** Name without tag. Default: the chart's own. */
   readonly repository?: string | undefined;
+  /** Default: the chart's own. */
   readonly tag?: string | undefined;
+  /** Whether the chart's digest is appended. Default: true while repository and tag are the chart's own and nothing is loaded. */
   readonly useDigest?: boolean | undefined;
+}
+
+/** Where the API server answers without kube-proxy. */
+export interface ApiServer {
+  /** Name or IPv4 address. */
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
 }
 
 /** What Cilium's Helm values depend on. */
 export interface CiliumValuesArgs {
   /** Of chart and images, without v. */
   readonly version: string;
+  /** The routing mode that the values ask for. */
   readonly mode: RoutingMode;
+  /** How pod traffic crosses nodes. */
   readonly tunnel: Tunnel;
+  /** Cilium's name of the cluster; with kind its control plane is reached by it too. */
   readonly clusterName: string;
   /** All nodes, the control plane included. */
   readonly nodeCount: number;
   /** Where agents reach the API server without kube-proxy. Default: kind's control plane. */
-  readonly apiServer?: { readonly host: string; readonly port: number } | undefined;
+  readonly apiServer?: ApiServer | undefined;
+  /** IPv4 network where Cilium takes the nodes' /24 from. */
   readonly podCidr: string;
+  /** IPv4 network that pods reach without masquerading, in native routing. */
   readonly nativeRoutingCIDR: string;
-  /** Default: true in native routing, false in a tunnel. */
+  /** Whether agents install routes to the other nodes' pods. Default: true in native routing, false in a tunnel. */
   readonly autoDirectNodeRoutes?: boolean | undefined;
-  readonly images: { readonly agent: ImageOverride; readonly operator: ImageOverride; readonly envoy: ImageOverride };
+  /** What overrides the chart's images. */
+  readonly images: {
+    /** Of `cilium-agent`, and of its init containers. */
+    readonly agent: ImageOverride;
+    /** The chart appends `-generic` to the repository. */
+    readonly operator: ImageOverride;
+    /** Of the pods of Envoy, where the chart starts them. */
+    readonly envoy: ImageOverride;
+  };
   /** Which of Hubble's parts beside the agents run. Default: neither. */
-  readonly hubble?: { readonly relay: boolean; readonly ui: boolean } | undefined;
+  readonly hubble?:
+    | {
+        /** It collects all agents' flows. */
+        readonly relay: boolean;
+        /** It asks the relay. */
+        readonly ui: boolean;
+      }
+    | undefined;
   /** Whether images are brought into nodes, where they have no digests. Default: false. */
   readonly loadImages?: boolean | undefined;
   /** Merged last. */
@@ -121,7 +154,7 @@ export function mergeValues(base: HelmValues, over: HelmValues): HelmValues {
 
 /** The value at a path such as `bpf.masquerade`; undefined where nothing is set. */
 export function valueAt(values: HelmValues, path: string): HelmValue | undefined {
-  return path.split(".").reduce<HelmValue | undefined>((at, step) => (isObject(at) ? at[step] : undefined), values);
+  return at(values, path.split(".")) as HelmValue | undefined;
 }
 
 function isObject(value: HelmValue | undefined): value is HelmValues {

@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from "node:util";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS } from "./contract";
+import { same } from "./tree";
 import type { ValueFinding } from "./valuesLint";
 
 /** Values that a setting of this project decides, and that setting. */
@@ -84,7 +84,7 @@ export function contradictions(args: CiliumValuesArgs, shown: Show): ValueFindin
   const overruled = Object.entries(SETTINGS).flatMap(([key, setting]): ValueFinding[] => {
     const value = valueAt(args.extraValues, key);
     const decided = valueAt(own, key);
-    // a value that the chart does not read is told apart
+    // a value that the chart does not read is told apart; templates print true and "true" alike
     if (value === undefined || told.has(key) || decided === undefined || same(value, decided)) return [];
     return [
       {
@@ -95,9 +95,4 @@ export function contradictions(args: CiliumValuesArgs, shown: Show): ValueFindin
     ];
   });
   return [...broken, ...overruled];
-}
-
-/** Templates print true and "true" alike. */
-function same(a: HelmValue, b: HelmValue): boolean {
-  return isDeepStrictEqual(a, b) || (typeof a !== "object" && typeof b !== "object" && String(a) === String(b));
 }

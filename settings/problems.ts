@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { likely } from "../modes/likely";
+import { at } from "../modes/tree";
 import type { IsSecretPath, Problem } from "./raw";
 import { knownKeys, settingPaths } from "./schema";
 
@@ -85,12 +86,4 @@ export function shown(value: unknown): string {
   const text = typeof value === "string" ? JSON.stringify(cut) : cut;
   const printable = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`);
   return typeof value === "string" || printable.length <= MAX_SHOWN ? printable : `${printable.slice(0, MAX_SHOWN)}…`;
-}
-
-function at(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (inner, step) =>
-      typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[step] : undefined,
-    value,
-  );
 }

@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from "node:util";
+import { same } from "../modes/tree";
 import type { SettingsSource } from "./parse";
 import { pathText, shown } from "./problems";
 
@@ -107,9 +107,4 @@ function place(tree: Tree, steps: readonly string[], leaf: unknown): Problem | u
   }
   at[last] = leaf;
   return undefined;
-}
-
-/** A scalar may be typed where it is nested, and text where it stands alone. */
-function same(a: unknown, b: unknown): boolean {
-  return isDeepStrictEqual(a, b) || (typeof a !== "object" && typeof b !== "object" && String(a) === String(b));
 }

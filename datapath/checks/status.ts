@@ -1,3 +1,4 @@
+import { at } from "../../modes/tree";
 import { CILIUM_NAMESPACE, askAgents, listAgents, type AgentAnswer } from "../agents";
 import type { ClusterReader } from "../cluster";
 import { within } from "../within";
@@ -118,23 +119,14 @@ function parse(output: string): unknown {
   }
 }
 
-function valueAt(status: unknown, path: string): unknown {
-  return path
-    .split(".")
-    .reduce<unknown>(
-      (at, step) => (typeof at === "object" && at !== null ? (at as Record<string, unknown>)[step] : undefined),
-      status,
-    );
-}
-
 function textAt(status: unknown, path: string): string | undefined {
-  const found = valueAt(status, path);
+  const found = at(status, path.split("."));
   return typeof found === "string" && found !== "" ? found : undefined;
 }
 
 /** The wanted device where Cilium's services have it among others, else all that they have. */
 function devicesOf(status: unknown, wanted: string): string | undefined {
-  const found = valueAt(status, DEVICES);
+  const found = at(status, DEVICES.split("."));
   if (!Array.isArray(found)) return undefined;
   const names = (found as { name?: string }[]).map(({ name }) => name ?? "");
   return names.includes(wanted) ? wanted : names.join(" ") || "none";

@@ -1,5 +1,6 @@
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import { expectedEvidence } from "../../modes/evidence";
+import { at } from "../../modes/tree";
 import { ciliumArgs } from "../../settings/ciliumArgs";
 import type { Settings } from "../../settings/parse";
 import { inAgent, kubectl } from "./lab";
@@ -22,7 +23,7 @@ export function expectContract(settings: Settings): void {
   expect(agents).toHaveLength(settings.cluster.workers + 1);
   for (const status of agents) {
     const found = Object.fromEntries(
-      Object.keys(statusJson).map((path) => [path, String(at(status, path)).toLowerCase()]),
+      Object.keys(statusJson).map((path) => [path, String(at(status, path.split("."))).toLowerCase()]),
     );
     expect(found).toEqual(
       Object.fromEntries(Object.entries(statusJson).map(([path, word]) => [path, word.toLowerCase()])),
@@ -54,13 +55,3 @@ const ROUTES = {
   "via the other node": /^10\.0\.\d+\.0\/24 via 172\./,
   "not Cilium's": /^10\.0\.\d+\.0\/24 via 172\./,
 } as const;
-
-function at(value: unknown, path: string): unknown {
-  return path
-    .split(".")
-    .reduce<unknown>(
-      (inner, step) =>
-        typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[step] : undefined,
-      value,
-    );
-}
