@@ -6,7 +6,7 @@ import { within } from "./within";
 
 /** Where Cilium runs, and how its agents are found. */
 export const CILIUM_NAMESPACE = "kube-system";
-const AGENT_SELECTOR = "k8s-app=cilium";
+export const AGENT_SELECTOR = "k8s-app=cilium";
 const AGENT_CONTAINER = "cilium-agent";
 const CONFIG_CONTAINER = "config";
 

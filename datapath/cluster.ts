@@ -123,7 +123,7 @@ function timely<T>(answer: Promise<T>): Promise<T> {
   return within(ANSWER_SECONDS, answer, "the API server does not answer");
 }
 
-/** Reach a cluster to change something in it. */
+/** Reach a cluster to change something in it. @lintignore providers/kind/provider.ts requires it when it first needs it */
 export function connectWriter(kubeconfig: string): ClusterWriter {
   const core = load(kubeconfig).makeApiClient(CoreV1Api);
   const find = (name: string) => timely(core.readNamespace({ name }).catch(noneWhenNotFound));
@@ -337,9 +337,5 @@ async function ciliumNodes(custom: CustomObjectsApi): Promise<readonly CiliumNod
     plural: "ciliumnodes",
   }) as Promise<{ items: CiliumNode[] }>;
   // the operator defines the kind of object only when it starts
-  const { items } = await timely(nodes).catch((error: unknown) => {
-    if (error instanceof ApiException && error.code === 404) return { items: [] };
-    throw error;
-  });
-  return items;
+  return (await timely(nodes.catch(noneWhenNotFound)))?.items ?? [];
 }

@@ -18,6 +18,15 @@ export interface Session {
   end(): void;
 }
 
+/** For a shell: lets a command run until there is a line to read, or nobody is there any more to write one. */
+export const untilEnded = (command: string) => `exec 3<&0
+${command} &
+running=$!
+(read -r line <&3; kill $running) 2>/dev/null &
+wait $running
+kill $! 2>/dev/null
+exit 0`;
+
 /** All that a session prints until it ends. @throws Error when that takes too long, or it prints nothing but errors */
 export async function readToEnd(session: Session, name: string, seconds: number): Promise<string> {
   const answer = Promise.all([text(session.stdout), text(session.stderr)]);

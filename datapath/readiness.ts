@@ -1,4 +1,5 @@
 import type { V1DaemonSet, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
+import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "./agents";
 import type { ClusterReader } from "./cluster";
 import type { NodeFacts } from "./facts";
 
@@ -14,19 +15,16 @@ export interface ReadinessEvidence {
   readonly podCidrs: ReadonlyMap<string, readonly string[]>;
 }
 
-const NAMESPACE = "kube-system";
-const AGENT_SELECTOR = "k8s-app=cilium";
-
 /** Read what readiness is judged by. */
 export async function readReadiness(cluster: ClusterReader): Promise<ReadinessEvidence> {
   const [nodes, agents, operator, coreDns, agentPods, operatorPods, dnsPods, podCidrs] = await Promise.all([
     cluster.nodes(),
-    cluster.daemonSet(NAMESPACE, "cilium"),
-    cluster.deployment(NAMESPACE, "cilium-operator"),
-    cluster.deployment(NAMESPACE, "coredns"),
-    cluster.pods(NAMESPACE, AGENT_SELECTOR),
-    cluster.pods(NAMESPACE, "io.cilium/app=operator"),
-    cluster.pods(NAMESPACE, "k8s-app=kube-dns"),
+    cluster.daemonSet(CILIUM_NAMESPACE, "cilium"),
+    cluster.deployment(CILIUM_NAMESPACE, "cilium-operator"),
+    cluster.deployment(CILIUM_NAMESPACE, "coredns"),
+    cluster.pods(CILIUM_NAMESPACE, AGENT_SELECTOR),
+    cluster.pods(CILIUM_NAMESPACE, "io.cilium/app=operator"),
+    cluster.pods(CILIUM_NAMESPACE, "k8s-app=kube-dns"),
     cluster.ciliumPodCidrs(),
   ]);
   return { nodes, agents, operator, coreDns, pods: [...agentPods, ...operatorPods, ...dnsPods], podCidrs };

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { listAgents, startInAgent, type Agent } from "../agents";
 import type { AttachableCluster } from "../cluster";
-import type { Session } from "../podExec";
+import { untilEnded, type Session } from "../podExec";
 import { hubbleFlow, monitorFlow, type Flow, type Names } from "./flow";
 
 /** Where an agent's flows come from: its record of the last thousands, or what passes from now on. */
@@ -26,7 +26,7 @@ export interface Observation {
   end(): void;
 }
 
-/** The first word of an agent tells which of the two it is; both end with a line to read, or with their reader. */
+/** The first word of an agent tells which of the two it is. */
 const SCRIPT = `if command -v hubble >/dev/null; then
   echo hubble
   set -- hubble observe -o json "$@"
@@ -34,12 +34,7 @@ else
   echo monitor
   set -- $(command -v cilium-dbg || command -v cilium) monitor -j --type trace --type drop
 fi
-exec 3<&0
-"$@" & observer=$!
-(read -r line <&3; kill $observer) 2>/dev/null &
-wait $observer
-kill $! 2>/dev/null
-exit 0`;
+${untilEnded('"$@"')}`;
 
 /** Let every agent tell its flows. @param tell called with each, as it comes */
 export async function observe(

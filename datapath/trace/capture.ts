@@ -1,5 +1,5 @@
 import { buffer } from "node:stream/consumers";
-import { lastLine, type Session } from "../podExec";
+import { lastLine, untilEnded, type Session } from "../podExec";
 import { within } from "../within";
 import { parseCapture, type Frame } from "./packets";
 
@@ -35,14 +35,10 @@ const LIFETIME_SECONDS = 60;
 /** How long it may take to begin, and to end. */
 const PATIENCE_SECONDS = 10;
 
-/** Captures until it reads a line, or nobody is there any more to write one. */
-const SCRIPT = `exec 3<&0
-tcpdump -i any -y LINUX_SLL2 -n -Z root -s ${SNAPSHOT_BYTES} -B 4096 --time-stamp-precision=nano --immediate-mode -U -w - "$1" &
-capture=$!
-(read -r line <&3; kill $capture) 2>/dev/null &
-wait $capture
-kill $! 2>/dev/null
-exit 0`;
+/** Captures what the filter, its argument, lets through. */
+const SCRIPT = untilEnded(
+  `tcpdump -i any -y LINUX_SLL2 -n -Z root -s ${SNAPSHOT_BYTES} -B 4096 --time-stamp-precision=nano --immediate-mode -U -w - "$1"`,
+);
 
 /** What begins and what refuses a connection, and what begins with "GET ": a capture that saw all would see itself on its way to the API server. */
 const TCP = "tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x47455420";

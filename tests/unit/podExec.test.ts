@@ -1,0 +1,28 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { untilEnded } from "../../datapath/podExec";
+
+/** Run a command as a session would, and do something as soon as it has said its first word. */
+async function run(command: string, act: (stdin: NodeJS.WritableStream) => void) {
+  const child = spawn("sh", ["-c", untilEnded(command)]);
+  child.stdout.once("data", () => act(child.stdin));
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
+  return { output, code: code as number };
+}
+
+describe("a command that runs until it is ended", () => {
+  const PATIENT = `sh -c 'echo begun; exec sleep 60'`;
+
+  it("ends with a line to read", async () => {
+    expect(await run(PATIENT, (stdin) => stdin.write("\n"))).toEqual({ output: "begun\n", code: 0 });
+  });
+
+  it("ends when nobody is there any more to write one", async () => {
+    expect(await run(PATIENT, (stdin) => stdin.end())).toEqual({ output: "begun\n", code: 0 });
+  });
+
+  it("may end by itself before", async () => {
+    expect(await run("echo begun", () => undefined)).toEqual({ output: "begun\n", code: 0 });
+  });
+});
