@@ -11,9 +11,11 @@ export const SCHEMA_VERSION = 1;
 
 /** The outputs of a `cilium-modes` stack. */
 export interface StackOutputs {
+  /** Of these outputs: {@link SCHEMA_VERSION}. */
   readonly schemaVersion: typeof SCHEMA_VERSION;
   /** The routing mode that the stack's settings ask for. */
   readonly mode: RoutingMode;
+  /** Name of the kind cluster, and Cilium's name of the cluster. */
   readonly clusterName: string;
   /** The cluster's own id: another whenever it was made again, for `clusterIdentifier` of a Kubernetes provider. */
   readonly clusterIdentifier: string;
@@ -21,8 +23,11 @@ export interface StackOutputs {
   readonly kubeconfig: string;
   /** API server as this machine reaches it. */
   readonly apiEndpoint: string;
+  /** The cluster's nodes, the control plane first. */
   readonly nodes: readonly {
+    /** Its name in Kubernetes. */
     readonly name: string;
+    /** What it is for; kind's control plane runs pods too. */
     readonly role: "control-plane" | "worker";
     /** IPv4 address in the nodes' network. */
     readonly address: string;
@@ -31,24 +36,34 @@ export interface StackOutputs {
     /** The Cilium agent's pod on this node, in `kube-system`. */
     readonly agentPod: string;
   }[];
+  /** How Cilium was installed. */
   readonly cilium: {
     /** Without v. */
     readonly version: string;
+    /** How pod traffic crosses nodes. */
     readonly tunnel: Tunnel;
+    /** Whether Cilium stands in for kube-proxy. */
     readonly kubeProxyReplacement: KubeProxyReplacement;
+    /** Whether pod traffic that leaves the cluster is masqueraded in BPF. */
     readonly bpfMasquerade: boolean;
+    /** IPv4 network that pods reach without masquerading, in native routing. */
     readonly nativeRoutingCIDR: string;
+    /** IPv4 network where Cilium takes the nodes' /24 from. */
     readonly podCidr: string;
   };
   /** What proved that the mode is in force. */
   readonly verification: VerificationSummary;
   /** The test workload's NodePort on each node; there when the verification has ended. */
   readonly nodePortUrls: readonly string[];
-  /** Names in the cluster. */
+  /** The test workload's names in the cluster. */
   readonly workload: {
+    /** Of its own. */
     readonly namespace: string;
+    /** The server on every node. */
     readonly daemonSet: string;
+    /** Of type NodePort, before the servers. */
     readonly service: string;
+    /** The pod that asks. */
     readonly clientPod: string;
   };
 }

@@ -1,9 +1,24 @@
-/** The parts of a `cilium-modes` stack, for other programs. */
+/**
+ * The parts of a `cilium-modes` stack, for other programs.
+ * @module components
+ */
 export { Cilium, type CiliumArgs } from "./cilium";
 export { ExistingCluster, inspectCluster, type ExistingClusterArgs } from "./existingCluster";
 export { KindCluster, type KindClusterArgs } from "./kindCluster";
 export { NettoolWorkload, type NettoolWorkloadArgs } from "./nettoolWorkload";
-export type { TargetCluster } from "./targetCluster";
+export type { TargetCluster, TargetClusterArgs } from "./targetCluster";
 export { Verification, type VerificationArgs } from "./verification";
 export { NodeImages } from "../providers/kind/resources";
-export { ALL_MODES, MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../modes/contract";
+export { VERDICTS } from "../datapath/facts";
+export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS } from "../modes/contract";
+export { VERIFY } from "../modes/defaults";
+
+// what their arguments and outputs are made of
+export type { ClusterFacts, NodeFacts, NodesLookedAt, Verdict, VerificationSummary } from "../datapath/facts";
+export type { CiliumChoice, CiliumCluster } from "../modes/ciliumArgs";
+export type { ApiServer, CiliumValuesArgs, HelmValue, HelmValues, ImageOverride } from "../modes/ciliumValues";
+export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tunnel } from "../modes/contract";
+export type { Verify } from "../modes/defaults";
+export type { KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
+export type { WorkloadNames } from "../modes/workload";
+export type { DnsForward } from "../providers/kind/inputs";

@@ -4,7 +4,7 @@ import type { types } from "@pulumi/kubernetes";
 import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { DEFAULTS } from "../modes/defaults";
-import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
+import { WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
 import { MARKS } from "../providers/kind/mark";
 import { Mark, NodeImages, WorkloadGround } from "../providers/kind/resources";
 import { OWNER_ANNOTATION } from "../providers/kind/workloadGround";
@@ -12,14 +12,17 @@ import type { Cilium } from "./cilium";
 import { nettoolImageArgs } from "./nettoolImage";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
+/** What the test workload is told. */
 export interface NettoolWorkloadArgs {
+  /** Where it runs. */
   readonly cluster: TargetCluster;
+  /** The cluster's Cilium, before which pods have no network. */
   readonly cilium: Cilium;
-  /** 30000 to 32767. Default: 32000. */
+  /** The service's port on every node, 30000 to 32767. Default: 32000. */
   readonly nodePort?: number | undefined;
   /** Base of the image that is built here: a Debian or Ubuntu. Default: debian:12-slim. */
   readonly baseImage?: string | undefined;
-  /** A ready image instead of the build. */
+  /** A ready image with the same tools instead of the build, as `images/nettool` makes one. Default: none. */
   readonly image?: string | undefined;
   /**
    * Bring the ready image from this machine's Docker into the nodes; false: let the nodes pull it. Default: true in
@@ -33,8 +36,11 @@ export interface NettoolWorkloadArgs {
  * and the client pod `net`.
  */
 export class NettoolWorkload extends pulumi.ComponentResource {
-  readonly names: pulumi.Output<typeof WORKLOAD>;
+  /** There when the workload is ready. */
+  readonly names: pulumi.Output<WorkloadNames>;
+  /** The image that it runs: the ready one, or the one built here. */
   readonly image: string;
+  /** The service's port on every node. */
   readonly nodePort: number;
 
   constructor(name: string, args: NettoolWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {

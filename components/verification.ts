@@ -9,13 +9,17 @@ import { checkChoice } from "./choices";
 import { packageFile } from "./packageFile";
 import { inCluster, type TargetCluster } from "./targetCluster";
 
+/** What the verification is told. */
 export interface VerificationArgs {
+  /** What is verified. */
   readonly cluster: TargetCluster;
+  /** By it the verification knows what must be in force. */
   readonly cilium: Cilium;
+  /** From its pods the datapath is tried. */
   readonly workload: NettoolWorkload;
   /** `strict` (default): what is not in force fails the run; `warn`: it is only told; `off`: nothing is looked at. */
   readonly verify?: Verify | undefined;
-  /** Of a larger cluster only so many nodes are looked at. Default: 20. */
+  /** Of a larger cluster only so many nodes are looked at, from 1 on. Default: 20. */
   readonly maxNodes?: number | undefined;
 }
 

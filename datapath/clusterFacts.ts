@@ -15,6 +15,7 @@ export interface FactsEvidence {
   readonly serviceAddress: string;
 }
 
+/** What the API server's objects tell of a cluster. */
 export function factsOf(evidence: FactsEvidence): ClusterFacts {
   const { identity, endpoint, nodes, systemPods, daemonSets, apiServers, serviceAddress } = evidence;
   const slice = apiServers.find(({ addressType }) => addressType === "IPv4");

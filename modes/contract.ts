@@ -9,12 +9,15 @@ export const ROUTING_MODES = ["kubeproxy", "replacement", "ebpf"] as const;
  */
 export const COEXISTING_MODES = ["partial", "probe", "probe-ebpf"] as const;
 
+/** A way in which Cilium routes, by its name. */
 export type RoutingMode = (typeof ROUTING_MODES)[number] | (typeof COEXISTING_MODES)[number];
 
+/** Every routing mode: those of the stacks, then those that only old Ciliums know. */
 export const ALL_MODES: readonly RoutingMode[] = [...ROUTING_MODES, ...COEXISTING_MODES];
 
 /** How pod traffic crosses nodes: not encapsulated (`disabled`: native routing), or in VXLAN or Geneve. */
 export const TUNNELS = ["disabled", "vxlan", "geneve"] as const;
+/** One of {@link TUNNELS}: `disabled` (native routing), `vxlan` or `geneve`. */
 export type Tunnel = (typeof TUNNELS)[number];
 
 /** Cilium instead of kube-proxy: wholly or not, or one of the two ways beside it that old Ciliums know. */
@@ -22,6 +25,7 @@ export type KubeProxyReplacement = boolean | "partial" | "probe";
 
 /** The semantic switches that make a routing mode. */
 export interface ModeSwitches {
+  /** Whether Cilium stands in for kube-proxy. */
   readonly kubeProxyReplacement: KubeProxyReplacement;
   /** Pod traffic that leaves the cluster is masqueraded in BPF instead of iptables. */
   readonly bpfMasquerade: boolean;
@@ -29,6 +33,7 @@ export interface ModeSwitches {
 
 /** What a routing mode asks of the cluster, and what must come of it in every version of Cilium. */
 export interface ModeContract {
+  /** By these the mode is asked for. */
   readonly switches: ModeSwitches;
   /** kind's `kubeProxyMode`: https://kind.sigs.k8s.io/docs/user/configuration/#kube-proxy-mode */
   readonly kubeProxyMode: "iptables" | "none";
@@ -42,6 +47,7 @@ export interface ModeContract {
   readonly services: "kube-proxy" | "cilium";
   /** BPF passes packets between network namespaces itself; Legacy takes them through the host's stack. */
   readonly hostRouting: "BPF" | "Legacy";
+  /** Who gives pods their node's address on the way out of the cluster. */
   readonly masquerading: "BPF" | "iptables";
 }
 

@@ -2,6 +2,7 @@ import type { Tunnel } from "./contract";
 
 /** What happens when the mode asked for is not the mode in force. */
 export const VERIFY = ["strict", "warn", "off"] as const;
+/** One of {@link VERIFY}: `strict` fails the run, `warn` only tells it, `off` looks at nothing. */
 export type Verify = (typeof VERIFY)[number];
 
 /** What holds where nothing else was asked for: of stacks' settings, and of components in other programs. */

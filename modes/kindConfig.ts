@@ -1,7 +1,10 @@
 /** Extra path of the host that every node sees. */
 export interface KindMount {
+  /** Path of this machine. */
   readonly hostPath: string;
+  /** Absolute path in every node. */
   readonly containerPath: string;
+  /** Default: false. */
   readonly readOnly?: boolean;
 }
 
@@ -9,9 +12,13 @@ export interface KindMount {
 export interface KindPortMapping {
   /** `control-plane`, or `worker-1` and so on. */
   readonly node: string;
+  /** Port of the node, 1 to 65535. */
   readonly containerPort: number;
+  /** Port of this machine, 1 to 65535; 0 lets Docker choose a free one. */
   readonly hostPort: number;
+  /** IPv4 address of this machine; with 127.0.0.1 nothing outside reaches the port. */
   readonly listenAddress: string;
+  /** `TCP`, `UDP` or `SCTP`. */
   readonly protocol: string;
 }
 
@@ -90,7 +97,9 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
 
 /** A registry's mirrors. */
 export interface RegistryMirror {
+  /** URLs, http or https, asked in this order before the registry itself. */
   readonly endpoints: readonly string[];
+  /** Whether the check of the endpoints' TLS certificates is skipped. */
   readonly insecure: boolean;
 }
 
