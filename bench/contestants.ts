@@ -14,7 +14,7 @@ import { partsOfScript, partsOfUp, resourceSpans, type Span } from "./parts";
 import { take, type Taken } from "./processes";
 
 /** Prefix of the clusters that are made here. */
-export const CLUSTER_PREFIX = "cmbench-";
+const CLUSTER_PREFIX = "cmbench-";
 
 const STACK = "bench";
 const EMPTY = "bench/empty";

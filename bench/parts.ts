@@ -49,7 +49,7 @@ export function resourceSpans(lines: readonly TimedLine[]): ResourceSpan[] {
 }
 
 /** When the engine began to change things, after its preview. */
-export function updateStart(lines: readonly TimedLine[]): number | undefined {
+function updateStart(lines: readonly TimedLine[]): number | undefined {
   return lines.find(({ text }) => parseEvent(text)?.sequence !== undefined)?.at;
 }
 

@@ -1,4 +1,5 @@
-// npm test [-- <jest's arguments>]: type check, lint, format and tests, and one closing line that counts them all.
+// npm test [-- <jest's arguments>]: type check, lint, format, unused code, API docs and tests, and one closing line that
+// counts them all.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,6 +13,8 @@ if (installDependencies() === 0) {
   count("type check", run("tsc", "-p", "."));
   count("lint", run("eslint", "."));
   count("format", run("prettier", "--check", "--log-level", "warn", "."));
+  count("unused code", run("knip", "--no-progress"));
+  count("API docs", run("typedoc", "--emit", "none", "--logLevel", "Warn"));
   const report = join(scratch, "jest.json");
   const code = run("jest", "--json", `--outputFile=${report}`, ...process.argv.slice(2));
   addJest(report, code);

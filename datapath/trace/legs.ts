@@ -181,7 +181,7 @@ export function hopsOf(
 }
 
 /** Both ends of a packet, with ports where it has some. */
-export function endsOf({ source, destination, content }: Packet): { source: string; destination: string } {
+function endsOf({ source, destination, content }: Packet): { source: string; destination: string } {
   if (content.protocol === "ICMP") return { source, destination };
   return { source: `${source}:${content.sourcePort}`, destination: `${destination}:${content.destinationPort}` };
 }

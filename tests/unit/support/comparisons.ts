@@ -19,7 +19,7 @@ import { modeConfig } from "../../../modes/ciliumConfig";
 import { promisedWalk, SCENARIOS, type PromisedHop, type Scenario, type WalkFacts } from "../../../modes/walks";
 
 /** Numbers of Services in the samples' growth series. */
-export const SAMPLE_SERVICES = [1, 10, 100, 1000, 5000] as const;
+const SAMPLE_SERVICES = [1, 10, 100, 1000, 5000] as const;
 
 type SampleMode = "kubeproxy" | "replacement" | "ebpf";
 
