@@ -83,13 +83,15 @@ describe("the package, installed in an empty project", () => {
       { cwd: folder, encoding: "utf8" },
     );
     expect(stdout.trim()).toBe(
-      "ALL_MODES Cilium ExistingCluster KindCluster MODE_CONTRACTS NettoolWorkload NodeImages Verification inspectCluster function",
+      "ALL_MODES COEXISTING_MODES Cilium ExistingCluster KindCluster MODE_CONTRACTS NettoolWorkload NodeImages " +
+        "ROUTING_MODES TUNNELS VERDICTS VERIFY Verification inspectCluster function",
     );
     const help = spawnSync(process.execPath, [join(installed, "cli/cilium-modes.mjs"), "--help"], { encoding: "utf8" });
     expect(help.stdout).toMatch(/^Usage: cilium-modes /);
     for (const file of ["providers/kind/pulumi-resource-kind", "images/nettool/Dockerfile"]) {
       expect([file, existsSync(join(installed, file))]).toEqual([file, true]);
     }
-    expect(readdirSync(installed).sort()).toEqual(["README.md", "cli", "dist", "images", "package.json", "providers"]);
+    const packed = ["LICENSE", "README.md", "README.zh-CN.md", "cli", "dist", "images", "package.json", "providers"];
+    expect(readdirSync(installed).sort()).toEqual(packed);
   });
 });
