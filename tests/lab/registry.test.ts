@@ -16,7 +16,7 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { archiveSettings, loadImages, saveImages, type StackImages } from "../../cli/imageArchive";
 import type { HelmValues } from "../../modes/ciliumValues";
-import { containersOf, kubectl, labMissing, longMissing, LabProject } from "../support/lab";
+import { containersOf, kubectl, labMissing, labSettingsMissing, longMissing, LabProject } from "../support/lab";
 import { describeIf, missingPrograms } from "../support/project";
 
 const MINUTES = 60_000;
@@ -53,7 +53,12 @@ function podImages(cluster: string): Record<string, string> {
   return Object.fromEntries(pods.map((pod) => pod.split("\t") as [string, string]));
 }
 
-const missing = [...labMissing(), ...longMissing(), ...missingPrograms("docker-registry", "helm")];
+const missing = [
+  ...labMissing(),
+  ...longMissing(),
+  ...missingPrograms("docker-registry", "helm"),
+  ...labSettingsMissing("cluster.nodeImage", "cilium.version", "cilium.chart", "cilium.images", "nettool.baseImage"),
+];
 
 describeIf(missing, "images and chart of one's own", () => {
   let lab: LabSettings;

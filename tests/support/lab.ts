@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { mergeValues, type HelmValues } from "../../modes/ciliumValues";
+import { mergeValues, valueAt, type HelmValues, type ImageOverride } from "../../modes/ciliumValues";
+import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { readStackFile } from "../../cli/stackFile";
 import type { Comparison } from "../../datapath/compare/results";
 import type { Walk } from "../../datapath/trace/walk";
@@ -28,26 +29,48 @@ export function longMissing(): string[] {
     : ["CILIUM_MODES_LAB=long, which asks for tests of many minutes,"];
 }
 
-/** The settings that make a cluster on this machine: node image, chart, images. */
+/**
+ * The settings that make a cluster on this machine, as they stand below the project in a stack's file: node image, chart
+ * and images where they are its own, and none (`{}`) where it reaches the registries.
+ */
 function labSettings(): HelmValues {
   return JSON.parse(readFileSync(process.env["CILIUM_MODES_LAB_SETTINGS"]!, "utf8")) as HelmValues;
+}
+
+/** What of them a test cannot do without, and is not there. */
+export function labSettingsMissing(...paths: string[]): string[] {
+  if (labMissing().length > 0) return [];
+  return paths
+    .filter((path) => valueAt(labSettings(), path) === undefined)
+    .map((path) => `${path} in CILIUM_MODES_LAB_SETTINGS`);
+}
+
+/** The part of them that is Cilium's. */
+function labCilium(): {
+  readonly version?: string;
+  readonly chart?: string;
+  readonly images?: { readonly agent?: ImageOverride; readonly operator?: ImageOverride };
+} {
+  return (labSettings()["cilium"] ?? {}) as ReturnType<typeof labCilium>;
 }
 
 /** The tag of the laboratory's agent; empty without a laboratory. */
 export function labAgentTag(): string {
   if (labMissing().length > 0) return "";
-  return (labSettings()["cilium"] as { images: { agent: { tag: string } } }).images.agent.tag;
+  const { version = RELEASES[DEFAULT_RELEASE].cilium, images } = labCilium();
+  return images?.agent?.tag ?? `v${version}`;
 }
 
 /** The settings for another Cilium than the laboratory's own, and what of it is not on this machine. */
 export function otherCilium(version: string): { settings: HelmValues; missing: string[] } {
   if (labMissing().length > 0) return { settings: {}, missing: labMissing() };
-  const { chart, images } = labSettings()["cilium"] as {
-    chart: string;
-    images: { agent: { repository: string }; operator: { repository: string } };
-  };
+  const { chart, images } = labCilium();
+  const [agent, operator] = [images?.agent?.repository, images?.operator?.repository];
+  // where a Cilium comes from its registries, so do the others
+  if (chart === undefined || agent === undefined || operator === undefined) {
+    return { settings: { cilium: { version } }, missing: [] };
+  }
   const archive = join(dirname(chart), `cilium-${version}.tgz`);
-  const [agent, operator] = [images.agent.repository, images.operator.repository];
   const names = [`${agent}:v${version}`, `${operator}-generic:v${version}`];
   const absent = names.filter((name) => spawnSync("docker", ["image", "inspect", name]).status !== 0);
   const tagged = (repository: string) => ({ repository, tag: `v${version}` });
@@ -78,7 +101,7 @@ export class LabProject extends TestProject {
 
   /** Make a stack with these settings, and of the laboratory's those alone that are Cilium's. */
   async addStackForExisting(stack: string, settings: Record<string, unknown>): Promise<void> {
-    this.configure(stack, { cilium: labSettings()["cilium"], ...settings });
+    this.configure(stack, { cilium: labCilium(), ...settings });
     await this.succeed("stack", "init", stack);
   }
 
