@@ -26,7 +26,7 @@ export async function doctor(stack: string, options: DoctorOptions): Promise<boo
   if (warnings.length > 0) console.error(renderWarnings(stack, warnings));
   const sections = await withProgress("this machine is looked at", ({ at }) => lookAround(settings, at));
   const verdict = sections.some(({ findings }) => findings.some(isProblem)) ? "fail" : "pass";
-  const text = () => doctorText(stack, options.quiet ? worthKnowing(sections) : sections, lookOf(process.stdout));
+  const text = () => doctorText(stack, sections, lookOf(process.stdout), options.quiet);
   if (options.json) console.log(JSON.stringify({ stack, verdict, sections }, undefined, 2));
   else console.log(text());
   return verdict === "pass";
@@ -41,15 +41,6 @@ async function lookAround(settings: Settings, at: (what: string) => void): Promi
 }
 
 const isProblem = ({ verdict }: { verdict: Verdict }) => verdict === "fail";
-
-function worthKnowing(sections: readonly Section[]): Section[] {
-  return sections
-    .map(({ title, findings }) => ({
-      title,
-      findings: findings.filter(({ verdict }) => verdict !== "pass" && verdict !== "skipped"),
-    }))
-    .filter(({ findings }) => findings.length > 0);
-}
 
 function needsOf(settings: Settings): StackNeeds {
   const { mode, tunnel, cluster, cilium } = settings;

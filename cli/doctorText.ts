@@ -3,17 +3,18 @@ import type { Section } from "../machine/examine";
 import { table, type Look } from "./terminal";
 import { verdictWord } from "./verdictWord";
 
-/** What a machine's examination came to: a table for each section, and what to do. */
-export function doctorText(stack: string, sections: readonly Section[], look: Look): string {
+/**
+ * What a machine's examination came to: a table for each section, and what to do.
+ * @param quiet without the tables
+ */
+export function doctorText(stack: string, sections: readonly Section[], look: Look, quiet = false): string {
   const { bold, dim } = look.colors;
-  const all = sections.flatMap(({ findings }) => findings);
-  const widest = Math.max(0, ...all.map(({ subject }) => subject.length));
   const tables = sections.flatMap(({ title, findings }) => [
     bold(title),
     table(
       findings.map(({ subject, verdict, seen, matters }) => [
         verdictWord(verdict, look),
-        subject.padEnd(widest),
+        subject,
         `${seen} ${dim(`(${matters})`)}`,
       ]),
       look,
@@ -21,15 +22,17 @@ export function doctorText(stack: string, sections: readonly Section[], look: Lo
     ),
     "",
   ]);
+  const all = sections.flatMap(({ findings }) => findings);
   const toDo = (...verdicts: Verdict[]) =>
-    all.flatMap(({ subject, verdict, seen, remedy }) =>
-      verdicts.includes(verdict)
-        ? [`  - ${subject}: ${seen}`, ...(remedy === undefined ? [] : [`    do: ${remedy}`])]
-        : [],
-    );
+    all
+      .filter(({ verdict }) => verdicts.includes(verdict))
+      .flatMap(({ subject, seen, matters, remedy }) => [
+        `  - ${subject}: ${seen} ${dim(`(${matters})`)}`,
+        ...(remedy === undefined ? [] : [`    do: ${remedy}`]),
+      ]);
   const [problems, warnings] = [toDo("fail"), toDo("warning", "inconclusive")];
   return [
-    ...tables,
+    ...(quiet ? [] : tables),
     ...(warnings.length > 0 ? ["What is worth knowing:", ...warnings, ""] : []),
     ...(problems.length > 0 ? ["What stands in the way:", ...problems, ""] : []),
     problems.length > 0

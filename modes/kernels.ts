@@ -36,7 +36,7 @@ const isOn =
  */
 export const KERNEL_FEATURES: readonly KernelFeature[] = [
   { title: "BPF file system", probe: "bpffs", matters: "all modes", isNeeded: always },
-  { title: "packet filters at interfaces (clsact)", probe: "clsact", matters: "all modes", isNeeded: always },
+  { title: "BPF at interfaces (clsact)", probe: "clsact", matters: "all modes", isNeeded: always },
   {
     title: "iptables with NAT",
     probe: "iptables-nat",
@@ -50,7 +50,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     isNeeded: withKubeProxy,
   },
   {
-    title: "session affinity, and services by pods' own sockets",
+    title: "socket LB in pods, session affinity",
     since: "5.7",
     probe: "bpf_get_netns_cookie_sock_addr",
     matters: "replacement, ebpf: Cilium does without, with less",
@@ -114,7 +114,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     isNeeded: isOn("enableIPv4BIGTCP"),
   },
   {
-    title: "links of programs at interfaces (TCX)",
+    title: "BPF links at interfaces (TCX)",
     since: "6.6",
     probe: "tcx_prog_attach",
     matters: "Cilium 1.16 and newer uses it where it is there",

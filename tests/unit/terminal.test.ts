@@ -75,16 +75,22 @@ describe("an examination", () => {
         "  fail          Docker  no daemon answers (all modes)",
         "",
         "What is worth knowing:",
-        "  - disk: 2 GB free",
+        "  - disk: 2 GB free (all modes)",
         "    do: run: docker system prune",
         "",
         "What stands in the way:",
-        "  - Docker: no daemon answers",
+        "  - Docker: no daemon answers (all modes)",
         "    do: start it",
         "",
         "The stack ebpf cannot be brought up on this machine as it is",
       ].join("\n"),
     );
+  });
+
+  it("that is to be quiet has no tables", () => {
+    const text = doctorText("ebpf", [{ title: "Tools", findings }], PLAIN, true);
+    expect(text).not.toContain("pass");
+    expect(text.split("\n")[0]).toBe("What is worth knowing:");
   });
 
   it("without a problem says so", () => {
