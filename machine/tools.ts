@@ -13,7 +13,7 @@ const VERSION = /v?(\d+\.\d+\.\d+(?:[-+][\w.+-]+)?)/;
 const KIND_REMEDY = "install it from https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or run: npm start";
 
 /** What a program's version is; undefined without the program, "" where it does not say. */
-export async function versionOf(program: string, args: readonly string[]): Promise<string | undefined> {
+async function versionOf(program: string, args: readonly string[]): Promise<string | undefined> {
   const output = await run(program, args).catch(() => undefined);
   return output === undefined ? undefined : (VERSION.exec(output)?.[1] ?? "");
 }
