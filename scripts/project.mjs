@@ -44,6 +44,11 @@ export function knownStacks() {
   return readdirSync(ROOT).flatMap((file) => /^Pulumi\.([\w.-]+)\.yaml$/.exec(file)?.[1] ?? []);
 }
 
+/** Whether a stack's settings hold secrets, which only Pulumi can read. */
+export function hasSecrets(stack) {
+  return /\bsecure:\s/.test(readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), "utf8"));
+}
+
 /** Whether node_modules is missing or older than package-lock.json. */
 export function dependenciesOutdated() {
   const installed = join(ROOT, "node_modules", ".package-lock.json");
@@ -89,16 +94,19 @@ function pulumiEnvironment() {
   return environment;
 }
 
+/** Have the Pulumi CLI, downloaded where it is not. Returns whether it is there. */
+export function obtainPulumi() {
+  if (isFound("pulumi")) return true;
+  // run.js only downloads here: started with it, Pulumi would be left behind by Ctrl-C, which run.js does not wait out
+  const run = join(ROOT, "node_modules", "pulumi", "run.js");
+  if (spawnSync(process.execPath, [run, "version"], { stdio: PROGRESS }).status === 0) return true;
+  console.error("The Pulumi CLI could not be obtained; install it from https://www.pulumi.com/docs/install/");
+  return false;
+}
+
 /** Run the Pulumi CLI with its progress shown, and return its exit code. Ctrl-C reaches it directly, and is waited out here. */
 export function runPulumi(args) {
-  if (!isFound("pulumi")) {
-    // run.js only downloads here: started with it, Pulumi would be left behind by Ctrl-C, which run.js does not wait out
-    const run = join(ROOT, "node_modules", "pulumi", "run.js");
-    if (spawnSync(process.execPath, [run, "version"], { stdio: PROGRESS }).status !== 0) {
-      console.error("The Pulumi CLI could not be obtained; install it from https://www.pulumi.com/docs/install/");
-      return 1;
-    }
-  }
+  if (!obtainPulumi()) return 1;
   const child = spawn("pulumi", args, { cwd: ROOT, env: pulumiEnvironment(), stdio: "inherit" });
   const ignore = () => {};
   const forward = (signal) => child.kill(signal);

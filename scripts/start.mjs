@@ -5,10 +5,12 @@ import {
   askCli,
   dependenciesOutdated,
   hasPassphrase,
+  hasSecrets,
   installDependencies,
   isFound,
   isLoggedIn,
   knownStacks,
+  obtainPulumi,
   readOutput,
   runPulumi,
 } from "./project.mjs";
@@ -38,18 +40,9 @@ async function start() {
       return 1;
     }
   }
-  const plan = askCli("plan", stack);
-  if (plan.status !== 0) {
-    console.error(plan.stderr.trim());
-    return 1;
-  }
-  const examination = askCli("doctor", stack, "--quiet");
-  if (examination.status !== 0) {
-    console.log(`${plan.stdout.trimEnd()}\n`);
-    console.error(examination.stdout.trim() || examination.stderr.trim());
-    return 1;
-  }
-  process.stdout.write(examination.stdout);
+  if (!obtainPulumi()) return 1;
+  if (hasSecrets(stack)) console.log(`Pulumi.${stack}.yaml has secrets: Pulumi alone looks at what the stack needs`);
+  else if (!isPossible()) return 1;
   if (!isLoggedIn())
     console.log(
       `Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state${hasPassphrase() ? "" : ", with an empty passphrase"}`,
@@ -71,6 +64,23 @@ async function start() {
     );
   }
   return code;
+}
+
+/** Whether this machine can run the stack; where it cannot, the plan is shown with what stands in the way. */
+function isPossible() {
+  const plan = askCli("plan", stack);
+  if (plan.status !== 0) {
+    console.error(plan.stderr.trim());
+    return false;
+  }
+  const { status, stdout, stderr } = askCli("doctor", stack, "--quiet");
+  if (status === 0) {
+    process.stdout.write(stdout);
+    return true;
+  }
+  console.log(`${plan.stdout.trimEnd()}\n`);
+  console.error(stdout.trim() || stderr.trim());
+  return false;
 }
 
 /** What the stack would build, which needs nothing but the dependencies. */

@@ -127,7 +127,19 @@ async function observe(
 export function expectObserved(project: LabProject, stack: string): void {
   const { stdout } = spawnSync(
     process.execPath,
-    ["cli/cilium-modes.mjs", "observe", stack, "--probe", "--last", "1000", "--from", WORKLOAD.clientPod, "--json"],
+    [
+      "cli/cilium-modes.mjs",
+      "observe",
+      stack,
+      "--probe",
+      "--seconds",
+      "10",
+      "--last",
+      "1000",
+      "--from",
+      WORKLOAD.clientPod,
+      "--json",
+    ],
     { cwd: project.directory, encoding: "utf8" },
   );
   const flows = stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Flow]));

@@ -44,7 +44,7 @@ class Machine {
     mkdirSync(join(this.project, "node_modules"));
     writeFileSync(join(this.project, "node_modules", ".package-lock.json"), "{}");
     mkdirSync(this.bin);
-    this.cli("echo \"the plan of $2\"");
+    this.cli('echo "the plan of $2"');
     for (const tool of ["/bin/sh", "/bin/cat"]) symlinkSync(tool, join(this.bin, tool.split("/").pop()!));
   }
 
@@ -171,6 +171,22 @@ describe("npm start", () => {
       .cli('if [ "$1" = doctor ]; then echo "inotify is full ($3)"; exit 1; fi; echo "the plan of $2"')
       .run("start.mjs");
     expect([code, output]).toEqual([1, "the plan of ebpf\n\ninotify is full (--quiet)\n"]);
+  });
+
+  it("leaves a stack whose settings hold secrets to Pulumi", async () => {
+    const fresh = machine()
+      .install("docker", DOCKER)
+      .install("kind", "")
+      .install("pulumi", RECORDING_PULUMI)
+      .cli("exit 1");
+    const file = join(fresh.project, "Pulumi.ebpf.yaml");
+    writeFileSync(file, `${readFileSync(file, "utf8")}  cilium-modes:cluster.kubeconfig:\n    secure: AAAB\n`);
+    const { code, output } = await fresh.run("start.mjs");
+    expect([code, output.split("\n")[0]]).toEqual([
+      0,
+      "Pulumi.ebpf.yaml has secrets: Pulumi alone looks at what the stack needs",
+    ]);
+    expect(output).toContain("pulumi up --yes --stack ebpf | ");
   });
 
   it("tells what is wrong with the settings, and starts nothing", async () => {
