@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readMarkdown } from "./support/markdown";
+import { readMarkdown } from "../support/markdown";
 
 const ROOT = join(__dirname, "../..");
 const [english, chinese] = ["README.md", "README.zh-CN.md"].map((page) =>

@@ -8,7 +8,7 @@ import { CHECKS } from "../../datapath/verify";
 import { ALL_MODES, TUNNELS } from "../../modes/contract";
 import { SCENARIOS } from "../../modes/walks";
 import { verbs } from "../../scripts/readme/tables";
-import { readMarkdown } from "./support/markdown";
+import { readMarkdown } from "../support/markdown";
 import { shellCommands, type ShellCommand } from "./support/shell";
 
 const ROOT = join(__dirname, "../..");
@@ -47,17 +47,14 @@ type Place = { readonly by: readonly (readonly [file: string, words: string])[] 
 const PLACES: Readonly<Record<string, Place>> = {
   "npm start": {
     by: [
+      ["tests/lab/readme.test.ts", 'project.readme("## Start"'],
       ["tests/unit/scripts.test.ts", 'describe("npm start"'],
-      ["tests/lab/modes.test.ts", 'project.succeed("up", "--yes"'],
-      ["tests/support/lab.ts", '["cli/cilium-modes.mjs", "verify", stack'],
     ],
   },
   "npm run pulumi -- preview": {
     by: [
+      ["tests/lab/readme.test.ts", 'project.readme("The same tools and the same state"'],
       ["tests/unit/scripts.test.ts", '.run("pulumi.mjs", "preview"'],
-      ["tests/support/mode.ts", 'project.succeed("preview", "--expect-no-changes"'],
-      ["tests/support/mode.ts", '"stack", "output"'],
-      ["tests/support/mode.ts", 'project.succeed("destroy", "--yes"'],
     ],
   },
   "README.md: npm ci": {
@@ -67,22 +64,15 @@ const PLACES: Readonly<Record<string, Place>> = {
     ],
   },
   "(umask 077;": { by: [["tests/support/mode.ts", 'project.readme("After, look around"']] },
-  "npx cilium-modes doctor": { parsedOnly: "it judges this machine; other tests have machines of every kind" },
-  "npx cilium-modes verify": {
-    by: [
-      ["tests/support/lab.ts", '["cli/cilium-modes.mjs", "verify", stack'],
-      ["tests/lab/verify.test.ts", "verify --kubeconfig ${kubeconfig} --expect ${mode}"],
-    ],
-  },
+  "npx cilium-modes doctor": { by: [["tests/lab/readme.test.ts", 'project.readme("## Can this machine run it?"']] },
+  "npx cilium-modes verify": { by: [["tests/lab/readme.test.ts", 'linesOf("npx cilium-modes verify")']] },
   "npx cilium-modes trace": {
     by: [
-      ["tests/support/lab.ts", '["cli/cilium-modes.mjs", "trace", stack'],
+      ["tests/lab/readme.test.ts", 'linesOf("npx cilium-modes trace")'],
       ["tests/support/walks.ts", 'project.trace(stack, "--scenario", "all")'],
     ],
   },
-  "npx cilium-modes observe": {
-    by: [["tests/support/examples.ts", '["cli/cilium-modes.mjs", "observe", stack, "--probe"']],
-  },
+  "npx cilium-modes observe": { by: [["tests/lab/readme.test.ts", 'linesOf("npx cilium-modes observe")']] },
   "npx cilium-modes compare": {
     by: [
       ["tests/support/lab.ts", '["cli/cilium-modes.mjs", "compare", ...stacks'],
@@ -96,8 +86,12 @@ const PLACES: Readonly<Record<string, Place>> = {
     ],
   },
   "npm test": { parsedOnly: "it is what runs this test" },
-  "pulumi package add": { by: [["tests/engine/plugin.test.ts", '"examples/yaml"']] },
-  "examples/automation/README.md: npm ci": { parsedOnly: "it brings up three stacks with the state of this checkout" },
+  "pulumi package add": {
+    parsedOnly: "it writes into a program of one's own; tests/engine/plugin previews one with the plugin",
+  },
+  "examples/automation/README.md: npm ci": {
+    by: [["tests/lab/examples.test.ts", '"examples/automation/index.ts"']],
+  },
   "cp examples/ci/cilium-modes.yml": { by: [["tests/unit/examples.test.ts", 'describe("the workflow for CI"']] },
   "(cd ../.. && npm run build)": {
     by: [

@@ -11,7 +11,7 @@ import { leafSettings, PAGES, verbs, withParts } from "../../scripts/readme/tabl
 import { LANGUAGES } from "../../scripts/readme/words";
 import { knownKeys, schemaFor, settingPaths } from "../../settings/schema";
 import { OUTPUTS } from "../support/outputs";
-import { anchorOf, readMarkdown } from "./support/markdown";
+import { anchorOf, readMarkdown } from "../support/markdown";
 import { sources } from "./support/sources";
 
 const ROOT = join(__dirname, "../..");
