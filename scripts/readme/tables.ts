@@ -22,10 +22,10 @@ export const PAGES: Readonly<Record<string, Language>> = {
 };
 
 /** What a page has between `<!-- name -->` and `<!-- /name -->`, by name. */
-export type Parts = Readonly<Record<string, (language: Language) => string>>;
+type Parts = Readonly<Record<string, (language: Language) => string>>;
 
 /** The parts of pages that are written from the code. */
-export const PARTS: Parts = {
+const PARTS: Parts = {
   settings: settingsTable,
   outputs: outputsTable,
   commands: commandsTable,
