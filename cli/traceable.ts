@@ -2,7 +2,7 @@ import type { AttachableCluster } from "../datapath/cluster";
 import type { Session } from "../datapath/podExec";
 import type { TraceRequest } from "../datapath/trace/trace";
 import type { TraceCluster } from "../datapath/trace/traceCluster";
-import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
+import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import { startInNode } from "../providers/kind/docker";
 import type { StackCluster } from "./stackCluster";
 
@@ -33,10 +33,10 @@ const startWithTools: TraceCluster["startOnNode"] = (node, command) =>
 
 /** In clusters whose nodes are no containers here, the workload has a pod in each node's network. */
 async function nodePodStarter(cluster: AttachableCluster): Promise<TraceCluster["startOnNode"]> {
-  const pods = await cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.nodePods}`);
+  const pods = await cluster.pods(WORKLOAD.namespace, `app=${NODE_PODS}`);
   return (node, command): Session => {
     const pod = pods.find(({ spec }) => spec?.nodeName === node)?.metadata?.name;
-    if (pod === undefined) throw new Error(`${WORKLOAD.nodePods} does not run on ${node}; run pulumi up --refresh`);
+    if (pod === undefined) throw new Error(`${NODE_PODS} does not run on ${node}; run pulumi up --refresh`);
     return cluster.start(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, command);
   };
 }

@@ -4,7 +4,7 @@ import type { types } from "@pulumi/kubernetes";
 import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { DEFAULTS } from "../modes/defaults";
-import { WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
+import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
 import { MARKS } from "../providers/kind/mark";
 import { Mark, NodeImages, WorkloadGround } from "../providers/kind/resources";
 import { OWNER_ANNOTATION } from "../providers/kind/workloadGround";
@@ -174,7 +174,7 @@ function nodePod(
   container: types.input.core.v1.Container,
   opts: pulumi.CustomResourceOptions,
 ): DaemonSet {
-  const labels = { app: WORKLOAD.nodePods };
+  const labels = { app: NODE_PODS };
   const spec: types.input.core.v1.PodSpec = {
     hostPID: true,
     hostNetwork: true,
@@ -185,7 +185,7 @@ function nodePod(
   return new DaemonSet(
     name,
     {
-      metadata: { ...metadata, name: WORKLOAD.nodePods, labels },
+      metadata: { ...metadata, name: NODE_PODS, labels },
       spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
     },
     opts,

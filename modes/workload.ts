@@ -8,8 +8,6 @@ export interface WorkloadNames {
   readonly service: string;
   /** The pod that asks. */
   readonly clientPod: string;
-  /** Pods in the nodes' own namespaces, where nodes are no containers of this machine. */
-  readonly nodePods: string;
 }
 
 /** The test workload's names: those that the commands of the articles use, in a namespace of their own. */
@@ -18,8 +16,10 @@ export const WORKLOAD = {
   daemonSet: "nettool",
   service: "serversvc",
   clientPod: "net",
-  nodePods: "nettool-node",
 } as const satisfies WorkloadNames;
+
+/** Pods in the nodes' own namespaces, where nodes are no containers of this machine: the commands' own, and no output. */
+export const NODE_PODS = "nettool-node";
 
 /** The container of each of its pods. */
 export const WORKLOAD_CONTAINER = "nettool";

@@ -120,6 +120,8 @@ describeIf([...labMissing(), ...longMissing(), ...missingPrograms("helm")], "a c
         subsets: { addresses: { ip: string }[] }[];
       };
       const [host] = address.subsets[0]!.addresses;
+      // what the test before uninstalled is still on its way out
+      system("wait", "--for=delete", "namespace/cilium-secrets", "--timeout=60s");
       helm("install", "cilium", chart, "--values", values, "--set", `k8sServiceHost=${host!.ip}`, "--wait");
       for (const command of [["preview"], UP]) {
         const { code, output } = await project.pulumi(...command, "-s", STACK);

@@ -108,7 +108,6 @@ describe("the program", () => {
         daemonSet: "nettool",
         service: "serversvc",
         clientPod: "net",
-        nodePods: "nettool-node",
       },
     });
   });
