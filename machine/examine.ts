@@ -3,7 +3,7 @@ import type { KernelNeeds } from "../modes/kernels";
 import type { KindPortMapping, RegistryMirror } from "../modes/kindConfig";
 import { countOtherNodes, listNodes } from "../providers/kind/docker";
 import type { DnsForward } from "../providers/kind/inputs";
-import { networkFailures } from "../providers/kind/networks";
+import { clusterNetworkFailures } from "../providers/kind/networks";
 import { resolversFor } from "../providers/kind/nodeSetup";
 import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "./daemon";
 import { judgeDisk, readFreeBytes } from "./disk";
@@ -141,13 +141,7 @@ function clusterFinding(name: string, nodes: number): MachineFinding {
 }
 
 async function kindNetworkFindings(needs: StackNeeds): Promise<MachineFinding[]> {
-  const rules = (["podCidr", "serviceCidr"] as const).map((property) => ({
-    property,
-    setting: `cluster.${property}`,
-    cidr: needs[property],
-    why: "nodes could not reach it",
-  }));
-  const failures = await networkFailures(rules);
+  const failures = await clusterNetworkFailures(needs);
   return failures.map(({ property, reason }) => {
     const [seen, remedy] = reason.split("; ") as [string, string];
     return { subject: `cluster.${property}`, verdict: "fail", seen, matters: "all modes: nodes' addresses", remedy };

@@ -17,7 +17,7 @@ import {
 } from "./kindCli";
 import { loadEarly } from "./earlyImages";
 import { makeImageFolder } from "./imageFolder";
-import { networkFailures } from "./networks";
+import { clusterNetworkFailures } from "./networks";
 import { checkNodeTools, removeControlPlaneTaints, type Log } from "./nodeSetup";
 import type { ClusterInputs, ClusterNode } from "./inputs";
 import type { ResourceHandler } from "./provider";
@@ -184,18 +184,6 @@ async function startNodes(nodes: readonly KindNode[], olds: ClusterState, log: L
     );
   }
   await waitForApiServer(olds.name);
-}
-
-function clusterNetworkFailures({ podCidr, serviceCidr }: ClusterInputs) {
-  return networkFailures([
-    { property: "podCidr", setting: "cluster.podCidr", cidr: podCidr, why: "pods and nodes would share addresses" },
-    {
-      property: "serviceCidr",
-      setting: "cluster.serviceCidr",
-      cidr: serviceCidr,
-      why: "services and nodes would share addresses",
-    },
-  ]);
 }
 
 /**

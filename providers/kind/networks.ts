@@ -1,6 +1,7 @@
 import type { CheckFailure } from "@pulumi/pulumi/provider";
 import { overlap } from "../../modes/cidr";
 import { kindNetwork, kindSubnets } from "./docker";
+import type { ClusterInputs } from "./inputs";
 
 /** A network that must not share addresses with the nodes' own. */
 export interface NetworkRule {
@@ -24,4 +25,20 @@ export async function networkFailures(rules: readonly NetworkRule[]): Promise<Ch
         reason: `${setting} ${cidr} overlaps ${subnet} of the Docker network ${kindNetwork()}: ${why}; set ${setting} to another network`,
       })),
   );
+}
+
+/** Those of its networks in which a cluster's nodes would be. @throws CommandError without Docker */
+export function clusterNetworkFailures({
+  podCidr,
+  serviceCidr,
+}: Pick<ClusterInputs, "podCidr" | "serviceCidr">): Promise<CheckFailure[]> {
+  return networkFailures([
+    { property: "podCidr", setting: "cluster.podCidr", cidr: podCidr, why: "pods and nodes would share addresses" },
+    {
+      property: "serviceCidr",
+      setting: "cluster.serviceCidr",
+      cidr: serviceCidr,
+      why: "services and nodes would share addresses",
+    },
+  ]);
 }
