@@ -111,7 +111,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
               containers: [
                 {
                   ...container,
-                  ports: [{ containerPort: 80 }],
+                  ports: [{ containerPort: 80 }, { containerPort: 80, protocol: "UDP" }],
                   readinessProbe: { httpGet: { path: "/", port: 80 }, periodSeconds: 2 },
                 },
               ],
@@ -128,7 +128,10 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         spec: {
           type: "NodePort",
           selector: labels,
-          ports: [{ name: "cni", port: 80, targetPort: 80, nodePort: this.nodePort }],
+          ports: [
+            { name: "cni", port: 80, targetPort: 80, nodePort: this.nodePort },
+            { name: "udp", protocol: "UDP", port: 80, targetPort: 80, nodePort: this.nodePort },
+          ],
         },
       },
       kubernetes,
