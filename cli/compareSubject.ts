@@ -1,5 +1,5 @@
 import { apiErrorLine } from "../datapath/apiError";
-import { connectServices } from "../datapath/cluster";
+import { connectServices, type OutsideClient } from "../datapath/cluster";
 import { Bench } from "../datapath/compare/benchmarks";
 import { BENCH_SERVICE, exposeForBench, type Exposed } from "../datapath/compare/benchService";
 import { prepareGrowth, type GrowthRun } from "../datapath/compare/growth";
@@ -13,10 +13,10 @@ import type { GrowthSeries, NodeInventory, Subject, WalkSummary } from "../datap
 import { summariseWalk } from "../datapath/compare/walkSummary";
 import { nodeAddresses, places } from "../datapath/probes";
 import { trace } from "../datapath/trace/trace";
-import { CHECKS } from "../datapath/verify";
+import { CHECKS } from "../datapath/checks/all";
 import type { Scenario } from "../modes/walks";
 import { WORKLOAD } from "../modes/workload";
-import { startOutside, type Outside } from "../providers/kind/outside";
+import { startOutside } from "../providers/kind/outside";
 import { stackCluster, type StackCluster } from "./stackCluster";
 import { traceable } from "./traceable";
 import { runVerification } from "./verification";
@@ -46,7 +46,7 @@ export class Contestant {
   private readonly omitted: string[] = [];
   private ends: LaneEnds | undefined;
   private exposed: Exposed | undefined;
-  private outside: Outside | undefined;
+  private outside: OutsideClient | undefined;
   private growthRun: GrowthRun | undefined;
   bench: Bench | undefined;
 
@@ -64,7 +64,7 @@ export class Contestant {
     const { cluster, expectation, kubeconfig } = this.stack;
     await removeGrowth(connectServices(kubeconfig));
     const { verification } = await runVerification({
-      ...{ name: this.name, cluster, expectation, checks: CHECKS, settleSeconds: SETTLE_SECONDS },
+      ...{ name: this.name, cluster, expectation, checks: CHECKS, settleSeconds: SETTLE_SECONDS, quick: true },
       diagnostics: false,
     });
     const failed = verification.results.filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive");
@@ -216,7 +216,7 @@ export class Contestant {
     });
   }
 
-  private async startOutside(): Promise<Outside | Error> {
+  private async startOutside(): Promise<OutsideClient | Error> {
     if (!this.stack.nodesAreContainers) return new Error("there is nobody outside to ask with the same tools");
     const [pod] = await this.stack.cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`);
     return startOutside(pod!.spec!.containers[0]!.image!).catch(

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { PACKAGE_DIRECTORY } from "../components/packageFile";
-import { CHECKS } from "../datapath/verify";
+import { CHECKS } from "../datapath/checks/all";
 import { ALL_MODES, TUNNELS } from "../modes/contract";
 import { SCENARIOS } from "../modes/walks";
 import { knownStacks } from "./stackFile";

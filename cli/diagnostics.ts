@@ -3,8 +3,10 @@ import { dirname, join, resolve } from "node:path";
 import { askAgent, CILIUM_NAMESPACE, listAgents, saveRules, type Agent } from "../datapath/agents";
 import { apiErrorLine } from "../datapath/apiError";
 import type { ClusterReader } from "../datapath/cluster";
+import type { Evidence } from "../datapath/evidence/gather";
 import { within } from "../datapath/within";
 import type { Verification } from "../datapath/verify";
+import { PLAIN } from "./terminal";
 import { verificationText } from "./verificationText";
 
 /** How long one file's content may take to come. */
@@ -34,6 +36,7 @@ export async function writeDiagnostics(
   name: string,
   cluster: ClusterReader,
   verification: Verification,
+  evidence?: Evidence,
 ): Promise<string> {
   const write = async (file: string, content: Promise<string> | string) => {
     const path = join(directory, file);
@@ -43,8 +46,9 @@ export async function writeDiagnostics(
     });
   };
   const shown = (value: unknown) => JSON.stringify(value, undefined, 2);
-  await write("verification.txt", verificationText(name, verification));
+  await write("verification.txt", verificationText(name, verification, PLAIN, "all"));
   await write("verification.json", shown(verification));
+  if (evidence !== undefined) await write("evidence.json", shown(evidence));
   const agents = await within(FILE_SECONDS, listAgents(cluster)).catch((error: Error) => error);
   await Promise.all([
     write(

@@ -101,34 +101,34 @@ export function program(argv: readonly string[] = []): Command {
   command
     .command("verify")
     .description(
-      "hold a running cluster against what a stack asks for, with evidence; exit code 1 when it is not in force",
+      "Verify, with evidence, that a running cluster matches its stack; exit code 0 only when its mode is proven",
     )
     .argument("[stack]", "name of a stack file Pulumi.<stack>.yaml; none with --expect")
     .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
-    .option("--expect <mode>", "the mode that a cluster of somebody else must be in, instead of a stack")
+    .option("--expect <mode>", "Expected mode of an external cluster, instead of a stack")
     .option(
       "--tunnel <tunnel>",
       "with --expect: disabled, vxlan or geneve; default: what the cluster is configured for",
     )
     .option("--set <key=value>", SET_HELP, collect)
-    .option("--only <id>", "only this check; may be repeated", collect)
-    .option("--skip <id>", "all but this check; may be repeated", collect)
-    .option("--settle-seconds <seconds>", "how long a cluster may take to settle; 0 asks once", Number, 60)
-    .option(
-      "--max-nodes <nodes>",
-      "of a larger cluster look at so many nodes; default: the stack's verifyNodes, or 20",
-      Number,
-    )
-    .option("--json", "everything as JSON")
-    .option("--junit <file>", "a JUnit report too")
+    .option("--only <id>", "Run only this check; may be repeated", collect)
+    .option("--skip <id>", "Skip this check; may be repeated", collect)
+    .option("--quick", "Run the essential checks only, with small packets and fewer tries")
+    .option("--accept <proof>", "Weakest proof for exit code 0: proven or reported; default: proven")
+    .option("--settle-seconds <seconds>", "Time for a cluster to settle; 0 looks once", Number, 15)
+    .option("--max-nodes <nodes>", "Sample a larger cluster; default: the stack's verifyNodes, or 20", Number)
+    .option("--all", "Show every finding instead of a line for each check")
+    .option("--quiet", "Show only what is wrong")
+    .option("--json", "Print everything as JSON")
+    .option("--junit <file>", "Write a JUnit report too")
     .option(
       "--diagnostics <folder>",
-      "where a failure's diagnostics go; default: a new one in .cilium-modes/diagnostics",
+      "Folder for a failure's diagnostics; default: a new one in .cilium-modes/diagnostics",
     )
-    .option("--no-diagnostics", "keep none")
+    .option("--no-diagnostics", "Write no diagnostics")
     .addHelpText("after", VERIFY_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
-      if (!(await (await import("./verify")).verify(stack, options))) process.exitCode = 1;
+      process.exitCode = await (await import("./verify")).verify(stack, options);
     });
 
   command

@@ -5,6 +5,7 @@ import { fittingCluster } from "../datapath/clusterFit";
 import { expectationOf } from "../datapath/expectation";
 import { withNodePods } from "../datapath/nodePods";
 import { execInNode } from "../providers/kind/docker";
+import { startOutside } from "../providers/kind/outside";
 import { readKubeconfig } from "../providers/kind/kindCli";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";
@@ -50,5 +51,6 @@ export async function stackCluster(
     return { settings, cluster: connect(given), kubeconfig: given, expectation, nodesAreContainers: false };
   }
   const own = await readKubeconfig(settings.cluster.name);
-  return { settings, cluster: connect(own, execInNode), kubeconfig: own, expectation, nodesAreContainers: true };
+  const cluster = { ...connect(own, execInNode), startOutside };
+  return { settings, cluster, kubeconfig: own, expectation, nodesAreContainers: true };
 }

@@ -1,10 +1,18 @@
 import type { Verdict } from "../datapath/facts";
 import type { Look } from "./terminal";
 
-/** Width of the longest verdict. */
-const WIDTH = "inconclusive".length;
+/** The word for each verdict. */
+const WORDS = {
+  pass: "PASS",
+  fail: "FAIL",
+  warning: "WARN",
+  skipped: "SKIP",
+  inconclusive: "UNKNOWN",
+} as const satisfies Readonly<Record<Verdict, string>>;
 
-/** A verdict in its colour, as wide as every other. */
+const WIDTH = Math.max(...Object.values(WORDS).map((word) => word.length));
+
+/** A verdict in its color, as wide as every other. */
 export function verdictWord(verdict: Verdict, { colors }: Look): string {
   const paint: Readonly<Record<Verdict, (text: string) => string>> = {
     pass: colors.green,
@@ -13,5 +21,5 @@ export function verdictWord(verdict: Verdict, { colors }: Look): string {
     warning: colors.yellow,
     skipped: colors.dim,
   };
-  return paint[verdict](verdict.padEnd(WIDTH));
+  return paint[verdict](WORDS[verdict].padEnd(WIDTH));
 }

@@ -1,52 +1,132 @@
-import type { Verdict } from "../datapath/facts";
-import type { Verification } from "../datapath/verify";
+import type { Diagnosis } from "../datapath/causes";
+import type { Finding } from "../datapath/checks/check";
+import type { Proof } from "../datapath/facts";
+import type { CheckResult, Verification } from "../datapath/verify";
 import { PLAIN, table, type Look } from "./terminal";
 import { verdictWord } from "./verdictWord";
 
-/** A verification as a table, and what to do about what failed. */
+/** How much of a verification is shown: a line for each check, every finding, or only what is wrong. */
+export type Detail = "checks" | "all" | "quiet";
+
+/** The longest line that is shown; what is longer is in the JSON and the diagnostics. */
+const LONGEST = 300;
+
+/** The verdict on a cluster as its headline says it. */
+export const PROOF_WORDS: Readonly<Record<Proof, string>> = {
+  proven: "PROVEN",
+  reported: "REPORTED",
+  "not in force": "NOT IN FORCE",
+  unknown: "UNKNOWN",
+};
+
+/** What each verdict means, where it is not plain. */
+const PROOF_MEANINGS: Readonly<Partial<Record<Proof, string>>> = {
+  reported: "Configuration and agents report the mode; no traffic was sent to prove it.",
+  unknown: "Evidence is missing, so the mode is neither proven nor disproved.",
+};
+
+/** A verification for reading: a line for each check, then what is wrong with reason and fix, then the verdict. */
 export function verificationText(
   name: string,
-  { verdict, results, seconds, nodes }: Verification,
+  verification: Verification,
   look: Look = PLAIN,
+  detail: Detail = "checks",
 ): string {
-  const rows = results.flatMap(({ id, findings }) => findings.map((finding) => ({ id, ...finding })));
-  const cells = rows.map(({ verdict: each, id, subject, seen }) => [verdictWord(each, look), id, subject, seen]);
-  const detailsOf = (...verdicts: Verdict[]) => {
-    // what is the same on several nodes is said once
-    const subjectsOf = new Map<string, string[]>();
-    for (const { id, subject, reason, remedy, verdict: each } of rows) {
-      if (!verdicts.includes(each)) continue;
-      const key = JSON.stringify([id, reason ?? "no reason is known", remedy ?? null]);
-      subjectsOf.set(key, [...(subjectsOf.get(key) ?? []), subject]);
-    }
-    return [...subjectsOf].flatMap(([key, subjects]) => {
-      const [id, reason, remedy] = JSON.parse(key) as [string, string, string | null];
-      return [`  - ${id} on ${subjects.join(", ")}: ${reason}`, ...(remedy === null ? [] : [`    do: ${remedy}`])];
-    });
-  };
-  const [wrong, warnings, unseen] = [detailsOf("fail", "inconclusive"), detailsOf("warning"), detailsOf("skipped")];
-  const count = (wanted: Verdict, word: string) => {
-    const found = results.filter((result) => result.verdict === wanted).length;
-    return found === 0 ? "" : `, ${found} ${word}`;
-  };
-  const passed = results.filter((result) => result.verdict === "pass").length;
-  const counts = `${passed} of ${results.length} checks passed${count("warning", "with warnings")}${count("skipped", "skipped")}, ${nodes === undefined || nodes.looked === nodes.all ? "" : `${nodes.looked} of ${nodes.all} nodes looked at, `}${seconds} s`;
+  const { results, causes, proof, seconds, nodes, mode } = verification;
+  const shown = results.filter(({ verdict }) => detail !== "quiet" || (verdict !== "pass" && verdict !== "skipped"));
+  const rows = shown.flatMap((result) =>
+    detail === "all"
+      ? result.findings.map((finding) => [
+          verdictWord(finding.verdict, look),
+          result.id,
+          finding.subject,
+          clip(finding.seen),
+        ])
+      : [[verdictWord(result.verdict, look), result.id, clip(lineOf(result))]],
+  );
+  const skipped = detail === "quiet" ? [] : notesOf(results, "skipped");
+  const warnings = notesOf(results, "warning");
+  const settled = results.flatMap(({ id, earlier }) =>
+    earlier === undefined ? [] : [`  - ${id} failed at first, and passes now: ${earlier}`],
+  );
+  const sampled =
+    nodes === undefined || nodes.looked === nodes.all ? "" : `, ${nodes.looked} of ${nodes.all} nodes sampled`;
+  const subject = mode === undefined || mode === name ? name : `${name} (mode ${mode})`;
   return [
-    table(cells, look),
-    "",
-    ...(unseen.length > 0 ? ["What was not looked at:", ...unseen, ""] : []),
-    ...(warnings.length > 0 ? ["What is worth knowing:", ...warnings, ""] : []),
-    ...(wrong.length > 0 ? ["What is wrong:", ...wrong, ""] : []),
-    `${name}: ${look.colors.bold(outcomeOf(verdict, results))} (${counts})`,
-  ].join("\n");
+    ...(rows.length > 0 ? [table(rows, look), ""] : []),
+    ...section("Not verified:", skipped),
+    ...section("Settled while verifying:", settled),
+    ...section("Warnings:", warnings),
+    ...(causes.length > 0
+      ? ["What is wrong:", ...causes.flatMap((cause, index) => causeLines(cause, index, look)), ""]
+      : []),
+    ...(PROOF_MEANINGS[proof] === undefined ? [] : [PROOF_MEANINGS[proof]!]),
+    `${subject}: ${look.colors.bold(PROOF_WORDS[proof])} (${countsOf(results)}${sampled}, ${seconds} s)`,
+  ]
+    .map((line) => (line.includes("\n") ? line : clip(line)))
+    .join("\n");
 }
 
-/** A pass of chosen checks shows the mode only when its configuration and status were among them. */
-function outcomeOf(verdict: Verification["verdict"], results: Verification["results"]): string {
-  if (verdict === "fail")
-    return results.some((each) => each.verdict === "fail" || each.verdict === "inconclusive")
-      ? "NOT in force"
-      : "nothing was shown";
-  const passed = new Set(results.filter((each) => each.verdict === "pass").map(({ id }) => id));
-  return passed.has("config") && passed.has("status") ? "in force" : "what was looked at is as it must be";
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map(clip), ""];
 }
+
+/** One line for a check: nodes that agree are folded into one. */
+function lineOf({ verdict, findings }: CheckResult): string {
+  const worst = findings.filter((finding) => finding.verdict === verdict);
+  const [{ subject, seen, reason }] = worst as [Finding];
+  if (verdict === "skipped") return reason ?? seen;
+  const same = worst.filter((finding) => finding.seen === seen);
+  const who =
+    worst.length === 1
+      ? subject
+      : same.length === worst.length
+        ? `${worst.length} alike`
+        : `${subject} and ${worst.length - 1} more`;
+  return who === "cluster" ? seen : `${who}: ${seen}`;
+}
+
+/** What is said of skipped checks and warnings, once for all subjects of which the same is said. */
+function notesOf(results: readonly CheckResult[], verdict: "skipped" | "warning"): string[] {
+  const subjectsOf = new Map<string, string[]>();
+  for (const { id, findings } of results) {
+    for (const finding of findings.filter((each) => each.verdict === verdict)) {
+      const key = JSON.stringify([id, finding.reason ?? finding.seen, finding.remedy ?? null]);
+      subjectsOf.set(key, [...(subjectsOf.get(key) ?? []), finding.subject]);
+    }
+  }
+  return [...subjectsOf].flatMap(([key, subjects]) => {
+    const [id, reason, remedy] = JSON.parse(key) as [string, string, string | null];
+    const where = subjects.every((each) => each === "cluster") ? "" : ` on ${subjects.join(", ")}`;
+    return [`  - ${id}${where}: ${reason}`, ...(remedy === null ? [] : [`    fix: ${remedy}`])];
+  });
+}
+
+function causeLines(
+  { cause, nodes, seen, reason, remedy, symptoms, check }: Diagnosis,
+  index: number,
+  { colors }: Look,
+): string[] {
+  const where = nodes.length === 0 ? "" : ` on ${nodes.join(", ")}`;
+  const also = symptoms.map(({ check: id, subjects }) => (subjects.length > 1 ? `${id} (${subjects.length})` : id));
+  return [
+    ` ${index + 1}. ${colors.bold(cause ?? check)}${where}: ${reason}`,
+    `    seen: ${seen}`,
+    ...(remedy === undefined ? [] : [`    fix:  ${remedy}`]),
+    ...(also.length === 0 ? [] : [`    because of it these checks fail too: ${also.join(", ")}`]),
+  ].map(clip);
+}
+
+function countsOf(results: readonly CheckResult[]): string {
+  const count = (verdict: CheckResult["verdict"]) => results.filter((result) => result.verdict === verdict).length;
+  const words = [
+    [count("fail"), "failed"],
+    [count("inconclusive"), "without evidence"],
+    [count("warning"), count("warning") === 1 ? "warning" : "warnings"],
+    [count("skipped"), "skipped"],
+  ] as const;
+  const more = words.filter(([number]) => number > 0).map(([number, word]) => `, ${number} ${word}`);
+  return `${count("pass")} of ${results.length} checks passed${more.join("")}`;
+}
+
+const clip = (line: string) => (line.length <= LONGEST ? line : `${line.slice(0, LONGEST - 1)}…`);

@@ -1,9 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { connect, type ClusterReader } from "../datapath/cluster";
-import { withNodePods } from "../datapath/nodePods";
+import { CHECKS } from "../datapath/checks/all";
 import type { Expectation } from "../datapath/checks/check";
+import { connect, type EvidenceCluster } from "../datapath/cluster";
+import type { Proof } from "../datapath/facts";
 import { foreignExpectation } from "../datapath/foreign";
-import { CHECKS } from "../datapath/verify";
+import { withNodePods } from "../datapath/nodePods";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
 import { stackCluster } from "./stackCluster";
 import { lookOf } from "./terminal";
@@ -20,6 +21,11 @@ export interface VerifyOptions {
   readonly set?: readonly string[];
   readonly only?: readonly string[];
   readonly skip?: readonly string[];
+  readonly quick?: boolean;
+  readonly all?: boolean;
+  readonly quiet?: boolean;
+  /** `reported`: agents' word is enough. */
+  readonly accept?: string;
   readonly json?: boolean;
   readonly junit?: string;
   /** Where a failure's diagnostics go; default: a folder of its own; false: nowhere. */
@@ -32,33 +38,40 @@ export interface VerifyOptions {
 /** What is verified, and against what. */
 interface Subject {
   readonly name: string;
-  readonly cluster: ClusterReader;
+  readonly cluster: EvidenceCluster;
   readonly expectation: Expectation;
   readonly maxNodes?: number;
 }
 
-/** Hold a cluster against a stack's contract, or against a mode's. @returns whether everything passed */
-export async function verify(stack: string | undefined, options: VerifyOptions): Promise<boolean> {
+/** The command's exit code for each verdict. */
+export const EXIT_CODES: Readonly<Record<Proof, number>> = { proven: 0, "not in force": 1, reported: 3, unknown: 4 };
+
+/** Verify a cluster against a stack's contract, or against a mode's. @returns the exit code */
+export async function verify(stack: string | undefined, options: VerifyOptions): Promise<number> {
   const checks = chosen(options);
   if (!(options.settleSeconds >= 0)) throw new Error("--settle-seconds must be a number of seconds, 0 or more");
+  if (options.accept !== undefined && options.accept !== "reported" && options.accept !== "proven")
+    throw new Error(`--accept must be proven or reported (got "${options.accept}")`);
   const subject = stack === undefined ? await foreignSubject(options) : await stackSubject(stack, options);
-  const { settleSeconds, diagnostics: directory, maxNodes = subject.maxNodes } = options;
+  const { settleSeconds, quick, diagnostics: directory, maxNodes = subject.maxNodes } = options;
   if (maxNodes !== undefined && !(maxNodes >= 1)) throw new Error("--max-nodes must be a number of nodes, 1 or more");
-  const request = { ...subject, checks, settleSeconds, maxNodes, diagnostics: directory };
+  const request = { ...subject, checks, settleSeconds, maxNodes, quick, diagnostics: directory };
   const { verification, diagnostics } = await runVerification(request);
   if (options.junit !== undefined) await writeFile(options.junit, verificationJunit(subject.name, verification));
+  const detail = options.all ? "all" : options.quiet ? "quiet" : "checks";
   console.log(
     options.json
       ? JSON.stringify(verification, undefined, 2)
-      : verificationText(subject.name, verification, lookOf(process.stdout)),
+      : verificationText(subject.name, verification, lookOf(process.stdout), detail),
   );
   if (diagnostics !== undefined) console.error(`Diagnostics: ${diagnostics}`);
-  return verification.verdict === "pass";
+  const { proof } = verification;
+  return proof === "reported" && options.accept === "reported" ? 0 : EXIT_CODES[proof];
 }
 
 async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: VerifyOptions): Promise<Subject> {
   if (expect !== undefined || tunnel !== undefined) {
-    throw new Error(`Stack ${stack} says itself what to expect; leave out the stack, or --expect and --tunnel`);
+    throw new Error(`Stack ${stack} already says what to expect; remove the stack's name, or --expect and --tunnel`);
   }
   const { settings, cluster, expectation } = await stackCluster(stack, set, kubeconfig);
   return { name: stack, cluster, expectation, maxNodes: settings.verifyNodes };
@@ -66,9 +79,9 @@ async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: 
 
 async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
   if (kubeconfig === undefined || expect === undefined) {
-    throw new Error("Name a stack, or give --kubeconfig <file> and --expect <mode> for a cluster of somebody else");
+    throw new Error("Name a stack, or give --kubeconfig <file> and --expect <mode> for an external cluster");
   }
-  if (set !== undefined) throw new Error("--set changes a stack's settings, and no stack was named");
+  if (set !== undefined) throw new Error("--set changes a stack's settings, and no stack is named");
   const mode = oneOf("--expect", expect, ALL_MODES);
   const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
   const cluster = await withNodePods(connect(await readFile(kubeconfig, "utf8")));
@@ -77,14 +90,15 @@ async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions
 
 function oneOf<T extends RoutingMode | Tunnel>(option: string, value: string, known: readonly T[]): T {
   const found = known.find((each) => each === value);
-  if (found === undefined) throw new Error(`${option} must be one of ${known.join(", ")}, got "${value}"`);
+  if (found === undefined) throw new Error(`${option} must be one of ${known.join(", ")} (got "${value}")`);
   return found;
 }
 
 function chosen({ only, skip }: VerifyOptions) {
   const known = CHECKS.map(({ id }) => id);
   const unknown = [...(only ?? []), ...(skip ?? [])].filter((id) => !known.includes(id));
-  if (unknown.length > 0) throw new Error(`There is no check ${unknown.join(", ")}; known are ${known.join(", ")}`);
+  if (unknown.length > 0)
+    throw new Error(`There is no check ${unknown.join(", ")}; the checks are ${known.join(", ")}`);
   const checks = CHECKS.filter(({ id }) => (only === undefined || only.includes(id)) && !(skip ?? []).includes(id));
   if (checks.length === 0) throw new Error("--only and --skip leave no check");
   return checks;

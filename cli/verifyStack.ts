@@ -1,9 +1,10 @@
 import { z } from "zod";
 import type { Expectation } from "../datapath/checks/check";
-import { connect, type ClusterReader } from "../datapath/cluster";
+import { connect, type EvidenceCluster } from "../datapath/cluster";
 import { withNodePods } from "../datapath/nodePods";
-import { CHECKS, summaryOf } from "../datapath/verify";
+import { summaryOf } from "../datapath/verify";
 import { execInNode } from "../providers/kind/docker";
+import { startOutside } from "../providers/kind/outside";
 import { required } from "./environment";
 import { runVerification } from "./verification";
 import { verificationText } from "./verificationText";
@@ -21,7 +22,6 @@ export async function verifyStack(): Promise<void> {
     name: clusterName,
     cluster: await cluster(),
     expectation: JSON.parse(required("CILIUM_MODES_EXPECTATION")) as Expectation,
-    checks: CHECKS,
     settleSeconds: Number(required("CILIUM_MODES_SETTLE_SECONDS")),
     maxNodes: Number(required("CILIUM_MODES_MAX_NODES")),
   });
@@ -37,8 +37,8 @@ export async function verifyStack(): Promise<void> {
   console.log(JSON.stringify(summaryOf(verification)));
 }
 
-function cluster(): ClusterReader | Promise<ClusterReader> {
+function cluster(): EvidenceCluster | Promise<EvidenceCluster> {
   const kubeconfig = required("CILIUM_MODES_KUBECONFIG");
   const areContainers = required("CILIUM_MODES_NODES_ARE") === "containers";
-  return areContainers ? connect(kubeconfig, execInNode) : withNodePods(connect(kubeconfig));
+  return areContainers ? { ...connect(kubeconfig, execInNode), startOutside } : withNodePods(connect(kubeconfig));
 }

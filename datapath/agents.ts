@@ -56,15 +56,16 @@ export const SAVE_NAT = saveRules("-t nat");
 /** How long one agent may take for an answer. */
 const ANSWER_SECONDS = 12;
 
-/** Run a command in one agent. */
+/** Run a command in one agent. @param seconds how long it may take */
 export async function askAgent(
   cluster: ClusterReader,
   { node, pod }: Agent,
   command: readonly string[],
+  seconds = ANSWER_SECONDS,
 ): Promise<string | Error> {
   try {
     const answer = cluster.exec(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command);
-    return textOf(await within(ANSWER_SECONDS, answer, `${pod} on ${node} gives no answer`), command);
+    return textOf(await within(seconds, answer, `${pod} on ${node} gives no answer`), command);
   } catch (error) {
     return new Error(apiErrorLine(error as Error));
   }

@@ -1,3 +1,6 @@
+import type { CheckResult } from "./verify";
+import type { Finding } from "./checks/check";
+
 /** Kinds of fault, as `drill --class` takes them and the docs list them. */
 export const FAULT_CLASSES = [
   "kubernetes",
@@ -50,7 +53,7 @@ export const CAUSES = {
   "route-foreign": "routing",
   "route-missing": "routing",
   "neighbor-wrong": "routing",
-  "detour": "routing",
+  detour: "routing",
   "netfilter-foreign": "netfilter",
   "netfilter-missing": "netfilter",
   "kube-proxy-leftover": "netfilter",
@@ -74,16 +77,166 @@ export type CauseId = keyof typeof CAUSES;
 
 /** One root cause, with everything that fails because of it. */
 export interface Diagnosis {
-  readonly cause: CauseId;
+  /** Undefined where the evidence fits no known cause: then only the symptom is known. */
+  readonly cause?: CauseId | undefined;
   /** Nodes that have it; empty for the whole cluster. */
   readonly nodes: readonly string[];
   /** What was observed, with the object's name. */
   readonly seen: string;
   readonly reason: string;
-  /** A command or a setting that mends it. */
-  readonly remedy: string;
+  /** A command or a setting that fixes it. */
+  readonly remedy?: string | undefined;
   /** The check that found it. */
   readonly check: string;
-  /** Checks that fail because of it, with their subjects. */
+  /** Other checks that fail because of it, with their subjects. */
   readonly symptoms: readonly { readonly check: string; readonly subjects: readonly string[] }[];
+}
+
+/** Checks that send traffic, or depend on it. */
+const TRAFFIC = [
+  ...["pod-to-pod", "packet-size", "pod-to-node", "services", "node-ports", "from-outside", "node-ports-from-here"],
+  ...["way-out", "source-address", "dns", "health", "translation", "masquerading", "packet-path", "drops", "hubble"],
+];
+/** Those of them that need a service. */
+const SERVICES = [
+  "services",
+  "node-ports",
+  "from-outside",
+  "node-ports-from-here",
+  "dns",
+  "translation",
+  "source-address",
+];
+/** Checks that show what an agent makes of its configuration. */
+const DATAPATH = [
+  ...["status", "features", "controllers", "programs", "routes", "devices", "netfilter", "service-map", "host-ports"],
+  ...["datapath-maps", "kube-proxy-rules", "kernel", "pod-network", "packet-size"],
+];
+
+/**
+ * Checks that can fail because of each cause; `*` is any. A cause on one node explains what fails on that node, or between it
+ * and another. What is not listed explains nothing but itself.
+ */
+const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
+  "cluster-unreachable": ["*"],
+  "node-not-ready": ["*"],
+  "agent-missing": ["*"],
+  "agent-not-ready": ["*"],
+  "agent-silent": ["*"],
+  "workload-not-ready": [...TRAFFIC, "service-map", "pod-network", "datapath-maps", "workload"],
+  "pod-without-endpoint": [...TRAFFIC, "datapath-maps"],
+  "config-overridden": [...DATAPATH, ...TRAFFIC, "agents"],
+  "config-changed": [...DATAPATH, ...TRAFFIC, "agents"],
+  "agent-differs": [...DATAPATH, ...TRAFFIC],
+  "mode-fallback": [...DATAPATH, ...TRAFFIC],
+  "kube-proxy-running": ["kube-proxy-rules", "netfilter", ...TRAFFIC],
+  "kube-proxy-missing": ["kube-proxy-rules", ...SERVICES],
+  "sysctl-changed": [...TRAFFIC, "routes"],
+  "conntrack-full": TRAFFIC,
+  "device-down": [...TRAFFIC, "routes", "programs", "devices", "kernel"],
+  "device-missing": [...TRAFFIC, "routes", "programs", "devices", "kernel"],
+  "address-missing": [...TRAFFIC, "routes", "devices", "pod-network"],
+  "mtu-mismatch": [...TRAFFIC, "devices", "pod-network"],
+  "traffic-shaped": TRAFFIC,
+  "program-missing": TRAFFIC,
+  "program-foreign": TRAFFIC,
+  "rule-foreign": [...TRAFFIC, "routes"],
+  "rule-missing": [...TRAFFIC, "routes"],
+  "route-foreign": [...TRAFFIC, "routes"],
+  "route-missing": [...TRAFFIC, "routes"],
+  "neighbor-wrong": TRAFFIC,
+  detour: TRAFFIC,
+  "netfilter-foreign": TRAFFIC,
+  "netfilter-missing": [...TRAFFIC, "netfilter"],
+  "kube-proxy-leftover": [...TRAFFIC, "netfilter"],
+  "service-changed": ["service-map", ...SERVICES],
+  "endpoints-incomplete": ["service-map", ...SERVICES],
+  "service-map-stale": ["service-map", ...SERVICES],
+  "ipcache-stale": TRAFFIC,
+  "endpoint-map-stale": TRAFFIC,
+  "map-full": TRAFFIC,
+  "policy-drop": TRAFFIC,
+  "dns-down": ["dns"],
+  "dns-config": ["dns"],
+  "xdp-loses-packets": ["from-outside", "node-ports-from-here", "drops"],
+  "large-packets": ["packet-size", "drops", "hubble", "translation"],
+  "source-address": ["masquerading", "translation"],
+  "packet-loss": TRAFFIC,
+};
+
+const RANKS = Object.keys(CAUSES) as CauseId[];
+
+/** Where a cause stands: the first explains the later ones. What fits no cause comes last. */
+const rankOf = (cause: CauseId | undefined) => (cause === undefined ? RANKS.length : RANKS.indexOf(cause));
+
+interface Found extends Finding {
+  readonly check: string;
+}
+
+/**
+ * Find the root causes of what failed: the most fundamental cause is reported once, and whatever fails because of it is its
+ * symptom.
+ */
+export function diagnose(results: readonly CheckResult[]): Diagnosis[] {
+  const failing: Found[] = results.flatMap(({ id, findings }) =>
+    findings
+      .filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive")
+      .map((finding) => ({ check: id, ...finding })),
+  );
+  const groups = [
+    ...groupBy(failing, ({ check, cause, reason, remedy }) =>
+      JSON.stringify([check, cause, cause === undefined ? reason : remedy]),
+    ).values(),
+  ];
+  const ordered = groups.sort((a, b) => rankOf(a[0]!.cause) - rankOf(b[0]!.cause));
+  const roots: { readonly found: readonly Found[]; readonly symptoms: Found[] }[] = [];
+  for (const found of ordered) {
+    // each of a group may be explained by another
+    const own = found.filter((each) => {
+      const root = roots.find(({ found: [first, ...more] }) => explains([first!, ...more], each));
+      root?.symptoms.push(each);
+      return root === undefined;
+    });
+    if (own.length > 0) roots.push({ found: own, symptoms: [] });
+  }
+  return roots.map(({ found, symptoms }) => diagnosisOf(found, symptoms));
+}
+
+function explains(causes: readonly Found[], symptom: Found): boolean {
+  const { cause, check } = causes[0]!;
+  if (cause === undefined) return false;
+  // the same cause found by several checks
+  if (cause === symptom.cause && check !== symptom.check) return shareNodes(causes, symptom);
+  const explained = EXPLAINS[cause] ?? [];
+  if (!explained.includes("*") && !explained.includes(symptom.check)) return false;
+  return rankOf(cause) < rankOf(symptom.cause) && shareNodes(causes, symptom);
+}
+
+/** Whether a symptom is on a node of the cause, or between it and another; what names no node concerns all. */
+function shareNodes(causes: readonly Found[], { nodes }: Found): boolean {
+  return (
+    nodes === undefined ||
+    causes.some((cause) => cause.nodes === undefined || cause.nodes.some((node) => nodes.includes(node)))
+  );
+}
+
+function diagnosisOf(found: readonly Found[], symptoms: readonly Found[]): Diagnosis {
+  const [{ cause, check, reason, remedy }] = found as [Found];
+  const checks = groupBy(symptoms, (each) => each.check);
+  return {
+    ...{ cause, check, remedy },
+    reason: reason ?? "",
+    nodes: [...new Set(found.flatMap(({ nodes }) => nodes ?? []))],
+    seen: [...new Set(found.map(({ subject, seen }) => `${subject}: ${seen}`))].join("; "),
+    symptoms: [...checks].map(([id, findings]) => ({
+      check: id,
+      subjects: [...new Set(findings.map(({ subject }) => subject))],
+    })),
+  };
+}
+
+function groupBy<T>(all: readonly T[], keyOf: (each: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const each of all) groups.set(keyOf(each), [...(groups.get(keyOf(each)) ?? []), each]);
+  return groups;
 }

@@ -59,10 +59,28 @@ export interface ClusterReader {
   readonly onNode?: NodeExec | undefined;
 }
 
-/** A cluster in whose pods commands can be left at work for a while. */
-export interface AttachableCluster extends ClusterReader {
+/** A cluster that can be verified. */
+export interface EvidenceCluster extends ClusterReader {
   /** The Services of all namespaces. */
   services(): Promise<V1Service[]>;
+  /** All objects of a kind outside the core API; none where the cluster does not know the kind. */
+  list<T>(apiVersion: string, plural: string): Promise<readonly T[]>;
+  /** Start a client beside the nodes, outside the cluster; undefined where there is no place for one. */
+  readonly startOutside?: ((image: string) => Promise<OutsideClient>) | undefined;
+}
+
+/** A client beside the nodes, outside the cluster. */
+export interface OutsideClient {
+  /** Its IPv4 address in the nodes' network. */
+  readonly address: string;
+  /** Run a script in it and return what it printed. @throws Error when it fails */
+  run(script: string): Promise<string>;
+  /** Remove it. */
+  end(): Promise<void>;
+}
+
+/** A cluster in whose pods commands can be left at work for a while. */
+export interface AttachableCluster extends EvidenceCluster {
   /** Connect a stream with a port of a pod. */
   forward(namespace: string, pod: string, port: number, stream: Duplex): Promise<void>;
   /** Start a command in a pod's container. */
@@ -294,6 +312,11 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
       })),
     configMap: (namespace, name) => timely(core.readNamespacedConfigMap({ namespace, name }).catch(noneWhenNotFound)),
     services: async () => (await timely(core.listServiceForAllNamespaces())).items,
+    async list<T>(apiVersion: string, plural: string) {
+      const [group, version] = apiVersion.split("/") as [string, string];
+      const objects = custom.listClusterCustomObject({ group, version, plural }) as Promise<{ items: T[] }>;
+      return (await timely(objects.catch(noneWhenNotFound)))?.items ?? [];
+    },
     service: (namespace, name) => timely(core.readNamespacedService({ namespace, name }).catch(noneWhenNotFound)),
     // its type says text, and the client has parsed it
     nodeSummary: (name) => timely<unknown>(core.connectGetNodeProxyWithPath({ name, path: "stats/summary" })),

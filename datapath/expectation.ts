@@ -1,5 +1,6 @@
 import { expectedCiliumConfig } from "../modes/ciliumConfig";
 import type { CiliumValuesArgs } from "../modes/ciliumValues";
+import { datapathConfig } from "../modes/datapathConfig";
 import { expectedEvidence, onAnyDevice } from "../modes/evidence";
 import type { Expectation } from "./checks/check";
 
@@ -10,8 +11,11 @@ export function expectationOf(
 ): Expectation {
   const evidence = expectedEvidence(args);
   return {
+    mode: args.mode,
     evidence: isKind ? evidence : onAnyDevice(evidence),
     ciliumConfig: expectedCiliumConfig(args),
+    datapathConfig: datapathConfig(args.extraValues),
+    isExternal: !isKind,
     nodeCount: args.nodeCount,
     nodePort,
   };

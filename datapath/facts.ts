@@ -9,6 +9,14 @@ export const VERDICTS = ["skipped", "pass", "warning", "inconclusive", "fail"] a
 /** How a check ended: one of {@link VERDICTS}. */
 export type Verdict = (typeof VERDICTS)[number];
 
+/**
+ * How strong the evidence for a mode is. `proven`: the datapath itself showed it; `reported`: configuration and agents say so, and
+ * no traffic could be sent; `not in force`: something contradicts it; `unknown`: evidence is missing.
+ */
+export const PROOFS = ["proven", "reported", "not in force", "unknown"] as const;
+/** How strong the evidence is: one of {@link PROOFS}. */
+export type Proof = (typeof PROOFS)[number];
+
 /** How many of a cluster's nodes were looked at. */
 export interface NodesLookedAt {
   /** Those that were looked at. */
@@ -21,6 +29,12 @@ export interface NodesLookedAt {
 export interface VerificationSummary {
   /** `off`: nothing was looked at. */
   readonly verdict: "pass" | "fail" | "off";
+  /** How strong the evidence is; undefined where nothing was looked at. */
+  readonly proof?: Proof | undefined;
+  /** ISO time at which the evidence was complete; undefined where nothing was looked at. */
+  readonly verifiedAt?: string | undefined;
+  /** Root causes of a failure, the most fundamental first. */
+  readonly causes?: readonly string[] | undefined;
   /** How many checks ended how. */
   readonly counts: Readonly<Partial<Record<Verdict, number>>>;
   /** How long it took; 0 where nothing was looked at. */

@@ -39,6 +39,8 @@ export async function foreignExpectation(
   };
   const evidence = onAnyDevice(expectedEvidence(args));
   return {
+    mode,
+    isExternal: true,
     evidence: {
       ...evidence,
       masqueradingCidr: args.nativeRoutingCIDR === "" ? undefined : evidence.masqueradingCidr,

@@ -2,12 +2,14 @@ import { isIpv4Address } from "../modes/cidr";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import { type Agent, askAgent, listAgents } from "./agents";
 import { apiErrorLine } from "./apiError";
-import { fail, inconclusive, pass, type Expectation, type Finding } from "./checks/check";
+import type { Expectation } from "./checks/check";
 import type { ClusterReader } from "./cluster";
 import { nodeAddress } from "./clusterFacts";
 
 /** One pod of the workload. */
 export interface Place {
+  /** Default: the stack's own workload's. */
+  readonly namespace?: string;
   readonly pod: string;
   readonly node: string;
   readonly address: string;
@@ -27,26 +29,23 @@ export interface Asked {
 /** A name that nobody resolves is tried again for long. */
 const TARGET_SECONDS = 8;
 
-/** Why checks that need the workload say nothing; for `skip`. */
-export const skipWithoutWorkload = ({ nodePort }: Expectation): string | undefined =>
-  nodePort === undefined ? "the cluster has no workload of this project" : undefined;
-
 /**
  * The servers, one on every node, and all pods with tools.
  * @throws Error when a node has no server: what is asked of the others would say nothing of it
  */
 export async function places(
   cluster: ClusterReader,
-  { nodeCount }: Expectation,
+  { nodeCount, workload = WORKLOAD }: Pick<Expectation, "nodeCount" | "workload">,
 ): Promise<{ servers: Place[]; all: Place[] }> {
   const [servers, clients] = await Promise.all([
-    cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`),
-    cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`),
+    cluster.pods(workload.namespace, `app=${workload.daemonSet}`),
+    cluster.pods(workload.namespace, `run=${workload.clientPod}`),
   ]);
   const placed = (pods: typeof servers): Place[] =>
     pods
       .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
       .map(({ metadata, spec, status }) => ({
+        namespace: workload.namespace,
         pod: metadata!.name!,
         node: spec?.nodeName ?? "",
         address: status?.podIP ?? "",
@@ -71,13 +70,13 @@ export async function nodeAddresses(cluster: ClusterReader): Promise<{ node: str
 }
 
 /** Run a script in a pod of the workload. @returns what it printed, or why it did not run to its end. */
-export async function runInPod(cluster: ClusterReader, { pod }: Place, script: string): Promise<string | Error> {
+export async function runInPod(
+  cluster: ClusterReader,
+  { pod, namespace = WORKLOAD.namespace }: Place,
+  script: string,
+): Promise<string | Error> {
   try {
-    const { exitCode, stdout, stderr } = await cluster.exec(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, [
-      "sh",
-      "-c",
-      script,
-    ]);
+    const { exitCode, stdout, stderr } = await cluster.exec(namespace, pod, WORKLOAD_CONTAINER, ["sh", "-c", script]);
     return exitCode === 0 ? stdout : new Error(`${pod}: ${stderr.trim() || `exit code ${exitCode}`}`);
   } catch (error) {
     return new Error(apiErrorLine(error as Error));
@@ -110,23 +109,6 @@ export async function askFromNodes(cluster: ClusterReader, targets: Targets): Pr
   );
 }
 
-/** A finding for each who asked. */
-export function judgeAsked(
-  asked: readonly Asked[],
-  remedy: string,
-  none: Finding = inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh"),
-): Finding[] {
-  if (asked.length === 0) return [none];
-  return asked.map(({ from, answers }): Finding => {
-    if (answers instanceof Error) return inconclusive(from, answers.message);
-    if (answers.size === 0) return inconclusive(from, "there was nobody to ask");
-    const bad = [...answers].filter(([, answer]) => answer !== "ok");
-    const seen = `${answers.size - bad.length} of ${answers.size} answered`;
-    if (bad.length === 0) return pass(from, seen);
-    return fail(from, seen, bad.map(([target, answer]) => `${target}: ${answer}`).join(", "), remedy);
-  });
-}
-
 /** Tries all targets at once, and prints `<number> <exit code>` of each. */
 function scriptOf(targets: Targets): string {
   const tries = targets.map(
@@ -143,5 +125,5 @@ function answersOf(targets: Targets, output: string | Error): Map<string, string
 
 function said(code: string | undefined): string {
   if (code === undefined) return "was not tried to its end";
-  return code === "0" ? "ok" : `no answer (exit code ${code})`;
+  return code === "0" ? "ok" : "no answer";
 }

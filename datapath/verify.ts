@@ -1,50 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 import { apiErrorLine } from "./apiError";
-import { type ClusterReader } from "./cluster";
-import { agentsCheck, configCheck } from "./checks/config";
-import { inconclusive, type Check, type Expectation, type Finding } from "./checks/check";
-import { controllersCheck, operatorCheck } from "./checks/components";
-import { dropsCheck } from "./checks/drops";
-import { healthCheck } from "./checks/health";
-import { hubbleCheck } from "./checks/hubble";
-import { kubeProxyCheck, kubeProxyRulesCheck } from "./checks/kubeProxy";
-import { masqueradingCheck } from "./checks/masquerading";
-import { packetPathCheck } from "./checks/packetPath";
-import { podNetworkCheck } from "./checks/podNetwork";
-import { routesCheck } from "./checks/routes";
-import { hostPortsCheck, serviceMapCheck } from "./checks/serviceMap";
-import { statusCheck } from "./checks/status";
-import { hostCheck, nodePortsCheck, podToPodCheck, servicesCheck } from "./checks/traffic";
-import { translationCheck } from "./checks/translation";
-import { VERDICTS, type NodesLookedAt, type Verdict, type VerificationSummary } from "./facts";
-import { sampleOf } from "./sample";
+import { diagnose, type Diagnosis } from "./causes";
+import { CHECKS } from "./checks/all";
+import { inconclusive, skipped, type Check, type Expectation, type Finding } from "./checks/check";
+import type { EvidenceCluster } from "./cluster";
+import { gather, type Evidence, type Part } from "./evidence/gather";
+import { valueOf } from "./evidence/api";
+import { VERDICTS, type NodesLookedAt, type Proof, type Verdict, type VerificationSummary } from "./facts";
 import { within } from "./within";
-
-/** Every check, from what was asked for to what the datapath does. */
-export const CHECKS: readonly Check[] = [
-  configCheck,
-  agentsCheck,
-  statusCheck,
-  operatorCheck,
-  controllersCheck,
-  kubeProxyCheck,
-  kubeProxyRulesCheck,
-  serviceMapCheck,
-  hostPortsCheck,
-  routesCheck,
-  podNetworkCheck,
-  healthCheck,
-  podToPodCheck,
-  packetPathCheck,
-  servicesCheck,
-  nodePortsCheck,
-  hostCheck,
-  translationCheck,
-  masqueradingCheck,
-  dropsCheck,
-  hubbleCheck,
-] as readonly Check[];
 
 /** A check with everything that it found. */
 export interface CheckResult {
@@ -53,20 +18,52 @@ export interface CheckResult {
   /** The worst of the findings. */
   readonly verdict: Verdict;
   readonly findings: readonly Finding[];
-  readonly seconds: number;
+  /** What was wrong when the cluster was first looked at, where the check passes now. */
+  readonly earlier?: string | undefined;
 }
 
 /** How a whole cluster was found. */
 export interface Verification {
+  /** `pass`: nothing contradicts what was asked for; {@link proof} says how strong the evidence is. */
   readonly verdict: "pass" | "fail";
+  readonly proof: Proof;
+  /** The mode that was expected. */
+  readonly mode?: RoutingMode | undefined;
+  /** Root causes of what is wrong, the most fundamental first. */
+  readonly causes: readonly Diagnosis[];
   readonly results: readonly CheckResult[];
   readonly seconds: number;
+  /** ISO time at which the evidence was complete. */
+  readonly verifiedAt: string;
   /** Undefined where nobody could count them. */
   readonly nodes?: NodesLookedAt | undefined;
 }
 
+/** How a verification is made. */
+export interface VerifyOptions {
+  readonly checks?: readonly Check[];
+  /** How long a cluster may take to settle, in seconds: until then whatever is wrong is looked at again. 0 looks once. */
+  readonly settleSeconds?: number;
+  /** A larger cluster is sampled. */
+  readonly maxNodes?: number | undefined;
+  /** Only the essentials. */
+  readonly quick?: boolean | undefined;
+  /** Called when something else is being looked at. */
+  readonly at?: (what: string) => void;
+  /** Called with the evidence of every look, the last of which decides. */
+  readonly keep?: (evidence: Evidence) => void;
+}
+
 /** A verification without its details. */
-export function summaryOf({ verdict, results, seconds, nodes }: Verification): VerificationSummary {
+export function summaryOf({
+  verdict,
+  proof,
+  causes,
+  results,
+  seconds,
+  nodes,
+  verifiedAt,
+}: Verification): VerificationSummary {
   const counts: Partial<Record<Verdict, number>> = {};
   for (const result of results) counts[result.verdict] = (counts[result.verdict] ?? 0) + 1;
   const checks = results.map(({ id, verdict: own, findings }) => {
@@ -75,83 +72,139 @@ export function summaryOf({ verdict, results, seconds, nodes }: Verification): V
     const more = own === "pass" && findings.length > 1 ? ` (and ${findings.length - 1} more)` : "";
     return [id, `${own}: ${subject}: ${seen}${more}${own === "pass" ? "" : `: ${reason ?? ""}`}`] as const;
   });
-  return { verdict, counts, seconds, checks: Object.fromEntries(checks), nodes };
+  return {
+    ...{ verdict, proof, counts, seconds, verifiedAt, nodes },
+    causes: causes.map(
+      ({ cause, nodes: where, reason }) => `${cause}${where.length > 0 ? ` on ${where.join(", ")}` : ""}: ${reason}`,
+    ),
+    checks: Object.fromEntries(checks),
+  };
 }
 
-/** How often a check that has not passed yet is asked again. */
+/** How long to wait before a cluster that is not as it should be is looked at again. */
 const RETRY_SECONDS = 2;
-
-/**
- * Hold a running cluster against what it must be. Checks run at the same time; one that does not pass is asked again until the
- * deadline, since a cluster takes a while to settle.
- * @param settleSeconds how long that may be; 0 asks once
- * @param tell called whenever a check has its verdict
- * @param maxNodes of a larger cluster only so many nodes are looked at
- */
-export async function verify(
-  cluster: ClusterReader,
-  expectation: Expectation,
-  checks: readonly Check[],
-  settleSeconds: number,
-  tell: (result: CheckResult) => void = () => undefined,
-  maxNodes = DEFAULTS.verifyNodes,
-): Promise<Verification> {
-  const start = Date.now();
-  const sample = await sampleOf(cluster, expectation, maxNodes);
-  const deadline = start + settleSeconds * 1000;
-  const results = await Promise.all(
-    checks.map(async (check) => {
-      const result = await settle(check, sample.cluster, sample.expectation, deadline);
-      tell(result);
-      return result;
-    }),
-  );
-  // a run in which nothing was looked at has shown nothing
-  const isPass = results.some(({ verdict }) => verdict === "pass") && results.every(({ verdict }) => GOOD.has(verdict));
-  return { verdict: isPass ? "pass" : "fail", results, seconds: secondsSince(start), nodes: sample.nodes };
-}
-
-/** What is no proof against the mode. */
-const GOOD: ReadonlySet<Verdict> = new Set<Verdict>(["pass", "skipped", "warning"]);
 
 /** How long something that only deserves a warning may settle. */
 const WARNING_SECONDS = 6;
 
-async function settle(
-  check: Check,
-  cluster: ClusterReader,
+/** How often in a row a cluster that looked wrong must look right before it counts as settled. */
+const SETTLED_LOOKS = 2;
+
+/** What does not contradict the mode. */
+const GOOD: ReadonlySet<Verdict> = new Set<Verdict>(["pass", "skipped", "warning"]);
+
+/**
+ * Verify a running cluster. What is wrong is looked at again until the deadline, since a cluster takes a while to settle; a
+ * cluster that looked wrong once must look right twice in a row, or something fails now and then.
+ */
+export async function verify(
+  cluster: EvidenceCluster,
   expectation: Expectation,
-  deadline: number,
-): Promise<CheckResult> {
+  { checks = CHECKS, settleSeconds = 0, maxNodes = DEFAULTS.verifyNodes, quick = false, at, keep }: VerifyOptions = {},
+): Promise<Verification> {
   const start = Date.now();
-  const { id, question } = check;
-  const skipped = check.skip?.(expectation);
-  if (skipped !== undefined) {
-    const finding: Finding = { verdict: "skipped", subject: "cluster", seen: "(not looked at)", reason: skipped };
-    return { id, question, verdict: "skipped", findings: [finding], seconds: 0 };
-  }
-  for (;;) {
-    const findings = await once(check, cluster, expectation);
-    const verdict = VERDICTS[Math.max(...findings.map((finding) => VERDICTS.indexOf(finding.verdict)))]!;
-    const until = GOOD.has(verdict) ? Math.min(deadline, start + WARNING_SECONDS * 1000) : deadline;
-    if (verdict === "pass" || verdict === "skipped" || Date.now() + RETRY_SECONDS * 1000 >= until) {
-      return { id, question, verdict, findings, seconds: secondsSince(start) };
+  const chosen = quick ? checks.filter((check) => check.quick !== false) : checks;
+  const asked = chosen.filter((check) => check.skip?.(expectation) === undefined);
+  const parts = new Set<Part>(asked.flatMap(({ needs }) => needs));
+  const earlier = new Map<string, string>();
+  for (let looksRight = 0; ;) {
+    const [evidence, owns] = await Promise.all([
+      gather(cluster, expectation, { parts, maxNodes, quick }, at),
+      Promise.all(chosen.map((check) => readOwn(check, cluster, expectation))),
+    ]);
+    keep?.(evidence);
+    const results = chosen.map((check, index) => judge(check, evidence, expectation, owns[index]));
+    const isRight = results.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
+    looksRight = isRight ? looksRight + 1 : 0;
+    if (isRight && (earlier.size === 0 || looksRight >= SETTLED_LOOKS))
+      return conclude(results, evidence, expectation, earlier, start);
+    const patience = results.every(({ verdict }) => GOOD.has(verdict))
+      ? Math.min(settleSeconds, WARNING_SECONDS)
+      : settleSeconds;
+    if (Date.now() + RETRY_SECONDS * 1000 >= start + patience * 1000)
+      return conclude(results, evidence, expectation, earlier, start);
+    for (const { id, verdict, findings } of results) {
+      if (verdict === "pass" || verdict === "skipped") continue;
+      const { subject, seen, reason } = findings.find((finding) => finding.verdict === verdict)!;
+      earlier.set(id, `${subject}: ${reason ?? seen}`);
     }
+    at?.("the cluster to settle");
     await sleep(RETRY_SECONDS * 1000);
   }
 }
 
-/** Ask once; whatever goes wrong is no evidence, and never a pass. */
-async function once(check: Check, cluster: ClusterReader, expectation: Expectation): Promise<readonly Finding[]> {
-  try {
-    const evidence = await within(check.timeoutSeconds, check.read(cluster, expectation));
-    const findings = check.judge(evidence, expectation);
-    return findings.length > 0 ? findings : [inconclusive("cluster", "nothing was there to judge")];
-  } catch (error) {
-    return [inconclusive("cluster", apiErrorLine(error as Error))];
-  }
+function conclude(
+  results: readonly CheckResult[],
+  evidence: Evidence,
+  { mode }: Expectation,
+  earlier: ReadonlyMap<string, string>,
+  start: number,
+): Verification {
+  const proof = proofOf(results);
+  const all = valueOf(evidence.api.nodes, undefined)?.length;
+  return {
+    verdict: proof === "proven" || proof === "reported" ? "pass" : "fail",
+    proof,
+    mode,
+    causes: diagnose(results),
+    results: results.map((result) => {
+      const before = earlier.get(result.id);
+      return result.verdict === "pass" && before !== undefined ? { ...result, earlier: before } : result;
+    }),
+    seconds: Math.round((Date.now() - start) / 100) / 10,
+    verifiedAt: new Date().toISOString(),
+    nodes: all === undefined || evidence.nodes.length === 0 ? undefined : { looked: evidence.nodes.length, all },
+  };
 }
 
-function secondsSince(start: number): number {
-  return Math.round((Date.now() - start) / 100) / 10;
+/** Checks that show what the datapath itself does; without one of them there are only the words of configuration and agents. */
+const SHOWN_BY_TRAFFIC: ReadonlySet<string> = new Set(["translation", "masquerading", "packet-path", "source-address"]);
+
+/** Checks without which nothing is known of the mode at all. */
+const REPORTED_BY: readonly string[] = ["config", "status"];
+
+function proofOf(results: readonly CheckResult[]): Proof {
+  if (results.some(({ verdict }) => verdict === "fail")) return "not in force";
+  const passed = new Set(results.filter(({ verdict }) => verdict === "pass").map(({ id }) => id));
+  if (results.some(({ verdict }) => verdict === "inconclusive")) return "unknown";
+  if (!REPORTED_BY.every((id) => passed.has(id))) return "unknown";
+  return [...SHOWN_BY_TRAFFIC].some((id) => passed.has(id)) ? "proven" : "reported";
+}
+
+/** What a check reads for itself; an error is no evidence. */
+async function readOwn(check: Check, cluster: EvidenceCluster, expectation: Expectation): Promise<unknown> {
+  if (check.read === undefined || check.skip?.(expectation) !== undefined) return undefined;
+  return within(check.timeoutSeconds ?? 30, check.read(cluster, expectation)).catch(
+    (error: unknown) => new Unread(apiErrorLine(error as Error)),
+  );
+}
+
+/** Stands for evidence that could not be read. */
+class Unread {
+  constructor(readonly why: string) {}
+}
+
+/** What a check says of evidence. @param own what it has read for itself */
+export function judge(check: Check, evidence: Evidence, expectation: Expectation, own: unknown): CheckResult {
+  const { id, question } = check;
+  const findings = findingsOf(check, evidence, expectation, own);
+  const verdict = VERDICTS[Math.max(...findings.map((finding) => VERDICTS.indexOf(finding.verdict)))]!;
+  return { id, question, verdict, findings };
+}
+
+function findingsOf(
+  check: Check,
+  evidence: Evidence,
+  expectation: Expectation,
+  own: unknown,
+): readonly [Finding, ...Finding[]] {
+  const why = check.skip?.(expectation);
+  if (why !== undefined) return [skipped("cluster", why)];
+  if (own instanceof Unread) return [inconclusive("cluster", own.why)];
+  try {
+    const [first, ...more] = check.judge(evidence, expectation, own);
+    return first === undefined ? [inconclusive("cluster", "there was nothing to judge")] : [first, ...more];
+  } catch (error) {
+    return [inconclusive("cluster", (error as Error).message)];
+  }
 }

@@ -1,73 +1,93 @@
 import type { CiliumConfig } from "../../modes/ciliumConfig";
+import type { RoutingMode } from "../../modes/contract";
 import type { ExpectedEvidence } from "../../modes/evidence";
-import type { ClusterReader } from "../cluster";
+import type { WorkloadNames } from "../../modes/workload";
+import type { CauseId } from "../causes";
+import type { EvidenceCluster } from "../cluster";
+import type { Evidence, Part } from "../evidence/gather";
 import type { Verdict } from "../facts";
 
 /** What one check found about one node, or about the whole cluster. */
 export interface Finding {
   readonly verdict: Verdict;
-  /** A node's name, or `cluster`. */
+  /** A node's name, `pod on node`, or `cluster`. */
   readonly subject: string;
-  /** What was seen, in one line. */
+  /** What was observed, in one line. */
   readonly seen: string;
-  /** Why it is not as it must be, or why it was skipped. */
+  /** Why it is wrong, or why the check was skipped. */
   readonly reason?: string | undefined;
-  /** What to do about it. */
+  /** How to fix it: a command or a setting. */
   readonly remedy?: string | undefined;
+  /** The root cause that it shows; undefined for a symptom, which may have one of several causes. */
+  readonly cause?: CauseId | undefined;
+  /** Nodes that it is about; a symptom between two nodes names both. */
+  readonly nodes?: readonly string[] | undefined;
 }
 
-/** What a cluster is held against. */
+/** What a cluster is verified against. */
 export interface Expectation {
+  /** The mode that is expected. */
+  readonly mode: RoutingMode;
   readonly evidence: ExpectedEvidence;
   readonly ciliumConfig: CiliumConfig;
   /** How many nodes the cluster must have; undefined where nobody has said. */
   readonly nodeCount?: number | undefined;
   /** NodePort of the workload's service; undefined in a cluster without the workload. */
   readonly nodePort?: number | undefined;
+  /** `cilium-config` keys that change the datapath, with the values that leave it as the mode has it. Default: none. */
+  readonly datapathConfig?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** Whether the cluster is not this project's, so that Pulumi does not repair it. Default: false. */
+  readonly isExternal?: boolean | undefined;
+  /** Where the workload is. Default: {@link WORKLOAD}. */
+  readonly workload?: WorkloadNames | undefined;
 }
 
 /** One question to a running cluster, and how to answer it from evidence. */
-export interface Check<Evidence = unknown> {
+export interface Check<Own = unknown> {
   /** Name for `--only` and `--skip`. */
   readonly id: string;
   readonly question: string;
-  /** How long reading the evidence may take, in seconds. */
-  readonly timeoutSeconds: number;
+  /** Parts of the evidence that it needs. */
+  readonly needs: readonly Part[];
+  /** Whether `--quick` runs it. Default: true. */
+  readonly quick?: boolean;
   /** Why the check says nothing about this cluster; undefined when it does. */
   skip?(expectation: Expectation): string | undefined;
-  read(cluster: ClusterReader, expectation: Expectation): Promise<Evidence>;
-  judge(evidence: Evidence, expectation: Expectation): readonly Finding[];
+  /** What it reads beside the common evidence, and how long that may take in seconds. */
+  readonly timeoutSeconds?: number;
+  read?(cluster: EvidenceCluster, expectation: Expectation): Promise<Own>;
+  judge(evidence: Evidence, expectation: Expectation, own: Own): readonly Finding[];
 }
 
 export const pass = (subject: string, seen: string): Finding => ({ verdict: "pass", subject, seen });
 
-export const fail = (subject: string, seen: string, reason: string, remedy: string): Finding => ({
-  verdict: "fail",
-  subject,
-  seen,
-  reason,
-  remedy,
-});
+/** A symptom, or with `cause` a root cause. */
+export const fail = (
+  subject: string,
+  seen: string,
+  reason: string,
+  remedy: string,
+  more: Pick<Finding, "cause" | "nodes"> = {},
+): Finding => ({ verdict: "fail", subject, seen, reason, remedy, ...more });
 
-export const warning = (subject: string, seen: string, reason: string, remedy?: string): Finding => ({
-  verdict: "warning",
-  subject,
-  seen,
-  reason,
-  remedy,
-});
+export const warning = (
+  subject: string,
+  seen: string,
+  reason: string,
+  remedy?: string,
+  more: Pick<Finding, "cause" | "nodes"> = {},
+): Finding => ({ verdict: "warning", subject, seen, reason, remedy, ...more });
 
 export const skipped = (subject: string, reason: string): Finding => ({
   verdict: "skipped",
   subject,
-  seen: "(not looked at)",
+  seen: "not verified",
   reason,
 });
 
-export const inconclusive = (subject: string, reason: string, remedy?: string): Finding => ({
-  verdict: "inconclusive",
-  subject,
-  seen: "(no evidence)",
-  reason,
-  remedy,
-});
+export const inconclusive = (
+  subject: string,
+  reason: string,
+  remedy?: string,
+  more: Pick<Finding, "cause" | "nodes"> = {},
+): Finding => ({ verdict: "inconclusive", subject, seen: "no evidence", reason, remedy, ...more });

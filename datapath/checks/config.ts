@@ -1,97 +1,230 @@
-import type { V1ConfigMap } from "@kubernetes/client-node";
-import { listAgents, CILIUM_NAMESPACE, type Agent } from "../agents";
+import { CILIUM_NAMESPACE, listAgents } from "../agents";
 import type { ClusterReader } from "../cluster";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { valueOf, type ConfigState, type NodeConfigState } from "../evidence/api";
+import { sectionOf, type NodeEvidence } from "../evidence/node";
+import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 
 const CONFIG_MAP = "cilium-config";
+const RESTART = `kubectl -n ${CILIUM_NAMESPACE} rollout restart daemonset/cilium`;
 
-/** Whether `cilium-config` holds what the mode needs. */
-export const configCheck: Check<V1ConfigMap | undefined> = {
+/** Whether `cilium-config` holds what the mode needs, and nothing that takes it away. */
+export const configCheck: Check = {
   id: "config",
-  question: "Does cilium-config hold what was asked for?",
-  timeoutSeconds: 10,
-  read: (cluster) => cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP),
-  judge(configMap, { ciliumConfig }) {
-    if (configMap?.data === undefined) {
-      return [inconclusive("cluster", `there is no ConfigMap ${CONFIG_MAP} in ${CILIUM_NAMESPACE}`, "install Cilium")];
+  question: "Does cilium-config hold the mode's settings, and nothing that changes the datapath beside them?",
+  needs: [],
+  judge({ api }, { ciliumConfig, datapathConfig = {}, isExternal }) {
+    if (!("value" in api.config)) {
+      const remedy = `kubectl -n ${CILIUM_NAMESPACE} get configmap ${CONFIG_MAP}`;
+      return [inconclusive("cluster", api.config.error, remedy, { cause: "cluster-unreachable" })];
     }
-    const { data } = configMap;
+    const { data, writers } = api.config.value;
     const wrong = Object.entries(ciliumConfig).filter(([key, value]) => (data[key] ?? null) !== value);
-    if (wrong.length === 0) return [pass("cluster", `${Object.keys(ciliumConfig).length} keys as asked for`)];
+    const changed = Object.entries(datapathConfig).filter(
+      ([key, allowed]) => data[key] !== undefined && !allowed.includes(data[key]),
+    );
+    const count = Object.keys(ciliumConfig).length + Object.keys(datapathConfig).length;
+    if (wrong.length + changed.length === 0) return [pass("cluster", `${count} keys as expected`)];
+    const all = [
+      ...wrong.map(([key, value]) => ({ key, expected: shown(value) })),
+      ...changed.map(([key, allowed]) => ({ key, expected: allowed.map(shown).join(" or ") })),
+    ];
+    const writer = writers.find(({ keys }) => all.some(({ key }) => keys.includes(key)));
+    const by = writer === undefined ? "" : `; last written by ${writer.manager} at ${writer.time}`;
     return [
       fail(
         "cluster",
-        wrong.map(([key]) => `${key}: ${shown(data[key])}`).join(", "),
-        `asked for ${wrong.map(([key, value]) => `${key}: ${shown(value)}`).join(", ")}`,
-        "run pulumi up --refresh; if it stays, look for another who changes the ConfigMap or the Helm release",
+        all.map(({ key }) => `${key}: ${shown(data[key])}`).join(", "),
+        `expected ${all.map(({ key, expected }) => `${key}: ${expected}`).join(", ")}${by}`,
+        isExternal
+          ? `set the Helm values that render these keys, then ${RESTART}`
+          : `pulumi up --refresh; if it comes back, find out who writes the ConfigMap: kubectl -n ${CILIUM_NAMESPACE} get configmap ${CONFIG_MAP} --show-managed-fields -o yaml`,
+        { cause: "config-changed" },
       ),
     ];
   },
 };
 
-interface Configured {
-  readonly configMap: V1ConfigMap | undefined;
-  readonly agents: readonly Agent[];
-}
-
-async function readConfigured(cluster: ClusterReader): Promise<Configured> {
-  const [configMap, agents] = await Promise.all([cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP), listAgents(cluster)]);
-  return { configMap, agents };
-}
-
-/** Whether every agent has been started since its configuration was last changed: agents read it only then. */
-export const agentsCheck: Check<Configured> = {
+/** Whether every node has a ready agent that runs with the configuration and is like the others. */
+export const agentsCheck: Check = {
   id: "agents",
-  question: "Does every node have a ready agent that has read the configuration?",
-  timeoutSeconds: 10,
-  read: readConfigured,
-  judge({ configMap, agents }, { nodeCount }) {
-    const changed = changedAt(configMap);
-    const findings = agents.map((agent): Finding => {
-      if (!agent.ready || agent.configuredAt === undefined) {
-        const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe pod ${agent.pod}`;
-        return fail(agent.node, `${agent.pod} is not ready`, "the node's datapath is nobody's", remedy);
+  question: "Does every node have a ready agent that runs with this configuration, and are all agents alike?",
+  needs: ["nodes"],
+  judge({ api, nodes }, { ciliumConfig, datapathConfig = {}, nodeCount }) {
+    const pods = valueOf(api.pods, []).filter(
+      ({ namespace, labels, deleting }) =>
+        namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting,
+    );
+    const config = valueOf(api.config, undefined);
+    const nodeConfigs = valueOf(api.nodeConfigs, []);
+    const findings = nodes.map((node): Finding => {
+      const at = { nodes: [node.node] };
+      const pod = pods.find((each) => each.node === node.node);
+      if (pod === undefined) {
+        const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe daemonset cilium; kubectl describe node ${node.node}`;
+        return fail(node.node, "no agent", "no agent manages this node's datapath", remedy, {
+          cause: "agent-missing",
+          ...at,
+        });
       }
-      if (changed === undefined) return inconclusive(agent.node, `nobody knows when ${CONFIG_MAP} was changed`);
-      if (agent.configuredAt < changed) {
-        return fail(
-          agent.node,
-          `${agent.pod} read it at ${agent.configuredAt.toISOString()}`,
-          `${CONFIG_MAP} was changed after that, at ${changed.toISOString()}, and agents read it only when they start`,
-          `kubectl -n ${CILIUM_NAMESPACE} rollout restart daemonset/cilium`,
+      const container = pod.containers.find(({ name }) => name === "cilium-agent");
+      if (container?.ready !== true) {
+        const trouble = pod.containers.map((each) => each.trouble).find(Boolean) ?? "its readiness probe fails";
+        const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe pod ${pod.name}; kubectl -n ${CILIUM_NAMESPACE} logs ${pod.name} -c cilium-agent --tail=50`;
+        return fail(node.node, `${pod.name} is not ready`, `the agent is not ready: ${trouble}`, remedy, {
+          cause: "agent-not-ready",
+          ...at,
+        });
+      }
+      const own = sectionOf(node, "config");
+      if (own instanceof Error) {
+        const remedy = `kubectl -n ${CILIUM_NAMESPACE} delete pod ${pod.name}`;
+        return inconclusive(node.node, `the agent does not answer: ${own.message}`, remedy, {
+          cause: "agent-silent",
+          ...at,
+        });
+      }
+      if (config === undefined) return inconclusive(node.node, `${CONFIG_MAP} could not be read`, undefined, at);
+      const mine = parseConfig(own);
+      const differing = Object.keys({ ...config.data, ...mine }).filter(
+        (key) => flat(config.data[key]) !== flat(mine[key]),
+      );
+      const overridden = differing.flatMap((key) => overrideOf(nodeConfigs, key, mine[key]) ?? []);
+      if (overridden.length > 0) {
+        const isDatapath = overridden.some(({ key }) => key in ciliumConfig || key in datapathConfig);
+        const say = isDatapath ? fail : warning;
+        const names = [...new Set(overridden.map(({ by }) => by))];
+        return say(
+          node.node,
+          overridden.map(({ key, value }) => `${key}: ${shown(value)}`).join(", "),
+          `CiliumNodeConfig ${names.join(", ")} overrides ${CONFIG_MAP} on this node (${overridden.map(({ key }) => `${key}: ${shown(config.data[key])}`).join(", ")} elsewhere)`,
+          `kubectl -n ${CILIUM_NAMESPACE} delete ciliumnodeconfig ${names.join(" ")}; ${RESTART}`,
+          { cause: "config-overridden", ...at },
         );
       }
-      return pass(agent.node, `${agent.pod} read it at ${agent.configuredAt.toISOString()}`);
+      // agents up to 1.12 see changes at once, and still run with what they read
+      const isLive = pod.configuredAt === undefined;
+      const stale = differing.length > 0 || !isLive ? differing : keysSince(container.startedAt, config);
+      if (stale.length > 0) {
+        const written = config.writers[0];
+        return fail(
+          node.node,
+          stale
+            .slice(0, 4)
+            .map((key) => `${key}: ${shown(mine[key])}`)
+            .join(", "),
+          `${CONFIG_MAP} was changed${written === undefined ? "" : ` by ${written.manager} at ${written.time}`} after the agent read it (now ${stale
+            .slice(0, 4)
+            .map((key) => `${key}: ${shown(config.data[key])}`)
+            .join(", ")}); agents read it only when they start`,
+          RESTART,
+          { cause: "agent-outdated", ...at },
+        );
+      }
+      return pass(node.node, `${pod.name} runs with ${Object.keys(mine).length} keys of ${CONFIG_MAP}`);
     });
-    const missing = (nodeCount ?? agents.length) - agents.length;
-    if (agents.length === 0) return [inconclusive("cluster", "there are no agents", "install Cilium")];
-    if (missing <= 0) return findings;
-    const seen = `${agents.length} agents`;
+    const missing = (nodeCount ?? nodes.length) - valueOf(api.nodes, []).length;
     return [
       ...findings,
-      fail(
-        "cluster",
-        seen,
-        `the cluster has ${nodeCount} nodes`,
-        "kubectl get nodes; kubectl -n kube-system get pods -l k8s-app=cilium -o wide",
-      ),
+      ...unlike(nodes, pods),
+      ...(nodes.length === 0
+        ? [inconclusive("cluster", "no node could be asked", "kubectl get nodes", { cause: "cluster-unreachable" })]
+        : []),
+      ...(missing > 0
+        ? [
+            fail(
+              "cluster",
+              `${valueOf(api.nodes, []).length} nodes`,
+              `the cluster must have ${nodeCount} nodes`,
+              "kubectl get nodes -o wide",
+              { cause: "node-not-ready" },
+            ),
+          ]
+        : []),
     ];
   },
 };
+
+function parseConfig(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text.split("\n").flatMap((line) => {
+      const at = line.indexOf("=");
+      return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
+    }),
+  );
+}
+
+/** Values are compared on one line, as the agent prints them; an empty one is the same as none. */
+const flat = (value: string | undefined) => (value ?? "").replaceAll("\n", " ").trim();
+
+function overrideOf(nodeConfigs: readonly NodeConfigState[], key: string, value: string | undefined) {
+  const by = nodeConfigs.find(({ defaults }) => key in defaults && flat(defaults[key]) === flat(value));
+  return by === undefined ? undefined : { key, value, by: by.name };
+}
+
+/** Keys that were written after an agent started. */
+function keysSince(started: string | undefined, { writers: [written] }: ConfigState): readonly string[] {
+  return started !== undefined && written !== undefined && started < written.time ? written.keys : [];
+}
+
+interface AgentPod {
+  readonly node: string;
+  readonly containers: readonly { readonly name: string; readonly image: string; readonly imageId: string }[];
+}
+
+/** Agents that differ from most others in their image, version, arguments or environment. */
+function unlike(nodes: readonly NodeEvidence[], pods: readonly AgentPod[]): Finding[] {
+  const traits: Readonly<Record<string, (node: NodeEvidence) => string | undefined>> = {
+    image: ({ node }) =>
+      pods.find((pod) => pod.node === node)?.containers.find(({ name }) => name === "cilium-agent")?.imageId,
+    version: (node) => text(sectionOf(node, "version"))?.match(/^(?:Daemon|Client): (\S+)/m)?.[1],
+    "arguments and environment": (node) =>
+      text(sectionOf(node, "arguments"))
+        ?.replace(/^CILIUM_K8S_(?:NAMESPACE|NODE).*$/gm, "")
+        .trim(),
+  };
+  return Object.entries(traits).flatMap(([trait, of]) =>
+    odd(nodes, of).map(({ node, own, most }) =>
+      fail(
+        node,
+        `${trait}: ${difference(own, most)}`,
+        `the agent's ${trait} differ from the other nodes' (${difference(most, own)})`,
+        `kubectl -n ${CILIUM_NAMESPACE} get pods -l k8s-app=cilium -o yaml; ${RESTART}`,
+        { cause: "agent-differs", nodes: [node] },
+      ),
+    ),
+  );
+}
+
+/** Nodes whose trait is not that of most; where no trait has a majority, all but the first. */
+export function odd<T>(nodes: readonly (T & { readonly node: string })[], of: (node: T) => string | undefined) {
+  const all = nodes.flatMap((node) => {
+    const own = of(node);
+    return own === undefined ? [] : [{ node: node.node, own }];
+  });
+  const counts = new Map<string, number>();
+  for (const { own } of all) counts.set(own, (counts.get(own) ?? 0) + 1);
+  const [most] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
+  return most === undefined ? [] : all.filter(({ own }) => own !== most).map((each) => ({ ...each, most }));
+}
+
+/** The words of one text that the other lacks, or all of a short one. */
+function difference(text: string, other: string): string {
+  const words = text.split(/\s+/).filter((word) => !other.split(/\s+/).includes(word));
+  return words.join(" ").slice(0, 160) || "nothing more";
+}
+
+const text = (said: string | Error) => (said instanceof Error ? undefined : said);
 
 /** Nodes whose agents have read an older configuration than the one that is there. */
 export async function outdatedAgents(cluster: ClusterReader): Promise<string[]> {
-  const { configMap, agents } = await readConfigured(cluster);
-  const changed = changedAt(configMap);
+  const [configMap, agents] = await Promise.all([cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP), listAgents(cluster)]);
+  const times = (configMap?.metadata?.managedFields ?? []).flatMap(({ time, fieldsV1 }) =>
+    time !== undefined && fieldsV1 !== undefined && "f:data" in fieldsV1 ? [time] : [],
+  );
+  const changed = times.sort((a, b) => b.getTime() - a.getTime())[0];
   return agents
     .filter(({ configuredAt }) => changed !== undefined && configuredAt !== undefined && configuredAt < changed)
     .map(({ node }) => node);
-}
-
-/** When the ConfigMap's data was last changed, as the API server has recorded it. */
-function changedAt(configMap: V1ConfigMap | undefined): Date | undefined {
-  const times = (configMap?.metadata?.managedFields ?? []).flatMap(({ time }) => time ?? []);
-  return times.sort((a, b) => b.getTime() - a.getTime())[0];
 }
 
 function shown(value: string | null | undefined): string {

@@ -1,6 +1,7 @@
 import { CILIUM_NAMESPACE } from "../agents";
 import type { HealthAddress } from "../cluster";
-import { askFromNodes, judgeAsked, type Asked } from "../probes";
+import { askFromNodes, type Asked } from "../probes";
+import { judgeAsked } from "./asked";
 import { inconclusive, skipped, type Check } from "./check";
 
 /** Every node and health endpoint listens there by default: https://docs.cilium.io/en/v1.18/operations/system_requirements/#firewall-rules */
@@ -20,6 +21,7 @@ interface HealthEvidence {
 export const healthCheck: Check<HealthEvidence> = {
   id: "health",
   question: "Does every node reach every other node and the health endpoint there?",
+  needs: [],
   timeoutSeconds: 40,
   async read(cluster) {
     const [addresses, configMap] = await Promise.all([
@@ -34,7 +36,7 @@ export const healthCheck: Check<HealthEvidence> = {
     ]);
     return { config, addresses, asked: await askFromNodes(cluster, targets) };
   },
-  judge({ config, addresses, asked }, { nodeCount }) {
+  judge(_, { nodeCount }, { config, addresses, asked }) {
     if (config["enable-health-checking"] === "false")
       return [skipped("cluster", "cilium-config turns health checks off")];
     const hasEndpoints = config["enable-endpoint-health-checking"] !== "false";
@@ -45,12 +47,15 @@ export const healthCheck: Check<HealthEvidence> = {
     if (addresses.length < (nodeCount ?? 1) || without.length > 0) {
       const names = without.map(({ node }) => node).join(", ");
       const known = `Cilium knows ${addresses.length} nodes${names === "" ? "" : `, and no health endpoint of ${names}`}`;
-      return [inconclusive("cluster", known, "kubectl get ciliumnodes -o yaml; do agents and operator run?")];
+      const remedy =
+        "kubectl get ciliumnodes -o yaml; kubectl -n kube-system get pods -l app.kubernetes.io/part-of=cilium -o wide";
+      return [inconclusive("cluster", known, remedy)];
     }
     return judgeAsked(
       asked,
-      "see the check routes; iptables-save and nft list ruleset on both nodes tell what drops packets; does the agent there run?",
-      inconclusive("cluster", "there are no agents"),
+      "on both nodes: ip route show; iptables-save -c; nft list ruleset; and is the agent there ready? kubectl -n kube-system get pods -l k8s-app=cilium -o wide",
+      inconclusive("cluster", "no agent could be asked"),
+      addresses.map(({ node }) => node),
     );
   },
 };

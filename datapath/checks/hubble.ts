@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { askAgent, CILIUM_NAMESPACE, listAgents } from "../agents";
 import { hubbleFlow } from "../observe/flow";
-import { askFromPods, places, skipWithoutWorkload, type Asked, type Place } from "../probes";
+import { askFromPods, places, type Asked, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+import { skipWithoutWorkload } from "./podNetwork";
 
 /** A probe between two pods, and what Hubble saw of it on the target's node. */
 interface Observed {
@@ -25,7 +26,9 @@ const NO_HUBBLE = "no-hubble-command";
 /** Whether Hubble has seen a probe's flow, and that it was forwarded. */
 export const hubbleCheck: Check<readonly Observed[] | string> = {
   id: "hubble",
-  question: "Has Hubble seen a probe's flow, and that it was forwarded?",
+  question: "Does Hubble report a probe's flow as forwarded?",
+  needs: [],
+  quick: false,
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,
   async read(cluster, expectation) {
@@ -56,28 +59,34 @@ export const hubbleCheck: Check<readonly Observed[] | string> = {
       }),
     );
   },
-  judge(observed) {
+  judge(_evidence, _expectation, observed) {
     if (typeof observed === "string") return [skipped("cluster", observed)];
-    if (observed.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
-    if (observed.length < 2) return [skipped("cluster", "one node has no other to send to")];
+    if (observed.length === 0) return [inconclusive("cluster", "the workload has no pods")];
+    if (observed.length < 2) return [skipped("cluster", "a cluster of one node has no flow between nodes")];
     if (observed.every(({ output }) => typeof output === "string" && output.trim() === NO_HUBBLE)) {
       return [skipped("cluster", "the agent's image has no hubble command")];
     }
     return observed.map(({ from, to, answers, output }): Finding => {
       if (answers instanceof Error || [...answers.values()].some((answer) => answer !== "ok"))
-        return inconclusive(to.node, `the probe from ${from.node} had no answer`, "see the check pod-to-pod");
-      if (output instanceof Error) return inconclusive(to.node, output.message, "is hubble.enabled true?");
+        return inconclusive(to.node, `the probe from ${from.node} had no answer`, undefined, {
+          nodes: [from.node, to.node],
+        });
+      if (output instanceof Error)
+        return inconclusive(to.node, output.message, "set the Helm value hubble.enabled: true", { nodes: [to.node] });
       const verdicts = output.split("\n").flatMap((line) => hubbleFlow(line, to.node)?.verdict ?? []);
       const seen = `${verdicts.length} flows from ${from.address} to ${to.address}: ${[...new Set(verdicts)].join(", ") || "none"}`;
       if (verdicts.length === 0)
-        return inconclusive(to.node, `Hubble has seen no flow from ${from.address} to ${to.address}`);
+        return inconclusive(to.node, `Hubble reports no flow from ${from.address} to ${to.address}`, undefined, {
+          nodes: [from.node, to.node],
+        });
       // beside these two there are verdicts of sockets, which decide nothing
       if (!verdicts.includes("dropped") && verdicts.includes("forwarded")) return pass(to.node, seen);
       return fail(
         to.node,
         seen,
         "packets of the probe were dropped, or none was forwarded",
-        `hubble observe --from-ip ${from.address} --to-ip ${to.address} in the node's agent shows the reasons`,
+        `hubble observe --from-ip ${from.address} --to-ip ${to.address} in the agent of ${to.node} shows the reasons`,
+        { cause: "packet-loss", nodes: [from.node, to.node] },
       );
     });
   },

@@ -1,7 +1,8 @@
 import { contains, isIpv4Address } from "../../modes/cidr";
 import { askAgent, listAgents, SAVE_NAT } from "../agents";
-import { places, runInPod, skipWithoutWorkload, type Place } from "../probes";
+import { places, runInPod, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+import { skipWithoutWorkload } from "./podNetwork";
 
 /** What happened to one node's pod on its way out of the cluster. */
 interface WayOut {
@@ -20,7 +21,8 @@ const BPF_NAT = "cilium bpf nat list 2>/dev/null || echo no BPF NAT list";
 /** Whether pods are masqueraded on their way out, by whom the mode has it. */
 export const masqueradingCheck: Check<readonly WayOut[]> = {
   id: "masquerading",
-  question: "Do pods reach an address outside the cluster with their node's address, given by whom the mode has it?",
+  question: "Does BPF or iptables, as the mode expects, give pods their node's address on the way out of the cluster?",
+  needs: [],
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,
   async read(cluster, expectation) {
@@ -46,17 +48,18 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
       }),
     );
   },
-  judge(ways, { evidence, ciliumConfig }) {
-    if (ways.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
+  judge(_, { evidence, ciliumConfig }, ways) {
+    if (ways.length === 0) return [inconclusive("cluster", "the workload has no pods")];
     return ways.map(({ place: { node, address }, gateway, pinged, before, tables }): Finding => {
-      if (gateway instanceof Error) return inconclusive(node, gateway.message);
+      const at = { nodes: [node] };
+      if (gateway instanceof Error) return inconclusive(node, gateway.message, undefined, at);
       const native = ciliumConfig["ipv4-native-routing-cidr"];
       if (typeof native === "string" && contains(native, `${gateway}/32`)) {
-        return skipped(node, `the nodes' gateway ${gateway} lies in ${native}, which pods reach without masquerading`);
+        return skipped(node, `the nodes' gateway ${gateway} is in ${native}, which is not masqueraded`);
       }
-      if (pinged instanceof Error) return inconclusive(node, pinged.message);
-      if (before instanceof Error) return inconclusive(node, before.message);
-      if (tables instanceof Error) return inconclusive(node, tables.message);
+      if (pinged instanceof Error) return inconclusive(node, pinged.message, undefined, at);
+      if (before instanceof Error) return inconclusive(node, before.message, undefined, at);
+      if (tables instanceof Error) return inconclusive(node, tables.message, undefined, at);
       const answered = / 0% packet loss/.test(pinged);
       const known = translationsOf(before, address, gateway);
       const inBpf = [...translationsOf(tables, address, gateway)].some((each) => !known.has(each));
@@ -67,8 +70,12 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
         return fail(
           node,
           seen,
-          `this mode masquerades by ${evidence.masquerading}`,
-          "see the checks config and status",
+          `this mode masquerades by ${evidence.masquerading}, and ${by === "nobody" ? "nobody does" : `${by} does`}`,
+          `kubectl -n kube-system exec ds/cilium -- cilium status (in the agent of ${node}): Masquerading; iptables -t nat -S CILIUM_POST_nat on ${node}`,
+          {
+            cause: by === "nobody" && evidence.masquerading === "iptables" ? "netfilter-missing" : "source-address",
+            ...at,
+          },
         );
       }
       if (answered) return pass(node, seen);
@@ -76,7 +83,8 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
         node,
         seen,
         "the nodes' gateway does not answer pods: their packets leave with the pod's address, or are dropped",
-        "cilium bpf nat list and iptables-save -t nat in the node's agent; does the node itself reach its gateway?",
+        `on ${node}: ping -c 1 ${gateway}; iptables-save -t nat; in its agent: cilium bpf nat list`,
+        { cause: "packet-loss", ...at },
       );
     });
   },

@@ -1,57 +1,95 @@
 import { contains } from "../../modes/cidr";
-import { askAgents, type AgentAnswer } from "../agents";
-import { places, runInPod, skipWithoutWorkload, type Place } from "../probes";
+import { valueOf } from "../evidence/api";
+import { jsonOf } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { odd } from "./config";
+import { mtuOf } from "../evidence/traffic";
 
-interface PodNetworkEvidence {
-  readonly pods: readonly { readonly place: Place; readonly output: string | Error }[];
-  readonly hosts: readonly AgentAnswer[];
-  readonly podCidrs: ReadonlyMap<string, readonly string[]>;
-}
+/** Why checks that need the workload say nothing; for `skip`. */
+export const skipWithoutWorkload = ({ nodePort }: { readonly nodePort?: number | undefined }): string | undefined =>
+  nodePort === undefined
+    ? "the cluster has no workload of this project; --with-workload brings one for the time of the verification"
+    : undefined;
 
 /** Whether pods have addresses of their node's pod network, and Cilium's way out. */
-export const podNetworkCheck: Check<PodNetworkEvidence> = {
+export const podNetworkCheck: Check = {
   id: "pod-network",
-  question: "Does every pod have a /32 of its node's pod network, and cilium_host as its gateway?",
-  timeoutSeconds: 20,
+  question:
+    "Does every workload pod have a /32 of its node's pod network, cilium_host as its gateway, and the same MTU as the others?",
+  needs: ["nodes", "traffic"],
   skip: skipWithoutWorkload,
-  async read(cluster, expectation) {
-    const [{ all }, hosts, podCidrs] = await Promise.all([
-      places(cluster, expectation),
-      askAgents(cluster, "ip", "-4", "-o", "addr", "show", "dev", "cilium_host"),
-      cluster.ciliumPodCidrs(),
-    ]);
-    const pods = all.map(async (place) => ({
-      place,
-      output: await runInPod(cluster, place, "ip -4 -o addr show dev eth0; ip -4 route show default"),
-    }));
-    return { pods: await Promise.all(pods), hosts, podCidrs };
-  },
-  judge({ pods, hosts, podCidrs }) {
-    if (pods.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
-    return pods.map(({ place: { pod, node }, output }): Finding => {
+  judge({ api, nodes, traffic }) {
+    if (traffic === undefined || traffic.pods.length === 0)
+      return [inconclusive("cluster", "no workload pod could be asked")];
+    const known = valueOf(api.ciliumNodes, []);
+    const mtus = odd(
+      traffic.pods.map((pod) => ({ ...pod, node: pod.pod })),
+      (pod) => (pod.output === undefined ? undefined : String(mtuOf(pod))),
+    );
+    return traffic.pods.map(({ pod, node, output, error }): Finding => {
       const subject = `${pod} on ${node}`;
-      const host = hosts.find((answer) => answer.node === node)?.output ?? new Error(`no agent on ${node} answered`);
-      if (output instanceof Error) return inconclusive(subject, output.message);
-      if (host instanceof Error) return inconclusive(subject, host.message);
-      const address = /\binet (\S+)/.exec(output)?.[1];
-      const gateway = /^default via (\S+)/m.exec(output)?.[1];
-      const own = /\binet ([\d.]+)\//.exec(host)?.[1];
-      const cidrs = podCidrs.get(node) ?? [];
-      if (address === undefined || own === undefined || cidrs.length === 0) {
-        return inconclusive(subject, "no address is known of the pod, of cilium_host or of the node's pod network");
-      }
-      const seen = `${address} via ${gateway ?? "nothing"}, pod network ${cidrs.join(", ")}`;
-      const wrong = [
-        ...(address.endsWith("/32") ? [] : ["its address is no /32"]),
-        ...(cidrs.some((cidr) => contains(cidr, `${address.split("/")[0]!}/32`))
+      const at = { nodes: [node] };
+      if (output === undefined)
+        return inconclusive(subject, error ?? "the pod did not answer", `kubectl -n nettool describe pod ${pod}`, at);
+      const [addresses = "", routes = "", links = ""] = output.split("---\n");
+      const there = nodes.find((each) => each.node === node);
+      const addressed =
+        there === undefined ? [] : jsonOf<{ ifname: string; addr_info: { local?: string }[] }[]>(there, "addresses");
+      const gateways =
+        addressed instanceof Error
           ? []
-          : [`its address is not in ${cidrs.join(", ")}`]),
-        ...(gateway === own ? [] : [`its gateway is not cilium_host, ${own}`]),
-      ];
-      if (wrong.length === 0) return pass(subject, seen);
-      const remedy = "was the pod there before Cilium? kubectl delete pod makes it anew";
-      return fail(subject, seen, `the pod's network is not Cilium's: ${wrong.join(", ")}`, remedy);
+          : addressed
+              .filter(({ ifname }) => ifname === "cilium_host")
+              .flatMap(({ addr_info: own }) => own.flatMap(({ local }) => local ?? []));
+      const address = /\beth0\b.*\binet (\S+)/.exec(addresses)?.[1];
+      const gateway = /^default via (\S+)/m.exec(routes)?.[1];
+      const cidrs = known.find(({ name }) => name === node)?.podCidrs ?? [];
+      const remedy = `kubectl -n nettool delete pod ${pod}: its controller creates it again with Cilium's network`;
+      const seen = `${address ?? "no address"} via ${gateway ?? "no gateway"}, pod network ${cidrs.join(", ") || "unknown"}, MTU ${mtuOf({ pod, node, address: "", output })}`;
+      if (/\beth0\b/.test(links) && !/\beth0\b.*<[^>]*\bUP\b/.test(links)) {
+        return fail(subject, seen, "the pod's eth0 is down", remedy, { cause: "device-down", ...at });
+      }
+      if (address === undefined)
+        return fail(subject, seen, "the pod's eth0 has no IPv4 address", remedy, { cause: "address-missing", ...at });
+      if (
+        !address.endsWith("/32") ||
+        (cidrs.length > 0 && !cidrs.some((cidr) => contains(cidr, `${address.split("/")[0]!}/32`)))
+      ) {
+        return fail(
+          subject,
+          seen,
+          `the pod's address is not a /32 of its node's pod network ${cidrs.join(", ")}: the pod may be older than Cilium`,
+          remedy,
+          { cause: "address-missing", ...at },
+        );
+      }
+      if (gateway === undefined || (gateways.length > 0 && !gateways.includes(gateway))) {
+        return fail(
+          subject,
+          seen,
+          `the pod's default gateway must be cilium_host, ${gateways.join(", ") || "unknown"}`,
+          remedy,
+          { cause: "route-missing", ...at },
+        );
+      }
+      const foreign = routes
+        .split("\n")
+        .map((line) => line.trim())
+        .filter((line) => line !== "" && !line.startsWith("default via ") && !line.startsWith(`${gateway} dev eth0`));
+      if (foreign.length > 0) {
+        return fail(subject, foreign.join("; "), "the pod has a route that Cilium did not write", remedy, {
+          cause: "route-foreign",
+          ...at,
+        });
+      }
+      const unlike = mtus.find((each) => each.node === pod);
+      if (unlike !== undefined) {
+        return fail(subject, seen, `the pod's MTU is ${unlike.own}, and the other pods' is ${unlike.most}`, remedy, {
+          cause: "mtu-mismatch",
+          ...at,
+        });
+      }
+      return pass(subject, seen);
     });
   },
 };

@@ -1,93 +1,275 @@
-import type { V1Node } from "@kubernetes/client-node";
-import { askAgents, type AgentAnswer } from "../agents";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { contains, overlap } from "../../modes/cidr";
+import type { ExpectedEvidence } from "../../modes/evidence";
+import { valueOf } from "../evidence/api";
+import type { Evidence } from "../evidence/gather";
+import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
+import { eachNode } from "./nodes";
 
-interface RoutesEvidence {
-  readonly routes: readonly AgentAnswer[];
-  readonly links: readonly AgentAnswer[];
-  readonly nodes: readonly V1Node[];
-  readonly podCidrs: ReadonlyMap<string, readonly string[]>;
+/** A node as routes know it: its address, and its pods' networks. */
+interface Peer {
+  readonly name: string;
+  readonly address: string;
+  readonly podCidrs: readonly string[];
 }
 
-/** Whether every node reaches every other node's pods by the way that mode and tunnel have. */
-export const routesCheck: Check<RoutesEvidence> = {
+/** Routing rules of the kernel and of Cilium: local, main, default, and the proxy's. */
+const RULES =
+  /^(?:0|100):\s+from all lookup local$|^3276[67]:\s+from all lookup (?:main|default)$|^(?:9|10):\s+from all fwmark 0x[ab2]00\/0xf00 lookup 200[45]\b|^(?:20|110|111):\s.* lookup /;
+
+/** Whether every node sends packets for the other nodes' pods the way that mode and tunnel have. */
+export const routesCheck: Check = {
   id: "routes",
-  question: "Does every node reach the other nodes' pods by the way that was asked for?",
-  timeoutSeconds: 20,
-  async read(cluster) {
-    const [routes, links, nodes, podCidrs] = await Promise.all([
-      askAgents(cluster, "ip", "-4", "route", "show"),
-      askAgents(cluster, "ip", "-o", "link", "show"),
-      cluster.nodes(),
-      cluster.ciliumPodCidrs(),
-    ]);
-    return { routes, links, nodes, podCidrs };
-  },
-  judge({ routes, links, nodes, podCidrs }, { evidence }) {
-    if (routes.length === 0) return [inconclusive("cluster", "there are no agents to ask on the nodes")];
-    return routes.map(({ node, output }): Finding => {
-      const link = links.find((answer) => answer.node === node)?.output ?? new Error("no answer");
-      if (output instanceof Error) return inconclusive(node, output.message);
-      if (link instanceof Error) return inconclusive(node, link.message);
-      const device = /\bcilium_(?:vxlan|geneve)\b/.exec(link)?.[0] ?? "none";
-      const others = nodes.filter(({ metadata }) => metadata?.name !== node);
-      if (evidence.nodeRoutes === "not Cilium's" && device === evidence.tunnelDevice) {
-        return pass(node, `the routes are not Cilium's, tunnel device ${device}`);
-      }
-      const without = others.filter(({ metadata }) => (podCidrs.get(metadata!.name!) ?? []).length === 0);
-      if (without.length > 0) {
-        return inconclusive(
-          node,
-          `no pod network is known of ${without.map(({ metadata }) => metadata!.name).join(", ")}`,
-        );
-      }
-      const wanted = others.flatMap((other) =>
-        podCidrs.get(other.metadata!.name!)!.map((cidr) => ({ cidr, ...WAYS[evidence.nodeRoutes](addressOf(other)) })),
-      );
-      const lines = output.split("\n").map((line) => line.trim());
-      const missing = wanted.filter(
-        ({ cidr, way }) => !lines.some((line) => line.startsWith(`${cidr} `) && way.test(line)),
-      );
-      const seen = `${wanted.length - missing.length} of ${wanted.length} routes, tunnel device ${device}`;
-      if (device !== evidence.tunnelDevice) {
-        return fail(
-          node,
-          seen,
-          `the tunnel device must be ${evidence.tunnelDevice}`,
-          "cilium-config and the agents differ from what was asked for: see the checks config and status",
-        );
-      }
-      if (missing.length === 0) return pass(node, seen);
-      const found = missing.map(
-        ({ cidr, shown }) =>
-          `${cidr} ${shown} (there is ${lines.find((line) => line.startsWith(`${cidr} `)) ?? "none"})`,
-      );
-      return fail(
-        node,
-        seen,
-        `missing: ${found.join(", ")}`,
-        "restart the node's agent, which writes them: kubectl -n kube-system rollout restart daemonset/cilium",
-      );
+  question:
+    "Does every node send packets for other nodes' pods the expected way, with no rule, route or neighbor of anybody else?",
+  needs: ["nodes"],
+  judge(evidence, { evidence: expected, isExternal }) {
+    const peers = peersOf(evidence);
+    return eachNode(evidence, "routes", (node, output): Finding[] => {
+      const lines = output
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean);
+      const bad = [
+        ...judgeRules(node, isExternal ?? false),
+        ...judgeTunnel(node, expected),
+        ...judgeMissing(node, lines, peers, expected),
+        ...judgeForeign(node, lines, peers, expected),
+        ...judgeNeighbors(node, evidence, peers),
+      ];
+      if (bad.length > 0) return bad;
+      const lookups = judgeLookups(node, evidence, peers, expected);
+      if (lookups.length > 0) return lookups;
+      return [
+        pass(
+          node.node,
+          `${lines.filter((line) => !line.includes("table local")).length} routes, ${Object.keys(node.lookups).length} lookups as expected`,
+        ),
+      ];
     });
   },
 };
 
-/** A route's way as the contract names it. */
-const WAYS = {
-  "via the other node dev eth0": (address: string) => ({
-    way: new RegExp(`via ${literal(address)} dev eth0\\b`),
-    shown: `via ${address} dev eth0`,
-  }),
-  "via the other node": (address: string) => ({
-    way: new RegExp(`via ${literal(address)}\\b`),
-    shown: `via ${address}`,
-  }),
-  "via cilium_host dev cilium_host": () => ({ way: /dev cilium_host\b/, shown: "dev cilium_host" }),
-  "not Cilium's": () => ({ way: /./, shown: "by any way" }),
-} as const;
-
-function addressOf({ status }: V1Node): string {
-  return status?.addresses?.find(({ type, address }) => type === "InternalIP" && address.includes("."))?.address ?? "";
+function peersOf({ api }: Evidence): Peer[] {
+  const known = valueOf(api.ciliumNodes, []);
+  return valueOf(api.nodes, []).map(({ name, address }) => ({
+    name,
+    address,
+    podCidrs: known.find((each) => each.name === name)?.podCidrs ?? [],
+  }));
 }
 
-const literal = (address: string) => address.replaceAll(".", "\\.");
+function judgeRules(node: NodeEvidence, isExternal: boolean): Finding[] {
+  const text = sectionOf(node, "rules");
+  if (text instanceof Error) return [inconclusive(node.node, text.message, undefined, { nodes: [node.node] })];
+  const rules = text
+    .split("\n")
+    .map((line) => line.trim().replace(/\s+/g, " "))
+    .filter(Boolean);
+  const foreign = rules.filter((rule) => !RULES.test(rule));
+  const at = { nodes: [node.node] };
+  if (!rules.some((rule) => /lookup main$/.test(rule)) || !rules.some((rule) => /lookup local$/.test(rule))) {
+    return [
+      fail(
+        node.node,
+        rules.join("; "),
+        "the rule that looks up the table main or local is missing",
+        `on ${node.node}: ip rule add pref 32766 lookup main; ip rule add pref 0 lookup local`,
+        { cause: "rule-missing", ...at },
+      ),
+    ];
+  }
+  if (foreign.length === 0) return [];
+  const found = [
+    node.node,
+    foreign.join("; "),
+    "a routing rule that is neither the kernel's nor Cilium's sends packets by another table",
+    `on ${node.node}: ip rule del ${foreign[0]!.replace(/^(\d+): /, "pref $1 ")}`,
+    { cause: "rule-foreign", ...at },
+  ] as const;
+  // other clusters' nodes have rules of other programs, which need not concern pods
+  return [isExternal ? warning(...found) : fail(...found)];
+}
+
+function judgeTunnel(node: NodeEvidence, expected: ExpectedEvidence): Finding[] {
+  const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
+  if (links instanceof Error) return [];
+  const device = links.find(({ ifname }) => /^cilium_(?:vxlan|geneve)$/.test(ifname))?.ifname ?? "none";
+  if (device === expected.tunnelDevice) return [];
+  return [
+    fail(
+      node.node,
+      `tunnel device ${device}`,
+      `the tunnel device must be ${expected.tunnelDevice}: the agent routes otherwise than expected`,
+      "kubectl -n kube-system exec ds/cilium -- cilium status | grep Routing; set the routing mode anew and restart the agents",
+      { cause: "mode-fallback", nodes: [node.node] },
+    ),
+  ];
+}
+
+/** The route to another node's pods, by the word of the contract. */
+function wayTo(peer: Peer, { nodeRoutes }: ExpectedEvidence): { readonly pattern: RegExp; readonly shown: string } {
+  const address = peer.address.replaceAll(".", "\\.");
+  switch (nodeRoutes) {
+    case "via the other node dev eth0":
+      return { pattern: new RegExp(`via ${address} dev eth0\\b`), shown: `via ${peer.address} dev eth0` };
+    case "via the other node":
+      return { pattern: new RegExp(`via ${address}\\b`), shown: `via ${peer.address}` };
+    case "via cilium_host dev cilium_host":
+      return { pattern: /dev cilium_host\b/, shown: "dev cilium_host" };
+    case "not Cilium's":
+      return { pattern: /./, shown: "any way" };
+  }
+}
+
+function judgeMissing(
+  node: NodeEvidence,
+  lines: readonly string[],
+  peers: readonly Peer[],
+  expected: ExpectedEvidence,
+): Finding[] {
+  if (expected.nodeRoutes === "not Cilium's") return [];
+  const others = peers.filter(({ name }) => name !== node.node);
+  const unknown = others.filter(({ podCidrs }) => podCidrs.length === 0);
+  const at = (peer: Peer) => ({ nodes: [node.node, peer.name] });
+  if (unknown.length > 0) {
+    return [
+      inconclusive(
+        node.node,
+        `no pod network is known of ${unknown.map(({ name }) => name).join(", ")}`,
+        "kubectl get ciliumnodes -o yaml",
+        { nodes: [node.node] },
+      ),
+    ];
+  }
+  const main = lines.filter((line) => !/\btable \S+/.test(line));
+  return others.flatMap((peer) =>
+    peer.podCidrs.flatMap((cidr) => {
+      const { pattern, shown } = wayTo(peer, expected);
+      if (main.some((line) => line.startsWith(`${cidr} `) && pattern.test(line))) return [];
+      const instead = main.find((line) => new RegExp(`^(?:\\w+ )?${cidr.replaceAll(".", "\\.")} `).test(line));
+      return [
+        fail(
+          node.node,
+          instead === undefined ? `no route to ${cidr}` : instead,
+          `the route to the pods of ${peer.name} must be ${cidr} ${shown}`,
+          `kubectl -n kube-system delete pod ${node.agent ?? "(the node's agent)"}: the agent writes its routes when it starts`,
+          { cause: instead === undefined ? "route-missing" : "route-foreign", ...at(peer) },
+        ),
+      ];
+    }),
+  );
+}
+
+/** Routes inside the pods' networks, or to nodes, that neither the kernel nor Cilium writes; and those that throw packets away. */
+function judgeForeign(
+  node: NodeEvidence,
+  lines: readonly string[],
+  peers: readonly Peer[],
+  expected: ExpectedEvidence,
+): Finding[] {
+  const cidrs = peers.flatMap(({ podCidrs }) => podCidrs);
+  const concerns = (to: string) => {
+    const cidr = to.includes("/") ? to : `${to}/32`;
+    return (
+      cidrs.some((each) => contains(each, cidr)) ||
+      peers.some(({ address }) => address === to || cidr === `${address}/32`)
+    );
+  };
+  const foreign = lines.flatMap((line) => {
+    if (/\btable (?:local|200[45])\b/.test(line)) return [];
+    const match = /^(?:(blackhole|prohibit|unreachable|throw) )?(\d[\d./]*)\b/.exec(line);
+    if (match === null) return [];
+    const [, refusal, to] = match as unknown as [string, string | undefined, string];
+    if (!concerns(to)) return [];
+    const known =
+      refusal === undefined &&
+      (/\bdev (?:cilium_host|lxc\w+|cilium_net)\b/.test(line)
+        ? expected.nodeRoutes === "via cilium_host dev cilium_host" ||
+          !peers.some(
+            ({ name, podCidrs }) =>
+              name !== node.node && podCidrs.some((cidr) => contains(cidr, to.includes("/") ? to : `${to}/32`)),
+          )
+        : cidrs.includes(to));
+    return known ? [] : [{ line, to, refusal }];
+  });
+  return foreign.map(({ line, to, refusal }) => {
+    const owner = peers.find(
+      ({ podCidrs, address }) =>
+        address === to || podCidrs.some((cidr) => contains(cidr, to.includes("/") ? to : `${to}/32`)),
+    );
+    return fail(
+      node.node,
+      line,
+      refusal === undefined
+        ? `a route that Cilium did not write sends packets for ${to}${owner === undefined ? "" : ` on ${owner.name}`} another way`
+        : `a ${refusal} route throws packets for ${to} away`,
+      `on ${node.node}: ip route del ${line.replace(/ proto \w+.*$/, "")}`,
+      {
+        cause: "route-foreign",
+        nodes: [node.node, ...(owner === undefined || owner.name === node.node ? [] : [owner.name])],
+      },
+    );
+  });
+}
+
+/** The other nodes' link-layer addresses, against those that their devices really have. */
+function judgeNeighbors(node: NodeEvidence, { nodes }: Evidence, peers: readonly Peer[]): Finding[] {
+  const text = sectionOf(node, "neighbors");
+  if (text instanceof Error) return [];
+  return peers.flatMap((peer) => {
+    const there = nodes.find((each) => each.node === peer.name);
+    const real = there === undefined || peer.name === node.node ? undefined : linkAddressOf(there, peer.address);
+    const entry = text.split("\n").find((line) => line.startsWith(`${peer.address} `));
+    const own = /lladdr (\S+)/.exec(entry ?? "")?.[1];
+    if (real === undefined || own === undefined || own === real) return [];
+    const device = /dev (\S+)/.exec(entry!)?.[1] ?? "eth0";
+    return [
+      fail(
+        node.node,
+        entry!.trim(),
+        `the neighbor entry for ${peer.name} (${peer.address}) has another link-layer address than that node's device, ${real}`,
+        `on ${node.node}: ip neigh del ${peer.address} dev ${device}`,
+        { cause: "neighbor-wrong", nodes: [node.node, peer.name] },
+      ),
+    ];
+  });
+}
+
+function linkAddressOf(node: NodeEvidence, address: string): string | undefined {
+  const links = jsonOf<{ readonly ifname: string; readonly address?: string }[]>(node, "links");
+  const addressed = jsonOf<{ readonly ifname: string; readonly addr_info: { readonly local?: string }[] }[]>(
+    node,
+    "addresses",
+  );
+  if (links instanceof Error || addressed instanceof Error) return undefined;
+  const device = addressed.find(({ addr_info: own }) => own.some(({ local }) => local === address))?.ifname;
+  return links.find(({ ifname }) => ifname === device)?.address;
+}
+
+/** The kernel's own answer for each workload pod: it sees rules, tables and more specific routes at once. */
+function judgeLookups(
+  node: NodeEvidence,
+  { api }: Evidence,
+  peers: readonly Peer[],
+  expected: ExpectedEvidence,
+): Finding[] {
+  if (expected.nodeRoutes === "not Cilium's") return [];
+  return Object.entries(node.lookups).flatMap(([to, said]) => {
+    const peer = peers.find(({ podCidrs }) => podCidrs.some((cidr) => contains(cidr, `${to}/32`)));
+    if (peer === undefined || peer.name === node.node) return [];
+    const { pattern, shown } = wayTo(peer, expected);
+    if (pattern.test(said)) return [];
+    const pod = valueOf(api.pods, []).find(({ address }) => address === to)?.name ?? to;
+    return [
+      fail(
+        node.node,
+        `${to}: ${said.split("\n")[0]!.trim()}`,
+        `the kernel sends packets for ${pod} on ${peer.name} another way than ${shown}`,
+        `on ${node.node}: ip rule show; ip route show table all | grep -e ${to} -e ${peer.podCidrs[0] ?? to}`,
+        { cause: "route-foreign", nodes: [node.node, peer.name] },
+      ),
+    ];
+  });
+}
+void overlap;

@@ -1,11 +1,15 @@
-import { askAgents, type AgentAnswer } from "../agents";
-import type { V1Pod } from "@kubernetes/client-node";
-import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+import { WORKLOAD } from "../../modes/workload";
+import { valueOf, type ApiEvidence, type EndpointState, type PodState, type ServiceState } from "../evidence/api";
+import { sectionOf } from "../evidence/node";
+import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
+import { eachNode } from "./nodes";
 
 /** One frontend of Cilium's service map. */
 export interface ServiceEntry {
   /** `address:port` without protocol. */
   readonly frontend: string;
+  /** `TCP`, `UDP` or `SCTP`; `ANY` where the version does not say. */
+  readonly protocol: string;
   /** `ClusterIP`, `NodePort`, `HostPort` and so on. */
   readonly type: string;
   readonly backends: readonly { readonly address: string; readonly active: boolean }[];
@@ -13,10 +17,18 @@ export interface ServiceEntry {
 
 /** Read `cilium service list`, of every version from 1.12 on. */
 export function parseServiceList(text: string): ServiceEntry[] {
-  const entries: { frontend: string; type: string; backends: { address: string; active: boolean }[] }[] = [];
+  const entries: {
+    frontend: string;
+    protocol: string;
+    type: string;
+    backends: { address: string; active: boolean }[];
+  }[] = [];
   for (const line of text.split("\n")) {
     const head = /^\d+\s+(\S+)\s+(\w+)\s*(.*)$/.exec(line);
-    if (head !== null) entries.push({ frontend: head[1]!.replace(/\/\w+$/, ""), type: head[2]!, backends: [] });
+    if (head !== null) {
+      const [frontend, protocol = "ANY"] = head[1]!.split("/");
+      entries.push({ frontend: frontend!, protocol, type: head[2]!, backends: [] });
+    }
     const backend = /(?:^|\s)\d+ => (\S+?)(?:\/\w+)?(?:\s+\((\w+)\))?\s*$/.exec(head === null ? line : head[3]!);
     // versions without the state list active backends only
     if (backend !== null)
@@ -25,87 +37,287 @@ export function parseServiceList(text: string): ServiceEntry[] {
   return entries;
 }
 
-/** Whether Cilium's service map has the NodePort exactly where Cilium answers for it. */
-export const serviceMapCheck: Check<readonly AgentAnswer[]> = {
+/** Read the backends of `cilium bpf lb list`: `address:port` to those of its frontend, of every protocol. */
+export function parseLbMap(text: string): Map<string, Set<string>> {
+  const map = new Map<string, Set<string>>();
+  let frontend = "";
+  for (const line of text.split("\n")) {
+    // the frontend is printed once, or in front of each of its slots
+    const head = /^([\d.]+:\d+)(?:\/\w+)?(?:\/i)?(?: \(\d+\))?\s+(.*)$/.exec(line);
+    if (head !== null) frontend = head[1]!;
+    const rest = (head === null ? line : head[2]!).trim();
+    const backend = /^([\d.]+:\d+)/.exec(rest)?.[1];
+    if (frontend === "" || rest === "") continue;
+    const own = map.get(frontend) ?? new Set();
+    if (backend !== undefined && !backend.startsWith("0.0.0.0:")) own.add(backend);
+    map.set(frontend, own);
+  }
+  return map;
+}
+
+/** Whether the workload's Service is the one that was deployed. */
+export const serviceCheck: Check = {
+  id: "service",
+  question: "Is the workload's Service as it was deployed, and do its EndpointSlices have every ready pod?",
+  needs: [],
+  skip: ({ nodePort }) => (nodePort === undefined ? "the cluster has no workload of this project" : undefined),
+  judge({ api }, { workload = WORKLOAD, nodePort, isExternal }) {
+    const { namespace, service: name, daemonSet } = workload;
+    const services = valueOf(api.services, undefined);
+    const service = services?.find((each) => each.namespace === namespace && each.name === name);
+    const remedy = isExternal
+      ? `kubectl -n ${namespace} get service ${name} -o yaml`
+      : `pulumi up --refresh; or kubectl -n ${namespace} edit service ${name}`;
+    if (services === undefined)
+      return [inconclusive("cluster", "Services could not be read", "kubectl get services -A")];
+    if (service === undefined) {
+      return [
+        fail("cluster", `no Service ${name}`, `Service ${namespace}/${name} is gone`, remedy, {
+          cause: "service-changed",
+        }),
+      ];
+    }
+    const tcp = service.ports.find(({ protocol }) => protocol === "TCP");
+    const wrong = [
+      ...(service.type === "NodePort" ? [] : [`type ${service.type}, expected NodePort`]),
+      ...(tcp?.nodePort === nodePort ? [] : [`NodePort ${tcp?.nodePort ?? "none"}, expected ${nodePort}`]),
+      ...(tcp?.targetPort === "80" ? [] : [`target port ${tcp?.targetPort ?? "none"}, expected 80`]),
+      ...(service.selector["app"] === daemonSet && Object.keys(service.selector).length === 1
+        ? []
+        : [`selector ${JSON.stringify(service.selector)}, expected {"app":"${daemonSet}"}`]),
+      ...(service.externalTrafficPolicy === "Cluster"
+        ? []
+        : [`externalTrafficPolicy ${service.externalTrafficPolicy}, expected Cluster`]),
+      ...(service.internalTrafficPolicy === "Cluster"
+        ? []
+        : [`internalTrafficPolicy ${service.internalTrafficPolicy}, expected Cluster`]),
+      ...(service.sessionAffinity === "None" ? [] : [`sessionAffinity ${service.sessionAffinity}, expected None`]),
+    ];
+    if (wrong.length > 0) {
+      return [
+        fail("cluster", wrong.join("; "), `Service ${namespace}/${name} was changed: ${wrong.join("; ")}`, remedy, {
+          cause: "service-changed",
+        }),
+      ];
+    }
+    return judgeSlices(api, service);
+  },
+};
+
+function judgeSlices(api: ApiEvidence, service: ServiceState): Finding[] {
+  const endpoints = valueOf(api.endpoints, undefined);
+  const pods = valueOf(api.pods, undefined);
+  if (endpoints === undefined || pods === undefined)
+    return [inconclusive("cluster", "EndpointSlices or pods could not be read", "kubectl get endpointslices -A")];
+  const wanted = pods.filter((pod) => isSelected(pod, service));
+  const findings = service.ports.flatMap(({ protocol, targetPort }): Finding[] => {
+    const listed = addressesOf(endpoints, service, protocol, targetPort);
+    const missing = wanted.filter(({ address }) => !listed.has(address));
+    const strangers = [...listed].filter((address) => !wanted.some((pod) => pod.address === address));
+    if (missing.length + strangers.length === 0) return [];
+    const remedy = `kubectl -n ${service.namespace} delete endpointslices -l kubernetes.io/service-name=${service.name}: the controller writes them again; then look who edits them: kubectl -n ${service.namespace} get endpointslices -o yaml --show-managed-fields`;
+    const parts = [
+      ...(missing.length > 0 ? [`${missing.map(({ name }) => name).join(", ")} is ready and missing`] : []),
+      ...(strangers.length > 0 ? [`${strangers.join(", ")} is listed and no ready pod has this address`] : []),
+    ];
+    return [
+      fail(
+        "cluster",
+        `${protocol}: ${listed.size} endpoints for ${wanted.length} ready pods`,
+        `the EndpointSlices of ${service.namespace}/${service.name} do not match its pods: ${parts.join("; ")}`,
+        remedy,
+        {
+          cause: "endpoints-incomplete",
+        },
+      ),
+    ];
+  });
+  if (findings.length > 0) return findings;
+  return [
+    pass(
+      "cluster",
+      `${service.type} ${service.ports.map(({ nodePort, protocol }) => `${nodePort}/${protocol}`).join(", ")} with ${wanted.length} endpoints`,
+    ),
+  ];
+}
+
+function isSelected({ namespace, labels, ready, deleting, address }: PodState, service: ServiceState): boolean {
+  const selector = Object.entries(service.selector);
+  return (
+    namespace === service.namespace &&
+    ready &&
+    !deleting &&
+    address !== "" &&
+    selector.length > 0 &&
+    selector.every(([key, value]) => labels[key] === value)
+  );
+}
+
+function addressesOf(
+  endpoints: readonly EndpointState[],
+  { namespace, name }: ServiceState,
+  protocol: string,
+  targetPort: string,
+): Set<string> {
+  const own = endpoints.filter(
+    (each) => each.namespace === namespace && each.service === name && each.protocol === protocol,
+  );
+  const ofPort = /^\d+$/.test(targetPort) ? own.filter(({ port }) => String(port) === targetPort) : own;
+  return new Set(ofPort.flatMap(({ addresses }) => addresses));
+}
+
+/** A frontend as the API server's objects demand it. */
+interface Wanted {
+  readonly name: string;
+  readonly frontend: string;
+  readonly protocol: string;
+  readonly type: "ClusterIP" | "NodePort";
+  readonly backends: ReadonlySet<string>;
+}
+
+/** Whether agents and their BPF maps have every frontend with exactly its endpoints, and NodePorts exactly where Cilium answers for them. */
+export const serviceMapCheck: Check = {
   id: "service-map",
-  question: "Does Cilium's service map hold ClusterIPs, and the NodePort exactly where Cilium answers for it?",
-  timeoutSeconds: 20,
-  read: (cluster) => askAgents(cluster, "cilium", "service", "list"),
-  judge(answers, { evidence, nodePort }) {
-    if (answers.length === 0) return [inconclusive("cluster", "there are no agents")];
-    return answers.map(({ node, output }): Finding => {
-      if (output instanceof Error) return inconclusive(node, output.message);
+  question: "Do the agents and their BPF maps have every Service with exactly its endpoints?",
+  needs: ["nodes"],
+  judge(evidence, expectation) {
+    const { api } = evidence;
+    const wanted = wantedFrontends(api, expectation);
+    return eachNode(evidence, "services", (node, output): Finding => {
+      const at = { nodes: [node.node] };
       const entries = parseServiceList(output);
       const clusterIps = entries.filter(({ type }) => type === "ClusterIP");
-      if (clusterIps.length === 0)
-        return inconclusive(node, "the service map has no ClusterIP, not even the API server's");
-      const nodePorts = entries.filter(
-        ({ type, frontend }) => type === "NodePort" && (nodePort === undefined || frontend.endsWith(`:${nodePort}`)),
-      );
-      const active = nodePorts.map(
-        ({ frontend, backends }) => `${frontend} with ${backends.filter((each) => each.active).length}`,
-      );
-      const seen = `${clusterIps.length} ClusterIPs, NodePorts: ${active.join(", ") || "none"}`;
-      if (evidence.serviceMap.nodePort === "absent") {
-        return nodePorts.length === 0
-          ? pass(node, seen)
-          : fail(node, seen, "kube-proxy answers for NodePorts in this mode", "see the checks config and status");
+      const nodePorts = entries.filter(({ type }) => type === "NodePort");
+      const seen = `${clusterIps.length} ClusterIP and ${nodePorts.length} NodePort frontends`;
+      if (clusterIps.length === 0) {
+        return inconclusive(
+          node.node,
+          "the agent's service list has no ClusterIP, not even the API server's",
+          `kubectl -n kube-system exec ${node.agent} -- cilium service list`,
+          at,
+        );
       }
-      if (nodePort === undefined) {
-        return nodePorts.length > 0 ? pass(node, seen) : skipped(node, "there is no NodePort service to look for");
+      if (expectation.evidence.serviceMap.nodePort === "absent" && nodePorts.length > 0) {
+        return fail(
+          node.node,
+          `${seen}: ${nodePorts.map(({ frontend }) => frontend).join(", ")}`,
+          "Cilium answers for NodePorts, which this mode leaves to kube-proxy",
+          "set kubeProxyReplacement to false and restart the agents",
+          { cause: "mode-fallback", ...at },
+        );
       }
-      const dead = nodePorts.filter(({ backends }) => !backends.some((each) => each.active));
-      const everywhere = nodePorts.some(({ frontend }) => frontend.startsWith("0.0.0.0:"));
-      if (everywhere && dead.length === 0) return pass(node, seen);
-      return fail(
-        node,
-        seen,
-        !everywhere
-          ? `the map must have NodePort ${nodePort} on every address, 0.0.0.0`
-          : `${dead.map(({ frontend }) => frontend).join(", ")} has no active backend`,
-        "kubectl -n nettool get endpointslices -l kubernetes.io/service-name=serversvc; does the service's selector match its pods?",
-      );
+      const restart = `kubectl -n kube-system delete pod ${node.agent}: the agent fills its maps when it starts`;
+      const inAgent = wanted.flatMap((each) => {
+        const own = entries.find(
+          ({ frontend, protocol, type }) =>
+            type === each.type && frontend === each.frontend && (protocol === "ANY" || protocol === each.protocol),
+        );
+        const problem =
+          own === undefined
+            ? "is missing"
+            : differenceOf(
+                new Set(own.backends.filter(({ active }) => active).map(({ address }) => address)),
+                each.backends,
+              );
+        return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
+      });
+      if (inAgent.length > 0) {
+        return fail(
+          node.node,
+          `${seen}; ${inAgent.slice(0, 3).join("; ")}`,
+          `the agent's services differ from the API server's in ${inAgent.length} frontends`,
+          restart,
+          { cause: "service-map-stale", ...at },
+        );
+      }
+      const map = sectionOf(node, "lb");
+      if (map instanceof Error) return inconclusive(node.node, map.message, undefined, at);
+      const inMap = parseLbMap(map);
+      const stale = wanted.flatMap((each) => {
+        const own = inMap.get(each.frontend);
+        // one address of the map has the backends of all protocols
+        const all = new Set(
+          wanted.filter(({ frontend }) => frontend === each.frontend).flatMap(({ backends }) => [...backends]),
+        );
+        const problem = own === undefined ? "is missing" : differenceOf(own, all);
+        return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
+      });
+      if (stale.length > 0) {
+        return fail(
+          node.node,
+          `${seen}; in the BPF map ${stale.slice(0, 3).join("; ")}`,
+          `the BPF service map differs from what the agent believes, in ${stale.length} frontends`,
+          restart,
+          { cause: "service-map-stale", ...at },
+        );
+      }
+      return pass(node.node, `${seen}, ${wanted.length} compared with the API server and the BPF map`);
     });
   },
 };
 
-interface HostPortEvidence {
-  /** Pods whose containers ask for a port of their node. */
-  readonly pods: readonly V1Pod[];
-  readonly answers: readonly AgentAnswer[];
+function differenceOf(own: ReadonlySet<string>, wanted: ReadonlySet<string>): string | undefined {
+  const missing = [...wanted].filter((each) => !own.has(each));
+  const strange = [...own].filter((each) => !wanted.has(each));
+  if (missing.length > 0) return `lacks the backend ${missing.join(", ")}`;
+  return strange.length > 0 ? `has the backend ${strange.join(", ")}, which is no ready endpoint` : undefined;
+}
+
+/** Every ClusterIP with endpoints, and NodePorts where Cilium answers for them. */
+function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wanted[] {
+  const endpoints = valueOf(api.endpoints, []);
+  return valueOf(api.services, []).flatMap((service): Wanted[] => {
+    if (!/^\d/.test(service.clusterIp) || service.internalTrafficPolicy !== "Cluster") return [];
+    return service.ports.flatMap(({ protocol, port, targetPort, nodePort }): Wanted[] => {
+      const own = endpoints.filter(
+        (each) => each.namespace === service.namespace && each.service === service.name && each.protocol === protocol,
+      );
+      const ofPort = /^\d+$/.test(targetPort) ? own.filter((each) => String(each.port) === targetPort) : own;
+      // a named port may be several: only what has one is compared
+      if (ofPort.length === 0 || new Set(ofPort.map((each) => each.port)).size !== 1) return [];
+      const backends = new Set(ofPort.flatMap((each) => each.addresses.map((address) => `${address}:${each.port}`)));
+      if (backends.size === 0) return [];
+      const name = `${service.namespace}/${service.name}`;
+      return [
+        { name, protocol, backends, type: "ClusterIP", frontend: `${service.clusterIp}:${port}` },
+        ...(nodePort !== undefined &&
+        service.externalTrafficPolicy === "Cluster" &&
+        evidence.serviceMap.nodePort === "present"
+          ? [{ name, protocol, backends, type: "NodePort" as const, frontend: `0.0.0.0:${nodePort}` }]
+          : []),
+      ];
+    });
+  });
 }
 
 /** Whether Cilium's service map holds every HostPort, where Cilium answers for them. */
-export const hostPortsCheck: Check<HostPortEvidence> = {
+export const hostPortsCheck: Check = {
   id: "host-ports",
   question: "Does Cilium's service map hold the HostPorts of every node's pods?",
-  timeoutSeconds: 20,
+  needs: ["nodes"],
   skip: ({ evidence }) =>
-    evidence.serviceMap.nodePort === "absent" ? "HostPorts are the CNI plugin portmap's in this mode" : undefined,
-  async read(cluster) {
-    const [pods, answers] = await Promise.all([cluster.allPods(), askAgents(cluster, "cilium", "service", "list")]);
-    return { pods: pods.filter(({ spec, status }) => !spec?.hostNetwork && status?.phase === "Running"), answers };
-  },
-  judge({ pods, answers }) {
-    const wanted = pods.flatMap((pod) =>
-      hostPortsOf(pod).map((port) => ({ pod: pod.metadata!.name!, node: pod.spec!.nodeName, port })),
+    evidence.serviceMap.nodePort === "absent" ? "the CNI plugin portmap answers for HostPorts in this mode" : undefined,
+  judge(evidence) {
+    const wanted = valueOf(evidence.api.pods, []).filter(
+      ({ hostPorts, hostNetwork, running }) => running && !hostNetwork && hostPorts.length > 0,
     );
-    if (answers.length === 0) return [inconclusive("cluster", "there are no agents")];
     if (wanted.length === 0) return [skipped("cluster", "no pod asks for a HostPort")];
-    return answers.flatMap(({ node, output }): Finding[] => {
-      const own = wanted.filter((each) => each.node === node);
+    return eachNode(evidence, "services", (node, output): Finding[] => {
+      const own = wanted
+        .filter((pod) => pod.node === node.node)
+        .flatMap((pod) => pod.hostPorts.map((port) => ({ pod: pod.name, port })));
       if (own.length === 0) return [];
-      if (output instanceof Error) return [inconclusive(node, output.message)];
       const held = parseServiceList(output).filter(({ type }) => type === "HostPort");
       const missing = own.filter(({ port }) => !held.some(({ frontend }) => frontend.endsWith(`:${port}`)));
       const seen = `${own.length - missing.length} of ${own.length} HostPorts`;
-      if (missing.length === 0) return [pass(node, seen)];
+      if (missing.length === 0) return [pass(node.node, seen)];
       const names = missing.map(({ pod, port }) => `${port} of ${pod}`).join(", ");
-      return [fail(node, seen, `the map lacks ${names}`, "restart the node's agent; see the check service-map")];
+      return [
+        fail(node.node, seen, `the service map lacks ${names}`, `kubectl -n kube-system delete pod ${node.agent}`, {
+          cause: "service-map-stale",
+          nodes: [node.node],
+        }),
+      ];
     });
   },
 };
-
-function hostPortsOf({ spec }: V1Pod): number[] {
-  return (spec?.containers ?? []).flatMap(({ ports }) => (ports ?? []).flatMap(({ hostPort }) => hostPort ?? []));
-}

@@ -1,18 +1,15 @@
 import { at } from "../../modes/tree";
-import { CILIUM_NAMESPACE, askAgents, listAgents, type AgentAnswer } from "../agents";
+import { featuresOf } from "../../modes/features";
+import { CILIUM_NAMESPACE, listAgents } from "../agents";
 import type { ClusterReader } from "../cluster";
+import { valueOf } from "../evidence/api";
 import { within } from "../within";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
-
-/** An agent's status, and what its log says of having fallen back. */
-interface StatusEvidence {
-  readonly answers: readonly AgentAnswer[];
-  /** Node to the log's lines about a fallback. */
-  readonly fallbacks: ReadonlyMap<string, readonly string[]>;
-}
+import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+import { eachNode } from "./nodes";
 
 /** How an agent's log tells that it routes, masquerades or translates otherwise than configured. */
-const FALLBACK = /(?=.*(?:host.routing|masquerad|kube-proxy|NodePort))(?:.*(?:falling back|disabl|requires))/i;
+const FALLBACK =
+  /(?=.*(?:host.routing|masquerad|kube-proxy|NodePort|bandwidth|XDP|BIG TCP|netkit|TCX))(?:.*(?:falling back|disabl|requires))/i;
 
 const DEVICES = "kube-proxy-replacement.deviceList";
 const EXCLUSION = "masquerading.snat-exclusion-cidr-v4";
@@ -30,24 +27,23 @@ const NAMES: Readonly<Record<string, string>> = {
   [DEVICES]: "on device",
 };
 
+/** Node to the lines of its agent's log about a fallback. */
+type Fallbacks = ReadonlyMap<string, readonly string[]>;
+
+const LOOK_AT_LOG = `kubectl -n ${CILIUM_NAMESPACE} logs -c cilium-agent -l k8s-app=cilium --tail=-1 | grep -i -e fall -e disabl -e requires`;
+
 /** Whether every agent's effective status is the mode's. */
-export const statusCheck: Check<StatusEvidence> = {
+export const statusCheck: Check<Fallbacks> = {
   id: "status",
-  question: "Does every agent run in the mode that was asked for?",
+  question: "Does every agent report the expected mode?",
+  needs: ["nodes"],
   timeoutSeconds: 20,
-  async read(cluster) {
-    const [answers, fallbacks] = await Promise.all([
-      // cilium is the name up to 1.14, and an alias after
-      askAgents(cluster, "cilium", "status", "-o", "json"),
-      readFallbacks(cluster),
-    ]);
-    return { answers, fallbacks };
-  },
-  judge({ answers, fallbacks }, { evidence: { statusJson, masqueradingCidr, nodePortDevice } }) {
-    if (answers.length === 0) return [inconclusive("cluster", "there are no agents", "install Cilium")];
-    return answers.map(({ node, output }): Finding => {
-      const status = output instanceof Error ? output : parse(output);
-      if (status instanceof Error) return inconclusive(node, status.message);
+  read: readFallbacks,
+  judge(evidence, { evidence: { statusJson, masqueradingCidr, nodePortDevice } }, fallbacks) {
+    return eachNode(evidence, "status", ({ node }, output): Finding => {
+      const nodes = [node];
+      const status = parse(output);
+      if (status instanceof Error) return inconclusive(node, status.message, undefined, { nodes });
       const rows: { path: string; wanted: string; found: string | undefined }[] = [
         ...Object.entries(statusJson).map(([path, wanted]) => ({ path, wanted, found: textAt(status, path) })),
         ...(masqueradingCidr === undefined
@@ -68,32 +64,56 @@ export const statusCheck: Check<StatusEvidence> = {
         ({ wanted, found }) => found !== undefined && found.toLowerCase() !== wanted.toLowerCase(),
       );
       if (missing.length > 0 && wrong.length === 0) {
-        return inconclusive(
-          node,
-          `the status has no ${missing.join(", ")}`,
-          "is this another version of Cilium than the stack's?",
-        );
+        const reason = `the status has no ${missing.join(", ")}; the agent may be of another version than expected`;
+        return inconclusive(node, reason, "kubectl -n kube-system exec ds/cilium -- cilium version", { nodes });
       }
       const seen = rows.map(({ path, found }) => `${nameOf(path)} ${found ?? "(none)"}`).join(", ");
       if (wrong.length === 0) return pass(node, seen);
-      const asked = wrong.map(({ path, wanted }) => `${nameOf(path)} ${wanted}`).join(", ");
+      const expected = wrong.map(({ path, wanted }) => `${nameOf(path)} ${wanted}`).join(", ");
       const words = fallbacks.get(node) ?? [];
-      const cause =
-        words.length === 0 ? "" : `; the agent's log: ${words.map((line) => JSON.stringify(line)).join(", ")}`;
+      const log = words.length === 0 ? "" : `; its log says ${words.map((line) => JSON.stringify(line)).join(", ")}`;
+      return fail(node, seen, `the agent runs in another mode: expected ${expected}${log}`, LOOK_AT_LOG, {
+        cause: "mode-fallback",
+        nodes,
+      });
+    });
+  },
+};
+
+/** Whether features beside the mode are in force where they are configured, and which of them nothing here verifies. */
+export const featuresCheck: Check = {
+  id: "features",
+  question: "Is every other datapath feature that cilium-config turns on reported by every agent?",
+  needs: ["nodes"],
+  judge(evidence) {
+    const config = valueOf(evidence.api.config, undefined);
+    if (config === undefined) return [inconclusive("cluster", "cilium-config could not be read")];
+    const unverified = featuresOf(config.data).flatMap(({ name, value, unverified: why }) =>
+      why === undefined ? [] : [skipped("cluster", `${name} (${value}) is not verified: ${why}`)],
+    );
+    const findings = eachNode(evidence, "status", ({ node }, output): Finding => {
+      const status = parse(output);
+      if (status instanceof Error) return inconclusive(node, status.message, undefined, { nodes: [node] });
+      const judged = featuresOf(config.data).map((feature) => ({ ...feature, found: feature.reported(status) }));
+      const wrong = judged.filter(({ expected, found }) => found !== undefined && !expected.test(found));
+      const seen = judged.filter(({ found }) => found !== undefined);
+      if (wrong.length === 0) return pass(node, `${seen.length} features as configured`);
       return fail(
         node,
-        seen,
-        `asked for ${asked}${cause}`,
-        `look at the agent's log: kubectl -n ${CILIUM_NAMESPACE} logs -c cilium-agent -l k8s-app=cilium --tail=-1 | grep -i -e fall -e disabl`,
+        wrong.map(({ name, found }) => `${name}: ${found}`).join(", "),
+        `configured: ${wrong.map(({ name, value }) => `${name} ${value}`).join(", ")}; the agent runs without a part of its configuration`,
+        LOOK_AT_LOG,
+        { cause: "mode-fallback", nodes: [node] },
       );
     });
+    return [...findings, ...unverified];
   },
 };
 
 /** Long logs come slowly; a fallback's reason is worth only so much waiting. */
 const LOG_SECONDS = 5;
 
-async function readFallbacks(cluster: ClusterReader): Promise<Map<string, readonly string[]>> {
+async function readFallbacks(cluster: ClusterReader): Promise<Fallbacks> {
   const agents = await listAgents(cluster);
   const entries = agents.map(async ({ node, pod }) => {
     const log = await within(LOG_SECONDS, cluster.log(CILIUM_NAMESPACE, pod, "cilium-agent")).catch(() => "");
@@ -115,7 +135,7 @@ function parse(output: string): unknown {
   try {
     return JSON.parse(output);
   } catch {
-    return new Error(`the status is no JSON: ${output.slice(0, 80)}`);
+    return new Error(`the status is not JSON: ${output.slice(0, 80)}`);
   }
 }
 

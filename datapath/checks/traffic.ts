@@ -1,136 +1,362 @@
-import { WORKLOAD } from "../../modes/workload";
-import {
-  askFromNodes,
-  askFromPods,
-  judgeAsked,
-  nodeAddresses,
-  places,
-  skipWithoutWorkload,
-  type Asked,
-  type Targets,
-} from "../probes";
-import { inconclusive, pass, warning, type Check, type Finding } from "./check";
+import { contains } from "../../modes/cidr";
+import { valueOf } from "../evidence/api";
+import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
+import type { Evidence } from "../evidence/gather";
+import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
+import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
+import { skipWithoutWorkload } from "./podNetwork";
+
+/** A TCP connection that took so long has lost a SYN: the kernel sends it again after a second. */
+const LOST_SYN_MILLISECONDS = 950;
+
+/** Share of tries that had to resend above which packets are lost on the way, and not held up by a busy machine. */
+const LOSSY = 0.1;
+/** Fewer resent tries than this say nothing. */
+const FEW = 3;
+
+interface FlowCheck {
+  readonly id: string;
+  readonly question: string;
+  readonly flows: readonly FlowId[];
+  /** Only these combinations; default all of the flows'. */
+  readonly shapes?: (shape: ProbedShape) => boolean;
+  readonly cause: Finding["cause"];
+  /** What to run to find out more. */
+  readonly remedy: (from: End, to: End, evidence: Evidence) => string;
+  readonly quick?: boolean;
+}
+
+/** A check that every probe of some flows was answered, each time. */
+function flowCheck({ id, question, flows, shapes = () => true, cause, remedy, quick }: FlowCheck): Check {
+  return {
+    id,
+    question,
+    needs: ["traffic"],
+    ...(quick === undefined ? {} : { quick }),
+    skip: skipWithoutWorkload,
+    judge(evidence, expectation) {
+      const { traffic } = evidence;
+      if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
+      const omitted = flows.flatMap((flow) => traffic.omitted[flow] ?? []);
+      const probes = traffic.probes.filter(({ flow, shape }) => flows.includes(flow) && shapes(shape));
+      const silent = traffic.silent.filter(({ flow }) => flows.includes(flow));
+      const findings = [
+        ...silent.map(({ from, error }) =>
+          inconclusive(nameOf(from), `it could not send probes: ${error}`, undefined, { nodes: nodesOf(from) }),
+        ),
+        ...bySender(probes).map((own) => judgeSender(own, { cause, remedy }, evidence, expectation)),
+      ];
+      if (findings.length > 0)
+        return uniqueBy(findings, ({ subject, verdict, reason }) => `${subject} ${verdict} ${reason}`);
+      if (omitted.length > 0) return [skipped("cluster", [...new Set(omitted)].join("; "))];
+      return [skipped("cluster", "there was nobody else to ask")];
+    },
+  };
+}
+
+function judgeSender(
+  probes: readonly Probe[],
+  { cause, remedy }: Pick<FlowCheck, "cause" | "remedy">,
+  evidence: Evidence,
+  expectation: Expectation,
+): Finding {
+  const { from } = probes[0]!;
+  const tries = probes.flatMap((probe) => probe.tries);
+  const answered = tries.filter(({ failure }) => failure === undefined).length;
+  const seen = `${answered} of ${tries.length} probes answered`;
+  const failing = probes.filter((probe) => probe.tries.some(({ failure }) => failure !== undefined));
+  if (failing.length > 0) {
+    const [first] = failing as [Probe, ...Probe[]];
+    return fail(nameOf(from), seen, shortList(failing.map(failureOf), 3), remedy(from, first.to, evidence), {
+      cause,
+      nodes: [...new Set([...nodesOf(from), ...failing.flatMap(({ to }) => nodesOf(to))])],
+    });
+  }
+  const lossy = probes.filter((probe) => probe.tries.some(isLossy));
+  const resent = tries.filter(isLossy).length;
+  if (resent >= FEW && resent > LOSSY * tries.length) {
+    return fail(
+      nameOf(from),
+      `${seen}, ${resent} of them only after packets were sent again`,
+      `packets are lost now and then: ${shortList(
+        lossy.map(({ to, shape }) => `${to.name} ${shape}`),
+        3,
+      )}`,
+      remedy(from, lossy[0]!.to, evidence),
+      {
+        cause: "packet-loss",
+        nodes: [...new Set([...nodesOf(from), ...lossy.flatMap(({ to }) => nodesOf(to))])],
+      },
+    );
+  }
+  return missingBackends(probes, seen, evidence, expectation) ?? pass(nameOf(from), seen);
+}
+
+const isLossy = ({ milliseconds, resent }: { readonly milliseconds: number; readonly resent: number }) =>
+  resent > 0 || milliseconds >= LOST_SYN_MILLISECONDS;
+
+function failureOf({ to, shape, tries }: Probe): string {
+  const failed = tries.filter(({ failure }) => failure !== undefined);
+  const count = failed.length === tries.length ? "" : `${failed.length} of ${tries.length} tries: `;
+  return `${to.name} (${to.address}${to.port === 0 ? "" : `:${to.port}`}, ${shape}): ${count}${failed[0]!.failure!}`;
+}
+
+/** Servers that never answered through a frontend, where so many tries reach each of a few by chance alone. */
+function missingBackends(
+  probes: readonly Probe[],
+  seen: string,
+  { traffic }: Evidence,
+  { evidence }: Expectation,
+): Finding | undefined {
+  const servers = (traffic as TrafficEvidence).pods.filter(({ pod }) => pod !== "net").map(({ pod }) => pod);
+  if (servers.length > 6) return undefined;
+  for (const { from, to, shape, tries } of probes) {
+    const many = tries.length >= 3 * servers.length || new Set(tries.map(({ pod }) => pod)).size >= servers.length;
+    const isService = to.port !== 0 && /^(?:NodePort|serversvc)/.test(to.name);
+    if (shape !== "tcp/small" || !isService || !many) continue;
+    const silent = servers.filter((pod) => !tries.some((each) => each.pod === pod));
+    if (silent.length === 0) continue;
+    const translator = evidence.serviceMap.nodePort === "present" ? "Cilium's service map" : "kube-proxy's rules";
+    return fail(
+      nameOf(from),
+      `${seen}, none by ${silent.join(", ")}`,
+      `${silent.join(", ")} never answers through ${to.name}, in ${tries.length} tries`,
+      `compare the Service's endpoints with ${translator}: kubectl -n nettool get endpointslices; kubectl -n kube-system exec ds/cilium -- cilium service list`,
+      {
+        cause: "service-map-stale",
+        nodes: nodesOf(from),
+      },
+    );
+  }
+  return undefined;
+}
+
+function bySender(probes: readonly Probe[]): Probe[][] {
+  const senders = new Map<string, Probe[]>();
+  for (const probe of probes) senders.set(probe.from.name, [...(senders.get(probe.from.name) ?? []), probe]);
+  return [...senders.values()];
+}
+
+const nameOf = ({ name, node }: End) => (node === undefined || node === name ? name : `${name} on ${node}`);
+const nodesOf = ({ node }: End) => (node === undefined ? [] : [node]);
+
+function shortList(all: readonly string[], count: number): string {
+  const unique = [...new Set(all)];
+  return `${unique.slice(0, count).join("; ")}${unique.length > count ? `; and ${unique.length - count} more` : ""}`;
+}
+
+function uniqueBy<T>(all: readonly T[], keyOf: (each: T) => string): T[] {
+  return [...new Map(all.map((each) => [keyOf(each), each])).values()];
+}
+
+const monitor = (from: End) =>
+  `kubectl -n kube-system exec ds/cilium -- cilium monitor --type drop (in the agent of ${from.node ?? "the asked node"}) shows each dropped packet with its reason`;
+
+const isSmall = (shape: ProbedShape) => shape.endsWith("/small");
 
 /** Whether every pod reaches every pod, on its own node and on every other. */
-export const podToPodCheck: Check<readonly Asked[]> = {
+export const podToPodCheck = flowCheck({
   id: "pod-to-pod",
-  question: "Does every pod reach every other pod, on its own node and across nodes, by ping and HTTP?",
-  timeoutSeconds: 30,
-  skip: skipWithoutWorkload,
-  async read(cluster, expectation) {
-    const { servers, all } = await places(cluster, expectation);
-    // in a cluster of one node the only server has none to ask
-    const from = all.filter(({ address: own }) => servers.some(({ address }) => address !== own));
-    return askFromPods(cluster, from, ({ address: own }) =>
-      servers
-        .filter(({ address }) => address !== own)
-        .flatMap(({ address, node }) => [
-          { name: `ping ${address} on ${node}`, command: `ping -c 1 -W 2 ${address}` },
-          { name: `HTTP ${address} on ${node}`, command: `curl -sf -m 3 -o /dev/null http://${address}/` },
-        ]),
-    );
-  },
-  judge: (asked) =>
-    judgeAsked(asked, "iptables -S FORWARD on both nodes, and the checks routes and health, tell where packets end"),
-};
+  question: "Does every pod reach every other pod, on its own node and across nodes, by ping, TCP and UDP?",
+  flows: ["pod-to-pod"],
+  shapes: isSmall,
+  cause: "packet-loss",
+  remedy: monitor,
+});
 
-/** Whether services answer pods: the ClusterIP by its name, and every node's NodePort. */
-export const servicesCheck: Check<readonly Asked[]> = {
+/** Whether pods and nodes reach each other. */
+export const podToNodeCheck = flowCheck({
+  id: "pod-to-node",
+  question: "Do pods and nodes reach each other, by ping, TCP and UDP?",
+  flows: ["pod-to-node", "node-to-pod"],
+  shapes: isSmall,
+  cause: "packet-loss",
+  remedy: monitor,
+});
+
+/** Whether packets as large as the MTU, and transfers of many of them, arrive everywhere. */
+export const packetSizeCheck = flowCheck({
+  id: "packet-size",
+  question: "Do packets of full size and long transfers arrive on every path?",
+  flows: Object.keys(COVERAGE) as FlowId[],
+  shapes: (shape) => !isSmall(shape),
+  cause: "large-packets",
+  quick: false,
+  remedy: (from, to) =>
+    `compare MTUs: ip link show on ${[...new Set([from.node, to.node].filter(Boolean))].join(" and ") || "the nodes"}, and ip route get ${to.address} in ${from.name}`,
+});
+
+/** Whether services answer pods: the ClusterIP, and every node's NodePort. */
+export const servicesCheck = flowCheck({
   id: "services",
-  question: "Do cluster DNS, the ClusterIP and every node's NodePort answer pods on every node?",
-  timeoutSeconds: 30,
-  skip: skipWithoutWorkload,
-  async read(cluster, expectation) {
-    const { nodePort } = expectation;
-    const [{ servers }, nodes] = await Promise.all([places(cluster, expectation), nodeAddresses(cluster)]);
-    const name = `${WORKLOAD.service}.${WORKLOAD.namespace}.svc.cluster.local.`;
-    const targets: Targets = [
-      { name: "DNS kubernetes.default", command: "getent hosts kubernetes.default.svc.cluster.local." },
-      { name: `ClusterIP ${WORKLOAD.service}`, command: `curl -sf -m 3 -o /dev/null http://${name}/` },
-      ...nodes.map(({ node, address }) => ({
-        name: `NodePort of ${node}`,
-        command: `curl -sf -m 3 -o /dev/null http://${address}:${nodePort}/`,
-      })),
-    ];
-    return askFromPods(cluster, servers, () => targets);
-  },
-  judge: (asked) =>
-    judgeAsked(
-      asked,
-      "the checks service-map and kube-proxy tell who should answer; kubectl -n kube-system get pods -l k8s-app=kube-dns for DNS",
-    ),
-};
+  question:
+    "Do the ClusterIP and every node's NodePort answer pods on every node, with every backend, over TCP and UDP?",
+  flows: ["pod-to-cluster-ip", "pod-to-node-port"],
+  shapes: isSmall,
+  cause: "packet-loss",
+  remedy: (from) =>
+    `kubectl -n kube-system exec ds/cilium -- cilium service list (in the agent of ${from.node}); kubectl -n nettool get endpointslices`,
+});
 
-/** Whether every node's NodePort answers the nodes themselves, whose sockets are no pod's. */
-export const nodePortsCheck: Check<readonly Asked[]> = {
+/** Whether services answer the nodes themselves, whose sockets are no pod's. */
+export const nodePortsCheck = flowCheck({
   id: "node-ports",
-  question: "Does every node's NodePort answer every node?",
-  timeoutSeconds: 30,
-  skip: skipWithoutWorkload,
-  async read(cluster, { nodePort }) {
-    const nodes = await nodeAddresses(cluster);
-    return askFromNodes(
-      cluster,
-      nodes.map(({ node, address }) => ({ name: `NodePort of ${node}`, command: httpByBash(address, nodePort!) })),
-    );
-  },
-  judge: (asked) =>
-    judgeAsked(
-      asked,
-      "the checks service-map and kube-proxy tell who should answer",
-      inconclusive("cluster", "there are no agents to ask on the nodes"),
-    ),
+  question: "Do the ClusterIP and every node's NodePort answer every node, with every backend?",
+  flows: ["node-to-cluster-ip", "node-to-node-port"],
+  shapes: isSmall,
+  cause: "packet-loss",
+  remedy: (from) =>
+    `kubectl -n kube-system exec ds/cilium -- cilium service list (in the agent of ${from.node}); kubectl -n nettool get endpointslices`,
+});
+
+/** Whether every node's NodePort answers somebody outside the cluster, with every backend. */
+export const fromOutsideCheck: Check = {
+  ...flowCheck({
+    id: "from-outside",
+    question: "Does every node's NodePort answer a client outside the cluster, with every backend?",
+    flows: ["outside-to-node-port"],
+    shapes: isSmall,
+    cause: "packet-loss",
+    quick: false,
+    remedy: (_, to) =>
+      `kubectl -n kube-system exec ds/cilium -- cilium monitor --type drop (in the agent of ${to.node}) shows each dropped packet with its reason`,
+  }),
 };
 
-/** The agent's image has no curl in every version, but bash. */
-function httpByBash(address: string, port: number): string {
-  return `bash -c 'exec 3<>/dev/tcp/${address}/${port} && printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3 && grep -q "^HTTP/1.* 200" <&3'`;
-}
+/** Whether pods reach an address outside the cluster. */
+export const wayOutCheck = flowCheck({
+  id: "way-out",
+  question: "Do pods reach addresses outside the cluster, by ping, TCP and UDP?",
+  flows: ["pod-to-outside"],
+  shapes: isSmall,
+  cause: "packet-loss",
+  remedy: (from) =>
+    `does the node itself reach it? kubectl -n kube-system exec ds/cilium -- cilium bpf nat list (in the agent of ${from.node})`,
+});
 
-/** How long the machine that runs the check waits for a NodePort, in milliseconds. */
-const HOST_TIMEOUT = 3000;
-
-/** One node's NodePort as this machine sees it: `ok` or what went wrong. */
-interface FromHere {
-  readonly node: string;
-  readonly url: string;
-  readonly said: string;
-}
-
-/** Whether this machine reaches the NodePorts: nice to have, and no proof against the mode where it does not. */
-export const hostCheck: Check<readonly FromHere[]> = {
-  id: "node-ports-from-here",
-  question: "Does every node's NodePort answer this machine?",
-  timeoutSeconds: 15,
+/** Whether names of the cluster resolve in every pod. */
+export const dnsCheck: Check = {
+  id: "dns",
+  question: "Do names of the cluster resolve in pods on every node?",
+  needs: ["traffic"],
   skip: skipWithoutWorkload,
-  async read(cluster, { nodePort }) {
-    const nodes = await nodeAddresses(cluster);
-    return Promise.all(
-      nodes.map(async ({ node, address }) => {
-        const url = `http://${address}:${nodePort}/`;
-        return { node, url, said: await fetchFromHere(url) };
-      }),
+  judge({ traffic, api }) {
+    if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
+    const dns = valueOf(api.services, []).find(
+      ({ namespace, name }) => namespace === "kube-system" && (name === "kube-dns" || name === "coredns"),
     );
-  },
-  judge(answers) {
-    return answers.map(({ node, url, said }): Finding => {
-      if (said === "ok") return pass(node, `${url} answered`);
-      const reason = `${said}; with Docker Desktop, Colima or a remote Docker the nodes' network is in another machine, and a VPN or firewall may hide it`;
-      return warning(node, `${url} did not answer`, reason, "map the port: cluster.portMappings in the settings");
+    return traffic.pods.map(({ pod, node, output }): Finding => {
+      const subject = `${pod} on ${node}`;
+      const at = { nodes: [node] };
+      const own = traffic.resolutions.filter((each) => each.pod === pod);
+      if (own.length === 0) return inconclusive(subject, "the pod did not say whether names resolve", undefined, at);
+      const failed = own.filter(({ answered }) => !answered);
+      const server = /^nameserver (\S+)/m.exec(output?.split("---\n")[3] ?? "")?.[1];
+      const isOther = server !== undefined && dns !== undefined && server !== dns.clusterIp;
+      const seen = `${own.length - failed.length} of ${own.length} names resolved by ${server ?? "no nameserver"}`;
+      if (failed.length === 0 && !isOther) return pass(subject, seen);
+      if (isOther || server === undefined) {
+        return fail(
+          subject,
+          seen,
+          `the pod's resolv.conf names ${server ?? "no nameserver"}, and cluster DNS is ${dns?.clusterIp ?? "unknown"}`,
+          `kubectl -n nettool delete pod ${pod}; the kubelet's clusterDNS must be ${dns?.clusterIp ?? "the address of Service kube-dns"}`,
+          { cause: "dns-config", ...at },
+        );
+      }
+      const endpoints = valueOf(api.endpoints, [])
+        .filter((each) => each.namespace === "kube-system" && each.service === dns?.name && each.protocol === "UDP")
+        .flatMap(({ addresses }) => addresses);
+      const why =
+        endpoints.length === 0 ? "Service kube-dns has no ready endpoint" : `cluster DNS at ${server} gives no answer`;
+      return fail(
+        subject,
+        seen,
+        `${failed.map(({ name }) => name).join(", ")} did not resolve: ${why}`,
+        "kubectl -n kube-system get pods -l k8s-app=kube-dns; kubectl -n kube-system get endpointslices -l kubernetes.io/service-name=kube-dns; kubectl -n kube-system logs -l k8s-app=kube-dns",
+        { cause: "dns-down", ...at },
+      );
     });
   },
 };
 
-/** Ask on a connection of its own. @returns `ok` or what went wrong. */
-async function fetchFromHere(url: string): Promise<string> {
-  try {
-    const signal = AbortSignal.timeout(HOST_TIMEOUT);
-    const response = await fetch(url, { signal, headers: { connection: "close" } });
-    await response.arrayBuffer();
-    return response.ok ? "ok" : `status ${response.status}`;
-  } catch (error) {
-    const { name, message, cause } = error as Error;
-    if (name === "TimeoutError") return `no answer within ${HOST_TIMEOUT / 1000} s`;
-    return cause instanceof Error ? cause.message : message;
-  }
-}
+/** Whether servers see the addresses that the mode lets them see. */
+export const sourceAddressCheck: Check = {
+  id: "source-address",
+  question: "Does the server see each client's own address, or its node's, exactly where the mode rewrites it?",
+  needs: ["traffic"],
+  skip: skipWithoutWorkload,
+  judge({ traffic, api }, { evidence }) {
+    if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
+    const nodes = valueOf(api.nodes, []);
+    const addressOf = (name: string | undefined) => nodes.find((each) => each.name === name)?.address;
+    const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));
+    const isCilium = evidence.serviceMap.nodePort === "present";
+    const config = valueOf(api.config, undefined)?.data ?? {};
+    // DSR and hybrid mode leave the client's address alone on the way in
+    const keepsClient = ["dsr", "hybrid"].includes(config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat");
+    const native = config["ipv4-native-routing-cidr"] ?? "";
+    const allowed = (
+      { flow, from, to }: Probe,
+      pod: string | undefined,
+    ): { readonly addresses: readonly string[]; readonly why: string } | undefined => {
+      const own = { addresses: [from.address], why: "the client's own address" };
+      switch (flow) {
+        case "pod-to-pod":
+        case "pod-to-cluster-ip":
+          return own;
+        case "pod-to-node-port":
+          // kube-proxy masquerades on the asked node; Cilium translates in the pod's socket
+          return isCilium ? own : undefined;
+        case "pod-to-outside": {
+          if (native !== "" && contains(native, `${to.address}/32`)) return own;
+          const address = addressOf(from.node);
+          return address === undefined ? undefined : { addresses: [address], why: `its node's address ${address}` };
+        }
+        case "outside-to-node-port": {
+          const asked = addressOf(to.node);
+          if (asked === undefined || !isCilium) return undefined;
+          const isLocal = pod !== undefined && nodeOfPod.get(pod) === to.node;
+          return isLocal || keepsClient ? own : { addresses: [asked], why: `the asked node's address ${asked}` };
+        }
+        default:
+          return undefined;
+      }
+    };
+    const judged = traffic.probes.flatMap((probe) =>
+      probe.tries.flatMap(({ client, pod }) => {
+        const want = client === undefined ? undefined : allowed(probe, pod);
+        return want === undefined ? [] : [{ probe, client: client!, pod, want }];
+      }),
+    );
+    if (judged.length === 0)
+      return [skipped("cluster", "no server told a client's address: its image is older than this check")];
+    const senders = new Map<string, typeof judged>();
+    for (const each of judged)
+      senders.set(nameOf(each.probe.from), [...(senders.get(nameOf(each.probe.from)) ?? []), each]);
+    return [...senders].map(([subject, own]): Finding => {
+      const wrong = own.filter(({ client, want }) => !want.addresses.includes(client));
+      if (wrong.length === 0) return pass(subject, `${own.length} clients' addresses as expected`);
+      const [{ probe, client, pod, want }] = wrong as [(typeof wrong)[number]];
+      return fail(
+        subject,
+        `${wrong.length} of ${own.length} answers name another client`,
+        `${COVERAGE[probe.flow].from} to ${probe.to.name} (${probe.shape}): ${pod ?? "the server"} saw ${client}, expected ${want.why}`,
+        probe.from.node === undefined
+          ? `kubectl -n kube-system exec ds/cilium -- cilium status --verbose (in the agent of ${probe.to.node}): load balancer mode`
+          : `on ${probe.from.node}: iptables -t nat -S POSTROUTING; kubectl -n kube-system exec ds/cilium -- cilium bpf nat list (in its agent)`,
+        {
+          cause: "source-address",
+          nodes: [
+            ...new Set(
+              wrong.flatMap((each) => [
+                ...nodesOf(each.probe.from),
+                ...(each.probe.flow === "outside-to-node-port" ? nodesOf(each.probe.to) : []),
+              ]),
+            ),
+          ],
+        },
+      );
+    });
+  },
+};

@@ -1,6 +1,7 @@
 import { askAgent, listAgents } from "../agents";
-import { nodeAddresses, places, runInPod, skipWithoutWorkload, type Place } from "../probes";
+import { nodeAddresses, places, runInPod, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+import { skipWithoutWorkload } from "./podNetwork";
 
 /** A pod's connection to another node's NodePort, as Cilium's connection tracking on the pod's node has it. */
 interface Flow {
@@ -16,12 +17,14 @@ const PORTS = { first: 61000, last: 65499 } as const;
 /** Connections of each pod: those that the service gives back to the pod itself never leave it, and nobody tracks them. */
 const TRIES = 10;
 
-const SEE = "see the checks config, status and service-map";
+const SEE =
+  "kubectl -n kube-system exec ds/cilium -- cilium status --verbose | grep -A 12 KubeProxyReplacement; bpftool cgroup show /run/cilium/cgroupv2 in the agent";
 
 /** Whether a NodePort is translated by whom the mode has it: Cilium does so before the packet leaves the pod's node. */
 export const translationCheck: Check<readonly Flow[]> = {
   id: "translation",
   question: "Who translates the NodePort: Cilium on the pod's own node, or kube-proxy on the node that was asked?",
+  needs: [],
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,
   async read(cluster, expectation) {
@@ -48,29 +51,51 @@ export const translationCheck: Check<readonly Flow[]> = {
           agent === undefined
             ? new Error(`there is no agent on ${place.node}`)
             : await askAgent(cluster, agent, ["sh", "-c", `cilium bpf ct list global | grep -E '${filter}' || true`]);
-        return { place, target, sent, tracked };
+        return { place, target, sent: sent instanceof Error ? explained(sent) : sent, tracked };
       }),
     );
   },
-  judge(flows, { evidence, nodePort }) {
-    if (flows.length === 0) return [inconclusive("cluster", "the workload has no pods", "run pulumi up --refresh")];
-    if (flows.length < 2) return [skipped("cluster", "one node has no other to ask")];
+  judge(_, { evidence, nodePort }, flows) {
+    if (flows.length === 0) return [inconclusive("cluster", "the workload has no pods")];
+    if (flows.length < 2) return [skipped("cluster", "a cluster of one node has no other node to ask")];
     return flows.map(({ place: { node, address }, target, sent, tracked }): Finding => {
-      if (sent instanceof Error) return inconclusive(node, sent.message, "see the check services");
-      if (tracked instanceof Error) return inconclusive(node, tracked.message);
+      const at = { nodes: [node] };
+      if (sent instanceof Error)
+        return inconclusive(node, `connections to another node's NodePort failed: ${sent.message}`, undefined, at);
+      if (tracked instanceof Error) return inconclusive(node, tracked.message, undefined, at);
       const flows = [...tracked.matchAll(/^TCP OUT (\S+) -> (\S+)/gm)].map(([, from, out]) => ({ from, out }));
       if (flows.length === 0) {
-        return inconclusive(node, `Cilium tracked none of ${TRIES} connections from ${address}`);
+        return inconclusive(node, `Cilium tracked none of ${TRIES} connections from ${address}`, undefined, at);
       }
       const untranslated = flows.filter(({ out }) => out === `${target}:${nodePort}`);
       const by = untranslated.length > 0 ? "absent" : "present";
       const { from, out } = untranslated[0] ?? flows[0]!;
       const seen = `${from} to ${target}:${nodePort} left the node for ${out}`;
       if (evidence.serviceMap.nodePort === "absent" && untranslated.length < flows.length) {
-        return fail(node, seen, "Cilium translates NodePorts, and this mode leaves that to kube-proxy", SEE);
+        return fail(node, seen, "Cilium translates NodePorts, and this mode leaves that to kube-proxy", SEE, {
+          cause: "mode-fallback",
+          ...at,
+        });
       }
       if (by === evidence.serviceMap.nodePort) return pass(node, seen);
-      return fail(node, seen, "it left untranslated, and in this mode Cilium translates it on the pod's node", SEE);
+      return fail(
+        node,
+        seen,
+        "the connection left the node untranslated; in this mode Cilium translates it in the pod's socket",
+        SEE,
+        { cause: "program-missing", ...at },
+      );
     });
   },
 };
+
+/** curl says how it failed by a number only. */
+function explained({ message }: Error): Error {
+  const words: Readonly<Record<string, string>> = {
+    "7": "connection refused",
+    "28": "no answer within 5 s",
+    "52": "an empty answer",
+    "56": "connection reset",
+  };
+  return new Error(message.replace(/exit code (\d+)$/, (all, code: string) => words[code] ?? all));
+}

@@ -1,33 +1,31 @@
+import { randomUUID } from "node:crypto";
+import type { OutsideClient } from "../../datapath/cluster";
 import { kindNetwork } from "./docker";
 import { run } from "./exec";
 
-/** A container beside the nodes, in none of their clusters. */
-export interface Outside {
-  /** Run a script in it and return what it printed. @throws CommandError */
-  run(script: string): Promise<string>;
-  /** Remove it. */
-  end(): Promise<void>;
-}
-
-/** How long it lives when nobody ends it any more. */
+/** How long a container lives when nobody ends it any more, in seconds. Benchmarks are the longest use. */
 const LIFETIME_SECONDS = 4 * 3600;
 
-/** Start a container of an image of this machine in kind's network. @throws CommandError, such as when Docker has no such image */
-export async function startOutside(image: string): Promise<Outside> {
-  const options = [
-    "--detach",
-    "--rm",
-    "--pull",
-    "never",
-    "--network",
-    kindNetwork(),
-    "--label",
-    "cilium-modes.outside",
-  ];
-  const sleeper = ["--entrypoint", "sleep", image, String(LIFETIME_SECONDS)];
-  const id = (await run("docker", ["run", ...options, ...sleeper])).trim();
-  return {
-    run: (script) => run("docker", ["exec", id, "sh", "-c", script]),
-    end: async () => void (await run("docker", ["rm", "--force", id])),
-  };
+/** The workload's server answers there too; images without it have none. */
+const SERVE = `/usr/local/bin/serve >/dev/null 2>&1 & exec sleep ${LIFETIME_SECONDS}`;
+
+/**
+ * Start a container of an image of this machine in kind's network: a client, and a server on port 80, that no cluster
+ * knows of. @throws CommandError, such as when Docker has no such image
+ */
+export async function startOutside(image: string): Promise<OutsideClient> {
+  const name = `cilium-modes-outside-${randomUUID().slice(0, 8)}`;
+  const options = ["--detach", "--rm", "--pull", "never", "--network", kindNetwork(), "--name", name];
+  // tools such as ping need it, and kind's own nodes have it
+  const rights = ["--cap-add", "NET_RAW", "--label", "cilium-modes.outside", "--env", "POD_NAME=outside"];
+  await run("docker", ["run", ...options, ...rights, "--entrypoint", "sh", image, "-c", SERVE]);
+  const end = async () => void (await run("docker", ["rm", "--force", name]));
+  const format = `{{(index .NetworkSettings.Networks "${kindNetwork()}").IPAddress}}`;
+  try {
+    const address = (await run("docker", ["inspect", "--format", format, name])).trim();
+    return { address, run: (script) => run("docker", ["exec", name, "sh", "-c", script]), end };
+  } catch (error) {
+    await end().catch(() => undefined);
+    throw error;
+  }
 }

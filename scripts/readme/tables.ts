@@ -4,7 +4,7 @@ import { program } from "../../cli/main";
 import { planStack } from "../../cli/stackPlan";
 import { readStackFile } from "../../cli/stackFile";
 import { summary } from "../../cli/planText";
-import { CHECKS } from "../../datapath/verify";
+import { CHECKS } from "../../datapath/checks/all";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { SCENARIOS } from "../../modes/walks";
 import { schemaFor, settingPaths } from "../../settings/schema";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { program } from "../../cli/main";
 import { knownStacks } from "../../cli/stackFile";
-import { CHECKS } from "../../datapath/verify";
+import { CHECKS } from "../../datapath/checks/all";
 import { ALL_MODES, TUNNELS } from "../../modes/contract";
 import { SCENARIOS } from "../../modes/walks";
 import { verbs } from "../../scripts/readme/tables";

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { main, program } from "../../cli/main";
-import { CHECKS } from "../../datapath/verify";
+import { CHECKS } from "../../datapath/checks/all";
 import chartKeys from "../../modes/chartKeys.json";
 import { parseStackOutputs, SCHEMA_VERSION } from "../../outputs";
 import { COMMANDS_IN_CHINESE, EXIT_CODES } from "../../scripts/readme/commands";

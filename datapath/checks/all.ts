@@ -1,0 +1,74 @@
+import type { Check } from "./check";
+import { agentsCheck, configCheck } from "./config";
+import { datapathMapsCheck } from "./datapathMaps";
+import { devicesCheck } from "./devices";
+import { dropsCheck } from "./drops";
+import { fromHereCheck } from "./fromHere";
+import { healthCheck } from "./health";
+import { hubbleCheck } from "./hubble";
+import { kernelCheck } from "./kernel";
+import { kubeProxyCheck, kubeProxyRulesCheck } from "./kubeProxy";
+import { controllersCheck, coreDnsCheck, nodesCheck, operatorCheck, workloadCheck } from "./kubernetes";
+import { masqueradingCheck } from "./masquerading";
+import { netfilterCheck } from "./netfilter";
+import { packetPathCheck } from "./packetPath";
+import { podNetworkCheck } from "./podNetwork";
+import { policiesCheck } from "./policies";
+import { programsCheck } from "./programs";
+import { routesCheck } from "./routes";
+import { hostPortsCheck, serviceCheck, serviceMapCheck } from "./serviceMap";
+import { featuresCheck, statusCheck } from "./status";
+import {
+  dnsCheck,
+  fromOutsideCheck,
+  nodePortsCheck,
+  packetSizeCheck,
+  podToNodeCheck,
+  podToPodCheck,
+  servicesCheck,
+  sourceAddressCheck,
+  wayOutCheck,
+} from "./traffic";
+import { translationCheck } from "./translation";
+
+/** Every check, from what was asked for to what the datapath does. */
+export const CHECKS: readonly Check[] = [
+  nodesCheck,
+  configCheck,
+  agentsCheck,
+  statusCheck,
+  featuresCheck,
+  operatorCheck,
+  controllersCheck,
+  coreDnsCheck,
+  kubeProxyCheck,
+  kubeProxyRulesCheck,
+  kernelCheck,
+  devicesCheck,
+  programsCheck,
+  routesCheck,
+  netfilterCheck,
+  workloadCheck,
+  serviceCheck,
+  serviceMapCheck,
+  hostPortsCheck,
+  datapathMapsCheck,
+  podNetworkCheck,
+  policiesCheck,
+  healthCheck,
+  podToPodCheck,
+  podToNodeCheck,
+  packetSizeCheck,
+  servicesCheck,
+  nodePortsCheck,
+  fromOutsideCheck,
+  fromHereCheck,
+  wayOutCheck,
+  dnsCheck,
+  sourceAddressCheck,
+  packetPathCheck,
+  translationCheck,
+  masqueradingCheck,
+  dropsCheck,
+  hubbleCheck,
+] as readonly Check[];

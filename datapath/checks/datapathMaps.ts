@@ -1,0 +1,117 @@
+import { valueOf } from "../evidence/api";
+import { jsonOf, type NodeEvidence } from "../evidence/node";
+import { contains } from "../../modes/cidr";
+import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { eachNode } from "./nodes";
+
+/** `cilium bpf ipcache list -o json` and `cilium bpf endpoint list -o json`: key to values. */
+type Dump = Readonly<Record<string, readonly string[]>>;
+
+/** Whether the BPF maps know every pod: those elsewhere by their identity, those here by their device. */
+export const datapathMapsCheck: Check = {
+  id: "datapath-maps",
+  question: "Do the BPF maps know every pod: its identity, its node, and its device where it is local?",
+  needs: ["nodes"],
+  judge(evidence, { evidence: { tunnelDevice } }) {
+    const endpoints = valueOf(evidence.api.ciliumEndpoints, []).filter(
+      ({ address, identity }) => address !== "" && identity > 0,
+    );
+    const pods = valueOf(evidence.api.pods, []).filter(
+      ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
+    );
+    const nodes = valueOf(evidence.api.nodes, []);
+    return eachNode(evidence, "ipcache", (node): Finding => {
+      const at = { nodes: [node.node] };
+      const ipcache = jsonOf<Dump>(node, "ipcache");
+      const local = jsonOf<Dump>(node, "endpointMap");
+      if (ipcache instanceof Error) return inconclusive(node.node, ipcache.message, undefined, at);
+      if (local instanceof Error) return inconclusive(node.node, local.message, undefined, at);
+      const restart = `kubectl -n kube-system delete pod ${node.agent}: the agent fills its maps when it starts`;
+      const own = pods.filter((pod) => pod.node === node.node);
+      const unknown = own.filter(({ address }) => !Object.keys(local).some((key) => addressOf(key) === address));
+      if (unknown.length > 0) {
+        return fail(
+          node.node,
+          `${unknown.map(({ name, address }) => `${name} (${address})`).join(", ")} missing in the endpoint map`,
+          "the BPF endpoint map does not know local pods, and packets for them are not delivered",
+          restart,
+          { cause: "endpoint-map-stale", ...at },
+        );
+      }
+      const wrong = endpoints.flatMap(({ namespace, name, address, identity }) => {
+        const entry = entryOf(ipcache, address);
+        const pod = pods.find((each) => each.namespace === namespace && each.name === name);
+        if (pod === undefined) return [];
+        if (entry === undefined) return [`${name} (${address}) is missing`];
+        if (entry.identity !== identity)
+          return [`${name} (${address}) has identity ${entry.identity}, expected ${identity}`];
+        const host = nodes.find((each) => each.name === pod.node)?.address;
+        const isRemote = pod.node !== node.node;
+        if (tunnelDevice !== "none" && isRemote && entry.tunnel !== undefined && entry.tunnel !== host) {
+          return [`${name} (${address}) is sent to ${entry.tunnel}, and its node is ${host}`];
+        }
+        if (
+          tunnelDevice === "none" &&
+          entry.tunnel !== undefined &&
+          entry.tunnel !== "0.0.0.0" &&
+          entry.tunnel !== host
+        ) {
+          return [`${name} (${address}) has the tunnel endpoint ${entry.tunnel}, and its node is ${host}`];
+        }
+        return [];
+      });
+      if (wrong.length > 0) {
+        return fail(
+          node.node,
+          `ipcache: ${wrong.slice(0, 3).join("; ")}`,
+          `the BPF ipcache differs from the API server in ${wrong.length} pods: their packets get another identity or another way`,
+          restart,
+          { cause: "ipcache-stale", ...at },
+        );
+      }
+      const full = fullMaps(node);
+      if (full.length > 0) {
+        return fail(
+          node.node,
+          full.join(", "),
+          "BPF maps are nearly full, and new entries fail",
+          "raise the Helm value bpf.mapDynamicSizeRatio, and restart the agents",
+          { cause: "map-full", ...at },
+        );
+      }
+      return pass(node.node, `${own.length} local pods, ${endpoints.length} identities as the API server has them`);
+    });
+  },
+};
+
+const addressOf = (key: string) => /^(\d+\.\d+\.\d+\.\d+)/.exec(key)?.[1];
+
+/** The entry of an address itself; a network around it would be taken where there is none. */
+function entryOf(
+  ipcache: Dump,
+  address: string,
+): { readonly identity: number; readonly tunnel: string | undefined } | undefined {
+  const key =
+    Object.keys(ipcache).find((each) => each === `${address}/32` || each === address) ??
+    Object.keys(ipcache).find(
+      (each) => /\/(?!0$)/.test(each) && !each.includes(":") && contains(each, `${address}/32`) && each.endsWith("/32"),
+    );
+  if (key === undefined) return undefined;
+  const text = ipcache[key]!.join(" ");
+  return {
+    identity: Number(/(?:identity=|^)(\d+)/.exec(text)?.[1]),
+    tunnel: /tunnelendpoint=(\d+\.\d+\.\d+\.\d+)/.exec(text)?.[1],
+  };
+}
+
+function fullMaps(node: NodeEvidence): string[] {
+  const status = jsonOf<{
+    readonly "bpf-maps"?: {
+      readonly maps?: readonly { readonly name?: string; readonly size?: number; readonly pressure?: number }[];
+    };
+  }>(node, "status");
+  if (status instanceof Error) return [];
+  return (status["bpf-maps"]?.maps ?? []).flatMap(({ name, pressure }) =>
+    pressure !== undefined && pressure > 0.95 ? [`${name} is ${Math.round(pressure * 100)} % full`] : [],
+  );
+}

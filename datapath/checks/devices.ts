@@ -1,0 +1,160 @@
+import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { valueOf } from "../evidence/api";
+import { contains } from "../../modes/cidr";
+import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { odd } from "./config";
+import { eachNode } from "./nodes";
+
+/** What `ip -j -d -s link show` prints of a device, as far as it is needed. */
+interface Link {
+  readonly ifname: string;
+  readonly mtu: number;
+  readonly flags: readonly string[];
+  readonly operstate?: string;
+  readonly linkinfo?: { readonly info_kind?: string };
+}
+
+/** What `ip -j -4 addr show` prints of a device. */
+interface Addressed {
+  readonly ifname: string;
+  readonly addr_info: readonly { readonly local?: string; readonly prefixlen?: number }[];
+}
+
+/** Devices of pods and of Cilium, and those that lead out of the node. */
+const CILIUM = /^(?:lxc|cilium_)/;
+
+/** Queueing disciplines that neither delay nor drop packets on purpose. */
+const HARMLESS = new Set(["noqueue", "clsact", "ingress", "mq", "fq", "fq_codel", "pfifo_fast", "multiq"]);
+
+/** Whether the devices that packets pass are up, as large as each other, and not slowed down. */
+export const devicesCheck: Check = {
+  id: "devices",
+  question:
+    "Are the nodes' and pods' devices up, with the same MTU everywhere, their addresses, and no traffic shaping?",
+  needs: ["nodes"],
+  judge(evidence, { evidence: { tunnelDevice } }) {
+    const nodes = valueOf(evidence.api.nodes, []);
+    const mtus = odd(
+      evidence.nodes.map((node) => ({
+        node: node.node,
+        mtu: mtuOut(node, nodes.find(({ name }) => name === node.node)?.address),
+      })),
+      ({ mtu }) => mtu,
+    );
+    return eachNode(evidence, "links", (node): Finding => {
+      const at = { nodes: [node.node] };
+      const links = jsonOf<Link[]>(node, "links");
+      const addressed = jsonOf<Addressed[]>(node, "addresses");
+      if (links instanceof Error) return inconclusive(node.node, links.message, undefined, at);
+      if (addressed instanceof Error) return inconclusive(node.node, addressed.message, undefined, at);
+      const own = nodes.find(({ name }) => name === node.node)?.address ?? "";
+      const out = deviceWith(addressed, own);
+      const isWanted = ({ ifname }: Link) => CILIUM.test(ifname) || ifname === out;
+      const needed = ["cilium_host", "cilium_net", ...(tunnelDevice === "none" ? [] : [tunnelDevice])];
+      const missing = needed.filter((name) => !links.some(({ ifname }) => ifname === name));
+      if (missing.length > 0) {
+        return fail(
+          node.node,
+          `no device ${missing.join(", ")}`,
+          `Cilium's device ${missing.join(", ")} is missing`,
+          restart(evidence, node.node),
+          { cause: "device-missing", ...at },
+        );
+      }
+      const down = links.filter((link) => isWanted(link) && !link.flags.includes("UP"));
+      if (down.length > 0) {
+        const names = down.map(({ ifname }) => ifname);
+        return fail(
+          node.node,
+          `${names.join(", ")} down`,
+          `${names.join(", ")} is down and carries no packets`,
+          `on ${node.node}: ${names.map((name) => `ip link set ${name} up`).join("; ")}`,
+          { cause: "device-down", ...at },
+        );
+      }
+      if (own !== "" && out === undefined) {
+        return fail(
+          node.node,
+          `no device has ${own}`,
+          `the node's address ${own} is on none of its devices`,
+          `docker restart ${node.node}, or on the node: ip addr add ${own}/16 dev eth0`,
+          { cause: "address-missing", ...at },
+        );
+      }
+      const host =
+        addressed.find(({ ifname }) => ifname === "cilium_host")?.addr_info.flatMap(({ local }) => local ?? []) ?? [];
+      const cidrs = valueOf(evidence.api.ciliumNodes, []).find(({ name }) => name === node.node)?.podCidrs ?? [];
+      if (
+        host.length === 0 ||
+        (cidrs.length > 0 && !host.some((address) => cidrs.some((cidr) => contains(cidr, `${address}/32`))))
+      ) {
+        return fail(
+          node.node,
+          `cilium_host has ${host.join(", ") || "no address"}`,
+          `cilium_host must have an address of the node's pod network ${cidrs.join(", ")}: it is the pods' gateway`,
+          restart(evidence, node.node),
+          { cause: "address-missing", ...at },
+        );
+      }
+      const shaped = shaping(node).filter(({ device }) => CILIUM.test(device) || device === out);
+      if (shaped.length > 0) {
+        return fail(
+          node.node,
+          shaped.map(({ device, kind }) => `${device}: ${kind}`).join(", "),
+          `a queueing discipline delays or drops packets: ${shaped.map(({ device, rest }) => `${device} ${rest}`).join("; ")}`,
+          `on ${node.node}: ${shaped.map(({ device, kind }) => `tc qdisc del dev ${device} ${kind === "ingress" ? "ingress" : "root"}`).join("; ")}`,
+          { cause: "traffic-shaped", ...at },
+        );
+      }
+      const unlike = mtus.find((each) => each.node === node.node);
+      if (unlike !== undefined) {
+        return fail(
+          node.node,
+          `${out ?? "device"} has MTU ${unlike.own}`,
+          `the other nodes' devices have MTU ${unlike.most}: larger packets are lost on the way to or from this node`,
+          `on ${node.node}: ip link set ${out} mtu ${unlike.most}`,
+          { cause: "mtu-mismatch", ...at },
+        );
+      }
+      const lxc = links.filter(({ ifname }) => ifname.startsWith("lxc"));
+      const outMtu = links.find(({ ifname }) => ifname === out)?.mtu;
+      const large = lxc.filter(({ mtu }) => outMtu !== undefined && mtu !== outMtu);
+      if (large.length > 0) {
+        return fail(
+          node.node,
+          large.map(({ ifname, mtu }) => `${ifname} has MTU ${mtu}`).join(", "),
+          `${out} has MTU ${outMtu}, and pods' devices must have the same`,
+          `delete the pods behind ${large.map(({ ifname }) => ifname).join(", ")}: their controllers create them again with the right MTU`,
+          { cause: "mtu-mismatch", ...at },
+        );
+      }
+      return pass(node.node, `${links.filter(isWanted).length} devices up, MTU ${outMtu ?? "unknown"}`);
+    });
+  },
+};
+
+function restart({ nodes }: { readonly nodes: readonly NodeEvidence[] }, name: string): string {
+  const pod =
+    nodes.find(({ node }) => node === name)?.agent ?? `-l k8s-app=cilium --field-selector spec.nodeName=${name}`;
+  return `kubectl -n kube-system delete pod ${pod}: the agent makes its devices when it starts`;
+}
+
+function deviceWith(addressed: readonly Addressed[], address: string): string | undefined {
+  return addressed.find(({ addr_info: own }) => own.some(({ local }) => local === address))?.ifname;
+}
+
+/** MTU of the device that leads to the other nodes, as text for comparison. */
+function mtuOut(node: NodeEvidence, address: string | undefined): string | undefined {
+  const [links, addressed] = [jsonOf<Link[]>(node, "links"), jsonOf<Addressed[]>(node, "addresses")];
+  if (links instanceof Error || addressed instanceof Error || address === undefined) return undefined;
+  const mtu = links.find(({ ifname }) => ifname === deviceWith(addressed, address))?.mtu;
+  return mtu === undefined ? undefined : String(mtu);
+}
+
+function shaping(node: NodeEvidence): { device: string; kind: string; rest: string }[] {
+  const text = sectionOf(node, "qdiscs");
+  if (text instanceof Error) return [];
+  return [...text.matchAll(/^qdisc (\S+) \S+ dev (\S+) (.*)$/gm)].flatMap(([, kind, device, rest]) =>
+    HARMLESS.has(kind!) ? [] : [{ device: device!, kind: kind!, rest: `${kind} ${rest!.trim()}` }],
+  );
+}

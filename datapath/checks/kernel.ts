@@ -1,0 +1,97 @@
+import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { odd } from "./config";
+import { eachNode } from "./nodes";
+import { sectionOf } from "../evidence/node";
+
+/** Settings that every mode needs, wherever the device is Cilium's or leads to other nodes. */
+const REQUIRED: readonly { readonly key: RegExp; readonly value: string; readonly why: string }[] = [
+  { key: /^ipv4\/ip_forward$/, value: "1", why: "the kernel forwards no packets between pods, nodes and the outside" },
+  {
+    key: /^ipv4\/conf\/(?:all|cilium_host|cilium_net|lxc\w+)\/forwarding$/,
+    value: "1",
+    why: "the kernel forwards no packets that come in by this device",
+  },
+  { key: /^ipv4\/icmp_echo_ignore_all$/, value: "0", why: "the node answers no pings" },
+  {
+    key: /^ipv4\/conf\/(?:cilium_host|cilium_net|lxc\w+)\/rp_filter$/,
+    value: "0",
+    why: "the kernel drops packets whose way back it would route elsewhere",
+  },
+];
+
+/** Settings in which nodes of one cluster do not differ by chance. */
+const COMPARED =
+  /^ipv4\/(?:ip_forward|ip_default_ttl|ip_no_pmtu_disc|ip_nonlocal_bind|icmp_\w+|tcp_(?:mtu_probing|timestamps|sack|window_scaling|syncookies|ecn)|conf\/(?:all|default|eth0|cilium_host|cilium_net)\/(?:forwarding|rp_filter|accept_local|arp_\w+|proxy_arp|route_localnet|disable_policy|disable_xfrm|src_valid_mark|send_redirects|accept_source_route))$|^bridge\//;
+
+/** A connection table as full as this drops new connections soon. */
+const FULL = 0.95;
+
+/** Whether the kernel's own settings let the datapath work. */
+export const kernelCheck: Check = {
+  id: "kernel",
+  question: "Do the kernel settings of every node allow forwarding, and are they the same on all nodes?",
+  needs: ["nodes"],
+  judge(evidence) {
+    const settingsByNode = new Map(
+      evidence.nodes.flatMap((node) => {
+        const text = sectionOf(node, "sysctls");
+        return text instanceof Error ? [] : [[node.node, settingsOf(text)] as const];
+      }),
+    );
+    const keys = new Set(
+      [...settingsByNode.values()].flatMap((settings) => [...settings.keys()].filter((key) => COMPARED.test(key))),
+    );
+    return eachNode(evidence, "sysctls", ({ node }): Finding => {
+      const at = { nodes: [node] };
+      const settings = settingsByNode.get(node)!;
+      const [count, max] = ["count", "max"].map((each) => Number(settings.get(`netfilter/nf_conntrack_${each}`)));
+      if (count! >= FULL * max!) {
+        return fail(
+          node,
+          `${count} of ${max} connections tracked`,
+          "the kernel's connection table is full, and it drops new connections",
+          `on ${node}: sysctl -w net.netfilter.nf_conntrack_max=262144`,
+          { cause: "conntrack-full", ...at },
+        );
+      }
+      const wrong = [...settings].flatMap(([key, value]) =>
+        REQUIRED.filter((rule) => rule.key.test(key) && rule.value !== value).map((rule) => ({
+          key,
+          value,
+          want: rule.value,
+          why: rule.why,
+        })),
+      );
+      const unlike = [...keys].flatMap((key) => {
+        if (wrong.some((each) => each.key === key)) return [];
+        const all = [...settingsByNode].map(([name, own]) => ({ node: name, value: own.get(key) }));
+        const mine = odd(all, ({ value }) => value).find((each) => each.node === node);
+        return mine === undefined
+          ? []
+          : [{ key, value: mine.own, want: mine.most, why: "the other nodes have another value" }];
+      });
+      const all = [...wrong, ...unlike];
+      if (all.length === 0) return pass(node, `${settings.size} settings read, none in the way`);
+      const shown = all.slice(0, 5);
+      return fail(
+        node,
+        shown.map(({ key, value }) => `${nameOf(key)} = ${value}`).join(", "),
+        `${shown.map(({ key, want, why }) => `${nameOf(key)} must be ${want}: ${why}`).join("; ")}${all.length > 5 ? `; and ${all.length - 5} more` : ""}`,
+        `on ${node}: ${shown.map(({ key, want }) => `sysctl -w ${nameOf(key)}=${want}`).join("; ")}`,
+        { cause: "sysctl-changed", ...at },
+      );
+    });
+  },
+};
+
+function settingsOf(text: string): Map<string, string> {
+  return new Map(
+    text.split("\n").flatMap((line) => {
+      const at = line.indexOf(":");
+      return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1).trim()] as const];
+    }),
+  );
+}
+
+const nameOf = (key: string) => `net.${key.replaceAll("/", ".")}`;
+void inconclusive;

@@ -1,0 +1,190 @@
+import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
+import { CILIUM_NAMESPACE } from "../agents";
+import { valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
+import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
+import { eachNode } from "./nodes";
+
+/** Whether Kubernetes itself calls the nodes healthy. */
+export const nodesCheck: Check = {
+  id: "nodes",
+  question: "Is every node Ready, and under no pressure?",
+  needs: [],
+  judge({ api }) {
+    if (!("value" in api.nodes)) {
+      return [inconclusive("cluster", api.nodes.error, "kubectl get nodes", { cause: "cluster-unreachable" })];
+    }
+    return api.nodes.value.map(({ name, ready, trouble }): Finding => {
+      if (ready && trouble === "") return pass(name, "Ready");
+      return fail(
+        name,
+        ready ? "Ready, under pressure" : "NotReady",
+        /Kubelet stopped posting|NodeStatusUnknown/.test(trouble)
+          ? `the kubelet does not report to the API server: it is stopped, or the node does not reach the API server (${trouble})`
+          : trouble,
+        `kubectl describe node ${name}; on the node: systemctl status kubelet; journalctl -u kubelet --lines=50`,
+        { cause: "node-not-ready", nodes: [name] },
+      );
+    });
+  },
+};
+
+/** Whether the operator is there, which gives nodes their pod networks. */
+export const operatorCheck: Check = {
+  id: "operator",
+  question: "Is Cilium's operator available?",
+  needs: [],
+  judge({ api: { operator } }) {
+    const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe pods -l io.cilium/app=operator; kubectl -n ${CILIUM_NAMESPACE} get deployment cilium-operator`;
+    return [
+      judgeReplicas(operator, remedy, {
+        none: "without an operator new nodes get no pod network and identities are not collected",
+        cause: "operator-down",
+      }),
+    ];
+  },
+};
+
+function judgeReplicas(
+  reading: Reading<ReplicaState>,
+  remedy: string,
+  { none, cause }: { readonly none: string; readonly cause: "operator-down" | "dns-down" },
+): Finding {
+  if (!("value" in reading)) return inconclusive("cluster", reading.error, remedy);
+  const { wanted, ready } = reading.value;
+  const seen = `${ready} of ${wanted} available`;
+  if (ready === wanted && wanted > 0) return pass("cluster", seen);
+  // two refuse to share a node, so the second is missing where there is one, and while nodes are replaced
+  if (ready > 0) return warning("cluster", seen, "fewer replicas run than the Deployment wants", remedy);
+  return fail("cluster", seen, none, remedy, { cause });
+}
+
+/** What `cilium status -o json` tells of the agent's background work, as far as it is needed. */
+interface Controllers {
+  readonly controllers?: readonly {
+    readonly name: string;
+    readonly status?: { readonly "consecutive-failure-count"?: number; readonly "last-failure-msg"?: string };
+  }[];
+}
+
+/** Whether something that agents do again and again fails at present. */
+export const controllersCheck: Check = {
+  id: "controllers",
+  question: "Do all of the agents' controllers succeed?",
+  needs: ["nodes"],
+  judge: (evidence) =>
+    eachNode(evidence, "status", ({ node }, output): Finding => {
+      let controllers: Controllers["controllers"];
+      try {
+        ({ controllers } = JSON.parse(output) as Controllers);
+      } catch {
+        return inconclusive(node, `the status is not JSON: ${output.slice(0, 80)}`, undefined, { nodes: [node] });
+      }
+      if (controllers === undefined || controllers.length === 0) {
+        return inconclusive(node, "the agent lists no controllers", undefined, { nodes: [node] });
+      }
+      const failing = controllers.filter(({ status }) => (status?.["consecutive-failure-count"] ?? 0) > 0);
+      const seen = `${controllers.length - failing.length} of ${controllers.length} succeed`;
+      if (failing.length === 0) return pass(node, seen);
+      const words = failing.map(({ name, status }) => `${name}: ${status?.["last-failure-msg"] ?? "no message"}`);
+      const remedy = `kubectl -n ${CILIUM_NAMESPACE} exec ds/cilium -- cilium status --all-controllers; the agent retries by itself`;
+      return warning(node, seen, words.join("; "), remedy, { nodes: [node] });
+    }),
+};
+
+/** Whether the pods that send the probes run, on every node, and Cilium knows them. */
+export const workloadCheck: Check = {
+  id: "workload",
+  question: "Does every node have a ready workload pod, and does Cilium have an endpoint for every pod?",
+  needs: [],
+  judge({ api, nodes }, { workload = WORKLOAD, nodePort }) {
+    if (!("value" in api.pods)) {
+      return [inconclusive("cluster", api.pods.error, "kubectl get pods -A", { cause: "cluster-unreachable" })];
+    }
+    const pods = api.pods.value;
+    const looked = nodes.length > 0 ? nodes.map(({ node }) => node) : valueOf(api.nodes, []).map(({ name }) => name);
+    const findings: Finding[] = [];
+    if (nodePort !== undefined) findings.push(...looked.map((node) => judgeServer(pods, node, workload)));
+    findings.push(
+      ...judgeEndpoints(pods, valueOf(api.ciliumEndpoints, []), valueOf(api.config, undefined)?.data ?? {}),
+    );
+    return findings;
+  },
+};
+
+function judgeServer(pods: readonly PodState[], node: string, { namespace, daemonSet }: WorkloadNames): Finding {
+  const own = pods.filter(
+    (pod) => pod.namespace === namespace && pod.labels["app"] === daemonSet && pod.node === node && !pod.deleting,
+  );
+  const remedy = `kubectl -n ${namespace} describe daemonset ${daemonSet}; kubectl -n ${namespace} get pods -o wide`;
+  const at = { cause: "workload-not-ready", nodes: [node] } as const;
+  if (own.length === 0)
+    return fail(
+      node,
+      "no workload pod",
+      `no pod of DaemonSet ${daemonSet} runs here to send and answer probes`,
+      remedy,
+      at,
+    );
+  const bad = own.filter(({ ready, running }) => !ready || !running);
+  if (bad.length > 0) {
+    const why =
+      bad.flatMap(({ containers }) => containers.flatMap(({ trouble }) => trouble ?? []))[0] ??
+      "its readiness probe fails";
+    return fail(
+      node,
+      `${bad[0]!.name} is not ready`,
+      `the workload pod is not ready: ${why}`,
+      `kubectl -n ${namespace} describe pod ${bad[0]!.name}`,
+      at,
+    );
+  }
+  if (own.some(({ hostNetwork }) => hostNetwork)) {
+    return fail(
+      node,
+      `${own[0]!.name} uses the host network`,
+      "probes from the host network say nothing about pods",
+      remedy,
+      at,
+    );
+  }
+  return pass(node, `${own[0]!.name} is ready`);
+}
+
+function judgeEndpoints(
+  pods: readonly PodState[],
+  endpoints: readonly { readonly namespace: string; readonly name: string; readonly address: string }[],
+  config: Readonly<Record<string, string>>,
+): Finding[] {
+  if (config["disable-endpoint-crd"] === "true")
+    return [skipped("cluster", "cilium-config turns CiliumEndpoint objects off")];
+  const own = pods.filter(
+    ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
+  );
+  const without = own.filter(
+    ({ namespace, name, address }) =>
+      !endpoints.some((each) => each.namespace === namespace && each.name === name && each.address === address),
+  );
+  if (without.length === 0) return [pass("cluster", `${own.length} pods have a CiliumEndpoint`)];
+  const names = without.slice(0, 4).map(({ namespace, name }) => `${namespace}/${name}`);
+  return [
+    fail(
+      "cluster",
+      `${without.length} of ${own.length} pods have no CiliumEndpoint of their address`,
+      `Cilium does not know ${names.join(", ")}${without.length > names.length ? ", …" : ""}: other nodes treat packets from these pods as unknown`,
+      `kubectl -n ${without[0]!.namespace} delete pod ${without[0]!.name} (its controller creates it again)`,
+      { cause: "pod-without-endpoint", nodes: [...new Set(without.map(({ node }) => node))] },
+    ),
+  ];
+}
+
+/** Whether cluster DNS runs. */
+export const coreDnsCheck: Check = {
+  id: "coredns",
+  question: "Is CoreDNS available?",
+  needs: [],
+  judge({ api: { coreDns } }) {
+    const remedy =
+      "kubectl -n kube-system get deployment coredns; kubectl -n kube-system describe pods -l k8s-app=kube-dns";
+    return [judgeReplicas(coreDns, remedy, { none: "no CoreDNS pod answers", cause: "dns-down" })];
+  },
+};

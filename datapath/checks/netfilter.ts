@@ -1,0 +1,188 @@
+import { counterOf, sectionOf } from "../evidence/node";
+import type { Evidence } from "../evidence/gather";
+import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
+import { eachNode } from "./nodes";
+
+/** A rule of iptables with its counter. */
+export interface NetfilterRule {
+  readonly table: string;
+  readonly chain: string;
+  /** Without the counter, as `iptables -A` takes it. */
+  readonly text: string;
+  readonly target: string;
+  readonly packets: number;
+}
+
+interface Ruleset {
+  readonly rules: readonly NetfilterRule[];
+  /** `table/chain` to the policy of a built-in chain. */
+  readonly policies: ReadonlyMap<string, string>;
+}
+
+/** Chains of Cilium, kube-proxy, kubelet, and of Docker for kind's nodes. */
+const KNOWN_CHAIN = /^(?:OLD_)?CILIUM_|^KUBE-|^DOCKER_|^KIND-/;
+/** Targets that change nothing for a packet. */
+const HARMLESS = new Set(["ACCEPT", "RETURN", "LOG", "NFLOG", ""]);
+
+/** Read what `iptables-save -c` printed, of both backends one after the other. */
+export function parseRules(text: string): Ruleset {
+  const rules: NetfilterRule[] = [];
+  const policies = new Map<string, string>();
+  let table = "";
+  for (const line of text.split("\n")) {
+    if (line.startsWith("*")) table = line.slice(1).trim();
+    const policy = /^:(\S+) (\S+) \[/.exec(line);
+    if (policy !== null && policy[2] !== "-")
+      policies.set(`${table}/${policy[1]!}`, policies.get(`${table}/${policy[1]!}`) === "DROP" ? "DROP" : policy[2]!);
+    const rule = /^\[(\d+):\d+\] -A (\S+) ?(.*)$/.exec(line);
+    if (rule !== null) {
+      const [, packets, chain, match] = rule as unknown as [string, string, string, string];
+      rules.push({
+        table,
+        chain,
+        text: `-A ${chain} ${match}`,
+        target: /(?:^| )-[jg] (\S+)/.exec(match)?.[1] ?? "",
+        packets: Number(packets),
+      });
+    }
+  }
+  return { rules, policies };
+}
+
+/** Whether the nodes' netfilter has Cilium's rules, and none that drop or rewrite packets on anybody else's account. */
+export const netfilterCheck: Check = {
+  id: "netfilter",
+  question: "Do the nodes have all of Cilium's iptables rules, and no rules of others that drop or rewrite packets?",
+  needs: ["nodes"],
+  judge(evidence, { isExternal }) {
+    const usual = usualRules(evidence);
+    return eachNode(evidence, "iptables", (node, output): Finding[] => {
+      const at = { nodes: [node.node] };
+      if (!output.includes("*nat"))
+        return [inconclusive(node.node, "iptables-save printed no nat table", undefined, at)];
+      const { rules, policies } = parseRules(output);
+      const later = parseRules(textOr(counterOf(evidence.after, node.node, "iptables"), output)).rules;
+      const counted = (rule: NetfilterRule) =>
+        (later.find(({ table, text }) => table === rule.table && text === rule.text)?.packets ?? 0) - rule.packets;
+      const foreign = rules.filter(isForeign);
+      const findings: Finding[] = [];
+      const effective = foreign.filter(({ target }) => !HARMLESS.has(target));
+      if (effective.length > 0) {
+        const shown = effective.slice(0, 3);
+        const isUsed = effective.some((rule) => rule.packets > 0 || counted(rule) > 0);
+        const say = isExternal && !isUsed ? undefined : isUsed ? fail : warning;
+        if (say !== undefined) {
+          findings.push(
+            say(
+              node.node,
+              shown
+                .map((rule) => `${rule.table}: ${rule.text} (${rule.packets + Math.max(0, counted(rule))} packets)`)
+                .join("; "),
+              `iptables has ${effective.length === 1 ? "a rule" : `${effective.length} rules`} that neither Cilium, kube-proxy nor kind made, and ${isUsed ? "packets match" : "none matched so far"}: ${effectOf(shown)}`,
+              `on ${node.node}: ${shown.map((rule) => `iptables -t ${rule.table} ${rule.text.replace(/^-A/, "-D")}`).join("; ")}`,
+              { cause: "netfilter-foreign", ...at },
+            ),
+          );
+        }
+      }
+      const dropping = [...policies].filter(([, policy]) => policy === "DROP");
+      if (dropping.length > 0 && !isExternal) {
+        findings.push(
+          fail(
+            node.node,
+            dropping.map(([chain, policy]) => `${chain} ${policy}`).join(", "),
+            "a built-in chain drops every packet that no rule accepts",
+            `on ${node.node}: ${dropping.map(([chain]) => `iptables -t ${chain.split("/")[0]!} -P ${chain.split("/")[1]!} ACCEPT`).join("; ")}`,
+            { cause: "netfilter-foreign", ...at },
+          ),
+        );
+      }
+      const tables = foreignTables(node.nftables);
+      if (tables.length > 0) {
+        const say = isExternal ? warning : fail;
+        findings.push(
+          say(
+            node.node,
+            tables.join(", "),
+            "nftables has tables that neither Cilium nor kube-proxy made",
+            `on ${node.node}: nft list ${tables[0]!}; nft delete ${tables[0]!}`,
+            { cause: "netfilter-foreign", ...at },
+          ),
+        );
+      }
+      const missing = [...usual].filter((key) => !rules.some((rule) => keyOf(rule) === key));
+      if (missing.length > 0) {
+        findings.push(
+          fail(
+            node.node,
+            `${missing.length} of ${usual.size} of Cilium's rules are missing: ${missing.slice(0, 2).join("; ")}`,
+            "Cilium's iptables rules are incomplete on this node",
+            `kubectl -n kube-system delete pod ${node.agent}: the agent writes its rules when it starts`,
+            { cause: "netfilter-missing", ...at },
+          ),
+        );
+      }
+      if (findings.length > 0) return findings;
+      return [
+        pass(
+          node.node,
+          `${rules.length} rules, none of others${foreign.length > 0 ? ` but ${foreign.length} that accept` : ""}`,
+        ),
+      ];
+    });
+  },
+};
+
+function isForeign({ chain, target, text }: NetfilterRule): boolean {
+  if (KNOWN_CHAIN.test(chain)) return false;
+  return !(KNOWN_CHAIN.test(target) || /--comment "?cilium/.test(text));
+}
+
+function effectOf(rules: readonly NetfilterRule[]): string {
+  const words: Readonly<Record<string, string>> = {
+    DROP: "it drops packets",
+    REJECT: "it refuses packets",
+    MASQUERADE: "it rewrites source addresses",
+    SNAT: "it rewrites source addresses",
+    DNAT: "it rewrites destinations",
+    REDIRECT: "it rewrites destinations",
+    CT: "it hides packets from connection tracking",
+    NOTRACK: "it hides packets from connection tracking",
+    MARK: "it marks packets, which changes their route",
+  };
+  return [...new Set(rules.map(({ target }) => words[target] ?? `target ${target}`))].join(", ");
+}
+
+const textOr = (text: string | Error, otherwise: string) => (text instanceof Error ? otherwise : text);
+
+/** A rule without what differs from node to node. */
+function keyOf({ table, text }: NetfilterRule): string {
+  // a proxy has a port of its own on each node
+  return `${table} ${text.replace(/(?:--on-port|--mark|--tproxy-mark) \S+/g, "").replace(/\d+\.\d+\.\d+\.\d+(?:\/\d+)?/g, "<address>")}`;
+}
+
+/** Cilium's rules that at least two thirds of the nodes have; with fewer than three nodes, one has them all. */
+function usualRules({ nodes }: Evidence): ReadonlySet<string> {
+  const all = nodes.flatMap((node) => {
+    const text = sectionOf(node, "iptables");
+    if (text instanceof Error) return [];
+    return [
+      new Set(
+        parseRules(text)
+          .rules.filter(({ chain, target }) => /^CILIUM_/.test(chain) || /^CILIUM_/.test(target))
+          .map(keyOf),
+      ),
+    ];
+  });
+  const keys = new Set(all.flatMap((each) => [...each]));
+  const enough = nodes.length < 3 ? 1 : (2 * all.length) / 3;
+  return new Set([...keys].filter((key) => all.filter((each) => each.has(key)).length >= enough));
+}
+
+/** Tables of nftables, without those that iptables and kube-proxy keep there. */
+function foreignTables(nftables: Evidence["nodes"][number]["nftables"]): string[] {
+  if (nftables === undefined || !("value" in nftables)) return [];
+  return [...nftables.value.matchAll(/^(table \S+ \S+)/gm)]
+    .map(([, table]) => table!)
+    .filter((table) => !/ (?:filter|nat|mangle|raw|security|kube-proxy)$/.test(table));
+}

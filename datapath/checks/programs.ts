@@ -1,0 +1,210 @@
+import { valueOf } from "../evidence/api";
+import type { Evidence } from "../evidence/gather";
+import { jsonOf, type NodeEvidence } from "../evidence/node";
+import { fail, inconclusive, pass, type Check, type Expectation, type Finding } from "./check";
+import { eachNode } from "./nodes";
+
+/** Where a program is attached: a kind of device, or the cgroup of all sockets; and its name without Cilium's prefix. */
+interface Attached {
+  /** `eth0`, `lxc*`, `cilium_host`, …, or `cgroup`. */
+  readonly where: string;
+  readonly device: string;
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** `bpftool net show -j`. */
+interface NetPrograms {
+  readonly xdp?: readonly {
+    readonly devname?: string;
+    readonly name?: string;
+    readonly mode?: string;
+    readonly kind?: string;
+  }[];
+  readonly tc?: readonly { readonly devname?: string; readonly name?: string; readonly kind?: string }[];
+}
+
+/** `bpftool cgroup show -j`. */
+type CgroupPrograms = readonly { readonly attach_type?: string; readonly name?: string }[];
+
+/** Hooks of sockets without which services are not translated where programs connect, send and receive. */
+const SOCKET_HOOKS = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
+
+/** Whether every hook that the mode needs has Cilium's program, and nobody else's. */
+export const programsCheck: Check = {
+  id: "programs",
+  question: "Is Cilium's program attached to every hook that the mode needs, and nobody else's?",
+  needs: ["nodes"],
+  judge(evidence, expectation) {
+    const all = new Map(evidence.nodes.map((node) => [node.node, attachedOn(node)] as const));
+    const usual = usualHooks(all);
+    return eachNode(evidence, "network", (node): Finding => {
+      const at = { nodes: [node.node] };
+      const attached = all.get(node.node)!;
+      if (attached instanceof Error) return inconclusive(node.node, attached.message, undefined, at);
+      const seen = `${attached.filter(({ where }) => where === "cgroup").length} socket hooks, ${attached.filter(({ where }) => where !== "cgroup").length} on devices`;
+      const missing = [...needed(node, attached, evidence, expectation), ...missingUsual(attached, usual)];
+      const agent = `kubectl -n kube-system delete pod ${node.agent}: the agent attaches its programs when it starts`;
+      if (missing.length > 0) {
+        const unique = [...new Set(missing)];
+        return fail(
+          node.node,
+          `${seen}; missing ${unique.slice(0, 4).join(", ")}`,
+          `Cilium's program is not attached: ${unique.slice(0, 4).map(effectOf).join("; ")}`,
+          agent,
+          { cause: "program-missing", ...at },
+        );
+      }
+      const foreign = attached.filter(
+        ({ name, where }) => where !== "cgroup" && !/^(?:cil_|cilium|from|to|handle|tail|__send_drop)/.test(name),
+      );
+      const filters = foreignFilters(node);
+      if (foreign.length + filters.length > 0) {
+        const shown = [
+          ...foreign.map(({ device, kind, name }) => `${name || "a program"} on ${device} (${kind})`),
+          ...filters,
+        ];
+        return fail(
+          node.node,
+          shown.slice(0, 3).join("; "),
+          "a program or filter that is not Cilium's sees packets before or after Cilium does",
+          `on ${node.node}: bpftool net show; tc filter show dev ${foreign[0]?.device ?? filters[0]?.split(" ")[0] ?? "eth0"} ingress; tc qdisc del dev ${foreign[0]?.device ?? filters[0]?.split(" ")[0] ?? "eth0"} clsact`,
+          { cause: "program-foreign", ...at },
+        );
+      }
+      return pass(node.node, seen);
+    });
+  },
+};
+
+function attachedOn(node: NodeEvidence): Attached[] | Error {
+  const [net, cgroup] = [jsonOf<NetPrograms[] | NetPrograms>(node, "network"), jsonOf<CgroupPrograms>(node, "cgroup")];
+  if (net instanceof Error) return net;
+  const lists = Array.isArray(net) ? (net as NetPrograms[]) : [net as NetPrograms];
+  const onDevices = lists.flatMap(({ tc = [], xdp = [] }) => [
+    ...tc.map(({ devname = "", name = "", kind = "" }) => ({
+      where: classOf(devname),
+      device: devname,
+      kind: kind.replace(/^clsact\//, "tcx/"),
+      name,
+    })),
+    ...xdp.map(({ devname = "", name = "cil_xdp", mode, kind }) => ({
+      where: classOf(devname),
+      device: devname,
+      kind: `xdp ${mode ?? kind ?? ""}`.trim(),
+      name,
+    })),
+  ]);
+  const onSockets =
+    cgroup instanceof Error
+      ? []
+      : cgroup.map(({ name = "", attach_type: kind = "" }) => ({ where: "cgroup", device: "cgroup", kind, name }));
+  return [...onDevices, ...onSockets];
+}
+
+const classOf = (device: string) => (device === "lxc_health" ? "lxc_health" : device.replace(/^lxc.*/, "lxc*"));
+
+/** Hooks that this mode needs whatever the other nodes have. */
+function needed(
+  node: NodeEvidence,
+  attached: readonly Attached[],
+  { api }: Evidence,
+  { evidence }: Expectation,
+): string[] {
+  const has = (device: string, name: string) =>
+    attached.some(
+      (each) => each.device === device && each.name.replace(/^cil_/, "").replaceAll("-", "_").startsWith(name),
+    );
+  const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
+  const names = links instanceof Error ? [] : links.map(({ ifname }) => ifname);
+  const isCilium = evidence.serviceMap.nodePort === "present";
+  const address = valueOf(api.nodes, []).find(({ name }) => name === node.node)?.address;
+  const addressed = jsonOf<{ readonly ifname: string; readonly addr_info: readonly { readonly local?: string }[] }[]>(
+    node,
+    "addresses",
+  );
+  const out =
+    addressed instanceof Error
+      ? undefined
+      : addressed.find(({ addr_info: own }) => own.some(({ local }) => local === address))?.ifname;
+  const want: [string, string][] = [
+    ...names.filter((name) => /^lxc(?!_health)/.test(name)).map((name): [string, string] => [name, "from_container"]),
+    ["cilium_host", "to_host"],
+    ["cilium_host", "from_host"],
+    ...(out !== undefined && (isCilium || evidence.masquerading === "BPF")
+      ? ([
+          [out, "from_netdev"],
+          [out, "to_netdev"],
+        ] as [string, string][])
+      : []),
+    ...(evidence.tunnelDevice === "none"
+      ? []
+      : ([
+          [evidence.tunnelDevice, "from_overlay"],
+          [evidence.tunnelDevice, "to_overlay"],
+        ] as [string, string][])),
+    ...(isCilium ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name]) : []),
+  ];
+  // legacy tc keeps the object's name, not the program's, on old kernels and versions
+  const isNamed = attached.some(({ name }) => /^(?:cil_)?(?:from|to)[_-]/.test(name));
+  return isNamed
+    ? want.filter(([device, name]) => !has(device, name)).map(([device, name]) => `cil_${name} on ${device}`)
+    : [];
+}
+
+/** Hooks by kind of device that most nodes have. */
+function usualHooks(all: ReadonlyMap<string, Attached[] | Error>): ReadonlySet<string> {
+  const sets = [...all.values()].flatMap((each) => (each instanceof Error ? [] : [new Set(each.map(keyOf))]));
+  const keys = new Set(sets.flatMap((each) => [...each]));
+  const enough = sets.length < 3 ? sets.length : (2 * sets.length) / 3;
+  return new Set([...keys].filter((key) => sets.filter((each) => each.has(key)).length >= enough));
+}
+
+const keyOf = ({ where, kind, name }: Attached) => `${name} on ${where} (${kind})`;
+
+/** Hooks that most nodes have, and each device of a kind that the node has lacks. */
+function missingUsual(attached: readonly Attached[], usual: ReadonlySet<string>): string[] {
+  const devices = new Map<string, Set<string>>();
+  for (const each of attached) devices.set(each.device, (devices.get(each.device) ?? new Set()).add(keyOf(each)));
+  const whole = new Set(attached.map(keyOf));
+  const perDevice = [...devices].flatMap(([device, own]) => {
+    const kinds = [...usual].filter((key) => key.includes(` on ${classOf(device)} (`));
+    return kinds
+      .filter((key) => !own.has(key))
+      .map((key) => key.replace(` on ${classOf(device)} (`, ` on ${device} (`));
+  });
+  return [...perDevice, ...[...usual].filter((key) => !whole.has(key))];
+}
+
+function effectOf(hook: string): string {
+  const words: readonly [RegExp, string][] = [
+    [/sock4_connect/, "TCP and connected UDP to services is not translated in sockets"],
+    [/sock4_(?:sendmsg|recvmsg)/, "unconnected UDP to services gets no answer"],
+    [/sock4_getpeername/, "programs see a backend instead of the service as their peer"],
+    [/sock4_post_bind/, "programs on the node can bind NodePorts"],
+    [/from_netdev/, "packets that arrive at the node bypass Cilium: services, NodePorts and masquerading fail"],
+    [/to_netdev/, "packets that leave the node are not masqueraded, and NodePort replies are not rewritten"],
+    [/from_container/, "packets from this pod bypass Cilium"],
+    [/to_container/, "packets to this pod bypass Cilium"],
+    [/(?:from|to)_host/, "packets between the node and its pods bypass Cilium"],
+    [/overlay/, "packets in the tunnel bypass Cilium"],
+  ];
+  const effect = words.find(([pattern]) => pattern.test(hook))?.[1];
+  return effect === undefined ? hook : `${hook}: ${effect}`;
+}
+
+function foreignFilters(node: NodeEvidence): string[] {
+  const reading = node.sections.filters;
+  if (reading === undefined || !("value" in reading)) return [];
+  const lines = reading.value.split("\n").filter((line) => /^(?:eth|lxc|cilium_)/.test(line));
+  return [
+    ...new Set(
+      lines.map(
+        (line) =>
+          line.split(" ").slice(0, 2).join(" ") +
+          ": tc filter " +
+          (/protocol \S+ pref \d+ (\w+)/.exec(line)?.[1] ?? ""),
+      ),
+    ),
+  ];
+}

@@ -1,0 +1,337 @@
+import type { V1ConfigMap, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
+import { CILIUM_NAMESPACE } from "../agents";
+import { apiErrorLine } from "../apiError";
+import type { EvidenceCluster } from "../cluster";
+import { nodeAddress } from "../clusterFacts";
+
+/** Something that was read, or in one line why it was not. */
+export type Reading<T> = { readonly value: T } | { readonly error: string };
+
+/** A node as the API server has it. */
+export interface NodeState {
+  readonly name: string;
+  /** IPv4 address in the nodes' network; empty where there is none. */
+  readonly address: string;
+  readonly ready: boolean;
+  /** Why it is not ready, or which pressure it is under; empty for a healthy node. */
+  readonly trouble: string;
+}
+
+/** A container of a pod. */
+export interface ContainerState {
+  readonly name: string;
+  readonly image: string;
+  /** As the runtime resolved it. */
+  readonly imageId: string;
+  readonly ready: boolean;
+  readonly restarts: number;
+  /** ISO time; undefined while it does not run. */
+  readonly startedAt?: string | undefined;
+  /** Why it waits or how it ended; undefined while it runs. */
+  readonly trouble?: string | undefined;
+}
+
+/** A pod as the API server has it. */
+export interface PodState {
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string;
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly hostNetwork: boolean;
+  readonly running: boolean;
+  readonly ready: boolean;
+  readonly deleting: boolean;
+  readonly hostPorts: readonly number[];
+  readonly containers: readonly ContainerState[];
+  /** When the init container `config` copied the configuration; undefined where there is none. */
+  readonly configuredAt?: string | undefined;
+}
+
+/** A Service as the API server has it. */
+export interface ServiceState {
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: string;
+  readonly clusterIp: string;
+  readonly selector: Readonly<Record<string, string>>;
+  readonly ports: readonly {
+    readonly protocol: string;
+    readonly port: number;
+    readonly targetPort: string;
+    readonly nodePort?: number | undefined;
+  }[];
+  readonly externalTrafficPolicy: string;
+  readonly internalTrafficPolicy: string;
+  readonly sessionAffinity: string;
+}
+
+/** The ready endpoints of one port of a Service. */
+export interface EndpointState {
+  readonly namespace: string;
+  readonly service: string;
+  readonly protocol: string;
+  readonly port: number;
+  readonly addresses: readonly string[];
+}
+
+/** A Cilium node object. */
+export interface CiliumNodeState {
+  readonly name: string;
+  readonly address: string;
+  readonly podCidrs: readonly string[];
+  readonly healthAddress: string;
+}
+
+/** A Cilium endpoint object. */
+export interface CiliumEndpointState {
+  readonly namespace: string;
+  readonly name: string;
+  readonly address: string;
+  readonly identity: number;
+}
+
+/** `cilium-config`, and who changed its data when. */
+export interface ConfigState {
+  readonly data: Readonly<Record<string, string>>;
+  /** The writers of its data, the last one first. Labels and annotations do not count. */
+  readonly writers: readonly { readonly manager: string; readonly time: string; readonly keys: readonly string[] }[];
+}
+
+/** A CiliumNodeConfig: configuration of some nodes only. */
+export interface NodeConfigState {
+  readonly namespace: string;
+  readonly name: string;
+  readonly defaults: Readonly<Record<string, string>>;
+}
+
+/** A Deployment or DaemonSet: how many pods it wants and how many are ready. */
+export interface ReplicaState {
+  readonly wanted: number;
+  readonly ready: number;
+}
+
+/** What the API server says of a cluster. */
+export interface ApiEvidence {
+  readonly nodes: Reading<readonly NodeState[]>;
+  readonly pods: Reading<readonly PodState[]>;
+  readonly services: Reading<readonly ServiceState[]>;
+  readonly endpoints: Reading<readonly EndpointState[]>;
+  readonly config: Reading<ConfigState>;
+  readonly nodeConfigs: Reading<readonly NodeConfigState[]>;
+  readonly ciliumNodes: Reading<readonly CiliumNodeState[]>;
+  readonly ciliumEndpoints: Reading<readonly CiliumEndpointState[]>;
+  /** Of every kind, as `Kind namespace/name`. */
+  readonly policies: Reading<readonly string[]>;
+  readonly operator: Reading<ReplicaState>;
+  readonly coreDns: Reading<ReplicaState>;
+}
+
+/** The value of a reading, or `otherwise` where it could not be read. */
+export function valueOf<T, D>(reading: Reading<T>, otherwise: D): T | D {
+  return "value" in reading ? reading.value : otherwise;
+}
+
+/** Read everything that verification wants to know of the API server; what cannot be read says why. */
+export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
+  const [nodes, pods, services, endpoints, config, nodeConfigs, ciliumNodes, ciliumEndpoints, policies] =
+    await Promise.all([
+      reading(async () => (await cluster.nodes()).map(nodeState)),
+      reading(async () => (await cluster.allPods()).map(podState)),
+      reading(async () => (await cluster.services()).map(serviceState)),
+      reading(async () =>
+        (await cluster.list<V1EndpointSlice>("discovery.k8s.io/v1", "endpointslices")).flatMap(endpointStates),
+      ),
+      reading(async () => configState(await cluster.configMap(CILIUM_NAMESPACE, "cilium-config"))),
+      reading(async () => (await readNodeConfigs(cluster)).map(nodeConfigState)),
+      reading(async () => (await cluster.list<CiliumNode>("cilium.io/v2", "ciliumnodes")).map(ciliumNodeState)),
+      reading(async () =>
+        (await cluster.list<CiliumEndpoint>("cilium.io/v2", "ciliumendpoints")).map(ciliumEndpointState),
+      ),
+      reading(() => readPolicies(cluster)),
+    ]);
+  const [operator, coreDns] = await Promise.all([
+    reading(() => replicas(cluster, "cilium-operator")),
+    reading(() => replicas(cluster, "coredns")),
+  ]);
+  return {
+    ...{ nodes, pods, services, endpoints, config, nodeConfigs, ciliumNodes, ciliumEndpoints, policies },
+    ...{ operator, coreDns },
+  };
+}
+
+async function reading<T>(read: () => Promise<T>): Promise<Reading<T>> {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    return { error: apiErrorLine(error as Error) };
+  }
+}
+
+async function replicas(cluster: EvidenceCluster, name: string): Promise<ReplicaState> {
+  const { spec, status } = await cluster.deployment(CILIUM_NAMESPACE, name);
+  return { wanted: spec?.replicas ?? 1, ready: status?.availableReplicas ?? 0 };
+}
+
+/** Conditions that are bad when they are True. */
+const PRESSURES = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
+
+function nodeState({ metadata, status }: V1Node): NodeState {
+  const conditions = status?.conditions ?? [];
+  const ready = conditions.find(({ type }) => type === "Ready");
+  const isReady = ready?.status === "True";
+  const pressures = conditions.filter(({ type, status: value }) => PRESSURES.includes(type) && value === "True");
+  const said = (condition: { reason?: string; message?: string } | undefined) =>
+    [condition?.reason, condition?.message].filter(Boolean).join(": ");
+  const trouble = [
+    ...(isReady ? [] : [said(ready) || "no Ready condition"]),
+    ...pressures.map((each) => `${each.type}: ${said(each)}`),
+  ];
+  return {
+    name: metadata!.name!,
+    address: nodeAddress(status) ?? "",
+    ready: isReady,
+    trouble: trouble.join("; "),
+  };
+}
+
+function podState({ metadata, spec, status }: V1Pod): PodState {
+  const configured = status?.initContainerStatuses?.find(({ name }) => name === "config")?.state?.terminated?.startedAt;
+  const statuses = status?.containerStatuses ?? [];
+  return {
+    namespace: metadata!.namespace ?? "",
+    name: metadata!.name!,
+    node: spec?.nodeName ?? "",
+    address: status?.podIP ?? "",
+    labels: metadata!.labels ?? {},
+    hostNetwork: spec?.hostNetwork ?? false,
+    running: status?.phase === "Running",
+    ready: status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false,
+    deleting: metadata!.deletionTimestamp !== undefined,
+    hostPorts: (spec?.containers ?? []).flatMap(({ ports }) => (ports ?? []).flatMap(({ hostPort }) => hostPort ?? [])),
+    containers: [...(status?.initContainerStatuses ?? []).filter(({ state }) => state?.waiting), ...statuses].map(
+      ({ name, image, imageID, ready, restartCount, state }) => ({
+        name,
+        image,
+        imageId: imageID,
+        ready,
+        restarts: restartCount,
+        startedAt: iso(state?.running?.startedAt),
+        trouble:
+          state?.waiting?.reason ??
+          (state?.terminated === undefined ? undefined : `ended with exit code ${state.terminated.exitCode}`),
+      }),
+    ),
+    configuredAt: iso(configured),
+  };
+}
+
+function serviceState({ metadata, spec }: V1Service): ServiceState {
+  return {
+    namespace: metadata!.namespace!,
+    name: metadata!.name!,
+    type: spec?.type ?? "ClusterIP",
+    clusterIp: spec?.clusterIP ?? "",
+    selector: spec?.selector ?? {},
+    ports: (spec?.ports ?? []).map(({ protocol, port, targetPort, nodePort }) => ({
+      protocol: protocol ?? "TCP",
+      port,
+      targetPort: String(targetPort ?? port),
+      nodePort,
+    })),
+    externalTrafficPolicy: spec?.externalTrafficPolicy ?? "Cluster",
+    internalTrafficPolicy: spec?.internalTrafficPolicy ?? "Cluster",
+    sessionAffinity: spec?.sessionAffinity ?? "None",
+  };
+}
+
+function endpointStates({ metadata, endpoints, ports, addressType }: V1EndpointSlice): EndpointState[] {
+  const service = metadata?.labels?.["kubernetes.io/service-name"];
+  if (service === undefined || addressType !== "IPv4") return [];
+  const addresses = (endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready !== false)
+    .flatMap((endpoint) => endpoint.addresses);
+  return (ports ?? []).map(({ protocol, port }) => ({
+    namespace: metadata!.namespace!,
+    service,
+    protocol: protocol ?? "TCP",
+    port: port ?? 0,
+    addresses,
+  }));
+}
+
+function configState(configMap: V1ConfigMap | undefined): ConfigState {
+  if (configMap?.data === undefined) throw new Error(`ConfigMap cilium-config not found in ${CILIUM_NAMESPACE}`);
+  const writers = (configMap.metadata?.managedFields ?? []).flatMap(({ manager, time, fieldsV1 }) => {
+    const data = (fieldsV1 as { readonly "f:data"?: object } | undefined)?.["f:data"];
+    if (data === undefined || time === undefined) return [];
+    const keys = Object.keys(data).flatMap((key) => (key.startsWith("f:") ? [key.slice(2)] : []));
+    return [{ manager: manager ?? "unknown", time: iso(time)!, keys }];
+  });
+  return { data: configMap.data, writers: writers.sort((a, b) => b.time.localeCompare(a.time)) };
+}
+
+/** The kind has been `v2alpha1` before it became `v2` in Cilium 1.16. */
+async function readNodeConfigs(cluster: EvidenceCluster): Promise<readonly NodeConfig[]> {
+  const now = await cluster.list<NodeConfig>("cilium.io/v2", "ciliumnodeconfigs");
+  return now.length > 0 ? now : cluster.list<NodeConfig>("cilium.io/v2alpha1", "ciliumnodeconfigs");
+}
+
+async function readPolicies(cluster: EvidenceCluster): Promise<string[]> {
+  const kinds = [
+    ["CiliumNetworkPolicy", "cilium.io/v2", "ciliumnetworkpolicies"],
+    ["CiliumClusterwideNetworkPolicy", "cilium.io/v2", "ciliumclusterwidenetworkpolicies"],
+    ["NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"],
+  ] as const;
+  const lists = kinds.map(async ([kind, version, plural]) =>
+    (await cluster.list<Named>(version, plural)).map(
+      ({ metadata: { namespace, name } }) => `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`,
+    ),
+  );
+  return (await Promise.all(lists)).flat();
+}
+
+interface Named {
+  readonly metadata: { readonly namespace?: string; readonly name: string };
+}
+
+interface NodeConfig extends Named {
+  readonly spec?: { readonly defaults?: Record<string, string> };
+}
+
+interface CiliumNode extends Named {
+  readonly spec: {
+    readonly addresses?: readonly { readonly type: string; readonly ip: string }[];
+    readonly health?: { readonly ipv4?: string };
+    readonly ipam?: { readonly podCIDRs?: readonly string[] };
+  };
+}
+
+interface CiliumEndpoint extends Named {
+  readonly status?: {
+    readonly networking?: { readonly addressing?: readonly { readonly ipv4?: string }[] };
+    readonly identity?: { readonly id?: number };
+  };
+}
+
+const nodeConfigState = ({ metadata, spec }: NodeConfig): NodeConfigState => ({
+  namespace: metadata.namespace ?? "",
+  name: metadata.name,
+  defaults: spec?.defaults ?? {},
+});
+
+const ciliumNodeState = ({ metadata, spec }: CiliumNode): CiliumNodeState => ({
+  name: metadata.name,
+  address: spec.addresses?.find(({ type, ip }) => type === "InternalIP" && ip.includes("."))?.ip ?? "",
+  podCidrs: (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":")),
+  healthAddress: spec.health?.ipv4 ?? "",
+});
+
+const ciliumEndpointState = ({ metadata, status }: CiliumEndpoint): CiliumEndpointState => ({
+  namespace: metadata.namespace ?? "",
+  name: metadata.name,
+  address: status?.networking?.addressing?.find(({ ipv4 }) => ipv4 !== undefined)?.ipv4 ?? "",
+  identity: status?.identity?.id ?? 0,
+});
+
+const iso = (time: Date | undefined) => (time === undefined ? undefined : new Date(time).toISOString());

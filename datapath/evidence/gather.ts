@@ -1,0 +1,104 @@
+import { WORKLOAD } from "../../modes/workload";
+import { listAgents, type Agent } from "../agents";
+import type { Expectation } from "../checks/check";
+import type { EvidenceCluster, OutsideClient } from "../cluster";
+import { readApi, valueOf, type ApiEvidence } from "./api";
+import { readCounters, readNode, type NodeCounters, type NodeEvidence } from "./node";
+import { readTraffic, type TrafficEvidence } from "./traffic";
+
+/** Parts of the evidence: a check needs some of them. */
+export type Part = "nodes" | "traffic";
+
+/** Everything that was observed of a cluster at one time. Plain data: it can be kept as JSON and judged again. */
+export interface Evidence {
+  readonly api: ApiEvidence;
+  /** The nodes that were looked at. */
+  readonly nodes: readonly NodeEvidence[];
+  /** Counters before and after the probes. */
+  readonly before: readonly NodeCounters[];
+  readonly after: readonly NodeCounters[];
+  /** Undefined where no workload can send probes. */
+  readonly traffic?: TrafficEvidence | undefined;
+}
+
+/** What is to be gathered. */
+export interface Scope {
+  readonly parts: ReadonlySet<Part>;
+  /** Larger clusters are sampled. */
+  readonly maxNodes: number;
+  /** Only what is essential. */
+  readonly quick: boolean;
+}
+
+/** Names of the nodes to look at; those of a large cluster are spread over all of them by name. */
+export function sampled(names: readonly string[], maxNodes: number): string[] {
+  const sorted = [...names].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  if (sorted.length <= maxNodes) return sorted;
+  return Array.from({ length: maxNodes }, (_, index) => sorted[Math.floor((index * sorted.length) / maxNodes)]!);
+}
+
+/** Observe a cluster: what the API server says, what every node holds, and what becomes of probes. */
+export async function gather(
+  cluster: EvidenceCluster,
+  expectation: Expectation,
+  scope: Scope,
+  at: (what: string) => void = () => undefined,
+): Promise<Evidence> {
+  at("the API server");
+  const [api, agents] = await Promise.all([readApi(cluster), agentsByNode(cluster)]);
+  const nodes = sampled(
+    valueOf(api.nodes, []).map(({ name }) => name),
+    scope.maxNodes,
+  );
+  const { workload = WORKLOAD, nodePort } = expectation;
+  const wantsTraffic = scope.parts.has("traffic") && nodePort !== undefined;
+  const destinations = valueOf(api.pods, [])
+    .filter(({ namespace, hostNetwork, address }) => namespace === workload.namespace && !hostNetwork && address !== "")
+    .map(({ address }) => address);
+  const readAll = async () => {
+    if (!scope.parts.has("nodes")) return [];
+    return Promise.all(nodes.map((node) => readNode(cluster, node, agents.get(node), destinations)));
+  };
+  const countAll = () => Promise.all(nodes.map((node) => readCounters(cluster, node, agents.get(node))));
+  const probe = async () => {
+    if (!wantsTraffic) return { before: [], after: [] };
+    const image = workloadImage(api, workload.namespace);
+    const outside = await startOutside(cluster, image, scope.quick);
+    try {
+      const before = await countAll();
+      const traffic = await readTraffic({
+        ...{ cluster, api, agents, nodes, workload, nodePort, outside },
+        quick: scope.quick,
+      });
+      return { before, after: await countAll(), traffic };
+    } finally {
+      if (!(outside instanceof Error)) await outside.end().catch(() => undefined);
+    }
+  };
+  at(wantsTraffic ? "nodes and probes" : "nodes");
+  const [observed, probed] = await Promise.all([readAll(), probe()]);
+  return { api, nodes: observed, ...probed };
+}
+
+async function agentsByNode(cluster: EvidenceCluster): Promise<ReadonlyMap<string, Agent>> {
+  const agents = await listAgents(cluster).catch(() => []);
+  return new Map(agents.map((agent) => [agent.node, agent]));
+}
+
+function workloadImage(api: ApiEvidence, namespace: string): string | undefined {
+  const pod = valueOf(api.pods, []).find((each) => each.namespace === namespace && each.running);
+  return pod?.containers[0]?.image;
+}
+
+async function startOutside(
+  cluster: EvidenceCluster,
+  image: string | undefined,
+  quick: boolean,
+): Promise<OutsideClient | Error> {
+  if (quick) return new Error("--quick leaves it out");
+  if (cluster.startOutside === undefined) {
+    return new Error("a client outside needs kind nodes in this machine's Docker");
+  }
+  if (image === undefined) return new Error("no workload pod runs whose image a client outside could use");
+  return cluster.startOutside(image).catch((error: Error) => new Error(error.message.split("\n")[0]));
+}

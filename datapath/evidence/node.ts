@@ -1,0 +1,191 @@
+import { askAgent, saveRules, type Agent } from "../agents";
+import type { EvidenceCluster } from "../cluster";
+import type { Reading } from "./api";
+
+/** Seconds that one command of the script may take. */
+const COMMAND_SECONDS = 8;
+
+/** IPv4 settings of the node's network namespace, without those of devices that come and go by the hundred. */
+const SYSCTLS =
+  "grep -sH '' /proc/sys/net/ipv4/* /proc/sys/net/ipv4/conf/*/* /proc/sys/net/netfilter/nf_conntrack_count " +
+  "/proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/bridge/bridge-nf-call-iptables | sed 's|^/proc/sys/net/||'";
+
+/** Filters on devices that are no BPF programs, and so nobody's of Cilium. */
+const FILTERS = `for device in $(ls /sys/class/net); do for way in ingress egress; do
+  tc filter show dev "$device" "$way" 2>/dev/null | sed -n "s|^filter |$device $way |p" | grep -v ' bpf '
+done; done; true`;
+
+/** The configuration as the agent has it: the ConfigMap with what overrides it on this node. */
+const CONFIG = `cd /tmp/cilium/config-map 2>/dev/null && for key in *; do
+  [ -f "$key" ] && { printf '%s=' "$key"; tr '\\n' ' ' < "$key"; echo; }
+done; true`;
+
+/** What an agent is asked, by section. */
+export const NODE_COMMANDS = {
+  config: CONFIG,
+  arguments: "tr '\\0' '\\n' < /proc/1/cmdline; tr '\\0' '\\n' < /proc/1/environ | grep '^CILIUM_' | sort; true",
+  version: "cilium version",
+  status: "cilium status -o json --all-controllers",
+  services: "cilium service list",
+  lb: "cilium bpf lb list",
+  ipcache: "cilium bpf ipcache list -o json",
+  endpoints: "cilium endpoint list -o json",
+  endpointMap: "cilium bpf endpoint list -o json",
+  links: "ip -j -d -s link show",
+  addresses: "ip -j -4 addr show",
+  rules: "ip -4 rule show",
+  routes: "ip -4 route show table all",
+  neighbors: "ip -4 neigh show",
+  sysctls: SYSCTLS,
+  qdiscs: "tc qdisc show",
+  filters: FILTERS,
+  network: "bpftool net show -j",
+  cgroup: "bpftool cgroup show /run/cilium/cgroupv2 -j",
+  iptables: saveRules("-c"),
+} as const;
+
+/** A part of what an agent answered. */
+export type Section = keyof typeof NODE_COMMANDS;
+
+/** What counts packets, read before and after the probes. */
+const COUNTERS = {
+  iptables: saveRules("-c"),
+  snmp: "head -n 2 /proc/net/snmp",
+  ciliumHost: "cat /sys/class/net/cilium_host/statistics/rx_packets /sys/class/net/cilium_host/statistics/tx_packets",
+  // what pods sent, as their interfaces on the node have received it
+  fromPods:
+    "cat /sys/class/net/lxc*/statistics/rx_packets | { sum=0; while read -r each; do sum=$((sum + each)); done; echo $sum; }",
+  drops: "cilium metrics list -o json -p drop_count_total",
+} as const;
+
+/** A set of counters. */
+export type Counter = keyof typeof COUNTERS;
+
+/** What one node's agent answered. */
+export interface NodeEvidence {
+  readonly node: string;
+  /** The agent's pod; undefined on a node without one. */
+  readonly agent?: string | undefined;
+  /** Why the agent could not be asked. */
+  readonly error?: string | undefined;
+  readonly sections: Readonly<Partial<Record<Section, Reading<string>>>>;
+  /** Kernel's answer to "how would this packet go?", by destination. */
+  readonly lookups: Readonly<Record<string, string>>;
+  /** The node's nftables rules beside those that iptables made; undefined where nodes cannot be entered. */
+  readonly nftables?: Reading<string> | undefined;
+}
+
+/** The counters of one node. */
+export interface NodeCounters {
+  readonly node: string;
+  readonly sections: Readonly<Partial<Record<Counter, Reading<string>>>>;
+  readonly error?: string | undefined;
+}
+
+/** Tables that iptables keeps in nftables are read as iptables; kubelet's own only marks packets. */
+const LIST_RULES = `command -v nft >/dev/null || exit 0
+nft list tables 2>/dev/null | while read -r _ family table; do
+  nft list table "$family" "$table" 2>/dev/null | grep -q 'xt\\|# Warning: table' && continue
+  case "$family $table" in "ip filter"|"ip nat"|"ip mangle"|"ip raw"|"ip6 filter"|"ip6 nat"|"ip6 mangle"|"ip6 raw") ;; esac
+  nft -s list table "$family" "$table"
+done`;
+
+/** Ask a node's agent everything, in one go. */
+export async function readNode(
+  cluster: EvidenceCluster,
+  node: string,
+  agent: Agent | undefined,
+  destinations: readonly string[],
+): Promise<NodeEvidence> {
+  if (agent === undefined) return { node, error: `no Cilium agent runs on ${node}`, sections: {}, lookups: {} };
+  const { onNode } = cluster;
+  const [output, nftables] = await Promise.all([
+    askAgent(cluster, agent, ["sh", "-c", scriptOf(NODE_COMMANDS) + lookupsOf(destinations)]),
+    onNode?.(node, ["sh", "-c", LIST_RULES]).then(
+      (value) => ({ value }),
+      (error: Error) => ({ error: error.message }),
+    ),
+  ]);
+  if (output instanceof Error) {
+    return { node, agent: agent.pod, error: output.message, sections: {}, lookups: {}, nftables };
+  }
+  const [sections, lookups] = output.split(`\n${LOOKUPS}\n`);
+  return {
+    node,
+    agent: agent.pod,
+    sections: sectionsOf<Section>(sections!),
+    lookups: Object.fromEntries(
+      [...(lookups ?? "").matchAll(/^> (\S+)\n([^]*?)(?=^> |$(?![^]))/gm)].map(([, to, said]) => [to!, said!.trim()]),
+    ),
+    nftables,
+  };
+}
+
+/** Read the counters of a node. */
+export async function readCounters(
+  cluster: EvidenceCluster,
+  node: string,
+  agent: Agent | undefined,
+): Promise<NodeCounters> {
+  if (agent === undefined) return { node, sections: {}, error: `no Cilium agent runs on ${node}` };
+  const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(COUNTERS)]);
+  if (output instanceof Error) return { node, sections: {}, error: output.message };
+  return { node, sections: sectionsOf<Counter>(output) };
+}
+
+const MARK = "@@@";
+const LOOKUPS = "@@@ lookups";
+
+/** Runs every command, and prints `@@@ <name> <exit code>` after what it printed. */
+function scriptOf(commands: Readonly<Record<string, string>>): string {
+  const run = Object.entries(commands).map(([name, command]) => {
+    const quoted = `'${command.replaceAll("'", `'\\''`)}'`;
+    return `timeout ${COMMAND_SECONDS} sh -c ${quoted} 2>"$errors"; printf '\\n${MARK} ${name} %s %s\\n' $? "$(tail -n 1 "$errors" | tr -d '\\n')"`;
+  });
+  return ["errors=$(mktemp)", ...run, 'rm -f "$errors"\n'].join("\n");
+}
+
+function lookupsOf(destinations: readonly string[]): string {
+  return `\necho '${LOOKUPS}'\nfor to in ${destinations.join(" ")}; do echo "> $to"; ip -4 route get "$to" 2>&1; done`;
+}
+
+function sectionsOf<Name extends string>(output: string): Partial<Record<Name, Reading<string>>> {
+  const found = output.matchAll(/([^]*?)\n@@@ (\w+) (\d+) ?(.*)\n/g);
+  return Object.fromEntries(
+    [...found].map(([, text, name, code, error]) => [
+      name!,
+      code === "0" ? { value: text! } : { error: failureOf(name!, code!, error!) },
+    ]),
+  ) as Partial<Record<Name, Reading<string>>>;
+}
+
+function failureOf(section: string, code: string, error: string): string {
+  const said = error === "" ? `exit code ${code}` : error.slice(0, 160);
+  return code === "124" ? `the agent did not tell its ${section} within ${COMMAND_SECONDS} s` : `${section}: ${said}`;
+}
+
+/** What a node said, or why it did not. */
+export function sectionOf(node: NodeEvidence, section: Section): string | Error {
+  const reading = node.sections[section];
+  if (reading === undefined) return new Error(node.error ?? `${node.node} did not tell its ${section}`);
+  return "value" in reading ? reading.value : new Error(reading.error);
+}
+
+/** The same as JSON. */
+export function jsonOf<T>(node: NodeEvidence, section: Section): T | Error {
+  const text = sectionOf(node, section);
+  if (text instanceof Error) return text;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return new Error(`${section} on ${node.node} is not JSON: ${text.trim().slice(0, 60) || "(empty)"}`);
+  }
+}
+
+/** What a counter said, or why it did not. */
+export function counterOf(nodes: readonly NodeCounters[], node: string, counter: Counter): string | Error {
+  const found = nodes.find((each) => each.node === node);
+  const reading = found?.sections[counter];
+  if (reading === undefined) return new Error(found?.error ?? `${node} did not tell its counters`);
+  return "value" in reading ? reading.value : new Error(reading.error);
+}

@@ -1,0 +1,333 @@
+import { isIpv4Address } from "../../modes/cidr";
+import { WORKLOAD_CONTAINER, type WorkloadNames } from "../../modes/workload";
+import { askAgent, type Agent } from "../agents";
+import { apiErrorLine } from "../apiError";
+import type { EvidenceCluster, OutsideClient } from "../cluster";
+import { within } from "../within";
+import { valueOf, type ApiEvidence } from "./api";
+import { COVERAGE, type Flow, type FlowId, type ProbedShape, type SenderKind, type TargetKind } from "./coverage";
+import { probeCommand, probeScript, triesOf, type Protocol, type Target, type Try } from "./probing";
+
+/** An end of a probe: a pod, a node, an address of a service, or a host outside. */
+export interface End {
+  readonly name: string;
+  /** The node that it is on, or whose NodePort it is; undefined for ClusterIPs and outside. */
+  readonly node?: string | undefined;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One combination of sender, target, protocol and size, with what came of it. */
+export interface Probe {
+  readonly flow: FlowId;
+  readonly from: End;
+  readonly to: End;
+  readonly shape: ProbedShape;
+  readonly tries: readonly Try[];
+}
+
+/** What a workload pod says of its own network. */
+export interface PodNetwork {
+  readonly pod: string;
+  readonly node: string;
+  readonly address: string;
+  /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show` and resolv.conf; or why they could not be read. */
+  readonly output?: string | undefined;
+  readonly error?: string | undefined;
+}
+
+/** A name that a pod tried to resolve. */
+export interface Resolution {
+  readonly pod: string;
+  readonly node: string;
+  readonly name: string;
+  readonly answered: boolean;
+}
+
+/** All probes of a verification. */
+export interface TrafficEvidence {
+  /** Workload pods, one server a node and the client. */
+  readonly pods: readonly PodNetwork[];
+  readonly probes: readonly Probe[];
+  readonly resolutions: readonly Resolution[];
+  /** Senders that could not send, and why. */
+  readonly silent: readonly { readonly flow: FlowId; readonly from: End; readonly error: string }[];
+  /** Flows that were not probed, and why. */
+  readonly omitted: Readonly<Partial<Record<FlowId, string>>>;
+  /** The nodes' gateway, which stands for the world outside. */
+  readonly gateway?: string | undefined;
+  /** Payload of a packet of full size, in bytes. */
+  readonly fullBytes: number;
+  /** The client outside; undefined where there is none. */
+  readonly outside?: string | undefined;
+}
+
+/** Seconds that one try may take: two retransmissions of a SYN fit in. */
+const TRY_SECONDS = 4;
+/** Tries through a service, at most: with three backends each is missed once in 200,000 runs. */
+const SERVICE_TRIES = 30;
+/** Of a service with more backends, only so many have to answer. */
+const MOST_BACKENDS = 6;
+/** Probes of one sender take so long at most. */
+const SENDER_SECONDS = 30;
+const BULK_BYTES = 256 * 1024;
+const SMALL_BYTES = 32;
+const IP_AND_ICMP_HEADER = 28;
+const DEFAULT_MTU = 1500;
+
+/** The targets of traffic, and who sends. */
+export interface Ground {
+  readonly cluster: EvidenceCluster;
+  readonly api: ApiEvidence;
+  readonly agents: ReadonlyMap<string, Agent>;
+  /** Nodes to look at. */
+  readonly nodes: readonly string[];
+  readonly workload: WorkloadNames;
+  readonly nodePort: number;
+  readonly outside: OutsideClient | Error;
+  /** Only what is essential: small packets, and fewer tries. */
+  readonly quick: boolean;
+}
+
+interface Sender {
+  readonly kind: SenderKind;
+  readonly end: End;
+  run(targets: readonly Target[]): Promise<string>;
+}
+
+const NETWORK =
+  "ip -4 -o addr show; echo ---; ip -4 route show; echo ---; ip -o link show; echo ---; cat /etc/resolv.conf";
+
+/** Probe every flow, every sender at the same time. */
+export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
+  const { cluster, api, nodes, workload, outside } = ground;
+  const looked = new Set(nodes);
+  const all = valueOf(api.pods, []).filter(
+    ({ namespace, node, deleting, address, running }) =>
+      namespace === workload.namespace && looked.has(node) && !deleting && running && isIpv4Address(address),
+  );
+  const inNodes = (a: { node: string }, b: { node: string }) => a.node.localeCompare(b.node, "en", { numeric: true });
+  const servers = all.filter(({ labels }) => labels["app"] === workload.daemonSet).sort(inNodes);
+  const clients = all.filter(({ name }) => name === workload.clientPod);
+  const pods = await Promise.all(
+    [...servers, ...clients].map(async ({ name: pod, node, address }): Promise<PodNetwork> => {
+      const output = await inPod(cluster, workload, pod, ["sh", "-c", NETWORK]);
+      return { pod, node, address, ...(output instanceof Error ? { error: output.message } : { output }) };
+    }),
+  );
+  const fullBytes = Math.max(...pods.map(mtuOf), 0) - IP_AND_ICMP_HEADER;
+  const gateway = gatewayOf(await askGateway(ground));
+  const senders = sendersOf(ground, pods);
+  const backends = servers.length;
+  const targets = targetsOf(ground, servers, gateway);
+  const omitted: Partial<Record<FlowId, string>> = {};
+  const silent: { flow: FlowId; from: End; error: string }[] = [];
+  const probes: Probe[] = [];
+  const resolutions: Resolution[] = [];
+  for (const [id, flow] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
+    const why = whyOmitted(flow, senders, targets, outside);
+    if (why !== undefined) omitted[id] = why;
+  }
+  await Promise.all([
+    ...senders.map(async (sender) => {
+      const planned = plan(sender, targets, omitted, { fullBytes, backends, quick: ground.quick });
+      if (planned.length === 0) return;
+      const flows = [...new Set(planned.map(({ flow }) => flow))];
+      try {
+        const output = await within(SENDER_SECONDS, sender.run(planned.map(({ target }) => target)));
+        const tries = triesOf(output);
+        if (tries.length === 0) throw new Error("the probes ended without a result");
+        for (const { flow, to, shape, target } of planned) {
+          const own = tries.filter((each) => each.target === target.id);
+          // bash can do neither pings nor unconnected sockets
+          if (own.length > 0) probes.push({ flow, from: sender.end, to, shape, tries: own });
+        }
+      } catch (error) {
+        silent.push(...flows.map((flow) => ({ flow, from: sender.end, error: apiErrorLine(error as Error) })));
+      }
+    }),
+    ...pods.map(async ({ pod, node }) => {
+      resolutions.push(...(await resolve(cluster, workload, pod, node)));
+    }),
+  ]);
+  return {
+    ...{ pods, probes, resolutions, silent, omitted, gateway, fullBytes },
+    outside: outside instanceof Error ? undefined : outside.address,
+  };
+}
+
+const NAMES = (workload: WorkloadNames) => [
+  "kubernetes.default.svc.cluster.local.",
+  `${workload.service}.${workload.namespace}.svc.cluster.local.`,
+];
+
+async function resolve(
+  cluster: EvidenceCluster,
+  workload: WorkloadNames,
+  pod: string,
+  node: string,
+): Promise<Resolution[]> {
+  const names = NAMES(workload);
+  const script = names.map((name, index) => `(timeout 8 getent hosts ${name} >/dev/null; echo ${index} $?) &`);
+  const output = await inPod(cluster, workload, pod, ["sh", "-c", [...script, "wait"].join("\n")]);
+  if (output instanceof Error) return [];
+  return names.map((name, index) => ({ pod, node, name, answered: new RegExp(`^${index} 0$`, "m").test(output) }));
+}
+
+async function inPod(
+  cluster: EvidenceCluster,
+  { namespace }: WorkloadNames,
+  pod: string,
+  command: readonly string[],
+): Promise<string | Error> {
+  try {
+    const { exitCode, stdout, stderr } = await within(
+      SENDER_SECONDS,
+      cluster.exec(namespace, pod, WORKLOAD_CONTAINER, command),
+      `${pod} gives no answer`,
+    );
+    return exitCode === 0 || stdout !== "" ? stdout : new Error(stderr.trim().slice(-200) || `exit code ${exitCode}`);
+  } catch (error) {
+    return new Error(apiErrorLine(error as Error));
+  }
+}
+
+/** The largest packet that a pod's routes let out; 0 where the pod did not say. */
+export function mtuOf({ output = "" }: PodNetwork): number {
+  const [, routes = "", links = ""] = output.split("---\n");
+  const route = /^default .*\bmtu (\d+)/m.exec(routes)?.[1];
+  return Number(route ?? /\beth0\b.* mtu (\d+)/.exec(links)?.[1] ?? (output === "" ? 0 : DEFAULT_MTU));
+}
+
+async function askGateway({ cluster, agents }: Ground): Promise<string | Error> {
+  const [agent] = agents.values();
+  if (agent === undefined) return new Error("there is no agent");
+  return askAgent(cluster, agent, ["ip", "-4", "route", "show", "default"]);
+}
+
+function gatewayOf(routes: string | Error): string | undefined {
+  if (routes instanceof Error) return undefined;
+  return [...routes.matchAll(/^default via (\S+)/gm)].map(([, via]) => via!).find(isIpv4Address);
+}
+
+function sendersOf({ cluster, workload, agents, nodes, outside, api }: Ground, pods: readonly PodNetwork[]): Sender[] {
+  const addressOf = (node: string) => valueOf(api.nodes, []).find(({ name }) => name === node)?.address ?? "";
+  const orThrow = (output: string | Error) => {
+    if (output instanceof Error) throw output;
+    return output;
+  };
+  return [
+    ...pods.map(({ pod, node, address }): Sender => ({
+      kind: "pod",
+      end: { name: pod, node, address, port: 0 },
+      run: async (targets) => orThrow(await inPod(cluster, workload, pod, probeCommand(targets))),
+    })),
+    ...nodes.flatMap((node): Sender[] => {
+      const agent = agents.get(node);
+      if (agent === undefined) return [];
+      const run = async (targets: readonly Target[]) =>
+        orThrow(await askAgent(cluster, agent, ["sh", "-c", probeScript(targets)], SENDER_SECONDS));
+      return [{ kind: "node", end: { name: node, node, address: addressOf(node), port: 0 }, run }];
+    }),
+    ...(outside instanceof Error
+      ? []
+      : [
+          {
+            kind: "outside" as const,
+            end: { name: "outside client", address: outside.address, port: 0 },
+            run: (targets: readonly Target[]) => outside.run(probeScript(targets)),
+          },
+        ]),
+  ];
+}
+
+type Targets = Readonly<Record<TargetKind, readonly End[]>>;
+
+function targetsOf(
+  { api, workload, nodePort, nodes, outside }: Ground,
+  servers: readonly { name: string; node: string; address: string }[],
+  gateway: string | undefined,
+): Targets {
+  const looked = new Set(nodes);
+  const known = valueOf(api.nodes, []).filter(({ name, address }) => looked.has(name) && isIpv4Address(address));
+  const service = valueOf(api.services, []).find(
+    ({ namespace, name }) => namespace === workload.namespace && name === workload.service,
+  );
+  return {
+    pod: servers.map(({ name, node, address }) => ({ name, node, address, port: 80 })),
+    node: known.map(({ name, address }) => ({ name, node: name, address, port: 0 })),
+    "cluster-ip":
+      service !== undefined && isIpv4Address(service.clusterIp)
+        ? [{ name: service.name, address: service.clusterIp, port: 80 }]
+        : [],
+    "node-port": known.map(({ name, address }) => ({
+      name: `NodePort of ${name}`,
+      node: name,
+      address,
+      port: nodePort,
+    })),
+    // the gateway answers pings only
+    outside: [
+      ...(outside instanceof Error ? [] : [{ name: "outside client", address: outside.address, port: 80 }]),
+      ...(gateway === undefined ? [] : [{ name: "the nodes' gateway", address: gateway, port: 0 }]),
+    ],
+  };
+}
+
+function whyOmitted(
+  { from, to }: Flow,
+  senders: readonly Sender[],
+  targets: Targets,
+  outside: OutsideClient | Error,
+): string | undefined {
+  if (from === "outside" && outside instanceof Error) return outside.message;
+  if (!senders.some(({ kind }) => kind === from)) return `no ${from} can send probes`;
+  return targets[to].length === 0 ? `no ${to} to ask` : undefined;
+}
+
+interface Planned {
+  readonly flow: FlowId;
+  readonly to: End;
+  readonly shape: ProbedShape;
+  readonly target: Target;
+}
+
+function plan(
+  sender: Sender,
+  targets: Targets,
+  omitted: Readonly<Partial<Record<FlowId, string>>>,
+  { fullBytes, backends, quick }: { fullBytes: number; backends: number; quick: boolean },
+): Planned[] {
+  const planned: Planned[] = [];
+  for (const [flow, { from, to, shapes }] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
+    if (from !== sender.kind || omitted[flow] !== undefined) continue;
+    for (const end of targets[to]) {
+      // a pod does not ask itself
+      if (to === "pod" && end.address === sender.end.address) continue;
+      for (const shape of shapes) {
+        const [protocol, size] = shape.split("/") as [Protocol, "small" | "full" | "bulk"];
+        if (end.port === 0 && protocol !== "icmp") continue;
+        if (end.port !== 0 && to === "outside" && protocol === "icmp") continue;
+        if (quick && size !== "small") continue;
+        const isService = to === "cluster-ip" || to === "node-port";
+        const everyBackend = isService && protocol === "tcp" && size === "small";
+        const bytes =
+          size === "full"
+            ? Math.max(fullBytes, SMALL_BYTES)
+            : protocol === "tcp"
+              ? size === "bulk"
+                ? BULK_BYTES
+                : 0
+              : SMALL_BYTES;
+        const target: Target = {
+          id: String(planned.length),
+          ...{ protocol, bytes, address: end.address, port: end.port, seconds: TRY_SECONDS },
+          tries: everyBackend && !quick ? SERVICE_TRIES : size === "small" ? 3 : 2,
+          distinct: everyBackend ? Math.min(backends, MOST_BACKENDS) : 0,
+        };
+        planned.push({ flow, to: end, shape, target });
+      }
+    }
+  }
+  return planned;
+}

@@ -1,0 +1,67 @@
+import { valueAt, type HelmValues } from "./ciliumValues";
+
+/** A key of `cilium-config` that changes the datapath beside the mode. */
+interface Key {
+  readonly key: string;
+  /** Helm values that render it, by their paths in all versions: where one is set, the key is the user's. */
+  readonly paths: readonly string[];
+  /** Values that leave the datapath as the mode has it. A key that is not set does so too. */
+  readonly neutral: readonly string[];
+}
+
+const off = (key: string, ...paths: string[]): Key => ({ key, paths, neutral: ["false", ""] });
+
+/** From the templates of the packaged charts 1.12.4 to 1.20.2 (`cilium-configmap.yaml`) and the agents' defaults. */
+const KEYS: readonly Key[] = [
+  off("bpf-lb-sock-hostns-only", "socketLB.hostNamespaceOnly", "hostServices.hostNamespaceOnly", "gatewayAPI.enabled"),
+  { key: "bpf-lb-mode", paths: ["loadBalancer.mode", "nodePort.mode"], neutral: ["snat"] },
+  { key: "node-port-mode", paths: ["loadBalancer.mode", "nodePort.mode"], neutral: ["snat"] },
+  { key: "bpf-lb-acceleration", paths: ["loadBalancer.acceleration", "nodePort.acceleration"], neutral: ["disabled"] },
+  {
+    key: "node-port-acceleration",
+    paths: ["loadBalancer.acceleration", "nodePort.acceleration"],
+    neutral: ["disabled"],
+  },
+  { key: "bpf-lb-algorithm", paths: ["loadBalancer.algorithm", "maglev"], neutral: ["random"] },
+  { key: "node-port-algorithm", paths: ["loadBalancer.algorithm", "maglev"], neutral: ["random"] },
+  { key: "bpf-lb-dsr-dispatch", paths: ["loadBalancer.dsrDispatch"], neutral: ["opt"] },
+  off("bpf-lb-external-clusterip", "bpf.lbExternalClusterIP"),
+  { key: "datapath-mode", paths: ["bpf.datapathMode", "datapathMode"], neutral: ["veth", "auto"] },
+  off(
+    "enable-endpoint-routes",
+    "endpointRoutes.enabled",
+    "gke.enabled",
+    "eni.enabled",
+    "azure.enabled",
+    "aksbyocni.enabled",
+  ),
+  off("enable-ip-masq-agent", "ipMasqAgent.enabled"),
+  off("enable-ipv6", "ipv6.enabled"),
+  { key: "enable-ipv4", paths: ["ipv4.enabled"], neutral: ["true"] },
+  off("enable-wireguard", "encryption.enabled"),
+  off("enable-ipsec", "encryption.enabled"),
+  off("enable-bandwidth-manager", "bandwidthManager"),
+  off("enable-bbr", "bandwidthManager.bbr"),
+  off("enable-ipv4-big-tcp", "enableIPv4BIGTCP"),
+  off("enable-ipv6-big-tcp", "enableIPv6BIGTCP"),
+  off("enable-host-firewall", "hostFirewall"),
+  off("enable-egress-gateway", "egressGateway.enabled"),
+  off("enable-ipv4-egress-gateway", "egressGateway.enabled"),
+  off("enable-local-redirect-policy", "localRedirectPolicy", "localRedirectPolicies.enabled"),
+  off("enable-gateway-api", "gatewayAPI.enabled"),
+  off("install-no-conntrack-iptables-rules", "installNoConntrackIptablesRules"),
+  off("policy-audit-mode", "policyAuditMode"),
+  { key: "enable-policy", paths: ["policyEnforcementMode"], neutral: ["default"] },
+  { key: "cni-chaining-mode", paths: ["cni.chainingMode"], neutral: ["none"] },
+  { key: "devices", paths: ["devices"], neutral: [""] },
+  { key: "direct-routing-device", paths: ["nodePort.directRoutingDevice"], neutral: [""] },
+  { key: "mtu", paths: ["MTU"], neutral: ["0", ""] },
+  { key: "egress-masquerade-interfaces", paths: ["egressMasqueradeInterfaces"], neutral: [""] },
+  { key: "node-port-range", paths: ["nodePort.range"], neutral: ["30000,32767"] },
+];
+
+/** The keys that users did not set themselves, with the values that leave the mode alone. */
+export function datapathConfig(extraValues: HelmValues): Readonly<Record<string, readonly string[]>> {
+  const own = KEYS.filter(({ paths }) => paths.every((path) => valueAt(extraValues, path) === undefined));
+  return Object.fromEntries(own.map(({ key, neutral }) => [key, neutral]));
+}
