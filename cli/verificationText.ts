@@ -1,6 +1,5 @@
 import type { Diagnosis } from "../datapath/causes";
 import type { Finding } from "../datapath/checks/check";
-import type { Proof } from "../datapath/facts";
 import type { CheckResult, Verification } from "../datapath/verify";
 import { PLAIN, table, type Look } from "./terminal";
 import { verdictWord } from "./verdictWord";
@@ -12,7 +11,7 @@ export type Detail = "checks" | "all" | "quiet";
 const LONGEST = 300;
 
 /** The verdict on a cluster as its headline says it. */
-export const PROOF_WORDS: Readonly<Record<Proof, string>> = {
+export const PROOF_WORDS: Readonly<Record<Verification["proof"], string>> = {
   proven: "PROVEN",
   reported: "REPORTED",
   "not in force": "NOT IN FORCE",
@@ -20,7 +19,7 @@ export const PROOF_WORDS: Readonly<Record<Proof, string>> = {
 };
 
 /** What each verdict means, where it is not plain. */
-const PROOF_MEANINGS: Readonly<Partial<Record<Proof, string>>> = {
+const PROOF_MEANINGS: Readonly<Partial<Record<Verification["proof"], string>>> = {
   reported: "Configuration and agents report the mode; no traffic was sent to prove it.",
   unknown: "Evidence is missing, so the mode is neither proven nor disproved.",
 };

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { CHECKS } from "../datapath/checks/all";
 import type { Expectation } from "../datapath/checks/check";
 import { connect, type EvidenceCluster } from "../datapath/cluster";
-import type { Proof } from "../datapath/facts";
+import type { Verification } from "../datapath/verify";
 import { foreignExpectation } from "../datapath/foreign";
 import { withNodePods } from "../datapath/nodePods";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
@@ -44,7 +44,7 @@ interface Subject {
 }
 
 /** The command's exit code for each verdict. */
-export const EXIT_CODES: Readonly<Record<Proof, number>> = { proven: 0, "not in force": 1, reported: 3, unknown: 4 };
+export const EXIT_CODES: Readonly<Record<Verification["proof"], number>> = { proven: 0, "not in force": 1, reported: 3, unknown: 4 };
 
 /** Verify a cluster against a stack's contract, or against a mode's. @returns the exit code */
 export async function verify(stack: string | undefined, options: VerifyOptions): Promise<number> {

@@ -9,14 +9,6 @@ export const VERDICTS = ["skipped", "pass", "warning", "inconclusive", "fail"] a
 /** How a check ended: one of {@link VERDICTS}. */
 export type Verdict = (typeof VERDICTS)[number];
 
-/**
- * How strong the evidence for a mode is. `proven`: the datapath itself showed it; `reported`: configuration and agents say so, and
- * no traffic could be sent; `not in force`: something contradicts it; `unknown`: evidence is missing.
- */
-export const PROOFS = ["proven", "reported", "not in force", "unknown"] as const;
-/** How strong the evidence is: one of {@link PROOFS}. */
-export type Proof = (typeof PROOFS)[number];
-
 /** How many of a cluster's nodes were looked at. */
 export interface NodesLookedAt {
   /** Those that were looked at. */
@@ -25,16 +17,27 @@ export interface NodesLookedAt {
   readonly all: number;
 }
 
+/**
+ * How strong the evidence for a verdict is. `proven`: the datapath showed it; `reported`: agents and their configuration
+ * say so, and no traffic was sent; `not in force`: evidence against the mode; `unknown`: not enough evidence either way;
+ * `off`: the stack does not verify.
+ */
+export const PROOFS = ["proven", "reported", "not in force", "unknown", "off"] as const;
+/** How strong the evidence is: one of {@link PROOFS}. */
+export type Proof = (typeof PROOFS)[number];
+
 /** A verification as a stack's output has it: a line of evidence for each check. */
 export interface VerificationSummary {
   /** `off`: nothing was looked at. */
   readonly verdict: "pass" | "fail" | "off";
-  /** How strong the evidence is; undefined where nothing was looked at. */
+  /** Undefined in outputs of older versions. */
   readonly proof?: Proof | undefined;
-  /** ISO time at which the evidence was complete; undefined where nothing was looked at. */
-  readonly verifiedAt?: string | undefined;
-  /** Root causes of a failure, the most fundamental first. */
+  /** The root causes of a failure, a line each. Undefined in outputs of older versions. */
   readonly causes?: readonly string[] | undefined;
+  /** When the cluster was verified, in ISO 8601; undefined where it was not, and in outputs of older versions. */
+  readonly verifiedAt?: string | undefined;
+  /** Revision of Cilium's Helm release that was verified; undefined where `verifiedAt` is. */
+  readonly revision?: number | undefined;
   /** How many checks ended how. */
   readonly counts: Readonly<Partial<Record<Verdict, number>>>;
   /** How long it took; 0 where nothing was looked at. */

@@ -26,7 +26,7 @@ export interface CheckResult {
 export interface Verification {
   /** `pass`: nothing contradicts what was asked for; {@link proof} says how strong the evidence is. */
   readonly verdict: "pass" | "fail";
-  readonly proof: Proof;
+  readonly proof: Exclude<Proof, "off">;
   /** The mode that was expected. */
   readonly mode?: RoutingMode | undefined;
   /** Root causes of what is wrong, the most fundamental first. */
@@ -163,7 +163,7 @@ const SHOWN_BY_TRAFFIC: ReadonlySet<string> = new Set(["translation", "masquerad
 /** Checks without which nothing is known of the mode at all. */
 const REPORTED_BY: readonly string[] = ["config", "status"];
 
-function proofOf(results: readonly CheckResult[]): Proof {
+function proofOf(results: readonly CheckResult[]): Verification["proof"] {
   if (results.some(({ verdict }) => verdict === "fail")) return "not in force";
   const passed = new Set(results.filter(({ verdict }) => verdict === "pass").map(({ id }) => id));
   if (results.some(({ verdict }) => verdict === "inconclusive")) return "unknown";
