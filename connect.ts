@@ -6,7 +6,7 @@ import { parseStackOutputs, type StackOutputs } from "./outputs";
 export interface Expected {
   /** The routing mode, or those that will do. */
   readonly mode?: StackOutputs["mode"] | readonly StackOutputs["mode"][] | undefined;
-  /** Whether the mode must have been proved in force. Default: false. */
+  /** Whether the stack's last verification must have proved the mode in force. Default: false. */
   readonly verified?: boolean | undefined;
 }
 
@@ -91,8 +91,8 @@ export function checkExpectation(stack: string, outputs: StackOutputs, { mode, v
   if (modes.length > 0 && !modes.includes(outputs.mode)) {
     problems.push(`its mode is ${outputs.mode}, and ${modes.join(" or ")} is expected; refer to a stack in that mode`);
   }
-  if (verified && outputs.verification.verdict !== "pass") {
-    problems.push(UNVERIFIED[outputs.verification.verdict](stack.split("/").pop()!));
+  if (verified && !isProven(outputs.verification)) {
+    problems.push(`its mode is not proved in force: ${unproven(stack.split("/").pop()!, outputs.verification)}`);
   }
   if (problems.length === 0) return;
   throw new pulumi.RunError(
@@ -100,9 +100,16 @@ export function checkExpectation(stack: string, outputs: StackOutputs, { mode, v
   );
 }
 
-const UNVERIFIED = {
-  fail: (stack: string) =>
-    `its mode is not proved in force: the verification failed; see: npx cilium-modes verify ${stack}`,
-  off: (stack: string) =>
-    `its mode is not proved in force: it does not verify; run: pulumi config set verify strict -s ${stack}, then pulumi up -s ${stack}`,
-};
+/** Outputs of older versions do not say how strong the evidence is. */
+function isProven({ verdict, proof = "proven" }: StackOutputs["verification"]): boolean {
+  return verdict === "pass" && proof === "proven";
+}
+
+/** Why the mode is not proved, and what to do. */
+function unproven(stack: string, { verdict, proof, verifiedAt }: StackOutputs["verification"]): string {
+  if (verdict === "off")
+    return `it does not verify; run: pulumi config set verify strict -s ${stack}, then pulumi up -s ${stack}`;
+  const when = verifiedAt === undefined ? "" : ` at ${verifiedAt}`;
+  const found = verdict === "fail" ? "failed" : `found no more than: ${proof}`;
+  return `the verification${when} ${found}; see: npx cilium-modes verify ${stack}`;
+}

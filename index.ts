@@ -3,7 +3,7 @@ import { Cilium } from "./components/cilium";
 import { ExistingCluster, inspectCluster } from "./components/existingCluster";
 import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
-import { Verification } from "./components/verification";
+import { logVerification, Verification } from "./components/verification";
 import { loadedImages } from "./modes/images";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
@@ -23,8 +23,10 @@ export = async (): Promise<StackExports> => {
     cilium,
     workload,
     verify: settings.verify,
+    when: settings.verifyWhen,
     maxNodes: settings.verifyNodes,
   });
+  logVerification(verification.summary);
   const { version, nativeRoutingCIDR, podCidr } = cilium.valuesArgs;
   return {
     schemaVersion: SCHEMA_VERSION,

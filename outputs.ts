@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { VERDICTS, type NodeFacts, type VerificationSummary } from "./datapath/facts";
+import { PROOFS, VERDICTS, type NodeFacts, type VerificationSummary } from "./datapath/facts";
 import { ALL_MODES, TUNNELS, type KubeProxyReplacement, type RoutingMode, type Tunnel } from "./modes/contract";
 
 /**
@@ -51,7 +51,7 @@ export interface StackOutputs {
     /** IPv4 network where Cilium takes the nodes' /24 from. */
     readonly podCidr: string;
   };
-  /** What proved that the mode is in force. */
+  /** The last verification of the cluster: its evidence, and when it was made. */
   readonly verification: VerificationSummary;
   /** The test workload's NodePort on each node; there when the verification has ended. */
   readonly nodePortUrls: readonly string[];
@@ -95,6 +95,10 @@ const schema: z.ZodType<StackOutputs> = z.object({
   }),
   verification: z.object({
     verdict: z.enum(["pass", "fail", "off"]),
+    proof: z.enum(PROOFS).optional(),
+    causes: z.array(text).optional(),
+    verifiedAt: text.optional(),
+    revision: z.number().optional(),
     counts: z.partialRecord(z.enum(VERDICTS), z.number()),
     seconds: z.number(),
     checks: z.record(text, text),

@@ -17,6 +17,7 @@ const Strictness = z.enum(["strict", "warn"]);
  */
 export async function verifyStack(): Promise<void> {
   const clusterName = required("CILIUM_MODES_CLUSTER");
+  const revision = Number(required("CILIUM_MODES_REVISION"));
   const strictness = Strictness.parse(required("CILIUM_MODES_VERIFY"));
   const { verification, diagnostics } = await runVerification({
     name: clusterName,
@@ -34,7 +35,7 @@ export async function verifyStack(): Promise<void> {
     }
     console.error(`${text}\nThe run goes on all the same, as verify: warn has it.`);
   }
-  console.log(JSON.stringify(summaryOf(verification)));
+  console.log(JSON.stringify({ ...summaryOf(verification), revision }));
 }
 
 function cluster(): EvidenceCluster | Promise<EvidenceCluster> {

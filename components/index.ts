@@ -9,16 +9,16 @@ export { NettoolWorkload, type NettoolWorkloadArgs } from "./nettoolWorkload";
 export type { TargetCluster, TargetClusterArgs } from "./targetCluster";
 export { Verification, type VerificationArgs } from "./verification";
 export { NodeImages } from "../providers/kind/resources";
-export { VERDICTS } from "../datapath/facts";
+export { PROOFS, VERDICTS } from "../datapath/facts";
 export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS } from "../modes/contract";
-export { VERIFY } from "../modes/defaults";
+export { VERIFY, VERIFY_WHEN } from "../modes/defaults";
 
 // what their arguments and outputs are made of
-export type { ClusterFacts, NodeFacts, NodesLookedAt, Verdict, VerificationSummary } from "../datapath/facts";
+export type { ClusterFacts, NodeFacts, NodesLookedAt, Proof, Verdict, VerificationSummary } from "../datapath/facts";
 export type { CiliumChoice, CiliumCluster } from "../modes/ciliumArgs";
 export type { ApiServer, CiliumValuesArgs, HelmValue, HelmValues, ImageOverride } from "../modes/ciliumValues";
 export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tunnel } from "../modes/contract";
-export type { Verify } from "../modes/defaults";
+export type { Verify, VerifyWhen } from "../modes/defaults";
 export type { KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
 export type { WorkloadNames } from "../modes/workload";
 export type { DnsForward } from "../providers/kind/inputs";

@@ -5,6 +5,14 @@ export const VERIFY = ["strict", "warn", "off"] as const;
 /** One of {@link VERIFY}: `strict` fails the run, `warn` only tells it, `off` looks at nothing. */
 export type Verify = (typeof VERIFY)[number];
 
+/** Which runs of `pulumi up` verify. */
+export const VERIFY_WHEN = ["changed", "always"] as const;
+/**
+ * One of {@link VERIFY_WHEN}: `changed` verifies after a change of the cluster, Cilium or the workload; `always` in
+ * every run, so that a preview is never without changes.
+ */
+export type VerifyWhen = (typeof VERIFY_WHEN)[number];
+
 /** What holds where nothing else was asked for: of stacks' settings, and of components in other programs. */
 export const DEFAULTS = {
   /** Not at all encapsulated. */
@@ -27,5 +35,6 @@ export const DEFAULTS = {
     baseImage: "debian:12-slim",
   },
   verify: "strict" as Verify,
+  verifyWhen: "changed" as VerifyWhen,
   verifyNodes: 20,
 };

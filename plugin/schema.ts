@@ -2,6 +2,7 @@ import type { CiliumArgs } from "../components/cilium";
 import type { KindClusterArgs } from "../components/kindCluster";
 import type { NettoolWorkloadArgs } from "../components/nettoolWorkload";
 import type { VerificationArgs } from "../components/verification";
+import { PROOFS } from "../datapath/facts";
 import { ALL_MODES, TUNNELS } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 
@@ -50,6 +51,10 @@ const TYPES = {
     type: "object",
     properties: {
       verdict: shown(text, "pass, fail or off"),
+      proof: shown(text, `how strong the evidence is: ${PROOFS.join(", ")}`),
+      causes: shown(listOf(text), "the root causes of a failure, a line each"),
+      verifiedAt: shown(text, "when the cluster was verified, in ISO 8601"),
+      revision: shown(whole, "revision of Cilium's Helm release that was verified"),
       counts: shown(mapOf(whole), "how many checks ended how"),
       seconds: { type: "number" },
       checks: shown(mapOf(text), "each check's id to its verdict and evidence"),
@@ -140,6 +145,11 @@ const RESOURCES = {
       cilium: component("Cilium"),
       workload: component("NettoolWorkload"),
       verify: described(text, "strict: what is not in force fails the run; warn: it is told; off.", DEFAULTS.verify),
+      when: described(
+        text,
+        "changed: verify after a change of the cluster, Cilium or the workload; always: in every run.",
+        DEFAULTS.verifyWhen,
+      ),
       maxNodes: described(whole, "How many nodes of a large cluster are looked at.", DEFAULTS.verifyNodes),
     } satisfies Inputs<VerificationArgs>,
     requiredInputs: ["cluster", "cilium", "workload"],

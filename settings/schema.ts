@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ipv4CidrProblem, isIpv4Address } from "../modes/cidr";
 import { TUNNELS, type KubeProxyReplacement } from "../modes/contract";
 import { defaultClusterName } from "../modes/clusterName";
-import { DEFAULTS, VERIFY } from "../modes/defaults";
+import { DEFAULTS, VERIFY, VERIFY_WHEN } from "../modes/defaults";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 
 // `pulumi config set` stores text, YAML holds booleans and numbers: both are understood, and nothing else.
@@ -136,6 +136,8 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         z.enum(VERIFY, { error: `must be one of ${VERIFY.join(", ")}` }),
       )
       .default(DEFAULTS.verify),
+    /** Which runs verify: those after a change, or every one, which then always updates the verification. */
+    verifyWhen: z.enum(VERIFY_WHEN, { error: `must be one of ${VERIFY_WHEN.join(", ")}` }).default(DEFAULTS.verifyWhen),
     /** How many nodes the verification looks at; in a larger cluster a sample of so many, spread over all. */
     verifyNodes: integer(1, 1000).default(DEFAULTS.verifyNodes),
     cluster: z

@@ -27,8 +27,8 @@ export const OUTPUT_WORDS: Readonly<Record<keyof StackOutputs, Words>> = {
     zh: "`version`、`tunnel`、`kubeProxyReplacement`、`bpfMasquerade`、`nativeRoutingCIDR` 和 `podCidr`",
   },
   verification: {
-    en: "`verdict`, `counts`, `seconds`, a line of evidence for each of `checks`, and of how many `nodes`",
-    zh: "`verdict`、`counts`、`seconds`、`checks` 中每项检查的一行证据，以及查看了多少 `nodes`",
+    en: "`verdict`, `proof` (how strong the evidence is), `causes` of a failure, `verifiedAt` and the Helm `revision` verified then, `counts`, `seconds`, a line of evidence for each of `checks`, and the number of `nodes` verified",
+    zh: "`verdict`、`proof`（证据强度）、失败的 `causes`、验证时间 `verifiedAt` 与当时的 Helm `revision`、`counts`、`seconds`、`checks` 中每项检查的一行证据，以及查看了多少 `nodes`",
   },
   nodePortUrls: { en: "the workload's NodePort on each node", zh: "工作负载在每个节点上的 NodePort 地址" },
   workload: {

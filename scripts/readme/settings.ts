@@ -33,6 +33,10 @@ export const SETTING_WORDS: Readonly<Record<string, SettingWords>> = {
     en: "a mode that is not in force fails the run (`strict`), is told (`warn`), or is not looked for (`off`)",
     zh: "路由模式没有真正生效时：运行失败（`strict`）、只给出警告（`warn`）、不检查（`off`）",
   },
+  verifyWhen: {
+    en: "which runs of `pulumi up` verify: those that change something (`changed`), or every run (`always`; previews then always show one update)",
+    zh: "哪些 `pulumi up` 会验证：仅在有变更时（`changed`），或每次都验证（`always`；预览因此总会显示一项更新）",
+  },
   verifyNodes: {
     en: "of a larger cluster the verification looks at so many nodes, 1 to 1000",
     zh: "集群节点更多时，验证只抽查这么多个节点，1 到 1000",

@@ -65,7 +65,7 @@ describeIf(engineMissing(), "a program that connects to a stack, under the real 
   it("fails in the preview when the stack's mode is not proved in force", async () => {
     await give({ ...OUTPUTS, verification: { ...OUTPUTS.verification, verdict: "fail" } });
     expect(await diagnostics()).toContain(`Stack ${STACK} is not as expected:
-- its mode is not proved in force: the verification failed; see: npx cilium-modes verify ebpf`);
+- its mode is not proved in force: the verification at 2026-11-26T05:40:00.000Z failed; see: npx cilium-modes verify ebpf`);
   });
 
   it("fails in the preview when the stack is in another mode", async () => {

@@ -27,6 +27,10 @@ export const OUTPUTS: StackOutputs = {
   },
   verification: {
     verdict: "pass",
+    proof: "proven",
+    causes: [],
+    verifiedAt: "2026-11-26T05:40:00.000Z",
+    revision: 1,
     counts: { pass: 1 },
     seconds: 4.2,
     checks: { config: "pass: cluster: 12 keys as asked for" },

@@ -18,10 +18,10 @@ function problemsOf(outputs: StackOutputs, expected: Expected): string[] {
   }
 }
 
-const verified = (verdict: StackOutputs["verification"]["verdict"]): StackOutputs => ({
-  ...OUTPUTS,
-  verification: { ...OUTPUTS.verification, verdict },
-});
+const verified = (
+  verdict: StackOutputs["verification"]["verdict"],
+  proof: StackOutputs["verification"]["proof"] = undefined,
+): StackOutputs => ({ ...OUTPUTS, verification: { ...OUTPUTS.verification, verdict, proof } });
 
 describe("what a program expects of a stack", () => {
   it.each<Expected>([{}, { mode: "ebpf" }, { mode: ["replacement", "ebpf"], verified: true }])(
@@ -35,10 +35,20 @@ describe("what a program expects of a stack", () => {
     expect(problemsOf(verified("fail"), { mode: "ebpf" })).toEqual([]);
   });
 
+  it("is met by outputs of versions that did not say how strong the evidence is", () => {
+    expect(problemsOf(verified("pass"), { verified: true })).toEqual([]);
+  });
+
+  it("is not met by a verification that only has what agents report", () => {
+    expect(problemsOf(verified("pass", "reported"), { verified: true })).toEqual([
+      "  - its mode is not proved in force: the verification at 2026-11-26T05:40:00.000Z found no more than: reported; see: npx cilium-modes verify ebpf",
+    ]);
+  });
+
   it("is told with everything that is not so, and what to do", () => {
     expect(problemsOf(verified("fail"), { mode: ["replacement", "kubeproxy"], verified: true })).toEqual([
       "  - its mode is ebpf, and replacement or kubeproxy is expected; refer to a stack in that mode",
-      "  - its mode is not proved in force: the verification failed; see: npx cilium-modes verify ebpf",
+      "  - its mode is not proved in force: the verification at 2026-11-26T05:40:00.000Z failed; see: npx cilium-modes verify ebpf",
     ]);
     expect(problemsOf(verified("off"), { verified: true })).toEqual([
       "  - its mode is not proved in force: it does not verify; run: pulumi config set verify strict -s ebpf, then pulumi up -s ebpf",

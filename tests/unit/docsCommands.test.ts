@@ -234,7 +234,7 @@ const PULUMI: Readonly<Record<string, readonly string[]>> = {
   "config set": ["-s", "--path", "--secret"],
   destroy: ["-s"],
   "package add": [],
-  preview: ["-s", "--policy-pack"],
+  preview: ["-s", "--policy-pack", "--expect-no-changes"],
   refresh: ["-s"],
   "stack init": [],
   "stack output": ["-s", "--json", "--show-secrets"],

@@ -21,6 +21,12 @@ describe("a stack's outputs", () => {
     expect(parseStackOutputs(STACK, OUTPUTS)).toEqual(OUTPUTS);
   });
 
+  it("are read without the parts of the verification that older versions did not have", () => {
+    const { verdict, counts, seconds, checks } = OUTPUTS.verification;
+    const old = { ...OUTPUTS, verification: { verdict, counts, seconds, checks } };
+    expect(parseStackOutputs(STACK, old)).toEqual(old);
+  });
+
   it("that are missing or wrong are each named, with the way to make them, and never with their value", () => {
     const wrong = {
       ...OUTPUTS,

@@ -126,7 +126,14 @@ describe("the program", () => {
     });
     expect(inputsOf(registered, "nettool-service")).toMatchObject({
       metadata: { name: "serversvc" },
-      spec: { type: "NodePort", selector: { app: "nettool" }, ports: [{ port: 80, targetPort: 80, nodePort: 31000 }] },
+      spec: {
+        type: "NodePort",
+        selector: { app: "nettool" },
+        ports: [
+          { port: 80, targetPort: 80, nodePort: 31000 },
+          { protocol: "UDP", port: 80, targetPort: 80, nodePort: 31000 },
+        ],
+      },
     });
     expect(inputsOf(registered, "nettool-node-images")).toMatchObject({ images: [image] });
   });
@@ -211,14 +218,39 @@ describe("the program", () => {
       CILIUM_MODES_SETTLE_SECONDS: "60",
       CILIUM_MODES_MAX_NODES: "20",
       CILIUM_MODES_NODES_ARE: "containers",
-      CILIUM_MODES_CAUSE: "cluster-nodes-id restarts 0 revision 1 image tools:1",
+      CILIUM_MODES_REVISION: "1",
+      CILIUM_MODES_CAUSE: "cluster-nodes-id restarts 0 image tools:1",
     });
   });
 
+  it("has an input of the verification that differs in every run only when verifyWhen is always", async () => {
+    const runOf = async (verifyWhen: string) => {
+      const { registered } = await runProgram({ verifyWhen });
+      const { environment } = inputsOf(registered, "verification-checks") as { environment: Record<string, string> };
+      return environment["CILIUM_MODES_RUN"];
+    };
+    const [first, second] = [await runOf("always"), await runOf("always")];
+    expect(new Date(first!).getTime()).toBeLessThan(new Date(second!).getTime());
+    expect(await runOf("changed")).toBeUndefined();
+  });
+
+  it("logs that an earlier run verified the cluster when this one did not", async () => {
+    const { logged } = await runProgram({});
+    expect(logged).toEqual([
+      expect.stringMatching(
+        /^Nothing has changed since the last verification .+ \(2026-11-26 05:40 UTC, revision 1\), so this run did not verify again\. Result: proven\. To verify the running cluster: npx cilium-modes verify dev$/,
+      ),
+    ]);
+  });
+
   it.each(["off", "false"])("verifies nothing when verify is %s, and says so in its output", async (verify) => {
-    const { registered, outputs } = await runProgram({ verify });
+    const { registered, outputs, logged } = await runProgram({ verify });
     expect(registered.map(({ name }) => name)).not.toContain("verification-checks");
-    expect(outputs["verification"]).toEqual({ verdict: "off", counts: {}, seconds: 0, checks: {} });
+    const nothing = { causes: [], counts: {}, seconds: 0, checks: {} };
+    expect(outputs["verification"]).toEqual({ verdict: "off", proof: "off", ...nothing });
+    expect(logged).toEqual([
+      "This run did not verify the cluster (verify: off). To verify the running cluster: npx cilium-modes verify dev",
+    ]);
   });
 
   it.each([

@@ -24,6 +24,7 @@ describe("the settings of a stack", () => {
       mode: "kubeproxy",
       tunnel: "disabled",
       verify: "strict",
+      verifyWhen: "changed",
       verifyNodes: 20,
       kubeProxyReplacement: false,
       bpf: { masquerade: false },

@@ -63,7 +63,7 @@ describe("a wrong configuration", () => {
       "an unknown key",
       { zzzzzzzz: "2" },
       [
-        "zzzzzzzz: is not a setting; known here: release, tunnel, kubeProxyReplacement, bpf, verify, verifyNodes, cluster, dns, cilium, hubble, nettool",
+        "zzzzzzzz: is not a setting; known here: release, tunnel, kubeProxyReplacement, bpf, verify, verifyWhen, verifyNodes, cluster, dns, cilium, hubble, nettool",
       ],
     ],
     [

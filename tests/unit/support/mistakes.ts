@@ -13,6 +13,7 @@ const VALID: { readonly [key: string]: Json } = {
   kubeProxyReplacement: true,
   bpf: { masquerade: true },
   verify: "strict",
+  verifyWhen: "changed",
   verifyNodes: 20,
   cluster: {
     name: "lab",
@@ -88,7 +89,7 @@ const NUMBERS: readonly (readonly [Path, number, number])[] = [
   [at("nettool.nodePort"), 30000, 32767],
 ];
 const WORDS: readonly Path[] = [
-  ...paths("release tunnel verify kubeProxyReplacement cluster.kubernetesVersion"),
+  ...paths("release tunnel verify verifyWhen kubeProxyReplacement cluster.kubernetesVersion"),
   ...paths("cluster.portMappings.0.protocol cluster.portMappings.0.node"),
 ];
 const NETWORKS = paths("cluster.podCidr cluster.serviceCidr cilium.nativeRoutingCIDR");

@@ -24,6 +24,10 @@ export const READY = {
 
 export const SUMMARY = {
   verdict: "pass",
+  proof: "proven",
+  causes: [],
+  verifiedAt: "2026-11-26T05:40:00.000Z",
+  revision: 1,
   counts: { pass: 1 },
   seconds: 4,
   checks: { config: "pass: cluster: as asked for" },
@@ -63,6 +67,8 @@ export interface Run {
   readonly registered: Registered[];
   readonly called: Called[];
   readonly outputs: Record<string, unknown>;
+  /** What was logged at level info. */
+  readonly logged: readonly string[];
 }
 
 /**
@@ -76,8 +82,10 @@ export async function run(
 ): Promise<Run> {
   const registered: Registered[] = [];
   const called: Called[] = [];
+  const logged: string[] = [];
   jest.resetModules();
   const fresh = await import("@pulumi/pulumi");
+  jest.spyOn(fresh.log, "info").mockImplementation(async (message) => void logged.push(message));
   await fresh.runtime.setMocks(
     {
       newResource: (args) => {
@@ -99,7 +107,7 @@ export async function run(
   const outputs = await new Promise<Record<string, unknown>>((resolve) =>
     fresh.output(exported).apply((value) => resolve(value as Record<string, unknown>)),
   );
-  return { registered, called, outputs };
+  return { registered, called, outputs, logged };
 }
 
 export const inputsOf = (registered: readonly Registered[], name: string): Record<string, unknown> | undefined =>
