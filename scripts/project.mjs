@@ -134,12 +134,26 @@ export function askCli(...args) {
   return { status: status ?? 1, stdout: stdout ?? "", stderr: stderr ?? "" };
 }
 
+/** Run this project's own command with its output shown, and return its exit code. */
+export function runCli(...args) {
+  const command = [join(ROOT, "cli", "cilium-modes.mjs"), ...args];
+  const { status } = spawnSync(process.execPath, command, { cwd: ROOT, env: pulumiEnvironment(), stdio: "inherit" });
+  return status ?? 1;
+}
+
 /** One output of a stack; undefined when there is none. */
 export function readOutput(stack, name) {
-  const { status, stdout } = spawnSync("pulumi", ["stack", "output", name, "--json", "--stack", stack], {
-    cwd: ROOT,
-    env: pulumiEnvironment(),
-    encoding: "utf8",
-  });
-  return status === 0 ? JSON.parse(stdout) : undefined;
+  const answer = askPulumi("stack", "output", name, "--json", "--stack", stack);
+  return answer === undefined ? undefined : JSON.parse(answer);
+}
+
+/** One setting as the stack's file has it; undefined when it is not set there. */
+export function readSetting(stack, name) {
+  return askPulumi("config", "get", name, "--stack", stack)?.trim();
+}
+
+/** What Pulumi prints; undefined when it fails. */
+function askPulumi(...args) {
+  const { status, stdout } = spawnSync("pulumi", args, { cwd: ROOT, env: pulumiEnvironment(), encoding: "utf8" });
+  return status === 0 ? stdout : undefined;
 }

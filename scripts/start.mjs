@@ -12,6 +12,8 @@ import {
   knownStacks,
   obtainPulumi,
   readOutput,
+  readSetting,
+  runCli,
   runPulumi,
 } from "./project.mjs";
 
@@ -47,23 +49,47 @@ async function start() {
     console.log(
       `Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state${hasPassphrase() ? "" : ", with an empty passphrase"}`,
     );
+  const started = new Date();
   const code =
     (await runPulumi(["stack", "select", "--create", stack])) || (await runPulumi(["up", "--yes", "--stack", stack]));
-  if (code === 0) {
-    const [url] = readOutput(stack, "nodePortUrls") ?? [];
-    console.log(
-      [
-        "",
-        `The stack ${stack} is up, and its NodePort answers on every node. What next:`,
-        ...(url === undefined ? [] : [`  curl ${url}`]),
-        `  npm run pulumi -- stack output -s ${stack}`,
-        `  npm run --silent pulumi -- stack output kubeconfig --show-secrets -s ${stack} > kubeconfig.yaml`,
-        `  npm run pulumi -- preview -s ${stack}`,
-        `  npm run pulumi -- destroy -s ${stack}`,
-      ].join("\n"),
-    );
+  if (code !== 0) return code;
+  const verified = verifyRunning(started);
+  const [url] = readOutput(stack, "nodePortUrls") ?? [];
+  console.log(
+    [
+      "",
+      `The stack ${stack} is up. ${verified.words}`,
+      "What next:",
+      ...(url === undefined ? [] : [`  curl ${url}`]),
+      `  npm run pulumi -- stack output -s ${stack}`,
+      `  npm run --silent pulumi -- stack output kubeconfig --show-secrets -s ${stack} > kubeconfig.yaml`,
+      `  npm run pulumi -- preview -s ${stack}`,
+      `  npm run pulumi -- destroy -s ${stack}`,
+    ].join("\n"),
+  );
+  return verified.code;
+}
+
+/**
+ * Verify the running cluster, unless this run's `pulumi up` did: without changes it does not, and its output has an
+ * earlier run's verdict. Returns the exit code, and what was found and when.
+ */
+function verifyRunning(started) {
+  const last = readOutput(stack, "verification") ?? {};
+  if (last.verdict === "off")
+    return { code: 0, words: `It was not verified (verify: off). To verify it: npx cilium-modes verify ${stack}` };
+  const didUp = new Date(last.verifiedAt) >= started;
+  if (!didUp && hasSecrets(stack)) {
+    const words = "It was not verified in this run: only Pulumi can read its secrets. Set verifyWhen: always";
+    return { code: 0, words };
   }
-  return code;
+  if (!didUp) console.log("\nNothing has changed, so pulumi up did not verify again. Verifying the running cluster:");
+  const isProven = didUp ? last.verdict === "pass" : runCli("verify", stack) === 0;
+  const time = (didUp ? new Date(last.verifiedAt) : new Date()).toISOString().slice(0, 16).replace("T", " ");
+  return {
+    code: isProven || readSetting(stack, "verify") === "warn" ? 0 : 1,
+    words: `Verified at ${time} UTC by ${didUp ? "pulumi up" : "cilium-modes verify"}: ${isProven ? "in force" : "NOT in force, see above"}`,
+  };
 }
 
 /** Whether this machine can run the stack; where it cannot, the plan is shown with what stands in the way. */

@@ -94,8 +94,17 @@ class Machine {
 }
 
 const DOCKER = "echo 28.0.0";
-const RECORDING_PULUMI = `if [ "$1 $2" = "stack output" ]; then echo '["http://172.18.0.2:32000"]'; exit; fi
+/** Shows a stack whose last verification is this one. */
+const verifiedPulumi = (verification: object) => `case "$1 $2 $3" in
+"stack output verification") echo '${JSON.stringify(verification)}'; exit ;;
+"stack output"*) echo '["http://172.18.0.2:32000"]'; exit ;;
+"config get verify") exit 1 ;;
+esac
 echo "pulumi $* | $PULUMI_BACKEND_URL | passphrase=\${PULUMI_CONFIG_PASSPHRASE-unset}"`;
+/** Its `up` verifies, at a time that no test lives to see. */
+const RECORDING_PULUMI = verifiedPulumi({ verdict: "pass", verifiedAt: "2999-01-01T00:00:00.000Z" });
+/** Its `up` finds nothing to do, and its output has an earlier run's verdict. */
+const UNCHANGED_PULUMI = verifiedPulumi({ verdict: "pass", verifiedAt: "2026-11-26T05:40:00.000Z" });
 /** Cleans up when it is interrupted, as Pulumi does, and counts how often it was. */
 const PATIENT_PULUMI = `exec ${process.execPath} -e '
   process.on("SIGINT", () => {
@@ -177,7 +186,7 @@ describe("npm start", () => {
     const fresh = machine()
       .install("docker", DOCKER)
       .install("kind", "")
-      .install("pulumi", RECORDING_PULUMI)
+      .install("pulumi", UNCHANGED_PULUMI)
       .cli("exit 1");
     const file = join(fresh.project, "Pulumi.ebpf.yaml");
     writeFileSync(file, `${readFileSync(file, "utf8")}  cilium-modes:cluster.kubeconfig:\n    secure: AAAB\n`);
@@ -187,6 +196,10 @@ describe("npm start", () => {
       "Pulumi.ebpf.yaml has secrets: Pulumi alone looks at what the stack needs",
     ]);
     expect(output).toContain("pulumi up --yes --stack ebpf | ");
+    // which verify cannot read either
+    expect(output).toContain(
+      "It was not verified in this run: only Pulumi can read its secrets. Set verifyWhen: always",
+    );
   });
 
   it("tells what is wrong with the settings, and starts nothing", async () => {
@@ -207,11 +220,52 @@ describe("npm start", () => {
     expect(output).toContain(
       `pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --stack ebpf | ${state} | passphrase=\n`,
     );
-    expect(output).toContain("  curl http://172.18.0.2:32000\n");
+    expect(output).toContain(
+      "The stack ebpf is up. Verified at 2999-01-01 00:00 UTC by pulumi up: in force\nWhat next:\n  curl http://172.18.0.2:32000\n",
+    );
     expect(output).toContain("npm run pulumi -- destroy -s ebpf");
     const kind = join(fresh.project, ".cilium-modes", "bin", "kind");
     expect(readFileSync(kind, "utf8")).toBe(KIND);
     expect(statSync(kind).mode & 0o111).toBe(0o111);
+  });
+
+  /** Which verbs of this project's own command run, and that verify fails. */
+  const FAILING_VERIFY = 'echo "$1 $2"; [ "$1" != verify ]';
+  const started = (pulumi: string, cli: string) =>
+    machine().install("docker", DOCKER).install("kind", "").install("pulumi", pulumi).cli(cli).run("start.mjs");
+
+  it("verifies the running cluster when pulumi up changed nothing, and says so", async () => {
+    const { code, output } = await started(UNCHANGED_PULUMI, 'echo "$1 $2"');
+    expect(code).toBe(0);
+    expect(output).toMatch(
+      /so pulumi up did not verify again\. Verifying the running cluster:\nverify ebpf\n\nThe stack ebpf is up\. Verified at [-\d]+ [:\d]+ UTC by cilium-modes verify: in force\n/,
+    );
+  });
+
+  it("fails when the cluster that pulumi up left unchanged is not in force", async () => {
+    const { code, output } = await started(UNCHANGED_PULUMI, FAILING_VERIFY);
+    expect(code).toBe(1);
+    expect(output).toMatch(/UTC by cilium-modes verify: NOT in force, see above\n/);
+  });
+
+  it("ends with 0 when the mode is not in force and the stack has verify: warn", async () => {
+    const warning = UNCHANGED_PULUMI.replace("exit 1", "echo warn; exit");
+    const { code, output } = await started(warning, FAILING_VERIFY);
+    expect(code).toBe(0);
+    expect(output).toContain("NOT in force, see above\n");
+  });
+
+  it("does not verify a second time when pulumi up has just verified", async () => {
+    const { code, output } = await started(RECORDING_PULUMI, FAILING_VERIFY);
+    expect([code, output.includes("verify ebpf")]).toEqual([0, false]);
+  });
+
+  it("does not verify a stack with verify: off, and says so", async () => {
+    const { code, output } = await started(verifiedPulumi({ verdict: "off" }), FAILING_VERIFY);
+    expect(code).toBe(0);
+    expect(output).toContain(
+      "The stack ebpf is up. It was not verified (verify: off). To verify it: npx cilium-modes verify ebpf\n",
+    );
   });
 
   it("installs no kind whose checksum is another", async () => {
