@@ -7,7 +7,8 @@ import { within } from "./within";
 /** Where Cilium runs, and how its agents are found. */
 export const CILIUM_NAMESPACE = "kube-system";
 export const AGENT_SELECTOR = "k8s-app=cilium";
-const AGENT_CONTAINER = "cilium-agent";
+/** The agent among the containers of its pod. */
+export const AGENT_CONTAINER = "cilium-agent";
 const CONFIG_CONTAINER = "config";
 
 /** One agent and the node that it serves. */

@@ -10,10 +10,12 @@ import {
   DiscoveryV1Api,
   Exec,
   KubeConfig,
+  KubernetesObjectApi,
   PatchStrategy,
   PortForward,
   ServerConfiguration,
   setHeaderOptions,
+  type KubernetesObject,
   type Middleware,
   type V1ConfigMap,
   type V1DaemonSet,
@@ -132,6 +134,18 @@ export interface ServiceWriter extends Pick<ClusterWriter, "namespace" | "delete
   deleteService(namespace: string, name: string): Promise<void>;
 }
 
+/** Creates the workload that a verification brings along, and removes every trace of it. */
+export interface ProbeWriter extends Pick<ClusterWriter, "deleteNamespace"> {
+  /** Create an object of any kind. */
+  create(object: KubernetesObject): Promise<void>;
+  /** Namespaces by label selector. */
+  namespaces(labelSelector: string): Promise<V1Namespace[]>;
+  /** Delete a namespace's pods without waiting for their nodes. */
+  forcePodDeletion(namespace: string): Promise<void>;
+  /** Delete what Cilium keeps of a namespace's pods after they are gone. */
+  deleteCiliumIdentities(namespace: string): Promise<void>;
+}
+
 const NAMESPACE_SECONDS = 90;
 
 /** How long a cluster may take to answer a request; a connection to an API server that has gone can hang for ever. */
@@ -168,6 +182,33 @@ export function connectWriter(kubeconfig: string): ClusterWriter {
       (await timely(core.listNamespacedSecret({ namespace, labelSelector: recordsOf(release) }))).items,
     async replaceSecret(namespace, body) {
       await timely(core.replaceNamespacedSecret({ namespace, name: body.metadata!.name!, body }));
+    },
+  };
+}
+
+/** Reach a cluster to bring a workload along for a while. */
+export function connectProbes(kubeconfig: string): ProbeWriter {
+  const config = load(kubeconfig);
+  const core = config.makeApiClient(CoreV1Api);
+  const objects = KubernetesObjectApi.makeApiClient(config);
+  const custom = config.makeApiClient(CustomObjectsApi);
+  const identities = { group: "cilium.io", version: "v2", plural: "ciliumidentities" };
+  return {
+    deleteNamespace: connectWriter(kubeconfig).deleteNamespace,
+    create: async (object) => void (await timely(objects.create(object))),
+    namespaces: async (labelSelector) => (await timely(core.listNamespace({ labelSelector }))).items,
+    async forcePodDeletion(namespace) {
+      await timely(core.deleteCollectionNamespacedPod({ namespace, gracePeriodSeconds: 0 }));
+    },
+    async deleteCiliumIdentities(namespace) {
+      const labelSelector = `io.kubernetes.pod.namespace=${namespace}`;
+      const list = custom.listClusterCustomObject({ ...identities, labelSelector }) as Promise<{
+        items: { metadata: { name: string } }[];
+      }>;
+      const found = (await timely(list.catch(noneWhenNotFound)))?.items ?? [];
+      const remove = (name: string) =>
+        custom.deleteClusterCustomObject({ ...identities, name }).catch(noneWhenNotFound);
+      await timely(Promise.all(found.map(({ metadata }) => remove(metadata.name))));
     },
   };
 }

@@ -85,7 +85,7 @@ function deploymentPending(name: string, { metadata, spec, status }: V1Deploymen
 }
 
 /** Why a pod's containers wait, or how they ended. */
-function podTrouble({ metadata, spec, status }: V1Pod): string[] {
+export function podTrouble({ metadata, spec, status }: V1Pod): string[] {
   const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   return statuses.flatMap(({ name, state, lastState }) => {
     const failed = state?.terminated?.exitCode ? state.terminated : lastState?.terminated;
