@@ -42,6 +42,11 @@ describeIf([...labMissing(), ...longMissing()], "the README's commands", () => {
       const output = project.readme("## Start", "ebpf");
       expect(output).toContain("The stack ebpf is up");
       expect(output).toMatch(/^ebpf: in force /m);
+      const again = shell("npm start");
+      expect([again.status, again.output]).toEqual([
+        0,
+        expect.stringMatching(/did not verify again[^]*^ebpf: in force [^]*by cilium-modes verify: in force$/m),
+      ]);
       expect(project.readme("## Can this machine run it?", "ebpf")).toContain(
         "Nothing stands in the way of the stack ebpf",
       );
