@@ -114,6 +114,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--only <id>", "Run only this check; may be repeated", collect)
     .option("--skip <id>", "Skip this check; may be repeated", collect)
     .option("--quick", "Run the essential checks only, with small packets and fewer tries")
+    .option("--with-workload", "Bring probe pods to an external cluster, and remove them afterwards")
+    .option("--workload-image <image>", "Image of these probe pods, with perl; default: the Cilium agent's")
     .option("--accept <proof>", "Weakest proof for exit code 0: proven or reported; default: proven")
     .option("--settle-seconds <seconds>", "Time for a cluster to settle; 0 looks once", Number, 15)
     .option("--max-nodes <nodes>", "Sample a larger cluster; default: the stack's verifyNodes, or 20", Number)

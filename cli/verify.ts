@@ -1,12 +1,14 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { CHECKS } from "../datapath/checks/all";
 import type { Expectation } from "../datapath/checks/check";
-import { connect, type EvidenceCluster } from "../datapath/cluster";
+import { connect, connectProbes, type EvidenceCluster } from "../datapath/cluster";
 import type { Verification } from "../datapath/verify";
 import { foreignExpectation } from "../datapath/foreign";
 import { withNodePods } from "../datapath/nodePods";
+import { withProbeWorkload } from "../datapath/probeWorkload";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
 import { stackCluster } from "./stackCluster";
+import { withProgress } from "./progress";
 import { lookOf } from "./terminal";
 import { runVerification } from "./verification";
 import { verificationJunit } from "./verificationJunit";
@@ -24,6 +26,10 @@ export interface VerifyOptions {
   readonly quick?: boolean;
   readonly all?: boolean;
   readonly quiet?: boolean;
+  /** Bring probe pods to an external cluster for the time of the verification. */
+  readonly withWorkload?: boolean;
+  /** Their image. Default: the Cilium agent's. */
+  readonly workloadImage?: string;
   /** `reported`: agents' word is enough. */
   readonly accept?: string;
   readonly json?: boolean;
@@ -41,6 +47,8 @@ interface Subject {
   readonly cluster: EvidenceCluster;
   readonly expectation: Expectation;
   readonly maxNodes?: number;
+  /** Where the cluster has no workload and may get one. */
+  readonly kubeconfig?: string;
 }
 
 /** The command's exit code for each verdict. */
@@ -56,7 +64,9 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   const { settleSeconds, quick, diagnostics: directory, maxNodes = subject.maxNodes } = options;
   if (maxNodes !== undefined && !(maxNodes >= 1)) throw new Error("--max-nodes must be a number of nodes, 1 or more");
   const request = { ...subject, checks, settleSeconds, maxNodes, quick, diagnostics: directory };
-  const { verification, diagnostics } = await runVerification(request);
+  const { verification, diagnostics } = await withWorkload(subject, options, (more) =>
+    runVerification({ ...request, expectation: { ...subject.expectation, ...more } }),
+  );
   if (options.junit !== undefined) await writeFile(options.junit, verificationJunit(subject.name, verification));
   const detail = options.all ? "all" : options.quiet ? "quiet" : "checks";
   console.log(
@@ -67,6 +77,22 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   if (diagnostics !== undefined) console.error(`Diagnostics: ${diagnostics}`);
   const { proof } = verification;
   return proof === "reported" && options.accept === "reported" ? 0 : EXIT_CODES[proof];
+}
+
+/** Run work with probe pods where they are asked for. @param work gets what is to be expected of them */
+async function withWorkload<T>(
+  { cluster, kubeconfig }: Subject,
+  { withWorkload: isAsked, workloadImage }: VerifyOptions,
+  work: (more: Pick<Expectation, "workload" | "nodePort">) => Promise<T>,
+): Promise<T> {
+  if (!isAsked) {
+    if (workloadImage !== undefined) throw new Error("--workload-image needs --with-workload");
+    return work({});
+  }
+  if (kubeconfig === undefined) throw new Error("--with-workload is for external clusters: a stack has a workload already");
+  return withProbeWorkload(connectProbes(kubeconfig), cluster, workloadImage, withProgress, (workload, nodePort) =>
+    work({ workload, nodePort }),
+  );
 }
 
 async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: VerifyOptions): Promise<Subject> {
@@ -84,8 +110,9 @@ async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions
   if (set !== undefined) throw new Error("--set changes a stack's settings, and no stack is named");
   const mode = oneOf("--expect", expect, ALL_MODES);
   const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
-  const cluster = await withNodePods(connect(await readFile(kubeconfig, "utf8")));
-  return { name: mode, cluster, expectation: await foreignExpectation(cluster, mode, way) };
+  const text = await readFile(kubeconfig, "utf8");
+  const cluster = await withNodePods(connect(text));
+  return { name: mode, cluster, expectation: await foreignExpectation(cluster, mode, way), kubeconfig: text };
 }
 
 function oneOf<T extends RoutingMode | Tunnel>(option: string, value: string, known: readonly T[]): T {

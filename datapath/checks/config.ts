@@ -148,7 +148,8 @@ function parseConfig(text: string): Record<string, string> {
   return Object.fromEntries(
     text.split("\n").flatMap((line) => {
       const at = line.indexOf("=");
-      return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
+      // what the agent itself notes of its sources
+      return at < 1 || line.startsWith("config-sources") ? [] : [[line.slice(0, at), line.slice(at + 1)]];
     }),
   );
 }

@@ -1,6 +1,6 @@
 import { valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { jsonOf, type NodeEvidence } from "../evidence/node";
+import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Expectation, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
@@ -95,6 +95,13 @@ function attachedOn(node: NodeEvidence): Attached[] | Error {
       name,
     })),
   ]);
+  const byTcx = sectionOf(node, "tcx");
+  for (const line of byTcx instanceof Error ? [] : byTcx.split("\n").filter((each) => each.startsWith("{"))) {
+    const { devname, kind, name } = JSON.parse(line) as { devname: string; kind: string; name: string };
+    // a newer bpftool has listed it already, with its whole name
+    if (!onDevices.some((each) => each.device === devname && each.kind === kind && each.name.startsWith(name)))
+      onDevices.push({ where: classOf(devname), device: devname, kind, name });
+  }
   const onSockets =
     cgroup instanceof Error
       ? []
@@ -111,10 +118,10 @@ function needed(
   { api }: Evidence,
   { evidence }: Expectation,
 ): string[] {
+  // the kernel keeps 15 characters of a name
+  const short = (name: string) => name.replace(/^(?!cil_)/, "cil_").replaceAll("-", "_").slice(0, 15);
   const has = (device: string, name: string) =>
-    attached.some(
-      (each) => each.device === device && each.name.replace(/^cil_/, "").replaceAll("-", "_").startsWith(name),
-    );
+    attached.some((each) => each.device === device && short(each.name) === short(name));
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
   const names = links instanceof Error ? [] : links.map(({ ifname }) => ifname);
   const isCilium = evidence.serviceMap.nodePort === "present";

@@ -2,16 +2,17 @@ import { contains } from "../../modes/cidr";
 import { valueOf } from "../evidence/api";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
+import type { Try } from "../evidence/probing";
 import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
-/** A TCP connection that took so long has lost a SYN: the kernel sends it again after a second. */
-const LOST_SYN_MILLISECONDS = 950;
+/** A machine on which a pod waits so long for itself is too busy to call an answer late. */
+const BUSY_MILLISECONDS = 150;
 
-/** Share of tries that had to resend above which packets are lost on the way, and not held up by a busy machine. */
-const LOSSY = 0.1;
-/** Fewer resent tries than this say nothing. */
+/** Share of tries with a lost packet above which the way is at fault. */
+const LOSSY = 0.05;
+/** Fewer lost packets than this say nothing. */
 const FEW = 3;
 
 interface FlowCheck {
@@ -61,6 +62,7 @@ function judgeSender(
   expectation: Expectation,
 ): Finding {
   const { from } = probes[0]!;
+  const slowest = evidence.traffic?.slowest ?? 0;
   const tries = probes.flatMap((probe) => probe.tries);
   const answered = tries.filter(({ failure }) => failure === undefined).length;
   const seen = `${answered} of ${tries.length} probes answered`;
@@ -72,28 +74,25 @@ function judgeSender(
       nodes: [...new Set([...nodesOf(from), ...failing.flatMap(({ to }) => nodesOf(to))])],
     });
   }
-  const lossy = probes.filter((probe) => probe.tries.some(isLossy));
-  const resent = tries.filter(isLossy).length;
-  if (resent >= FEW && resent > LOSSY * tries.length) {
+  // the kernel also repeats TCP segments whose answer is only late
+  const isLossy = ({ shape }: Probe, { lost }: Try) =>
+    lost > 0 && (!shape.startsWith("tcp") || slowest < BUSY_MILLISECONDS);
+  const lossy = probes.filter((probe) => probe.tries.some((each) => isLossy(probe, each)));
+  const lost = lossy.flatMap((probe) => probe.tries.filter((each) => isLossy(probe, each))).length;
+  if (lost >= FEW && lost > LOSSY * tries.length) {
     return fail(
       nameOf(from),
-      `${seen}, ${resent} of them only after packets were sent again`,
+      `${seen}, ${lost} of them only after a packet was lost`,
       `packets are lost now and then: ${shortList(
         lossy.map(({ to, shape }) => `${to.name} ${shape}`),
         3,
       )}`,
       remedy(from, lossy[0]!.to, evidence),
-      {
-        cause: "packet-loss",
-        nodes: [...new Set([...nodesOf(from), ...lossy.flatMap(({ to }) => nodesOf(to))])],
-      },
+      { cause: "packet-loss", nodes: [...new Set([...nodesOf(from), ...lossy.flatMap(({ to }) => nodesOf(to))])] },
     );
   }
   return missingBackends(probes, seen, evidence, expectation) ?? pass(nameOf(from), seen);
 }
-
-const isLossy = ({ milliseconds, resent }: { readonly milliseconds: number; readonly resent: number }) =>
-  resent > 0 || milliseconds >= LOST_SYN_MILLISECONDS;
 
 function failureOf({ to, shape, tries }: Probe): string {
   const failed = tries.filter(({ failure }) => failure !== undefined);

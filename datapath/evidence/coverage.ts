@@ -37,6 +37,9 @@ export interface Flow {
   readonly omitted?: string;
 }
 
+/** What a pod asks itself, without any network: it tells a machine that is busy from a packet that is lost. */
+export const CONTROL_ADDRESS = "127.0.0.1";
+
 /** Everything that is probed. From every sender to every target of the kind, so both directions of a pair count. */
 export const COVERAGE = {
   "pod-to-pod": {

@@ -1,6 +1,10 @@
 import { askAgent, saveRules, type Agent } from "../agents";
 import type { EvidenceCluster } from "../cluster";
 import type { Reading } from "./api";
+import { LIST_TCX } from "./tcx";
+
+/** Seconds that all commands of a node may take: a busy machine takes long. */
+const NODE_SECONDS = 45;
 
 /** Seconds that one command of the script may take. */
 const COMMAND_SECONDS = 8;
@@ -40,6 +44,7 @@ export const NODE_COMMANDS = {
   qdiscs: "tc qdisc show",
   filters: FILTERS,
   network: "bpftool net show -j",
+  tcx: `command -v perl >/dev/null || exit 0; perl -e '${LIST_TCX.replaceAll("'", `'\\''`)}'`,
   cgroup: "bpftool cgroup show /run/cilium/cgroupv2 -j",
   iptables: saveRules("-c"),
 } as const;
@@ -100,7 +105,7 @@ export async function readNode(
   if (agent === undefined) return { node, error: `no Cilium agent runs on ${node}`, sections: {}, lookups: {} };
   const { onNode } = cluster;
   const [output, nftables] = await Promise.all([
-    askAgent(cluster, agent, ["sh", "-c", scriptOf(NODE_COMMANDS) + lookupsOf(destinations)]),
+    askAgent(cluster, agent, ["sh", "-c", scriptOf(NODE_COMMANDS) + lookupsOf(destinations)], NODE_SECONDS),
     onNode?.(node, ["sh", "-c", LIST_RULES]).then(
       (value) => ({ value }),
       (error: Error) => ({ error: error.message }),
@@ -128,7 +133,7 @@ export async function readCounters(
   agent: Agent | undefined,
 ): Promise<NodeCounters> {
   if (agent === undefined) return { node, sections: {}, error: `no Cilium agent runs on ${node}` };
-  const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(COUNTERS)]);
+  const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(COUNTERS)], NODE_SECONDS);
   if (output instanceof Error) return { node, sections: {}, error: output.message };
   return { node, sections: sectionsOf<Counter>(output) };
 }
@@ -150,7 +155,7 @@ function lookupsOf(destinations: readonly string[]): string {
 }
 
 function sectionsOf<Name extends string>(output: string): Partial<Record<Name, Reading<string>>> {
-  const found = output.matchAll(/([^]*?)\n@@@ (\w+) (\d+) ?(.*)\n/g);
+  const found = output.matchAll(/([^]*?)\n@@@ (\w+) (\d+) ?(.*)(?:\n|$)/g);
   return Object.fromEntries(
     [...found].map(([, text, name, code, error]) => [
       name!,

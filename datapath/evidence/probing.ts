@@ -26,8 +26,8 @@ export interface Target {
 export interface Try {
   readonly target: string;
   readonly milliseconds: number;
-  /** How often the datagram was sent again before it was answered. */
-  readonly resent: number;
+  /** Packets that had to be sent again because they were lost. */
+  readonly lost: number;
   /** Why it failed; undefined when it was answered. */
   readonly failure?: string | undefined;
   /** Pod that answered. */
@@ -71,10 +71,10 @@ const argumentOf = ({ id, protocol, address, port, bytes, tries, distinct, secon
 /** What the client printed. */
 export function triesOf(output: string): Try[] {
   return [...output.matchAll(/^(\S+) \d+ (ok|failed) (\d+) (\d+) (.*)$/gm)].map(
-    ([, target, outcome, milliseconds, resent, said]) => ({
+    ([, target, outcome, milliseconds, lost, said]) => ({
       target: target!,
       milliseconds: Number(milliseconds),
-      resent: Number(resent),
+      lost: Number(lost),
       ...(outcome === "failed"
         ? { failure: said! }
         : {

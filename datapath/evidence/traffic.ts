@@ -5,7 +5,15 @@ import { apiErrorLine } from "../apiError";
 import type { EvidenceCluster, OutsideClient } from "../cluster";
 import { within } from "../within";
 import { valueOf, type ApiEvidence } from "./api";
-import { COVERAGE, type Flow, type FlowId, type ProbedShape, type SenderKind, type TargetKind } from "./coverage";
+import {
+  CONTROL_ADDRESS,
+  COVERAGE,
+  type Flow,
+  type FlowId,
+  type ProbedShape,
+  type SenderKind,
+  type TargetKind,
+} from "./coverage";
 import { probeCommand, probeScript, triesOf, type Protocol, type Target, type Try } from "./probing";
 
 /** An end of a probe: a pod, a node, an address of a service, or a host outside. */
@@ -52,6 +60,8 @@ export interface TrafficEvidence {
   readonly resolutions: readonly Resolution[];
   /** Senders that could not send, and why. */
   readonly silent: readonly { readonly flow: FlowId; readonly from: End; readonly error: string }[];
+  /** The slowest answer that a pod had from itself, in milliseconds: how busy the machine is. */
+  readonly slowest: number;
   /** Flows that were not probed, and why. */
   readonly omitted: Readonly<Partial<Record<FlowId, string>>>;
   /** The nodes' gateway, which stands for the world outside. */
@@ -89,6 +99,12 @@ export interface Ground {
   readonly quick: boolean;
 }
 
+/** A pod's connections to itself, next to its probes. */
+const CONTROL: Target = {
+  ...{ id: "control", protocol: "tcp", address: CONTROL_ADDRESS, port: 80, bytes: 0 },
+  ...{ tries: 10, distinct: 0, seconds: TRY_SECONDS },
+};
+
 interface Sender {
   readonly kind: SenderKind;
   readonly end: End;
@@ -123,6 +139,7 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
   const omitted: Partial<Record<FlowId, string>> = {};
   const silent: { flow: FlowId; from: End; error: string }[] = [];
   const probes: Probe[] = [];
+  let slowest = 0;
   const resolutions: Resolution[] = [];
   for (const [id, flow] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
     const why = whyOmitted(flow, senders, targets, outside);
@@ -134,8 +151,13 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
       if (planned.length === 0) return;
       const flows = [...new Set(planned.map(({ flow }) => flow))];
       try {
-        const output = await within(SENDER_SECONDS, sender.run(planned.map(({ target }) => target)));
+        const control = sender.kind === "pod" ? [CONTROL] : [];
+        const output = await within(SENDER_SECONDS, sender.run([...planned.map(({ target }) => target), ...control]));
         const tries = triesOf(output);
+        slowest = Math.max(
+          slowest,
+          ...tries.filter(({ target }) => target === CONTROL.id).map(({ milliseconds }) => milliseconds),
+        );
         if (tries.length === 0) throw new Error("the probes ended without a result");
         for (const { flow, to, shape, target } of planned) {
           const own = tries.filter((each) => each.target === target.id);
@@ -151,7 +173,7 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
     }),
   ]);
   return {
-    ...{ pods, probes, resolutions, silent, omitted, gateway, fullBytes },
+    ...{ pods, probes, resolutions, silent, omitted, gateway, fullBytes, slowest },
     outside: outside instanceof Error ? undefined : outside.address,
   };
 }
