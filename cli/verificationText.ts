@@ -9,6 +9,8 @@ export type Detail = "checks" | "all" | "quiet";
 
 /** The longest line that is shown; what is longer is in the JSON and the diagnostics. */
 const LONGEST = 300;
+/** The same for the last cell of a row, beside verdict, check and subject. */
+const CELL = 200;
 
 /** The verdict on a cluster as its headline says it. */
 export const PROOF_WORDS: Readonly<Record<Verification["proof"], string>> = {
@@ -39,9 +41,9 @@ export function verificationText(
           verdictWord(finding.verdict, look),
           result.id,
           finding.subject,
-          clip(finding.seen),
+          clip(finding.seen, CELL),
         ])
-      : [[verdictWord(result.verdict, look), result.id, clip(lineOf(result))]],
+      : [[verdictWord(result.verdict, look), result.id, clip(lineOf(result), CELL)]],
   );
   const skipped = detail === "quiet" ? [] : notesOf(results, "skipped");
   const warnings = notesOf(results, "warning");
@@ -67,7 +69,7 @@ export function verificationText(
 }
 
 function section(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : [title, ...lines.map(clip), ""];
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => clip(line)), ""];
 }
 
 /** One line for a check: nodes that agree are folded into one. */
@@ -113,7 +115,7 @@ function causeLines(
     `    seen: ${seen}`,
     ...(remedy === undefined ? [] : [`    fix:  ${remedy}`]),
     ...(also.length === 0 ? [] : [`    because of it these checks fail too: ${also.join(", ")}`]),
-  ].map(clip);
+  ].map((line) => clip(line));
 }
 
 function countsOf(results: readonly CheckResult[]): string {
@@ -128,4 +130,4 @@ function countsOf(results: readonly CheckResult[]): string {
   return `${count("pass")} of ${results.length} checks passed${more.join("")}`;
 }
 
-const clip = (line: string) => (line.length <= LONGEST ? line : `${line.slice(0, LONGEST - 1)}…`);
+const clip = (line: string, longest = LONGEST) => (line.length <= longest ? line : `${line.slice(0, longest - 1)}…`);

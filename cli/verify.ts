@@ -52,7 +52,12 @@ interface Subject {
 }
 
 /** The command's exit code for each verdict. */
-export const EXIT_CODES: Readonly<Record<Verification["proof"], number>> = { proven: 0, "not in force": 1, reported: 3, unknown: 4 };
+export const EXIT_CODES: Readonly<Record<Verification["proof"], number>> = {
+  proven: 0,
+  "not in force": 1,
+  reported: 3,
+  unknown: 4,
+};
 
 /** Verify a cluster against a stack's contract, or against a mode's. @returns the exit code */
 export async function verify(stack: string | undefined, options: VerifyOptions): Promise<number> {
@@ -89,7 +94,8 @@ async function withWorkload<T>(
     if (workloadImage !== undefined) throw new Error("--workload-image needs --with-workload");
     return work({});
   }
-  if (kubeconfig === undefined) throw new Error("--with-workload is for external clusters: a stack has a workload already");
+  if (kubeconfig === undefined)
+    throw new Error("--with-workload is for external clusters: a stack has a workload already");
   return withProbeWorkload(connectProbes(kubeconfig), cluster, workloadImage, withProgress, (workload, nodePort) =>
     work({ workload, nodePort }),
   );

@@ -95,7 +95,18 @@ export interface Diagnosis {
 /** Checks that send traffic, or depend on it. */
 const TRAFFIC = [
   ...["pod-to-pod", "packet-size", "pod-to-node", "services", "node-ports", "from-outside", "node-ports-from-here"],
-  ...["way-out", "source-address", "dns", "health", "translation", "masquerading", "packet-path", "drops", "hubble"],
+  ...[
+    "way-out",
+    "source-address",
+    "dns",
+    "health",
+    "translation",
+    "masquerading",
+    "hops",
+    "packet-path",
+    "drops",
+    "hubble",
+  ],
 ];
 /** Those of them that need a service. */
 const SERVICES = [

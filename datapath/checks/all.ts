@@ -5,6 +5,7 @@ import { devicesCheck } from "./devices";
 import { dropsCheck } from "./drops";
 import { fromHereCheck } from "./fromHere";
 import { healthCheck } from "./health";
+import { hopsCheck } from "./hops";
 import { hubbleCheck } from "./hubble";
 import { kernelCheck } from "./kernel";
 import { kubeProxyCheck, kubeProxyRulesCheck } from "./kubeProxy";
@@ -66,6 +67,7 @@ export const CHECKS: readonly Check[] = [
   wayOutCheck,
   dnsCheck,
   sourceAddressCheck,
+  hopsCheck,
   packetPathCheck,
   translationCheck,
   masqueradingCheck,

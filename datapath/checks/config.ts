@@ -122,7 +122,7 @@ export const agentsCheck: Check = {
       }
       return pass(node.node, `${pod.name} runs with ${Object.keys(mine).length} keys of ${CONFIG_MAP}`);
     });
-    const missing = (nodeCount ?? nodes.length) - valueOf(api.nodes, []).length;
+    const missing = "value" in api.nodes ? (nodeCount ?? 0) - api.nodes.value.length : 0;
     return [
       ...findings,
       ...unlike(nodes, pods),

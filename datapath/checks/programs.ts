@@ -119,7 +119,11 @@ function needed(
   { evidence }: Expectation,
 ): string[] {
   // the kernel keeps 15 characters of a name
-  const short = (name: string) => name.replace(/^(?!cil_)/, "cil_").replaceAll("-", "_").slice(0, 15);
+  const short = (name: string) =>
+    name
+      .replace(/^(?!cil_)/, "cil_")
+      .replaceAll("-", "_")
+      .slice(0, 15);
   const has = (device: string, name: string) =>
     attached.some((each) => each.device === device && short(each.name) === short(name));
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");

@@ -301,6 +301,7 @@ export const hostPortsCheck: Check = {
     const wanted = valueOf(evidence.api.pods, []).filter(
       ({ hostPorts, hostNetwork, running }) => running && !hostNetwork && hostPorts.length > 0,
     );
+    if (!("value" in evidence.api.pods)) return [inconclusive("cluster", evidence.api.pods.error)];
     if (wanted.length === 0) return [skipped("cluster", "no pod asks for a HostPort")];
     return eachNode(evidence, "services", (node, output): Finding[] => {
       const own = wanted

@@ -15,6 +15,8 @@ const LOSSY = 0.05;
 /** Fewer lost packets than this say nothing. */
 const FEW = 3;
 
+const NO_PROBES = "no workload pod could send probes";
+
 interface FlowCheck {
   readonly id: string;
   readonly question: string;
@@ -37,7 +39,7 @@ function flowCheck({ id, question, flows, shapes = () => true, cause, remedy, qu
     skip: skipWithoutWorkload,
     judge(evidence, expectation) {
       const { traffic } = evidence;
-      if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
+      if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
       const omitted = flows.flatMap((flow) => traffic.omitted[flow] ?? []);
       const probes = traffic.probes.filter(({ flow, shape }) => flows.includes(flow) && shapes(shape));
       const silent = traffic.silent.filter(({ flow }) => flows.includes(flow));
@@ -240,7 +242,7 @@ export const dnsCheck: Check = {
   needs: ["traffic"],
   skip: skipWithoutWorkload,
   judge({ traffic, api }) {
-    if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
+    if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
     const dns = valueOf(api.services, []).find(
       ({ namespace, name }) => namespace === "kube-system" && (name === "kube-dns" || name === "coredns"),
     );
@@ -286,7 +288,7 @@ export const sourceAddressCheck: Check = {
   needs: ["traffic"],
   skip: skipWithoutWorkload,
   judge({ traffic, api }, { evidence }) {
-    if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
+    if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
     const nodes = valueOf(api.nodes, []);
     const addressOf = (name: string | undefined) => nodes.find((each) => each.name === name)?.address;
     const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));

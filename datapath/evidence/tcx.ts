@@ -5,6 +5,7 @@
  */
 export const LIST_TCX = `
 use strict;
+use POSIX ();
 my $nr = { x86_64 => 321, aarch64 => 280 }->{ (split ' ', \`uname -m\`)[0] } or exit 0;
 sub bpf { return syscall $nr, $_[0], $_[1], length $_[1] }
 sub name_of {
@@ -15,7 +16,7 @@ sub name_of {
     my $info = "\\0" x 80;
     $attr = pack 'LLP', $fd, length $info, $info;
     my $failed = bpf(15, $attr) < 0;
-    open my $file, '<&=', $fd and close $file;
+    POSIX::close($fd);
     return $failed ? '' : unpack 'x64Z16', $info;
 }
 for my $device (map { s|.*/||r } glob '/sys/class/net/*') {

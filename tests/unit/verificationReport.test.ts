@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { withoutSecrets, writeDiagnostics } from "../../cli/diagnostics";
 import { verificationJunit } from "../../cli/verificationJunit";
+import { PLAIN } from "../../cli/terminal";
 import { verificationText } from "../../cli/verificationText";
+import { diagnose } from "../../datapath/causes";
 import { fail, inconclusive, pass, skipped, warning, type Finding } from "../../datapath/checks/check";
 import type { ClusterReader } from "../../datapath/cluster";
 import type { CheckResult, Verification } from "../../datapath/verify";
@@ -13,38 +15,52 @@ const result = (id: string, ...findings: Finding[]): CheckResult => ({
   question: `What of ${id}?`,
   verdict: findings.at(-1)!.verdict,
   findings,
-  seconds: 1,
 });
+
+const RESULTS: readonly CheckResult[] = [
+  result("good", pass("a", "fine")),
+  result(
+    "bad",
+    fail("a", "x <y>", "because of & \u001b[31m", "mend it", { nodes: ["a"] }),
+    fail("b", "x", "because of & \u001b[31m", "mend it", { nodes: ["b"] }),
+  ),
+  result("dark", inconclusive("cluster", "no answer")),
+  result("odd", warning("a", "z", "may be")),
+  result("left", skipped("cluster", "not this mode")),
+];
 
 const VERIFICATION: Verification = {
   verdict: "fail",
+  proof: "not in force",
+  mode: "ebpf",
+  causes: diagnose(RESULTS),
   seconds: 5,
-  results: [
-    result("good", pass("a", "fine")),
-    result(
-      "bad",
-      fail("a", "x <y>", "because of & \u001b[31m", "mend it"),
-      fail("b", "x", "because of & \u001b[31m", "mend it"),
-    ),
-    result("dark", inconclusive("cluster", "no answer")),
-    result("odd", warning("a", "z", "may be")),
-    result("left", skipped("cluster", "not this mode")),
-  ],
+  verifiedAt: "2026-11-26T06:00:00.000Z",
+  results: RESULTS,
 };
 
 describe("a verification's report", () => {
-  it("says once what is wrong on several nodes, and what was not looked at", () => {
+  it("shows a line for each check, each cause once with its fix, and the mode in its headline", () => {
     const text = verificationText("x", VERIFICATION);
-    expect(text).toContain("  - bad on a, b: because of");
-    expect(text).toContain("What was not looked at:\n  - left on cluster: not this mode\n");
-    expect(text).toContain("What is worth knowing:\n  - odd on a: may be\n");
-    expect(text.split("\n").at(-1)).toBe("x: NOT in force (1 of 5 checks passed, 1 with warnings, 1 skipped, 5 s)");
+    expect(text).toContain(" 1. bad on a, b: because of");
+    expect(text).toContain("    fix:  mend it");
+    expect(text).toContain("Not verified:\n  - left: not this mode\n");
+    expect(text).toContain("Warnings:\n  - odd on a: may be\n");
+    expect(text.split("\n").at(-1)).toBe(
+      "x (mode ebpf): NOT IN FORCE (1 of 5 checks passed, 1 failed, 1 without evidence, 1 warning, 1 skipped, 5 s)",
+    );
   });
 
-  it("says of how many nodes, where not all were looked at", () => {
+  it("shows only what is wrong with quiet, and every finding with all", () => {
+    expect(verificationText("x", VERIFICATION, PLAIN, "quiet")).not.toContain("PASS");
+    const all = verificationText("x", VERIFICATION, PLAIN, "all").split("\n");
+    expect(all.filter((line) => line.startsWith("FAIL"))).toHaveLength(2);
+  });
+
+  it("says how many nodes were sampled", () => {
     const of = (looked: number) => verificationText("x", { ...VERIFICATION, nodes: { looked, all: 30 } });
-    expect(of(20)).toContain("20 of 30 nodes looked at");
-    expect(of(30)).not.toContain("nodes looked at");
+    expect(of(20)).toContain("20 of 30 nodes sampled");
+    expect(of(30)).not.toContain("sampled");
   });
 
   it("in JUnit's form has each verdict as such, in well-formed XML", () => {
@@ -70,7 +86,7 @@ describe("a verification's report", () => {
     try {
       expect(await writeDiagnostics(folder, "x", dead, VERIFICATION)).toBe(folder);
       const kept = (file: string) => readFileSync(join(folder, file), "utf8");
-      expect(kept("verification.txt")).toBe(verificationText("x", VERIFICATION));
+      expect(kept("verification.txt")).toBe(verificationText("x", VERIFICATION, PLAIN, "all"));
       expect(JSON.parse(kept("verification.json"))).toEqual(VERIFICATION);
       for (const file of ["agents.txt", "pods.json", "events.txt", "cilium-config.json", "operator.log"])
         expect(kept(file)).toContain("ECONNREFUSED");

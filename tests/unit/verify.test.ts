@@ -1,677 +1,612 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { V1ConfigMap, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
 import { verificationText } from "../../cli/verificationText";
-import type { Expectation, Finding } from "../../datapath/checks/check";
-import { parseServiceList } from "../../datapath/checks/serviceMap";
+import { CHECKS } from "../../datapath/checks/all";
+import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
 import { fallbackLines } from "../../datapath/checks/status";
-import type { ClusterReader } from "../../datapath/cluster";
-import type { ExecResult } from "../../datapath/podExec";
-import { CHECKS, summaryOf, verify } from "../../datapath/verify";
-import { expectedCiliumConfig } from "../../modes/ciliumConfig";
-import type { CiliumValuesArgs } from "../../modes/ciliumValues";
-import type { RoutingMode } from "../../modes/contract";
-import { expectedEvidence } from "../../modes/evidence";
+import type { EvidenceCluster } from "../../datapath/cluster";
+import { valueOf } from "../../datapath/evidence/api";
+import { COVERAGE, type FlowId } from "../../datapath/evidence/coverage";
+import { sampled, type Evidence } from "../../datapath/evidence/gather";
+import { probeScript, triesOf } from "../../datapath/evidence/probing";
+import { summaryOf, verify, type Verification } from "../../datapath/verify";
+import { inNode, judged, PURE, recordedEvidence, recordedExpectation, type Change } from "./support/evidence";
 
-const recorded = (name: string) => readFileSync(join(__dirname, "evidence", name), "utf8");
+const WORKER = "cmlead-worker";
+const bad = (results: ReturnType<typeof judged>["results"]) =>
+  results.filter(({ verdict }) => verdict !== "pass" && verdict !== "skipped").map(({ id }) => id);
 
-const NODES = ["vf-control-plane", "vf-worker", "vf-worker2"] as const;
-/** The worker's own, as recorded, and the networks that its routes lead to. */
-const ADDRESSES = { "vf-control-plane": "172.18.0.4", "vf-worker": "172.18.0.6", "vf-worker2": "172.18.0.5" } as const;
-const POD_CIDRS = new Map([
-  ["vf-control-plane", ["10.0.0.0/24"]],
-  ["vf-worker", ["10.0.1.0/24"]],
-  ["vf-worker2", ["10.0.2.0/24"]],
-]);
-
-function expectation(mode: RoutingMode, more: Partial<CiliumValuesArgs> = {}): Expectation {
-  const args: CiliumValuesArgs = {
-    version: "1.20.2",
-    mode,
-    tunnel: "disabled",
-    clusterName: "vf",
-    nodeCount: 1,
-    podCidr: "10.0.0.0/16",
-    nativeRoutingCIDR: "10.0.0.0/8",
-    images: { agent: {}, operator: {}, envoy: {} },
-    extraValues: {},
-    ...more,
+/** Lets every try of some probes fail. */
+const failing =
+  (
+    wanted: (
+      probe: Evidence["traffic"] extends infer T
+        ? NonNullable<T> extends { probes: readonly (infer P)[] }
+          ? P
+          : never
+        : never,
+    ) => boolean,
+    why = "no answer within 4 s",
+  ): Change =>
+  ({ traffic }) => {
+    for (const probe of traffic!.probes) if (wanted(probe as never)) for (const each of probe.tries) each.failure = why;
   };
-  return { evidence: expectedEvidence(args), ciliumConfig: expectedCiliumConfig(args), nodeCount: 2, nodePort: 32000 };
-}
 
-/** What a cluster answers. */
-interface Answers {
-  readonly config: Readonly<Record<string, string>>;
-  /** Keys beside those of the mode. */
-  readonly moreConfig: Readonly<Record<string, string>>;
-  readonly configChanged: Date;
-  readonly kubeProxies: number;
-  /** Changes what both agents answer to commands that hold the word. */
-  readonly agent: Readonly<Record<string, (recorded: string) => string>>;
-  /** Targets that a pod's script does not reach. */
-  readonly unreachable: RegExp;
-  readonly log: string;
-  /** Packets that the kernel forwards from one look at a node to the next, of either. */
-  readonly forwarded: number;
-  /** The same for packets over cilium_host. */
-  readonly overHost: number;
-  /** What the address of every pod and its gateway are. */
-  readonly podAddress: (address: string, gateway: string) => string;
-  readonly operators: number;
-  /** Addresses of the nodes' health endpoints, or `none`. */
-  readonly healthEndpoints: readonly string[];
-  /** What `nft list tables` prints on each node. */
-  readonly nftables: string;
-  /** Nodes where the workload's server runs. */
-  readonly servers: readonly string[];
-  readonly allPods: readonly V1Pod[];
-}
-
-const pod = (name: string, node: string, ip: string): V1Pod => ({
-  metadata: { name },
-  spec: { nodeName: node, containers: [] },
-  status: {
-    podIP: ip,
-    phase: "Running",
-    containerStatuses: [
-      {
-        name: "cilium-agent",
-        ready: true,
-        restartCount: 0,
-        image: "",
-        imageID: "",
-        state: { running: { startedAt: new Date("2026-11-21T10:00:00Z") } },
-      },
-    ],
-  },
-});
-
-/** The other worker's answer: the recorded one with the two workers' networks, addresses and names exchanged. */
-function asOtherWorker(text: string): string {
-  const swaps: Record<string, string> = {
-    "10.0.1.": "10.0.2.",
-    "10.0.2.": "10.0.1.",
-    "172.18.0.5": "172.18.0.6",
-    "172.18.0.6": "172.18.0.5",
+const inConfig =
+  (key: string, value: string): Change =>
+  (evidence) => {
+    const { config } = evidence.api;
+    if ("value" in config) (config.value.data as Record<string, string>)[key] = value;
+    inNode("config", (text) => `${text.replace(new RegExp(`^${key}=.*\n`, "m"), "")}\n${key}=${value}\n`)(evidence);
   };
-  return text.replace(/10\.0\.[12]\.|172\.18\.0\.[56]\b/g, (word) => swaps[word]!);
-}
 
-/** Two agents, those of the workers, the first of which answered as recorded, and the workload's pods. */
-function clusterOf(mode: "ebpf" | "kubeproxy", answers: Partial<Answers> = {}): ClusterReader {
-  const config = {
-    ...Object.fromEntries(
-      Object.entries(expectation(mode).ciliumConfig).filter((entry): entry is [string, string] => entry[1] !== null),
-    ),
-    "enable-hubble": "true",
-    ...answers.moreConfig,
-  };
-  const isBpf = mode === "ebpf";
-  const gateways = { "10.0.1.": "10.0.1.76", "10.0.2.": "10.0.2.76" };
-  /** The pods' connections with a port of their own: the port to whom they went. */
-  const connections = new Map<string, string>();
-  let looks = 0;
-  let pings = 0;
-  /** By a word of the command; the first that fits. */
-  const agent: [string, (command: string) => string][] = [
-    ["--all-controllers", () => recorded(`${mode}-1.20.2-controllers.json`)],
-    ["cilium status", () => recorded(`${mode}-1.20.2-status.json`)],
-    ["service list", () => recorded(`${mode}-1.20.2-services.txt`)],
-    ["metrics list", () => "[]"],
-    ["route show", () => recorded("ebpf-1.20.2-routes.txt")],
-    ["dev cilium_host", () => "3: cilium_host    inet 10.0.1.76/32 scope global cilium_host"],
-    ["link show", () => recorded("ebpf-1.20.2-links.txt")],
-    [
-      "/proc/net/snmp",
-      () => {
-        looks += 1;
-        const { forwarded = isBpf ? 0 : 125, overHost = 0 } = answers;
-        const snmp = recorded("1.20.2-snmp.txt").replace(/^(Ip:( \d+){5}) \d+/m, `$1 ${looks * forwarded}`);
-        return `${looks * overHost}\n0\n${looks * 55}\n${snmp}`;
-      },
-    ],
-    [
-      "bpf nat list",
-      () => {
-        pings += 1;
-        const entry = `ICMP OUT 10.0.1.5:${pings} -> 172.18.0.1:0 XLATE_SRC 172.18.0.6:${pings} Created=1sec ago\n`;
-        return `${isBpf ? entry : ""}${recorded(`${mode}-1.20.2-nat.txt`)}`;
-      },
-    ],
-    [
-      "bpf ct list",
-      (command) => {
-        const [own, port] = /([\d.]+):\((\d+)\|/.exec(command)!.slice(1) as [string, string];
-        return `TCP OUT ${own}:${port} -> ${isBpf ? "10.0.2.5:80" : connections.get(port)} expires=1 Packets=0\n`;
-      },
-    ],
-    ["hubble observe", () => recorded("ebpf-1.20.2-hubble.jsonl")],
-    ["/dev/tcp", (command) => succeeded(command)],
-    ["-t nat", () => recorded(`${mode}-1.20.2-nat.txt`)],
-  ];
-  const unreachable = answers.unreachable ?? /^$/;
-  const proxies = answers.kubeProxies ?? (isBpf ? 0 : 2);
-  /** What a script of several targets prints. */
-  const succeeded = (script: string): string =>
-    [...script.matchAll(/^\(timeout \d+ (.*) >\/dev\/null 2>&1; echo "(\d+) \$\?"\) &$/gm)]
-      .map(([, command, index]) => `${index} ${unreachable.test(command!) ? 28 : 0}`)
-      .join("\n");
-  const inPod = (name: string, script: string): string => {
-    const own = name === "nettool-2" ? "10.0.2.5" : "10.0.1.5";
-    const gateway = gateways[own === "10.0.2.5" ? "10.0.2." : "10.0.1."];
-    if (script.includes("ip -4 -o addr")) {
-      return (
-        answers.podAddress?.(own, gateway) ??
-        `9: eth0    inet ${own}/32 scope global eth0\ndefault via ${gateway} dev eth0 mtu 1500`
-      );
-    }
-    const flow = /--local-port (\d+) http:\/\/([\d.:]+)\//.exec(script);
-    if (flow !== null) connections.set(flow[1]!, flow[2]!);
-    if (/^ping/.test(script)) return unreachable.test(script) ? "100% packet loss" : "50 received, 0% packet loss";
-    return succeeded(script);
-  };
-  return {
-    nodes: async () =>
-      NODES.map((name): V1Node => ({
-        metadata: { name },
-        status: { addresses: [{ type: "InternalIP", address: ADDRESSES[name] }] },
-      })),
-    pods: async (_namespace, selector) => {
-      if (selector === "k8s-app=cilium")
-        return [pod("cilium-1", "vf-worker", "172.18.0.6"), pod("cilium-2", "vf-worker2", "172.18.0.5")];
-      if (selector === "k8s-app=kube-proxy")
-        return Array.from({ length: proxies }, (_, index) => pod(`kube-proxy-${index}`, "vf-worker", ""));
-      if (selector === "app=nettool")
-        return [pod("nettool-1", "vf-worker", "10.0.1.5"), pod("nettool-2", "vf-worker2", "10.0.2.5")].filter(
-          ({ spec }) => answers.servers?.includes(spec!.nodeName!) ?? true,
-        );
-      return [pod("net", "vf-worker", "10.0.1.6")];
-    },
-    allPods: async () => [...(answers.allPods ?? [])],
-    daemonSet: () => Promise.reject(new Error("not asked for")),
-    deployment: async (): Promise<V1Deployment> => ({
-      spec: { replicas: 2, selector: {}, template: {} },
-      status: { availableReplicas: answers.operators ?? 2 },
-    }),
-    service: () => Promise.reject(new Error("not asked for")),
-    events: () => Promise.reject(new Error("not asked for")),
-    ciliumPodCidrs: async () => POD_CIDRS,
-    healthAddresses: async () =>
-      NODES.map((node, index) => ({
-        node,
-        nodeAddress: ADDRESSES[node],
-        endpointAddress: answers.healthEndpoints?.[index] ?? `10.0.${index}.120`,
-      })).map((each) => (each.endpointAddress === "none" ? { ...each, endpointAddress: undefined } : each)),
-    configMap: async (): Promise<V1ConfigMap> => ({
-      metadata: { managedFields: [{ time: answers.configChanged ?? new Date("2026-11-21T09:59:00Z") }] },
-      data: answers.config ?? config,
-    }),
-    log: async () => answers.log ?? "",
-    onNode: async () => answers.nftables ?? "table ip nat\n",
-    exec: async (_namespace, name, _container, command): Promise<ExecResult> => {
-      const words = command.join(" ");
-      if (!name.startsWith("cilium")) return { exitCode: 0, stdout: inPod(name, command[2]!), stderr: "" };
-      const [word, answer] = agent.find(([each]) => words.includes(each)) ?? [];
-      if (word === undefined) throw new Error(`nothing recorded of ${words}`);
-      // connections are the pod's own; all else is as the first worker has it
-      const first = answer!(command.at(-1)!);
-      const own = name === "cilium-1" || word === "bpf ct list" ? first : asOtherWorker(first);
-      return { exitCode: 0, stdout: answers.agent?.[word]?.(own) ?? own, stderr: "" };
-    },
-  };
-}
+const both =
+  (...changes: Change[]): Change =>
+  (evidence) =>
+    changes.forEach((change) => change(evidence));
 
-beforeEach(() => {
-  jest.spyOn(globalThis, "fetch").mockImplementation(async () => new Response("nettool"));
-});
-afterEach(() => jest.restoreAllMocks());
-
-/** Each check's verdict, and everything bad that was found. */
-async function outcome(cluster: ClusterReader, expected: Expectation) {
-  const verification = await verify(cluster, expected, CHECKS, 0);
-  const bad = verification.results
-    .flatMap(({ id, findings }) => findings.map((finding: Finding) => ({ id, ...finding })))
-    .filter(({ verdict }) => verdict !== "pass" && verdict !== "skipped");
-  return { verification, bad };
-}
-
-const idsOf = (bad: readonly { id: string }[]) => [...new Set(bad.map(({ id }) => id))];
-
-/** The checks that tell the modes kubeproxy and ebpf apart. */
-const APART = [
-  "config",
-  "status",
-  "kube-proxy",
-  "kube-proxy-rules",
-  "service-map",
-  "packet-path",
-  "translation",
-  "masquerading",
-];
-
-describe("a verification", () => {
-  it.each(["ebpf", "kubeproxy"] as const)(
-    "of what a healthy cluster in mode %s answered passes every check",
-    async (mode) => {
-      const { verification, bad } = await outcome(clusterOf(mode), expectation(mode));
-      expect(bad).toEqual([]);
-      expect(verification.verdict).toBe("pass");
-      const unseen = verification.results.filter(({ verdict }) => verdict !== "pass").map(({ id }) => id);
-      expect(unseen).toEqual(["host-ports"]);
-    },
-  );
-
-  it("of one mode's answers fails as the other mode, in everything that tells them apart", async () => {
-    const config = expectation("ebpf").ciliumConfig as Record<string, string>;
-    const asEbpf = await outcome(clusterOf("kubeproxy"), expectation("ebpf"));
-    expect(idsOf(asEbpf.bad)).toEqual(APART);
-    const asKubeproxy = await outcome(clusterOf("ebpf", { config }), expectation("kubeproxy"));
-    expect(idsOf(asKubeproxy.bad)).toEqual(APART);
-    expect([asEbpf.verification.verdict, asKubeproxy.verification.verdict]).toEqual(["fail", "fail"]);
+describe("a verification of recorded evidence", () => {
+  it("passes every check on a healthy cluster, without a warning", () => {
+    const { results, causes } = judged(recordedEvidence());
+    expect(results.filter(({ verdict }) => verdict !== "pass").map(({ id, verdict }) => `${id} ${verdict}`)).toEqual([
+      "host-ports skipped",
+    ]);
+    expect(causes).toEqual([]);
   });
 
-  const ebpf = expectation("ebpf");
-  const HOST_PORT_POD: V1Pod = {
-    ...pod("web", "vf-worker", "10.0.1.7"),
-    spec: { nodeName: "vf-worker", containers: [{ name: "web", ports: [{ containerPort: 80, hostPort: 8080 }] }] },
-  };
-  const configOf = (over: Record<string, string>) => ({ ...(ebpf.ciliumConfig as Record<string, string>), ...over });
-  const faults: [string, Partial<Answers>, string[], RegExp][] = [
+  it("fails as another mode in what tells the modes apart", () => {
+    const { results } = judged(recordedEvidence(), recordedExpectation("kubeproxy"));
+    expect(bad(results)).toEqual(
+      expect.arrayContaining(["config", "status", "kube-proxy", "kube-proxy-rules", "service-map"]),
+    );
+  });
+
+  const faults: [string, Change, string, string, RegExp][] = [
     [
-      "a changed cilium-config",
-      { config: configOf({ "enable-bpf-masquerade": "false" }) },
-      ["config"],
-      /asked for enable-bpf-masquerade: "true"/,
-    ],
-    [
-      "an agent older than cilium-config",
-      { configChanged: new Date("2026-11-21T10:00:01Z") },
-      ["agents"],
-      /cilium-config was changed after that/,
-    ],
-    [
-      "BPF host routing fallen back",
-      {
-        agent: { "cilium status": (text) => text.replace('"BPF"', '"Legacy"') },
-        log: 'time=x level=info msg="BPF host routing requires enable-bpf-masquerade. Falling back to legacy host routing (enable-host-legacy-routing=true)."',
+      "a node that is NotReady",
+      ({ api }) => {
+        const node = valueOf(api.nodes, [])[1]! as { ready: boolean; trouble: string };
+        Object.assign(node, { ready: false, trouble: "NodeStatusUnknown: Kubelet stopped posting node status." });
       },
-      ["status"],
-      /asked for Routing Host BPF; the agent's log: "BPF host routing requires enable-bpf-masquerade\. Falling back/,
+      "nodes",
+      "node-not-ready",
+      /the kubelet does not report to the API server/,
     ],
     [
-      "masquerading off, of which the status then says nothing",
-      {
-        agent: {
-          "cilium status": (text) =>
-            text.replace('"BPF"', '"Legacy"').replace(/"masquerading": \{[^]*?\n {2}\}/, '"masquerading": {}'),
+      "a mode's key that was changed",
+      inConfig("enable-bpf-masquerade", "false"),
+      "config",
+      "config-changed",
+      /expected enable-bpf-masquerade: "true"/,
+    ],
+    [
+      "socket LB in the host namespace only",
+      inConfig("bpf-lb-sock-hostns-only", "true"),
+      "config",
+      "config-changed",
+      /expected bpf-lb-sock-hostns-only: "false"/,
+    ],
+    [
+      "a CiliumNodeConfig that overrides one node",
+      both(
+        inNode("config", (text) => `${text}\nbpf-lb-sock-hostns-only=true\n`, WORKER),
+        ({ api }) => {
+          api.nodeConfigs = {
+            value: [{ namespace: "kube-system", name: "odd", defaults: { "bpf-lb-sock-hostns-only": "true" } }],
+          };
         },
-      },
-      ["status"],
-      /asked for Routing Host BPF/,
-    ],
-    ["a kube-proxy beside the replacement", { kubeProxies: 1 }, ["kube-proxy"], /both would translate services/],
-    [
-      "a rule that kube-proxy left",
-      {
-        agent: { "-t nat": (text) => text.replace(":DOCKER_OUTPUT", ":KUBE-SVC-X - [0:0]\n:DOCKER_OUTPUT") },
-      },
-      ["kube-proxy-rules"],
-      /packets may be translated before Cilium sees them/,
+      ),
+      "agents",
+      "config-overridden",
+      /CiliumNodeConfig odd overrides cilium-config on this node/,
     ],
     [
-      "a table that kube-proxy left",
-      { nftables: "table ip nat\ntable ip kube-proxy\n" },
-      ["kube-proxy-rules"],
-      /packets may be translated before Cilium sees them/,
+      "an agent that read an older configuration",
+      inNode("config", (text) => text.replace(/^debug=.*$/m, "debug=maybe"), WORKER),
+      "agents",
+      "agent-outdated",
+      /agents read it only when they start/,
+    ],
+    [
+      "an agent with other arguments",
+      inNode("arguments", (text) => `${text}\n--mtu=1400\n`, WORKER),
+      "agents",
+      "agent-differs",
+      /arguments and environment differ/,
+    ],
+    [
+      "BPF host routing that fell back",
+      inNode("status", (text) => text.replace(/("intra-host-routing-mode": )"BPF"/, '$1"Legacy"'), WORKER),
+      "status",
+      "mode-fallback",
+      /expected Routing Host BPF/,
+    ],
+    [
+      "forwarding that is off",
+      inNode("sysctls", (text) => text.replace("ipv4/ip_forward:1", "ipv4/ip_forward:0"), WORKER),
+      "kernel",
+      "sysctl-changed",
+      /net\.ipv4\.ip_forward must be 1/,
+    ],
+    [
+      "a full connection table",
+      inNode("sysctls", (text) => text.replace(/(nf_conntrack_max:)\d+/, "$12"), WORKER),
+      "kernel",
+      "conntrack-full",
+      /drops new connections/,
+    ],
+    [
+      "a device with a smaller MTU",
+      inNode("links", (text) => text.replace(/("ifname":"eth0".*?"mtu":)1500/, "$11280"), WORKER),
+      "devices",
+      "mtu-mismatch",
+      /larger packets are lost/,
+    ],
+    [
+      "cilium_host that is down",
+      inNode("links", (text) => text.replace(/("ifname":"cilium_host","flags":\[)[^\]]*/, '$1"BROADCAST"'), WORKER),
+      "devices",
+      "device-down",
+      /cilium_host is down/,
+    ],
+    [
+      "a shaped device",
+      inNode("qdiscs", (text) => text.replace("qdisc noqueue 0: dev eth0", "qdisc tbf 8001: dev eth0"), WORKER),
+      "devices",
+      "traffic-shaped",
+      /delays or drops packets/,
+    ],
+    [
+      "a detached program on eth0",
+      inNode("tcx", (text) => text.replace(/^.*cil_from_netdev.*\n/m, ""), WORKER),
+      "programs",
+      "program-missing",
+      /packets that arrive at the node bypass Cilium/,
+    ],
+    [
+      "a detached socket hook",
+      inNode("cgroup", (text) => text.replace("cil_sock4_sendmsg", "gone"), WORKER),
+      "programs",
+      "program-missing",
+      /unconnected UDP to services gets no answer/,
+    ],
+    [
+      "a foreign program",
+      inNode("tcx", (text) => `${text}{"devname":"eth0","kind":"tcx/ingress","name":"dropper"}\n`, WORKER),
+      "programs",
+      "program-foreign",
+      /not Cilium's/,
     ],
     [
       "a missing route",
-      { agent: { "route show": (text) => text.replace(/^10\.0\.2\.0.* via 172.*\n/m, "") } },
-      ["routes"],
-      /missing: 10\.0\.2\.0\/24 via 172\.18\.0\.5 dev eth0 \(there is none\)/,
+      inNode("routes", (text) => text.replace(/^10\.0\.2\.0\/24 via.*\n/m, ""), WORKER),
+      "routes",
+      "route-missing",
+      /the route to the pods of cmlead-worker2 must be/,
     ],
     [
-      "a tunnel where native routing was asked for",
-      { agent: { "link show": (text) => `${text}9: cilium_vxlan: <UP>\n` } },
-      ["routes"],
-      /the tunnel device must be none/,
+      "a more specific route",
+      inNode("routes", (text) => `10.0.2.235 via 172.18.0.9 dev eth0 \n${text}`, WORKER),
+      "routes",
+      "route-foreign",
+      /a route that Cilium did not write/,
     ],
     [
-      "a service without backends",
-      { agent: { "service list": (text) => text.replace(/(NodePort) .*\n.*\n.*\n/, "$1\n") } },
-      ["service-map"],
-      /0\.0\.0\.0:32000 has no active backend/,
+      "a blackhole",
+      inNode("routes", (text) => `blackhole 10.0.2.235 \n${text}`, WORKER),
+      "routes",
+      "route-foreign",
+      /throws packets for 10\.0\.2\.235 away/,
     ],
     [
-      "a health endpoint that does not answer",
-      { unreachable: /10\.0\.2\.120\/4240/ },
-      ["health"],
-      /health endpoint of vf-worker2 \(10\.0\.2\.120:4240\): no answer/,
+      "a foreign routing rule",
+      inNode("rules", (text) => `${text}100:\tfrom all to 10.0.2.235 lookup 77\n`, WORKER),
+      "routes",
+      "rule-foreign",
+      /neither the kernel's nor Cilium's/,
     ],
     [
-      "a pod that does not answer",
-      { unreachable: /10\.0\.2\.5/ },
-      ["pod-to-pod", "packet-path", "hubble"],
-      /HTTP 10\.0\.2\.5 on vf-worker2: no answer \(exit code 28\)/,
-    ],
-    ["DNS that does not answer", { unreachable: /getent/ }, ["services"], /DNS kubernetes\.default: no answer/],
-    [
-      "a NodePort that does not answer",
-      { unreachable: /curl .*172\.18\.0\.5:32000/ },
-      ["services"],
-      /NodePort of vf-worker2: no answer/,
+      "a wrong neighbor entry",
+      inNode(
+        "neighbors",
+        (text) => text.replace(/(172\.18\.0\.10 dev eth0 lladdr )\S+/, "$102:00:00:00:00:01"),
+        WORKER,
+      ),
+      "routes",
+      "neighbor-wrong",
+      /another link-layer address/,
     ],
     [
-      "a NodePort that does not answer nodes",
-      { unreachable: /tcp\/172\.18\.0\.5\/32000/ },
-      ["node-ports"],
-      /NodePort of vf-worker2: no answer/,
+      "a rule that masquerades pods",
+      inNode(
+        "iptables",
+        (text) =>
+          text.replace(
+            /^\[\d+:\d+\] -A POSTROUTING -d 127\.0\.0\.11.*$/m,
+            "$&\n[7:420] -A POSTROUTING -s 10.0.1.0/24 -o eth0 -j MASQUERADE",
+          ),
+        WORKER,
+      ),
+      "netfilter",
+      "netfilter-foreign",
+      /it rewrites source addresses/,
     ],
     [
-      "a health endpoint that is not there",
-      { healthEndpoints: ["10.0.0.120", "none"] },
-      ["health"],
-      /Cilium knows 3 nodes, and no health endpoint of vf-worker$/m,
-    ],
-    ["no operator", { operators: 0 }, ["operator"], /no pod network without it/],
-    [
-      "services on another device",
-      { agent: { "cilium status": (text) => text.replace('"name": "eth0"', '"name": "lo"') } },
-      ["status"],
-      /asked for on device eth0/,
+      "a chain's policy that drops",
+      inNode("iptables", (text) => text.replace(":FORWARD ACCEPT", ":FORWARD DROP"), WORKER),
+      "netfilter",
+      "netfilter-foreign",
+      /drops every packet/,
     ],
     [
-      "another network left unmasqueraded",
-      { agent: { "cilium status": (text) => text.replaceAll("10.0.0.0/8", "10.0.0.0/16") } },
-      ["status"],
-      /asked for not masquerading 10\.0\.0\.0\/8/,
+      "Cilium's rules flushed",
+      inNode("iptables", (text) => text.replace(/^\[.*-A CILIUM_FORWARD .*\n/gm, ""), WORKER),
+      "netfilter",
+      "netfilter-missing",
+      /incomplete on this node/,
     ],
     [
-      "pods of another network plugin",
-      { podAddress: (address) => `2: eth0 inet ${address}/24 scope global eth0\ndefault via 10.0.1.1 dev eth0` },
-      ["pod-network"],
-      /its address is no \/32, its gateway is not cilium_host, 10\.0\.1\.76/,
+      "a chain that kube-proxy left",
+      inNode("iptables", (text) => text.replace(/^:DOCKER_OUTPUT/m, ":KUBE-SVC-X - [0:0]\n:DOCKER_OUTPUT"), WORKER),
+      "kube-proxy-rules",
+      "kube-proxy-leftover",
+      /still on this node/,
     ],
     [
-      "packets in the host's stack",
-      { forwarded: 125 },
-      ["packet-path"],
-      /in this mode BPF passes packets by the host's stack/,
-    ],
-    [
-      "some packets in the host's stack",
-      { forwarded: 50 },
-      ["packet-path"],
-      /in this mode BPF passes packets by the host's stack/,
-    ],
-    ["packets over cilium_host", { overHost: 100 }, ["packet-path"], /take the way over cilium_host/],
-    [
-      "a NodePort that leaves the node untranslated",
-      {
-        agent: {
-          "bpf ct list": (text) =>
-            text
-              .replace(/-> \S+/, "-> 172.18.0.5:32000")
-              .replace(/^(TCP OUT 10\.0\.2\.5.*)172\.18\.0\.5/m, "$1172.18.0.4"),
-        },
+      "a pod missing from the EndpointSlice",
+      ({ api }) => {
+        if ("value" in api.endpoints)
+          for (const each of api.endpoints.value) if (each.service === "serversvc") (each.addresses as string[]).pop();
       },
-      ["translation"],
-      /it left untranslated/,
+      "service",
+      "endpoints-incomplete",
+      /is ready and missing/,
     ],
     [
-      "pods that nobody masquerades",
-      { agent: { "bpf nat list": (text) => text.replace(/^ICMP.*\n/, "") } },
-      ["masquerading"],
-      /this mode masquerades by BPF/,
+      "an emptied selector",
+      ({ api }) => {
+        if ("value" in api.services)
+          for (const each of api.services.value) if (each.name === "serversvc") each.selector = { app: "nobody" };
+      },
+      "service",
+      "service-changed",
+      /selector \{"app":"nobody"\}, expected \{"app":"nettool"\}/,
     ],
     [
-      "masquerading that is left of another mode",
-      { agent: { "bpf nat list": (text) => text.replace(/(10\.0\.[12]\.5|172\.18\.0\.[56]):\d+/g, "$1:8") } },
-      ["masquerading"],
-      /this mode masquerades by BPF/,
+      "a backend missing in the agent's list",
+      inNode("services", (text) => text.replace(/^.*3 => 10\.0\.\d+\.\d+:80\/TCP.*\n/m, ""), WORKER),
+      "service-map",
+      "service-map-stale",
+      /differ from the API server's/,
     ],
     [
-      "pods that do not get out",
-      { unreachable: /ping -c 1 -W 2 172\.18\.0\.1/ },
-      ["masquerading"],
-      /the nodes' gateway does not answer pods/,
+      "a backend missing in the BPF map",
+      inNode(
+        "lb",
+        (text) =>
+          text
+            .replace(/^10\.96\.\d+\.\d+:80\/TCP \(3\).*\n/m, "")
+            .replace(/^(10\.96\.\d+\.\d+:80)\/UDP \(3\).*\n/m, ""),
+        WORKER,
+      ),
+      "service-map",
+      "service-map-stale",
+      /BPF service map differs/,
     ],
     [
-      "flows that were dropped",
-      { agent: { "hubble observe": (flows) => flows.replace('"FORWARDED"', '"DROPPED"') } },
-      ["hubble"],
-      /packets of the probe were dropped/,
+      "an unknown address in the ipcache",
+      inNode("ipcache", (text) => text.replace(/"10\.0\.2\.235\/32"/, '"10.9.9.9/32"'), WORKER),
+      "datapath-maps",
+      "ipcache-stale",
+      /another identity or another way/,
     ],
     [
-      "a node without the workload's server",
-      { servers: ["vf-worker"] },
-      ["pod-network", "pod-to-pod", "packet-path", "services", "translation", "masquerading", "drops", "hubble"],
-      /the workload's server runs on 1 of 2 nodes/,
+      "a pod missing in the endpoint map",
+      inNode("endpointMap", (text) => text.replace(/"10\.0\.1\.34:0"/, '"10.9.9.9:0"'), WORKER),
+      "datapath-maps",
+      "endpoint-map-stale",
+      /not delivered/,
     ],
-    ["a HostPort that the map lacks", { allPods: [HOST_PORT_POD] }, ["host-ports"], /the map lacks 8080 of web/],
+    [
+      "a pod without a CiliumEndpoint",
+      ({ api }) => {
+        if ("value" in api.ciliumEndpoints)
+          api.ciliumEndpoints.value = api.ciliumEndpoints.value.filter(({ name }) => name !== "net");
+      },
+      "workload",
+      "pod-without-endpoint",
+      /Cilium does not know nettool\/net/,
+    ],
+    [
+      "a workload on the host network",
+      ({ api }) => {
+        if ("value" in api.pods)
+          for (const pod of api.pods.value) if (pod.labels["app"] === "nettool") pod.hostNetwork = true;
+      },
+      "workload",
+      "workload-not-ready",
+      /say nothing about pods/,
+    ],
+    [
+      "a path through a third node",
+      ({ traffic }) => {
+        for (const probe of traffic!.probes)
+          if (probe.flow === "pod-to-pod" && probe.from.node === WORKER && probe.to.node === "cmlead-worker2")
+            for (const each of probe.tries) if (each.ttl !== undefined) each.ttl = 61;
+      },
+      "hops",
+      "detour",
+      /packets take a detour/,
+    ],
+    [
+      "large packets that are lost",
+      failing(
+        ({ shape, from }: { shape: string; from: { node?: string | undefined } }) =>
+          shape === "icmp/full" && from.node === WORKER,
+      ),
+      "packet-size",
+      "large-packets",
+      /no answer within 4 s/,
+    ],
+    [
+      "unconnected UDP that is lost",
+      failing(
+        ({ shape, from }: { shape: string; from: { node?: string | undefined } }) =>
+          shape === "udp-unconnected/small" && from.node === WORKER,
+      ),
+      "services",
+      "packet-loss",
+      /udp-unconnected\/small/,
+    ],
+    [
+      "one try of thirty that fails",
+      ({ traffic }) => {
+        const probe = traffic!.probes.find(({ flow, shape }) => flow === "pod-to-node-port" && shape === "tcp/small")!;
+        probe.tries[0]!.failure = "connection refused";
+      },
+      "services",
+      "packet-loss",
+      /1 of \d+ tries: connection refused/,
+    ],
+    [
+      "a client's address that is rewritten",
+      ({ traffic }) => {
+        for (const probe of traffic!.probes)
+          if (probe.flow === "pod-to-pod" && probe.from.node === WORKER)
+            for (const each of probe.tries) if (each.client) each.client = "172.18.0.8";
+      },
+      "source-address",
+      "source-address",
+      /saw 172\.18\.0\.8, expected the client's own address/,
+    ],
+    [
+      "names that do not resolve",
+      ({ traffic }) => {
+        for (const each of traffic!.resolutions) each.answered = false;
+      },
+      "dns",
+      "dns-down",
+      /cluster DNS at 10\.96\.0\.10 gives no answer/,
+    ],
+    [
+      "no CoreDNS",
+      ({ api }) => {
+        api.coreDns = { value: { wanted: 2, ready: 0 } };
+      },
+      "coredns",
+      "dns-down",
+      /no CoreDNS pod answers/,
+    ],
+    [
+      "a policy that drops probes",
+      ({ api, after }) => {
+        api.policies = { value: ["CiliumNetworkPolicy nettool/no-world"] };
+        const drops = JSON.stringify([{ labels: { reason: "Policy denied", direction: "INGRESS" }, value: 9 }]);
+        for (const node of after) node.sections.drops = { value: drops };
+      },
+      "policies",
+      "policy-drop",
+      /CiliumNetworkPolicy nettool\/no-world drops probes/,
+    ],
+    [
+      "no operator",
+      ({ api }) => {
+        api.operator = { value: { wanted: 2, ready: 0 } };
+      },
+      "operator",
+      "operator-down",
+      /new nodes get no pod network/,
+    ],
+    [
+      "kube-proxy beside Cilium",
+      ({ api }) => {
+        if ("value" in api.pods) {
+          const [pod] = api.pods.value;
+          api.pods.value.push({
+            ...pod!,
+            namespace: "kube-system",
+            name: "kube-proxy-x",
+            labels: { "k8s-app": "kube-proxy" },
+            hostNetwork: true,
+          });
+        }
+      },
+      "kube-proxy",
+      "kube-proxy-running",
+      /both translate services/,
+    ],
+    [
+      "a pod of another network",
+      ({ traffic }) => {
+        const pod = traffic!.pods[0]!;
+        pod.output = pod.output!.replace(/inet 10\.0\.\d+\.\d+\/32/, "inet 10.77.0.2/24");
+      },
+      "pod-network",
+      "address-missing",
+      /not a \/32 of its node's pod network/,
+    ],
   ];
-  it.each(faults)(
-    "of a cluster with %s fails, in that check and with its cause",
-    async (_fault, answers, ids, cause) => {
-      const { verification, bad } = await outcome(clusterOf("ebpf", answers), ebpf);
-      expect(verification.verdict).toBe("fail");
-      expect(idsOf(bad)).toEqual(ids);
-      expect(bad.map(({ reason }) => reason).join("\n")).toMatch(cause);
-      for (const { remedy, verdict } of bad) if (verdict === "fail") expect(remedy).toBeTruthy();
-      const text = verificationText("x", verification);
-      expect(text).toMatch(cause);
-      expect(text).toMatch(/^x: NOT in force \(/m);
-    },
-  );
+  it.each(faults)("finds %s in the right check, and names the cause first", (_fault, change, check, cause, reason) => {
+    const { results, causes } = judged(recordedEvidence(change));
+    expect(bad(results)).toContain(check);
+    expect(causes[0]).toMatchObject({ cause });
+    expect(JSON.stringify(causes).replaceAll('\\"', '"')).toMatch(reason);
+    const text = verificationText("x", { ...PASSED, verdict: "fail", proof: "not in force", results, causes });
+    expect(text).toMatch(/^x \(mode ebpf\): NOT IN FORCE \(/m);
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(300);
+  });
 
-  const harmless: [string, Partial<Answers>, string, RegExp][] = [
-    ["one operator of two", { operators: 1 }, "operator", /there is none in reserve/],
-    [
-      "a controller that fails",
-      {
-        agent: {
-          "--all-controllers": (text) =>
-            text.replace(/"status": \{/, '"status": {"consecutive-failure-count": 3, "last-failure-msg": "no route",'),
-        },
-      },
+  it("has a fault for every check that judges the common evidence", () => {
+    const without = [
+      "features",
       "controllers",
-      /: no route/,
-    ],
-    [
-      "drops",
-      {
-        agent: {
-          "metrics list": () =>
-            JSON.stringify([{ labels: { direction: "INGRESS", reason: "Policy denied" }, value: (drops += 1) }]),
-        },
-      },
-      "drops",
-      /a few are usual/,
-    ],
-  ];
-  let drops = 0;
-  it.each(harmless)("of a cluster with %s passes with a warning", async (_what, answers, id, reason) => {
-    const { verification, bad } = await outcome(clusterOf("ebpf", answers), ebpf);
-    expect(verification.verdict).toBe("pass");
-    expect(idsOf(bad)).toEqual([id]);
-    expect(bad[0]).toMatchObject({ verdict: "warning", reason: expect.stringMatching(reason) });
-    expect(verificationText("x", verification)).toMatch(/What is worth knowing:\n {2}- /);
-  });
-
-  it("of NodePorts that this machine does not reach passes with a warning and the known reasons", async () => {
-    jest.spyOn(globalThis, "fetch").mockRejectedValue(new Error("fetch failed", { cause: new Error("EHOSTUNREACH") }));
-    const { verification, bad } = await outcome(clusterOf("ebpf"), ebpf);
-    expect([verification.verdict, ...idsOf(bad)]).toEqual(["pass", "node-ports-from-here"]);
-    expect(bad[0]!.reason).toMatch(/^EHOSTUNREACH; with Docker Desktop/);
-  });
-
-  it("skips what a cluster cannot show, and says why", async () => {
-    const { verification } = await outcome(
-      clusterOf("ebpf", { agent: { "hubble observe": () => "no-hubble-command\n" } }),
-      { ...ebpf, evidence: expectation("ebpf", { tunnel: "vxlan" }).evidence },
-    );
-    const reasonOf = (id: string) => verification.results.find((result) => result.id === id)!.findings[0]!.reason;
-    expect(reasonOf("hubble")).toBe("the agent's image has no hubble command");
-    expect(reasonOf("packet-path")).toBe("what a tunnel's packets pass on the nodes is promised by no mode");
-  });
-
-  const skips: [string, Partial<Answers>, string, string][] = [
-    ["Hubble", { moreConfig: { "enable-hubble": "false" } }, "hubble", "Hubble is off in cilium-config"],
-    [
-      "health checks",
-      { moreConfig: { "enable-health-checking": "false" }, healthEndpoints: ["none", "none", "none"] },
+      "host-ports",
       "health",
-      "cilium-config turns health checks off",
-    ],
-  ];
-  it.each(skips)("does not miss %s where cilium-config turns them off", async (_what, answers, id, reason) => {
-    const { verification, bad } = await outcome(clusterOf("ebpf", answers), ebpf);
-    expect(bad).toEqual([]);
-    expect(verification.results.find((result) => result.id === id)).toMatchObject({
-      verdict: "skipped",
-      findings: [{ reason }],
-    });
-  });
-
-  it("asks the nodes' health, on the port that is set, where health endpoints are turned off", async () => {
-    const moreConfig = { "enable-endpoint-health-checking": "false", "cluster-health-port": "4250" };
-    const answers = { moreConfig, healthEndpoints: ["none", "none", "none"] };
-    const healthy = await outcome(clusterOf("ebpf", answers), ebpf);
-    expect(healthy.bad).toEqual([]);
-    const { bad } = await outcome(clusterOf("ebpf", { ...answers, unreachable: /172\.18\.0\.5\/4250/ }), ebpf);
-    expect(idsOf(bad)).toEqual(["health"]);
-    expect(bad[0]!.reason).toMatch(/^node vf-worker2 \(172\.18\.0\.5:4250\): no answer/);
-  });
-
-  it("says so where nftables cannot be looked at, and does not take kube-proxy's rules there for absent", async () => {
-    const blind = (mode: "ebpf" | "kubeproxy", rules: (text: string) => string): ClusterReader => ({
-      ...clusterOf(mode, { agent: { "-t nat": rules } }),
-      onNode: undefined,
-    });
-    const rulesOf = async (mode: "ebpf" | "kubeproxy", rules: (text: string) => string) =>
-      (await outcome(blind(mode, rules), expectation(mode))).verification.results.find(
-        ({ id }) => id === "kube-proxy-rules",
-      )!;
-    const without = await rulesOf("ebpf", (text) => text);
-    expect(without.verdict).toBe("pass");
-    expect(without.findings[0]!.seen).toContain("nftables not looked at");
-    const unseen = await rulesOf("kubeproxy", () => "*nat\nCOMMIT\n");
-    expect(unseen.verdict).toBe("inconclusive");
+      "pod-to-pod",
+      "pod-to-node",
+      "node-ports",
+      "from-outside",
+      "way-out",
+      "drops",
+    ];
+    const covered = new Set(faults.map(([, , check]) => check));
+    expect(PURE.map(({ id }) => id).filter((id) => !covered.has(id) && !without.includes(id))).toEqual([]);
   });
 
   it.each([
-    ["E1121 19:47:02.0 1 run.go:72] too many open files", "sudo sysctl fs.inotify.max_user_instances=512"],
-    [
-      "F1121 19:47:02.0 1 server.go:1] cannot reach the API server",
-      "kubectl -n kube-system logs -l k8s-app=kube-proxy",
-    ],
-  ])("quotes kube-proxy where it has written no rules: %s", async (log, remedy) => {
-    const cluster = clusterOf("kubeproxy", {
-      log: `I1121 start\n${log}\n`,
-      agent: { "-t nat": () => "*nat\nCOMMIT\n" },
-    });
-    const { bad } = await outcome(cluster, expectation("kubeproxy"));
-    const finding = bad.find(({ id }) => id === "kube-proxy-rules");
-    expect(finding!.reason).toBe(`kube-proxy has not written its services there: ${log}`);
-    expect(JSON.stringify(finding)).toContain(remedy);
+    ["pod-to-pod", "pod-to-pod"],
+    ["pod-to-node", "node-to-pod"],
+    ["node-ports", "node-to-node-port"],
+    ["from-outside", "outside-to-node-port"],
+    ["way-out", "pod-to-outside"],
+  ] as [string, FlowId][])("fails in %s when probes of the flow %s are lost", (check, flow) => {
+    const { results } = judged(recordedEvidence(failing((probe: { flow: string }) => probe.flow === flow)));
+    expect(bad(results)).toContain(check);
   });
 
-  it("does not ask for masquerading on the way to an address that pods reach without", async () => {
-    const args = { nativeRoutingCIDR: "172.16.0.0/12" };
-    const { verification } = await outcome(clusterOf("ebpf"), {
-      ...ebpf,
-      ciliumConfig: expectation("ebpf", args).ciliumConfig,
-    });
-    const [finding] = verification.results.find(({ id }) => id === "masquerading")!.findings;
-    expect(finding!.verdict).toBe("skipped");
-    expect(finding!.reason).toMatch(/lies in 172\.16\.0\.0\/12, which pods reach without masquerading/);
+  it("folds lost packets under a smaller MTU on the same node", () => {
+    const change = both(
+      inNode("links", (text) => text.replace(/("ifname":"eth0".*?"mtu":)1500/, "$11280"), WORKER),
+      failing(
+        ({ shape, from }: { shape: string; from: { node?: string | undefined } }) =>
+          shape.endsWith("full") && from.node === WORKER,
+      ),
+    );
+    const { causes } = judged(recordedEvidence(change));
+    expect(causes).toHaveLength(1);
+    expect(causes[0]).toMatchObject({ cause: "mtu-mismatch", nodes: [WORKER], symptoms: [{ check: "packet-size" }] });
   });
 
-  it("of a cluster of one node passes without what takes two", async () => {
-    const two = clusterOf("ebpf");
-    const one: ClusterReader = {
-      ...two,
-      nodes: async () => (await two.nodes()).filter(({ metadata }) => metadata!.name === "vf-worker"),
-      pods: async (namespace, selector) =>
-        (await two.pods(namespace, selector)).filter(({ spec }) => spec!.nodeName === "vf-worker"),
-    };
-    const { verification, bad } = await outcome(one, { ...ebpf, nodeCount: 1 });
-    expect(bad).toEqual([]);
-    const skipped = verification.results.filter(({ verdict }) => verdict === "skipped").map(({ id }) => id);
-    expect(skipped).toEqual(["host-ports", "packet-path", "translation", "hubble"]);
-  });
-
-  it("finds HostPorts in the service map", async () => {
-    const answers = {
-      allPods: [HOST_PORT_POD],
-      agent: {
-        "service list": (text: string) => `${text}99   0.0.0.0:8080/TCP   HostPort   1 => 10.0.1.5:80/TCP (active)\n`,
-      },
-    };
-    const { verification } = await outcome(clusterOf("ebpf", answers), ebpf);
-    expect(verification.results.find(({ id }) => id === "host-ports")!.verdict).toBe("pass");
-  });
-
-  it("is summed up in a line for each check", async () => {
-    const { verification } = await outcome(clusterOf("ebpf", { operators: 0 }), ebpf);
-    const summary = summaryOf(verification);
-    expect(summary.counts).toEqual({ pass: CHECKS.length - 2, skipped: 1, fail: 1 });
-    expect(Object.keys(summary.checks)).toEqual(CHECKS.map(({ id }) => id));
-    expect(summary.checks["config"]).toBe("pass: cluster: 15 keys as asked for");
-    expect(summary.checks["operator"]).toMatch(/^fail: cluster: 0 of 2 available: nodes that come new/);
-  });
-
-  it("of a cluster that does not answer passes in no check, and says why", async () => {
-    const dead = new Proxy({} as ClusterReader, { get: () => () => Promise.reject(new Error("connect ECONNREFUSED")) });
-    const { verification, bad } = await outcome(dead, ebpf);
-    expect(verification.verdict).toBe("fail");
-    expect(bad.map(({ id, verdict }) => [id, verdict])).toEqual(CHECKS.map(({ id }) => [id, "inconclusive"]));
-    for (const { reason } of bad) expect(reason).toBe("connect ECONNREFUSED");
-  });
-
-  it("of a cluster without anything in it passes in no check but kube-proxy's absence", async () => {
-    const empty: ClusterReader = {
-      ...clusterOf("ebpf"),
-      nodes: async () => [],
-      pods: async () => [],
-      ciliumPodCidrs: async () => new Map(),
-      healthAddresses: async () => [],
-      configMap: async () => undefined,
-      deployment: () => Promise.reject(new Error("not found")),
-    };
-    const { verification } = await outcome(empty, ebpf);
-    expect(verification.results.filter(({ verdict }) => verdict === "pass").map(({ id }) => id)).toEqual([
-      "kube-proxy",
+  it("does not fold what fails on another node", () => {
+    const change = both(
+      inNode("sysctls", (text) => text.replace("ipv4/ip_forward:1", "ipv4/ip_forward:0"), WORKER),
+      inNode("cgroup", (text) => text.replace("cil_sock4_sendmsg", "gone"), "cmlead-worker2"),
+    );
+    expect(judged(recordedEvidence(change)).causes.map(({ cause }) => cause)).toEqual([
+      "sysctl-changed",
+      "program-missing",
     ]);
+  });
+
+  it("does not mind an annotation of cilium-config", () => {
+    const { results } = judged(
+      recordedEvidence(({ api }) => {
+        if ("value" in api.config)
+          api.config.value.writers.unshift({ manager: "kubectl-annotate", time: "2099-01-01T00:00:00.000Z", keys: [] });
+      }),
+    );
+    expect(bad(results)).toEqual([]);
+  });
+
+  it("does not name another check or pulumi up in the remedies of an external cluster", () => {
+    for (const [, change] of faults) {
+      const { causes } = judged(recordedEvidence(change), { ...recordedExpectation(), isExternal: true });
+      for (const { remedy } of causes) expect(remedy ?? "").not.toMatch(/pulumi up|the checks? /);
+    }
+  });
+});
+
+const PASSED: Verification = {
+  verdict: "pass",
+  proof: "proven",
+  mode: "ebpf",
+  causes: [],
+  results: [],
+  seconds: 5,
+  verifiedAt: "2026-11-26T06:00:00.000Z",
+  nodes: { looked: 3, all: 3 },
+};
+
+describe("the verdict", () => {
+  it("is unknown of a cluster that does not answer, and no check passes", async () => {
+    const dead = new Proxy({} as EvidenceCluster, {
+      get: (_, name) =>
+        name === "onNode" || name === "startOutside"
+          ? undefined
+          : () => Promise.reject(new Error("connect ECONNREFUSED")),
+    });
+    const verification = await verify(dead, recordedExpectation());
     expect(verification.verdict).toBe("fail");
+    expect(verification.proof).toBe("unknown");
+    expect(verification.results.map(({ id, verdict }) => `${id} ${verdict}`)).toEqual(
+      CHECKS.map(({ id }) => `${id} inconclusive`),
+    );
   });
 
-  it("waits for what settles, and tells each verdict once", async () => {
-    let asked = 0;
-    const healthy = clusterOf("ebpf");
-    const settling: ClusterReader = {
-      ...healthy,
-      configMap: async (namespace, name) => ((asked += 1) <= 2 ? undefined : healthy.configMap(namespace, name)),
-    };
-    const told: string[] = [];
-    const only = CHECKS.filter(({ id }) => id === "config");
-    const { verdict } = await verify(settling, ebpf, only, 20, ({ id, verdict: each }) => told.push(`${id} ${each}`));
-    expect([verdict, told, asked]).toEqual(["pass", ["config pass"], 3]);
+  it("is summed up in a line for each check", () => {
+    const { results } = judged(recordedEvidence());
+    const summary = summaryOf({ ...PASSED, results });
+    expect(summary.checks["config"]).toMatch(/^pass: cluster: \d+ keys as expected$/);
+    expect(summary).toMatchObject({ proof: "proven", verifiedAt: PASSED.verifiedAt, causes: [] });
   });
 
-  it("in which everything was skipped is no pass", async () => {
-    const traffic = CHECKS.filter(({ id }) => ["pod-to-pod", "services"].includes(id));
-    const without = { ...ebpf, nodePort: undefined };
-    const { verdict, results } = await verify(clusterOf("ebpf"), without, traffic, 0);
-    expect(results.map((result) => result.verdict)).toEqual(["skipped", "skipped"]);
-    expect(verdict).toBe("fail");
+  it("is reported where no traffic could be sent", async () => {
+    const expectation = { ...recordedExpectation(), nodePort: undefined };
+    const results = PURE.map((check) => check.skip?.(expectation)).filter(Boolean);
+    expect(results.length).toBeGreaterThan(5);
+  });
+});
+
+describe("the sample of a large cluster", () => {
+  it("is spread over all nodes by name", () => {
+    const names = Array.from({ length: 300 }, (_, index) => `node-${index}`);
+    expect(sampled(names, 4)).toEqual(["node-0", "node-75", "node-150", "node-225"]);
+    expect(sampled(["b", "a"], 4)).toEqual(["a", "b"]);
+  });
+});
+
+describe("probes", () => {
+  it("cover every flow with at least one small packet, and say why combinations are left out", () => {
+    for (const flow of Object.values(COVERAGE)) {
+      expect(flow.shapes.some((shape) => shape.endsWith("/small"))).toBe(true);
+      expect(flow.omitted).toBeTruthy();
+    }
+  });
+
+  it("are read as the client prints them", () => {
+    expect(
+      triesOf(
+        "0 1 ok 12 0 pod=nettool-a client=10.0.1.5:4711 bytes=30\n1 2 ok 0 1 ttl=62 bytes=32\n2 1 failed 4010 0 no connection within 4 s\n",
+      ),
+    ).toEqual([
+      { target: "0", milliseconds: 12, lost: 0, pod: "nettool-a", client: "10.0.1.5", ttl: undefined },
+      { target: "1", milliseconds: 0, lost: 1, pod: undefined, client: undefined, ttl: 62 },
+      { target: "2", milliseconds: 4010, lost: 0, failure: "no connection within 4 s" },
+    ]);
+  });
+
+  it("are left to bash where there is no perl, as far as bash can send them", () => {
+    const target = { id: "0", address: "10.0.0.1", port: 80, bytes: 0, tries: 1, distinct: 0, seconds: 4 };
+    const script = probeScript([
+      { ...target, protocol: "tcp" },
+      { ...target, id: "1", protocol: "icmp" },
+    ]);
+    expect(script).toContain("bash 0,tcp,10.0.0.1,80,0,1,0,4");
+    expect(script.split("\n").at(-1)).not.toContain("1,icmp");
   });
 });
 
 describe("what agents print", () => {
   it("of services is read in every version's form", () => {
-    // as article 000 has it, Cilium 1.13.0-rc5, and as article 004 has it, without states
+    // as article 000 has it, Cilium 1.13.0-rc5
     expect(
       parseServiceList(
         "ID   Frontend              Service Type   Backend\n6    0.0.0.0:32000         NodePort       1 => 10.0.0.56:80 (active)\n                                          2 => 10.0.1.7:80 (terminating)\n",
@@ -679,6 +614,7 @@ describe("what agents print", () => {
     ).toEqual([
       {
         frontend: "0.0.0.0:32000",
+        protocol: "ANY",
         type: "NodePort",
         backends: [
           { address: "10.0.0.56:80", active: true },
@@ -686,22 +622,14 @@ describe("what agents print", () => {
         ],
       },
     ]);
-    expect(
-      parseServiceList(
-        "5    0.0.0.0:31313         NodePort       1 => 10.0.0.205:8080\n8    10.96.190.1:80        ClusterIP\n",
-      ),
-    ).toEqual([
-      { frontend: "0.0.0.0:31313", type: "NodePort", backends: [{ address: "10.0.0.205:8080", active: true }] },
-      { frontend: "10.96.190.1:80", type: "ClusterIP", backends: [] },
-    ]);
-    const today = parseServiceList(recorded("ebpf-1.20.2-services.txt"));
-    expect(today.filter(({ type }) => type === "NodePort")).toEqual([
-      {
-        frontend: "0.0.0.0:32000",
-        type: "NodePort",
-        backends: expect.arrayContaining([expect.objectContaining({ active: true })]),
-      },
-    ]);
+  });
+
+  it("of the BPF service map is read with and without protocols", () => {
+    const map = parseLbMap(
+      "SERVICE ADDRESS             BACKEND ADDRESS (REVNAT_ID) (SLOT)\n10.96.0.10:53/TCP (2)       10.0.0.199:53/TCP (3) (2)\n10.96.0.1:443   0.0.0.0:0 (1) (0) [ClusterIP, non-routable]\n                172.18.0.4:6443 (1) (1)\n",
+    );
+    expect(map.get("10.96.0.10:53")).toEqual(new Set(["10.0.0.199:53"]));
+    expect(map.get("10.96.0.1:443")).toEqual(new Set(["172.18.0.4:6443"]));
   });
 
   it("of a fallback is found in a log, and nothing else", () => {

@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { CHECKS } from "../../../datapath/checks/all";
+import type { Expectation } from "../../../datapath/checks/check";
+import { diagnose, type Diagnosis } from "../../../datapath/causes";
+import type { Evidence } from "../../../datapath/evidence/gather";
+import type { Section } from "../../../datapath/evidence/node";
+import { expectationOf } from "../../../datapath/expectation";
+import { judge, type CheckResult } from "../../../datapath/verify";
+import type { CiliumValuesArgs } from "../../../modes/ciliumValues";
+import type { RoutingMode } from "../../../modes/contract";
+
+const RECORDED = gunzipSync(readFileSync(join(__dirname, "../evidence/ebpf-1.20.2-evidence.json.gz"))).toString("utf8");
+
+/** A change of recorded evidence: every part can be written. */
+export type Change = (evidence: Writable<Evidence>) => void;
+
+type Writable<T> = T extends readonly (infer E)[]
+  ? Writable<E>[]
+  : T extends object
+    ? { -readonly [K in keyof T]: Writable<T[K]> }
+    : T;
+
+/** What a healthy cluster in mode ebpf showed, with a change. */
+export function recordedEvidence(change: Change = () => undefined): Evidence {
+  const evidence = JSON.parse(RECORDED) as Writable<Evidence>;
+  change(evidence);
+  return evidence;
+}
+
+/** What the recorded cluster is verified against, or another mode. */
+export function recordedExpectation(mode: RoutingMode = "ebpf", more: Partial<CiliumValuesArgs> = {}): Expectation {
+  const args: CiliumValuesArgs = {
+    version: "1.20.2",
+    mode,
+    tunnel: "disabled",
+    clusterName: "cmlead",
+    nodeCount: 3,
+    podCidr: "10.0.0.0/16",
+    nativeRoutingCIDR: "10.0.0.0/8",
+    images: { agent: {}, operator: {}, envoy: {} },
+    extraValues: {},
+    ...more,
+  };
+  return expectationOf(args, { isKind: true, nodePort: 32000 });
+}
+
+/** Checks that judge the common evidence alone: the others read for themselves. */
+export const PURE = CHECKS.filter(({ id, read }) => read === undefined || id === "status");
+
+/** What the checks say of evidence, and the causes. */
+export function judged(
+  evidence: Evidence,
+  expectation = recordedExpectation(),
+): { results: CheckResult[]; causes: Diagnosis[] } {
+  const results = PURE.map((check) => judge(check, evidence, expectation, new Map()));
+  return { results, causes: diagnose(results) };
+}
+
+/** Change a part of what one node said; all of them without a name. */
+export function inNode(section: Section, change: (text: string) => string, name?: string): Change {
+  return ({ nodes }) => {
+    for (const node of nodes) {
+      if (name !== undefined && node.node !== name) continue;
+      const reading = node.sections[section]!;
+      if (!("value" in reading)) throw new Error(`${section} was not recorded`);
+      const changed = change(reading.value);
+      if (changed === reading.value) throw new Error(`${section} of ${node.node} did not change`);
+      node.sections[section] = { value: changed };
+    }
+  };
+}
