@@ -84,11 +84,12 @@ function verifyRunning(started) {
     return { code: 0, words };
   }
   if (!didUp) console.log("\nNothing has changed, so pulumi up did not verify again. Verifying the running cluster:");
-  const isProven = didUp ? last.verdict === "pass" : runCli("verify", stack) === 0;
+  const code = didUp ? (last.verdict === "pass" ? 0 : 1) : runCli("verify", stack);
   const time = (didUp ? new Date(last.verifiedAt) : new Date()).toISOString().slice(0, 16).replace("T", " ");
+  const result = didUp ? (last.proof ?? last.verdict) : code === 0 ? "proven" : "not proven, see above";
   return {
-    code: isProven || readSetting(stack, "verify") === "warn" ? 0 : 1,
-    words: `Verified at ${time} UTC by ${didUp ? "pulumi up" : "cilium-modes verify"}: ${isProven ? "in force" : "NOT in force, see above"}`,
+    code: readSetting(stack, "verify") === "warn" ? 0 : code,
+    words: `Verified at ${time} UTC by ${didUp ? "pulumi up" : "cilium-modes verify"}. Mode in force: ${result}`,
   };
 }
 

@@ -45,7 +45,9 @@ describeIf([...labMissing(), ...longMissing()], "the README's commands", () => {
       const again = shell("npm start");
       expect([again.status, again.output]).toEqual([
         0,
-        expect.stringMatching(/did not verify again[^]*^ebpf: in force [^]*by cilium-modes verify: in force$/m),
+        expect.stringMatching(
+          /did not verify again[^]*^ebpf: in force [^]*by cilium-modes verify\. Mode in force: proven$/m,
+        ),
       ]);
       expect(project.readme("## Can this machine run it?", "ebpf")).toContain(
         "Nothing stands in the way of the stack ebpf",

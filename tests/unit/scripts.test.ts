@@ -102,7 +102,7 @@ const verifiedPulumi = (verification: object) => `case "$1 $2 $3" in
 esac
 echo "pulumi $* | $PULUMI_BACKEND_URL | passphrase=\${PULUMI_CONFIG_PASSPHRASE-unset}"`;
 /** Its `up` verifies, at a time that no test lives to see. */
-const RECORDING_PULUMI = verifiedPulumi({ verdict: "pass", verifiedAt: "2999-01-01T00:00:00.000Z" });
+const RECORDING_PULUMI = verifiedPulumi({ verdict: "pass", proof: "proven", verifiedAt: "2999-01-01T00:00:00.000Z" });
 /** Its `up` finds nothing to do, and its output has an earlier run's verdict. */
 const UNCHANGED_PULUMI = verifiedPulumi({ verdict: "pass", verifiedAt: "2026-11-26T05:40:00.000Z" });
 /** Cleans up when it is interrupted, as Pulumi does, and counts how often it was. */
@@ -221,7 +221,7 @@ describe("npm start", () => {
       `pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --stack ebpf | ${state} | passphrase=\n`,
     );
     expect(output).toContain(
-      "The stack ebpf is up. Verified at 2999-01-01 00:00 UTC by pulumi up: in force\nWhat next:\n  curl http://172.18.0.2:32000\n",
+      "The stack ebpf is up. Verified at 2999-01-01 00:00 UTC by pulumi up. Mode in force: proven\nWhat next:\n  curl http://172.18.0.2:32000\n",
     );
     expect(output).toContain("npm run pulumi -- destroy -s ebpf");
     const kind = join(fresh.project, ".cilium-modes", "bin", "kind");
@@ -230,7 +230,7 @@ describe("npm start", () => {
   });
 
   /** Which verbs of this project's own command run, and that verify fails. */
-  const FAILING_VERIFY = 'echo "$1 $2"; [ "$1" != verify ]';
+  const FAILING_VERIFY = 'echo "$1 $2"; [ "$1" != verify ] || exit 4';
   const started = (pulumi: string, cli: string) =>
     machine().install("docker", DOCKER).install("kind", "").install("pulumi", pulumi).cli(cli).run("start.mjs");
 
@@ -238,21 +238,21 @@ describe("npm start", () => {
     const { code, output } = await started(UNCHANGED_PULUMI, 'echo "$1 $2"');
     expect(code).toBe(0);
     expect(output).toMatch(
-      /so pulumi up did not verify again\. Verifying the running cluster:\nverify ebpf\n\nThe stack ebpf is up\. Verified at [-\d]+ [:\d]+ UTC by cilium-modes verify: in force\n/,
+      /so pulumi up did not verify again\. Verifying the running cluster:\nverify ebpf\n\nThe stack ebpf is up\. Verified at [-\d]+ [:\d]+ UTC by cilium-modes verify\. Mode in force: proven\n/,
     );
   });
 
-  it("fails when the cluster that pulumi up left unchanged is not in force", async () => {
+  it("ends with the exit code of verify when the cluster that pulumi up left unchanged is not proven", async () => {
     const { code, output } = await started(UNCHANGED_PULUMI, FAILING_VERIFY);
-    expect(code).toBe(1);
-    expect(output).toMatch(/UTC by cilium-modes verify: NOT in force, see above\n/);
+    expect(code).toBe(4);
+    expect(output).toMatch(/UTC by cilium-modes verify\. Mode in force: not proven, see above\n/);
   });
 
   it("ends with 0 when the mode is not in force and the stack has verify: warn", async () => {
     const warning = UNCHANGED_PULUMI.replace("exit 1", "echo warn; exit");
     const { code, output } = await started(warning, FAILING_VERIFY);
     expect(code).toBe(0);
-    expect(output).toContain("NOT in force, see above\n");
+    expect(output).toContain("not proven, see above\n");
   });
 
   it("does not verify a second time when pulumi up has just verified", async () => {
