@@ -67,7 +67,7 @@ export async function withProbeWorkload<T>(
   const remove = async () => {
     // a namespace that is still being created cannot be deleted yet
     await created.catch(() => undefined);
-    await progress(`removing the namespace ${namespace}`, () => removeNamespace(writer, namespace)).catch(
+    await progress(`removing the namespace ${namespace}`, ({ say }) => removeNamespace(writer, namespace, say)).catch(
       (error: Error) =>
         console.error(
           `The namespace ${namespace} was not removed: ${apiErrorLine(error)}. Remove it: kubectl delete namespace ${namespace}`,
@@ -130,7 +130,7 @@ async function removeLeftovers(writer: ProbeWriter, say: (line: string) => void)
   const names = found.filter((each) => isLeftover(each, new Date())).map(({ metadata }) => metadata!.name!);
   await Promise.all(
     names.map((name) =>
-      removeNamespace(writer, name).then(
+      removeNamespace(writer, name, say).then(
         () => say(`Removed the namespace ${name}, which an earlier run left`),
         (error: Error) => say(`The namespace ${name} of an earlier run was not removed: ${apiErrorLine(error)}`),
       ),
@@ -163,17 +163,17 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function removeNamespace(writer: ProbeWriter, namespace: string): Promise<void> {
-  const removed = new AbortController();
-  // pods on a node that does not answer would keep the namespace
-  const forced = sleep(TERMINATION_SECONDS * 1000, undefined, { signal: removed.signal })
-    .then(() => writer.forcePodDeletion(namespace))
-    .catch(() => undefined);
+async function removeNamespace(writer: ProbeWriter, namespace: string, say: (line: string) => void): Promise<void> {
+  // pods on a node that does not respond would keep the namespace
+  const force = async () => {
+    await writer.forcePodDeletion(namespace);
+    say("Some nodes do not respond: probe pods there end when their kubelet is back");
+  };
+  const timer = setTimeout(() => void force().catch(() => undefined), TERMINATION_SECONDS * 1000);
   try {
     await writer.deleteNamespace(namespace);
   } finally {
-    removed.abort();
-    await forced;
+    clearTimeout(timer);
   }
   // Cilium's operator would remove them too, but only after a quarter of an hour or more
   await writer.deleteCiliumIdentities(namespace);

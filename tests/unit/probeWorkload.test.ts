@@ -224,6 +224,16 @@ describe("a probe workload", () => {
     beforeEach(() => void jest.useFakeTimers());
     afterEach(() => void jest.useRealTimers());
 
+    it("has pods deleted by force after 20 s, when a node that does not respond keeps them", async () => {
+      const cluster = new FakeCluster();
+      cluster.deletion = () => new Promise((resolve) => setTimeout(resolve, 25_000));
+      const run = cluster.run(async () => "verdict");
+      await jest.advanceTimersByTimeAsync(26_000);
+      expect(await run).toBe("verdict");
+      expect(cluster.log.slice(-3)).toEqual(["delete cilium-modes-probe-…", "force", "delete identities"]);
+      expect(cluster.said).toEqual(["Some nodes do not respond: probe pods there end when their kubelet is back"]);
+    });
+
     it("is removed after 90 s, with the pods' reasons in the error", async () => {
       const cluster = new FakeCluster();
       const waiting = { reason: "ErrImagePull", message: "not found" };
