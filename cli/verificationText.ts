@@ -13,7 +13,7 @@ const LONGEST = 300;
 const CELL = 200;
 
 /** The verdict on a cluster as its headline says it. */
-export const PROOF_WORDS: Readonly<Record<Verification["proof"], string>> = {
+const PROOF_WORDS: Readonly<Record<Verification["proof"], string>> = {
   proven: "PROVEN",
   reported: "REPORTED",
   "not in force": "NOT IN FORCE",
@@ -52,7 +52,7 @@ export function verificationText(
   );
   const sampled =
     nodes === undefined || nodes.looked === nodes.all ? "" : `, ${nodes.looked} of ${nodes.all} nodes sampled`;
-  const subject = mode === undefined || mode === name ? name : `${name} (mode ${mode})`;
+  const subject = mode === undefined || name === String(mode) ? name : `${name} (mode ${mode})`;
   return [
     ...(rows.length > 0 ? [table(rows, look), ""] : []),
     ...section("Not verified:", skipped),

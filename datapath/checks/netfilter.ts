@@ -25,7 +25,7 @@ const KNOWN_CHAIN = /^(?:OLD_)?CILIUM_|^KUBE-|^DOCKER_|^KIND-/;
 const HARMLESS = new Set(["ACCEPT", "RETURN", "LOG", "NFLOG", ""]);
 
 /** Read what `iptables-save -c` printed, of both backends one after the other. */
-export function parseRules(text: string): Ruleset {
+function parseRules(text: string): Ruleset {
   const rules: NetfilterRule[] = [];
   const policies = new Map<string, string>();
   let table = "";

@@ -320,7 +320,10 @@ export const sourceAddressCheck: Check = {
           const isLocal = pod !== undefined && nodeOfPod.get(pod) === to.node;
           return isLocal || keepsClient ? own : { addresses: [asked], why: `the asked node's address ${asked}` };
         }
-        default:
+        case "pod-to-node":
+        case "node-to-pod":
+        case "node-to-cluster-ip":
+        case "node-to-node-port":
           return undefined;
       }
     };
