@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
 import type { Session } from "../../datapath/podExec";
@@ -79,11 +80,21 @@ export async function run(command: string, args: readonly string[], options: Run
   }
 }
 
-/** Start a command that runs until it is told to end. */
+/** Start a command that runs until it is told to end; Ctrl-C does not reach it, so that it can be ended in order. */
 export function start(command: string, args: readonly string[]): Session {
-  const { stdin, stdout, stderr } = spawn(command, args).once("error", (error) => stdout.destroy(error));
+  const child = spawn(command, args, { detached: true });
+  const { stdin, stdout, stderr } = child.once("error", (error) => stdout.destroy(error));
   stdin.on("error", () => undefined); // a command may end by itself
   return { stdout, stderr, end: () => void stdin.end("\n") };
+}
+
+/** Run a shell command that shares this process's terminal. @returns its exit code; 128 and more after a signal, as shells do */
+export function runInShell(command: string): Promise<number> {
+  const child = spawn(command, { shell: true, stdio: ["inherit", 2, "inherit"] });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  });
 }
 
 /** The last non-empty lines of a text, without colours. */
