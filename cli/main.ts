@@ -50,6 +50,12 @@ Examples:
   cilium-modes observe ebpf --follow --dropped
   cilium-modes observe kubeproxy --from net --to serversvc --json`;
 
+const WATCH_EXAMPLES = `
+Examples:
+  cilium-modes watch ebpf --seconds 60
+  cilium-modes watch ebpf --while "npm run pulumi -- up --yes -s ebpf"
+  cilium-modes watch ebpf --while "docker restart cilium-modes-ebpf-worker" --json`;
+
 const COMPARE_EXAMPLES = `
 Examples:
   cilium-modes compare
@@ -171,6 +177,21 @@ export function program(argv: readonly string[] = []): Command {
     .addHelpText("after", OBSERVE_EXAMPLES)
     .action(async (stack: string, options: import("./observe").ObserveOptions) => {
       if (!(await (await import("./observe")).observe(stack, options))) process.exitCode = 1;
+    });
+
+  command
+    .command("watch")
+    .description("Send every kind of flow continuously and report losses; exit code 1 when a flow is interrupted")
+    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
+    .option("--seconds <seconds>", "how long to watch; default: until Ctrl-C", Number)
+    .option("--while <command>", "shell command to run meanwhile; the watch ends 5 s after it")
+    .option("--interval-ms <ms>", "time between two probes of a flow, 20 to 1000", Number, 100)
+    .option("--baseline-seconds <seconds>", "measure first what is usual on this machine", Number, 5)
+    .option("--set <key=value>", SET_HELP, collect)
+    .option("--json", "print the report as JSON")
+    .addHelpText("after", WATCH_EXAMPLES)
+    .action(async (stack: string, options: import("./watch").WatchOptions) => {
+      if (!(await (await import("./watch")).watch(stack, options))) process.exitCode = 1;
     });
 
   command

@@ -7,6 +7,7 @@ export const COMMANDS_IN_CHINESE: Readonly<Record<string, string>> = {
   verify: "用证据核对运行中的集群是否符合 stack 的要求；未生效时退出码为 1",
   trace: "跟踪一个数据包及其应答在集群中的路径，并与该模式承诺的路径对照",
   observe: "各 agent 看到的流，不经 Hubble Relay：用镜像里的 hubble，否则用 cilium monitor",
+  watch: "持续发送各类流量并报告丢失；有流量中断时退出码为 1",
   "hubble-ui": "打开某个 stack 集群的 Hubble UI（设置 hubble.relay 与 hubble.ui），直到 Ctrl-C",
   compare: "各 stack 的集群有何不同、在本机上表现如何：证据与测量",
   "images save": "保存某个 stack 集群的全部镜像；Docker 里没有的先拉取或构建",
@@ -21,8 +22,8 @@ export const EXIT_CODES: Readonly<Record<0 | 1 | 2 | 130, Words>> = {
     zh: "完成，且所查询的一切符合要求",
   },
   1: {
-    en: "it is not (a mode not in force, another way, no flow, something worse than the baseline, a machine that cannot run the stack), or the command could not be carried out",
-    zh: "不符合要求（模式未生效、路径不同、没有流、比基线差、本机无法运行该 stack），或命令无法执行",
+    en: "it is not (a mode not in force, another way, no flow, something lost, something worse than the baseline, a machine that cannot run the stack), or the command could not be carried out",
+    zh: "不符合要求（模式未生效、路径不同、没有流、有丢失、比基线差、本机无法运行该 stack），或命令无法执行",
   },
   2: {
     en: "the command line is wrong: an unknown verb or option, a missing argument",

@@ -73,6 +73,7 @@ const PLACES: Readonly<Record<string, Place>> = {
     ],
   },
   "npx cilium-modes observe": { by: [["tests/lab/readme.test.ts", 'linesOf("npx cilium-modes observe")']] },
+  "npx cilium-modes watch": { by: [["tests/lab/watch.test.ts", 'project.node("cli/cilium-modes.mjs", "watch"']] },
   "npx cilium-modes compare": {
     by: [
       ["tests/support/lab.ts", '["cli/cilium-modes.mjs", "compare", ...stacks'],

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { lastLine, untilEnded, type Session } from "../datapath/podExec";
+import type { Target } from "../datapath/watch/flows";
+import { Watch, type WatchReport } from "../datapath/watch/watch";
+import { within } from "../datapath/within";
+import { WORKLOAD } from "../modes/workload";
+import { runInShell } from "../providers/kind/exec";
+import { startBeside } from "../providers/kind/outside";
+import { withProgress } from "./progress";
+import { stackCluster, type StackCluster } from "./stackCluster";
+import { lookOf } from "./terminal";
+import { traceable } from "./traceable";
+import { showMeanwhile } from "./watchProgress";
+import { watchText } from "./watchText";
+
+export interface WatchOptions {
+  /** Default: until Ctrl-C, or until the command of `while` has ended. */
+  readonly seconds?: number;
+  /** A shell command to run meanwhile. */
+  readonly while?: string;
+  readonly intervalMs: number;
+  readonly baselineSeconds: number;
+  readonly set?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** A probe without an answer for so long is lost. The kernel repeats a lost connection request after as long. */
+const TIMEOUT_MS = 1000;
+
+/** How long flows are sent after the command has ended. */
+const AFTER_SECONDS = 5;
+
+/** A terminal that is closed ends a watch as Ctrl-C does. */
+const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Send every kind of flow through a stack's cluster and report what was lost.
+ * @returns whether no flow lost anything beyond the controls, and the command succeeded
+ */
+export async function watch(stack: string, options: WatchOptions): Promise<boolean> {
+  checkOptions(options);
+  const stopped = new AbortController();
+  const stop = () => {
+    if (stopped.signal.aborted) process.exit(130);
+    stopped.abort();
+  };
+  for (const signal of ENDINGS) process.on(signal, stop);
+  try {
+    const found = await stackCluster(stack, options.set);
+    const outside = found.nodesAreContainers ? await startOutside(found) : undefined;
+    try {
+      const { report, commandCode } = await watched(stack, found, outside, options, stopped.signal);
+      console.log(
+        options.json
+          ? JSON.stringify({ stack, command: options.while, commandCode, ...report }, undefined, 2)
+          : watchText(stack, report, lookOf(process.stdout)),
+      );
+      if (commandCode !== 0) console.error(`The command ended with exit code ${commandCode}: ${options.while}`);
+      return commandCode === 0 && report.verdict === "uninterrupted";
+    } finally {
+      outside?.session.end();
+    }
+  } finally {
+    for (const signal of ENDINGS) process.off(signal, stop);
+  }
+}
+
+async function watched(
+  stack: string,
+  found: StackCluster,
+  outside: Outside | undefined,
+  options: WatchOptions,
+  signal: AbortSignal,
+): Promise<{ report: WatchReport; commandCode: number }> {
+  const { cluster, expectation } = await traceable(stack, found);
+  const { intervalMs, baselineSeconds } = options;
+  const running = await withProgress(`${stack}: the flows are started`, () =>
+    Watch.begin({
+      ...{ cluster, expectation, baselineSeconds },
+      method: { intervalMs, timeoutMs: TIMEOUT_MS },
+      outside: outside && { start: (command) => startBeside(outside.image, command), server: outside.server },
+    }),
+  );
+  let commandCode = 0;
+  try {
+    await withProgress(`${stack}: a baseline of ${baselineSeconds} s`, () => pause(baselineSeconds, signal));
+    const shown = showMeanwhile(running, stack, { isLive: options.while === undefined });
+    try {
+      if (options.while === undefined) await pause(options.seconds, signal);
+      else if (!signal.aborted) {
+        commandCode = await runInShell(options.while);
+        await pause(AFTER_SECONDS, signal);
+      }
+    } finally {
+      shown.end();
+    }
+  } catch (error) {
+    await running.end();
+    throw error;
+  }
+  return { report: await running.end(), commandCode };
+}
+
+/** A server outside the cluster; its image has the clients too. */
+interface Outside {
+  readonly session: Session;
+  readonly image: string;
+  readonly server: Target;
+}
+
+const START_SECONDS = 20;
+
+/** Start a container on the nodes' network that serves; a machine without the workload's image goes without. */
+async function startOutside({ cluster }: StackCluster): Promise<Outside | undefined> {
+  const [pod] = await cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`);
+  const image = pod?.spec?.containers[0]?.image;
+  if (image === undefined) throw new Error(`the client pod ${WORKLOAD.clientPod} does not run; run pulumi up`);
+  const session = startBeside(image, ["sh", "-c", untilEnded("serve")]);
+  let said = "";
+  session.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const address = new Promise<string>((resolve, reject) => {
+    let text = "";
+    session.stdout
+      .on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+        const found = /answers on port \d+ as ([\d.]+)/.exec(text)?.[1];
+        if (found !== undefined) resolve(found);
+      })
+      .once("close", () => reject(new Error(lastLine(said) ?? "the server ended at once")));
+  });
+  try {
+    const server = { address: await within(START_SECONDS, address, "the server does not start"), port: 80 };
+    return { session, image, server };
+  } catch (error) {
+    session.end();
+    console.error(`No container outside the cluster: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+/** Wait; without a number until the signal. */
+async function pause(seconds: number | undefined, signal: AbortSignal): Promise<void> {
+  // an infinite delay would be none; this one is of 24 days, a timer's longest
+  await sleep(seconds === undefined ? 2 ** 31 - 1 : seconds * 1000, undefined, { signal }).catch(() => undefined);
+}
+
+function checkOptions({ seconds, while: command, intervalMs, baselineSeconds }: WatchOptions): void {
+  if (seconds !== undefined && command !== undefined) throw new Error("Use --seconds or --while, not both");
+  if (seconds !== undefined && !(seconds > 0)) throw new Error("--seconds must be a number above 0");
+  if (!(intervalMs >= 20 && intervalMs <= 1000)) throw new Error("--interval-ms must be a number from 20 to 1000");
+  if (!(baselineSeconds >= 1)) throw new Error("--baseline-seconds must be a number, 1 or more");
+}

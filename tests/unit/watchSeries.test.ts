@@ -1,0 +1,134 @@
+import { judgeFlow, stallsOf, type Probe, type Series } from "../../datapath/watch/series";
+
+const METHOD = { intervalMs: 100, timeoutMs: 1000 };
+
+/** A probe every 100 ms from -2 s to +8 s, each answered after 1 ms; `change` says what became of some. */
+function seriesOf(
+  change: (sentAt: number) => Partial<Probe> | "unsent" = () => ({}),
+  more: Partial<Series> = {},
+): Series {
+  const probes: Probe[] = [];
+  for (let sentAt = -2000; sentAt <= 8000; sentAt += 100) {
+    const changed = change(sentAt);
+    if (changed !== "unsent") probes.push({ sentAt, answeredAt: sentAt + 1, ...changed });
+  }
+  return { probes, breaks: [], unobserved: [], ...more };
+}
+
+const LOST = { answeredAt: undefined, why: "no answer" };
+const lostBetween = (from: number, to: number) => (at: number) => (at >= from && at < to ? LOST : {});
+/** As of a process that did not run: nothing sent, and what had come before is read after. */
+const stalledBetween = (from: number, to: number) => (at: number) => (at > from && at < to ? ("unsent" as const) : {});
+
+describe("the judgement of a flow", () => {
+  it("passes a flow whose probes were all answered", () => {
+    const result = judgeFlow(seriesOf(), [], METHOD);
+    expect(result).toMatchObject({ sent: 81, lost: 0, gaps: [], longest: undefined, verdict: "ok" });
+    expect(result.baseline).toEqual({ sent: 20, lost: 0 });
+  });
+
+  it("finds the lost probes, their reasons, and the gap between the answers around them", () => {
+    const result = judgeFlow(seriesOf(lostBetween(1000, 4600)), [], METHOD);
+    expect(result).toMatchObject({ sent: 81, lost: 36, verdict: "interrupted", reasons: [["no answer", 36]] });
+    expect(result.longest).toEqual({ from: 901, to: 4601, excusedMs: 0 });
+  });
+
+  it("names the longest of several gaps", () => {
+    const change = (at: number) => ({ ...lostBetween(1000, 1500)(at), ...lostBetween(3000, 5000)(at) });
+    const result = judgeFlow(seriesOf(change), [], METHOD);
+    expect(result.gaps.map(({ from, to }) => [from, to])).toEqual([
+      [901, 1501],
+      [2901, 5001],
+    ]);
+    expect(result.longest?.from).toBe(2901);
+  });
+
+  it("counts a flow that ends without an answer up to its last probe", () => {
+    expect(judgeFlow(seriesOf(lostBetween(6000, 9000)), [], METHOD).longest).toEqual({
+      from: 5901,
+      to: 8000,
+      excusedMs: 0,
+    });
+  });
+
+  it("calls a flow silent that never had an answer", () => {
+    expect(
+      judgeFlow(
+        seriesOf(() => LOST),
+        [],
+        METHOD,
+      ).verdict,
+    ).toBe("silent");
+  });
+
+  it("fails a kept connection that broke, though nothing else was lost", () => {
+    const breaks = [{ at: 3000, why: "connection reset by peer" }];
+    expect(judgeFlow(seriesOf(undefined, { breaks }), [], METHOD)).toMatchObject({
+      lost: 0,
+      breaks,
+      verdict: "interrupted",
+    });
+  });
+
+  it("fails a kept connection that stood still for longer than a probe may take, though all answers came", () => {
+    const late = (at: number) => (at >= 1000 && at < 3500 ? { answeredAt: 3500 } : {});
+    expect(judgeFlow(seriesOf(late), [], METHOD)).toMatchObject({ lost: 0, verdict: "interrupted" });
+    const littleLate = (at: number) => (at >= 1000 && at < 1500 ? { answeredAt: 1500 } : {});
+    const { longest, verdict } = judgeFlow(seriesOf(littleLate), [], METHOD);
+    expect([longest, verdict]).toEqual([{ from: 901, to: 1500, excusedMs: 0 }, "ok"]);
+  });
+
+  it("does not take for an interruption what the baseline lost as often", () => {
+    const everyTenth = (at: number) => (at % 1000 === 0 ? LOST : {});
+    const result = judgeFlow(seriesOf(everyTenth), [], METHOD);
+    expect(result).toMatchObject({ lost: 9, baseline: { sent: 20, lost: 2 } });
+    expect(result.verdict).toBe("interrupted"); // 9 of 81 are more than 2 of 20
+    expect(
+      judgeFlow(
+        seriesOf((at) => (at % 1000 === 0 && at !== 8000 ? LOST : {})),
+        [],
+        METHOD,
+      ).verdict,
+    ).toBe("ok");
+  });
+
+  it("leaves out gaps that the baseline had too", () => {
+    const slow = (at: number) => (at >= -1000 && at < -500 ? { answeredAt: -500 } : {});
+    const both = (at: number) => ({ ...slow(at), ...(at >= 1000 && at < 1500 ? { answeredAt: 1500 } : {}) });
+    expect(judgeFlow(seriesOf(both), [], METHOD).gaps).toEqual([]);
+  });
+});
+
+describe("a stall of the machine", () => {
+  const stalls = stallsOf([seriesOf(), seriesOf(stalledBetween(1000, 1800))], METHOD);
+
+  it("is seen by a control flow, from when its next answer was due", () => {
+    expect(stalls).toEqual([{ from: 1101, to: 1801 }]);
+  });
+
+  it("is no stall when the sender was down, which is unobserved", () => {
+    const unobserved = [{ from: 901, to: 1801 }];
+    expect(stallsOf([seriesOf(stalledBetween(900, 1800), { unobserved })], METHOD)).toEqual([]);
+  });
+
+  it("excuses the gap that it makes, but not a longer one around it", () => {
+    const stalled = judgeFlow(seriesOf(stalledBetween(1000, 1800)), stalls, METHOD);
+    expect(stalled).toMatchObject({ lost: 0, gaps: [], verdict: "ok" });
+    const interrupted = judgeFlow(seriesOf(lostBetween(1000, 4000)), stalls, METHOD);
+    expect(interrupted.longest).toEqual({ from: 901, to: 4001, excusedMs: 700 });
+    expect(interrupted.verdict).toBe("interrupted");
+  });
+
+  it("takes the blame for probes whose time it covers, and for no others", () => {
+    const result = judgeFlow(seriesOf(lostBetween(1000, 2000)), stalls, METHOD);
+    expect(result).toMatchObject({ lostByMachine: 4, lost: 6 });
+  });
+});
+
+describe("a time in which nobody observed a flow", () => {
+  it("is no gap of the flow", () => {
+    const unobserved = [{ from: 901, to: 3050 }];
+    const result = judgeFlow(seriesOf(stalledBetween(900, 3000), { unobserved }), [], METHOD);
+    expect(result).toMatchObject({ lost: 0, gaps: [], verdict: "ok" });
+  });
+});
