@@ -58,7 +58,7 @@ export async function watch(stack: string, options: WatchOptions): Promise<boole
       if (commandCode !== 0) console.error(`The command ended with exit code ${commandCode}: ${options.while}`);
       return commandCode === 0 && report.verdict === "uninterrupted";
     } finally {
-      outside?.session.end();
+      await outside?.end();
     }
   } finally {
     for (const signal of ENDINGS) process.off(signal, stop);
@@ -103,12 +103,15 @@ async function watched(
 
 /** A server outside the cluster; its image has the clients too. */
 interface Outside {
-  readonly session: Session;
   readonly image: string;
   readonly server: Target;
+  /** Remove the container. */
+  end(): Promise<void>;
 }
 
-const START_SECONDS = 20;
+const START_SECONDS = 60;
+
+const END_SECONDS = 10;
 
 /** Start a container on the nodes' network that serves; a machine without the workload's image goes without. */
 async function startOutside({ cluster }: StackCluster): Promise<Outside | undefined> {
@@ -130,12 +133,20 @@ async function startOutside({ cluster }: StackCluster): Promise<Outside | undefi
   });
   try {
     const server = { address: await within(START_SECONDS, address, "the server does not start"), port: 80 };
-    return { session, image, server };
+    return { image, server, end: () => endSession(session) };
   } catch (error) {
-    session.end();
+    await endSession(session);
     console.error(`No container outside the cluster: ${(error as Error).message}`);
     return undefined;
   }
+}
+
+/** The container goes before its session does. */
+async function endSession(session: Session): Promise<void> {
+  const gone = new Promise((resolve) => session.stdout.once("close", resolve));
+  const isGone = session.stdout.closed;
+  session.end();
+  if (!isGone) await within(END_SECONDS, gone).catch(() => undefined);
 }
 
 /** Wait; without a number until the signal. */

@@ -4,10 +4,10 @@ import { within } from "../within";
 import type { Break, Probe, Series, Span } from "./series";
 
 /** How long a client may take to send its first probe. */
-const START_SECONDS = 20;
+const START_SECONDS = 60;
 
 /** A client prints several lines a second; one that is silent for longer has lost its reader, or its node. */
-const SILENT_MS = 5000;
+const SILENT_MS = 15_000;
 
 /** Between two attempts to start a client again. */
 const RETRY_MS = 500;
@@ -38,6 +38,9 @@ export class Client {
   private readonly holes: Span[] = [];
   private session: Session | undefined;
   private heardAt = 0;
+  /** Since when nobody has sent; undefined while somebody does. */
+  private holeFrom: number | undefined;
+  private isReady = false;
   private isEnding = false;
   private retry: NodeJS.Timeout | undefined;
   private readonly watchdog: NodeJS.Timeout;
@@ -68,7 +71,8 @@ export class Client {
     this.ready = within(START_SECONDS, first, `${name} sends no probes`);
     this.ready.catch(() => undefined);
     this.watchdog = setInterval(() => {
-      if (this.session !== undefined && this.clock() - this.heardAt > SILENT_MS) this.restart();
+      const patience = this.isReady ? SILENT_MS : START_SECONDS * 1000;
+      if (this.session !== undefined && this.clock() - this.heardAt > patience) this.restart();
     }, RETRY_MS);
     this.attach();
   }
@@ -86,6 +90,7 @@ export class Client {
     this.isEnding = true;
     clearInterval(this.watchdog);
     clearTimeout(this.retry);
+    if (!this.isReady) this.holes.push({ from: this.holeFrom ?? this.heardAt, to: this.clock() });
     if (this.session === undefined) return this.markEnded();
     this.session.end();
     await within(END_SECONDS, this.ended).catch(() => undefined);
@@ -102,9 +107,8 @@ export class Client {
 
   /** When nobody sent or recorded, so far. */
   unobserved(): Span[] {
-    return this.session === undefined && !this.isEnding
-      ? [...this.holes, { from: this.heardAt, to: this.clock() }]
-      : this.holes;
+    const from = this.holeFrom ?? (this.session === undefined ? this.heardAt : undefined);
+    return from === undefined || this.isEnding ? this.holes : [...this.holes, { from, to: this.clock() }];
   }
 
   /** All that was seen of a flow, so far. */
@@ -133,17 +137,23 @@ export class Client {
     const isFirst = this.recordings.length === 0;
     const recording: Recording = { offset: Infinity, lines: new Map([...this.flows].map((flow) => [flow, []])) };
     this.session = session;
-    const since = this.heardAt;
+    this.isReady = false;
+    // where nobody has been heard since, the hole goes on
+    const since = (this.holeFrom ??= this.heardAt);
     this.heardAt = this.clock();
     let said = "";
     session.stderr.on("data", (chunk: Buffer) => (said += chunk.toString())).on("error", () => undefined);
     eachLine(session.stdout, (line) => {
+      // one that was given up may still have something to say
+      if (this.session !== session) return;
       const arrival = this.clock();
       this.heardAt = Math.max(this.heardAt, arrival);
       const [flow = "", at = "", result = "", ...rest] = line.split(" ");
       if (flow === "end") return this.markEnded();
       if (flow === "ready") {
         if (!isFirst) this.holes.push({ from: since, to: arrival });
+        this.holeFrom = undefined;
+        this.isReady = true;
         this.recordings.push(recording);
         recording.offset = arrival - Number(at);
         return this.markReady();
@@ -156,12 +166,11 @@ export class Client {
       .once("close", () => {
         if (this.session !== session) return;
         this.session = undefined;
+        this.isReady = false;
         if (this.isEnding) return this.markEnded();
         if (isFirst && recording.offset === Infinity) {
           this.markFailed(new Error(`${this.name}: ${lastLine(said) ?? "the program flow ended at once"}`));
         }
-        // what was never ready leaves the hole where it began
-        if (recording.offset === Infinity) this.heardAt = since;
         this.attachLater();
       });
   }
