@@ -24,7 +24,7 @@ await build({
   // import() of a file beside it, without an extension, is what require understands
   supported: { "dynamic-import": false },
 });
-cpSync("modes/chartKeys.json", "dist/modes/chartKeys.json");
+for (const table of ["chartKeys.json", "continuity.json"]) cpSync(join("modes", table), join("dist/modes", table));
 const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
   stdio: "inherit",
 });

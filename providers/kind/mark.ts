@@ -1,5 +1,6 @@
 import { apiErrorLine } from "../../datapath/apiError";
 import type { ClusterWriter } from "../../datapath/cluster";
+import { liveChangeWarnings } from "../../modes/continuity";
 import type { MarkInputs } from "./inputs";
 import type { ResourceHandler } from "./provider";
 
@@ -30,10 +31,14 @@ export function markHandler(
   }
   return {
     check: async () => [],
-    diff: async (olds, news) => ({
-      changes: KEYS.some((key) => olds[key] !== news[key]),
-      replaces: KEYS.filter((key) => FIXED.includes(key) && olds[key] !== news[key]),
-    }),
+    async diff(olds, news, log) {
+      // only here are what runs and what is to run both known, in previews too
+      if (olds.clusterInstance === news.clusterInstance) liveChangeWarnings(olds, news).forEach(log.warn);
+      return {
+        changes: KEYS.some((key) => olds[key] !== news[key]),
+        replaces: KEYS.filter((key) => FIXED.includes(key) && olds[key] !== news[key]),
+      };
+    },
     create: async (inputs) => ({ id: inputs.name, state: await write(inputs) }),
     read: async (olds) => olds,
     update: (_olds, news) => write(news),

@@ -9,6 +9,7 @@ import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { SCENARIOS } from "../../modes/walks";
 import { schemaFor, settingPaths } from "../../settings/schema";
 import { COMMANDS_IN_CHINESE, EXIT_CODES } from "./commands";
+import { continuityRows } from "./continuity";
 import { OUTPUT_WORDS } from "./outputs";
 import { SETTING_WORDS } from "./settings";
 import type { Language, Words } from "./words";
@@ -18,6 +19,7 @@ export const PAGES: Readonly<Record<string, Language>> = {
   "README.md": "en",
   "README.zh-CN.md": "zh",
   "docs/commands.md": "en",
+  "docs/continuity.md": "en",
   "docs/settings.md": "en",
 };
 
@@ -42,6 +44,7 @@ const PARTS: Parts = {
       ["scenario", ""],
       Object.entries(SCENARIOS).map(([id, words]) => [code(id), words]),
     ),
+  continuity: () => table(["change", "flow", "probes lost", "longest gap", "kept connection broken"], continuityRows()),
   plan: () => fence("text", `$ npx cilium-modes plan ebpf\n${planned("ebpf")}`),
 };
 

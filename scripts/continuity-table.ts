@@ -1,0 +1,11 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { measuredChanges, type RecordedRun } from "./readme/continuity";
+
+// write what the recorded watches say into the table that warnings and pages are written from
+const folder = join(__dirname, "../docs/continuity");
+const runs = readdirSync(folder)
+  .filter((file) => file.endsWith(".json"))
+  .sort()
+  .map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as RecordedRun);
+writeFileSync(join(__dirname, "../modes/continuity.json"), `${JSON.stringify(measuredChanges(runs), undefined, 2)}\n`);

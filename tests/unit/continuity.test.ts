@@ -1,0 +1,75 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { LIVE_CHANGES, liveChangeWarnings, MEASURED, type LiveChange } from "../../modes/continuity";
+import { expectedCiliumConfig } from "../../modes/ciliumConfig";
+import type { CiliumValuesArgs } from "../../modes/ciliumValues";
+import { markHandler } from "../../providers/kind/mark";
+import type { MarkInputs } from "../../providers/kind/inputs";
+import { measuredChanges, type RecordedRun } from "../../scripts/readme/continuity";
+import { ciliumArgs } from "../../settings/ciliumArgs";
+import { parse, type Config } from "./support/settings";
+
+const FOLDER = join(__dirname, "../../docs/continuity");
+const RUNS = (existsSync(FOLDER) ? readdirSync(FOLDER) : [])
+  .filter((file) => file.endsWith(".json"))
+  .sort()
+  .map((file) => JSON.parse(readFileSync(join(FOLDER, file), "utf8")) as RecordedRun);
+
+const recorded = (config: Config): { config: string; version: string } => {
+  const args: CiliumValuesArgs = ciliumArgs(parse(config));
+  return { config: JSON.stringify(expectedCiliumConfig(args)), version: args.version };
+};
+const REPLACEMENT = recorded({ kubeProxyReplacement: "true" });
+const EBPF = recorded({ kubeProxyReplacement: "true", "bpf.masquerade": "true" });
+const VXLAN = recorded({ kubeProxyReplacement: "true", tunnel: "vxlan" });
+
+describe("the table of measured changes", () => {
+  it("is what the recorded runs say", () => {
+    // written anew with: npx tsx scripts/continuity-table.ts
+    expect(MEASURED).toEqual(measuredChanges(RUNS));
+  });
+});
+
+describe("the warning of a live change", () => {
+  const cases: readonly [LiveChange, typeof EBPF, typeof EBPF][] = [
+    ["masquerade-on", REPLACEMENT, EBPF],
+    ["masquerade-off", EBPF, REPLACEMENT],
+    ["tunnel-on", REPLACEMENT, VXLAN],
+    ["tunnel-off", VXLAN, REPLACEMENT],
+  ];
+  it.each(cases)("names %s, what it interrupted, and the page", (change, before, after) => {
+    const [warning, ...others] = liveChangeWarnings(before, after);
+    expect(others).toEqual([]);
+    expect(warning).toContain(LIVE_CHANGES[change]);
+    expect(warning).toMatch(/in \d+ measured runs|longest gaps: |was not measured/);
+    expect(warning).toMatch(/See docs\/continuity\.md$/);
+    expect(warning!.length).toBeLessThan(400);
+  });
+
+  it("has a sentence for each of several changes", () => {
+    const warnings = liveChangeWarnings({ ...REPLACEMENT, version: "1.19.6" }, { ...EBPF, version: "1.20.2" });
+    expect(warnings.map((text) => text.split(":")[0])).toEqual([
+      "Live change, replacement → ebpf",
+      "Live change, Cilium 1.19.6 → 1.20.2",
+    ]);
+  });
+
+  it("is silent where nothing of it changes, or nothing is recorded", () => {
+    expect(liveChangeWarnings(EBPF, EBPF)).toEqual([]);
+    expect(liveChangeWarnings({}, EBPF)).toEqual([]);
+  });
+
+  it("is given by the recorded Cilium's diff, and not for a cluster that is made again", async () => {
+    const handler = markHandler(() => Promise.reject(new Error("a diff asks no cluster")));
+    const state = (cilium: typeof EBPF): MarkInputs => ({
+      ...{ clusterInstance: "a", kubeconfig: "k", name: "cilium-modes", owner: "o", generation: "0" },
+      ...cilium,
+    });
+    const warned: string[] = [];
+    const log = { status: () => undefined, warn: (message: string) => void warned.push(message) };
+    expect(await handler.diff(state(REPLACEMENT), state(EBPF), log)).toEqual({ changes: true, replaces: [] });
+    expect(warned).toEqual([expect.stringContaining("replacement → ebpf")]);
+    await handler.diff(state(REPLACEMENT), { ...state(EBPF), clusterInstance: "b" }, log);
+    expect(warned).toHaveLength(1);
+  });
+});
