@@ -38,6 +38,13 @@ Examples:
   cilium-modes verify ebpf --only status --only routes --json
   cilium-modes verify --kubeconfig ~/.kube/config --expect replacement`;
 
+const DRILL_EXAMPLES = `
+Examples:
+  cilium-modes drill --list
+  cilium-modes drill ebpf --fault neighbor-wrong
+  cilium-modes drill ebpf --class programs --json
+  cilium-modes drill ebpf --undo`;
+
 const TRACE_EXAMPLES = `
 Examples:
   cilium-modes trace ebpf
@@ -137,6 +144,22 @@ export function program(argv: readonly string[] = []): Command {
     .addHelpText("after", VERIFY_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
       process.exitCode = await (await import("./verify")).verify(stack, options);
+    });
+
+  command
+    .command("drill")
+    .description("Inject faults into a stack's own kind cluster and report which of them verify catches")
+    .argument("[stack]", "name of a stack file Pulumi.<stack>.yaml; none with --list")
+    .option("--fault <name>", "inject this fault; may be repeated", collect)
+    .option("--class <class>", "inject the faults of this class; may be repeated", collect)
+    .option("--all", "inject every fault that applies to the stack's mode")
+    .option("--list", "list the faults; needs no cluster")
+    .option("--undo", "only undo the fault that an interrupted drill left")
+    .option("--set <key=value>", SET_HELP, collect)
+    .option("--json", "print the results, or the list, as JSON")
+    .addHelpText("after", DRILL_EXAMPLES)
+    .action(async (stack: string | undefined, options: import("./drill").DrillOptions) => {
+      if (!(await (await import("./drill")).drill(stack, options))) process.exitCode ??= 1;
     });
 
   command

@@ -5,6 +5,7 @@ export const COMMANDS_IN_CHINESE: Readonly<Record<string, string>> = {
   plan: "一个 stack 会创建什么、必须得到什么结果；不需要集群、Pulumi 或网络",
   doctor: "本机能运行什么，有什么妨碍某个 stack；有妨碍时退出码为 1",
   verify: "用证据核对运行中的集群是否符合 stack 的要求；未生效时退出码为 1",
+  drill: "向 stack 自己的 kind 集群注入故障，并报告 verify 发现了哪些",
   trace: "跟踪一个数据包及其应答在集群中的路径，并与该模式承诺的路径对照",
   observe: "各 agent 看到的流，不经 Hubble Relay：用镜像里的 hubble，否则用 cilium monitor",
   watch: "持续发送各类流量并报告丢失；有流量中断时退出码为 1",
@@ -22,15 +23,15 @@ export const EXIT_CODES: Readonly<Record<0 | 1 | 2 | 130, Words>> = {
     zh: "完成，且所查询的一切符合要求",
   },
   1: {
-    en: "it is not (a mode not in force, another way, no flow, something lost, something worse than the baseline, a machine that cannot run the stack), or the command could not be carried out",
-    zh: "不符合要求（模式未生效、路径不同、没有流、有丢失、比基线差、本机无法运行该 stack），或命令无法执行",
+    en: "it is not (a mode not in force, another way, no flow, something lost, something worse than the baseline, a machine that cannot run the stack, a fault that verify missed), or the command could not be carried out",
+    zh: "不符合要求（模式未生效、路径不同、没有流、有丢失、比基线差、本机无法运行该 stack、verify 未发现某个故障），或命令无法执行",
   },
   2: {
     en: "the command line is wrong: an unknown verb or option, a missing argument",
     zh: "命令行有误：未知的命令或选项、缺少参数",
   },
   130: {
-    en: "Ctrl-C ended a comparison; what was measured before is kept",
-    zh: "比较被 Ctrl-C 中断；此前的测量结果会保留",
+    en: "Ctrl-C ended a comparison, whose measurements so far are kept, or a drill, whose fault is undone",
+    zh: "Ctrl-C 中断了比较（此前的测量结果会保留）或演练（故障已撤销）",
   },
 };

@@ -1,9 +1,12 @@
 import { parse as parseYaml } from "yaml";
 import type { Command } from "commander";
+import { conditionOf } from "../../cli/drillText";
 import { program } from "../../cli/main";
 import { planStack } from "../../cli/stackPlan";
 import { readStackFile } from "../../cli/stackFile";
 import { summary } from "../../cli/planText";
+import { FAULT_CLASSES } from "../../datapath/causes";
+import { FAULTS } from "../../datapath/faults/catalogue";
 import { CHECKS } from "../../datapath/checks/all";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { SCENARIOS } from "../../modes/walks";
@@ -20,6 +23,7 @@ export const PAGES: Readonly<Record<string, Language>> = {
   "README.zh-CN.md": "zh",
   "docs/commands.md": "en",
   "docs/continuity.md": "en",
+  "docs/drill.md": "en",
   "docs/settings.md": "en",
 };
 
@@ -45,6 +49,8 @@ const PARTS: Parts = {
       Object.entries(SCENARIOS).map(([id, words]) => [code(id), words]),
     ),
   continuity: () => table(["change", "flow", "probes lost", "longest gap", "kept connection broken"], continuityRows()),
+  faults: faultTables,
+  "faults-count": () => `The catalogue has ${FAULTS.length} faults in ${FAULT_CLASSES.length} classes.`,
   plan: () => fence("text", `$ npx cilium-modes plan ebpf\n${planned("ebpf")}`),
 };
 
@@ -180,6 +186,20 @@ function reference(): string {
       ].join("\n");
     })
     .join("\n\n");
+}
+
+/** The faults of every class, with what a user sees of them and the causes that explain them. */
+function faultTables(): string {
+  return FAULT_CLASSES.map((kind) => {
+    const rows = FAULTS.filter((fault) => fault.class === kind).map((fault) => [
+      code(fault.name),
+      fault.title,
+      fault.teaches,
+      fault.expect.map(code).join(", "),
+      conditionOf(fault),
+    ]);
+    return `### ${kind}\n\n${table(["fault", "broken", "what you see", "expected cause", "only with"], rows)}`;
+  }).join("\n\n");
 }
 
 function planned(stack: string): string {

@@ -1,0 +1,68 @@
+import type { DrillResult } from "../datapath/faults/drill";
+import type { Fault } from "../datapath/faults/fault";
+import type { Settings } from "../settings/parse";
+import { table, type Look } from "./terminal";
+
+/** One result, as it is reported while the drill goes on. */
+export function resultLine({ fault, outcome, causeNamed, causes, seconds }: DrillResult): string {
+  const named = causeNamed ? `cause named: ${causes[0]}` : causes.length > 0 ? `other cause: ${causes[0]}` : "no cause";
+  return `${outcome.padEnd("not-repaired".length)} ${fault} (${outcome === "caught" ? `${named}, ` : ""}${seconds} s)`;
+}
+
+/** The results of a drill as a table, with a summary. */
+export function drillText(results: readonly DrillResult[], { mode }: Pick<Settings, "mode">, look: Look): string {
+  const { bold, green, red, yellow } = look.colors;
+  const paint = { caught: green, missed: red, "not-injected": yellow, "not-repaired": red } as const;
+  const rows = results.map(
+    ({ fault, class: kind, outcome, causeNamed, causes, red: checks, verifySeconds, seconds, problem }) => [
+      fault,
+      kind,
+      paint[outcome](outcome),
+      causeNamed ? green("yes") : "no",
+      `${verifySeconds}`,
+      `${seconds}`,
+      problem ?? (causes.length > 0 ? causes.join(", ") : checks.join(", ")),
+    ],
+  );
+  const head = ["fault", "class", "outcome", "cause named", "verify s", "total s", "causes, or red checks"].map(bold);
+  const count = (wanted: DrillResult["outcome"]) => results.filter(({ outcome }) => outcome === wanted).length;
+  const named = results.filter(({ outcome, causeNamed }) => outcome === "caught" && causeNamed).length;
+  return [
+    table([head, ...rows], look),
+    "",
+    `${mode}: ${results.length} faults, ${count("caught")} caught (${named} with the cause named), ${count("missed")} missed, ${count("not-injected")} not injected, ${count("not-repaired")} not repaired`,
+  ].join("\n");
+}
+
+/** The catalogue as a table. */
+export function catalogueText(faults: readonly Fault[], look: Look): string {
+  const { bold, dim } = look.colors;
+  const rows = faults.map((fault) => {
+    const condition = conditionOf(fault);
+    return [bold(fault.name), fault.class, `${fault.title}${condition === "" ? "" : dim(` (${condition})`)}`];
+  });
+  return `${table(rows, look)}\n\n${faults.length} faults`;
+}
+
+/** The modes and the tunnel that a fault needs; empty where it applies to every cluster. */
+export function conditionOf({ modes, tunnel }: Fault): string {
+  const parts = [
+    ...(modes === undefined ? [] : [modes.join(", ")]),
+    ...(tunnel === undefined ? [] : [tunnel ? "with a tunnel" : "native routing"]),
+  ];
+  return parts.join("; ");
+}
+
+/** The catalogue as JSON, without the scripts. */
+export function catalogueJson(faults: readonly Fault[]): string {
+  const shown = faults.map(({ name, class: kind, title, teaches, expect, modes, tunnel }) => ({
+    name,
+    class: kind,
+    title,
+    teaches,
+    expect,
+    modes,
+    tunnel,
+  }));
+  return JSON.stringify(shown, undefined, 2);
+}

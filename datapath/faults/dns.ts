@@ -1,0 +1,116 @@
+import { inPod, kube, onEveryNode, patched, type Fault, type Script } from "./fault";
+
+const COREFILE = kube("kubectl -n kube-system get configmap coredns -o jsonpath='{.data.Corefile}' | cksum")[0]!;
+const RESTART_COREDNS =
+  "kubectl -n kube-system rollout restart deployment coredns >/dev/null; kubectl -n kube-system rollout status deployment coredns --timeout=90s >/dev/null";
+
+/** Edit CoreDNS' configuration with sed, and restart it. */
+function corefile(edit: string): { inject: Script[]; undo: Script[]; probe: Script } {
+  return {
+    inject: kube(`[ -e $kept/corefile ] || kubectl -n kube-system get configmap coredns -o json >$kept/corefile
+kubectl -n kube-system patch configmap coredns --type=merge -p "$(jq -r .data.Corefile $kept/corefile | sed '${edit}' | jq -Rsc '{data: {Corefile: .}}')" >/dev/null
+${RESTART_COREDNS}`),
+    undo: kube(`[ -e $kept/corefile ] || exit 0
+kubectl -n kube-system patch configmap coredns --type=merge -p "$(jq -c '{data: .data}' $kept/corefile)" >/dev/null
+${RESTART_COREDNS}; rm $kept/corefile`),
+    probe: COREFILE,
+  };
+}
+
+/** Names, and those who answer for them. */
+export const DNS_FAULTS: readonly Fault[] = [
+  {
+    name: "coredns-scaled-down",
+    class: "dns",
+    title: "CoreDNS has no replicas.",
+    teaches: "Every name fails, inside the cluster and outside, while addresses work.",
+    expect: ["dns-down"],
+    inject: kube(
+      "[ -e $kept/dns ] || kubectl -n kube-system get deployment coredns -o jsonpath='{.spec.replicas}' >$kept/dns; kubectl -n kube-system scale deployment coredns --replicas=0 >/dev/null; kubectl -n kube-system wait --for=delete pod -l k8s-app=kube-dns --timeout=60s >/dev/null",
+    ),
+    undo: kube(
+      "[ ! -e $kept/dns ] || { kubectl -n kube-system scale deployment coredns --replicas=$(cat $kept/dns) >/dev/null; kubectl -n kube-system rollout status deployment coredns --timeout=90s >/dev/null; rm $kept/dns; }",
+    ),
+    probe: kube("kubectl -n kube-system get deployment coredns -o jsonpath='{.spec.replicas}'")[0]!,
+  },
+  {
+    name: "cluster-domain-wrong",
+    class: "dns",
+    title: "CoreDNS answers for another domain than cluster.local.",
+    teaches: "CoreDNS is healthy and says NXDOMAIN for every Service.",
+    expect: ["dns-config", "dns-down"],
+    ...corefile("s/cluster\\.local/cluster.other/g"),
+  },
+  {
+    name: "coredns-refuses",
+    class: "dns",
+    title: "CoreDNS' Corefile has no plugin for Kubernetes.",
+    teaches: "Names of Services are forwarded to resolvers that do not know them.",
+    expect: ["dns-config", "dns-down"],
+    ...corefile("/^ *kubernetes /,/^ *}/d"),
+  },
+  {
+    name: "dns-service-without-pods",
+    class: "dns",
+    title: "The Service kube-dns selects no pod.",
+    teaches: "CoreDNS runs and nobody reaches it: the Service's address refuses connections.",
+    expect: ["dns-down", "dns-config", "service-changed"],
+    ...patched(
+      "service/kube-dns",
+      "kube-system",
+      `{"spec":{"selector":{"k8s-app":"nobody"}}}`,
+      `{"spec":{"selector":{"k8s-app":"kube-dns"}}}`,
+      "{.spec.selector.k8s-app}",
+    ),
+  },
+  {
+    name: "resolver-wrong-in-pod",
+    class: "dns",
+    title: "One pod's resolv.conf names a resolver that does not exist.",
+    teaches: "Names fail in one pod only, after a timeout of seconds.",
+    expect: ["dns-config", "dns-down"],
+    inject: inPod(
+      "[ -e $kept/resolv.conf ] || cat /etc/resolv.conf >$kept/resolv.conf; sed 's/^nameserver .*/nameserver 10.96.255.254/' $kept/resolv.conf >/etc/resolv.conf",
+    ),
+    undo: inPod("[ ! -e $kept/resolv.conf ] || { cat $kept/resolv.conf >/etc/resolv.conf; rm $kept/resolv.conf; }"),
+    probe: inPod("cat /etc/resolv.conf")[0]!,
+  },
+  {
+    name: "search-domain-missing-in-pod",
+    class: "dns",
+    title: "One pod's resolv.conf has no search domains.",
+    teaches: "Full names work; the short name of a Service does not.",
+    expect: ["dns-config", "dns-down"],
+    inject: inPod(
+      "[ -e $kept/resolv.conf ] || cat /etc/resolv.conf >$kept/resolv.conf; sed '/^search/d' $kept/resolv.conf >/etc/resolv.conf",
+    ),
+    undo: inPod("[ ! -e $kept/resolv.conf ] || { cat $kept/resolv.conf >/etc/resolv.conf; rm $kept/resolv.conf; }"),
+    probe: inPod("cat /etc/resolv.conf")[0]!,
+  },
+  {
+    name: "coredns-frozen",
+    class: "dns",
+    title: "Every CoreDNS process hangs (SIGSTOP).",
+    teaches: "Queries time out after seconds, until the readiness probes fail and the Service is without backends.",
+    expect: ["dns-down"],
+    inject: onEveryNode("pkill -STOP -x coredns || true"),
+    undo: onEveryNode("pkill -CONT -x coredns || true"),
+    probe: onEveryNode("ps -o stat= -C coredns | cut -c1 | grep -c T || true")[0]!,
+  },
+  {
+    name: "one-coredns-blocks-udp",
+    class: "dns",
+    title: "One of the CoreDNS pods drops UDP.",
+    teaches: "It is ready by its HTTP probe, so half of all lookups take five seconds or fail.",
+    expect: ["dns-down", "netfilter-foreign", "packet-loss"],
+    inject: onEveryNode(
+      "pod_address=$dns_pod_address; in_pod true 2>/dev/null || exit 0; in_pod iptables -w 5 -I INPUT -p udp --dport 53 -j DROP",
+    ),
+    undo: onEveryNode(
+      "pod_address=$dns_pod_address; in_pod true 2>/dev/null || exit 0; while in_pod iptables -w 5 -D INPUT -p udp --dport 53 -j DROP 2>/dev/null; do :; done",
+    ),
+    probe: onEveryNode(
+      "pod_address=$dns_pod_address; in_pod true 2>/dev/null || exit 0; in_pod iptables -w 5 -S INPUT | grep -c 'dport 53' || true",
+    )[0]!,
+  },
+];

@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CauseId, FaultClass } from "../causes";
+import type { Verification } from "../verify";
+import type { Fault } from "./fault";
+import type { Lab } from "./lab";
+
+/**
+ * What became of one fault: verify reported it (`caught`) or passed (`missed`), the fault never came into force
+ * (`not-injected`), or the cluster did not pass again after it (`not-repaired`).
+ */
+export type DrillOutcome = "caught" | "missed" | "not-injected" | "not-repaired";
+
+/** One fault of a drill. */
+export interface DrillResult {
+  readonly fault: string;
+  readonly class: FaultClass;
+  readonly outcome: DrillOutcome;
+  /** Whether verify named one of the causes that explain the fault. */
+  readonly causeNamed: boolean;
+  /** The causes that verify named, the first one first. */
+  readonly causes: readonly CauseId[];
+  /** Checks that were red, `fail` or `inconclusive`, during the fault. */
+  readonly red: readonly string[];
+  /** Seconds of the verification during the fault. */
+  readonly verifySeconds: number;
+  /** Seconds of everything: inject, verify, undo, verify again. */
+  readonly seconds: number;
+  /** Why the outcome is no answer about verify. */
+  readonly problem?: string | undefined;
+}
+
+/** What a drill needs of its surroundings. */
+export interface DrillGround {
+  readonly lab: Lab;
+  /** Verify the cluster, retrying for so many seconds what does not pass. */
+  verify(settleSeconds: number): Promise<Verification>;
+  /** Keep the name of a fault before it is injected, so that another run can undo it; undefined when it is undone. */
+  remember(fault: Fault | undefined): Promise<void>;
+  /** Report what happens. */
+  at(what: string): void;
+  /** Ends the drill: what is injected is undone first. */
+  readonly signal: AbortSignal;
+}
+
+const EFFECT_SECONDS = 20;
+const SETTLE_SECONDS = 5;
+/** How long a cluster may take until it passes again. */
+const RECOVERY_SECONDS = 120;
+/** How long what was undone may take to look as before. */
+const RESTORE_SECONDS = 60;
+
+/**
+ * Inject one fault, verify, undo it and wait until the cluster passes again.
+ * @throws Error when the undo fails, or the signal ends the drill; an injected fault is undone in any case
+ */
+export async function drillFault(fault: Fault, ground: DrillGround): Promise<DrillResult> {
+  const { lab, verify, remember, at, signal } = ground;
+  const start = Date.now();
+  const answer = (outcome: DrillOutcome, found?: Verification, problem?: string): DrillResult => {
+    const causes = (found?.causes ?? []).map(({ cause }) => cause);
+    return {
+      fault: fault.name,
+      class: fault.class,
+      outcome,
+      causeNamed: causes.some((cause) => fault.expect.includes(cause)),
+      causes,
+      red: (found?.results ?? [])
+        .filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive")
+        .map(({ id }) => id),
+      verifySeconds: found?.seconds ?? 0,
+      seconds: Math.round((Date.now() - start) / 1000),
+      problem,
+    };
+  };
+  const before = await probe(fault, lab);
+  await remember(fault);
+  let during: Verification | undefined;
+  let problem: string | undefined;
+  try {
+    at(`${fault.name}: injecting`);
+    problem = await inject(fault, lab, before, signal);
+    if (problem === undefined) {
+      at(`${fault.name}: verifying`);
+      during = await untilAborted(verify(fault.settleSeconds ?? SETTLE_SECONDS), signal);
+    }
+  } finally {
+    at(`${fault.name}: undoing`);
+    await undo(fault, lab);
+    await remember(undefined);
+  }
+  const isRestored = await untilProbe(fault, lab, RESTORE_SECONDS, signal, (now) => now === before);
+  at(`${fault.name}: waiting until the cluster passes`);
+  const after = await untilAborted(verify(RECOVERY_SECONDS), signal);
+  if (after.verdict !== "pass") {
+    const red = after.results.filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive");
+    const named = red.map(({ id }) => id).join(", ");
+    return answer("not-repaired", during, `after the undo these checks stay red for ${RECOVERY_SECONDS} s: ${named}`);
+  }
+  if (problem !== undefined) return answer("not-injected", during, problem);
+  if (!isRestored) return answer("not-repaired", during, "the undo did not restore what the fault had changed");
+  return answer(during!.verdict === "pass" ? "missed" : "caught", during);
+}
+
+/** Undo a fault, whether it is in force or not. @throws Error naming the fault when a script fails */
+export async function undo(fault: Fault, lab: Lab): Promise<void> {
+  for (const script of fault.undo) {
+    await lab.run(script).catch((error: Error) => {
+      throw new Error(`The fault ${fault.name} cannot be undone: ${error.message}`);
+    });
+  }
+}
+
+/** Bring a fault into force. @returns why it is not */
+async function inject(fault: Fault, lab: Lab, before: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    for (const script of fault.inject) {
+      signal.throwIfAborted();
+      await lab.run(script);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    return `the fault could not be injected: ${lastLine((error as Error).message)}`;
+  }
+  const seconds = fault.effectSeconds ?? EFFECT_SECONDS;
+  return (await untilProbe(fault, lab, seconds, signal, (now) => now !== before))
+    ? undefined
+    : `the fault was not in force after ${seconds} s`;
+}
+
+async function untilProbe(
+  fault: Fault,
+  lab: Lab,
+  seconds: number,
+  signal: AbortSignal,
+  isReached: (now: string) => boolean,
+): Promise<boolean> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    if (isReached(await probe(fault, lab))) return true;
+    if (Date.now() > deadline) return false;
+    await sleep(1000, undefined, { signal });
+  }
+}
+
+/** What the fault's probe prints; a probe that fails says so in words that stay the same. */
+async function probe(fault: Fault, lab: Lab): Promise<string> {
+  return lab.run(fault.probe).then(
+    (output) => output.trim(),
+    () => "(no answer)",
+  );
+}
+
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined); // a late failure
+  signal.throwIfAborted();
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+const lastLine = (text: string) => text.trim().split("\n").at(-1)!.trim();

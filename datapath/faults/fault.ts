@@ -1,0 +1,128 @@
+import type { RoutingMode } from "../../modes/contract";
+import type { CauseId, FaultClass } from "../causes";
+
+/**
+ * Where a fault's script runs: on the chosen worker (`node`), on the other one (`peer`), on every node, on the control
+ * plane with kubectl (`kube`), in the chosen worker's agent (`agent`), or in the workload's pod on that worker (`pod`).
+ */
+export type Place = "node" | "peer" | "every-node" | "kube" | "agent" | "pod";
+
+/** A POSIX shell script and where it runs; `lab.ts` has the variables and functions that it may use. */
+export interface Script {
+  readonly at: Place;
+  readonly run: string;
+}
+
+/** One thing that can go wrong in a cluster, how to make it go wrong, and how to undo that. */
+export interface Fault {
+  /** In kebab-case. */
+  readonly name: string;
+  readonly class: FaultClass;
+  /** What is broken, in one sentence. */
+  readonly title: string;
+  /** What a user sees, and why it happens. */
+  readonly teaches: string;
+  /** Any of these causes explains the fault. */
+  readonly expect: readonly CauseId[];
+  /** Modes in which the fault breaks something. Default: all. */
+  readonly modes?: readonly RoutingMode[];
+  /** Whether it needs a tunnel (`true`) or native routing (`false`). Default: neither. */
+  readonly tunnel?: boolean;
+  /** Run in this order. */
+  readonly inject: readonly Script[];
+  /** Run in this order; repeating them does no harm. */
+  readonly undo: readonly Script[];
+  /** Prints something else while the fault is in force, and nothing that changes by itself. */
+  readonly probe: Script;
+  /** How long the fault may take until it is in force, in seconds. Default: 20 */
+  readonly effectSeconds?: number;
+  /** How long a verification may retry during the fault, in seconds: agents that restarted need a while. Default: 5 */
+  readonly settleSeconds?: number;
+}
+
+const at = (place: Place) => (run: string) => [{ at: place, run }];
+
+export const onNode = at("node");
+export const onPeer = at("peer");
+export const onEveryNode = at("every-node");
+export const kube = at("kube");
+export const inAgent = at("agent");
+export const inPod = at("pod");
+
+/** The stacks' modes in which Cilium replaces kube-proxy. */
+export const WITHOUT_KUBE_PROXY = ["replacement", "ebpf"] as const;
+/** The stacks' modes in which packets pass the hosts' IP stack. */
+export const THROUGH_HOST = ["kubeproxy", "replacement"] as const;
+export const WITH_KUBE_PROXY = ["kubeproxy"] as const;
+export const BPF_ROUTING = ["ebpf"] as const;
+
+/** Start a new agent on the chosen worker: it attaches programs, fills maps and writes rules again. */
+export const RESTART_AGENT = kube("restart_agents $node");
+
+/** Inject, undo and probe a rule of iptables on the chosen worker: `chain` and `rule` as after `-I`. */
+export function iptablesRule(chain: string, rule: string, table = "filter") {
+  const command = (action: string) => `iptables -w 5 -t ${table} ${action} ${chain} ${rule}`;
+  return {
+    inject: onNode(command("-I")),
+    undo: onNode(`while ${command("-C")} 2>/dev/null; do ${command("-D")}; done`),
+    probe: onNode(`${command("-C")} 2>&1 && echo present`)[0]!,
+  };
+}
+
+/** The same in the network namespace of the workload's pod on the chosen worker. */
+export function podRule(chain: string, rule: string) {
+  const command = (action: string) => `in_pod iptables -w 5 ${action} ${chain} ${rule}`;
+  return {
+    inject: onNode(command("-I")),
+    undo: onNode(`while ${command("-C")} 2>/dev/null; do ${command("-D")}; done`),
+    probe: onNode(`${command("-C")} 2>&1 && echo present`)[0]!,
+  };
+}
+
+/** Set a kernel parameter and restore the value that it had, in the place's network namespace. */
+export function kernelParameter(where: typeof onNode | typeof inPod, name: string, value: string) {
+  const file = `/proc/sys/${name}`;
+  return {
+    inject: where(`[ -e $kept/parameter ] || cat ${file} >$kept/parameter; echo ${value} >${file}`),
+    undo: where(`[ ! -e $kept/parameter ] || { cat $kept/parameter >${file}; rm $kept/parameter; }`),
+    probe: where(`cat ${file}`)[0]!,
+  };
+}
+
+/** Apply a manifest, in which shell variables are expanded, and delete the object that it makes. */
+export function manifest(object: string, yaml: string, namespace = "nettool") {
+  const document = yaml.trim();
+  return {
+    inject: kube(`kubectl apply -f - >/dev/null <<X\n${document}\nX\nsleep 2`),
+    undo: kube(`kubectl -n ${namespace} delete ${object} --ignore-not-found >/dev/null; sleep 2`),
+    probe: kube(`kubectl -n ${namespace} get ${object} -o name --ignore-not-found`)[0]!,
+  };
+}
+
+/** Patch an object, and patch it back. */
+export function patched(object: string, namespace: string, patch: string, back: string, shown: string) {
+  const command = (text: string) =>
+    kube(`kubectl -n ${namespace} patch ${object} --type=merge -p "${escaped(text)}" >/dev/null; sleep 1`);
+  return {
+    inject: command(patch),
+    undo: command(back),
+    probe: kube(`kubectl -n ${namespace} get ${object} -o jsonpath='${shown}'`)[0]!,
+  };
+}
+
+/** JSON in double quotes of a shell, where variables are still expanded. */
+const escaped = (json: string) => json.replaceAll('"', '\\"');
+
+/** Give the chosen worker's agent another value than all others; it reads it when it starts. */
+export function nodeConfig(key: string, value: string) {
+  return manifest(
+    "ciliumnodeconfig/drill",
+    `apiVersion: cilium.io/v2
+kind: CiliumNodeConfig
+metadata: {name: drill, namespace: kube-system}
+spec:
+  nodeSelector: {matchLabels: {kubernetes.io/hostname: $node}}
+  defaults: {${key}: "${value}"}`,
+    "kube-system",
+  );
+}

@@ -1,0 +1,145 @@
+import { inAgent, inPod, iptablesRule, kube, nodeConfig, onNode, RESTART_AGENT, type Fault } from "./fault";
+
+const NODE_READY = kube(`kubectl get node $node -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`)[0]!;
+const WAIT_FOR_NODE = kube("kubectl wait --for=condition=Ready node/$node --timeout=90s >/dev/null");
+const AGENT_PODS = kube(
+  "kubectl -n kube-system get pods -l k8s-app=cilium --field-selector=spec.nodeName=$node --no-headers | awk '{ print $2 }'",
+)[0]!;
+/** Until the node controller notices a silent kubelet. */
+const NOT_READY_SECONDS = 100;
+
+/** What Kubernetes itself says about nodes and pods. */
+export const KUBERNETES_FAULTS: readonly Fault[] = [
+  {
+    name: "kubelet-stopped",
+    class: "kubernetes",
+    title: "The kubelet of one worker is stopped.",
+    teaches:
+      "The node becomes NotReady after 40 to 50 s. Traffic keeps flowing, but kubectl exec, logs and probes fail there, and its pods leave their Services later.",
+    expect: ["node-not-ready"],
+    inject: onNode("systemctl stop kubelet"),
+    undo: [...onNode("systemctl start kubelet"), ...WAIT_FOR_NODE],
+    probe: NODE_READY,
+    effectSeconds: NOT_READY_SECONDS,
+  },
+  {
+    name: "node-cut-off-from-api-server",
+    class: "kubernetes",
+    title: "One worker cannot reach the API server.",
+    teaches:
+      "The kubelet stops reporting and the node becomes NotReady. The agent keeps its last state, so old Services answer and new ones do not.",
+    expect: ["node-not-ready", "netfilter-foreign"],
+    ...iptablesRule("OUTPUT", "-d $third_address -p tcp --dport 6443 -j DROP"),
+    undo: [...iptablesRule("OUTPUT", "-d $third_address -p tcp --dport 6443 -j DROP").undo, ...WAIT_FOR_NODE],
+    probe: NODE_READY,
+    effectSeconds: NOT_READY_SECONDS,
+  },
+  {
+    name: "api-server-unreachable",
+    class: "kubernetes",
+    title: "The API server drops every connection that comes from another machine.",
+    teaches:
+      "kubectl times out, and so does everything that reads the cluster. The datapath goes on with what it knows, which is no proof that it is right.",
+    expect: ["cluster-unreachable", "node-not-ready", "agent-silent"],
+    inject: kube("iptables -w 5 -I INPUT ! -i lo -p tcp --dport 6443 -j DROP"),
+    undo: kube(
+      "while iptables -w 5 -D INPUT ! -i lo -p tcp --dport 6443 -j DROP 2>/dev/null; do :; done; kubectl wait --for=condition=Ready node --all --timeout=120s >/dev/null",
+    ),
+    probe: kube("iptables -w 5 -C INPUT ! -i lo -p tcp --dport 6443 -j DROP 2>&1 && echo present")[0]!,
+  },
+  {
+    name: "agent-frozen",
+    class: "kubernetes",
+    title: "The agent of one worker is stopped with SIGSTOP.",
+    teaches:
+      "The pod still shows Running and ready for minutes. Programs and maps stay, but nothing updates them, and cilium-dbg hangs.",
+    expect: ["agent-silent", "agent-not-ready"],
+    inject: onNode("pkill -STOP -x cilium-agent"),
+    undo: onNode("pkill -CONT -x cilium-agent || true"),
+    probe: onNode("ps -o stat= -C cilium-agent | cut -c1 | sort -u | grep -c T || true")[0]!,
+  },
+  {
+    name: "agent-not-scheduled",
+    class: "kubernetes",
+    title: "One worker lost its label kubernetes.io/os, so no agent is scheduled there.",
+    teaches:
+      "The DaemonSet counts one node less and reports itself complete. Pods on the node keep the datapath of the agent that left.",
+    expect: ["agent-missing", "kube-proxy-missing"],
+    inject: kube(
+      "kubectl label node $node kubernetes.io/os=none --overwrite >/dev/null; kubectl -n kube-system wait --for=delete pod -l k8s-app=cilium --field-selector=spec.nodeName=$node --timeout=60s >/dev/null",
+    ),
+    undo: kube("kubectl label node $node kubernetes.io/os=linux --overwrite >/dev/null; sleep 2; agents_ready"),
+    probe: AGENT_PODS,
+  },
+  {
+    name: "agent-crashing",
+    class: "kubernetes",
+    title: "A CiliumNodeConfig gives one agent a value with which it cannot start.",
+    teaches: "The agent restarts again and again (CrashLoopBackOff). The node runs on what the last agent left.",
+    expect: ["agent-not-ready", "config-overridden", "agent-missing"],
+    inject: [
+      ...nodeConfig("enable-ipv4", "false").inject,
+      ...kube(
+        "delete_agents $node; for second in $(seq 60); do kubectl -n kube-system get pods -l k8s-app=cilium --field-selector=spec.nodeName=$node --no-headers | grep -qE 'Error|CrashLoopBackOff' && exit; sleep 1; done; exit 1",
+      ),
+    ],
+    undo: [...nodeConfig("enable-ipv4", "false").undo, ...RESTART_AGENT],
+    probe: AGENT_PODS,
+  },
+  {
+    name: "operator-scaled-down",
+    class: "kubernetes",
+    title: "Cilium's operator has no replicas.",
+    teaches:
+      "Nothing breaks at once. New nodes get no pod network, and stale endpoints and identities are never removed.",
+    expect: ["operator-down"],
+    inject: kube(
+      "[ -e $kept/replicas ] || kubectl -n kube-system get deployment cilium-operator -o jsonpath='{.spec.replicas}' >$kept/replicas; kubectl -n kube-system scale deployment cilium-operator --replicas=0 >/dev/null",
+    ),
+    undo: kube(
+      "[ ! -e $kept/replicas ] || { kubectl -n kube-system scale deployment cilium-operator --replicas=$(cat $kept/replicas) >/dev/null; kubectl -n kube-system rollout status deployment cilium-operator --timeout=90s >/dev/null; rm $kept/replicas; }",
+    ),
+    probe: kube("kubectl -n kube-system get deployment cilium-operator -o jsonpath='{.spec.replicas}'")[0]!,
+  },
+  {
+    name: "server-not-ready",
+    class: "kubernetes",
+    title: "The server in the workload's pod on one worker hangs.",
+    teaches:
+      "The readiness probe fails and the pod leaves the Service. Requests still succeed, since the other backends answer them.",
+    expect: ["workload-not-ready", "endpoints-incomplete"],
+    // every process of the pod but its first
+    inject: inPod("kill -STOP -1"),
+    undo: inPod("kill -CONT -1"),
+    probe: kube(`kubectl -n nettool get pod $pod -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`)[0]!,
+  },
+  {
+    name: "endpoint-object-deleted",
+    class: "kubernetes",
+    title: "The CiliumEndpoint of one pod is deleted again and again.",
+    teaches:
+      "Other nodes no longer know the pod's identity and treat it as outside the cluster: policies that name it stop matching.",
+    expect: ["pod-without-endpoint", "ipcache-stale"],
+    inject: kube(
+      'touch $kept/endpoint.loop; nohup sh -c "while [ -e $kept/endpoint.loop ]; do kubectl --kubeconfig=$KUBECONFIG -n nettool delete ciliumendpoint $pod --ignore-not-found; sleep 0.5; done" >/dev/null 2>&1 & sleep 3',
+    ),
+    undo: [...kube("rm -f $kept/endpoint.loop; sleep 2"), ...RESTART_AGENT],
+    probe: kube(
+      "[ -e $kept/endpoint.loop ] && echo deleted || kubectl -n nettool get ciliumendpoint $pod -o name --ignore-not-found",
+    )[0]!,
+    settleSeconds: 5,
+  },
+  {
+    name: "endpoint-disconnected",
+    class: "kubernetes",
+    title: "One agent has removed the endpoint of a running pod.",
+    teaches:
+      "The pod shows Running while its interface has no programs and no entry in the agent's maps: no packet reaches it.",
+    expect: ["pod-without-endpoint", "endpoint-map-stale", "program-missing", "device-missing"],
+    inject: inAgent("$cilium endpoint disconnect $(endpoint) >/dev/null"),
+    undo: kube(
+      "kubectl -n nettool delete pod $pod --ignore-not-found >/dev/null; kubectl -n nettool rollout status daemonset nettool --timeout=60s >/dev/null",
+    ),
+    probe: inAgent("endpoint 2>/dev/null || echo none")[0]!,
+  },
+];

@@ -1,0 +1,77 @@
+import { inAgent, RESTART_AGENT, type Fault } from "./fault";
+
+const IPCACHE = (address: string) =>
+  inAgent(`$cilium bpf ipcache get ${address} 2>&1 | grep -o 'identity=[0-9]*' || echo none`)[0]!;
+const ENDPOINTS = inAgent('$cilium bpf endpoint list | grep -c "^$pod_address" || true')[0]!;
+
+/** Entries of Cilium's maps that do not agree with the cluster. */
+export const MAP_FAULTS: readonly Fault[] = [
+  {
+    name: "ipcache-entry-missing",
+    class: "maps",
+    title: "One agent's ipcache lacks a pod on another node.",
+    teaches: "Its packets count as coming from outside the cluster: traffic flows until a policy decides by identity.",
+    expect: ["ipcache-stale"],
+    inject: inAgent("$cilium bpf ipcache delete $peer_pod_address/32 >/dev/null"),
+    undo: RESTART_AGENT,
+    probe: IPCACHE("$peer_pod_address"),
+  },
+  {
+    name: "ipcache-identity-wrong",
+    class: "maps",
+    title: "One agent's ipcache gives a pod on another node the identity of the host.",
+    teaches: "Policies that trust the host let this pod through.",
+    expect: ["ipcache-stale"],
+    inject: inAgent("$cilium bpf ipcache update $peer_pod_address/32 --identity 1 >/dev/null"),
+    undo: RESTART_AGENT,
+    probe: IPCACHE("$peer_pod_address"),
+  },
+  {
+    name: "ipcache-node-missing",
+    class: "maps",
+    title: "One agent's ipcache lacks another node.",
+    teaches: "The node counts as outside the cluster: host policies and NodePort replies are judged differently.",
+    expect: ["ipcache-stale"],
+    inject: inAgent("$cilium bpf ipcache delete $peer_address/32 >/dev/null"),
+    undo: RESTART_AGENT,
+    probe: IPCACHE("$peer_address"),
+  },
+  {
+    name: "endpoint-map-entry-missing",
+    class: "maps",
+    title: "One pod is missing from its node's endpoint map.",
+    teaches: "BPF does not know the pod's interface. Packets for it take the host's stack, or are lost.",
+    expect: ["endpoint-map-stale"],
+    inject: inAgent("$cilium bpf endpoint delete $pod_address >/dev/null"),
+    undo: RESTART_AGENT,
+    probe: ENDPOINTS,
+  },
+  {
+    name: "policy-map-empty",
+    class: "maps",
+    title: "One pod's policy map is empty.",
+    teaches: "The pod has no policy and still drops everything, with: policy denied.",
+    expect: ["policy-drop", "endpoint-map-stale"],
+    inject: inAgent(`map=/sys/fs/bpf/tc/globals/cilium_policy_v2_$(printf '%05d' $(endpoint))
+[ -e $map ] || map=/sys/fs/bpf/tc/globals/cilium_policy_$(printf '%05d' $(endpoint))
+bpftool -j map dump pinned $map | grep -o '"key":\\[[^]]*\\]' | sed 's/"key":\\[//; s/\\]//; s/"//g; s/,/ /g' >$kept/keys
+while read -r key; do bpftool map delete pinned $map key $key; done <$kept/keys; rm $kept/keys`),
+    undo: RESTART_AGENT,
+    probe: inAgent("$cilium bpf policy get $(endpoint) | grep -cE 'Allow' || true")[0]!,
+  },
+  {
+    name: "backend-address-wrong",
+    class: "maps",
+    title: "One agent's backend map gives a backend the address of nobody.",
+    teaches: "One in three connections from that node's pods to the Service times out.",
+    expect: ["service-map-stale", "endpoints-incomplete"],
+    inject: inAgent(`map=/sys/fs/bpf/tc/globals/cilium_lb4_backends_v3
+wanted=$(address_bytes $peer_pod_address)
+bpftool -j map dump pinned $map | tr -d '"' | sed 's/0x//g; s/},{/\\n/g' | sed -n 's/.*key:\\[\\([^]]*\\)\\],value:\\[\\([^]]*\\)\\].*/\\1;\\2/p' | tr , ' ' |
+  while IFS=';' read -r key value; do
+    case $value in "$wanted 00 50 06"*) bpftool map update pinned $map key hex $key value hex 0a ff ff fe \${value#"$wanted"} ;; esac
+  done`),
+    undo: RESTART_AGENT,
+    probe: inAgent("$cilium bpf lb list --backends 2>/dev/null | grep -c 10.255.255.254 || true")[0]!,
+  },
+];

@@ -1,0 +1,207 @@
+import { iptablesRule, onNode, podRule, THROUGH_HOST, WITH_KUBE_PROXY, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
+
+/** A table of nftables with one rule. */
+function nftTable(family: string, hook: string, rule: string) {
+  return {
+    inject: onNode(
+      `nft "add table ${family} drill"; nft "add chain ${family} drill drill { type filter hook ${hook}; policy accept; }"; nft "add rule ${family} drill drill ${rule}"`,
+    ),
+    undo: onNode(`nft "delete table ${family} drill" 2>/dev/null || true`),
+    probe: onNode(`nft list tables | grep -c ' drill$' || true`)[0]!,
+  };
+}
+
+/** Flush a chain again and again, since its owner writes it anew, and restore its table. */
+function flushed(table: string, chain: string, alongside = "true") {
+  return {
+    inject: onNode(
+      `[ -e $kept/table ] || iptables-save -t ${table} >$kept/table; keep flush "iptables -w 5 -t ${table} -F ${chain} && ${alongside}"; sleep 1`,
+    ),
+    undo: onNode(`unkeep flush; [ ! -e $kept/table ] || { iptables-restore <$kept/table; rm $kept/table; }`),
+    probe: onNode(`iptables -w 5 -t ${table} -S ${chain} | grep -c -e -A || true`)[0]!,
+  };
+}
+
+/** Rules of iptables and nftables that are neither the mode's nor Kubernetes', and such that are missing. */
+export const NETFILTER_FAULTS: readonly Fault[] = [
+  {
+    name: "peer-dropped",
+    class: "netfilter",
+    title: "One worker drops everything that another node sends it.",
+    teaches: "Health, NodePorts and the kubelet fail between two nodes; pods may still reach each other past the rule.",
+    expect: ["netfilter-foreign"],
+    ...iptablesRule("INPUT", "-s $peer_address -j DROP"),
+  },
+  {
+    name: "pings-dropped",
+    class: "netfilter",
+    title: "One worker drops ICMP.",
+    teaches: "With pings it drops: fragmentation needed. Path MTU discovery fails, and large transfers hang.",
+    expect: ["netfilter-foreign", "packet-loss"],
+    ...iptablesRule("INPUT", "-p icmp -j DROP"),
+  },
+  {
+    name: "health-port-dropped",
+    class: "netfilter",
+    title: "One worker drops connections to the agents' health port 4240.",
+    teaches:
+      "cilium-health reports an unreachable node while all traffic works: a firewall rule is missing an exception.",
+    expect: ["netfilter-foreign"],
+    ...iptablesRule("INPUT", "-p tcp --dport 4240 -j DROP"),
+  },
+  {
+    name: "node-to-pods-rejected",
+    class: "netfilter",
+    title: "One worker refuses its own connections to another node's pods.",
+    teaches: "Pods reach them and the node does not, so NodePorts asked on the node fail one time in three.",
+    expect: ["netfilter-foreign"],
+    ...iptablesRule("OUTPUT", "-d $peer_pods -j REJECT"),
+  },
+  {
+    name: "nft-drops-node-to-pods",
+    class: "netfilter",
+    title: "An nftables table of its own drops one worker's connections to another node's pods.",
+    teaches: "iptables -S shows nothing: nftables tables of others are seen by nft only.",
+    expect: ["netfilter-foreign"],
+    ...nftTable("ip", "output priority -300", "ip daddr $peer_pods drop"),
+  },
+  {
+    name: "nft-drops-at-device",
+    class: "netfilter",
+    title: "An nftables chain at one worker's eth0 drops UDP for another node's pods.",
+    teaches: "It sees packets after BPF has sent them: not even BPF host routing passes by this hook.",
+    expect: ["netfilter-foreign", "packet-loss"],
+    tunnel: false,
+    ...nftTable("netdev", "egress device eth0 priority 0", "ip daddr $peer_pods ip protocol udp drop"),
+  },
+  {
+    name: "pods-forward-dropped",
+    class: "netfilter",
+    title: "One worker drops forwarded packets for another node's pods.",
+    teaches: "Packets through the host's stack pass FORWARD, where a firewall of the node may drop them.",
+    expect: ["netfilter-foreign"],
+    modes: THROUGH_HOST,
+    tunnel: false,
+    ...iptablesRule("FORWARD", "-s $node_pods -d $peer_pods -j DROP"),
+  },
+  {
+    name: "forward-loses-one-in-three",
+    class: "netfilter",
+    title: "One worker drops one in three new connections of its pods to another node's pods.",
+    teaches: "Retries hide it: everything works, sometimes a second later.",
+    expect: ["netfilter-foreign", "packet-loss"],
+    modes: THROUGH_HOST,
+    tunnel: false,
+    ...iptablesRule("FORWARD", "-s $node_pods -d $peer_pods -m statistic --mode nth --every 3 --packet 0 -j DROP"),
+  },
+  {
+    name: "connections-not-tracked",
+    class: "netfilter",
+    title: "One worker does not track its pods' connections (raw table, notrack).",
+    teaches:
+      "Without tracking there is no translation: pods leave with their own address, and kube-proxy's Services fail.",
+    expect: ["netfilter-foreign", "source-address"],
+    modes: THROUGH_HOST,
+    ...iptablesRule("PREROUTING", "-s $node_pods -j CT --notrack", "raw"),
+  },
+  {
+    name: "node-port-redirected",
+    class: "netfilter",
+    title: "One worker redirects its NodePort to a port on which nobody listens.",
+    teaches: "A foreign DNAT rule before kube-proxy's own wins, on one node.",
+    expect: ["netfilter-foreign"],
+    modes: WITH_KUBE_PROXY,
+    ...iptablesRule("PREROUTING", "-p tcp --dport $node_port -j DNAT --to-destination $peer_pod_address:81", "nat"),
+  },
+  {
+    name: "node-port-dropped",
+    class: "netfilter",
+    title: "One worker drops what arrives for its NodePort before it is translated.",
+    teaches: "The NodePort answers on all nodes but this one, and answers pods on this node.",
+    expect: ["netfilter-foreign"],
+    modes: WITH_KUBE_PROXY,
+    ...iptablesRule("PREROUTING", "-i eth0 -p tcp --dport $node_port -j DROP", "raw"),
+  },
+  {
+    name: "segment-size-clamped",
+    class: "netfilter",
+    title: "One worker clamps forwarded TCP connections to segments of 200 bytes.",
+    teaches: "Everything works, with seven times as many packets.",
+    expect: ["netfilter-foreign", "large-packets", "mtu-mismatch"],
+    modes: THROUGH_HOST,
+    ...iptablesRule("FORWARD", "-p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 200", "mangle"),
+  },
+  {
+    name: "forward-chain-flushed",
+    class: "netfilter",
+    title: "CILIUM_FORWARD is empty on one worker, whose FORWARD policy is DROP.",
+    teaches: "Other container tools set that policy. Cilium's rules are what lets pods' packets through it.",
+    expect: ["netfilter-missing", "netfilter-foreign"],
+    modes: THROUGH_HOST,
+    ...flushed("filter", "CILIUM_FORWARD", "iptables -w 5 -P FORWARD DROP"),
+  },
+  {
+    name: "masquerade-chain-flushed",
+    class: "netfilter",
+    title: "CILIUM_POST_nat is empty on one worker.",
+    teaches: "Pods there leave the cluster with their own address, and nothing outside can answer them.",
+    expect: ["netfilter-missing", "source-address"],
+    modes: THROUGH_HOST,
+    ...flushed("nat", "CILIUM_POST_nat"),
+  },
+  {
+    name: "kube-services-flushed",
+    class: "netfilter",
+    title: "KUBE-SERVICES is empty on one worker.",
+    teaches:
+      "No NodePort answers there, and the node reaches no ClusterIP; kube-proxy repairs it only when it notices.",
+    expect: ["netfilter-missing", "kube-proxy-missing"],
+    modes: WITH_KUBE_PROXY,
+    ...flushed("nat", "KUBE-SERVICES"),
+  },
+  {
+    name: "kube-proxy-rules-left",
+    class: "netfilter",
+    title: "Rules of a kube-proxy that is gone translate a ClusterIP on one worker.",
+    teaches: "The left-over leads to a backend that no longer exists, for connections that do not pass the socket LB.",
+    expect: ["kube-proxy-leftover", "netfilter-foreign"],
+    modes: WITHOUT_KUBE_PROXY,
+    inject: onNode(
+      "iptables -w 5 -t nat -N KUBE-SVC-LEFTOVER 2>/dev/null || true; iptables -w 5 -t nat -F KUBE-SVC-LEFTOVER; iptables -w 5 -t nat -A KUBE-SVC-LEFTOVER -p tcp -j DNAT --to-destination $peer_pod_address:81; iptables -w 5 -t nat -I OUTPUT -d $cluster_ip -j KUBE-SVC-LEFTOVER",
+    ),
+    undo: onNode(
+      "while iptables -w 5 -t nat -D OUTPUT -d $cluster_ip -j KUBE-SVC-LEFTOVER 2>/dev/null; do :; done; iptables -w 5 -t nat -F KUBE-SVC-LEFTOVER 2>/dev/null || true; iptables -w 5 -t nat -X KUBE-SVC-LEFTOVER 2>/dev/null || true",
+    ),
+    probe: onNode("iptables-save -t nat | grep -c KUBE-SVC-LEFTOVER || true")[0]!,
+  },
+  {
+    name: "kube-proxy-nft-table-left",
+    class: "netfilter",
+    title: "The nftables table of a kube-proxy that is gone is left on one worker.",
+    teaches: "kube-proxy's nftables mode leaves a table ip kube-proxy, which iptables does not show.",
+    expect: ["kube-proxy-leftover"],
+    modes: WITHOUT_KUBE_PROXY,
+    inject: onNode(
+      `nft "add table ip kube-proxy"; nft "add chain ip kube-proxy services { type nat hook output priority -100; }"; nft "add rule ip kube-proxy services ip daddr $cluster_ip tcp dport 80 dnat to $peer_pod_address:81"`,
+    ),
+    undo: onNode(`nft "delete table ip kube-proxy" 2>/dev/null || true`),
+    probe: onNode("nft list tables | grep -c 'kube-proxy$' || true")[0]!,
+  },
+  {
+    name: "pod-drops-port",
+    class: "netfilter",
+    title: "A rule inside one pod refuses connections to its port.",
+    teaches: "Readiness notices after some seconds. Until then one request in three fails.",
+    expect: ["netfilter-foreign", "workload-not-ready"],
+    ...podRule("INPUT", "-p tcp --dport 80 -j REJECT --reject-with tcp-reset"),
+  },
+  {
+    name: "vxlan-dropped",
+    class: "netfilter",
+    title: "One worker drops VXLAN (UDP port 8472) of another node.",
+    teaches: "Pods do not reach each other across these nodes: a firewall lacks the tunnel's port.",
+    expect: ["netfilter-foreign"],
+    tunnel: true,
+    ...iptablesRule("INPUT", "-s $peer_address -p udp --dport 8472 -j DROP"),
+  },
+];

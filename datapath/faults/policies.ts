@@ -1,0 +1,102 @@
+import { manifest, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
+
+const cilium = (spec: string) =>
+  manifest(
+    "ciliumnetworkpolicy/drill",
+    `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: drill, namespace: nettool}
+spec:
+  endpointSelector: {matchLabels: {app: nettool}}
+${spec}`,
+  );
+
+const kubernetes = (spec: string) =>
+  manifest(
+    "networkpolicy/drill",
+    `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: drill, namespace: nettool}
+spec:
+${spec}`,
+  );
+
+/** Policies that deny what a verification asks for. */
+export const POLICY_FAULTS: readonly Fault[] = [
+  {
+    name: "policy-without-world",
+    class: "policy",
+    title: "A CiliumNetworkPolicy lets the cluster in and nobody else.",
+    teaches: "NodePorts answer nodes and pods, and drop clients from outside: the entity world is missing.",
+    expect: ["policy-drop"],
+    modes: WITHOUT_KUBE_PROXY,
+    ...cilium("  ingress: [{fromEntities: [cluster]}]"),
+  },
+  {
+    name: "policy-denies-ingress",
+    class: "policy",
+    title: "A NetworkPolicy denies all ingress of the workload's servers.",
+    teaches: "No server answers. Drops say policy denied, and hubble names the policy.",
+    expect: ["policy-drop"],
+    ...kubernetes("  podSelector: {matchLabels: {app: nettool}}\n  policyTypes: [Ingress]"),
+  },
+  {
+    name: "policy-denies-egress",
+    class: "policy",
+    title: "A NetworkPolicy denies all egress in the workload's namespace.",
+    teaches: "Pods answer and ask nobody: DNS fails first, so that it looks like a DNS problem.",
+    expect: ["policy-drop"],
+    ...kubernetes("  podSelector: {}\n  policyTypes: [Egress]"),
+  },
+  {
+    name: "policy-tcp-only",
+    class: "policy",
+    title: "A CiliumNetworkPolicy allows TCP port 80 and nothing else.",
+    teaches: "HTTP works; pings and UDP are dropped, although they come from the same pods.",
+    expect: ["policy-drop"],
+    ...cilium(`  ingress: [{fromEntities: [all], toPorts: [{ports: [{port: "80", protocol: TCP}]}]}]`),
+  },
+  {
+    name: "policy-denies-remote-nodes",
+    class: "policy",
+    title: "A cluster-wide policy denies connections from other nodes.",
+    teaches: "A NodePort answers where its backend is, and fails where another node has to forward.",
+    expect: ["policy-drop"],
+    ...manifest(
+      "ciliumclusterwidenetworkpolicy/drill",
+      `apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: drill}
+spec:
+  endpointSelector: {matchLabels: {app: nettool}}
+  ingress: [{fromEntities: [all]}]
+  ingressDeny: [{fromEntities: [remote-node]}]`,
+    ),
+  },
+  {
+    name: "policy-denies-dns",
+    class: "policy",
+    title: "A CiliumNetworkPolicy denies the workload's pods port 53.",
+    teaches: "Addresses work and names do not.",
+    expect: ["policy-drop", "dns-down"],
+    ...cilium(
+      `  egress: [{toEntities: [all]}]\n  egressDeny: [{toEntities: [all], toPorts: [{ports: [{port: "53", protocol: ANY}]}]}]`,
+    ),
+  },
+  {
+    name: "policy-denies-way-out",
+    class: "policy",
+    title: "A CiliumNetworkPolicy keeps the workload's pods inside the cluster.",
+    teaches: "Everything in the cluster answers, and nothing outside is reached: masquerading looks broken.",
+    expect: ["policy-drop"],
+    ...cilium("  egress: [{toEntities: [all]}]\n  egressDeny: [{toEntities: [world]}]"),
+  },
+  {
+    name: "policy-for-one-pod",
+    class: "policy",
+    title: "A CiliumNetworkPolicy lets servers answer the client pod only.",
+    teaches: "The pod that people test with gets answers, and no other does.",
+    expect: ["policy-drop"],
+    ...cilium("  ingress: [{fromEndpoints: [{matchLabels: {run: net}}]}]"),
+  },
+];

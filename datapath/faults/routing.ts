@@ -1,0 +1,225 @@
+import { inPod, onNode, RESTART_AGENT, THROUGH_HOST, type Fault } from "./fault";
+
+/** A route that Cilium does not know of; it comes and goes with its prefix. */
+function foreignRoute(prefix: string, way: string, type = "") {
+  return {
+    inject: onNode(`ip route replace ${type} ${prefix} ${way}`),
+    undo: onNode(`ip route del ${type} ${prefix} 2>/dev/null || true`),
+    probe: onNode(`ip route show ${type} exact ${prefix}`)[0]!,
+  };
+}
+
+/** Do something to a route of Cilium's, again and again since the agent repairs it, and restore it. */
+function heldRoute(prefix: string, change: string) {
+  return {
+    inject: onNode(
+      `[ -e $kept/route ] || ip route show exact ${prefix} >$kept/route; [ -s $kept/route ]; keep route "${change}"; sleep 1`,
+    ),
+    undo: onNode(
+      `unkeep route; [ ! -e $kept/route ] || { ip route del ${prefix} 2>/dev/null || true; while read -r route; do ip route replace $route; done <$kept/route; rm $kept/route; }`,
+    ),
+    probe: onNode(`ip route show exact ${prefix} | tr -s ' \\n' ' '`)[0]!,
+  };
+}
+
+/** An ip rule before all others; with a route, it leads to a table that has only that. */
+function foreignRule(selector: string, route?: string) {
+  return {
+    inject: onNode(
+      route === undefined
+        ? `ip rule add pref 50 ${selector}`
+        : `ip route replace ${route} table 4242; ip rule add pref 50 ${selector} lookup 4242`,
+    ),
+    undo: onNode("while ip rule del pref 50 2>/dev/null; do :; done; ip route flush table 4242 2>/dev/null || true"),
+    probe: onNode("ip rule show pref 50")[0]!,
+  };
+}
+
+/** Routes, rules and neighbours: the path that packets take. */
+export const ROUTING_FAULTS: readonly Fault[] = [
+  {
+    name: "detour-for-one-pod",
+    class: "routing",
+    title: "A /32 route leads one worker's packets for a pod on another node through a third node.",
+    teaches: "Everything answers, one hop later: the TTL is one lower and the third node carries the load.",
+    expect: ["detour", "route-foreign"],
+    tunnel: false,
+    ...foreignRoute("$peer_pod_address/32", "via $third_address dev eth0"),
+  },
+  {
+    name: "blackhole-for-one-pod",
+    class: "routing",
+    title: "A blackhole route drops one worker's packets for a pod on another node.",
+    teaches: "Connections to that pod time out from this node only; from all others it answers.",
+    expect: ["route-foreign"],
+    tunnel: false,
+    ...foreignRoute("$peer_pod_address/32", "", "blackhole"),
+  },
+  {
+    name: "prohibited-pod",
+    class: "routing",
+    title: "A prohibit route refuses one worker's packets for a pod on another node.",
+    teaches: "Connections fail at once: communication administratively prohibited, or permission denied.",
+    expect: ["route-foreign"],
+    tunnel: false,
+    ...foreignRoute("$peer_pod_address/32", "", "prohibit"),
+  },
+  {
+    name: "path-mtu-for-one-pod",
+    class: "routing",
+    title: "One worker has a route with an MTU of 800 for a pod on another node.",
+    teaches: "Larger packets for that pod alone are dropped, or answered with: fragmentation needed.",
+    expect: ["mtu-mismatch", "route-foreign", "large-packets"],
+    tunnel: false,
+    ...foreignRoute("$peer_pod_address/32", "via $peer_address dev eth0 mtu lock 800"),
+  },
+  {
+    name: "route-mtu-small",
+    class: "routing",
+    title: "One worker's route to another node's pods has an MTU of 800.",
+    teaches: "Small requests work and transfers hang, in one direction between two nodes.",
+    expect: ["mtu-mismatch", "route-foreign", "large-packets"],
+    tunnel: false,
+    ...heldRoute("$peer_pods", "ip route replace $peer_pods via $peer_address dev eth0 proto kernel mtu lock 800"),
+  },
+  {
+    name: "node-route-missing",
+    class: "routing",
+    title: "One worker has no route to another node's pods.",
+    teaches: "Packets for them go to the default gateway, which does not know them either.",
+    expect: ["route-missing"],
+    tunnel: false,
+    ...heldRoute("$peer_pods", "ip route del $peer_pods 2>/dev/null"),
+  },
+  {
+    name: "route-to-wrong-node",
+    class: "routing",
+    title: "One worker's route to another node's pods leads to a third node.",
+    teaches: "The third node passes packets on, so everything answers, through a node that has nothing to do with it.",
+    expect: ["route-foreign", "detour", "route-missing"],
+    tunnel: false,
+    ...heldRoute("$peer_pods", "ip route replace $peer_pods via $third_address dev eth0 proto kernel"),
+  },
+  {
+    name: "route-over-two-nodes",
+    class: "routing",
+    title: "One worker spreads packets for another node's pods over that node and a third one (ECMP).",
+    teaches: "Some connections take a detour and others do not, so one look may show the right path.",
+    expect: ["route-foreign", "detour", "route-missing"],
+    tunnel: false,
+    ...heldRoute(
+      "$peer_pods",
+      "ip route replace $peer_pods proto kernel nexthop via $peer_address dev eth0 nexthop via $third_address dev eth0",
+    ),
+  },
+  {
+    name: "default-route-missing",
+    class: "routing",
+    title: "One worker has no default route.",
+    teaches:
+      "The cluster works. Whatever leaves it from this node fails, packets of pods among it: network unreachable.",
+    expect: ["route-missing"],
+    inject: onNode("[ -e $kept/default ] || ip route show default >$kept/default; ip route del default"),
+    undo: onNode("[ ! -e $kept/default ] || { ip route replace $(cat $kept/default); rm $kept/default; }"),
+    probe: onNode("ip route show default")[0]!,
+  },
+  {
+    name: "own-pods-route-missing",
+    class: "routing",
+    title: "One worker has no route to its own pods (through cilium_host).",
+    teaches: "The node does not reach its own pods: probes fail, and replies to pods go to the default gateway.",
+    expect: ["route-missing"],
+    ...heldRoute("$node_pods", "ip route del $node_pods 2>/dev/null"),
+  },
+  {
+    name: "own-pod-route-wrong",
+    class: "routing",
+    title: "One worker looks for one of its own pods on eth0.",
+    teaches: "The node asks its network by ARP for a pod of its own, and nobody answers.",
+    expect: ["route-foreign"],
+    ...foreignRoute("$pod_address/32", "dev eth0"),
+  },
+  {
+    name: "peer-pod-address-taken",
+    class: "routing",
+    title: "One worker has the address of another node's pod on its own lo.",
+    teaches: "Connections to that pod reach the wrong machine, and are refused or answered by another process.",
+    expect: ["route-foreign", "rule-foreign", "ipcache-stale"],
+    inject: onNode("ip address replace $peer_pod_address/32 dev lo"),
+    undo: [...onNode("ip address del $peer_pod_address/32 dev lo 2>/dev/null || true; sleep 2"), ...RESTART_AGENT],
+    probe: onNode("ip -4 -o address show dev lo | awk '{ print $4 }'")[0]!,
+  },
+  {
+    name: "node-address-detour",
+    class: "routing",
+    title: "A /32 route leads one worker's packets for another node through a third node.",
+    teaches: "Node traffic takes a detour, the agents' health probes and NodePorts among it.",
+    expect: ["detour", "route-foreign"],
+    ...foreignRoute("$peer_address/32", "via $third_address dev eth0"),
+  },
+  {
+    name: "rule-to-other-table",
+    class: "routing",
+    title: "An ip rule sends one worker's packets for another node's pods to a table that leads through a third node.",
+    teaches: "ip route shows nothing unusual, since it shows the main table only.",
+    expect: ["rule-foreign", "detour", "route-foreign"],
+    tunnel: false,
+    ...foreignRule("to $peer_pods", "default via $third_address dev eth0"),
+  },
+  {
+    name: "rule-drops-pods",
+    class: "routing",
+    title: "An ip rule of one worker drops packets for another node's pods.",
+    teaches: "The routes are all there, and the rule before them wins.",
+    expect: ["rule-foreign"],
+    tunnel: false,
+    ...foreignRule("to $peer_pods blackhole"),
+  },
+  {
+    name: "main-table-not-used",
+    class: "routing",
+    title: "One worker has no ip rule for the main table.",
+    teaches: "All routes are listed and none is used: the node is cut off.",
+    expect: ["rule-missing", "node-not-ready", "agent-silent", "agent-not-ready"],
+    inject: onNode("ip rule del pref 32766"),
+    undo: onNode("ip rule show pref 32766 | grep -q . || ip rule add pref 32766 lookup main"),
+    probe: onNode("ip rule show pref 32766")[0]!,
+  },
+  {
+    name: "neighbor-wrong",
+    class: "routing",
+    title: "One worker has a wrong, permanent MAC address for another node.",
+    teaches: "Its packets for that node reach nobody. Stale entries do the same after an address has moved.",
+    expect: ["neighbor-wrong"],
+    inject: onNode(
+      'keep neighbor "ip neigh replace $peer_address lladdr 02:00:00:00:00:99 dev eth0 nud permanent"; sleep 1',
+    ),
+    undo: onNode(
+      "unkeep neighbor; ip neigh del $peer_address dev eth0 2>/dev/null || true; ping -c 1 -W 2 $peer_address >/dev/null || true",
+    ),
+    probe: onNode("ip neigh show $peer_address dev eth0 | grep -c 02:00:00:00:00:99 || true")[0]!,
+  },
+  {
+    name: "pod-gateway-neighbor-wrong",
+    class: "routing",
+    title: "One pod has a wrong, permanent MAC address for its gateway.",
+    teaches: "The host's stack drops the pod's packets, since they are addressed to another machine.",
+    expect: ["neighbor-wrong"],
+    modes: THROUGH_HOST,
+    inject: inPod(
+      "gateway=$(ip route show default | awk '{ print $3 }'); ip neigh replace $gateway lladdr 02:00:00:00:00:99 dev eth0 nud permanent",
+    ),
+    undo: inPod("ip neigh del $(ip route show default | awk '{ print $3 }') dev eth0 2>/dev/null || true"),
+    probe: inPod("ip neigh show dev eth0 | grep -c 02:00:00:00:00:99 || true")[0]!,
+  },
+  {
+    name: "pod-default-route-missing",
+    class: "routing",
+    title: "One pod has no default route.",
+    teaches: "The pod reaches nobody: its address is a /32, so everything else lies behind the gateway.",
+    expect: ["route-missing", "workload-not-ready"],
+    inject: inPod("[ -e $kept/default ] || ip route show default >$kept/default; ip route del default"),
+    undo: inPod("[ ! -e $kept/default ] || { ip route replace $(cat $kept/default); rm $kept/default; }"),
+    probe: inPod("ip route show default")[0]!,
+  },
+];

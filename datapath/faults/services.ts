@@ -1,0 +1,183 @@
+import { inAgent, kube, manifest, patched, RESTART_AGENT, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
+
+const PORTS = "{.spec.ports[*].nodePort} {.spec.ports[*].targetPort} {.spec.ports[*].protocol}";
+const port = (name: string, protocol: string, target = 80, node = "$node_port") =>
+  `{"name":"${name}","protocol":"${protocol}","port":80,"targetPort":${target},"nodePort":${node}}`;
+const ports = (...list: string[]) => `{"spec":{"ports":[${list.join(",")}]}}`;
+const AS_BEFORE = ports(port("cni", "TCP"), port("udp", "UDP"));
+
+/** Change the workload's Service, and change it back. */
+const service = (patch: string, back: string, shown: string) =>
+  patched("service/serversvc", "nettool", patch, back, shown);
+
+/** Delete an entry of a BPF map on the chosen worker; the agent writes it again when it starts. */
+function deletedEntry(map: string, key: string) {
+  const entry = `pinned /sys/fs/bpf/tc/globals/${map} key hex ${key}`;
+  return {
+    inject: inAgent(`bpftool map delete ${entry}`),
+    undo: RESTART_AGENT,
+    probe: inAgent(`bpftool map lookup ${entry} 2>&1 | grep -c value || true`)[0]!,
+  };
+}
+
+/** The key of a frontend in Cilium's service map: address, port, slot, protocol, scope. */
+const frontend = (address: string, number: string, slot: number, protocol = "06") =>
+  `$(address_bytes ${address}) $(port_bytes ${number}) ${slot.toString(16).padStart(2, "0")} 00 ${protocol} 00 00 00`;
+
+/** Services, their backends, and what agents made of them. */
+export const SERVICE_FAULTS: readonly Fault[] = [
+  {
+    name: "selector-matches-nothing",
+    class: "services",
+    title: "The workload's Service selects no pod.",
+    teaches: "The ClusterIP and the NodePort exist and refuse every connection: a label was renamed.",
+    expect: ["service-changed", "endpoints-incomplete"],
+    ...service(
+      `{"spec":{"selector":{"app":"nobody"}}}`,
+      `{"spec":{"selector":{"app":"nettool"}}}`,
+      "{.spec.selector.app}",
+    ),
+  },
+  {
+    name: "selector-matches-some",
+    class: "services",
+    title: "The workload's Service selects two of three pods.",
+    teaches: "Everything answers, and one pod never gets a request.",
+    expect: ["service-changed", "endpoints-incomplete"],
+    inject: kube(
+      `kubectl -n nettool label pod $peer_pod drill=yes --overwrite >/dev/null; kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":{"drill":"yes"}}}' >/dev/null; sleep 1`,
+    ),
+    undo: kube(
+      `kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":{"drill":null}}}' >/dev/null; kubectl -n nettool label pod $peer_pod drill- >/dev/null; sleep 1`,
+    ),
+    probe: kube("kubectl -n nettool get service serversvc -o jsonpath='{.spec.selector}'")[0]!,
+  },
+  {
+    name: "endpoint-slice-incomplete",
+    class: "services",
+    title: "One pod is missing from the Service's EndpointSlice.",
+    teaches:
+      "Pods and Service look right, and one backend gets no request. Nobody corrects a slice that has no selector.",
+    expect: ["endpoints-incomplete", "service-changed"],
+    inject:
+      kube(`kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":null}}' >/dev/null; sleep 2
+slice=$(kubectl -n nettool get endpointslices -l kubernetes.io/service-name=serversvc -o jsonpath='{.items[0].metadata.name}')
+kubectl -n nettool patch endpointslice $slice --type=json -p '[{"op":"remove","path":"/endpoints/0"}]' >/dev/null; sleep 1`),
+    undo: kube(
+      `kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":{"app":"nettool"}}}' >/dev/null; sleep 3`,
+    ),
+    probe: kube(
+      "kubectl -n nettool get endpointslices -l kubernetes.io/service-name=serversvc -o jsonpath='{.items[0].endpoints[*].addresses[0]}' | wc -w",
+    )[0]!,
+  },
+  {
+    name: "endpoint-slice-foreign",
+    class: "services",
+    title: "Another EndpointSlice adds a backend that does not exist.",
+    teaches: "One in four connections to the Service times out.",
+    expect: ["endpoints-incomplete", "service-changed", "service-map-stale"],
+    ...manifest(
+      "endpointslice/drill",
+      `apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: drill, namespace: nettool, labels: {kubernetes.io/service-name: serversvc, endpointslice.kubernetes.io/managed-by: drill}}
+addressType: IPv4
+ports: [{name: cni, port: 80, protocol: TCP}, {name: udp, port: 80, protocol: UDP}]
+endpoints: [{addresses: ["$(echo $node_pods | sed 's|[0-9]*/.*|250|')"], conditions: {ready: true}}]`,
+    ),
+  },
+  {
+    name: "node-port-changed",
+    class: "services",
+    title: "The Service has another NodePort than the stack asks for.",
+    teaches: "Clients and firewalls know the old number, which refuses connections now.",
+    expect: ["service-changed"],
+    ...service(ports(port("cni", "TCP", 80, "32767"), port("udp", "UDP", 80, "32767")), AS_BEFORE, PORTS),
+  },
+  {
+    name: "target-port-wrong",
+    class: "services",
+    title: "The Service sends requests to port 81 of its pods.",
+    teaches: "The Service has three ready backends, and every connection is refused.",
+    expect: ["service-changed"],
+    ...service(ports(port("cni", "TCP", 81), port("udp", "UDP", 81)), AS_BEFORE, PORTS),
+  },
+  {
+    name: "udp-port-missing",
+    class: "services",
+    title: "The Service lost its UDP port.",
+    teaches: "HTTP answers and UDP does not, since nothing translates it.",
+    expect: ["service-changed"],
+    ...service(ports(port("cni", "TCP")), AS_BEFORE, PORTS),
+  },
+  {
+    name: "external-traffic-local",
+    class: "services",
+    title: "The Service answers from outside by pods of the asked node only (externalTrafficPolicy Local).",
+    teaches: "Clients keep their address. A node without a backend answers nobody, which shows after the next rollout.",
+    expect: ["service-changed"],
+    ...service(
+      `{"spec":{"externalTrafficPolicy":"Local"}}`,
+      `{"spec":{"externalTrafficPolicy":"Cluster"}}`,
+      "{.spec.externalTrafficPolicy}",
+    ),
+  },
+  {
+    name: "internal-traffic-local",
+    class: "services",
+    title: "The ClusterIP is answered by pods of the client's own node only (internalTrafficPolicy Local).",
+    teaches: "Each pod reaches one backend only, and nothing is balanced across nodes.",
+    expect: ["service-changed", "endpoints-incomplete"],
+    ...service(
+      `{"spec":{"internalTrafficPolicy":"Local"}}`,
+      `{"spec":{"internalTrafficPolicy":"Cluster"}}`,
+      "{.spec.internalTrafficPolicy}",
+    ),
+  },
+  {
+    name: "session-affinity",
+    class: "services",
+    title: "The Service binds each client to one backend (sessionAffinity ClientIP).",
+    teaches: "A client never reaches the other backends for three hours: load is not balanced.",
+    expect: ["service-changed", "endpoints-incomplete"],
+    ...service(
+      `{"spec":{"sessionAffinity":"ClientIP"}}`,
+      `{"spec":{"sessionAffinity":"None","sessionAffinityConfig":null}}`,
+      "{.spec.sessionAffinity}",
+    ),
+  },
+  {
+    name: "backend-slot-missing",
+    class: "services",
+    title: "One backend of the ClusterIP is missing from one agent's service map.",
+    teaches: "Pods on that node lose one in three connections to the Service.",
+    expect: ["service-map-stale", "endpoints-incomplete"],
+    ...deletedEntry("cilium_lb4_services_v2", frontend("$cluster_ip", "80", 2)),
+  },
+  {
+    name: "cluster-ip-missing",
+    class: "services",
+    title: "The ClusterIP is missing from one agent's service map.",
+    teaches: "Pods on that node reach the Service by nobody; on all others it answers.",
+    expect: ["service-map-stale"],
+    ...deletedEntry("cilium_lb4_services_v2", frontend("$cluster_ip", "80", 0)),
+  },
+  {
+    name: "node-port-missing",
+    class: "services",
+    title: "The NodePort of one worker's address is missing from its service map.",
+    teaches: "The NodePort answers on all nodes but one.",
+    expect: ["service-map-stale"],
+    modes: WITHOUT_KUBE_PROXY,
+    ...deletedEntry("cilium_lb4_services_v2", frontend("$node_address", "$node_port", 0)),
+  },
+  {
+    name: "udp-node-port-missing",
+    class: "services",
+    title: "The NodePort for UDP is missing from one worker's service map.",
+    teaches: "The same number answers TCP, so that a look at the port shows nothing.",
+    expect: ["service-map-stale"],
+    modes: WITHOUT_KUBE_PROXY,
+    ...deletedEntry("cilium_lb4_services_v2", frontend("$node_address", "$node_port", 0, "11")),
+  },
+];
