@@ -57,7 +57,7 @@ export async function drillFault(fault: Fault, ground: DrillGround): Promise<Dri
   const { lab, verify, remember, at, signal } = ground;
   const start = Date.now();
   const answer = (outcome: DrillOutcome, found?: Verification, problem?: string): DrillResult => {
-    const causes = (found?.causes ?? []).map(({ cause }) => cause);
+    const causes = (found?.causes ?? []).flatMap(({ cause }) => cause ?? []);
     return {
       fault: fault.name,
       class: fault.class,

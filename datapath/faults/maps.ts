@@ -1,8 +1,20 @@
-import { inAgent, RESTART_AGENT, type Fault } from "./fault";
+import { deletedEntry, inAgent, RESTART_AGENT, type Fault } from "./fault";
 
 const IPCACHE = (address: string) =>
   inAgent(`$cilium bpf ipcache get ${address} 2>&1 | grep -o 'identity=[0-9]*' || echo none`)[0]!;
-const ENDPOINTS = inAgent('$cilium bpf endpoint list | grep -c "^$pod_address" || true')[0]!;
+
+/** The policy map of the pod's endpoint. */
+const POLICY_MAP = "map=$(ls -d /sys/fs/bpf/tc/globals/cilium_policy*_$(printf '%05d' $(endpoint)))";
+
+const NOBODY = "10.255.255.254";
+
+/** Give backends of TCP port 80 another address in the agent's backend map. */
+const replaceBackend = (from: string, to: string) => `map=/sys/fs/bpf/tc/globals/cilium_lb4_backends_v3
+wanted=$(address_bytes ${from}); other=$(address_bytes ${to})
+bpftool -j map dump pinned $map | tr -d '"' | sed 's/0x//g; s/},{key/\\n{key/g' | sed -n 's/.*key:\\[\\([^]]*\\)\\],value:\\[\\([^]]*\\)\\].*/\\1;\\2/p' | tr , ' ' |
+  while IFS=';' read -r key value; do
+    case $value in "$wanted 00 50 06"*) bpftool map update pinned $map key hex $key value hex $other \${value#"$wanted"} ;; esac
+  done`;
 
 /** Entries of Cilium's maps that do not agree with the cluster. */
 export const MAP_FAULTS: readonly Fault[] = [
@@ -42,9 +54,8 @@ export const MAP_FAULTS: readonly Fault[] = [
     title: "One pod is missing from its node's endpoint map.",
     teaches: "BPF does not know the pod's interface. Packets for it take the host's stack, or are lost.",
     expect: ["endpoint-map-stale"],
-    inject: inAgent("$cilium bpf endpoint delete $pod_address >/dev/null"),
-    undo: RESTART_AGENT,
-    probe: ENDPOINTS,
+    // the address in 16 bytes, its family, and no cluster
+    ...deletedEntry("cilium_lxc", `$(address_bytes $pod_address) ${"00 ".repeat(12)}01 00 00 00`),
   },
   {
     name: "policy-map-empty",
@@ -52,11 +63,12 @@ export const MAP_FAULTS: readonly Fault[] = [
     title: "One pod's policy map is empty.",
     teaches: "The pod has no policy and still drops everything, with: policy denied.",
     expect: ["policy-drop", "endpoint-map-stale"],
-    inject: inAgent(`map=/sys/fs/bpf/tc/globals/cilium_policy_v2_$(printf '%05d' $(endpoint))
-[ -e $map ] || map=/sys/fs/bpf/tc/globals/cilium_policy_$(printf '%05d' $(endpoint))
-bpftool -j map dump pinned $map | grep -o '"key":\\[[^]]*\\]' | sed 's/"key":\\[//; s/\\]//; s/"//g; s/,/ /g' >$kept/keys
-while read -r key; do bpftool map delete pinned $map key $key; done <$kept/keys; rm $kept/keys`),
-    undo: RESTART_AGENT,
+    inject: inAgent(`${POLICY_MAP}
+[ -e $kept/policy ] || bpftool -j map dump pinned $map | tr -d '"' | sed 's/},{key/\\n{key/g' | sed -n 's/.*key:\\[\\([^]]*\\)\\],value:\\[\\([^]]*\\)\\].*/key \\1 value \\2/p' | tr , ' ' >$kept/policy
+while read -r entry; do bpftool map delete pinned $map \${entry%% value*}; done <$kept/policy`),
+    undo: inAgent(`${POLICY_MAP}
+[ -e $kept/policy ] || exit 0
+while read -r entry; do bpftool map update pinned $map $entry; done <$kept/policy; rm $kept/policy`),
     probe: inAgent("$cilium bpf policy get $(endpoint) | grep -cE 'Allow' || true")[0]!,
   },
   {
@@ -65,13 +77,8 @@ while read -r key; do bpftool map delete pinned $map key $key; done <$kept/keys;
     title: "One agent's backend map gives a backend the address of nobody.",
     teaches: "One in three connections from that node's pods to the Service times out.",
     expect: ["service-map-stale", "endpoints-incomplete"],
-    inject: inAgent(`map=/sys/fs/bpf/tc/globals/cilium_lb4_backends_v3
-wanted=$(address_bytes $peer_pod_address)
-bpftool -j map dump pinned $map | tr -d '"' | sed 's/0x//g; s/},{/\\n/g' | sed -n 's/.*key:\\[\\([^]]*\\)\\],value:\\[\\([^]]*\\)\\].*/\\1;\\2/p' | tr , ' ' |
-  while IFS=';' read -r key value; do
-    case $value in "$wanted 00 50 06"*) bpftool map update pinned $map key hex $key value hex 0a ff ff fe \${value#"$wanted"} ;; esac
-  done`),
-    undo: RESTART_AGENT,
+    inject: inAgent(replaceBackend("$peer_pod_address", NOBODY)),
+    undo: inAgent(replaceBackend(NOBODY, "$peer_pod_address")),
     probe: inAgent("$cilium bpf lb list --backends 2>/dev/null | grep -c 10.255.255.254 || true")[0]!,
   },
 ];

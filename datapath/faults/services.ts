@@ -1,4 +1,4 @@
-import { inAgent, kube, manifest, patched, RESTART_AGENT, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
+import { deletedEntry, kube, manifest, patched, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
 
 const PORTS = "{.spec.ports[*].nodePort} {.spec.ports[*].targetPort} {.spec.ports[*].protocol}";
 const port = (name: string, protocol: string, target = 80, node = "$node_port") =>
@@ -9,16 +9,6 @@ const AS_BEFORE = ports(port("cni", "TCP"), port("udp", "UDP"));
 /** Change the workload's Service, and change it back. */
 const service = (patch: string, back: string, shown: string) =>
   patched("service/serversvc", "nettool", patch, back, shown);
-
-/** Delete an entry of a BPF map on the chosen worker; the agent writes it again when it starts. */
-function deletedEntry(map: string, key: string) {
-  const entry = `pinned /sys/fs/bpf/tc/globals/${map} key hex ${key}`;
-  return {
-    inject: inAgent(`bpftool map delete ${entry}`),
-    undo: RESTART_AGENT,
-    probe: inAgent(`bpftool map lookup ${entry} 2>&1 | grep -c value || true`)[0]!,
-  };
-}
 
 /** The key of a frontend in Cilium's service map: address, port, slot, protocol, scope. */
 const frontend = (address: string, number: string, slot: number, protocol = "06") =>
