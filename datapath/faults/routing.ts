@@ -5,7 +5,7 @@ function foreignRoute(prefix: string, way: string, type = "") {
   return {
     inject: onNode(`ip route replace ${type} ${prefix} ${way}`),
     undo: onNode(`ip route del ${type} ${prefix} 2>/dev/null || true`),
-    probe: onNode(`ip route show ${type} exact ${prefix}`)[0]!,
+    probe: onNode(`ip route show exact ${prefix}`)[0]!,
   };
 }
 

@@ -66,7 +66,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   "(umask 077;": { by: [["tests/support/mode.ts", 'project.readme("After, look around"']] },
   "npx cilium-modes doctor": { by: [["tests/lab/readme.test.ts", 'project.readme("## Can this machine run it?"']] },
   "npx cilium-modes verify": { by: [["tests/lab/readme.test.ts", 'linesOf("npx cilium-modes verify")']] },
-  "npx cilium-modes drill": { by: [["tests/lab/verify.test.ts", '["cli/cilium-modes.mjs", "drill", STACK']] },
+  "npx cilium-modes drill": { by: [["tests/lab/verify.test.ts", '["cli/cilium-modes.mjs", "drill", stack']] },
   "npx cilium-modes trace": {
     by: [
       ["tests/lab/readme.test.ts", 'linesOf("npx cilium-modes trace")'],
