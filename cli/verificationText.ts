@@ -20,6 +20,14 @@ const PROOF_WORDS: Readonly<Record<Verification["proof"], string>> = {
   unknown: "UNKNOWN",
 };
 
+/** The exit code of `verify` for each verdict. */
+export const PROOF_EXIT_CODES: Readonly<Record<Verification["proof"], number>> = {
+  proven: 0,
+  "not in force": 1,
+  reported: 3,
+  unknown: 4,
+};
+
 /** What each verdict means, where it is not plain. */
 const PROOF_MEANINGS: Readonly<Partial<Record<Verification["proof"], string>>> = {
   reported: "Configuration and agents report the mode; no traffic was sent to prove it.",

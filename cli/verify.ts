@@ -2,7 +2,6 @@ import { readFile, writeFile } from "node:fs/promises";
 import { CHECKS } from "../datapath/checks/all";
 import type { Expectation } from "../datapath/checks/check";
 import { connect, connectProbes, type EvidenceCluster } from "../datapath/cluster";
-import type { Verification } from "../datapath/verify";
 import { foreignExpectation } from "../datapath/foreign";
 import { withNodePods } from "../datapath/nodePods";
 import { withProbeWorkload } from "../datapath/probeWorkload";
@@ -12,7 +11,7 @@ import { withProgress } from "./progress";
 import { lookOf } from "./terminal";
 import { runVerification } from "./verification";
 import { verificationJunit } from "./verificationJunit";
-import { verificationText } from "./verificationText";
+import { PROOF_EXIT_CODES, verificationText } from "./verificationText";
 
 export interface VerifyOptions {
   /** Default: kind's own for the stack's cluster. */
@@ -51,14 +50,6 @@ interface Subject {
   readonly kubeconfig?: string;
 }
 
-/** The command's exit code for each verdict. */
-export const EXIT_CODES: Readonly<Record<Verification["proof"], number>> = {
-  proven: 0,
-  "not in force": 1,
-  reported: 3,
-  unknown: 4,
-};
-
 /** Verify a cluster against a stack's contract, or against a mode's. @returns the exit code */
 export async function verify(stack: string | undefined, options: VerifyOptions): Promise<number> {
   const checks = chosen(options);
@@ -81,7 +72,7 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   );
   if (diagnostics !== undefined) console.error(`Diagnostics: ${diagnostics}`);
   const { proof } = verification;
-  return proof === "reported" && options.accept === "reported" ? 0 : EXIT_CODES[proof];
+  return proof === "reported" && options.accept === "reported" ? 0 : PROOF_EXIT_CODES[proof];
 }
 
 /** Run work with probe pods where they are asked for. @param work gets what is to be expected of them */

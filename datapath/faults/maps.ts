@@ -34,7 +34,9 @@ export const MAP_FAULTS: readonly Fault[] = [
     title: "One agent's ipcache gives a pod on another node the identity of the host.",
     teaches: "Policies that trust the host let this pod through.",
     expect: ["ipcache-stale"],
-    inject: inAgent("$cilium bpf ipcache update $peer_pod_address/32 --identity 1 --tunnelendpoint $peer_address >/dev/null"),
+    inject: inAgent(
+      "$cilium bpf ipcache update $peer_pod_address/32 --identity 1 --tunnelendpoint $peer_address >/dev/null",
+    ),
     undo: RESTART_AGENT,
     probe: IPCACHE("$peer_pod_address"),
   },

@@ -8,6 +8,7 @@ import { summary } from "../../cli/planText";
 import { FAULT_CLASSES } from "../../datapath/causes";
 import { FAULTS } from "../../datapath/faults/catalogue";
 import { CHECKS } from "../../datapath/checks/all";
+import { COVERAGE, SHAPES, type Flow } from "../../datapath/evidence/coverage";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { SCENARIOS } from "../../modes/walks";
 import { schemaFor, settingPaths } from "../../settings/schema";
@@ -42,6 +43,16 @@ const PARTS: Parts = {
     table(
       ["check", "asks"],
       CHECKS.map(({ id, question }) => [code(id), question]),
+    ),
+  coverage: () =>
+    table(
+      ["from", "to", ...SHAPES.map((shape) => shape.replace("/", " ")), "why not the others"],
+      Object.values(COVERAGE as Readonly<Record<string, Flow>>).map(({ from, to, shapes, omitted }) => [
+        from,
+        to.replaceAll("-", " "),
+        ...SHAPES.map((shape) => (shapes.includes(shape) ? "yes" : "–")),
+        omitted ?? "",
+      ]),
     ),
   scenarios: () =>
     table(

@@ -143,10 +143,10 @@ describe("cilium-modes plan", () => {
 
   it.each([
     [["verify", "ebpf", "--settle-seconds", "soon"], /--settle-seconds must be a number of seconds, 0 or more/],
-    [["verify", "ebpf", "--only", "statsu"], /There is no check statsu; known are config, agents, status/],
+    [["verify", "ebpf", "--only", "statsu"], /There is no check statsu; the checks are nodes, config, agents, status/],
     [["verify", "ebpf", "--only", "status", "--skip", "status"], /--only and --skip leave no check/],
     [["verify"], /Name a stack, or give --kubeconfig <file> and --expect <mode>/],
-    [["verify", "ebpf", "--expect", "ebpf"], /Stack ebpf says itself what to expect/],
+    [["verify", "ebpf", "--expect", "ebpf"], /Stack ebpf already says what to expect/],
   ])("answers %j before it asks any cluster", (argv, message) => {
     const program = join(ROOT, "cli", "cilium-modes.mjs");
     const { status, stderr, stdout } = spawnSync(process.execPath, [program, ...argv], { encoding: "utf8" });

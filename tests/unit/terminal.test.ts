@@ -70,9 +70,9 @@ describe("an examination", () => {
     expect(doctorText("ebpf", [{ title: "Tools", findings }], PLAIN)).toBe(
       [
         "Tools",
-        "  pass          kind    0.33.0 (all modes)",
-        "  warning       disk    2 GB free (all modes)",
-        "  fail          Docker  no daemon answers (all modes)",
+        "  PASS     kind    0.33.0 (all modes)",
+        "  WARN     disk    2 GB free (all modes)",
+        "  FAIL     Docker  no daemon answers (all modes)",
         "",
         "What is worth knowing:",
         "  - disk: 2 GB free (all modes)",
