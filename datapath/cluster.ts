@@ -53,8 +53,8 @@ export interface ClusterReader {
   service(namespace: string, name: string): Promise<V1Service | undefined>;
   /** The events of all namespaces, a line each. */
   events(): Promise<string>;
-  /** A container's log. */
-  log(namespace: string, pod: string, container: string): Promise<string>;
+  /** A container's log, from its beginning. @param bytes at most so much of it */
+  log(namespace: string, pod: string, container: string, bytes?: number): Promise<string>;
   /** Run a command in a pod's container. */
   exec(namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult>;
   /** Run a command on a node and return what it printed; undefined where nodes are not to be had. */
@@ -369,7 +369,13 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
         })
         .sort()
         .join("\n"),
-    log: (namespace, pod, container) => core.readNamespacedPodLog({ namespace, name: pod, container }),
+    log: (namespace, pod, container, bytes) =>
+      core.readNamespacedPodLog({
+        namespace,
+        name: pod,
+        container,
+        ...(bytes === undefined ? {} : { limitBytes: bytes }),
+      }),
     exec: (...where) => execIn(new Exec(config), ...where),
     async forward(namespace, pod, port, stream) {
       const socket = await new PortForward(config).portForward(namespace, pod, [port], stream, null, stream);

@@ -113,10 +113,15 @@ export const featuresCheck: Check = {
 /** Long logs come slowly; a fallback's reason is worth only so much waiting. */
 const LOG_SECONDS = 5;
 
+/** An agent tells of a fallback when it starts. */
+const LOG_BYTES = 400_000;
+
 async function readFallbacks(cluster: ClusterReader): Promise<Fallbacks> {
   const agents = await listAgents(cluster);
   const entries = agents.map(async ({ node, pod }) => {
-    const log = await within(LOG_SECONDS, cluster.log(CILIUM_NAMESPACE, pod, "cilium-agent")).catch(() => "");
+    const log = await within(LOG_SECONDS, cluster.log(CILIUM_NAMESPACE, pod, "cilium-agent", LOG_BYTES)).catch(
+      () => "",
+    );
     return [node, fallbackLines(log)] as const;
   });
   return new Map(await Promise.all(entries));

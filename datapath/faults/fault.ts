@@ -43,7 +43,6 @@ export interface Fault {
 const at = (place: Place) => (run: string) => [{ at: place, run }];
 
 export const onNode = at("node");
-export const onPeer = at("peer");
 export const onEveryNode = at("every-node");
 export const kube = at("kube");
 export const inAgent = at("agent");

@@ -170,12 +170,6 @@ export function inNode(node: string, ...command: string[]): string {
   return execFileSync("docker", ["exec", node, ...command], { encoding: "utf8" });
 }
 
-/** A node's IPv4 address in kind's network. */
-export function addressOf(node: string): string {
-  const format = "{{.NetworkSettings.Networks.kind.IPAddress}}";
-  return execFileSync("docker", ["inspect", "--format", format, node], { encoding: "utf8" }).trim();
-}
-
 /** Replace every agent at once by one that reads the configuration as it is now. */
 export function restartAgents(cluster: string): void {
   const agents = ["-n", "kube-system", "-l", "k8s-app=cilium"];
