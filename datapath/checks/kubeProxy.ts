@@ -1,3 +1,4 @@
+import type { ClusterReader } from "../cluster";
 import { valueOf } from "../evidence/api";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
@@ -52,12 +53,29 @@ const CHAINS = /^:(KUBE-(?:SVC|SEP|NODEPORTS|EXT|NODE-PORT|LOAD-BALANCER)\S*)/gm
 /** The tables that kube-proxy has in its mode nftables. */
 const TABLES = /^table (?:ip|ip6|inet) kube-proxy\b/gm;
 
+/** klog's errors and fatal errors. */
+const COMPLAINT = /^(?:[EF]\d{4} .*|.*too many open files.*)$/gm;
+
+/** The last complaint of each node's kube-proxy; of most there is none. */
+async function readComplaints(cluster: ClusterReader): Promise<ReadonlyMap<string, string>> {
+  const pods = await cluster.pods("kube-system", "k8s-app=kube-proxy");
+  const each = pods.map(async ({ metadata, spec }) => {
+    const log = await cluster.log("kube-system", metadata!.name!, "kube-proxy", LOG_BYTES).catch(() => "");
+    return [spec?.nodeName ?? "", log.match(COMPLAINT)?.at(-1)?.trim()] as const;
+  });
+  return new Map((await Promise.all(each)).flatMap(([node, line]) => (line === undefined ? [] : [[node, line]])));
+}
+
+const LOG_BYTES = 200_000;
+
 /** Whether the nodes have kube-proxy's rules exactly where it runs. */
-export const kubeProxyRulesCheck: Check = {
+export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
   id: "kube-proxy-rules",
   question: "Do the nodes have kube-proxy's rules or none of them, as the mode expects?",
   needs: ["nodes"],
-  judge(evidence, { evidence: expected, nodePort }) {
+  timeoutSeconds: 10,
+  read: readComplaints,
+  judge(evidence, { evidence: expected, nodePort }, complaints) {
     return eachNode(evidence, "iptables", ({ node, nftables }, output): Finding => {
       const at = { nodes: [node] };
       if (!output.includes("*nat")) return inconclusive(node, "iptables-save printed no nat table", undefined, at);
@@ -93,10 +111,11 @@ export const kubeProxyRulesCheck: Check = {
           at,
         );
       }
+      const complaint = complaints.get(node);
       return fail(
         node,
         seen,
-        "kube-proxy has not written its rules on this node",
+        `kube-proxy has not written its rules on this node${complaint === undefined ? "" : `: ${complaint}`}`,
         `kubectl -n kube-system logs -l k8s-app=kube-proxy --prefix | grep ${node}; if it says "too many open files": sudo sysctl fs.inotify.max_user_instances=512`,
         { cause: "kube-proxy-missing", ...at },
       );

@@ -11,6 +11,22 @@ export const skipWithoutWorkload = ({ nodePort }: { readonly nodePort?: number |
     ? "the cluster has no workload of this project; --with-workload brings one for the time of the verification"
     : undefined;
 
+/** Settings that the kernel changes by itself, or that are the machine's memory's. */
+const VOLATILE = /^(?:tcp_fastopen_key|ping_group_range|(?:tcp|udp)_mem)$|^conf\/\S+\/(?:mc_forwarding)$/;
+
+function sysctlsOf(output = ""): ReadonlyMap<string, string> {
+  const lines = (output.split("---\n")[4] ?? "").split("\n");
+  return new Map(
+    lines.flatMap((line) => {
+      const at = line.indexOf(":");
+      const key = line.slice(0, at);
+      return at < 1 || VOLATILE.test(key)
+        ? []
+        : [[`net.ipv4.${key.replaceAll("/", ".")}`, line.slice(at + 1).trim()] as const];
+    }),
+  );
+}
+
 /** Whether pods have addresses of their node's pod network, and Cilium's way out. */
 export const podNetworkCheck: Check = {
   id: "pod-network",
@@ -26,6 +42,7 @@ export const podNetworkCheck: Check = {
       traffic.pods.map((pod) => ({ ...pod, node: pod.pod })),
       (pod) => (pod.output === undefined ? undefined : String(mtuOf(pod))),
     );
+    const settings = new Map(traffic.pods.map(({ pod, output }) => [pod, sysctlsOf(output)] as const));
     return traffic.pods.map(({ pod, node, output, error }): Finding => {
       const subject = `${pod} on ${node}`;
       const at = { nodes: [node] };
@@ -88,6 +105,20 @@ export const podNetworkCheck: Check = {
           cause: "mtu-mismatch",
           ...at,
         });
+      }
+      const changed = [...settings.get(pod)!.keys()].flatMap((key) => {
+        const all = [...settings].map(([name, own]) => ({ node: name, value: own.get(key) }));
+        const mine = odd(all, ({ value }) => value).find((each) => each.node === pod);
+        return mine === undefined ? [] : [`${key} = ${mine.own} (${mine.most} in the others)`];
+      });
+      if (changed.length > 0) {
+        return fail(
+          subject,
+          changed.slice(0, 4).join(", "),
+          "kernel settings of the pod's network differ from the other pods'",
+          remedy,
+          { cause: "sysctl-changed", ...at },
+        );
       }
       return pass(subject, seen);
     });

@@ -39,7 +39,7 @@ export interface PodNetwork {
   readonly pod: string;
   readonly node: string;
   readonly address: string;
-  /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show` and resolv.conf; or why they could not be read. */
+  /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show`, resolv.conf and IPv4's sysctls; or why they could not be read. */
   readonly output?: string | undefined;
   readonly error?: string | undefined;
 }
@@ -112,7 +112,8 @@ interface Sender {
 }
 
 const NETWORK =
-  "ip -4 -o addr show; echo ---; ip -4 route show; echo ---; ip -o link show; echo ---; cat /etc/resolv.conf";
+  "ip -4 -o addr show; echo ---; ip -4 route show; echo ---; ip -o link show; echo ---; cat /etc/resolv.conf; echo ---; " +
+  "cd /proc/sys/net/ipv4 && grep -sH '' * conf/all/* conf/eth0/*; true";
 
 /** Probe every flow, every sender at the same time. */
 export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {

@@ -41,12 +41,12 @@ describeIf([...labMissing(), ...longMissing()], "the README's commands", () => {
         await project.addStack(mode, { cluster: { name: clusterOf(mode), workers: 1 } });
       const output = project.readme("## Start", "ebpf");
       expect(output).toContain("The stack ebpf is up");
-      expect(output).toMatch(/^ebpf: in force /m);
+      expect(output).toMatch(/^ebpf: PROVEN /m);
       const again = shell("npm start");
       expect([again.status, again.output]).toEqual([
         0,
         expect.stringMatching(
-          /did not verify again[^]*^ebpf: in force [^]*by cilium-modes verify\. Mode in force: proven$/m,
+          /did not verify again[^]*^ebpf: PROVEN [^]*by cilium-modes verify\. Mode in force: proven$/m,
         ),
       ]);
       expect(project.readme("## Can this machine run it?", "ebpf")).toContain(
@@ -67,7 +67,7 @@ describeIf([...labMissing(), ...longMissing()], "the README's commands", () => {
       writeFileSync(kubeconfig, execFileSync("kind", command), { mode: 0o600 });
       for (const line of linesOf("npx cilium-modes verify")) {
         const { status, output } = shell(line.replace("~/.kube/config", kubeconfig));
-        expect([line, status, output]).toEqual([line, 0, expect.stringMatching(/: in force /)]);
+        expect([line, status, output]).toEqual([line, 0, expect.stringMatching(/: PROVEN /)]);
       }
 
       for (const line of linesOf("npx cilium-modes trace")) {

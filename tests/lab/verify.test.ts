@@ -88,15 +88,16 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
           { cwd: project.directory, encoding: "utf8" },
         );
       const ebpf = foreign("ebpf");
-      expect([ebpf.status, ebpf.stdout]).toEqual([0, expect.stringContaining("ebpf: in force")]);
+      expect([ebpf.status, ebpf.stdout]).toEqual([0, expect.stringContaining("ebpf: PROVEN")]);
       expect(readFileSync(join(folder, "junit.xml"), "utf8")).toMatch(/failures="0" errors="0"/);
       expect(existsSync(join(folder, "diagnostics"))).toBe(false);
       const other = foreign("replacement");
-      expect([other.status, other.stdout]).toEqual([1, expect.stringContaining("asked for Routing Host Legacy")]);
+      expect([other.status, other.stdout]).toEqual([1, expect.stringContaining("expected Routing Host Legacy")]);
       expect(readFileSync(join(folder, "junit.xml"), "utf8")).toMatch(/name="packet-path"[^>]*>\s*<failure message="/);
       expect(readdirSync(join(folder, "diagnostics")).sort()).toEqual([
         "cilium-config.json",
         "events.txt",
+        "evidence.json",
         "kube-proxy.log",
         "nodes",
         "nodes.json",
@@ -146,10 +147,10 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
       deaf("pause");
       const paused = project.verify(STACK, "--kubeconfig", kubeconfig, "--settle-seconds", "0");
       deaf("unpause");
-      expect([paused.code, Object.keys(paused.wrong).sort()]).toEqual([1, CHECKS.map(({ id }) => id).sort()]);
+      expect([paused.code, Object.keys(paused.wrong).sort()]).toEqual([4, CHECKS.map(({ id }) => id).sort()]);
       spawnSync("docker", ["stop", "--time", "1", `${cluster}-control-plane`]);
       const stopped = project.verify(STACK, "--settle-seconds", "0");
-      expect(stopped.code).toBe(1);
+      expect(stopped.code).toBe(4);
       await expectNothingLeft(project, STACK, cluster);
     },
     8 * MINUTES,
