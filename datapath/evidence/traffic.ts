@@ -72,8 +72,8 @@ export interface TrafficEvidence {
   readonly outside?: string | undefined;
 }
 
-/** Seconds that one try may take: two retransmissions of a SYN fit in. */
-const TRY_SECONDS = 4;
+/** Seconds that one try may take: a SYN that is lost once is sent again after one. */
+const TRY_SECONDS = 3;
 /** Tries through a service, at most: with three backends each is missed once in 200,000 runs. */
 const SERVICE_TRIES = 30;
 /** Of a service with more backends, only so many have to answer. */

@@ -54,7 +54,8 @@ export const SERVICE_FAULTS: readonly Fault[] = [
 slice=$(kubectl -n nettool get endpointslices -l kubernetes.io/service-name=serversvc -o jsonpath='{.items[0].metadata.name}')
 kubectl -n nettool patch endpointslice $slice --type=json -p '[{"op":"remove","path":"/endpoints/0"}]' >/dev/null; sleep 1`),
     undo: kube(
-      `kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":{"app":"nettool"}}}' >/dev/null; sleep 3`,
+      `kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":{"app":"nettool"}}}' >/dev/null
+kubectl -n nettool delete endpointslices -l kubernetes.io/service-name=serversvc >/dev/null; sleep 3`,
     ),
     probe: kube(
       "kubectl -n nettool get endpointslices -l kubernetes.io/service-name=serversvc -o jsonpath='{.items[0].endpoints[*].addresses[0]}' | wc -w",

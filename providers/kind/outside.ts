@@ -1,34 +1,55 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { OutsideClient } from "../../datapath/cluster";
 import type { Session } from "../../datapath/podExec";
 import { kindNetwork } from "./docker";
-import { run, start } from "./exec";
+import { run, start, type CommandError } from "./exec";
 
-/** How long a container lives when nobody ends it any more, in seconds. Benchmarks are the longest use. */
-const LIFETIME_SECONDS = 4 * 3600;
+/** The workload's server answers there too; images without it have none. The container ends with whoever holds its input. */
+const SERVE = "/usr/local/bin/serve >/dev/null 2>&1 & read -r line";
 
-/** The workload's server answers there too; images without it have none. */
-const SERVE = `/usr/local/bin/serve >/dev/null 2>&1 & exec sleep ${LIFETIME_SECONDS}`;
+/** How long a container may take to get its address. */
+const START_SECONDS = 20;
+const POLL_MILLISECONDS = 100;
 
 /** Options by which a container is beside the nodes. */
 const beside = () => ["--rm", "--pull", "never", "--network", kindNetwork(), "--label", "cilium-modes.outside"];
 
 /**
  * Start a container of an image of this machine in kind's network: a client, and a server on port 80, that no cluster
- * knows of. @throws CommandError, such as when Docker has no such image
+ * knows of. It ends with this process. @throws CommandError, such as when Docker has no such image
  */
 export async function startOutside(image: string): Promise<OutsideClient> {
   const name = `cilium-modes-outside-${randomUUID().slice(0, 8)}`;
-  const options = ["--detach", ...beside(), "--name", name, "--cap-add", "NET_RAW", "--env", "POD_NAME=outside"];
-  await run("docker", ["run", ...options, "--entrypoint", "sh", image, "-c", SERVE]);
-  const end = async () => void (await run("docker", ["rm", "--force", name]));
-  const format = `{{(index .NetworkSettings.Networks "${kindNetwork()}").IPAddress}}`;
+  const options = [...beside(), "--interactive", "--name", name, "--cap-add", "NET_RAW", "--env", "POD_NAME=outside"];
+  await run("docker", ["create", ...options, "--entrypoint", "sh", image, "-c", SERVE]);
+  const session = start("docker", ["start", "--attach", "--interactive", name]);
+  session.stdout.resume();
+  session.stderr.resume();
+  const end = async () => {
+    session.end();
+    // it may have gone by itself
+    await run("docker", ["rm", "--force", name]).catch((error: CommandError) => {
+      if (!/no such container|already in progress/i.test(error.stderr)) throw error;
+    });
+  };
   try {
-    const address = (await run("docker", ["inspect", "--format", format, name])).trim();
+    const address = await addressOf(name);
     return { address, run: (script) => run("docker", ["exec", name, "sh", "-c", script]), end };
   } catch (error) {
     await end().catch(() => undefined);
     throw error;
+  }
+}
+
+async function addressOf(name: string): Promise<string> {
+  const format = `{{(index .NetworkSettings.Networks "${kindNetwork()}").IPAddress}}`;
+  const deadline = Date.now() + START_SECONDS * 1000;
+  for (;;) {
+    const address = (await run("docker", ["inspect", "--format", format, name])).trim();
+    if (address !== "") return address;
+    if (Date.now() > deadline) throw new Error(`The container ${name} has no address after ${START_SECONDS} s`);
+    await sleep(POLL_MILLISECONDS);
   }
 }
 
