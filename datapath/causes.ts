@@ -66,10 +66,10 @@ export const CAUSES = {
   "policy-drop": "policy",
   "dns-down": "dns",
   "dns-config": "dns",
-  "source-address": "traffic",
-  "large-packets": "traffic",
   "xdp-loses-packets": "traffic",
   "packet-loss": "traffic",
+  "large-packets": "traffic",
+  "source-address": "traffic",
 } as const satisfies Readonly<Record<string, FaultClass>>;
 
 /** A root cause's name. */
@@ -169,7 +169,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "policy-drop": TRAFFIC,
   "dns-down": ["dns"],
   "dns-config": ["dns"],
-  "xdp-loses-packets": ["from-outside", "node-ports-from-here", "drops"],
+  "xdp-loses-packets": ["from-outside", "node-ports-from-here", "packet-size", "drops"],
   "large-packets": ["packet-size", "drops", "hubble", "translation"],
   "source-address": ["masquerading", "translation"],
   "packet-loss": TRAFFIC,

@@ -1,5 +1,6 @@
 import { contains } from "../../modes/cidr";
 import { valueOf } from "../evidence/api";
+import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
 import type { Try } from "../evidence/probing";
@@ -23,7 +24,7 @@ interface FlowCheck {
   readonly flows: readonly FlowId[];
   /** Only these combinations; default all of the flows'. */
   readonly shapes?: (shape: ProbedShape) => boolean;
-  readonly cause: Finding["cause"];
+  readonly cause: CauseId | ((evidence: Evidence) => CauseId);
   /** What to run to find out more. */
   readonly remedy: (from: End, to: End, evidence: Evidence) => string;
   readonly quick?: boolean;
@@ -72,7 +73,7 @@ function judgeSender(
   if (failing.length > 0) {
     const [first] = failing as [Probe, ...Probe[]];
     return fail(nameOf(from), seen, shortList(failing.map(failureOf), 3), remedy(from, first.to, evidence), {
-      cause,
+      cause: typeof cause === "function" ? cause(evidence) : cause,
       nodes: [...new Set([...nodesOf(from), ...failing.flatMap(({ to }) => nodesOf(to))])],
     });
   }
@@ -211,18 +212,23 @@ export const nodePortsCheck = flowCheck({
 });
 
 /** Whether every node's NodePort answers somebody outside the cluster, with every backend. */
-export const fromOutsideCheck: Check = {
-  ...flowCheck({
-    id: "from-outside",
-    question: "Does every node's NodePort answer a client outside the cluster, with every backend?",
-    flows: ["outside-to-node-port"],
-    shapes: isSmall,
-    cause: "packet-loss",
-    quick: false,
-    remedy: (_, to) =>
-      `kubectl -n kube-system exec ds/cilium -- cilium monitor --type drop (in the agent of ${to.node}) shows each dropped packet with its reason`,
-  }),
-};
+export const fromOutsideCheck = flowCheck({
+  id: "from-outside",
+  question: "Does every node's NodePort answer a client outside the cluster, with every backend?",
+  flows: ["outside-to-node-port"],
+  shapes: isSmall,
+  cause: (evidence) => (usesXdp(evidence) ? "xdp-loses-packets" : "packet-loss"),
+  quick: false,
+  remedy: (_, to, evidence) =>
+    usesXdp(evidence)
+      ? "set loadBalancer.acceleration: disabled: XDP programs send packets back out of a device that cannot take them here, and the agent's status does not tell"
+      : `kubectl -n kube-system exec ds/cilium -- cilium monitor --type drop (in the agent of ${to.node}) shows each dropped packet with its reason`,
+});
+
+function usesXdp({ api }: Evidence): boolean {
+  const config = valueOf(api.config, undefined)?.data ?? {};
+  return (config["bpf-lb-acceleration"] ?? config["node-port-acceleration"] ?? "disabled") !== "disabled";
+}
 
 /** Whether pods reach an address outside the cluster. */
 export const wayOutCheck = flowCheck({

@@ -482,6 +482,20 @@ describe("a verification of recorded evidence", () => {
     expect(bad(results)).toContain(check);
   });
 
+  it("blames XDP acceleration for what is lost from outside, where it is on", () => {
+    const change = both(
+      inConfig("bpf-lb-acceleration", "native"),
+      failing((probe: { flow: string }) => probe.flow === "outside-to-node-port"),
+    );
+    const expectation = recordedExpectation("ebpf", { extraValues: { loadBalancer: { acceleration: "native" } } });
+    expect(judged(recordedEvidence(change), expectation).causes[0]).toMatchObject({ cause: "mode-fallback" });
+    const reported = both(
+      change,
+      inNode("status", (text) => text.replace(/("acceleration": )"Disabled"/, '$1"Native"')),
+    );
+    expect(judged(recordedEvidence(reported), expectation).causes[0]).toMatchObject({ cause: "xdp-loses-packets" });
+  });
+
   it("folds lost packets under a smaller MTU on the same node", () => {
     const change = both(
       inNode("links", (text) => text.replace(/("ifname":"eth0".*?"mtu":)1500/, "$11280"), WORKER),
