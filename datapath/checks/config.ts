@@ -175,8 +175,11 @@ interface AgentPod {
 /** Agents that differ from most others in their image, version, arguments or environment. */
 function unlike(nodes: readonly NodeEvidence[], pods: readonly AgentPod[]): Finding[] {
   const traits: Readonly<Record<string, (node: NodeEvidence) => string | undefined>> = {
-    image: ({ node }) =>
-      pods.find((pod) => pod.node === node)?.containers.find(({ name }) => name === "cilium-agent")?.imageId,
+    image: ({ node }) => {
+      const own = pods.find((pod) => pod.node === node)?.containers.find(({ name }) => name === "cilium-agent");
+      return own === undefined ? undefined : `${own.image} ${own.imageId}`;
+    },
+    "runtime options": (node) => text(sectionOf(node, "options"))?.trim(),
     version: (node) => text(sectionOf(node, "version"))?.match(/^(?:Daemon|Client): (\S+)/m)?.[1],
     "arguments and environment": (node) =>
       text(sectionOf(node, "arguments"))

@@ -60,6 +60,10 @@ export const datapathMapsCheck: Check = {
         }
         return [];
       });
+      for (const { name, address } of nodes) {
+        if (name !== node.node && address !== "" && entryOf(ipcache, address) === undefined)
+          wrong.push(`the node ${name} (${address}) is missing`);
+      }
       if (wrong.length > 0) {
         return fail(
           node.node,

@@ -1,5 +1,5 @@
 import { counterOf } from "../evidence/node";
-import { inconclusive, pass, warning, type Check, type Finding } from "./check";
+import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
 /** Every interface that comes up asks for IPv6 routers, and Cilium drops what it is not configured for. */
@@ -26,6 +26,19 @@ export const dropsCheck: Check = {
           ? "no packet dropped"
           : `dropped ${[...more].map(([reason, count]) => `${count} × ${reason}`).join(", ")}`;
       if (counted.reduce((sum, [, count]) => sum + count, 0) <= FEW) return pass(node, seen);
+      const tail = counted.filter(([reason]) => /tail call/i.test(reason));
+      if (tail.length > 0) {
+        return fail(
+          node,
+          seen,
+          "a part of Cilium's programs is missing: packets are dropped where it should be called",
+          `kubectl -n kube-system rollout restart daemonset/cilium`,
+          {
+            cause: "program-missing",
+            ...at,
+          },
+        );
+      }
       const remedy = `kubectl -n kube-system exec ds/cilium -- cilium monitor --type drop (in the agent of ${node}) shows each packet`;
       return warning(
         node,

@@ -1,4 +1,4 @@
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { fail, pass, type Check, type Finding } from "./check";
 import { odd } from "./config";
 import { eachNode } from "./nodes";
 import { sectionOf } from "../evidence/node";
@@ -23,6 +23,10 @@ const REQUIRED: readonly { readonly key: RegExp; readonly value: string; readonl
 const COMPARED =
   /^ipv4\/(?:ip_forward|ip_default_ttl|ip_no_pmtu_disc|ip_nonlocal_bind|icmp_\w+|tcp_(?:mtu_probing|timestamps|sack|window_scaling|syncookies|ecn)|conf\/(?:all|default|eth0|cilium_host|cilium_net)\/(?:forwarding|rp_filter|accept_local|arp_\w+|proxy_arp|route_localnet|disable_policy|disable_xfrm|src_valid_mark|send_redirects|accept_source_route))$|^bridge\//;
 
+/** Settings of one machine's nodes that differ by themselves. */
+const VOLATILE =
+  /^ipv4\/(?:tcp_fastopen_key|ping_group_range)$|^ipv4\/conf\/(?:lxc|veth|tunl|sit|dummy|docker)|mc_forwarding$|^netfilter\//;
+
 /** A connection table as full as this drops new connections soon. */
 const FULL = 0.95;
 
@@ -31,16 +35,16 @@ export const kernelCheck: Check = {
   id: "kernel",
   question: "Do the kernel settings of every node allow forwarding, and are they the same on all nodes?",
   needs: ["nodes"],
-  judge(evidence) {
+  judge(evidence, { isExternal }) {
+    // nodes of another maker may be machines of different kinds
+    const isCompared = (key: string) => (isExternal ? COMPARED.test(key) : !VOLATILE.test(key));
     const settingsByNode = new Map(
       evidence.nodes.flatMap((node) => {
         const text = sectionOf(node, "sysctls");
         return text instanceof Error ? [] : [[node.node, settingsOf(text)] as const];
       }),
     );
-    const keys = new Set(
-      [...settingsByNode.values()].flatMap((settings) => [...settings.keys()].filter((key) => COMPARED.test(key))),
-    );
+    const keys = new Set([...settingsByNode.values()].flatMap((settings) => [...settings.keys()].filter(isCompared)));
     return eachNode(evidence, "sysctls", ({ node }): Finding => {
       const at = { nodes: [node] };
       const settings = settingsByNode.get(node)!;
@@ -94,4 +98,3 @@ function settingsOf(text: string): Map<string, string> {
 }
 
 const nameOf = (key: string) => `net.${key.replaceAll("/", ".")}`;
-void inconclusive;

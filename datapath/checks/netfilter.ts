@@ -21,6 +21,8 @@ interface Ruleset {
 
 /** Chains of Cilium, kube-proxy, kubelet, and of Docker for kind's nodes. */
 const KNOWN_CHAIN = /^(?:OLD_)?CILIUM_|^KUBE-|^DOCKER_|^KIND-/;
+/** Chains whose rules are the same on every node. */
+const OWN_CHAIN = /^CILIUM_|^KUBE-(?:SERVICES|NODEPORTS|POSTROUTING|MARK-MASQ|FORWARD)$/;
 /** Targets that change nothing for a packet. */
 const HARMLESS = new Set(["ACCEPT", "RETURN", "LOG", "NFLOG", ""]);
 
@@ -115,8 +117,8 @@ export const netfilterCheck: Check = {
         findings.push(
           fail(
             node.node,
-            `${missing.length} of ${usual.size} of Cilium's rules are missing: ${missing.slice(0, 2).join("; ")}`,
-            "Cilium's iptables rules are incomplete on this node",
+            `${missing.length} of ${usual.size} of Cilium's and kube-proxy's rules are missing: ${missing.slice(0, 2).join("; ")}`,
+            "rules that the other nodes have are missing on this node",
             `kubectl -n kube-system delete pod ${node.agent}: the agent writes its rules when it starts`,
             { cause: "netfilter-missing", ...at },
           ),
@@ -169,7 +171,7 @@ function usualRules({ nodes }: Evidence): ReadonlySet<string> {
     return [
       new Set(
         parseRules(text)
-          .rules.filter(({ chain, target }) => /^CILIUM_/.test(chain) || /^CILIUM_/.test(target))
+          .rules.filter(({ chain, target }) => OWN_CHAIN.test(chain) || OWN_CHAIN.test(target))
           .map(keyOf),
       ),
     ];
@@ -184,5 +186,5 @@ function foreignTables(nftables: Evidence["nodes"][number]["nftables"]): string[
   if (nftables === undefined || !("value" in nftables)) return [];
   return [...nftables.value.matchAll(/^(table \S+ \S+)/gm)]
     .map(([, table]) => table!)
-    .filter((table) => !/ (?:filter|nat|mangle|raw|security|kube-proxy)$/.test(table));
+    .filter((table) => !/^table ip6? (?:filter|nat|mangle|raw|security)$|kube-proxy$/.test(table));
 }

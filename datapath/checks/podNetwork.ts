@@ -106,6 +106,32 @@ export const podNetworkCheck: Check = {
           ...at,
         });
       }
+      const [, , , , , neighbors = "", filters = ""] = output.split("---\n");
+      const permanent = neighbors.split("\n").find((line) => line.includes("PERMANENT"));
+      if (permanent !== undefined) {
+        return fail(
+          subject,
+          permanent.trim(),
+          "the pod has a permanent neighbor entry that Cilium did not write",
+          remedy,
+          {
+            cause: "neighbor-wrong",
+            ...at,
+          },
+        );
+      }
+      if (filters.trim() !== "") {
+        const isShaped = /^qdisc/.test(filters.trim());
+        return fail(
+          subject,
+          filters.trim().split("\n").slice(0, 3).join("; "),
+          isShaped
+            ? "a queueing discipline inside the pod delays or drops its packets"
+            : "rules or filters inside the pod's network drop or change its packets",
+          remedy,
+          { cause: isShaped ? "traffic-shaped" : "netfilter-foreign", ...at },
+        );
+      }
       const changed = [...settings.get(pod)!.keys()].flatMap((key) => {
         const all = [...settings].map(([name, own]) => ({ node: name, value: own.get(key) }));
         const mine = odd(all, ({ value }) => value).find((each) => each.node === pod);

@@ -88,7 +88,7 @@ function attachedOn(node: NodeEvidence): Attached[] | Error {
       kind: kind.replace(/^clsact\//, "tcx/"),
       name,
     })),
-    ...xdp.map(({ devname = "", name = "cil_xdp", mode, kind }) => ({
+    ...xdp.map(({ devname = "", name = "an XDP program", mode, kind }) => ({
       where: classOf(devname),
       device: devname,
       kind: `xdp ${mode ?? kind ?? ""}`.trim(),

@@ -1,4 +1,4 @@
-import { contains, overlap } from "../../modes/cidr";
+import { contains } from "../../modes/cidr";
 import type { ExpectedEvidence } from "../../modes/evidence";
 import { valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
@@ -36,6 +36,7 @@ export const routesCheck: Check = {
         ...judgeMissing(node, lines, peers, expected),
         ...judgeForeign(node, lines, peers, expected),
         ...judgeNeighbors(node, evidence, peers),
+        ...judgeDefault(node, lines, evidence),
       ];
       if (bad.length > 0) return bad;
       const lookups = judgeLookups(node, evidence, peers, expected);
@@ -143,10 +144,41 @@ function judgeMissing(
     ];
   }
   const main = lines.filter((line) => !/\btable \S+/.test(line));
+  const own = peers.find(({ name }) => name === node.node)?.podCidrs ?? [];
+  const lost = own.filter(
+    (cidr) => !main.some((line) => line.startsWith(`${cidr} `) && /dev cilium_host\b/.test(line)),
+  );
+  if (lost.length > 0) {
+    return [
+      fail(
+        node.node,
+        `no route to ${lost.join(", ")} by cilium_host`,
+        "the route to the node's own pods is missing",
+        `kubectl -n kube-system delete pod ${node.agent ?? "(the node's agent)"}: the agent writes its routes when it starts`,
+        { cause: "route-missing", nodes: [node.node] },
+      ),
+    ];
+  }
   return others.flatMap((peer) =>
     peer.podCidrs.flatMap((cidr) => {
       const { pattern, shown } = wayTo(peer, expected);
-      if (main.some((line) => line.startsWith(`${cidr} `) && pattern.test(line))) return [];
+      const found = main.find((line) => line.startsWith(`${cidr} `) && pattern.test(line));
+      const mtu = / mtu (\d+)/.exec(found ?? "")?.[1];
+      if (mtu !== undefined && expected.tunnelDevice === "none") {
+        return [
+          fail(
+            node.node,
+            found!,
+            `the route to the pods of ${peer.name} has an MTU of ${mtu}, which Cilium did not set`,
+            `on ${node.node}: ip route replace ${cidr} ${shown}`,
+            {
+              cause: "mtu-mismatch",
+              ...at(peer),
+            },
+          ),
+        ];
+      }
+      if (found !== undefined) return [];
       const instead = main.find((line) => new RegExp(`^(?:\\w+ )?${cidr.replaceAll(".", "\\.")} `).test(line));
       return [
         fail(
@@ -213,6 +245,28 @@ function judgeForeign(
   });
 }
 
+/** The way out of the cluster, where other nodes have one. */
+function judgeDefault(node: NodeEvidence, lines: readonly string[], { nodes }: Evidence): Finding[] {
+  if (lines.some((line) => line.startsWith("default "))) return [];
+  const others = nodes.flatMap((each) => {
+    const text = each.node === node.node ? "" : sectionOf(each, "routes");
+    return text instanceof Error ? [] : (/^default (.*?)\s*$/m.exec(text)?.[1] ?? []);
+  });
+  if (others.length === 0) return [];
+  return [
+    fail(
+      node.node,
+      "no default route",
+      "packets that leave the cluster have no way out of this node",
+      `on ${node.node}: ip route add default ${others[0]}`,
+      {
+        cause: "route-missing",
+        nodes: [node.node],
+      },
+    ),
+  ];
+}
+
 /** The other nodes' link-layer addresses, against those that their devices really have. */
 function judgeNeighbors(node: NodeEvidence, { nodes }: Evidence, peers: readonly Peer[]): Finding[] {
   const text = sectionOf(node, "neighbors");
@@ -272,4 +326,3 @@ function judgeLookups(
     ];
   });
 }
-void overlap;

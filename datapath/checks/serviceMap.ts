@@ -37,15 +37,15 @@ export function parseServiceList(text: string): ServiceEntry[] {
   return entries;
 }
 
-/** Read the backends of `cilium bpf lb list`: `address:port` to those of its frontend, of every protocol. */
+/** Read the backends of `cilium bpf lb list`: `address:port/protocol` to those of its frontend; `ANY` where the version does not say. */
 export function parseLbMap(text: string): Map<string, Set<string>> {
   const map = new Map<string, Set<string>>();
   let frontend = "";
   for (const line of text.split("\n")) {
     // the frontend is printed once, or in front of each of its slots
-    const head = /^([\d.]+:\d+)(?:\/\w+)?(?:\/i)?(?: \(\d+\))?\s+(.*)$/.exec(line);
-    if (head !== null) frontend = head[1]!;
-    const rest = (head === null ? line : head[2]!).trim();
+    const head = /^([\d.]+:\d+)(?:\/(\w+))?(?:\/i)?(?: \(\d+\))?\s+(.*)$/.exec(line);
+    if (head !== null) frontend = `${head[1]}/${head[2] ?? "ANY"}`;
+    const rest = (head === null ? line : head[3]!).trim();
     const backend = /^([\d.]+:\d+)/.exec(rest)?.[1];
     if (frontend === "" || rest === "") continue;
     const own = map.get(frontend) ?? new Set();
@@ -81,6 +81,9 @@ export const serviceCheck: Check = {
     const wrong = [
       ...(service.type === "NodePort" ? [] : [`type ${service.type}, expected NodePort`]),
       ...(tcp?.nodePort === nodePort ? [] : [`NodePort ${tcp?.nodePort ?? "none"}, expected ${nodePort}`]),
+      ...(service.ports.some(({ protocol, nodePort: own }) => protocol === "UDP" && own === nodePort)
+        ? []
+        : [`no UDP port at NodePort ${nodePort}`]),
       ...(tcp?.targetPort === "80" ? [] : [`target port ${tcp?.targetPort ?? "none"}, expected 80`]),
       ...(service.selector["app"] === daemonSet && Object.keys(service.selector).length === 1
         ? []
@@ -183,6 +186,7 @@ export const serviceMapCheck: Check = {
   judge(evidence, expectation) {
     const { api } = evidence;
     const wanted = wantedFrontends(api, expectation);
+    const lbMaps = evidence.nodes.map((node) => sectionOf(node, "lb"));
     return eachNode(evidence, "services", (node, output): Finding => {
       const at = { nodes: [node.node] };
       const entries = parseServiceList(output);
@@ -233,13 +237,10 @@ export const serviceMapCheck: Check = {
       const map = sectionOf(node, "lb");
       if (map instanceof Error) return inconclusive(node.node, map.message, undefined, at);
       const inMap = parseLbMap(map);
-      const stale = wanted.flatMap((each) => {
-        const own = inMap.get(each.frontend);
-        // one address of the map has the backends of all protocols
-        const all = new Set(
-          wanted.filter(({ frontend }) => frontend === each.frontend).flatMap(({ backends }) => [...backends]),
-        );
-        const problem = own === undefined ? "is missing" : differenceOf(own, all);
+      const address = valueOf(api.nodes, []).find(({ name }) => name === node.node)?.address;
+      const stale = [...wanted, ...ownNodePorts(wanted, address, lbMaps)].flatMap((each) => {
+        const own = inMap.get(`${each.frontend}/${each.protocol}`) ?? inMap.get(`${each.frontend}/ANY`);
+        const problem = own === undefined ? "is missing" : differenceOf(own, each.backends);
         return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
       });
       if (stale.length > 0) {
@@ -255,6 +256,23 @@ export const serviceMapCheck: Check = {
     });
   },
 };
+
+/** NodePorts on a node's own address, in versions that have them there beside those on every address. */
+function ownNodePorts(
+  wanted: readonly Wanted[],
+  address: string | undefined,
+  maps: readonly (string | Error)[],
+): Wanted[] {
+  return wanted.flatMap((each) => {
+    const port = each.frontend.split(":")[1]!;
+    const isKnown = maps.some(
+      (map) => typeof map === "string" && new RegExp(`^(?!0\\.0\\.0\\.0)[\\d.]+:${port}[/ ]`, "m").test(map),
+    );
+    return each.type === "NodePort" && isKnown && address !== undefined
+      ? [{ ...each, frontend: `${address}:${port}` }]
+      : [];
+  });
+}
 
 function differenceOf(own: ReadonlySet<string>, wanted: ReadonlySet<string>): string | undefined {
   const missing = [...wanted].filter((each) => !own.has(each));

@@ -6,6 +6,7 @@ import type { Evidence } from "../evidence/gather";
 import type { Try } from "../evidence/probing";
 import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
+import { odd } from "./config";
 import { skipWithoutWorkload } from "./podNetwork";
 
 /** A machine on which a pod waits so long for itself is too busy to call an answer late. */
@@ -15,6 +16,9 @@ const BUSY_MILLISECONDS = 150;
 const LOSSY = 0.05;
 /** Fewer lost packets than this say nothing. */
 const FEW = 3;
+
+/** The resolver sends a query again after 5 s. */
+const LOST_QUERY_MILLISECONDS = 4500;
 
 const NO_PROBES = "no workload pod could send probes";
 
@@ -257,11 +261,24 @@ export const dnsCheck: Check = {
       const at = { nodes: [node] };
       const own = traffic.resolutions.filter((each) => each.pod === pod);
       if (own.length === 0) return inconclusive(subject, "the pod did not say whether names resolve", undefined, at);
-      const failed = own.filter(({ answered }) => !answered);
+      const failed = own.filter(({ answered, milliseconds }) => !answered || milliseconds >= LOST_QUERY_MILLISECONDS);
+      const unlike = odd(
+        traffic.pods.map((each) => ({ node: each.pod, text: each.output?.split("---\n")[3]?.trim() })),
+        ({ text }) => text,
+      ).find((each) => each.node === pod);
       const server = /^nameserver (\S+)/m.exec(output?.split("---\n")[3] ?? "")?.[1];
       const isOther = server !== undefined && dns !== undefined && server !== dns.clusterIp;
       const seen = `${own.length - failed.length} of ${own.length} names resolved by ${server ?? "no nameserver"}`;
-      if (failed.length === 0 && !isOther) return pass(subject, seen);
+      if (failed.length === 0 && !isOther && unlike === undefined) return pass(subject, seen);
+      if (unlike !== undefined && !isOther && server !== undefined) {
+        return fail(
+          subject,
+          unlike.own.replaceAll("\n", "; "),
+          `the pod's resolv.conf differs from the other pods' (${unlike.most.replaceAll("\n", "; ")})`,
+          `kubectl -n nettool delete pod ${pod}; look at its spec.dnsPolicy and spec.dnsConfig`,
+          { cause: "dns-config", ...at },
+        );
+      }
       if (isOther || server === undefined) {
         return fail(
           subject,
@@ -275,7 +292,11 @@ export const dnsCheck: Check = {
         .filter((each) => each.namespace === "kube-system" && each.service === dns?.name && each.protocol === "UDP")
         .flatMap(({ addresses }) => addresses);
       const why =
-        endpoints.length === 0 ? "Service kube-dns has no ready endpoint" : `cluster DNS at ${server} gives no answer`;
+        endpoints.length === 0
+          ? "Service kube-dns has no ready endpoint"
+          : failed.every(({ answered }) => answered)
+            ? `a query to cluster DNS at ${server} was lost, and only the resolver's next one was answered`
+            : `cluster DNS at ${server} gives no answer`;
       return fail(
         subject,
         seen,

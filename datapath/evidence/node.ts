@@ -29,6 +29,7 @@ export const NODE_COMMANDS = {
   config: CONFIG,
   arguments: "tr '\\0' '\\n' < /proc/1/cmdline; tr '\\0' '\\n' < /proc/1/environ | grep '^CILIUM_' | sort; true",
   version: "cilium version",
+  options: "cilium config",
   status: "cilium status -o json --all-controllers",
   services: "cilium service list",
   lb: "cilium bpf lb list",

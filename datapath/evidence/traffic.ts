@@ -39,7 +39,7 @@ export interface PodNetwork {
   readonly pod: string;
   readonly node: string;
   readonly address: string;
-  /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show`, resolv.conf and IPv4's sysctls; or why they could not be read. */
+  /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show`, resolv.conf, IPv4's sysctls, neighbors, and what filters or delays packets; or why they could not be read. */
   readonly output?: string | undefined;
   readonly error?: string | undefined;
 }
@@ -50,6 +50,8 @@ export interface Resolution {
   readonly node: string;
   readonly name: string;
   readonly answered: boolean;
+  /** How long the answer took, in milliseconds. */
+  readonly milliseconds: number;
 }
 
 /** All probes of a verification. */
@@ -113,7 +115,10 @@ interface Sender {
 
 const NETWORK =
   "ip -4 -o addr show; echo ---; ip -4 route show; echo ---; ip -o link show; echo ---; cat /etc/resolv.conf; echo ---; " +
-  "cd /proc/sys/net/ipv4 && grep -sH '' * conf/all/* conf/eth0/*; true";
+  "(cd /proc/sys/net/ipv4 && grep -sH '' * conf/all/* conf/eth0/*); echo ---; ip -4 neigh show; echo ---; " +
+  // an image need not have the tools for rules
+  "iptables-save 2>/dev/null | grep ^-A; nft -s list ruleset 2>/dev/null | grep -v '^#'; " +
+  "tc qdisc show dev eth0 | grep -vE ' (noqueue|clsact|ingress) '; tc filter show dev eth0 ingress; tc filter show dev eth0 egress; true";
 
 /** Probe every flow, every sender at the same time. */
 export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
@@ -191,10 +196,16 @@ async function resolve(
   node: string,
 ): Promise<Resolution[]> {
   const names = NAMES(workload);
-  const script = names.map((name, index) => `(timeout 8 getent hosts ${name} >/dev/null; echo ${index} $?) &`);
+  const script = names.map(
+    (name, index) =>
+      `(s=$(date +%s%3N); timeout 8 getent hosts ${name} >/dev/null; echo ${index} $? $(($(date +%s%3N) - s))) &`,
+  );
   const output = await inPod(cluster, workload, pod, ["sh", "-c", [...script, "wait"].join("\n")]);
   if (output instanceof Error) return [];
-  return names.map((name, index) => ({ pod, node, name, answered: new RegExp(`^${index} 0$`, "m").test(output) }));
+  return names.map((name, index) => {
+    const [, code, took] = new RegExp(`^${index} (\\d+) (\\d+)$`, "m").exec(output) ?? [];
+    return { pod, node, name, answered: code === "0", milliseconds: Number(took ?? 0) };
+  });
 }
 
 async function inPod(

@@ -241,7 +241,7 @@ describe("a verification of recorded evidence", () => {
       inNode("iptables", (text) => text.replace(/^\[.*-A CILIUM_FORWARD .*\n/gm, ""), WORKER),
       "netfilter",
       "netfilter-missing",
-      /incomplete on this node/,
+      /rules that the other nodes have are missing/,
     ],
     [
       "a chain that kube-proxy left",
@@ -642,8 +642,8 @@ describe("what agents print", () => {
     const map = parseLbMap(
       "SERVICE ADDRESS             BACKEND ADDRESS (REVNAT_ID) (SLOT)\n10.96.0.10:53/TCP (2)       10.0.0.199:53/TCP (3) (2)\n10.96.0.1:443   0.0.0.0:0 (1) (0) [ClusterIP, non-routable]\n                172.18.0.4:6443 (1) (1)\n",
     );
-    expect(map.get("10.96.0.10:53")).toEqual(new Set(["10.0.0.199:53"]));
-    expect(map.get("10.96.0.1:443")).toEqual(new Set(["172.18.0.4:6443"]));
+    expect(map.get("10.96.0.10:53/TCP")).toEqual(new Set(["10.0.0.199:53"]));
+    expect(map.get("10.96.0.1:443/ANY")).toEqual(new Set(["172.18.0.4:6443"]));
   });
 
   it("of a fallback is found in a log, and nothing else", () => {
