@@ -43,7 +43,13 @@ describeIf(engineMissing(), "the program under the real engine", () => {
     });
     expect(inputs("nettool-service")).toMatchObject({
       metadata: { name: "serversvc" },
-      spec: { type: "NodePort", ports: [{ port: 80, nodePort: 32000 }] },
+      spec: {
+        type: "NodePort",
+        ports: [
+          { port: 80, nodePort: 32000 },
+          { protocol: "UDP", port: 80, nodePort: 32000 },
+        ],
+      },
     });
   });
 
