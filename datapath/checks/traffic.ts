@@ -329,6 +329,8 @@ export const sourceAddressCheck: Check = {
       pod: string | undefined,
     ): { readonly addresses: readonly string[]; readonly why: string } | undefined => {
       const own = { addresses: [from.address], why: "the client's own address" };
+      // what a service gives back to the client itself gets Cilium's loopback address
+      if (pod === from.name) return undefined;
       switch (flow) {
         case "pod-to-pod":
         case "pod-to-cluster-ip":
