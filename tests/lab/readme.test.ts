@@ -1,6 +1,7 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { bash } from "../support/bash";
 import { CLUSTER_PREFIX, containersOf, labMissing, LabProject, longMissing, removeCluster } from "../support/lab";
 import { readMarkdown } from "../support/markdown";
 import { describeIf } from "../support/project";
@@ -21,8 +22,7 @@ describeIf([...labMissing(), ...longMissing()], "the README's commands", () => {
       .split("\n");
   };
   const shell = (line: string) => {
-    const options = { cwd: project.directory, encoding: "utf8", maxBuffer: 2 ** 26 } as const;
-    const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", line], options);
+    const { status, stdout, stderr } = bash(line, project.directory);
     return { status, output: stdout + stderr };
   };
   afterAll(async () => {

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
+import { bash } from "./bash";
 
 const ROOT = resolve(__dirname, "../..");
 
@@ -112,11 +113,10 @@ export class TestProject {
     if (at < 0) throw new Error(`The README does not say ${JSON.stringify(words)}`);
     const block = text.slice(at).match(/```sh\n(.*?)```/s)![1]!;
     const script = block.replaceAll("-s ebpf", `-s ${stack}`);
-    return execFileSync("bash", ["-euo", "pipefail", "-c", script], {
-      cwd: this.directory,
-      env: this.environment,
-      encoding: "utf8",
-    });
+    const { status, stdout, stderr } = bash(script, this.directory, this.environment);
+    if (status !== 0)
+      throw new Error(`The README's commands ended with ${String(status)}:\n${script}\n${stderr}${stdout}`);
+    return stdout;
   }
 
   /** Start a Pulumi command in a process group of its own. */

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -8,6 +7,7 @@ import { CHECKS } from "../../datapath/checks/all";
 import { ALL_MODES, TUNNELS } from "../../modes/contract";
 import { SCENARIOS } from "../../modes/walks";
 import { verbs } from "../../scripts/readme/tables";
+import { bash } from "../support/bash";
 import { readMarkdown } from "../support/markdown";
 import { shellCommands, type ShellCommand } from "./support/shell";
 
@@ -140,11 +140,7 @@ describe("the documentation's commands", () => {
 
   const here = [...new Set(BLOCKS.flatMap(linesOf).filter(runsHere))];
   it.each(here)("do what they say: %s", (line) => {
-    const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", line], {
-      cwd: ROOT,
-      encoding: "utf8",
-      env: { ...process.env, NO_COLOR: "1" },
-    });
+    const { status, stdout, stderr } = bash(line, ROOT, { ...process.env, NO_COLOR: "1" });
     expect([status, stderr.replace(/^npm warn .*\n/gm, "")]).toEqual([0, ""]);
     if (!line.startsWith("source ")) expect(stdout.split("\n").length).toBeGreaterThan(5);
   });
