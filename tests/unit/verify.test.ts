@@ -602,6 +602,14 @@ describe("a verification of recorded evidence", () => {
     expect(causes[0]).toMatchObject({ cause: "mtu-mismatch", nodes: [WORKER], symptoms: [{ check: "packet-size" }] });
   });
 
+  it("names a changed ConfigMap beside an agent that does not answer", () => {
+    const silent: Change = ({ nodes }) => {
+      for (const { sections } of nodes) sections.status = { error: "the agent did not tell its status within 8 s" };
+    };
+    const { causes } = judged(recordedEvidence(both(inConfig("enable-bpf-masquerade", "false"), silent)));
+    expect(new Set(causes.map(({ cause }) => cause))).toEqual(new Set(["agent-silent", "config-changed"]));
+  });
+
   it("does not fold what fails on another node", () => {
     const change = both(
       inNode("sysctls", (text) => text.replace("ipv4/ip_forward:1", "ipv4/ip_forward:0"), WORKER),
