@@ -107,7 +107,7 @@ const WRONG_STARTS: readonly WrongStart[] = [
   [
     "an unknown context",
     { set: ['cluster.kubeconfig={"apiVersion":"v1","contexts":[]}', "cluster.context=lab", "nettool.image=nettool:1"] },
-    /no context "lab"; known there are none/,
+    /no context "lab"; its contexts are: none/,
     "set cluster.kubeconfig",
   ],
   ["an unknown stack", { stack: "ebfp" }, "There is no ", "known stacks are ebpf, kubeproxy, replacement"],
