@@ -18,17 +18,13 @@ const PULUMI_VERSION =
   process.env.PULUMI_VERSION ||
   JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")).packages["node_modules/pulumi"].version;
 
-/**
- * Folders where programs are looked up: the user's PATH, this project's own, and the one that the npm package `pulumi`
- * downloads the CLI to.
- */
-const FOLDERS = [
-  ...new Set([
-    ...pathWithoutNpm(process.env.PATH),
-    join(OWN, "bin"),
-    join(PULUMI_HOME, "versions", PULUMI_VERSION, "bin"),
-  ]),
-];
+const USERS = pathWithoutNpm(process.env.PATH);
+/** This project's own folder of programs, and the one that the npm package `pulumi` downloads the CLI to. */
+const OWNS = [join(OWN, "bin"), join(PULUMI_HOME, "versions", PULUMI_VERSION, "bin")].filter(
+  (folder) => !USERS.includes(folder),
+);
+/** Folders where programs are looked up. */
+const FOLDERS = [...USERS, ...OWNS];
 
 /** Whether a program is on the PATH, or was obtained before. */
 export function isFound(program) {
@@ -94,7 +90,11 @@ export function hasPassphrase() {
  * state for users who are not logged in to Pulumi.
  */
 export function ownEnvironment() {
-  const environment = { PATH: FOLDERS.join(delimiter) };
+  const environment = {
+    PATH: FOLDERS.join(delimiter),
+    // cilium-modes env adds them to the user's PATH
+    CILIUM_MODES_TOOLS: OWNS.filter((folder) => existsSync(folder)).join(delimiter),
+  };
   if (isLoggedIn()) return environment;
   environment.PULUMI_BACKEND_URL = pathToFileURL(STATE).href;
   if (!hasPassphrase()) environment.PULUMI_CONFIG_PASSPHRASE = "";

@@ -3,6 +3,8 @@ import type { Words } from "./words";
 /** What the commands of `cilium-modes` do, in Chinese; their English is their own. */
 export const COMMANDS_IN_CHINESE: Readonly<Record<string, string>> = {
   plan: "一个 stack 会创建什么、必须得到什么结果；不需要集群、Pulumi 或网络",
+  status: "显示哪些 stack 的集群在运行、处于哪种模式、何时验证过",
+  env: "输出某个 stack 的 shell 变量：Pulumi 的状态和集群的 kubeconfig",
   doctor: "本机能运行什么，有什么妨碍某个 stack；有妨碍时退出码为 1",
   verify: "用证据核对运行中的集群是否符合 stack 的要求；只有模式得到证明时退出码才为 0",
   drill: "向 stack 自己的 kind 集群注入故障，并报告 verify 发现了哪些",
@@ -27,8 +29,8 @@ export const EXIT_CODES: Readonly<Record<0 | 1 | 2 | 3 | 4 | 130, Words>> = {
     zh: "不符合要求（模式未生效、路径不同、没有流、有丢失、比基线差、本机无法运行该 stack、verify 未发现某个故障），或命令无法执行",
   },
   2: {
-    en: "the command line is wrong: an unknown verb or option, a missing argument",
-    zh: "命令行有误：未知的命令或选项、缺少参数",
+    en: "the command line is wrong: an unknown command, option or value, or a missing argument",
+    zh: "命令行有误：未知的命令、选项或取值，或缺少参数",
   },
   3: {
     en: "`verify`: configuration and agents report the mode, and no traffic was sent to prove it; `--accept reported` makes it 0",

@@ -65,6 +65,8 @@ const PLACES: Readonly<Record<string, Place>> = {
   },
   "(umask 077;": { by: [["tests/support/mode.ts", 'project.readme("After, look around"']] },
   "npx cilium-modes doctor": { by: [["tests/lab/readme.test.ts", 'project.readme("## Can this machine run it?"']] },
+  "npx cilium-modes status": { by: [["tests/unit/stackState.test.ts", "await status(stacks"]] },
+  'eval "$(npx cilium-modes env': { by: [["tests/unit/stackState.test.ts", '"cli/cilium-modes.mjs"), "env", stack']] },
   "npx cilium-modes verify": { by: [["tests/lab/readme.test.ts", 'linesOf("npx cilium-modes verify")']] },
   "npx cilium-modes drill": { by: [["tests/lab/verify.test.ts", '["cli/cilium-modes.mjs", "drill", stack']] },
   "npx cilium-modes trace": {
@@ -225,7 +227,7 @@ describe("the check of the documentation's commands", () => {
 });
 
 /** Programs of the system, of which nothing more is known here. */
-const OTHERS = ["cd", "cp", "curl", "docker", "export", "jq", "kubectl", "ls", "source", "umask"];
+const OTHERS = ["cd", "cp", "curl", "docker", "eval", "export", "jq", "kubectl", "ls", "source", "umask"];
 
 /** Stacks that somebody has, and this checkout has not. */
 const SOMEBODYS_STACKS = ["vxlan"];
