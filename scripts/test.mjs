@@ -1,5 +1,5 @@
-// npm test [-- <jest's arguments>]: type check, lint, format, unused code, API docs and tests, and one closing line that
-// counts them all.
+// npm test [-- <jest's arguments>]: run the type check, lint, format, unused code, API docs and tests; the last line counts
+// them all.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +26,7 @@ console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} sk
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 
 function run(program, ...args) {
-  // jest's JSON goes to its file as well as to standard output, where only the file's copy is wanted
+  // jest writes its JSON to the file and to standard output, where nobody needs it
   const stdio = ["ignore", program === "jest" ? "ignore" : "inherit", "inherit"];
   return (
     spawnSync(process.execPath, [join(ROOT, "node_modules", ".bin", program), ...args], { cwd: ROOT, stdio }).status ??
@@ -43,18 +43,18 @@ function addJest(report, code) {
   try {
     const result = JSON.parse(readFileSync(report, "utf8"));
     total.passed += result.numPassedTests;
-    // a file that could not run has no tests of its own to fail
+    // a file that could not run has no failed tests of its own
     const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
     total.failed += failed;
-    if (failed === 0 && code !== 0) count("jest, though none of its tests failed,", code);
+    if (failed === 0 && code !== 0) count("jest (although no test failed)", code);
     total.skipped += result.numPendingTests + result.numTodoTests;
-    // jest says nothing of a file that is skipped whole; its tests' names hold the reason
+    // jest does not report a file that is skipped as a whole; its tests' names hold the reason
     const skipped = result.testResults.flatMap(({ assertionResults }) =>
       assertionResults.filter(({ status }) => status === "pending"),
     );
     for (const suite of new Set(skipped.map(({ ancestorTitles, title }) => ancestorTitles[0] ?? title)))
       console.log(`not run: ${suite}`);
   } catch {
-    count("jest, which ended without a report,", 1);
+    count("jest (no report)", 1);
   }
 }
