@@ -64,7 +64,7 @@ Examples:
 const TRACE_EXAMPLES = `
 Examples:
   cilium-modes trace ebpf
-  cilium-modes trace kubeproxy --to serversvc --html walk.html
+  cilium-modes trace kubeproxy --to serversvc --html trace.html
   cilium-modes trace kubeproxy --compare replacement,ebpf --scenario nodeport-other`;
 
 const OBSERVE_EXAMPLES = `

@@ -57,7 +57,7 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   if (!(options.settleSeconds >= 0)) throw new UsageError("--settle-seconds must be a number of seconds, 0 or more");
   if (options.accept !== undefined && options.accept !== "reported" && options.accept !== "proven")
     throw new UsageError(`--accept must be proven or reported (got "${options.accept}")`);
-  const subject = stack === undefined ? await foreignSubject(options) : await stackSubject(stack, options);
+  const subject = stack === undefined ? await externalSubject(options) : await stackSubject(stack, options);
   const { settleSeconds, quick, diagnostics: directory, maxNodes = subject.maxNodes } = options;
   if (maxNodes !== undefined && !(maxNodes >= 1))
     throw new UsageError("--max-nodes must be a number of nodes, 1 or more");
@@ -102,7 +102,7 @@ async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: 
   return { name: stack, cluster, expectation, maxNodes: settings.verifyNodes };
 }
 
-async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
+async function externalSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
   if (kubeconfig === undefined || expect === undefined) {
     throw new UsageError("Name a stack, or give --kubeconfig <file> and --expect <mode> for an external cluster");
   }
