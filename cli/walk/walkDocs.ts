@@ -6,28 +6,29 @@ import { walksText } from "./walkText";
 /** What the articles found out about a scenario by hand. */
 const ARTICLES: Readonly<Record<Scenario, string>> = {
   "same-node":
-    "Article 001 listens at both pods' eth0 and at both lxc: with host routing by BPF, the reply never shows at the lxc that it should come out of.",
+    "Article 001 captures at both pods' eth0 and at both lxc interfaces. With BPF host routing, the reply never appears at the lxc of the pod that receives it.",
   "cross-node":
-    "Article 001 listens at the pod, its lxc, cilium_host and the nodes' eth0: nothing on cilium_host, and with BPF nothing at the lxc of the pod that is reached.",
+    "Article 001 captures at the pod, its lxc, cilium_host and the nodes' eth0. Nothing appears at cilium_host and, with BPF host routing, nothing at the lxc of the receiving pod.",
   clusterip:
-    "Articles 000 and 002 ask for the service's address. Where Cilium replaces kube-proxy, no packet ever has that address: the socket has another before.",
+    "Articles 000 and 002 connect to the Service's address. Where Cilium replaces kube-proxy, no packet ever carries that address: the socket rewrites it first.",
   "nodeport-own":
-    "Article 000 asks every node for port 32000, and looks for its rules in iptables or in Cilium's service map.",
+    "Article 000 connects to port 32000 of every node, and looks for the rules in iptables or in Cilium's service map.",
   "nodeport-other":
-    "Article 000 as well. With kube-proxy the node that is asked translates, and the answer comes back through it; with Cilium the packet goes to the pod at once.",
+    "From article 000 as well. With kube-proxy, the node that receives the request rewrites its address, and the reply returns through that node. With Cilium, the packet goes to the pod directly.",
   "node-nodeport":
-    "The same from a node: with BPF host routing too, what the node itself sends to a pod of its own takes the lxc.",
-  "host-nodeport": "The same from outside, where nobody has a socket of Cilium's: BPF translates at the node's eth0.",
+    "The same from a node. Packets from a node to one of its own pods pass the lxc, also with BPF host routing.",
+  "host-nodeport":
+    "The same from outside the cluster, where Cilium has no socket hooks: BPF rewrites the address at the node's eth0.",
   outside:
-    "Article 000 masquerades by iptables or by BPF: who gives the packet the node's address, and who takes it away again.",
+    "Article 000 masquerades with iptables or with BPF: one of them gives the packet the node's address, and restores the pod's address in the reply.",
 };
 
-/** The walks of the README's picture: the scenario in which all three modes differ. */
+/** The traces in the README's picture: the scenario in which all three modes differ. */
 export function readmeWalks(recorded: readonly Walk[]): readonly Walk[] {
   return recorded.filter(({ scenario, tunnel }) => scenario === "nodeport-other" && tunnel === "disabled");
 }
 
-/** A page of Markdown about recorded walks: each scenario's side by side, and a drawing of each. */
+/** A Markdown page of recorded traces: the modes side by side for each scenario, and a diagram of each trace. */
 export function walkDocs(recorded: readonly Walk[]): string {
   const [first] = recorded;
   const scenarios = (Object.keys(SCENARIOS) as Scenario[]).flatMap((scenario) => {
@@ -35,16 +36,16 @@ export function walkDocs(recorded: readonly Walk[]): string {
     return walks.length === 0 ? [] : [section(scenario, walks)];
   });
   return [
-    "# The ways of a packet",
+    "# Recorded traces",
     "",
-    "What article 001 shows with tcpdump in six windows, traced in each mode, and in `ebpf` with VXLAN too. Written by",
-    "`npx tsx scripts/walk-docs.ts` from `docs/walks/*.json`, which the tests on real clusters record",
-    "(`CILIUM_MODES_RECORD_WALKS`), and hold to the way that each mode promises. Times are of one packet on a busy machine of two cores;",
-    "what they are worth is which of them differ. The column with VXLAN is the stack `ebpf` with `tunnel: vxlan`.",
+    "These traces show in each mode, and in `ebpf` with VXLAN, what [article 001](articles.md) shows with tcpdump in six windows. `npx tsx scripts/trace-docs.ts`",
+    "writes this page from `docs/traces/*.json`. The tests on real clusters record these files (`CILIUM_MODES_RECORD_TRACES`) and compare each trace with the path",
+    "that its mode should give. Times are of one packet on a busy machine with two cores: compare them with each other. The column with VXLAN is the",
+    "stack `ebpf` with `tunnel: vxlan`.",
     "",
     `Recorded with Cilium ${[...new Set(recorded.map(({ version }) => version))].join(", ")}, ${first?.startedAt.slice(0, 10)}.`,
     "",
-    "| interface | what it is for |",
+    "| interface | purpose |",
     "| --- | --- |",
     ...Object.entries(STATION_ROLES).map(([role, purpose]) => `| ${role} | ${purpose} |`),
     "",

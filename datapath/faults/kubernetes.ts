@@ -140,6 +140,6 @@ export const KUBERNETES_FAULTS: readonly Fault[] = [
     undo: kube(
       "kubectl -n nettool delete pod $pod --ignore-not-found >/dev/null; kubectl -n nettool rollout status daemonset nettool --timeout=60s >/dev/null",
     ),
-    probe: inAgent("endpoint 2>/dev/null || echo none")[0]!,
+    probe: inAgent("$cilium endpoint list -o json | grep -c '\"state\": \"ready\"'")[0]!,
   },
 ];

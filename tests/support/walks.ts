@@ -11,7 +11,7 @@ export function expectWalks(project: LabProject, stack: string, cluster: string)
     Object.keys(SCENARIOS).map((scenario) => ({ scenario, verdict: "pass", reasons: [] })),
   );
   expect(code).toBe(0);
-  const directory = process.env["CILIUM_MODES_RECORD_WALKS"];
+  const directory = process.env["CILIUM_MODES_RECORD_TRACES"];
   if (directory !== undefined) {
     const [{ mode, tunnel }] = walks as [Walk];
     const name = tunnel === "disabled" ? mode : `${mode}-${tunnel}`;

@@ -183,7 +183,7 @@ describe("what components use", () => {
 });
 
 describe("a walk's summary", () => {
-  const walks = readRecordedWalks(join(__dirname, "..", "..", "docs", "walks"));
+  const walks = readRecordedWalks(join(__dirname, "..", "..", "docs", "traces"));
   const summaryOf = (mode: string, scenario: string) =>
     summariseWalk(
       walks.find((walk) => walk.mode === mode && walk.tunnel === "disabled" && walk.scenario === scenario)!,

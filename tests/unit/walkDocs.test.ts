@@ -10,9 +10,9 @@ import type { Walk } from "../../datapath/trace/walk";
 import { xmlProblem } from "./support/xml";
 
 const docs = join(__dirname, "..", "..", "docs");
-const recorded = readRecordedWalks(join(docs, "walks"));
+const recorded = readRecordedWalks(join(docs, "traces"));
 
-/** What decided about a recorded walk, found out from it alone. */
+/** What decides the expected path of a recorded trace, derived from the trace itself. */
 function factsOf({ mode, tunnel, scenario, probe, legs, nodes }: Walk): WalkFacts {
   const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
   const [request] = legs;
@@ -42,15 +42,15 @@ function factsOf({ mode, tunnel, scenario, probe, legs, nodes }: Walk): WalkFact
   };
 }
 
-describe("the recorded walks", () => {
-  it("are of every scenario in each mode, and in a tunnel", () => {
+describe("the recorded traces", () => {
+  it("every scenario is recorded in each mode, and in a tunnel", () => {
     const names = recorded.map(({ mode, tunnel, scenario }) => `${mode} ${tunnel} ${scenario}`);
     const modes = ["kubeproxy disabled", "replacement disabled", "ebpf disabled", "ebpf vxlan"];
     expect(names).toEqual(modes.flatMap((mode) => Object.keys(SCENARIOS).map((scenario) => `${mode} ${scenario}`)));
   });
 
   it.each(recorded.map((walk) => [`${walk.mode}, tunnel ${walk.tunnel}, ${walk.scenario}`, walk] as const))(
-    "go the way that the mode promises: %s",
+    "the recorded trace has the path that its mode should give: %s",
     (_name, walk) => {
       const promised = promisedWalk(factsOf(walk));
       expect(promised).toBeDefined();
@@ -62,25 +62,24 @@ describe("the recorded walks", () => {
     },
   );
 
-  it("are what docs/walks.md shows", () => {
-    expect(readFileSync(join(docs, "walks.md"), "utf8")).toBe(walkDocs(recorded));
+  it("docs/traces.md is current; if not, run: npx tsx scripts/trace-docs.ts", () => {
+    expect(readFileSync(join(docs, "traces.md"), "utf8")).toBe(walkDocs(recorded));
   });
 
-  describe("in the README's picture", () => {
+  describe("the README's picture", () => {
     const walks = readmeWalks(recorded);
     const picture = walkLanes(walks);
 
-    it("are what docs/modes.svg shows", () => {
-      // written anew with: npx tsx scripts/walk-docs.ts
+    it("docs/modes.svg is current; if not, run: npx tsx scripts/trace-docs.ts", () => {
       expect(readFileSync(join(docs, "modes.svg"), "utf8")).toBe(picture);
     });
 
-    it("are one of each mode, and no two the same", () => {
+    it("it shows one trace of each mode, and no two are alike", () => {
       expect(walks.map(({ mode }) => mode)).toEqual(["kubeproxy", "replacement", "ebpf"]);
       expect(new Set(walks.map(({ legs }) => legs[0]!.hops.length)).size).toBe(3);
     });
 
-    it("have a box for each hop of the request, and a frame for each node that it comes by", () => {
+    it("it has a box for each hop of the request, and a frame for each node that the request visits", () => {
       const hops = walks.flatMap(({ legs }) => legs[0]!.hops);
       expect(picture.match(/<rect class="box/g)).toHaveLength(hops.length);
       expect(picture.match(/<rect class="box rewrites"/g)).toHaveLength(
@@ -93,7 +92,7 @@ describe("the recorded walks", () => {
       expect(picture.match(/<rect class="node/g)).toHaveLength(visits.reduce((sum, each) => sum + each, 0));
     });
 
-    it("are well-formed, narrow enough for a page, and have colours for light and dark", () => {
+    it("it is well-formed, narrow enough for a page, and has colors for light and dark pages", () => {
       expect(xmlProblem(picture)).toBeUndefined();
       expect(Number(/<svg [^>]*width="(\d+)"/.exec(picture)![1])).toBeLessThanOrEqual(900);
       expect(picture).toContain("prefers-color-scheme: dark");

@@ -1,4 +1,4 @@
-// npx tsx scripts/walk-docs.ts: write docs/walks.md and the picture of the README anew from what was recorded.
+// npx tsx scripts/trace-docs.ts: write docs/traces.md and the README's picture from the recorded traces.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readRecordedWalks } from "../cli/walk/recordedWalks";
@@ -6,6 +6,6 @@ import { readmeWalks, walkDocs } from "../cli/walk/walkDocs";
 import { walkLanes } from "../cli/walk/walkLanes";
 
 const docs = join(__dirname, "..", "docs");
-const recorded = readRecordedWalks(join(docs, "walks"));
-writeFileSync(join(docs, "walks.md"), walkDocs(recorded));
+const recorded = readRecordedWalks(join(docs, "traces"));
+writeFileSync(join(docs, "traces.md"), walkDocs(recorded));
 writeFileSync(join(docs, "modes.svg"), walkLanes(readmeWalks(recorded)));
