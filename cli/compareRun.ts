@@ -4,43 +4,43 @@ import type { Subject } from "../datapath/compare/results";
 import { servicesText } from "../datapath/compare/rows";
 import { Contestant } from "./compareSubject";
 
-/** What is to be measured. */
+/** The measurements of a comparison. */
 export interface RunRequest {
   readonly set: readonly string[] | undefined;
   readonly benchmarks: boolean;
   readonly method: Method;
-  /** Numbers of Services of the growth series; none without it. */
+  /** Numbers of Services of the growth series; empty without it. */
   readonly services: readonly number[];
-  /** Somebody asked for them, so that clusters that exist are filled too. */
+  /** Whether the user named the numbers, which fills external clusters too. */
   readonly servicesAreNamed: boolean;
-  /** Rounds of the growth series at each number of Services. */
+  /** Rounds at each number of Services. */
   readonly growthRounds: number;
 }
 
 /**
- * Inspect and measure stacks that are up, taking turns. What is made in their clusters is taken away again. A cluster
- * that fails is left out from there on, and an abort ends it for all; what was measured before is kept.
- * @throws when a cluster cannot be looked at, or the signal is aborted before all were
+ * Inspect and measure stacks that are up, in turns. Everything created in their clusters is removed again. A cluster that
+ * fails is left out of further measurements, an abort ends all of them, and earlier results are kept.
+ * @throws when a cluster cannot be inspected, or the signal is aborted before every cluster was
  */
 export async function measure(
   stacks: readonly string[],
   request: RunRequest,
-  tell: (line: string) => void,
+  report: (line: string) => void,
   signal: AbortSignal,
 ): Promise<Subject[]> {
   const contestants = await Promise.all(stacks.map((stack) => Contestant.of(stack, request.set)));
   const act = async (contestant: Contestant, what: string, work: (contestant: Contestant) => Promise<unknown>) => {
     signal.throwIfAborted();
-    tell(`${contestant.name}: ${what}`);
+    report(`${contestant.name}: ${what}`);
     await work(contestant);
   };
   const leaveOut = (contestant: Contestant, part: string, error: unknown) => {
     const why = signal.aborted ? "interrupted" : apiErrorLine(error as Error);
-    tell(`${contestant.name}: ${part}: ${why}`);
+    report(`${contestant.name}: ${part}: ${why}`);
     process.exitCode ??= 1;
-    contestant.omit(`${part}, from there on: ${why}`);
+    contestant.omit(`${part}, from this point on: ${why}`);
   };
-  /** @returns those that take part further */
+  /** @returns the contestants that stay in the comparison */
   const turns = async (
     among: readonly Contestant[],
     part: string,
@@ -57,17 +57,17 @@ export async function measure(
     return further;
   };
   try {
-    for (const contestant of contestants) await act(contestant, "is verified and looked at", (each) => each.inspect());
+    for (const contestant of contestants) await act(contestant, "verifying and inspecting", (each) => each.inspect());
     if (request.benchmarks) {
       const benches: Bench[] = [];
-      const ready = await turns(contestants, "benchmarks", "is made ready for benchmarks", async (contestant) =>
+      const ready = await turns(contestants, "benchmarks", "preparing benchmarks", async (contestant) =>
         benches.push(await contestant.prepareBench()),
       );
       const { rounds } = request.method;
       await runRounds(
         benches,
         request.method,
-        (round) => tell(`benchmarks: round ${round} of ${rounds}`),
+        (round) => report(`benchmarks: round ${round} of ${rounds}`),
         signal,
       ).catch((error) => ready.forEach((contestant) => leaveOut(contestant, "benchmarks", error)));
       for (const contestant of contestants) await contestant.endBench();
@@ -75,7 +75,7 @@ export async function measure(
     let growing = contestants;
     for (const services of request.services) {
       const part = servicesText(services);
-      growing = await turns(growing, part, `grows to ${part}`, (contestant) =>
+      growing = await turns(growing, part, `growing to ${part}`, (contestant) =>
         contestant.growTo(services, request.servicesAreNamed, signal),
       );
       for (let round = 1; round <= request.growthRounds; round++) {
@@ -85,7 +85,7 @@ export async function measure(
     }
     return contestants.map((contestant) => contestant.subject());
   } finally {
-    tell("what was made for the measurements is taken away");
-    await Promise.all(contestants.map((contestant) => contestant.close(tell)));
+    report("removing everything that the measurements created");
+    await Promise.all(contestants.map((contestant) => contestant.close(report)));
   }
 }

@@ -5,14 +5,14 @@ import { run } from "../providers/kind/exec";
 import { isExisting } from "../settings/release";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 
-/** Stacks whose cluster is up on this machine, in the order of their modes; of clusters that exist, only Pulumi knows whether the stack is in them. */
+/** Stacks whose kind cluster is up on this machine, in the order of their modes. Only Pulumi knows about external clusters. */
 export async function stacksThatAreUp(set: readonly string[] | undefined): Promise<string[]> {
   const found = await Promise.all(knownStacks().map(async (stack) => ((await isUp(stack, set)) ? [stack] : [])));
   const rank = (stack: string) => ALL_MODES.indexOf(readStackFile(stack, set).settings.mode);
   return found.flat().sort((a, b) => rank(a) - rank(b));
 }
 
-/** Whether a stack's kind cluster stands and all its nodes run. */
+/** Whether all nodes of a stack's kind cluster run. */
 async function isUp(stack: string, set: readonly string[] | undefined): Promise<boolean> {
   const { cluster } = readStackFile(stack, set).settings;
   if (isExisting(cluster)) return false;
@@ -20,18 +20,18 @@ async function isUp(stack: string, set: readonly string[] | undefined): Promise<
   return nodes.length > 0 && nodes.every(({ running }) => running);
 }
 
-/** Why a stack may not be brought up and destroyed by a comparison; undefined where it may. */
+/** Why --up must leave a stack alone; undefined where it may create and destroy the stack. */
 export async function reasonNotToBringUp(stack: string): Promise<string | undefined> {
   const { cluster } = readStackFile(stack).settings;
-  if (isExisting(cluster)) return `${stack} is in a cluster that exists, which --up leaves alone`;
+  if (isExisting(cluster)) return `${stack} uses an external cluster, which --up does not create or destroy`;
   const nodes = await listNodes(cluster.name);
-  return nodes.length === 0 ? undefined : `${stack} has nodes already, which --up would destroy when it has measured`;
+  return nodes.length === 0 ? undefined : `${stack} is up already, and --up would destroy it after measuring`;
 }
 
-/** How long Pulumi may take to end what it began, so that its state knows of it. */
+/** Time for Pulumi to end an interrupted run in order, so that its state is complete. */
 const CANCEL_SECONDS = 120;
 
-/** Have Pulumi bring a stack up, or take it away, as npm run pulumi would. @throws CommandError with Pulumi's last words */
+/** Create or destroy a stack with the tools and state of npm run pulumi. @throws CommandError with Pulumi's last lines */
 export async function pulumi(verb: "up" | "destroy", stack: string, signal?: AbortSignal): Promise<void> {
   const program = (...args: string[]) =>
     run(process.execPath, [join(PROJECT_DIRECTORY, "scripts", "pulumi.mjs"), ...args, "--non-interactive"], {

@@ -21,19 +21,18 @@ import { stackCluster, type StackCluster } from "./stackCluster";
 import { traceable } from "./traceable";
 import { runVerification } from "./verification";
 
-/** The ways that are walked: one within a node, one between nodes, and through services from inside and outside. */
+/** The scenarios to trace: within a node, between nodes, and through services from inside and outside. */
 const WALKED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "nodeport-other", "host-nodeport"];
 
 const ONE_NODE =
-  "the growth series: a Service's endpoint changes from one node to another, and the cluster has one node";
+  "the growth series: it moves a Service's endpoint from one node to another, and the cluster has one node";
 
-const NOT_ASKED_FOR =
-  "the growth series: the cluster is not this stack's own; name the numbers with --services to fill it";
+const EXTERNAL = "the growth series: the cluster is external; set --services to create Services in it";
 
-/** How long a cluster may take to settle before it counts as out of its mode. */
+/** Time for a cluster to settle before its mode counts as not in force. */
 const SETTLE_SECONDS = 60;
 
-/** A stack that takes part in a comparison, and what was found of it so far. */
+/** A stack in a comparison, with its results so far. */
 export class Contestant {
   private verification: Subject["verification"] = { verdict: "not asked", failed: [] };
   private walks: WalkSummary[] = [];
@@ -59,7 +58,7 @@ export class Contestant {
     return new Contestant(name, await stackCluster(name, set));
   }
 
-  /** Verify its mode, and read what it is: configuration, what its nodes hold, and the ways of packets. */
+  /** Verify its mode, and read its configuration, its nodes' state and its packets' paths. */
   async inspect(): Promise<void> {
     const { cluster, expectation, kubeconfig } = this.stack;
     await removeGrowth(connectServices(kubeconfig));
@@ -74,19 +73,19 @@ export class Contestant {
     this.nodes = await readNodes(cluster);
     await this.expose();
     const { cluster: traced, ...request } = await traceable(this.name, this.stack);
-    // chance is not to choose between servers, and so the way
+    // one server, so that load balancing does not choose the path
     const service: typeof traced.service = (namespace, name) =>
       cluster.service(namespace, name === WORKLOAD.service && this.exposed ? BENCH_SERVICE : name);
     for (const way of WALKED) {
       try {
         this.walks.push(summariseWalk((await trace({ ...request, cluster: { ...traced, service }, way })).walk));
       } catch (error) {
-        this.omitted.push(`walk ${way}: ${(error as Error).message}`);
+        this.omitted.push(`trace ${way}: ${(error as Error).message}`);
       }
     }
   }
 
-  /** Make what benchmarks need: servers, a Service before one of them, and somebody outside. */
+  /** Create what benchmarks need: servers, a Service in front of one of them, and a client outside the cluster. */
   async prepareBench(): Promise<Bench> {
     const { cluster } = this.stack;
     const ends = await this.findEnds();
@@ -106,7 +105,7 @@ export class Contestant {
     return this.bench;
   }
 
-  /** What Cilium and kube-proxy use is read here once more. */
+  /** End the benchmarks, and read what Cilium and kube-proxy use once more. */
   async endBench(): Promise<void> {
     this.useAfter = await this.readUse();
     this.bench?.close();
@@ -116,11 +115,11 @@ export class Contestant {
     this.outside = undefined;
   }
 
-  /** Bring the cluster to so many Services. */
-  async growTo(services: number, isAskedFor: boolean, signal: AbortSignal): Promise<void> {
+  /** Grow the cluster to this number of Services. */
+  async growTo(services: number, isNamed: boolean, signal: AbortSignal): Promise<void> {
     const { client, near, far } = await this.findEnds();
-    const reason = near === undefined || far === undefined ? ONE_NODE : NOT_ASKED_FOR;
-    if (near === undefined || far === undefined || !(isAskedFor || this.stack.nodesAreContainers)) {
+    const reason = near === undefined || far === undefined ? ONE_NODE : EXTERNAL;
+    if (near === undefined || far === undefined || !(isNamed || this.stack.nodesAreContainers)) {
       if (!this.omitted.includes(reason)) this.omitted.push(reason);
       return;
     }
@@ -128,7 +127,7 @@ export class Contestant {
     await this.growthRun.growTo(services);
   }
 
-  /** One more value of everything, with as many Services as there are. */
+  /** Measure everything once more with the present number of Services. */
   async measureGrowth(): Promise<void> {
     if (this.growthRun === undefined) return;
     for (const { services, metric, values } of await this.growthRun.measure()) {
@@ -138,13 +137,13 @@ export class Contestant {
     }
   }
 
-  /** Note what was not measured, and why. */
+  /** Record what was not measured, and why. */
   omit(sentence: string): void {
     this.omitted.push(sentence);
   }
 
-  /** Take away everything that was made in the cluster. */
-  async close(tell: (line: string) => void): Promise<void> {
+  /** Remove everything that was created in the cluster. */
+  async close(report: (line: string) => void): Promise<void> {
     this.bench?.close();
     const removed = [this.exposed?.remove(), this.outside?.end(), this.growthRun?.remove()].map((each) =>
       Promise.resolve(each),
@@ -152,13 +151,13 @@ export class Contestant {
     for (const outcome of await Promise.allSettled(removed)) {
       if (outcome.status === "fulfilled") continue;
       process.exitCode ??= 1;
-      tell(
-        `${this.name}: something is left, which the next comparison removes: ${apiErrorLine(outcome.reason as Error)}`,
+      report(
+        `${this.name}: not everything was removed; the next comparison removes the rest: ${apiErrorLine(outcome.reason as Error)}`,
       );
     }
   }
 
-  /** All that was found. */
+  /** All results. */
   subject(): Subject {
     const { settings } = this.stack;
     const latest = this.useAfter.length === 0 ? this.useBefore : this.useAfter;
@@ -201,7 +200,7 @@ export class Contestant {
     return (this.ends = endsOf(servers, all, nodes));
   }
 
-  /** Put a Service before the server of another node, where there is one. */
+  /** Create a Service in front of the server of another node, where there is one. */
   private async expose(): Promise<void> {
     const { far } = await this.findEnds();
     if (far === undefined) return;
@@ -217,7 +216,7 @@ export class Contestant {
   }
 
   private async startOutside(): Promise<OutsideClient | Error> {
-    if (!this.stack.nodesAreContainers) return new Error("there is nobody outside to ask with the same tools");
+    if (!this.stack.nodesAreContainers) return new Error("no client outside the cluster has the same tools");
     const [pod] = await this.stack.cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`);
     return startOutside(pod!.spec!.containers[0]!.image!).catch(
       ({ message }: Error) => new Error(message.split("\n")[0]),

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Comparison, RESULTS_VERSION } from "../datapath/compare/results";
 import { PROJECT_DIRECTORY } from "./stackFile";
 
-/** Keep a comparison's results. @returns the file, a new one of the project where none is named */
+/** Write a comparison's results. @returns the file; by default a new one in the project */
 export async function keepComparison(comparison: Comparison, named: string | undefined): Promise<string> {
   const time = comparison.startedAt.replace(/[:.]/g, "-");
   const own = join(PROJECT_DIRECTORY, ".cilium-modes", "comparisons");
@@ -13,7 +13,7 @@ export async function keepComparison(comparison: Comparison, named: string | und
   return file;
 }
 
-/** Results that an earlier comparison has kept. @throws Error when the file is none, or of a newer format */
+/** Read the results of an earlier comparison. @throws Error when the file holds none, or has a newer format */
 export async function readComparison(file: string): Promise<Comparison> {
   const text = await readFile(file, "utf8").catch(({ message }: Error) => {
     throw new Error(`${file} cannot be read: ${message}`);
@@ -22,7 +22,7 @@ export async function readComparison(file: string): Promise<Comparison> {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new Error(`${file} is no JSON; results are written by cilium-modes compare --out FILE`);
+    throw new Error(`${file} is not JSON; cilium-modes compare --out FILE writes results`);
   }
   const version = (json as { resultsVersion?: unknown } | null)?.resultsVersion;
   if (typeof version === "number" && version > RESULTS_VERSION) {
@@ -33,7 +33,7 @@ export async function readComparison(file: string): Promise<Comparison> {
   const parsed = Comparison.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new Error(`${file} holds no results of a comparison: ${issue!.path.join(".")}: ${issue!.message}`);
+    throw new Error(`${file} does not hold the results of a comparison: ${issue!.path.join(".")}: ${issue!.message}`);
   }
   return parsed.data;
 }

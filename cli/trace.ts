@@ -9,13 +9,14 @@ import { stackCluster } from "./stackCluster";
 import { checkTarget } from "./targetFile";
 import { lookOf } from "./terminal";
 import { traceable } from "./traceable";
+import { UsageError } from "./usage";
 import { walkHtml } from "./walk/walkHtml";
 import { walkMermaid } from "./walk/walkMermaid";
 import { walksSvg } from "./walk/walkSvg";
 import { walksText, walkText } from "./walk/walkText";
 
 export interface TraceOptions {
-  /** An experiment of the articles, or `all`. */
+  /** A scenario of the articles, or `all`. */
   readonly scenario?: string;
   readonly from?: string;
   readonly to?: string;
@@ -25,11 +26,11 @@ export interface TraceOptions {
   readonly svg?: string;
   readonly mermaid?: boolean;
   readonly pcap?: string;
-  /** Further stacks, whose walks are shown beside the first one's. */
+  /** Further stacks, separated by commas, whose traces are shown beside the first one's. */
   readonly compare?: string;
 }
 
-/** Follow packets through stacks' clusters. @returns whether all took the way that their mode promises */
+/** Trace packets through stacks' clusters. @returns whether all took the path that their mode expects */
 export async function trace(stack: string, options: TraceOptions): Promise<boolean> {
   const ways = waysOf(options);
   for (const file of [options.html, options.svg]) if (file !== undefined) await checkTarget(file);
@@ -44,13 +45,13 @@ export async function trace(stack: string, options: TraceOptions): Promise<boole
     for (const cluster of clusters) {
       if (ways.length > 1 || clusters.length > 1) console.error(`${cluster.name}: ${titleOf(way)}`);
       try {
-        const one = await withProgress(`${cluster.name}: ${titleOf(way)} is followed`, () =>
+        const one = await withProgress(`${cluster.name}: tracing ${titleOf(way)}`, () =>
           traceOnce({ ...cluster, way }),
         );
         traced.push(one);
         beside.push(one.walk);
       } catch (error) {
-        // of many, one that cannot be traced is no reason to lose the others
+        // a scenario that cannot be traced must not lose the others
         if (ways.length === 1) throw error;
         console.error((error as Error).message);
         untraced += 1;
@@ -74,7 +75,7 @@ function textOf(walks: readonly Walk[], { mermaid }: TraceOptions): string {
 
 function waysOf({ scenario, from, to }: TraceOptions): TraceRequest["way"][] {
   if (scenario !== undefined && (from !== undefined || to !== undefined)) {
-    throw new Error("--scenario says from whom to where; leave out --from and --to, or --scenario");
+    throw new UsageError("--scenario sets sender and target; leave out --from and --to, or --scenario");
   }
   if (to !== undefined) return [{ from: from ?? WORKLOAD.clientPod, to }];
   if (from !== undefined) return [{ from, to: WORKLOAD.service }];
@@ -82,7 +83,8 @@ function waysOf({ scenario, from, to }: TraceOptions): TraceRequest["way"][] {
   const known = Object.keys(SCENARIOS) as Scenario[];
   if (scenario === "all") return known;
   const found = known.find((each) => each === scenario);
-  if (found === undefined) throw new Error(`--scenario must be all or one of ${known.join(", ")}; got "${scenario}"`);
+  if (found === undefined)
+    throw new UsageError(`--scenario must be all or one of ${known.join(", ")} (got "${scenario}")`);
   return [found];
 }
 

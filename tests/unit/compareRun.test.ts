@@ -76,7 +76,7 @@ describe("a comparison's run", () => {
     });
     const [a, b] = await run();
     expect(a!.omitted).toEqual([]);
-    expect(b!.omitted).toEqual(["10 Services, from there on: no space left on device"]);
+    expect(b!.omitted).toEqual(["10 Services, from this point on: no space left on device"]);
     expect(done.filter((step) => step.endsWith("is measured"))).toEqual([
       ...["A", "B", "A", "B"].map((name) => `${name} is measured`),
       ...["A", "A"].map((name) => `${name} is measured`),
@@ -88,7 +88,10 @@ describe("a comparison's run", () => {
     const controller = new AbortController();
     happenings.set("A is made ready", () => controller.abort(new Error("Interrupted")));
     for (const { omitted } of await run(controller.signal))
-      expect(omitted).toEqual(["benchmarks, from there on: interrupted", "1 Service, from there on: interrupted"]);
+      expect(omitted).toEqual([
+        "benchmarks, from this point on: interrupted",
+        "1 Service, from this point on: interrupted",
+      ]);
     expect(done).toEqual([
       "A is inspected",
       "B is inspected",
