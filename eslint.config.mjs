@@ -3,7 +3,7 @@ import tseslint from "typescript-eslint";
 const restrict = (...patterns) => ["error", { patterns }];
 const PROCESSES = {
   group: ["child_process", "node:child_process"],
-  message: "Processes are started by providers/kind/exec.ts, imageImport.ts, scripts/, bench/ and tests/ only",
+  message: "Processes are started by host/, scripts/, bench/ and tests/ only",
 };
 const PULUMI = { group: ["@pulumi/*"], message: "Pure knowledge and evidence know nothing of Pulumi" };
 const CLUSTER = {
@@ -16,7 +16,7 @@ const ENVIRONMENT = {
     "MemberExpression[object.name='process']:matches([property.name='env'], [property.value='env'])," +
     "VariableDeclarator[init.name='process'] > ObjectPattern > Property[key.name='env']",
   message:
-    "The environment is read in settings.ts, settings/kubeconfig.ts, providers/kind/, cli/environment.ts, scripts/, bench/ and tests/ only",
+    "The environment is read in settings.ts, settings/kubeconfig.ts, host/, cli/environment.ts, scripts/, bench/ and tests/ only",
 };
 const CONFIGURATION = {
   selector: "NewExpression:matches([callee.name='Config'], [callee.property.name='Config'])",
@@ -58,9 +58,9 @@ export default tseslint.config(
     files: ["settings.ts", "settings/kubeconfig.ts", "cli/environment.ts"],
     rules: { "no-restricted-syntax": syntax(MODES) },
   },
-  { files: ["providers/kind/**"], rules: { "no-restricted-syntax": syntax(CONFIGURATION, MODES) } },
+  { files: ["host/**"], rules: { "no-restricted-syntax": syntax(CONFIGURATION, MODES) } },
   {
-    files: ["providers/kind/exec.ts", "providers/kind/imageImport.ts"],
+    files: ["host/exec.ts", "host/imageImport.ts"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(CLUSTER, PULUMI) },
   },
   {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { ALL_MODES } from "../modes/contract";
-import { listNodes } from "../providers/kind/docker";
-import { run } from "../providers/kind/exec";
+import { listNodes } from "../host/docker";
+import { run } from "../host/exec";
 import { isExisting } from "../settings/release";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartProblem, isChartPath } from "../components/chartSource";
 import type { Verdict } from "../datapath/facts";
-import { examine, type Section, type StackNeeds, type Surroundings } from "../machine/examine";
+import { examine, type Section, type StackNeeds, type Surroundings } from "../host/examine";
 import { renderWarnings, type Settings } from "../settings/parse";
 import { isExisting } from "../settings/release";
 import { doctorText } from "./doctorText";

@@ -6,7 +6,7 @@ import { applies, FAULTS } from "../datapath/faults/catalogue";
 import { drillFault, undo, type DrillGround, type DrillResult } from "../datapath/faults/drill";
 import type { Fault } from "../datapath/faults/fault";
 import { labOf, readLabFacts, type LabFacts } from "../datapath/faults/lab";
-import { execInNode, listNodes, OWNER_DIRECTORY, type KindNode } from "../providers/kind/docker";
+import { execInNode, listNodes, OWNER_DIRECTORY, type KindNode } from "../host/docker";
 import { isExisting } from "../settings/release";
 import { withProgress } from "./progress";
 import { catalogueJson, catalogueText, drillText, resultLine } from "./drillText";

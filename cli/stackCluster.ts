@@ -4,8 +4,8 @@ import { connect, readFacts, type AttachableCluster, type MeasuredCluster } from
 import { fittingCluster } from "../datapath/clusterFit";
 import { expectationOf } from "../datapath/expectation";
 import { withNodePods } from "../datapath/nodePods";
-import { execInNode } from "../providers/kind/docker";
-import { startOutside } from "../providers/kind/outside";
+import { execInNode } from "../host/docker";
+import { startOutside } from "../host/outside";
 import { readKubeconfig } from "../providers/kind/kindCli";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";

@@ -13,7 +13,7 @@ import { MARKS } from "../providers/kind/mark";
 import { CiliumInstallation, Mark, NodeImages } from "../providers/kind/resources";
 import { chartProblem, isChartPath } from "./chartSource";
 import { checkChoice } from "./choices";
-import { packageFile } from "./packageFile";
+import { packageFile } from "../host/packageFile";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
 /** What Cilium is told. */

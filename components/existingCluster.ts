@@ -5,7 +5,7 @@ import { fittingCluster } from "../datapath/clusterFit";
 import type { ClusterFacts } from "../datapath/facts";
 import type { RoutingMode } from "../modes/contract";
 import { StackMark } from "../providers/kind/resources";
-import { packageFile } from "./packageFile";
+import { packageFile } from "../host/packageFile";
 import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
 /**

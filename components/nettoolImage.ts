@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PACKAGE_DIRECTORY, packageFile } from "./packageFile";
+import { PACKAGE_DIRECTORY, packageFile } from "../host/packageFile";
 
 /** Folder of the nettool image's build, in this package. */
 export const NETTOOL_CONTEXT = "images/nettool";

@@ -6,7 +6,7 @@ import { DEFAULTS, VERIFY, VERIFY_WHEN, type Verify, type VerifyWhen } from "../
 import type { Cilium } from "./cilium";
 import type { NettoolWorkload } from "./nettoolWorkload";
 import { checkChoice } from "./choices";
-import { packageFile } from "./packageFile";
+import { packageFile } from "../host/packageFile";
 import { inCluster, type TargetCluster } from "./targetCluster";
 
 /** What the verification is told. */

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { kindConfig, type KindMount } from "../../modes/kindConfig";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import { duringCreation, endOrphans } from "./creation";
-import { kindNetwork, listNodes, OWNER_DIRECTORY, removeNodes, type KindNode } from "./docker";
-import { run } from "./exec";
+import { kindNetwork, listNodes, OWNER_DIRECTORY, removeNodes, type KindNode } from "../../host/docker";
+import { run } from "../../host/exec";
 import {
   addContext,
   createCluster,
@@ -16,7 +16,7 @@ import {
   waitForApiServer,
 } from "./kindCli";
 import { loadEarly } from "./earlyImages";
-import { makeImageFolder } from "./imageFolder";
+import { makeImageFolder } from "../../host/imageFolder";
 import { clusterNetworkFailures } from "./networks";
 import { checkNodeTools, removeControlPlaneTaints, type Log } from "./nodeSetup";
 import type { ClusterInputs, ClusterNode } from "./inputs";

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { listMarkedNodes, removeNodes } from "./docker";
-import { run } from "./exec";
-import { removeImageFolder } from "./imageFolder";
+import { listMarkedNodes, removeNodes } from "../../host/docker";
+import { run } from "../../host/exec";
+import { removeImageFolder } from "../../host/imageFolder";
 
 /** Name of a folder that exists while a stack's cluster is made; processes that work for it have it in their arguments. */
 const prefixOf = (mark: string) => `cilium-modes-kind-${mark}.`;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { execInNode, listNodes, type KindNode } from "./docker";
+import { execInNode, listNodes, type KindNode } from "../../host/docker";
 import { loadIntoNodes } from "./nodeImages";
 import type { Log } from "./nodeSetup";
 

@@ -1,14 +1,14 @@
-import { dockerProblem, readDaemon, type Daemon } from "../../machine/daemon";
-import { judgeDisk, readFreeBytes } from "../../machine/disk";
-import { problemLine, warningLine, type MachineFinding } from "../../machine/finding";
-import { judgeFeatures, symbolsHere } from "../../machine/kernel";
-import { judgeLimits, readLimits } from "../../machine/limits";
-import { takenPorts } from "../../machine/ports";
-import { judgeKind } from "../../machine/tools";
+import { dockerProblem, readDaemon, type Daemon } from "../../host/daemon";
+import { judgeDisk, readFreeBytes } from "../../host/disk";
+import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
+import { judgeFeatures, symbolsHere } from "../../host/kernel";
+import { judgeLimits, readLimits } from "../../host/limits";
+import { takenPorts } from "../../host/ports";
+import { judgeKind } from "../../host/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import type { RoutingMode } from "../../modes/contract";
-import { countOtherNodes, execInNode, listNodes, removeNodes } from "./docker";
-import { lastLines, run } from "./exec";
+import { countOtherNodes, execInNode, listNodes, removeNodes } from "../../host/docker";
+import { lastLines, run } from "../../host/exec";
 import type { ClusterInputs } from "./inputs";
 import type { Log } from "./nodeSetup";
 

@@ -1,6 +1,6 @@
 import type { CheckFailure } from "@pulumi/pulumi/provider";
 import { overlap } from "../../modes/cidr";
-import { kindNetwork, kindSubnets } from "./docker";
+import { kindNetwork, kindSubnets } from "../../host/docker";
 import type { ClusterInputs } from "./inputs";
 
 /** A network that must not share addresses with the nodes' own. */

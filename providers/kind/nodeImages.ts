@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { execInNode, listNodes, type KindNode } from "./docker";
-import { run } from "./exec";
-import { importInto } from "./imageImport";
+import { execInNode, listNodes, type KindNode } from "../../host/docker";
+import { run } from "../../host/exec";
+import { importInto } from "../../host/imageImport";
 import type { NodeImagesInputs } from "./inputs";
 import type { ResourceHandler } from "./provider";
 

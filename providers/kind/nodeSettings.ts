@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { controlPlaneName } from "../../modes/ciliumValues";
-import { listNodes } from "./docker";
+import { listNodes } from "../../host/docker";
 import { networkFailures } from "./networks";
 import {
   coreDnsForwardsTo,

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { contains, isIpv4Address } from "../../modes/cidr";
 import { CERTS_DIRECTORY, hostsToml, type RegistryMirror } from "../../modes/kindConfig";
-import { execInNode, kubectl, type KindNode } from "./docker";
+import { execInNode, kubectl, type KindNode } from "../../host/docker";
 import type { DnsForward } from "./inputs";
 
 /** Tells the user something about the resource. */

@@ -1,4 +1,4 @@
-import { judgeFeatures, judgeKernel, parseProbes } from "../../machine/kernel";
+import { judgeFeatures, judgeKernel, parseProbes } from "../../host/kernel";
 import { MODE_CONTRACTS, ROUTING_MODES, type RoutingMode } from "../../modes/contract";
 import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
 import { RELEASES } from "../../modes/releases";

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { CommandError, lastLines, run } from "../../providers/kind/exec";
+import { CommandError, lastLines, run } from "../../host/exec";
 import { forwardTo, parseResolvConf, resolversFor, type Log } from "../../providers/kind/nodeSetup";
 import { kindProvider, plain } from "../../providers/kind/provider";
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { hostname, release } from "node:os";
 import { join } from "node:path";
-import { readDaemon } from "../../machine/daemon";
-import { problemLine, warningLine, type MachineFinding } from "../../machine/finding";
-import { judgeLimits, readLimits, type Limits } from "../../machine/limits";
+import { readDaemon } from "../../host/daemon";
+import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
+import { judgeLimits, readLimits, type Limits } from "../../host/limits";
 import { preflight } from "../../providers/kind/kindCli";
 import { withOwnPath } from "./support/ownPath";
 

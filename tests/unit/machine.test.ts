@@ -3,10 +3,10 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "../../machine/daemon";
-import { judgeDisk, readFreeBytes } from "../../machine/disk";
-import { judgeHostNetworks, readHostNetworks } from "../../machine/networks";
-import { takenPorts } from "../../machine/ports";
+import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "../../host/daemon";
+import { judgeDisk, readFreeBytes } from "../../host/disk";
+import { judgeHostNetworks, readHostNetworks } from "../../host/networks";
+import { takenPorts } from "../../host/ports";
 import {
   judgeProxies,
   judgeSource,
@@ -14,9 +14,9 @@ import {
   registryOf,
   registrySources,
   unreachable,
-} from "../../machine/reach";
-import { judgeKubectl, judgeNode, judgePulumi, missingPlugins } from "../../machine/tools";
-import { CommandError } from "../../providers/kind/exec";
+} from "../../host/reach";
+import { judgeKubectl, judgeNode, judgePulumi, missingPlugins } from "../../host/tools";
+import { CommandError } from "../../host/exec";
 import { withOwnPath } from "./support/ownPath";
 
 const own = withOwnPath();

@@ -1,6 +1,6 @@
 import { hostname, release } from "node:os";
 import { z } from "zod";
-import { CommandError, lastLines, run } from "../providers/kind/exec";
+import { CommandError, lastLines, run } from "./exec";
 import type { MachineFinding } from "./finding";
 
 /** What Docker's daemon tells of itself and of the machine that it runs on. */

@@ -6,7 +6,7 @@ import {
   type KernelFeature,
   type KernelNeeds,
 } from "../modes/kernels";
-import { CommandError, run } from "../providers/kind/exec";
+import { CommandError, run } from "./exec";
 import type { Daemon } from "./daemon";
 import type { MachineFinding } from "./finding";
 

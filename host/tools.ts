@@ -2,7 +2,7 @@ import { access, constants, readdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { homedir } from "node:os";
 import semver from "semver";
-import { run } from "../providers/kind/exec";
+import { run } from "./exec";
 import { oldestKindFor } from "../modes/releases";
 import type { MachineFinding } from "./finding";
 

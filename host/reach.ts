@@ -1,5 +1,5 @@
 import type { MachineFinding } from "./finding";
-import { run } from "../providers/kind/exec";
+import { run } from "./exec";
 
 /** How long a host may take to answer. */
 const ANSWER_SECONDS = 8;

@@ -1,7 +1,7 @@
 import { mkdir, rm, rmdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import type { KindMount } from "../../modes/kindConfig";
+import type { KindMount } from "../modes/kindConfig";
 
 /** Where nodes see the folder of this machine through which images come to them. */
 export const IMAGE_FOLDER = "/kind/images";

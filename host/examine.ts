@@ -1,7 +1,7 @@
 import { MODE_CONTRACTS } from "../modes/contract";
 import type { KernelNeeds } from "../modes/kernels";
 import type { KindPortMapping, RegistryMirror } from "../modes/kindConfig";
-import { countOtherNodes, listNodes } from "../providers/kind/docker";
+import { countOtherNodes, listNodes } from "./docker";
 import type { DnsForward } from "../providers/kind/inputs";
 import { clusterNetworkFailures } from "../providers/kind/networks";
 import { resolversFor } from "../providers/kind/nodeSetup";
