@@ -8,7 +8,7 @@ import { withoutDigest } from "../modes/images";
 import { listNodes } from "../host/docker";
 import { run } from "../host/exec";
 import { makeImageFolder, removeImageFolder } from "../host/imageFolder";
-import { loadIntoNodes } from "../providers/kind/nodeImages";
+import { loadIntoNodes } from "../host/imageImport";
 import { TestProject } from "../tests/support/project";
 import { partsOfScript, partsOfUp, resourceSpans, type Span } from "./parts";
 import { take, type Taken } from "./processes";

@@ -4,8 +4,7 @@ import { NETTOOL_CONTEXT } from "../components/nettoolImage";
 import { withoutDigest, type CiliumImages } from "../modes/images";
 import { listNodes } from "../host/docker";
 import { CommandError, lastLines, run } from "../host/exec";
-import { saveArguments } from "../host/imageImport";
-import { loadIntoNodes } from "../providers/kind/nodeImages";
+import { loadIntoNodes, saveArguments } from "../host/imageImport";
 import { PROJECT_DIRECTORY } from "./stackFile";
 import { checkTarget } from "./targetFile";
 

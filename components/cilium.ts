@@ -9,8 +9,8 @@ import { TUNNELS } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 import { loadedImages } from "../modes/images";
 import type { NodeFacts } from "../datapath/facts";
-import { MARKS } from "../providers/kind/mark";
-import { CiliumInstallation, Mark, NodeImages } from "../providers/kind/resources";
+import { OWNERSHIP_RECORDS } from "../providers/kind/ownershipRecord";
+import { CiliumInstallation, NodeImages, OwnershipRecord } from "../providers/kind/resources";
 import { chartProblem, isChartPath } from "./chartSource";
 import { checkChoice } from "./choices";
 import { packageFile } from "../host/packageFile";
@@ -112,11 +112,11 @@ export class Cilium extends pulumi.ComponentResource {
       },
     );
     this.revision = release.status.revision;
-    const mark = new Mark(
+    const record = new OwnershipRecord(
       `${name}-mark`,
       {
         ...identityOf(cluster),
-        name: MARKS.cilium,
+        name: OWNERSHIP_RECORDS.cilium,
         generation: pulumi.interpolate`${installation.repairs}`,
         config: JSON.stringify(expectedCiliumConfig(valuesArgs)),
         version: valuesArgs.version,
@@ -139,7 +139,7 @@ export class Cilium extends pulumi.ComponentResource {
         logging: "stderr",
         addPreviousOutputInEnv: false,
       },
-      { ...options, dependsOn: mark },
+      { ...options, dependsOn: record },
     );
     this.ready = ready;
     // the kubeconfig in the environment makes the whole output secret; these names and networks are none

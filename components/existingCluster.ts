@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { fittingCluster } from "../datapath/clusterFit";
 import type { ClusterFacts } from "../datapath/facts";
 import type { RoutingMode } from "../modes/contract";
-import { StackMark } from "../providers/kind/resources";
+import { StackIdentity } from "../providers/kind/resources";
 import { packageFile } from "../host/packageFile";
 import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
@@ -64,7 +64,7 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
     const { nodeCount, apiServer } = fitting(this, facts);
     this.nodeCount = nodeCount;
     this.apiServer = apiServer;
-    this.owner = ownerOf(new StackMark(`${name}-mark`, { onNodes: false }, { parent: this }));
+    this.owner = ownerOf(new StackIdentity(`${name}-mark`, { onNodes: false }, { parent: this }));
     this.kubeconfig = pulumi.secret(kubeconfig);
     this.instance = pulumi.output(facts.identity);
     this.condition = pulumi.output(`${facts.identity} nodes ${facts.nodes.map((node) => node.name).join(" ")}`);

@@ -19,6 +19,5 @@ export type { CiliumChoice, CiliumCluster } from "../modes/ciliumArgs";
 export type { ApiServer, CiliumValuesArgs, HelmValue, HelmValues, ImageOverride } from "../modes/ciliumValues";
 export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tunnel } from "../modes/contract";
 export type { Verify, VerifyWhen } from "../modes/defaults";
-export type { KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
+export type { DnsForward, KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
 export type { WorkloadNames } from "../modes/workload";
-export type { DnsForward } from "../providers/kind/inputs";

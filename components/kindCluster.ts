@@ -2,10 +2,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
-import { holdCredentials, type KindMount, type KindPortMapping, type RegistryMirror } from "../modes/kindConfig";
+import {
+  holdCredentials,
+  type DnsForward,
+  type KindMount,
+  type KindPortMapping,
+  type RegistryMirror,
+} from "../modes/kindConfig";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASES } from "../modes/releases";
-import type { DnsForward } from "../providers/kind/inputs";
-import { Cluster, NodeSettings, StackMark } from "../providers/kind/resources";
+import { Cluster, NodeSettings, StackIdentity } from "../providers/kind/resources";
 import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
 /** What a cluster of kind is told. */
@@ -65,7 +70,7 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
     this.podCidr = choice.podCidr;
     this.nativeRoutingCIDR = choice.nativeRoutingCIDR;
     this.nodeCount = workers + 1;
-    this.owner = ownerOf(new StackMark(`${name}-mark`, { onNodes: true }, { parent: this }));
+    this.owner = ownerOf(new StackIdentity(`${name}-mark`, { onNodes: true }, { parent: this }));
     const cluster = new Cluster(
       `${name}-nodes`,
       {

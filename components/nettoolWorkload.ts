@@ -5,9 +5,9 @@ import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { DEFAULTS } from "../modes/defaults";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
-import { MARKS } from "../providers/kind/mark";
-import { Mark, NodeImages, WorkloadGround } from "../providers/kind/resources";
-import { OWNER_ANNOTATION } from "../providers/kind/workloadGround";
+import { OWNERSHIP_RECORDS } from "../providers/kind/ownershipRecord";
+import { NodeImages, OwnershipRecord, WorkloadNamespace } from "../providers/kind/resources";
+import { OWNER_ANNOTATION } from "../providers/kind/workloadNamespace";
 import type { Cilium } from "./cilium";
 import { nettoolImageArgs } from "./nettoolImage";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
@@ -61,7 +61,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
             ),
           ]
         : [];
-    const ground = new WorkloadGround(
+    const ground = new WorkloadNamespace(
       `${name}-ground`,
       {
         ...identityOf(cluster),
@@ -145,17 +145,17 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       kubernetes,
     );
     const nodePods = cluster.isKind ? [] : [nodePod(`${name}-node`, metadata, container, kubernetes)];
-    const mark = new Mark(
+    const record = new OwnershipRecord(
       `${name}-mark`,
       {
         ...identityOf(cluster),
-        name: MARKS.workload,
+        name: OWNERSHIP_RECORDS.workload,
         generation,
       },
       { ...options, dependsOn: [daemonSet, service, client, ...nodePods] },
     );
     // the names are there when the workload is ready
-    this.names = mark.id.apply(() => WORKLOAD);
+    this.names = record.id.apply(() => WORKLOAD);
     this.registerOutputs({ names: this.names, image: this.image });
   }
 }

@@ -1,23 +1,24 @@
-import type { Verdict } from "../datapath/facts";
+import type { Verdict } from "../modes/verdict";
 
-/** One thing about this machine, and what it means for a cluster that is to be made here. */
+/** One property of this machine, and whether a cluster can be created with it. */
 export interface MachineFinding {
   readonly subject: string;
-  /** `fail`: nothing is to be begun with it; `inconclusive`: it could not be found out. */
+  /** `fail`: no cluster can be created; `inconclusive`: the property could not be read. */
   readonly verdict: Verdict;
+  /** The value. */
   readonly seen: string;
-  /** For what, and for which modes, it matters. */
+  /** The modes and features that depend on it. */
   readonly matters: string;
-  /** The command, or the setting, that mends it. */
+  /** The command or setting that fixes it. */
   readonly remedy?: string | undefined;
 }
 
-/** A finding as a line of a list of what stands in the way. */
+/** A finding as one line of an error. */
 export function problemLine({ subject, seen, remedy }: MachineFinding): string {
   return `  - ${subject}: ${seen}${remedy === undefined ? "" : `; ${remedy}`}`;
 }
 
 /** A finding as a warning. */
 export function warningLine({ subject, seen, matters, remedy }: MachineFinding): string {
-  return `${subject}: ${seen}. It matters for ${matters}.${remedy === undefined ? "" : ` To mend it: ${remedy}`}`;
+  return `${subject}: ${seen}. Affects ${matters}.${remedy === undefined ? "" : ` To fix it: ${remedy}`}`;
 }

@@ -1,39 +1,43 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Daemon } from "./daemon";
 import type { MachineFinding } from "./finding";
 
-/** What the machine that a cluster's nodes run on gives them; undefined where it cannot be known. */
+/** Limits of the machine that Docker runs on; undefined where they cannot be read. */
 export interface Limits {
   /** The kernel's `fs.inotify.max_user_instances`. */
   readonly inotifyInstances?: number | undefined;
   /** The kernel's `fs.inotify.max_user_watches`. */
   readonly inotifyWatches?: number | undefined;
-  /** All of Docker's memory, used or free. */
+  /** Docker's total memory. */
   readonly memoryBytes?: number | undefined;
-  /** What programs could still take of it. */
+  /** Memory that programs can still allocate. */
   readonly availableBytes?: number | undefined;
 }
 
 /**
- * inotify's limits hold for all of a user's processes together, and root's in every node are one user's. `recommended`
- * is kind's own (https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files), which calls
- * Ubuntu's 128 instances "not enough to create a cluster with many nodes", and no number of nodes. `perNode` is less
- * than what systemd, containerd and kubelet of a worker hold before any pod runs (13 instances with Kubernetes 1.23 as
- * with 1.34, and 123 watches; with Cilium on a control plane 27 and 283): without even that, nodes cannot start.
+ * inotify's limits apply to a user, and root in all nodes is the same user. `recommended` is kind's
+ * (https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files), which calls Ubuntu's 128
+ * instances "not enough to create a cluster with many nodes". `perNode` is less than systemd, containerd and kubelet of
+ * a worker use before any pod runs: 13 instances and 123 watches with Kubernetes 1.23 and 1.34 (27 and 283 on a control
+ * plane with Cilium). With fewer, nodes cannot start.
  */
 const INOTIFY = [
   { of: "inotifyInstances", name: "fs.inotify.max_user_instances", recommended: 512, perNode: 10 },
   { of: "inotifyWatches", name: "fs.inotify.max_user_watches", recommended: 524_288, perNode: 100 },
 ] as const;
 
-/** So many times what nodes need at least is no matter for a warning: others, and other clusters, need some too. */
+/** Warn below this multiple of what nodes need at least, since other programs and clusters need some too. */
 const AMPLE = 4;
 
-/** An estimate: with Cilium 1.20 and this project's workload, a control plane takes 1.0 to 1.4 GB, a worker 0.6 to 0.9 GB. */
-const BYTES_PER_NODE = 1e9;
+/** Estimated memory of a node: with Cilium 1.20 and the workload, a control plane takes 1.0 to 1.4 GB, a worker 0.6 to 0.9 GB. */
+const MEMORY_BYTES_PER_NODE = 1e9;
 
-/** What these limits mean for a cluster of so many nodes, beside those of other clusters that run already. */
+/**
+ * Check the limits for a new cluster.
+ * @param own number of its nodes
+ * @param others number of running nodes in other clusters
+ */
 export function judgeLimits(limits: Limits, own: number, others = 0): MachineFinding[] {
   const nodes = own + others;
   const them = `${nodes === 1 ? "1 node" : `${nodes} nodes`}${others === 0 ? "" : ` (${others} of other clusters)`}`;
@@ -58,22 +62,22 @@ export function judgeLimits(limits: Limits, own: number, others = 0): MachineFin
   }
   const { memoryBytes, availableBytes } = limits;
   if (memoryBytes !== undefined) {
-    const wanted = nodes * BYTES_PER_NODE;
+    const wanted = nodes * MEMORY_BYTES_PER_NODE;
     const isSmall = memoryBytes < wanted;
-    const isTaken = !isSmall && availableBytes !== undefined && availableBytes < own * BYTES_PER_NODE;
+    const isTaken = !isSmall && availableBytes !== undefined && availableBytes < own * MEMORY_BYTES_PER_NODE;
     const free = availableBytes === undefined ? "" : `, ${gigabytes(availableBytes)} GB free`;
     const estimate = isSmall
-      ? `, and ${them} with Cilium take an estimated ${gigabytes(wanted)} GB`
+      ? `, and ${them} with Cilium need an estimated ${gigabytes(wanted)} GB`
       : isTaken
-        ? `, and ${own === 1 ? "1 node takes" : `${own} nodes take`} an estimated ${gigabytes(own * BYTES_PER_NODE)} GB`
+        ? `, and ${own === 1 ? "1 node needs" : `${own} nodes need`} an estimated ${gigabytes(own * MEMORY_BYTES_PER_NODE)} GB`
         : "";
     findings.push({
       subject: "memory",
       verdict: isSmall || isTaken ? "warning" : "pass",
       seen: `Docker has ${gigabytes(memoryBytes)} GB${free}${estimate}`,
-      matters: "all modes: without it, pods are killed or evicted",
-      ...(isSmall ? { remedy: "give Docker more memory, or set cluster.workers lower" } : {}),
-      ...(isTaken ? { remedy: "end other programs or clusters, or set cluster.workers lower" } : {}),
+      matters: "all modes: with too little, pods are killed or evicted",
+      ...(isSmall ? { remedy: "give Docker more memory, or reduce cluster.workers" } : {}),
+      ...(isTaken ? { remedy: "stop other programs or clusters, or reduce cluster.workers" } : {}),
     });
   }
   return findings;
@@ -81,7 +85,7 @@ export function judgeLimits(limits: Limits, own: number, others = 0): MachineFin
 
 const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
 
-/** The limits where Docker's daemon runs; what cannot be read is left out. */
+/** The limits of the machine that Docker's daemon runs on; those that cannot be read are left out. */
 export async function readLimits(
   daemon: Daemon | undefined,
   inotify = "/proc/sys/fs/inotify",
@@ -103,8 +107,45 @@ async function readAvailable(meminfo: string): Promise<number | undefined> {
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
-/** The number that a file of the kernel holds; undefined without one. */
+/** The number in a file of the kernel; undefined if there is none. */
 async function readNumber(file: string): Promise<number | undefined> {
   const text = (await readFile(file, "utf8").catch(() => "")).trim();
   return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** Estimated disk of a node: 1.2 GB for the unpacked images of Cilium 1.20 and the workload, the rest for logs and etcd. */
+const DISK_BYTES_PER_NODE = 1.5e9;
+
+/** With less disk, not even the images of a single node fit. */
+const LEAST_DISK_BYTES = 1e9;
+
+/** Free disk of Docker's folder; undefined where it cannot be read. */
+export async function readFreeBytes(daemon: Daemon | undefined): Promise<number | undefined> {
+  if (daemon === undefined || !daemon.isHere || daemon.folder === "") return undefined;
+  // often only root may read Docker's folder; its parent is on the same disk
+  for (const folder of [daemon.folder, dirname(daemon.folder)]) {
+    const found = await statfs(folder).catch(() => undefined);
+    if (found !== undefined) return found.bavail * found.bsize;
+  }
+  return undefined;
+}
+
+/** Check the free disk for a new cluster with this number of nodes. */
+export function judgeDisk(freeBytes: number | undefined, nodes: number): MachineFinding[] {
+  if (freeBytes === undefined) return [];
+  const wanted = nodes * DISK_BYTES_PER_NODE;
+  const free = `${gigabytes(freeBytes)} GB free for Docker`;
+  const isFull = freeBytes < LEAST_DISK_BYTES;
+  const isShort = freeBytes < wanted;
+  return [
+    {
+      subject: "disk",
+      verdict: isFull ? "fail" : isShort ? "warning" : "pass",
+      seen: isShort
+        ? `${free}, and ${nodes === 1 ? "1 node needs" : `${nodes} nodes need`} an estimated ${gigabytes(wanted)} GB`
+        : free,
+      matters: "all modes: every node unpacks its images",
+      ...(isShort ? { remedy: "run: docker system prune, or give Docker more disk" } : {}),
+    },
+  ];
 }

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { listMarkedNodes, removeNodes } from "../../host/docker";
+import { listNodesOfStack, removeNodes } from "../../host/docker";
 import { run } from "../../host/exec";
 import { removeImageFolder } from "../../host/imageFolder";
 
@@ -54,7 +54,7 @@ export async function endOrphans(mark: string): Promise<void> {
 export async function removeLeftNodes(mark: string): Promise<void> {
   await endOrphans(mark);
   // where there is no Docker any more, there are no nodes of it
-  const names = await listMarkedNodes(mark).catch((error: Error) => {
+  const names = await listNodesOfStack(mark).catch((error: Error) => {
     if (/ENOENT/.test(error.message)) return [];
     throw error;
   });

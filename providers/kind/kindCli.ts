@@ -1,16 +1,15 @@
 import { dockerProblem, readDaemon, type Daemon } from "../../host/daemon";
-import { judgeDisk, readFreeBytes } from "../../host/disk";
 import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
 import { judgeFeatures, symbolsHere } from "../../host/kernel";
-import { judgeLimits, readLimits } from "../../host/limits";
-import { takenPorts } from "../../host/ports";
+import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "../../host/limits";
+import { judgePorts } from "../../host/ports";
 import { judgeKind } from "../../host/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import type { RoutingMode } from "../../modes/contract";
 import { countOtherNodes, execInNode, listNodes, removeNodes } from "../../host/docker";
 import { lastLines, run } from "../../host/exec";
 import type { ClusterInputs } from "./inputs";
-import type { Log } from "./nodeSetup";
+import type { Log } from "./handler";
 
 /** The lines by which kind tells its steps; the rest of its words is about a kubeconfig that nobody keeps. */
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
@@ -45,7 +44,7 @@ async function machineFindings({
     ...judgeLimits(await readLimits(daemon), workers + 1, await countOtherNodes(name).catch(() => 0)),
     ...judgeDisk(await readFreeBytes(daemon), workers + 1),
     // a cluster of the name goes before this one comes, with its ports
-    ...(nodes.length > 0 ? [] : await takenPorts(portMappings)),
+    ...(nodes.length > 0 ? [] : await judgePorts(portMappings)),
     ...(daemon === undefined ? [] : await kernelFindings(daemon, mode)),
   ];
 }
