@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { ALL_MODES } from "../modes/contract";
 import { listNodes } from "../host/docker";
 import { run } from "../host/exec";
-import { isExisting } from "../settings/release";
+import { isExternal } from "../settings/release";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 
 /** Stacks whose cluster is up on this machine, in the order of their modes; of clusters that exist, only Pulumi knows whether the stack is in them. */
@@ -15,7 +15,7 @@ export async function stacksThatAreUp(set: readonly string[] | undefined): Promi
 /** Whether a stack's kind cluster stands and all its nodes run. */
 async function isUp(stack: string, set: readonly string[] | undefined): Promise<boolean> {
   const { cluster } = readStackFile(stack, set).settings;
-  if (isExisting(cluster)) return false;
+  if (isExternal(cluster)) return false;
   const nodes = await listNodes(cluster.name);
   return nodes.length > 0 && nodes.every(({ running }) => running);
 }
@@ -23,7 +23,7 @@ async function isUp(stack: string, set: readonly string[] | undefined): Promise<
 /** Why a stack may not be brought up and destroyed by a comparison; undefined where it may. */
 export async function reasonNotToBringUp(stack: string): Promise<string | undefined> {
   const { cluster } = readStackFile(stack).settings;
-  if (isExisting(cluster)) return `${stack} is in a cluster that exists, which --up leaves alone`;
+  if (isExternal(cluster)) return `${stack} is in a cluster that exists, which --up leaves alone`;
   const nodes = await listNodes(cluster.name);
   return nodes.length === 0 ? undefined : `${stack} has nodes already, which --up would destroy when it has measured`;
 }

@@ -4,7 +4,7 @@ import { chartProblem, isChartPath } from "../components/chartSource";
 import type { Verdict } from "../datapath/facts";
 import { examine, type Section, type StackNeeds, type Surroundings } from "../host/examine";
 import { renderWarnings, type Settings } from "../settings/parse";
-import { isExisting } from "../settings/release";
+import { isExternal } from "../settings/release";
 import { doctorText } from "./doctorText";
 import { machineEnvironment } from "./environment";
 import { withProgress } from "./progress";
@@ -33,7 +33,7 @@ export async function doctor(stack: string, options: DoctorOptions): Promise<boo
 
 async function lookAround(settings: Settings, at: (what: string) => void): Promise<Section[]> {
   const sections = await examine(needsOf(settings), around(), at);
-  if (!isExisting(settings.cluster)) return sections;
+  if (!isExternal(settings.cluster)) return sections;
   at("the cluster is asked about itself");
   const { existingClusterFinding } = await import("./existingClusterFinding");
   return [...sections, { title: "Cluster", findings: [await existingClusterFinding(settings)] }];
@@ -44,7 +44,7 @@ const isProblem = ({ verdict }: { verdict: Verdict }) => verdict === "fail";
 function needsOf(settings: Settings): StackNeeds {
   const { mode, tunnel, cluster, cilium } = settings;
   const { nettool, nettoolBase, node, ...others } = planStack(settings).images;
-  const isKind = !isExisting(cluster);
+  const isKind = !isExternal(cluster);
   return {
     mode,
     tunnel,

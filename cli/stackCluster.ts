@@ -10,7 +10,7 @@ import { readKubeconfig } from "../providers/kind/kindCli";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
-import { isExisting } from "../settings/release";
+import { isExternal } from "../settings/release";
 import { readStackFile } from "./stackFile";
 
 /** A stack's running cluster. */
@@ -36,7 +36,7 @@ export async function stackCluster(
 ): Promise<StackCluster> {
   const { settings } = readStackFile(stack, set);
   const { nodePort } = settings.nettool;
-  if (isExisting(settings.cluster)) {
+  if (isExternal(settings.cluster)) {
     if (kubeconfig !== undefined)
       throw new Error(`Stack ${stack} says itself which cluster it is in; leave out --kubeconfig`);
     const own = kubeconfigOf(settings.cluster);
