@@ -10,12 +10,12 @@ import { loadSettings } from "./settings";
 import { ciliumArgs } from "./settings/ciliumArgs";
 import { kubeconfigOf } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
-import { isExisting } from "./settings/release";
+import { isExternal } from "./settings/release";
 
 export = async (): Promise<StackExports> => {
   const settings = loadSettings();
   const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
-  const cluster = isExisting(settings.cluster) ? await existingCluster(settings) : kindCluster(settings);
+  const cluster = isExternal(settings.cluster) ? await existingCluster(settings) : kindCluster(settings);
   const cilium = new Cilium("cilium", { ...settings.cilium, cluster, tunnel, hubble });
   const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium });
   const verification = new Verification("verification", {

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { killGroup } from "../providers/kind/exec";
+import { killGroup } from "../host/exec";
 
 /** A line of standard output, with the seconds since the command was started. */
 export interface TimedLine {

@@ -4,8 +4,8 @@ import { cpus, release, totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { mergeValues, type HelmValues } from "../modes/ciliumValues";
-import { countOtherNodes } from "../providers/kind/docker";
-import { run } from "../providers/kind/exec";
+import { countOtherNodes } from "../host/docker";
+import { run } from "../host/exec";
 import { Benchmark } from "./contestants";
 import {
   markdown,

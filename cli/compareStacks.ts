@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { ALL_MODES } from "../modes/contract";
-import { listNodes } from "../providers/kind/docker";
-import { run } from "../providers/kind/exec";
-import { isExisting } from "../settings/release";
+import { listNodes } from "../host/docker";
+import { run } from "../host/exec";
+import { isExternal } from "../settings/release";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 
 /** Stacks whose kind cluster is up on this machine, in the order of their modes. Only Pulumi knows about external clusters. */
@@ -15,7 +15,7 @@ export async function stacksThatAreUp(set: readonly string[] | undefined): Promi
 /** Whether all nodes of a stack's kind cluster run. */
 async function isUp(stack: string, set: readonly string[] | undefined): Promise<boolean> {
   const { cluster } = readStackFile(stack, set).settings;
-  if (isExisting(cluster)) return false;
+  if (isExternal(cluster)) return false;
   const nodes = await listNodes(cluster.name);
   return nodes.length > 0 && nodes.every(({ running }) => running);
 }
@@ -23,7 +23,7 @@ async function isUp(stack: string, set: readonly string[] | undefined): Promise<
 /** Why --up must leave a stack alone; undefined where it may create and destroy the stack. */
 export async function reasonNotToBringUp(stack: string): Promise<string | undefined> {
   const { cluster } = readStackFile(stack).settings;
-  if (isExisting(cluster)) return `${stack} uses an external cluster, which --up does not create or destroy`;
+  if (isExternal(cluster)) return `${stack} uses an external cluster, which --up does not create or destroy`;
   const nodes = await listNodes(cluster.name);
   return nodes.length === 0 ? undefined : `${stack} is up already, and --up would destroy it after measuring`;
 }

@@ -16,7 +16,7 @@ import { trace } from "../datapath/trace/trace";
 import { CHECKS } from "../datapath/checks/all";
 import type { Scenario } from "../modes/walks";
 import { WORKLOAD } from "../modes/workload";
-import { startOutside } from "../providers/kind/outside";
+import { startOutside } from "../host/outside";
 import { stackCluster, type StackCluster } from "./stackCluster";
 import { traceable } from "./traceable";
 import { runVerification } from "./verification";

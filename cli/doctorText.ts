@@ -1,5 +1,5 @@
 import type { Verdict } from "../datapath/facts";
-import type { Section } from "../machine/examine";
+import type { Section } from "../host/examine";
 import { table, type Look } from "./terminal";
 import { verdictWord } from "./verdictWord";
 

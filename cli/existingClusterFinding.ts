@@ -2,7 +2,7 @@ import { apiErrorLine } from "../datapath/apiError";
 import { readFacts } from "../datapath/cluster";
 import { fittingCluster } from "../datapath/clusterFit";
 import { within } from "../datapath/within";
-import type { MachineFinding } from "../machine/finding";
+import type { MachineFinding } from "../host/finding";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
 

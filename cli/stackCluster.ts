@@ -4,12 +4,13 @@ import { connect, readFacts, type AttachableCluster, type MeasuredCluster } from
 import { fittingCluster } from "../datapath/clusterFit";
 import { expectationOf } from "../datapath/expectation";
 import { withNodePods } from "../datapath/nodePods";
-import { execInNode } from "../providers/kind/docker";
-import { startOutside } from "../providers/kind/outside";
+import { execInNode } from "../host/docker";
+import { startOutside } from "../host/outside";
+
 import { ciliumArgs } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
-import { isExisting } from "../settings/release";
+import { isExternal } from "../settings/release";
 import { kindKubeconfig } from "./kindKubeconfig";
 import { readStackFile } from "./stackFile";
 import { UsageError } from "./usage";
@@ -38,7 +39,7 @@ export async function stackCluster(
 ): Promise<StackCluster> {
   const { settings } = readStackFile(stack, set);
   const { nodePort } = settings.nettool;
-  if (isExisting(settings.cluster)) {
+  if (isExternal(settings.cluster)) {
     if (kubeconfig !== undefined)
       throw new UsageError(`Stack ${stack} sets its external cluster itself; leave out --kubeconfig`);
     const own = kubeconfigOf(settings.cluster);

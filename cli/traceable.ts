@@ -3,7 +3,7 @@ import type { Session } from "../datapath/podExec";
 import type { TraceRequest } from "../datapath/trace/trace";
 import type { TraceCluster } from "../datapath/trace/traceCluster";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
-import { startInNode } from "../providers/kind/docker";
+import { startInNode } from "../host/docker";
 import type { StackCluster } from "./stackCluster";
 
 /** A stack's cluster as a trace needs it. */

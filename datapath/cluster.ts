@@ -32,8 +32,11 @@ import { apiErrorLine } from "./apiError";
 import { factsOf } from "./clusterFacts";
 import type { ClusterFacts } from "./facts";
 import { recordsOf } from "./helmRecord";
+import type { OutsideClient } from "../host/outside";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
 import { within } from "./within";
+
+export type { OutsideClient } from "../host/outside";
 
 /** The seam to a running cluster: every check takes one, so that it can be tested on recorded evidence. */
 export interface ClusterReader {
@@ -69,16 +72,6 @@ export interface EvidenceCluster extends ClusterReader {
   list<T>(apiVersion: string, plural: string): Promise<readonly T[]>;
   /** Start a client beside the nodes, outside the cluster; undefined where there is no place for one. */
   readonly startOutside?: ((image: string) => Promise<OutsideClient>) | undefined;
-}
-
-/** A client beside the nodes, outside the cluster. */
-export interface OutsideClient {
-  /** Its IPv4 address in the nodes' network. */
-  readonly address: string;
-  /** Run a script in it and return what it printed. @throws Error when it fails */
-  run(script: string): Promise<string>;
-  /** Remove it. */
-  end(): Promise<void>;
 }
 
 /** A cluster in whose pods commands can be left at work for a while. */

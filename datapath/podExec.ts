@@ -1,21 +1,16 @@
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import type { Exec, V1Status } from "@kubernetes/client-node";
+import type { Session } from "../host/exec";
 import { within } from "./within";
+
+export type { Session } from "../host/exec";
 
 /** What a command in a pod left. */
 export interface ExecResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
-}
-
-/** A command that runs until it is told to end. */
-export interface Session {
-  readonly stdout: Readable;
-  readonly stderr: Readable;
-  /** Give it a line to read, by which it knows that it is to end; it learns the same when this process dies. */
-  end(): void;
 }
 
 /** For a shell: lets a command run until there is a line to read, or nobody is there any more to write one. */

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Container, V1Namespace, V1Pod } from "@kubernetes/client-node";
-import { PACKAGE_DIRECTORY } from "../components/packageFile";
+import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import { WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
 import { AGENT_CONTAINER, askAgent, CILIUM_NAMESPACE, listAgents } from "./agents";
 import { apiErrorLine } from "./apiError";

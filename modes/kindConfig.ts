@@ -22,6 +22,12 @@ export interface KindPortMapping {
   readonly protocol: string;
 }
 
+/**
+ * The resolvers that CoreDNS asks for names outside the cluster: those of this machine (`auto`), the node's own
+ * (`node`), or a list of IPv4 addresses.
+ */
+export type DnsForward = "auto" | "node" | readonly string[];
+
 /** What kind's configuration depends on. */
 export interface KindConfigArgs {
   /** Name of the cluster and prefix of its nodes. */
@@ -104,7 +110,7 @@ export interface RegistryMirror {
 }
 
 /** Whether a mirror's URL has a user or a password. */
-export function holdCredentials(mirrors: Readonly<Record<string, RegistryMirror>>): boolean {
+export function hasCredentials(mirrors: Readonly<Record<string, RegistryMirror>>): boolean {
   return Object.values(mirrors).some(({ endpoints }) => endpoints.some((endpoint) => /:\/\/[^/]*@/.test(endpoint)));
 }
 

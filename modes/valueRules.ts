@@ -2,7 +2,16 @@ import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS } from "./contract";
 import { same } from "./tree";
-import type { ValueFinding } from "./valuesLint";
+
+/** What is wrong with one of the extra Helm values. */
+export interface ValueFinding {
+  /** `error`: the chart or the agent would refuse it, or it breaks the mode; `warning`: it would have no or another effect. */
+  readonly severity: "error" | "warning";
+  /** Path of the value, such as `bpf.masquerade`. */
+  readonly key: string;
+  /** The rule, and the right key or value. */
+  readonly rule: string;
+}
 
 /** Values that a setting of this project decides, and that setting. */
 const SETTINGS: Readonly<Record<string, string>> = {

@@ -1,18 +1,8 @@
 import { ChartKeys, chartsThatRead } from "./chartKeys";
 import type { CiliumValuesArgs, HelmValue, HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
-import { likely } from "./likely";
-import { contradictions } from "./valueRules";
-
-/** What is wrong with one of the extra Helm values. */
-export interface ValueFinding {
-  /** `error`: the chart or the agent would refuse it, or it breaks the mode; `warning`: it would have no or another effect. */
-  readonly severity: "error" | "warning";
-  /** Path of the value, such as `bpf.masquerade`. */
-  readonly key: string;
-  /** The rule, and the right key or value. */
-  readonly rule: string;
-}
+import { suggest } from "./suggest";
+import { contradictions, type ValueFinding } from "./valueRules";
 
 /** Charts of these versions check types against a schema; before, a template prints whatever it gets. */
 const SCHEMA: Since = ["1.16.0-pre.1"];
@@ -133,7 +123,7 @@ class Lint {
     const steps = key.split(".");
     const step = steps.at(-1)!;
     const siblings = this.chart.childrenOf(steps.slice(0, -1).join("."));
-    const sibling = likely(step, siblings);
+    const sibling = suggest(step, siblings);
     const elsewhere = this.chart.endingWith(step);
     const charts = chartsThatRead(key);
     const history = charts === undefined ? "no known chart reads it" : `charts ${charts} read it`;

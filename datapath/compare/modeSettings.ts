@@ -1,5 +1,5 @@
 import type { Settings } from "../../settings/parse";
-import { isExisting } from "../../settings/release";
+import { isExternal } from "../../settings/release";
 
 /** The settings that decide what a cluster is, by their names in the stack file. Of Helm values the names alone: some are secret. */
 export function settingsOf(settings: Settings): Record<string, string> {
@@ -19,7 +19,7 @@ export function settingsOf(settings: Settings): Record<string, string> {
       : {}),
     ...(values.length === 0 ? {} : { "cilium.values": values.join(", ") }),
     "cluster.podCidr": cluster.podCidr,
-    ...(isExisting(cluster)
+    ...(isExternal(cluster)
       ? {}
       : {
           "cluster.nodeImage": cluster.nodeImage,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { execInNode, listNodes, type KindNode } from "./docker";
-import { loadIntoNodes } from "./nodeImages";
-import type { Log } from "./nodeSetup";
+import { execInNode, listNodes, type KindNode } from "../../host/docker";
+import { loadIntoNodes } from "../../host/imageImport";
+import type { Log } from "./handler";
 
 /** How often nodes that are being made are looked at. */
 const PAUSE_MILLISECONDS = 500;

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { LIVE_CHANGES, liveChangeWarnings, MEASURED, type LiveChange } from "../../modes/continuity";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import type { CiliumValuesArgs } from "../../modes/ciliumValues";
-import { markHandler } from "../../providers/kind/mark";
-import type { MarkInputs } from "../../providers/kind/inputs";
+import { ownershipRecordHandler } from "../../providers/kind/ownershipRecord";
+import type { OwnershipRecordInputs } from "../../providers/kind/inputs";
 import { measuredChanges, type RecordedRun } from "../../scripts/readme/continuity";
 import { ciliumArgs } from "../../settings/ciliumArgs";
 import { parse, type Config } from "./support/settings";
@@ -60,8 +60,8 @@ describe("the warning of a live change", () => {
   });
 
   it("is given by the recorded Cilium's diff, and not for a cluster that is made again", async () => {
-    const handler = markHandler(() => Promise.reject(new Error("a diff asks no cluster")));
-    const state = (cilium: typeof EBPF): MarkInputs => ({
+    const handler = ownershipRecordHandler(() => Promise.reject(new Error("a diff asks no cluster")));
+    const state = (cilium: typeof EBPF): OwnershipRecordInputs => ({
       ...{ clusterInstance: "a", kubeconfig: "k", name: "cilium-modes", owner: "o", generation: "0" },
       ...cilium,
     });

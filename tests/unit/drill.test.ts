@@ -13,7 +13,7 @@ import type { Fault, Script } from "../../datapath/faults/fault";
 import { labOf, readLabFacts, scriptOf, type LabFacts } from "../../datapath/faults/lab";
 import type { Verification } from "../../datapath/verify";
 import { ROUTING_MODES } from "../../modes/contract";
-import type { KindNode } from "../../providers/kind/docker";
+import type { KindNode } from "../../host/docker";
 
 const FACTS: LabFacts = {
   node: "c-worker",

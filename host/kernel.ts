@@ -6,23 +6,23 @@ import {
   type KernelFeature,
   type KernelNeeds,
 } from "../modes/kernels";
-import { CommandError, run } from "../providers/kind/exec";
+import { CommandError, run } from "./exec";
 import type { Daemon } from "./daemon";
 import type { MachineFinding } from "./finding";
 
-/** What was found out of the kernel: each probe's answer; what could not be probed is not in it. */
+/** Results of the kernel probes; probes that could not run are missing. */
 export type Probes = ReadonlyMap<string, boolean>;
 
-/** The kernel's functions that probes look for, as /proc/kallsyms names them. */
+/** Names of kernel functions that are probed for, as in /proc/kallsyms. */
 const SYMBOLS = KERNEL_FEATURES.flatMap(({ probe }) => (probe?.includes("_") ? probe : []));
 
 /**
- * Prints `<probe> yes|no` a line. It runs in a container with a network of its own, whose devices go with it; every node
- * image has these tools.
+ * Prints `<probe> yes|no` for each probe. It runs in a container with its own network, which is removed with its devices;
+ * every node image has these tools.
  */
 const SCRIPT = `
 probe() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "$name yes"; else echo "$name no"; fi; }
-# the kernel takes a device type that it does not know for unsupported; a tool that lacks the option says nothing of it
+# the kernel rejects a device type that it does not know; an ip that lacks the option proves nothing
 option() { ip link help 2>&1 | grep -q "$1"; }
 for symbol in ${SYMBOLS.join(" ")}; do probe $symbol grep -qw $symbol /proc/kallsyms; done
 probe btf test -r /sys/kernel/btf/vmlinux
@@ -40,12 +40,12 @@ probe iptables-nat iptables -w -t nat -A OUTPUT -j RETURN
 probe iptables-statistic iptables -w -t nat -A OUTPUT -m statistic --mode random --probability 0.5 -j RETURN
 true`;
 
-/** How long a container of probes may take. */
+/** Timeout of the container. */
 const PROBE_SECONDS = 30;
 
 /**
- * Probe the kernel that nodes will run on: in a container of this image where Docker has it, else what this machine
- * tells without one where Docker runs here.
+ * Probe the kernel that nodes will run on: in a container of the node image if Docker has it, otherwise without one if
+ * Docker runs on this machine.
  */
 export async function probeKernel(daemon: Daemon, image: string): Promise<Probes> {
   const options = ["--rm", "--privileged", "--network", "none", "--pull", "never", "--entrypoint", "sh"];
@@ -58,12 +58,12 @@ export async function probeKernel(daemon: Daemon, image: string): Promise<Probes
   return daemon.isHere ? symbolsHere() : new Map();
 }
 
-/** What probes printed. */
+/** Parse the output of the probes. */
 export function parseProbes(output: string): Probes {
   return new Map([...output.matchAll(/^(\S+) (yes|no)$/gm)].map(([, name, answer]) => [name!, answer === "yes"]));
 }
 
-/** What this machine's kernel tells to everybody: the functions that it has. */
+/** The functions of this machine's kernel, which every user may list. */
 export async function symbolsHere(): Promise<Probes> {
   const table = await readFile("/proc/kallsyms", "utf8").catch(() => "");
   if (table === "") return new Map();
@@ -71,21 +71,21 @@ export async function symbolsHere(): Promise<Probes> {
   return new Map(SYMBOLS.map((symbol) => [symbol, names.has(symbol)]));
 }
 
-/** Whether Cilium of this version runs on a kernel at all. */
+/** Check whether a version of Cilium runs on a kernel. */
 export function judgeKernel(release: string, cilium: string): MachineFinding {
   const oldest = oldestKernelFor(cilium);
   const isOld = !isKernelAtLeast(release, oldest);
   return {
     subject: "kernel",
-    // distributions carry what is newer to kernels of older numbers
+    // distributions backport features to older kernels
     verdict: isOld ? "warning" : "pass",
-    seen: isOld ? `${release}, and Cilium ${cilium} asks for ${oldest}` : release,
+    seen: isOld ? `${release}, and Cilium ${cilium} requires ${oldest}` : release,
     matters: "all modes",
-    ...(isOld ? { remedy: "boot a newer kernel, or set release to an older one" } : {}),
+    ...(isOld ? { remedy: "boot a newer kernel, or set release to an older Cilium" } : {}),
   };
 }
 
-/** What a kernel has of what Cilium can use. What is there, or not asked for, is no more than information. */
+/** Check the kernel for the features that Cilium can use; only a missing feature that the stack needs is a failure. */
 export function judgeFeatures(release: string, probes: Probes, needs: KernelNeeds): MachineFinding[] {
   return KERNEL_FEATURES.flatMap((feature) => {
     const { title, matters, isNeeded } = feature;
@@ -94,7 +94,7 @@ export function judgeFeatures(release: string, probes: Probes, needs: KernelNeed
     const needed = isNeeded(needs);
     const finding = { subject: title, matters };
     if (has === undefined)
-      return { ...finding, verdict: "skipped" as const, seen: "not probed: Docker has no node image yet" };
+      return { ...finding, verdict: "skipped" as const, seen: "not probed: Docker does not have the node image yet" };
     const why = reasonOf(feature, has, probes);
     if (has) return { ...finding, verdict: "pass" as const, seen: why };
     if (!needed) return { ...finding, verdict: "skipped" as const, seen: why };
@@ -105,17 +105,17 @@ export function judgeFeatures(release: string, probes: Probes, needs: KernelNeed
 function hasFeature({ since, probe }: KernelFeature, release: string, probes: Probes): boolean | undefined {
   const probed = probe === undefined ? undefined : probes.get(probe);
   const byVersion = since === undefined ? undefined : isKernelAtLeast(release, since);
-  // a kernel may be built so that a function has no name of its own: a symbol shows that it is there, and nothing else
+  // a function may be inlined: a symbol proves that it exists, a missing one proves nothing
   return SYMBOLS.includes(probe ?? "") ? probed || byVersion : (probed ?? byVersion);
 }
 
 function reasonOf({ since, probe }: KernelFeature, has: boolean, probes: Probes): string {
   const isProbed = probe !== undefined && probes.get(probe) === has;
-  const from = since === undefined ? "" : `Linux has it from ${since} on`;
-  return `${has ? "there" : "not there"} (${isProbed ? "probed" : "by its version"}${from === "" || (isProbed && has) ? "" : `: ${from}`})`;
+  const from = since === undefined ? "" : `Linux ${since} or newer has it`;
+  return `${has ? "available" : "not available"} (${isProbed ? "probed" : "by kernel version"}${from === "" || (isProbed && has) ? "" : `: ${from}`})`;
 }
 
 function remedyFor({ since, title }: KernelFeature): string {
   const kernel = since === undefined ? `a kernel with ${title}` : `Linux ${since} or newer`;
-  return `boot ${kernel}, or leave out what asks for it`;
+  return `boot ${kernel}, or remove the setting that needs it`;
 }

@@ -1,23 +1,32 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { OutsideClient } from "../../datapath/cluster";
-import type { Session } from "../../datapath/podExec";
 import { kindNetwork } from "./docker";
-import { run, start, type CommandError } from "./exec";
+import { run, start, type CommandError, type Session } from "./exec";
 
-/** The workload's server answers there too; images without it have none. The container ends with whoever holds its input. */
+/** A client in the nodes' network, outside the cluster. */
+export interface OutsideClient {
+  /** IPv4 address in the nodes' network. */
+  readonly address: string;
+  /** Run a script and return its standard output. @throws Error when the script fails */
+  run(script: string): Promise<string>;
+  /** Remove the client. */
+  end(): Promise<void>;
+}
+
+/** Also starts the workload's server where the image has one. The container ends with the process that holds its input. */
 const SERVE = "/usr/local/bin/serve >/dev/null 2>&1 & read -r line";
 
-/** How long a container may take to get its address. */
+/** Timeout until a container has its address. */
 const START_SECONDS = 20;
 const POLL_MILLISECONDS = 100;
 
-/** Options by which a container is beside the nodes. */
+/** Options that put a container into the nodes' network. */
 const beside = () => ["--rm", "--pull", "never", "--network", kindNetwork(), "--label", "cilium-modes.outside"];
 
 /**
- * Start a container of an image of this machine in kind's network: a client, and a server on port 80, that no cluster
- * knows of. It ends with this process. @throws CommandError, such as when Docker has no such image
+ * Start a container in kind's network, from an image that Docker has: a client outside the cluster, and a server on port
+ * 80. It ends with this process.
+ * @throws CommandError if Docker does not have the image
  */
 export async function startOutside(image: string): Promise<OutsideClient> {
   const name = `cilium-modes-outside-${randomUUID().slice(0, 8)}`;
@@ -28,7 +37,7 @@ export async function startOutside(image: string): Promise<OutsideClient> {
   session.stderr.resume();
   const end = async () => {
     session.end();
-    // it may have gone by itself
+    // it may have ended by itself
     await run("docker", ["rm", "--force", name]).catch((error: CommandError) => {
       if (!/no such container|already in progress/i.test(error.stderr)) throw error;
     });
@@ -53,7 +62,7 @@ async function addressOf(name: string): Promise<string> {
   }
 }
 
-/** Run a command in such a container of its own, which goes with the command. */
+/** Start a command in a container of its own in kind's network; the container is removed when the command ends. */
 export function startBeside(image: string, [program = "sh", ...args]: readonly string[]): Session {
   return start("docker", ["run", "--interactive", ...beside(), "--entrypoint", program, image, ...args]);
 }

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import type { Session } from "../../datapath/podExec";
-import { run, start, type CommandError } from "./exec";
+import { run, start, type CommandError, type Session } from "./exec";
 import { IMAGE_FOLDER } from "./imageFolder";
 
-/** One node container of a kind cluster. */
+/** A node of a kind cluster, which is a container. */
 export interface KindNode {
   readonly name: string;
   readonly role: string;
-  /** Whole container id: a node made again has another. */
+  /** Full container id; a recreated node has another one. */
   readonly containerId: string;
   readonly running: boolean;
   /** When the container was created, in ISO 8601. */
@@ -16,7 +15,7 @@ export interface KindNode {
   /** IPv4 address in kind's Docker network; empty while the node is stopped. */
   readonly address: string;
   readonly mountPoints: readonly string[];
-  /** This machine's folder that the node sees as IMAGE_FOLDER; undefined where it was made without. */
+  /** Folder of this machine that is mounted at IMAGE_FOLDER; undefined if the node has no such mount. */
   readonly imageFolder?: string | undefined;
 }
 
@@ -24,10 +23,10 @@ export interface KindNode {
 const CLUSTER_LABEL = "io.x-k8s.kind.cluster";
 const ROLE_LABEL = "io.x-k8s.kind.role";
 
-/** Where the owner's mark is mounted in every node. */
+/** Folder of the mount in every node whose name is the owner. */
 export const OWNER_DIRECTORY = "/kind/owner/";
 
-/** The Docker network that kind puts nodes into. */
+/** Docker network of kind's nodes. */
 export const kindNetwork = (): string => process.env["KIND_EXPERIMENTAL_DOCKER_NETWORK"] || "kind";
 
 const Inspected = z.array(
@@ -42,24 +41,24 @@ const Inspected = z.array(
   }),
 );
 
-/** How often a list of containers is read again when one of them came or went meanwhile. */
+/** How often to retry when a container was removed while the list was read. */
 const LIST_ATTEMPTS = 10;
 const LIST_PAUSE_MILLISECONDS = 300;
 
-/** All nodes of a cluster, running or not, the control plane first; none when there is no such cluster. @throws CommandError */
+/** All nodes of a cluster, running or stopped, the control plane first; none if the cluster does not exist. @throws CommandError */
 export async function listNodes(cluster: string): Promise<KindNode[]> {
   const nodes = await inspectNodes(`${CLUSTER_LABEL}=${cluster}`);
   return nodes.sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name, "en", { numeric: true }));
 }
 
-/** Names of the nodes of any cluster that bear a stack's mark. @throws CommandError */
-export async function listMarkedNodes(mark: string): Promise<string[]> {
+/** Names of the nodes that a stack created, in any cluster. @throws CommandError */
+export async function listNodesOfStack(stackId: string): Promise<string[]> {
   const nodes = await inspectNodes(CLUSTER_LABEL);
-  const isMarked = (point: string) => point.startsWith(OWNER_DIRECTORY) && point.endsWith(`/${mark}`);
-  return nodes.filter(({ mountPoints }) => mountPoints.some(isMarked)).map(({ name }) => name);
+  const isOwner = (point: string) => point.startsWith(OWNER_DIRECTORY) && point.endsWith(`/${stackId}`);
+  return nodes.filter(({ mountPoints }) => mountPoints.some(isOwner)).map(({ name }) => name);
 }
 
-/** How many nodes of other clusters run. @throws CommandError */
+/** Number of running nodes in other kind clusters. @throws CommandError */
 export async function countOtherNodes(cluster: string): Promise<number> {
   const format = `{{.Label "${CLUSTER_LABEL}"}}`;
   const clusters = await run("docker", ["ps", "--filter", `label=${CLUSTER_LABEL}`, "--format", format]);
@@ -91,7 +90,7 @@ async function inspectNodes(label: string, attempts = LIST_ATTEMPTS): Promise<Ki
   }));
 }
 
-/** The IPv4 networks of kind's Docker network; none while the network does not exist. */
+/** IPv4 subnets of kind's Docker network; none if the network does not exist. @throws CommandError */
 export async function kindSubnets(): Promise<string[]> {
   const names = (await run("docker", ["network", "ls", "--format", "{{.Name}}"])).split("\n");
   if (!names.includes(kindNetwork())) return [];
@@ -105,7 +104,7 @@ export async function kindSubnets(): Promise<string[]> {
   return subnets.split("\n").filter((subnet) => /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(subnet));
 }
 
-/** Remove nodes with their volumes, running or not. @throws CommandError */
+/** Remove running or stopped nodes with their volumes. @throws CommandError */
 export async function removeNodes(names: readonly string[]): Promise<void> {
   if (names.length > 0) await run("docker", ["rm", "--force", "--volumes", ...names]);
 }
@@ -119,12 +118,12 @@ export function execInNode(
   return run("docker", ["exec", ...(options.stdin === undefined ? [] : ["--interactive"]), node, ...command], options);
 }
 
-/** Start a command in a node that runs until it is told to end. */
+/** Start a command in a node that runs until it is ended. */
 export function startInNode(node: string, command: readonly string[]): Session {
   return start("docker", ["exec", "--interactive", node, ...command]);
 }
 
-/** Run kubectl with the administrator's rights in the control plane. @throws CommandError */
+/** Run kubectl as administrator in the control plane node. @throws CommandError */
 export function kubectl(
   controlPlane: string,
   args: readonly string[],

@@ -1,20 +1,20 @@
 import type { MachineFinding } from "./finding";
-import { run } from "../providers/kind/exec";
+import { run } from "./exec";
 
-/** How long a host may take to answer. */
+/** Timeout of a request. */
 const ANSWER_SECONDS = 8;
 
-/** Docker Hub's names: what images say, and where it answers. */
+/** Docker Hub's name in image references, and the host of its API. */
 const DOCKER_HUB = "docker.io";
 const DOCKER_HUB_HOST = "registry-1.docker.io";
 
-/** The registry of an image's reference: its first part where that is a host. */
+/** The registry of an image reference: its first part if that is a host, otherwise Docker Hub. */
 export function registryOf(image: string): string {
   const [first = "", ...rest] = image.split("/");
   return rest.length > 0 && (/[.:]/.test(first) || first === "localhost") ? first : DOCKER_HUB;
 }
 
-/** Those of these images that this machine's Docker does not have. @throws CommandError without a daemon */
+/** The images that this machine's Docker does not have. */
 export async function missingImages(images: readonly string[]): Promise<string[]> {
   const present = await Promise.all(
     images.map((image) =>
@@ -27,7 +27,7 @@ export async function missingImages(images: readonly string[]): Promise<string[]
   return images.filter((_, index) => !present[index]);
 }
 
-/** Why a URL does not answer; any answer of it is one. */
+/** Why a URL does not respond; undefined for a response with any status. */
 export async function unreachable(url: string): Promise<string | undefined> {
   try {
     await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(ANSWER_SECONDS * 1000), redirect: "manual" });
@@ -38,27 +38,27 @@ export async function unreachable(url: string): Promise<string | undefined> {
   }
 }
 
-/** Something that is fetched, and from where. */
+/** A source of downloads. */
 export interface Source {
   readonly what: string;
-  /** `https://` URLs that are asked one after the other; one answer will do. */
+  /** URLs that are requested in turn until one responds. */
   readonly urls: readonly string[];
   readonly matters: string;
   readonly remedy: string;
 }
 
-/** Whether what is fetched can be had. Docker and nodes may reach other hosts than this process, so nothing fails by it. */
+/** Check whether a source responds. At most a warning, since Docker and nodes may reach other hosts than this process. */
 export async function judgeSource({ what, urls, matters, remedy }: Source): Promise<MachineFinding> {
   const reasons: string[] = [];
   for (const url of urls) {
     const reason = await unreachable(url);
-    if (reason === undefined) return { subject: what, verdict: "pass", seen: `${new URL(url).host} answers`, matters };
-    reasons.push(`${new URL(url).host} does not answer (${reason})`);
+    if (reason === undefined) return { subject: what, verdict: "pass", seen: `${new URL(url).host} responds`, matters };
+    reasons.push(`${new URL(url).host} does not respond (${reason})`);
   }
   return { subject: what, verdict: "warning", seen: reasons.join("; "), matters, remedy };
 }
 
-/** The registries of images that Docker lacks, with the mirrors that nodes are told of. */
+/** The registries of missing images, with the mirrors that nodes use. */
 export function registrySources(
   missing: readonly string[],
   mirrors: Readonly<Record<string, { readonly endpoints: readonly string[] }>>,
@@ -69,8 +69,8 @@ export function registrySources(
       ...(mirrors[registry]?.endpoints ?? []).map((endpoint) => new URL("/v2/", endpoint).href),
       `https://${registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry}/v2/`,
     ],
-    matters: `all modes: ${images.length === 1 ? "an image that is" : `${images.length} images that are`} not here yet`,
-    remedy: "set cluster.registryMirrors, or bring the images in an archive (npx cilium-modes images load)",
+    matters: `all modes: ${images.length === 1 ? "1 image is" : `${images.length} images are`} missing in Docker`,
+    remedy: "set cluster.registryMirrors, or load the images from an archive (npx cilium-modes images load)",
   }));
 }
 
@@ -80,22 +80,22 @@ function grouped(images: readonly string[]): Map<string, string[]> {
   return groups;
 }
 
-/** The variables by which programs find a proxy. */
+/** Environment variables for proxies. */
 export type Proxies = Readonly<Partial<Record<"HTTP_PROXY" | "HTTPS_PROXY" | "NO_PROXY", string>>>;
 
-/** What proxies mean: kind hands this machine's on to its nodes, and Docker pulls by its own. */
+/** Check the proxies: kind passes this machine's to its nodes, and Docker pulls through its own. */
 export function judgeProxies(own: Proxies, daemon: Proxies): MachineFinding[] {
   const isSet = Boolean(own.HTTP_PROXY || own.HTTPS_PROXY);
-  const isDockers = Boolean(daemon.HTTP_PROXY || daemon.HTTPS_PROXY);
-  if (!isSet && !isDockers) return [];
-  const finding = { subject: "proxies", matters: "what nodes and Docker pull" };
-  if (isSet && !isDockers) {
+  const isDockerSet = Boolean(daemon.HTTP_PROXY || daemon.HTTPS_PROXY);
+  if (!isSet && !isDockerSet) return [];
+  const finding = { subject: "proxies", matters: "image pulls of nodes and Docker" };
+  if (isSet && !isDockerSet) {
     return [
       {
         ...finding,
         verdict: "warning",
-        seen: "this machine's programs and kind's nodes use one, Docker's daemon does not",
-        remedy: "tell Docker too: https://docs.docker.com/engine/daemon/proxy/",
+        seen: "set for this machine's programs and kind's nodes, but not for Docker's daemon",
+        remedy: "configure Docker's proxy: https://docs.docker.com/engine/daemon/proxy/",
       },
     ];
   }

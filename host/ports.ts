@@ -3,28 +3,28 @@ import { createSocket } from "node:dgram";
 import type { KindPortMapping } from "../modes/kindConfig";
 import type { MachineFinding } from "./finding";
 
-/** Of a stack's port mappings, those whose port of this machine another program holds. */
-export async function takenPorts(mappings: readonly KindPortMapping[]): Promise<MachineFinding[]> {
-  const asked = await Promise.all(mappings.map(async (mapping) => ({ mapping, reason: await whyNot(mapping) })));
+/** Check whether the host ports of a stack's port mappings are free. */
+export async function judgePorts(mappings: readonly KindPortMapping[]): Promise<MachineFinding[]> {
+  const asked = await Promise.all(mappings.map(async (mapping) => ({ mapping, reason: await bindProblem(mapping) })));
   return asked.map(({ mapping: { listenAddress, hostPort, protocol }, reason }) => ({
     subject: `port ${listenAddress}:${hostPort}`,
     verdict: reason === undefined ? ("pass" as const) : ("fail" as const),
-    seen: reason ?? (hostPort === 0 ? "Docker chooses one" : "is free"),
+    seen: reason ?? (hostPort === 0 ? "Docker chooses a port" : "is free"),
     matters: "cluster.portMappings",
     ...(reason === undefined
       ? {}
       : {
-          remedy: `set another hostPort in cluster.portMappings, or end what listens (ss -l${protocol === "UDP" ? "u" : "t"}np sport = :${hostPort})`,
+          remedy: `set another hostPort in cluster.portMappings, or stop the program that listens (ss -l${protocol === "UDP" ? "u" : "t"}np sport = :${hostPort})`,
         }),
   }));
 }
 
-/** Why nothing can listen there; undefined when it can, or where this process may not find out. */
-async function whyNot({ listenAddress, hostPort, protocol }: KindPortMapping): Promise<string | undefined> {
+/** Why the port cannot be bound; undefined if it can, or if this process has no permission to try. */
+async function bindProblem({ listenAddress, hostPort, protocol }: KindPortMapping): Promise<string | undefined> {
   if (hostPort === 0) return undefined;
   const code = await (protocol === "UDP" ? bindUdp(hostPort, listenAddress) : bindTcp(hostPort, listenAddress));
-  if (code === "EADDRINUSE") return "is taken by another program";
-  if (code === "EADDRNOTAVAIL") return `${listenAddress} is no address of this machine`;
+  if (code === "EADDRINUSE") return "is in use by another program";
+  if (code === "EADDRNOTAVAIL") return `${listenAddress} is not an address of this machine`;
   return undefined;
 }
 

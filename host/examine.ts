@@ -1,21 +1,18 @@
 import { MODE_CONTRACTS } from "../modes/contract";
 import type { KernelNeeds } from "../modes/kernels";
-import type { KindPortMapping, RegistryMirror } from "../modes/kindConfig";
-import { countOtherNodes, listNodes } from "../providers/kind/docker";
-import type { DnsForward } from "../providers/kind/inputs";
-import { clusterNetworkFailures } from "../providers/kind/networks";
-import { resolversFor } from "../providers/kind/nodeSetup";
+import type { DnsForward, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
 import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "./daemon";
-import { judgeDisk, readFreeBytes } from "./disk";
+import { countOtherNodes, listNodes } from "./docker";
 import type { MachineFinding } from "./finding";
 import { judgeFeatures, judgeKernel, probeKernel } from "./kernel";
-import { judgeLimits, readLimits } from "./limits";
-import { judgeHostNetworks, readHostNetworks, type ClusterNetworks } from "./networks";
-import { takenPorts } from "./ports";
+import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "./limits";
+import { judgeHostNetworks, networkConflicts, readHostNetworks, type ClusterNetworks } from "./networks";
+import { judgePorts } from "./ports";
 import { judgeProxies, judgeSource, missingImages, registrySources, type Proxies, type Source } from "./reach";
+import { RESOLVER_REMEDY, resolversFor } from "./resolvers";
 import { judgeKind, judgeKubectl, judgeNode, judgePulumi, missingPlugins, type Plugin } from "./tools";
 
-/** What a stack asks of the machine that it is brought up on. */
+/** What a stack needs of the machine that runs it. */
 export interface StackNeeds extends KernelNeeds, ClusterNetworks {
   readonly clusterName: string;
   /** Cilium's version. */
@@ -25,71 +22,74 @@ export interface StackNeeds extends KernelNeeds, ClusterNetworks {
   readonly workers: number;
   readonly portMappings: readonly KindPortMapping[];
   readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
-  /** Every image that is pulled, or built from. */
+  /** All images that are pulled, and base images of builds. */
   readonly images: readonly string[];
-  /** Where the chart comes from: a repository, or a path with what is wrong with it. */
+  /** Source of the chart: a repository, or a path and the problem with it. */
   readonly chart: { readonly repository: string } | { readonly path: string; readonly problem: string | undefined };
   readonly exportKubeconfig: boolean;
   readonly dnsForward: DnsForward;
-  /** Whether nodes are made here; a cluster that exists needs of this machine only what runs the program. */
+  /** Whether the stack creates a kind cluster; an external cluster needs only the program's tools here. */
   readonly isKind: boolean;
 }
 
-/** What is known of the process that asks. */
+/** Environment of the process. */
 export interface Surroundings {
   readonly nodeVersion: string;
   readonly path: string;
   readonly proxies: Proxies;
-  /** The engine's providers that the program uses. */
+  /** The Pulumi providers that the program uses. */
   readonly plugins: readonly Plugin[];
   readonly pulumiHome?: string | undefined;
 }
 
-/** Findings that belong together. */
+/** Findings on one topic. */
 export interface Section {
   readonly title: string;
   readonly findings: readonly MachineFinding[];
 }
 
-/** Look at this machine with the eyes of a stack. @param at told what is being looked at */
+/**
+ * Check this machine for a stack.
+ * @param at called with the current step
+ */
 export async function examine(
   needs: StackNeeds,
   around: Surroundings,
   at: (what: string) => void = () => undefined,
 ): Promise<Section[]> {
-  at("tools are asked for their versions");
+  at("checking tools");
   const asked = await Promise.all([
     judgePulumi(),
     ...(needs.isKind ? [judgeKind(needs.nodeImage)] : []),
     judgeKubectl(needs.exportKubeconfig),
   ]);
-  at("Docker is asked about itself");
-  // for a cluster that exists it only builds the workload's image
+  at("checking Docker");
+  // an external cluster needs Docker only to build the workload's image
   const daemon = needs.isKind || needs.images.length > 0 ? await readDaemon().catch(dockerProblem) : NOT_NEEDED;
   const there = daemon === undefined || "verdict" in daemon ? undefined : daemon;
   const docker =
     there === undefined ? [(daemon as MachineFinding | undefined) ?? UNREADABLE] : judgeDaemon(there, needs.kubernetes);
   const here = needs.isKind && there !== undefined ? await examineHost(needs, there, at) : [];
-  at("registries and other sources are asked for an answer");
+  at("checking registries and other sources");
   return [
     { title: "Tools", findings: [judgeNode(around.nodeVersion), ...asked] },
     { title: "Docker", findings: needs.isKind ? docker : docker.slice(0, 1) },
     ...here,
-    { title: "What is fetched", findings: await reach(needs, around, there) },
+    { title: "Downloads", findings: await reach(needs, around, there) },
   ];
 }
 
 const NOT_NEEDED: MachineFinding = {
   subject: "Docker",
   verdict: "skipped",
-  seen: "is not needed",
-  matters: "clusters of kind, and the workload's image where it is built",
+  seen: "not needed",
+  matters: "kind clusters, and building the workload's image",
 };
 
 const UNREADABLE: MachineFinding = {
   subject: "Docker",
   verdict: "inconclusive",
-  seen: "docker info says nothing that can be read",
+  seen: "docker info prints no readable output",
   matters: "all modes: nodes are containers",
 };
 
@@ -98,13 +98,13 @@ async function examineHost(needs: StackNeeds, daemon: Daemon, at: (what: string)
   const nodes = await listNodes(clusterName);
   const isUp = nodes.length > 0;
   const limits = await readLimits(daemon);
-  at("the kernel is probed in a container");
+  at("probing the kernel in a container");
   const probes = await probeKernel(daemon, nodeImage);
   return [
     {
       title: "Limits",
       findings: [
-        // what a cluster that stands has taken is not taken again
+        // a running cluster has its memory and disk already
         ...judgeLimits(
           isUp ? { ...limits, availableBytes: undefined } : limits,
           workers + 1,
@@ -124,50 +124,51 @@ async function examineHost(needs: StackNeeds, daemon: Daemon, at: (what: string)
         ...(await kindNetworkFindings(needs)),
         ...(await resolverFindings(needs)),
         ...judgeHostNetworks(daemon.isHere ? await readHostNetworks() : [], needs),
-        ...(isUp ? [] : await takenPorts(needs.portMappings)),
+        ...(isUp ? [] : await judgePorts(needs.portMappings)),
       ],
     },
   ];
 }
 
 function clusterFinding(name: string, nodes: number): MachineFinding {
-  const seen = nodes === 0 ? "is free" : `has ${nodes === 1 ? "1 node" : `${nodes} nodes`}`;
   return {
     subject: `cluster ${name}`,
     verdict: "pass",
-    seen: nodes === 0 ? seen : `${seen}: this stack's own, or up refuses to touch it`,
-    matters: "all modes: another's cluster of that name is never touched",
+    seen:
+      nodes === 0
+        ? "name is free"
+        : `exists with ${nodes === 1 ? "1 node" : `${nodes} nodes`}; pulumi up changes it only if this stack created it`,
+    matters: "all modes: a cluster of another owner is never changed",
   };
 }
 
 async function kindNetworkFindings(needs: StackNeeds): Promise<MachineFinding[]> {
-  const failures = await clusterNetworkFailures(needs);
-  return failures.map(({ property, reason }) => {
-    const [seen, remedy] = reason.split("; ") as [string, string];
-    return { subject: `cluster.${property}`, verdict: "fail", seen, matters: "all modes: nodes' addresses", remedy };
-  });
+  const { podCidr, serviceCidr } = needs;
+  const conflicts = await networkConflicts({ podCidr, serviceCidr });
+  return conflicts.map(({ property, seen, remedy }) => ({
+    subject: `cluster.${property}`,
+    verdict: "fail",
+    seen,
+    matters: "all modes: node addresses",
+    remedy,
+  }));
 }
 
 async function resolverFindings({ mode, dnsForward, nativeRoutingCIDR }: StackNeeds): Promise<MachineFinding[]> {
   if (dnsForward === "auto" && !MODE_CONTRACTS[mode].bypassDockerResolver) return [];
-  const warnings: string[] = [];
-  const log = { status: () => undefined, warn: (message: string) => void warnings.push(message) };
-  const resolvers = await resolversFor(dnsForward, nativeRoutingCIDR, log);
-  const finding = { subject: "names outside the cluster", matters: "replacement, ebpf: pods ask these resolvers" };
-  const [warning] = warnings;
-  if (warning === undefined)
-    return [{ ...finding, verdict: "pass", seen: resolvers.join(", ") || "asked for at the nodes' own resolver" }];
-  const [seen] = warning.split(". ");
-  return [{ ...finding, verdict: "warning", seen: seen!, remedy: "set dns.forward to resolvers that pods reach" }];
+  const { addresses, problem } = await resolversFor(dnsForward, nativeRoutingCIDR);
+  const finding = { subject: "resolvers", matters: "replacement, ebpf: pods resolve external names with them" };
+  if (problem !== undefined) return [{ ...finding, verdict: "warning", seen: problem, remedy: RESOLVER_REMEDY }];
+  return [{ ...finding, verdict: "pass", seen: addresses.join(", ") || "the nodes' own resolver" }];
 }
 
-/** Where Pulumi's own providers come from. */
+/** Host of Pulumi's provider downloads. */
 const PLUGINS_HOST = "https://get.pulumi.com";
 
 const CHART = {
   what: "Cilium's chart",
-  matters: "all modes: its Helm release",
-  remedy: "set cilium.repository, or cilium.chart to the path of a chart",
+  matters: "all modes: Cilium's Helm release",
+  remedy: "set cilium.repository, or set cilium.chart to the path of a chart",
 };
 
 function chartFinding({
@@ -179,7 +180,13 @@ function chartFinding({
 }): MachineFinding {
   const { what: subject, matters } = CHART;
   if (problem === undefined) return { subject, verdict: "pass", seen: path, matters };
-  return { subject, verdict: "fail", seen: problem, matters, remedy: "set cilium.chart to a chart's folder or .tgz" };
+  return {
+    subject,
+    verdict: "fail",
+    seen: problem,
+    matters,
+    remedy: "set cilium.chart to a chart's folder or .tgz file",
+  };
 }
 
 async function reach(needs: StackNeeds, around: Surroundings, daemon: Daemon | undefined): Promise<MachineFinding[]> {
@@ -204,8 +211,8 @@ async function reach(needs: StackNeeds, around: Surroundings, daemon: Daemon | u
   const present: MachineFinding = {
     subject: "images",
     verdict: "pass",
-    seen: `${needs.images.length - missing.length} of ${needs.images.length} are in Docker`,
-    matters: "time of the first start",
+    seen: `Docker has ${needs.images.length - missing.length} of ${needs.images.length}`,
+    matters: "duration of the first start",
   };
   return [
     ...(daemon === undefined ? [] : [present]),

@@ -1,24 +1,24 @@
 import { hostname, release } from "node:os";
 import { z } from "zod";
-import { CommandError, lastLines, run } from "../providers/kind/exec";
+import { CommandError, lastLines, run } from "./exec";
 import type { MachineFinding } from "./finding";
 
-/** What Docker's daemon tells of itself and of the machine that it runs on. */
+/** Docker's daemon and the machine that it runs on. */
 export interface Daemon {
   readonly version: string;
   readonly kernel: string;
   readonly operatingSystem: string;
   readonly cpus: number;
-  /** All of it, used or free; undefined where the daemon does not know. */
+  /** Total memory; undefined where the daemon does not report it. */
   readonly memoryBytes: number | undefined;
   readonly cgroupVersion: string;
   readonly driver: string;
-  /** Whether images are kept by containerd instead of a graph driver. */
+  /** Whether containerd stores the images instead of a graph driver. */
   readonly containerdStore: boolean;
   readonly rootless: boolean;
   /** Folder of images and containers. */
   readonly folder: string;
-  /** Whether it runs on this kernel: Docker Desktop's runs in a virtual machine, a remote one elsewhere. */
+  /** Whether it runs on this kernel, and not in a virtual machine (Docker Desktop) or on another machine. */
   readonly isHere: boolean;
   readonly proxies: Readonly<Record<"HTTP_PROXY" | "HTTPS_PROXY" | "NO_PROXY", string>>;
 }
@@ -40,7 +40,7 @@ const Info = z.object({
   NoProxy: z.string().default(""),
 });
 
-/** What the daemon tells; undefined where it tells nothing that can be read. @throws CommandError without a daemon */
+/** The daemon; undefined if `docker info` prints something unexpected. @throws CommandError without a daemon */
 export async function readDaemon(): Promise<Daemon | undefined> {
   const output = await run("docker", ["info", "--format", "{{json .}}"]);
   const info = Info.safeParse(parsed(output)).data;
@@ -75,7 +75,7 @@ function parsed(text: string): unknown {
 
 const NODES = "all modes: nodes are containers";
 
-/** Why Docker cannot be used. */
+/** Why Docker cannot be used: not installed, no permission, or not running. */
 export function dockerProblem(error: Error): MachineFinding {
   const subject = "Docker";
   const words = error instanceof CommandError ? `${error.reason}\n${error.stderr}` : error.message;
@@ -91,16 +91,16 @@ export function dockerProblem(error: Error): MachineFinding {
   return {
     subject,
     verdict: "fail",
-    seen: `no daemon answers${last === undefined ? "" : ` (${last.trim()})`}`,
+    seen: `the daemon does not respond${last === undefined ? "" : ` (${last.trim()})`}`,
     matters: NODES,
     remedy: "start Docker Desktop, or run: sudo systemctl start docker",
   };
 }
 
-/** From here on kubelet refuses to run in cgroup v1 unless it is told otherwise: https://kubernetes.io/docs/concepts/architecture/cgroups/ */
+/** First Kubernetes minor whose kubelet refuses cgroup v1 by default: https://kubernetes.io/docs/concepts/architecture/cgroups/ */
 const CGROUP_V2_FROM = 35;
 
-/** What the daemon means for clusters of a Kubernetes version. */
+/** Check the daemon for clusters of a Kubernetes version. */
 export function judgeDaemon(daemon: Daemon, kubernetes: string): MachineFinding[] {
   const { version, operatingSystem, rootless, isHere, cgroupVersion, driver, containerdStore, cpus } = daemon;
   const minor = Number(kubernetes.split(".")[1]);
@@ -111,22 +111,20 @@ export function judgeDaemon(daemon: Daemon, kubernetes: string): MachineFinding[
       verdict: rootless ? "warning" : "pass",
       seen: [version, operatingSystem, ...(rootless ? ["rootless"] : [])].filter(Boolean).join(", "),
       matters: NODES,
-      ...(rootless
-        ? { remedy: "use a daemon that runs as root: Cilium does not promise to work in rootless nodes" }
-        : {}),
+      ...(rootless ? { remedy: "use a daemon that runs as root: Cilium does not support rootless nodes" } : {}),
     },
     {
       subject: "nodes' addresses",
       verdict: isHere ? "pass" : "warning",
-      seen: isHere ? "reached from this machine" : "Docker runs in a virtual machine or elsewhere",
-      matters: "NodePorts as this machine reaches them; the cluster itself does not need it",
-      ...(isHere ? {} : { remedy: "map ports of nodes to this machine's by cluster.portMappings" }),
+      seen: isHere ? "reachable from this machine" : "Docker runs in a virtual machine or on another machine",
+      matters: "NodePorts from this machine; the cluster itself does not need it",
+      ...(isHere ? {} : { remedy: "map node ports to this machine with cluster.portMappings" }),
     },
     {
       subject: "cgroups",
       verdict: refuses ? "fail" : cgroupVersion === "2" ? "pass" : "warning",
-      seen: refuses ? `version 1, which Kubernetes ${kubernetes} refuses` : `version ${cgroupVersion || "unknown"}`,
-      matters: "replacement, ebpf: pods' connections to services are translated at their cgroup",
+      seen: refuses ? `version 1, which Kubernetes ${kubernetes} rejects` : `version ${cgroupVersion || "unknown"}`,
+      matters: "replacement, ebpf: Cilium translates service addresses at the pods' cgroups",
       ...(cgroupVersion === "2"
         ? {}
         : {
@@ -139,15 +137,17 @@ export function judgeDaemon(daemon: Daemon, kubernetes: string): MachineFinding[
       subject: "image store",
       verdict: driver === "vfs" ? "warning" : "pass",
       seen: containerdStore ? `containerd (${driver})` : driver,
-      matters: "disk and time: images are unpacked in every node",
-      ...(driver === "vfs" ? { remedy: "give Docker a file system with overlay2: vfs copies whole images" } : {}),
+      matters: "disk and time: every node unpacks its images",
+      ...(driver === "vfs"
+        ? { remedy: "use a file system that supports overlay2 for Docker: vfs copies whole images" }
+        : {}),
     },
     {
       subject: "CPUs",
       verdict: cpus === 1 ? "warning" : "pass",
       seen: String(cpus || "unknown"),
-      matters: "time until everything is ready",
-      ...(cpus === 1 ? { remedy: "give Docker two or more" } : {}),
+      matters: "time until the cluster is ready",
+      ...(cpus === 1 ? { remedy: "give Docker two CPUs or more" } : {}),
     },
   ];
 }

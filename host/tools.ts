@@ -2,43 +2,42 @@ import { access, constants, readdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { homedir } from "node:os";
 import semver from "semver";
-import { run } from "../providers/kind/exec";
+import { run } from "./exec";
 import { oldestKindFor } from "../modes/releases";
 import type { MachineFinding } from "./finding";
 
-/** How a program is told from what it prints. */
+/** A version in a program's output. */
 const VERSION = /v?(\d+\.\d+\.\d+(?:[-+][\w.+-]+)?)/;
 
-/** Where kind is to be had. */
 const KIND_REMEDY = "install it from https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or run: npm start";
 
-/** What a program's version is; undefined without the program, "" where it does not say. */
+/** A program's version; undefined without the program, empty if it prints none. */
 async function versionOf(program: string, args: readonly string[]): Promise<string | undefined> {
   const output = await run(program, args).catch(() => undefined);
   return output === undefined ? undefined : (VERSION.exec(output)?.[1] ?? "");
 }
 
-/** Whether kind can make nodes of an image. */
+/** Check whether kind can create nodes from an image. */
 export async function judgeKind(nodeImage: string): Promise<MachineFinding> {
   const version = await versionOf("kind", ["version"]);
-  const finding = { subject: "kind", matters: "all modes: it makes the nodes" };
+  const finding = { subject: "kind", matters: "all modes: it creates the nodes" };
   if (version === undefined) return { ...finding, verdict: "fail", seen: "is not on the PATH", remedy: KIND_REMEDY };
   const oldest = oldestKindFor(nodeImage);
-  // what was built without a version is its builder's own
+  // a development build has no version
   if (version !== "" && semver.lt(semver.coerce(version)!, oldest)) {
-    const seen = `${nodeImage} needs ${oldest} or newer, and this is ${version}`;
+    const seen = `${nodeImage} needs ${oldest} or newer (got ${version})`;
     return { ...finding, verdict: "fail", seen, remedy: KIND_REMEDY };
   }
-  return { ...finding, verdict: "pass", seen: version || "without a version" };
+  return { ...finding, verdict: "pass", seen: version || "unknown version" };
 }
 
-/** Node.js that this project runs on, and that Pulumi asks for: https://www.pulumi.com/docs/iac/languages-sdks/javascript/ */
+/** Oldest Node.js for this project, and oldest that Pulumi supports: https://www.pulumi.com/docs/iac/languages-sdks/javascript/ */
 const OLDEST_NODE = "20.19.0";
 const SUPPORTED_NODE = "22.0.0";
 
-/** Whether this project's programs run on a Node.js. */
+/** Check the version of Node.js. */
 export function judgeNode(version: string): MachineFinding {
-  const finding = { subject: "Node.js", matters: "the program itself", seen: version };
+  const finding = { subject: "Node.js", matters: "all commands and the Pulumi program", seen: version };
   if (semver.lt(version, OLDEST_NODE))
     return {
       ...finding,
@@ -49,13 +48,13 @@ export function judgeNode(version: string): MachineFinding {
     return {
       ...finding,
       verdict: "warning",
-      seen: `${version} runs, and Pulumi warns of it`,
+      seen: `${version} works, but Pulumi warns about it`,
       remedy: `install ${semver.major(SUPPORTED_NODE)} or newer from https://nodejs.org`,
     };
   return { ...finding, verdict: "pass" };
 }
 
-/** The Pulumi CLI, which `npm start` obtains where it is missing. */
+/** Check the Pulumi CLI, which `npm start` installs if it is missing. */
 export async function judgePulumi(): Promise<MachineFinding> {
   const version = await versionOf("pulumi", ["version"]);
   const finding = { subject: "Pulumi", matters: "pulumi up, preview, destroy" };
@@ -65,16 +64,16 @@ export async function judgePulumi(): Promise<MachineFinding> {
         verdict: "warning",
         seen: "is not on the PATH",
         remedy:
-          "use npm start and npm run pulumi, which obtain it, or install it from https://www.pulumi.com/docs/install/",
+          "use npm start and npm run pulumi, which install it, or install it from https://www.pulumi.com/docs/install/",
       }
-    : { ...finding, verdict: "pass", seen: version || "without a version" };
+    : { ...finding, verdict: "pass", seen: version || "unknown version" };
 }
 
-/** kubectl, which only a kubeconfig that is written and taken back needs. */
+/** Check kubectl, which only `cluster.exportKubeconfig` needs. */
 export async function judgeKubectl(isNeeded: boolean): Promise<MachineFinding> {
   const version = await versionOf("kubectl", ["version", "--client"]);
-  const finding = { subject: "kubectl", matters: "cluster.exportKubeconfig, and looking around" };
-  if (version !== undefined) return { ...finding, verdict: "pass", seen: version || "without a version" };
+  const finding = { subject: "kubectl", matters: "cluster.exportKubeconfig, and your own use" };
+  if (version !== undefined) return { ...finding, verdict: "pass", seen: version || "unknown version" };
   return {
     ...finding,
     verdict: isNeeded ? "warning" : "skipped",
@@ -83,13 +82,13 @@ export async function judgeKubectl(isNeeded: boolean): Promise<MachineFinding> {
   };
 }
 
-/** A provider of the engine, and its version. */
+/** A Pulumi provider and its version. */
 export interface Plugin {
   readonly name: string;
   readonly version: string;
 }
 
-/** Of these providers those that neither the PATH nor Pulumi's own folder has: Pulumi downloads them. */
+/** The providers that are neither on the PATH nor in Pulumi's folder, so that Pulumi downloads them. */
 export async function missingPlugins(
   plugins: readonly Plugin[],
   path: string,

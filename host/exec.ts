@@ -1,34 +1,42 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
-import type { Session } from "../../datapath/podExec";
 
-/** How a command runs. */
+/** Options of {@link run}. */
 export interface RunOptions {
-  /** Text for standard input; nothing by default. */
+  /** Text for standard input. Default: none */
   readonly stdin?: string;
-  /** Ends the command and everything that it started. */
+  /** Ends the command and all processes that it started. */
   readonly signal?: AbortSignal | undefined;
-  /** How long it may take to end by itself then. Default: 5 */
+  /** Time between SIGTERM and SIGKILL after `signal` fired. Default: 5 */
   readonly patienceSeconds?: number;
-  /** Called with every line of standard error as it comes. */
+  /** Called with each line of standard error as it arrives. */
   readonly onLine?: (line: string) => void;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** How many of a command's last lines an error repeats. */
+/** A command that runs until it is ended. */
+export interface Session {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Send the line that the command waits for before it ends; it also ends when this process dies. */
+  end(): void;
+}
+
+/** How many of a command's last lines an error shows. */
 const LAST_LINES = 20;
 
-/** How long a command may take to end after it was told to. */
+/** Default time between SIGTERM and SIGKILL. */
 const PATIENCE_SECONDS = 5;
 
-/** A command that could not be started, failed or was cancelled. */
+/** A command that did not start, failed or was cancelled. */
 export class CommandError extends Error {
   constructor(
     readonly reason: string,
-    /** The command as one could paste it into a shell. */
+    /** The command, quoted for a shell. */
     readonly command: string,
     readonly stderr: string,
   ) {
@@ -39,12 +47,12 @@ export class CommandError extends Error {
 
 /**
  * Run a command to its end and return its standard output.
- * @throws CommandError when it cannot start, exits with another code than 0, or is cancelled.
+ * @throws CommandError if it does not start, exits with another code than 0, or is cancelled
  */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const shown = [command, ...args].map(quote).join(" ");
   if (options.signal?.aborted) throw new CommandError("Cancelled before it started", shown, "");
-  // a group of its own, so that cancelling reaches what the command starts
+  // own process group, so that cancelling also ends the processes that the command starts
   const child = spawn(command, args, { detached: true, env: { ...process.env, ...options.env } });
   let patience: NodeJS.Timeout | undefined;
   const abort = () => {
@@ -53,7 +61,7 @@ export async function run(command: string, args: readonly string[], options: Run
   };
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
-    child.stdin.on("error", () => undefined); // a command may end without reading its input
+    child.stdin.on("error", () => undefined); // the command may end without reading its input
     child.stdin.end(options.stdin ?? "");
     const [code, stdout, stderr] = await Promise.all([
       new Promise<number | NodeJS.Signals>((resolve, reject) => {
@@ -80,15 +88,15 @@ export async function run(command: string, args: readonly string[], options: Run
   }
 }
 
-/** Start a command that runs until it is told to end; Ctrl-C does not reach it, so that it can be ended in order. */
+/** Start a command that runs until it is ended. Ctrl-C does not reach it, so that it can be ended in order. */
 export function start(command: string, args: readonly string[]): Session {
   const child = spawn(command, args, { detached: true });
   const { stdin, stdout, stderr } = child.once("error", (error) => stdout.destroy(error));
-  stdin.on("error", () => undefined); // a command may end by itself
+  stdin.on("error", () => undefined); // the command may end by itself
   return { stdout, stderr, end: () => void stdin.end("\n") };
 }
 
-/** Run a shell command that shares this process's terminal. @returns its exit code; 128 and more after a signal, as shells do */
+/** Run a shell command in this process's terminal. @returns its exit code; 128 plus the signal's number after a signal */
 export function runInShell(command: string): Promise<number> {
   const child = spawn(command, { shell: true, stdio: ["inherit", 2, "inherit"] });
   return new Promise((resolve, reject) => {
@@ -97,7 +105,7 @@ export function runInShell(command: string): Promise<number> {
   });
 }
 
-/** The last non-empty lines of a text, without colours. */
+/** The last non-empty lines of a text, without control sequences. */
 export function lastLines(output: string, count = LAST_LINES): string[] {
   return stripVTControlCharacters(output)
     .split("\n")
@@ -106,18 +114,18 @@ export function lastLines(output: string, count = LAST_LINES): string[] {
     .slice(-count);
 }
 
-/** End a detached child and everything in its group; one that has ended already is no error. */
+/** Send a signal to a detached child's process group; ignored if it has ended. */
 export function killGroup(pid: number | undefined, signal: NodeJS.Signals = "SIGTERM"): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);
   } catch {
-    // gone already
+    // already ended
   }
 }
 
 async function collect(stream: NodeJS.ReadableStream, onLine?: (line: string) => void): Promise<string> {
-  stream.setEncoding("utf8"); // a character may come in two chunks
+  stream.setEncoding("utf8"); // a character may arrive in two chunks
   let all = "";
   let rest = "";
   for await (const chunk of stream) {
