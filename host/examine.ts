@@ -220,3 +220,6 @@ async function reach(needs: StackNeeds, around: Surroundings, daemon: Daemon | u
     ...judgeProxies(around.proxies, daemon?.proxies ?? {}),
   ];
 }
+
+/** Whether doctor has examined this machine for the command that runs, as it does for `npm start`. */
+export const isExamined = () => process.env["CILIUM_MODES_EXAMINED"] !== undefined;

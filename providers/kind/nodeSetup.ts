@@ -1,10 +1,11 @@
 import { CERTS_DIRECTORY, hostsToml, type RegistryMirror } from "../../modes/kindConfig";
+import { isExamined } from "../../host/examine";
 import { execInNode, kubectl, type KindNode } from "../../host/docker";
 import type { Log } from "./handler";
 
 /** Warn about this machine; not inside `npm start`, where doctor has given the same warning already. */
 export function warnOfMachine(log: Log, message: string): void {
-  if (process.env["CILIUM_MODES_EXAMINED"] === undefined) log.warn(message);
+  if (!isExamined()) log.warn(message);
 }
 
 /** Both names of the control plane's taint: `master` up to Kubernetes 1.24, `control-plane` from 1.24 on. */
