@@ -3,7 +3,7 @@ import { Cilium, type CiliumArgs } from "../components/cilium";
 import { KindCluster, type KindClusterArgs } from "../components/kindCluster";
 import { NettoolWorkload, type NettoolWorkloadArgs } from "../components/nettoolWorkload";
 import { Verification, type VerificationArgs } from "../components/verification";
-import { argumentsOf, packageSchema, type ComponentName } from "./schema";
+import { argumentsOf, COMPONENT_NAMES, packageSchema, type ComponentName } from "./schema";
 
 /** Inputs of a component from the engine, with URNs for other components. */
 type Inputs = Readonly<Record<string, unknown>>;
@@ -66,7 +66,10 @@ export function componentProvider(version: string): pulumi.provider.Provider {
     async construct(name, type, inputs, options): Promise<pulumi.provider.ConstructResult> {
       const component = type.replace(/^cilium-modes:index:/, "") as ComponentName;
       const kind = Object.hasOwn(KINDS, component) ? KINDS[component] : undefined;
-      if (kind === undefined) throw new Error(`There is no component ${type} in cilium-modes`);
+      if (kind === undefined) {
+        const names = COMPONENT_NAMES.map((each) => `cilium-modes:index:${each}`).join(", ");
+        throw new Error(`cilium-modes has no component ${type}; it has ${names}`);
+      }
       const known = argumentsOf(component);
       const args = Object.entries(inputs).map(
         async ([key, value]) => [key, await argument(known[key]?.property["plain"] !== undefined, value)] as const,
