@@ -9,7 +9,7 @@ const PULUMI = { group: ["@pulumi/*"], message: "Pure knowledge and evidence kno
 const CLUSTER = {
   group: ["@kubernetes/client-node"],
   allowTypeImports: true,
-  message: "The API server is reached by datapath/cluster.ts only",
+  message: "The API server is reached by the folder cluster/ only",
 };
 const ENVIRONMENT = {
   selector:
@@ -51,7 +51,7 @@ export default tseslint.config(
     rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER, PULUMI) },
   },
   {
-    files: ["datapath/cluster.ts"],
+    files: ["cluster/**"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, PULUMI) },
   },
   {

@@ -1,4 +1,4 @@
-import { apiErrorLine } from "../datapath/apiError";
+import { apiErrorLine } from "../cluster/apiError";
 import { runRounds, type Bench, type Method } from "../datapath/compare/benchmarks";
 import type { Subject } from "../datapath/compare/results";
 import { servicesText } from "../datapath/compare/rows";

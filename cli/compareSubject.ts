@@ -1,5 +1,6 @@
-import { apiErrorLine } from "../datapath/apiError";
-import { connectServices, type OutsideClient } from "../datapath/cluster";
+import { apiErrorLine } from "../cluster/apiError";
+import { connectServices } from "../cluster/services";
+import type { OutsideClient } from "../cluster/read";
 import { Bench } from "../datapath/compare/benchmarks";
 import { BENCH_SERVICE, exposeForBench, type Exposed } from "../datapath/compare/benchService";
 import { prepareGrowth, type GrowthRun } from "../datapath/compare/growth";

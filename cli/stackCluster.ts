@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import type { Expectation } from "../datapath/checks/check";
-import { connect, readFacts, type AttachableCluster, type MeasuredCluster } from "../datapath/cluster";
+import { connect, readOverview, type AttachableCluster, type MeasuredCluster } from "../cluster/read";
+import { factsOf } from "../datapath/clusterFacts";
 import { fittingCluster } from "../datapath/clusterFit";
 import { expectationOf } from "../datapath/expectation";
-import { withNodePods } from "../datapath/nodePods";
+import { withNodePods } from "../cluster/nodePods";
 import { execInNode } from "../providers/kind/docker";
 import { startOutside } from "../providers/kind/outside";
 import { readKubeconfig } from "../providers/kind/kindCli";
@@ -41,7 +42,10 @@ export async function stackCluster(
       throw new Error(`Stack ${stack} says itself which cluster it is in; leave out --kubeconfig`);
     const own = kubeconfigOf(settings.cluster);
     const cluster = await withNodePods(connect(own));
-    const existing = fittingCluster({ mode: settings.mode, podCidr: settings.cluster.podCidr }, await readFacts(own));
+    const existing = fittingCluster(
+      { mode: settings.mode, podCidr: settings.cluster.podCidr },
+      factsOf(await readOverview(own)),
+    );
     const expectation = expectationOf(ciliumArgs(settings, existing), { isKind: false, nodePort });
     return { settings, cluster, kubeconfig: own, expectation, nodesAreContainers: false };
   }

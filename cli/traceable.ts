@@ -1,5 +1,5 @@
-import type { AttachableCluster } from "../datapath/cluster";
-import type { Session } from "../datapath/podExec";
+import type { AttachableCluster } from "../cluster/read";
+import type { Session } from "../cluster/podExec";
 import type { TraceRequest } from "../datapath/trace/trace";
 import type { TraceCluster } from "../datapath/trace/traceCluster";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";

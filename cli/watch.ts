@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { lastLine, untilEnded, type Session } from "../datapath/podExec";
+import { lastLine, untilEnded, type Session } from "../cluster/podExec";
 import type { Target } from "../datapath/watch/flows";
 import { Watch, type WatchReport } from "../datapath/watch/watch";
-import { within } from "../datapath/within";
+import { within } from "../cluster/within";
 import { WORKLOAD } from "../modes/workload";
 import { runInShell } from "../providers/kind/exec";
 import { startBeside } from "../providers/kind/outside";

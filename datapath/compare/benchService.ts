@@ -1,5 +1,6 @@
 import { WORKLOAD } from "../../modes/workload";
-import type { ClusterReader, ServiceWriter } from "../cluster";
+import type { ClusterReader } from "../../cluster/read";
+import type { ServiceWriter } from "../../cluster/services";
 import type { Place } from "../probes";
 import type { BenchService } from "./lanes";
 import { TOOLS } from "./tools";

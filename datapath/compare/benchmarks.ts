@@ -1,6 +1,6 @@
-import { apiErrorLine } from "../apiError";
-import type { Session } from "../podExec";
-import { within } from "../within";
+import { apiErrorLine } from "../../cluster/apiError";
+import type { Session } from "../../cluster/podExec";
+import { within } from "../../cluster/within";
 import type { Lane } from "./lanes";
 import { METRICS, PATHS, type MetricId, type PathId, type Series } from "./results";
 import { TOOLS, type Tool } from "./tools";

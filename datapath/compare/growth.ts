@@ -1,5 +1,5 @@
-import { askAgent, listAgents, saveRules } from "../agents";
-import { apiErrorLine } from "../apiError";
+import { askAgent, listAgents, saveRules } from "../../cluster/agents";
+import { apiErrorLine } from "../../cluster/apiError";
 import { timeConnections } from "./growthProbes";
 import {
   createAll,

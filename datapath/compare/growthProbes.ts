@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { median } from "simple-statistics";
-import { lastLine, readToEnd, type Session } from "../podExec";
-import { within } from "../within";
+import { lastLine, readToEnd, type Session } from "../../cluster/podExec";
+import { within } from "../../cluster/within";
 
 /** Somewhere in a cluster where commands can be left at work, with the workload's tools. */
 export interface Origin {

@@ -1,7 +1,7 @@
 import type { V1EndpointSlice, V1Service } from "@kubernetes/client-node";
 import ipaddr from "ipaddr.js";
 import { parseIpv4Cidr } from "../../modes/cidr";
-import type { ServiceWriter } from "../cluster";
+import type { ServiceWriter } from "../../cluster/services";
 
 /** Where synthetic Services are, so that they can be told from all others and removed. */
 export const GROWTH_NAMESPACE = "cilium-modes-growth";

@@ -1,5 +1,6 @@
-import type { AttachableCluster, ServiceWriter } from "../cluster";
-import type { Session } from "../podExec";
+import type { AttachableCluster } from "../../cluster/read";
+import type { ServiceWriter } from "../../cluster/services";
+import type { Session } from "../../cluster/podExec";
 import type { Place } from "../probes";
 
 /** A cluster to be filled with Services, and who asks whom in it. */

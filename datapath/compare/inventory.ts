@@ -1,6 +1,6 @@
-import { askAgent, listAgents, saveRules, type Agent } from "../agents";
+import { askAgent, listAgents, saveRules, type Agent } from "../../cluster/agents";
 import { parseServiceList } from "../checks/serviceMap";
-import type { ClusterReader } from "../cluster";
+import type { ClusterReader } from "../../cluster/read";
 import { LIST_INTERFACES, parseInterfaces } from "./interfaces";
 import type { NodeInventory } from "./results";
 import { rulesByOwner } from "./rules";

@@ -1,8 +1,8 @@
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
-import type { AttachableCluster } from "../cluster";
-import type { Session } from "../podExec";
+import type { AttachableCluster } from "../../cluster/read";
+import type { Session } from "../../cluster/podExec";
 import { runInPod, type Place } from "../probes";
-import { within } from "../within";
+import { within } from "../../cluster/within";
 import { PATHS, type PathId } from "./results";
 import { TOOLS } from "./tools";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { CILIUM_NAMESPACE } from "../agents";
-import type { MeasuredCluster } from "../cluster";
+import { CILIUM_NAMESPACE } from "../../cluster/agents";
+import type { MeasuredCluster } from "../../cluster/read";
 import { COMPONENTS, type ComponentUse } from "./results";
 
 /** What a component's container had used when its kubelet looked last. */

@@ -1,4 +1,4 @@
-import { lastLine } from "../podExec";
+import { lastLine } from "../../cluster/podExec";
 import type { MetricId } from "./results";
 
 /** What one run of a tool found. */

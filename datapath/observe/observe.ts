@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
-import { listAgents, startInAgent, type Agent } from "../agents";
-import type { AttachableCluster } from "../cluster";
-import { untilEnded, type Session } from "../podExec";
+import { listAgents, startInAgent, type Agent } from "../../cluster/agents";
+import type { AttachableCluster } from "../../cluster/read";
+import { untilEnded, type Session } from "../../cluster/podExec";
 import { hubbleFlow, monitorFlow, type Flow, type Names } from "./flow";
 
 /** Where an agent's flows come from: its record of the last thousands, or what passes from now on. */

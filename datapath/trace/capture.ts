@@ -1,6 +1,6 @@
 import { buffer } from "node:stream/consumers";
-import { lastLine, untilEnded, type Session } from "../podExec";
-import { within } from "../within";
+import { lastLine, untilEnded, type Session } from "../../cluster/podExec";
+import { within } from "../../cluster/within";
 import { parseCapture, type Frame } from "./packets";
 
 /** A network namespace in which packets are captured: a node's own, or that of a pod on it. */

@@ -1,4 +1,4 @@
-import { askAgent, listAgents, saveRules } from "../agents";
+import { askAgent, listAgents, saveRules } from "../../cluster/agents";
 import type { Ground } from "./ground";
 import type { Traffic } from "./legs";
 import { askNode, type TraceCluster } from "./traceCluster";

@@ -1,4 +1,4 @@
-import { askAgent, listAgents } from "../agents";
+import { askAgent, listAgents } from "../../cluster/agents";
 import type { Packet } from "./packets";
 import { askNode, type TraceCluster } from "./traceCluster";
 import type { Lookup } from "./walk";

@@ -1,7 +1,7 @@
 import { contains, isIpv4Address } from "../../modes/cidr";
 import type { Scenario } from "../../modes/walks";
 import { WORKLOAD } from "../../modes/workload";
-import type { ClusterReader } from "../cluster";
+import type { ClusterReader } from "../../cluster/read";
 import type { Place } from "../probes";
 import type { Places } from "./ground";
 import type { Sender } from "./probe";

@@ -1,5 +1,5 @@
-import type { AttachableCluster } from "../cluster";
-import { readToEnd, type Session } from "../podExec";
+import type { AttachableCluster } from "../../cluster/read";
+import { readToEnd, type Session } from "../../cluster/podExec";
 
 /** A cluster on whose nodes commands can be left at work, with the workload's tools and in the node's network. */
 export interface TraceCluster extends AttachableCluster {

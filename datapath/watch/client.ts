@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
-import { lastLine, type Session } from "../podExec";
-import { within } from "../within";
+import { lastLine, type Session } from "../../cluster/podExec";
+import { within } from "../../cluster/within";
 import type { Break, Probe, Series, Span } from "./series";
 
 /** How long a client may take to send its first probe. */

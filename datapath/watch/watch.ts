@@ -1,6 +1,6 @@
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
-import type { Session } from "../podExec";
+import type { Session } from "../../cluster/podExec";
 import { nodeAddresses, places, type Place } from "../probes";
 import type { TraceCluster } from "../trace/traceCluster";
 import { Client } from "./client";

@@ -1,6 +1,6 @@
-import type { ClusterWriter } from "../../datapath/cluster";
-import { apiErrorLine } from "../../datapath/apiError";
-import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../datapath/helmRecord";
+import type { ClusterWriter } from "../../cluster/write";
+import { apiErrorLine } from "../../cluster/apiError";
+import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../cluster/helmRecord";
 import type { CiliumConfig } from "../../modes/ciliumConfig";
 import { upgradeProblem } from "../../modes/upgrade";
 import { readLost } from "./lost";

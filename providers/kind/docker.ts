@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import type { Session } from "../../datapath/podExec";
+import type { Session } from "../../cluster/podExec";
 import { run, start, type CommandError } from "./exec";
 import { IMAGE_FOLDER } from "./imageFolder";
 

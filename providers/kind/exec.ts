@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
-import type { Session } from "../../datapath/podExec";
+import type { Session } from "../../cluster/podExec";
 
 /** How a command runs. */
 export interface RunOptions {

@@ -1,5 +1,5 @@
-import { apiErrorLine } from "../../datapath/apiError";
-import type { ClusterWriter } from "../../datapath/cluster";
+import { apiErrorLine } from "../../cluster/apiError";
+import type { ClusterWriter } from "../../cluster/write";
 import { liveChangeWarnings } from "../../modes/continuity";
 import type { MarkInputs } from "./inputs";
 import type { ResourceHandler } from "./provider";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { OutsideClient } from "../../datapath/cluster";
-import type { Session } from "../../datapath/podExec";
+import type { OutsideClient } from "../../cluster/read";
+import type { Session } from "../../cluster/podExec";
 import { kindNetwork } from "./docker";
 import { run, start, type CommandError } from "./exec";
 

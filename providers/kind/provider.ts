@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CheckFailure, DiffResult, Provider } from "@pulumi/pulumi/provider";
-import type { ClusterWriter } from "../../datapath/cluster";
+import type { ClusterWriter } from "../../cluster/write";
 import { ciliumInstallationHandler } from "./ciliumInstallation";
 import { clusterHandler } from "./cluster";
 import { markHandler } from "./mark";
@@ -40,7 +40,7 @@ const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
 async function connectWriter(kubeconfig: string): Promise<ClusterWriter> {
   // tsx, as this provider is run, knows nothing of import()
   // eslint-disable-next-line @typescript-eslint/no-require-imports
-  return (require("../../datapath/cluster") as typeof import("../../datapath/cluster")).connectWriter(kubeconfig);
+  return (require("../../cluster/write") as typeof import("../../cluster/write")).connectWriter(kubeconfig);
 }
 
 /** The key by which the engine's property bags wrap a secret. */

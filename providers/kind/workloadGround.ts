@@ -1,5 +1,5 @@
-import { apiErrorLine } from "../../datapath/apiError";
-import type { ClusterWriter } from "../../datapath/cluster";
+import { apiErrorLine } from "../../cluster/apiError";
+import type { ClusterWriter } from "../../cluster/write";
 import { readLost } from "./lost";
 import { MARKS } from "./mark";
 import type { WorkloadGroundInputs } from "./inputs";

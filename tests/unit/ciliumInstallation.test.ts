@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import type { V1Secret } from "@kubernetes/client-node";
-import { asFailed, latestRecord, readRecord } from "../../datapath/helmRecord";
+import { asFailed, latestRecord, readRecord } from "../../cluster/helmRecord";
 import { ciliumInstallationHandler, type CiliumInstallationState } from "../../providers/kind/ciliumInstallation";
 import type { CiliumInstallationInputs } from "../../providers/kind/inputs";
 import type { Log } from "../../providers/kind/nodeSetup";
@@ -82,7 +82,7 @@ describe("Helm's record of a revision", () => {
     });
     expect(latestRecord([])).toBeUndefined();
     expect(() => readRecord({ metadata: { name: "x" }, data: { release: "eA==" } })).toThrow(
-      "Secret x holds no record",
+      "Secret x has no Helm record",
     );
   });
 

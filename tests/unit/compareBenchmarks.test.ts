@@ -4,7 +4,7 @@ import { Bench, runRounds } from "../../datapath/compare/benchmarks";
 import { endsOf, lanesOf, programsOf, startServers, type Lane } from "../../datapath/compare/lanes";
 import { PATHS, type PathId } from "../../datapath/compare/results";
 import { TOOLS } from "../../datapath/compare/tools";
-import type { AttachableCluster } from "../../datapath/cluster";
+import type { AttachableCluster } from "../../cluster/read";
 
 const toolOf = (metric: string) => TOOLS.find(({ metrics }) => metrics.some((each) => each === metric))!;
 const METHOD = { rounds: 2, seconds: 1, warmUpSeconds: 0.5 };

@@ -3,7 +3,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
 import type { V1EndpointSlice, V1Namespace, V1Pod, V1Service } from "@kubernetes/client-node";
-import type { AttachableCluster, ServiceWriter } from "../../datapath/cluster";
+import type { AttachableCluster } from "../../cluster/read";
+import type { ServiceWriter } from "../../cluster/services";
 import { prepareGrowth } from "../../datapath/compare/growth";
 import type { GrowthOptions, GrowthTarget } from "../../datapath/compare/growthTarget";
 import { parseConnections, timeConnections, watch, type Origin } from "../../datapath/compare/growthProbes";
@@ -18,7 +19,7 @@ import {
   syntheticEndpoint,
   type GrowthService,
 } from "../../datapath/compare/growthServices";
-import type { Session } from "../../datapath/podExec";
+import type { Session } from "../../cluster/podExec";
 
 const CIDR = "10.96.0.0/16";
 const OWN = { "app.kubernetes.io/managed-by": "cilium-modes" };

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { V1Node, V1Pod } from "@kubernetes/client-node";
 import { readRecordedWalks } from "../../cli/walk/recordedWalks";
-import type { ClusterReader, MeasuredCluster } from "../../datapath/cluster";
+import type { ClusterReader, MeasuredCluster } from "../../cluster/read";
 import { parseInterfaces } from "../../datapath/compare/interfaces";
 import { readNodes } from "../../datapath/compare/inventory";
 import { settingsOf } from "../../datapath/compare/modeSettings";

@@ -6,7 +6,7 @@ import { chooseFaults, drill, DrillState, ownNodes } from "../../cli/drill";
 import { drillText } from "../../cli/drillText";
 import { PLAIN } from "../../cli/terminal";
 import { CAUSES, FAULT_CLASSES, type CauseId } from "../../datapath/causes";
-import type { ClusterReader } from "../../datapath/cluster";
+import type { ClusterReader } from "../../cluster/read";
 import { applies, FAULTS } from "../../datapath/faults/catalogue";
 import { drillFault, undo, type DrillGround } from "../../datapath/faults/drill";
 import type { Fault, Script } from "../../datapath/faults/fault";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import type { AttachableCluster } from "../../datapath/cluster";
+import type { AttachableCluster } from "../../cluster/read";
 import { flowText, hubbleFlow, isWanted, monitorFlow, type Flow } from "../../datapath/observe/flow";
 import { observe } from "../../datapath/observe/observe";
 

@@ -363,35 +363,37 @@ describe("the program for a cluster that exists", () => {
   });
 
   it.each<[string, Record<string, string>, Partial<ClusterFacts>, RegExp]>([
-    ["kube-proxy runs and is to be replaced", MODES["ebpf"]!, {}, /kube-proxy runs there.*remove it first: kubectl/],
-    ["no kube-proxy runs", {}, { kubeProxy: false }, /no kube-proxy runs there, and mode kubeproxy needs one/],
+    ["kube-proxy runs and is to be replaced", MODES["ebpf"]!, {}, /it runs kube-proxy, .*remove it first: kubectl/],
+    ["no kube-proxy runs", {}, { kubeProxy: false }, /it runs no kube-proxy, which mode kubeproxy needs/],
     [
       "pods would have nodes' addresses",
       { "cluster.podCidr": "172.16.0.0/12", "cilium.nativeRoutingCIDR": "172.0.0.0/8" },
       {},
-      /podCidr 172\.16\.0\.0\/12 holds the address of c-control-plane, c-worker/,
+      /podCidr 172\.16\.0\.0\/12 contains the address of c-control-plane, c-worker/,
     ],
     [
       "pods would have services' addresses",
       {},
       { serviceAddress: "10.0.4.1" },
-      /podCidr 10\.0\.0\.0\/16 holds the services' address 10\.0\.4\.1/,
+      /podCidr 10\.0\.0\.0\/16 contains the service address 10\.0\.4\.1/,
     ],
     [
       "another network plugin runs",
       {},
       { otherNetwork: "kube-flannel/kube-flannel-ds" },
-      /kube-flannel-ds runs there.*kubectl -n kube-flannel delete daemonset kube-flannel-ds/,
+      /it runs the network plugin kube-flannel-ds.*kubectl -n kube-flannel delete daemonset kube-flannel-ds/,
     ],
     [
       "nodes have no IPv4 address",
       {},
       { nodes: [{ name: "six", role: "worker", address: "" }], apiServer: undefined },
-      /six has no IPv4 address[^]*service kubernetes has no IPv4 endpoint/,
+      /six: no IPv4 address[^]*service kubernetes has no IPv4 endpoint/,
     ],
   ])("changes nothing where %s", async (_why, config, facts, words) => {
     const run = runProgram({ ...existing, ...config }, { ...FACTS, ...facts });
-    await expect(run).rejects.toThrow(/^The cluster at https:\/\/192\.0\.2\.1:6443 does not fit; nothing was changed:/);
+    await expect(run).rejects.toThrow(
+      /^Cilium cannot be installed in the cluster at https:\/\/192\.0\.2\.1:6443; nothing was changed:/,
+    );
     await expect(run).rejects.toThrow(words);
   });
 });

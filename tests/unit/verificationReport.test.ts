@@ -7,7 +7,7 @@ import { PLAIN } from "../../cli/terminal";
 import { verificationText } from "../../cli/verificationText";
 import { diagnose } from "../../datapath/causes";
 import { fail, inconclusive, pass, skipped, warning, type Finding } from "../../datapath/checks/check";
-import type { ClusterReader } from "../../datapath/cluster";
+import type { ClusterReader } from "../../cluster/read";
 import type { CheckResult, Verification } from "../../datapath/verify";
 
 const result = (id: string, ...findings: Finding[]): CheckResult => ({

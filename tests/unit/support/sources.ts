@@ -4,7 +4,18 @@ import { join } from "node:path";
 const ROOT = join(__dirname, "../../..");
 
 /** Folders with what this project says and does; documentation and tests are others. */
-const FOLDERS = ["cli", "components", "datapath", "machine", "modes", "policies", "providers", "scripts", "settings"];
+const FOLDERS = [
+  "cli",
+  "cluster",
+  "components",
+  "datapath",
+  "machine",
+  "modes",
+  "policies",
+  "providers",
+  "scripts",
+  "settings",
+];
 
 /** The project's own code, by its path. */
 export function sources(): ReadonlyMap<string, string> {

@@ -3,22 +3,22 @@ import { text } from "node:stream/consumers";
 import type { Exec, V1Status } from "@kubernetes/client-node";
 import { within } from "./within";
 
-/** What a command in a pod left. */
+/** Result of a command in a pod. */
 export interface ExecResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A command that runs until it is told to end. */
+/** A running command. */
 export interface Session {
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Give it a line to read, by which it knows that it is to end; it learns the same when this process dies. */
+  /** Ask it to end, by writing a line; if this process dies, its input closes, which means the same. */
   end(): void;
 }
 
-/** For a shell: lets a command run until there is a line to read, or nobody is there any more to write one. */
+/** Shell script that runs a command until it can read a line, or its input closes. */
 export const untilEnded = (command: string) => `exec 3<&0
 ${command} &
 running=$!
@@ -27,11 +27,11 @@ wait $running
 kill $! 2>/dev/null
 exit 0`;
 
-/** All that a session prints until it ends. @throws Error when that takes too long, or it prints nothing but errors */
+/** Everything a session prints until it ends. @throws Error on timeout, or if it prints only errors */
 export async function readToEnd(session: Session, name: string, seconds: number): Promise<string> {
   const answer = Promise.all([text(session.stdout), text(session.stderr)]);
-  answer.catch(() => undefined); // a late one
-  const [output, errors] = await within(seconds, answer, `${name} gives no answer`).catch((error: unknown) => {
+  answer.catch(() => undefined); // arrives after the timeout
+  const [output, errors] = await within(seconds, answer, `${name} does not answer`).catch((error: unknown) => {
     session.end();
     throw error;
   });
@@ -39,12 +39,12 @@ export async function readToEnd(session: Session, name: string, seconds: number)
   return output;
 }
 
-/** What a failing command said at last; undefined when it said nothing. */
+/** The last line of a failed command's output; undefined if it printed nothing. */
 export function lastLine(output: string): string | undefined {
   return output.trim().split("\n").at(-1) || undefined;
 }
 
-/** Run a command in a pod's container to its end. */
+/** Run a command in a pod's container and wait for it. */
 export async function execIn(
   exec: Exec,
   namespace: string,
@@ -57,7 +57,7 @@ export async function execIn(
   const status = new Promise<V1Status>((resolve, reject) => {
     exec
       .exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve)
-      // comes after the status, where there is one
+      // the status, if any, arrives before this
       .then((socket) => socket.on("close", () => reject(new Error(`the connection to ${pod} was closed`))))
       .catch(reject);
   });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What a promise brings, if it does so in time. @throws Error `<what> within <seconds> s` when it does not */
+/** Wait for a promise. @throws Error `<what> within <seconds> s` on timeout */
 export async function within<T>(seconds: number, promise: Promise<T>, what = "no answer"): Promise<T> {
   const done = new AbortController();
   const late = sleep(seconds * 1000, undefined, { signal: done.signal }).then(() => {

@@ -1,32 +1,32 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
-import type { AttachableCluster, ClusterReader } from "./cluster";
+import type { AttachableCluster, ClusterReader } from "./read";
 import { lastLine, type ExecResult, type Session } from "./podExec";
 import { within } from "./within";
 
-/** Where Cilium runs, and how its agents are found. */
+/** Cilium's namespace, and the label of its agents. */
 export const CILIUM_NAMESPACE = "kube-system";
 export const AGENT_SELECTOR = "k8s-app=cilium";
-/** The agent among the containers of its pod. */
+/** The agent's container in its pod. */
 export const AGENT_CONTAINER = "cilium-agent";
 const CONFIG_CONTAINER = "config";
 
-/** One agent and the node that it serves. */
+/** An agent and its node. */
 export interface Agent {
   readonly node: string;
   readonly pod: string;
   readonly ready: boolean;
-  /** When it read its configuration; undefined while it does not run. */
+  /** When it read its configuration; undefined while it is not running. */
   readonly configuredAt?: Date | undefined;
 }
 
-/** What one agent answered; an error where it did not. */
+/** One agent's answer, or why there is none. */
 export interface AgentAnswer {
   readonly node: string;
   readonly output: string | Error;
 }
 
-/** The agents of a cluster, by node. */
+/** The agents of a cluster, sorted by node. */
 export async function listAgents(cluster: ClusterReader): Promise<Agent[]> {
   const pods = await cluster.pods(CILIUM_NAMESPACE, AGENT_SELECTOR);
   return pods
@@ -35,7 +35,7 @@ export async function listAgents(cluster: ClusterReader): Promise<Agent[]> {
     .sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
 }
 
-/** Run a command in every agent: in its node's network, with the agent's tools. */
+/** Run a command in every agent, which shares its node's network. */
 export async function askAgents(cluster: ClusterReader, ...command: string[]): Promise<AgentAnswer[]> {
   const agents = await listAgents(cluster);
   return Promise.all(
@@ -43,7 +43,7 @@ export async function askAgents(cluster: ClusterReader, ...command: string[]): P
   );
 }
 
-/** For an agent's shell: prints the tables of both backends of iptables; rules that one made are not seen by the other. */
+/** Shell command that prints the rules of both iptables backends; neither backend shows the other's rules. */
 export function saveRules(...options: string[]): string {
   const [legacy, nft, other] = ["legacy-save", "nft-save", "save"].map((name) =>
     [`iptables-${name}`, ...options].join(" "),
@@ -51,13 +51,13 @@ export function saveRules(...options: string[]): string {
   return `${legacy} 2>/dev/null; ${nft} 2>/dev/null || ${other}`;
 }
 
-/** The same for the nat tables alone. */
+/** The same, nat tables only. */
 export const SAVE_NAT = saveRules("-t nat");
 
-/** How long one agent may take for an answer. */
+/** Seconds to wait for one agent's answer. */
 const ANSWER_SECONDS = 12;
 
-/** Run a command in one agent. @param seconds how long it may take */
+/** Run a command in one agent. @param seconds to wait for the answer */
 export async function askAgent(
   cluster: ClusterReader,
   { node, pod }: Agent,
@@ -66,23 +66,23 @@ export async function askAgent(
 ): Promise<string | Error> {
   try {
     const answer = cluster.exec(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command);
-    return textOf(await within(seconds, answer, `${pod} on ${node} gives no answer`), command);
+    return textOf(await within(seconds, answer, `${pod} on ${node} does not answer`), command);
   } catch (error) {
     return new Error(apiErrorLine(error as Error));
   }
 }
 
-/** Leave a command at work in one agent. */
+/** Start a command in one agent. */
 export function startInAgent(cluster: AttachableCluster, { pod }: Agent, command: readonly string[]): Session {
   return cluster.start(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command);
 }
 
 function textOf({ exitCode, stdout, stderr }: ExecResult, command: readonly string[]): string | Error {
   if (exitCode === 0) return stdout;
-  return new Error(`${shortened(command)} ended with ${exitCode}: ${lastLine(stderr || stdout) ?? ""}`);
+  return new Error(`${shortened(command)} failed with exit code ${exitCode}: ${lastLine(stderr || stdout) ?? ""}`);
 }
 
-/** A command for a message: scripts have many lines. */
+/** A command, cut to 80 characters for messages. */
 function shortened(command: readonly string[]): string {
   const text = command.join(" ");
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
@@ -96,7 +96,7 @@ function agentOf({ metadata, spec, status }: V1Pod): Agent {
     node: spec?.nodeName ?? "",
     pod: metadata!.name!,
     ready: container?.ready ?? false,
-    // newer agents read what an init container copied once for the pod, however often they start
+    // newer agents read the copy that an init container made once for the pod, however often they restart
     configuredAt: started === undefined ? undefined : (copied?.state?.terminated?.startedAt ?? started),
   };
 }

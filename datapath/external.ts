@@ -5,17 +5,16 @@ import { modeConfig, tunnelOf } from "../modes/ciliumConfig";
 import type { RoutingMode, Tunnel } from "../modes/contract";
 import { expectedEvidence, onAnyDevice } from "../modes/evidence";
 import { WORKLOAD } from "../modes/workload";
-import { askAgents, CILIUM_NAMESPACE } from "./agents";
+import { askAgents, CILIUM_NAMESPACE } from "../cluster/agents";
 import type { Expectation } from "./checks/check";
-import type { ClusterReader } from "./cluster";
+import type { ClusterReader } from "../cluster/read";
 
 /**
- * What a cluster that no stack describes is held against: the mode's contract, for the version that runs there and with
- * the networks that it was given.
- * @param tunnel default: what the cluster is configured for
- * @throws Error when there is no Cilium, or one older than any whose rules are known
+ * What to expect of an external cluster: the mode's contract for the Cilium version and the networks found there.
+ * @param tunnel default: as the cluster is configured
+ * @throws Error if Cilium is missing, or older than the oldest supported version
  */
-export async function foreignExpectation(
+export async function externalExpectation(
   cluster: ClusterReader,
   mode: RoutingMode,
   tunnel: Tunnel | undefined,
@@ -29,7 +28,7 @@ export async function foreignExpectation(
   ]);
   const data = configMap?.data;
   if (data === undefined)
-    throw new Error(`There is no ConfigMap cilium-config in ${CILIUM_NAMESPACE}; is Cilium there?`);
+    throw new Error(`The ConfigMap cilium-config is missing in ${CILIUM_NAMESPACE}; is Cilium installed?`);
   const args: Pick<CiliumValuesArgs, "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes"> = {
     mode,
     tunnel: tunnel ?? tunnelOf(data),
@@ -51,7 +50,7 @@ export async function foreignExpectation(
   };
 }
 
-/** The version that the cluster's agents say they are. */
+/** The oldest version that the cluster's agents report. */
 async function runningVersion(cluster: ClusterReader): Promise<string> {
   const answers = await askAgents(cluster, "cilium", "version");
   const versions = answers.flatMap(({ output }) =>
@@ -60,8 +59,9 @@ async function runningVersion(cluster: ClusterReader): Promise<string> {
   const version = versions.sort(semver.compare)[0];
   if (version === undefined) {
     const reason = answers.map(({ output }) => (output instanceof Error ? output.message : "")).find(Boolean);
-    throw new Error(`No agent in ${CILIUM_NAMESPACE} says its version${reason === undefined ? "" : `: ${reason}`}`);
+    throw new Error(`No agent in ${CILIUM_NAMESPACE} reports its version${reason === undefined ? "" : `: ${reason}`}`);
   }
-  if (isOlderThanKnown(version)) throw new Error(`Cilium ${version} runs there; ${OLDEST_CILIUM} is the oldest known`);
+  if (isOlderThanKnown(version))
+    throw new Error(`The cluster runs Cilium ${version}; the oldest supported version is ${OLDEST_CILIUM}`);
   return version;
 }

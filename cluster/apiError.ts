@@ -1,4 +1,4 @@
-/** An API server's refusal in one line; the client's own message holds the whole response. */
+/** An API server's error in one line; the client's own message contains the whole response. */
 export function apiErrorLine(error: Error): string {
   if (!("code" in error && "body" in error)) return error.message;
   const { code, body } = error;
