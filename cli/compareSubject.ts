@@ -10,12 +10,12 @@ import { readNodes } from "../datapath/compare/inventory";
 import { endsOf, lanesOf, programsOf, startServers, type LaneEnds } from "../datapath/compare/lanes";
 import { settingsOf } from "../datapath/compare/modeSettings";
 import { componentUse, readUse, type UseReading } from "../datapath/compare/resources";
-import type { GrowthSeries, NodeInventory, Subject, WalkSummary } from "../datapath/compare/results";
-import { summariseWalk } from "../datapath/compare/walkSummary";
+import type { GrowthSeries, NodeInventory, Subject, TraceSummary } from "../datapath/compare/results";
+import { summarizeTrace } from "../datapath/compare/walkSummary";
 import { nodeAddresses, places } from "../datapath/probes";
-import { trace } from "../datapath/trace/trace";
+import { tracePacket } from "../datapath/trace/trace";
 import { CHECKS } from "../datapath/checks/all";
-import type { Scenario } from "../modes/walks";
+import type { Scenario } from "../modes/paths";
 import { WORKLOAD } from "../modes/workload";
 import { startOutside } from "../providers/kind/outside";
 import { stackCluster, type StackCluster } from "./stackCluster";
@@ -23,7 +23,7 @@ import { traceable } from "./traceable";
 import { runVerification } from "./verification";
 
 /** The ways that are walked: one within a node, one between nodes, and through services from inside and outside. */
-const WALKED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "nodeport-other", "host-nodeport"];
+const TRACED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "nodeport-other", "host-nodeport"];
 
 const ONE_NODE =
   "the growth series: a Service's endpoint changes from one node to another, and the cluster has one node";
@@ -37,7 +37,7 @@ const SETTLE_SECONDS = 60;
 /** A stack that takes part in a comparison, and what was found of it so far. */
 export class Contestant {
   private verification: Subject["verification"] = { verdict: "not asked", failed: [] };
-  private walks: WalkSummary[] = [];
+  private walks: TraceSummary[] = [];
   private nodes: NodeInventory[] = [];
   private config: Record<string, string> = {};
   private kubernetes = "";
@@ -78,11 +78,13 @@ export class Contestant {
     // chance is not to choose between servers, and so the way
     const service: typeof traced.service = (namespace, name) =>
       cluster.service(namespace, name === WORKLOAD.service && this.exposed ? BENCH_SERVICE : name);
-    for (const way of WALKED) {
+    for (const scenario of TRACED) {
       try {
-        this.walks.push(summariseWalk((await trace({ ...request, cluster: { ...traced, service }, way })).walk));
+        this.walks.push(
+          summarizeTrace((await tracePacket({ ...request, cluster: { ...traced, service }, scenario })).trace),
+        );
       } catch (error) {
-        this.omitted.push(`walk ${way}: ${(error as Error).message}`);
+        this.omitted.push(`trace ${scenario}: ${(error as Error).message}`);
       }
     }
   }

@@ -1,5 +1,5 @@
 import { init } from "echarts";
-import { escaped } from "../walk/markup";
+import { escaped } from "../../render/html";
 import { CHART_WIDTH, type Chart } from "./charts";
 
 const FONT = 'system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif'.replaceAll('"', "");

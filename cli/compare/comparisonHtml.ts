@@ -1,8 +1,7 @@
 import type { Analysis } from "../../datapath/compare/analysis";
 import type { BaselineAnalysis } from "../../datapath/compare/baseline";
 import type { Comparison } from "../../datapath/compare/results";
-import { escaped, page } from "../walk/markup";
-import { walkColours } from "../walk/walkSvgStyle";
+import { escaped, page, themeColors } from "../../render/html";
 import { COMPARISON_STYLE } from "./comparisonStyle";
 import { htmlBlocks } from "./htmlBlocks";
 import { LOOK_COLOURS } from "./looks";
@@ -13,7 +12,7 @@ export function comparisonHtml(comparison: Comparison, analysis: Analysis, basel
   const { title, subtitle, alarms, verdicts, looks, sections } = reportOf(comparison, analysis, baseline);
   return page({
     title: `${title}: ${subtitle}`,
-    style: `${walkColours(":root")}${LOOK_COLOURS}${COMPARISON_STYLE}`,
+    style: `${themeColors(":root")}${LOOK_COLOURS}${COMPARISON_STYLE}`,
     main: [
       "<header>",
       `<h1>${escaped(title)}</h1>`,

@@ -2,7 +2,7 @@ import type { Analysis } from "../../datapath/compare/analysis";
 import type { BaselineAnalysis } from "../../datapath/compare/baseline";
 import type { Comparison } from "../../datapath/compare/results";
 import { PLAIN, table, type Look } from "../terminal";
-import { plain } from "../walk/walkDrawing";
+import { plain } from "../trace/drawing";
 import { cardTable, type Block, type Cell, type Section, type Table } from "./blocks";
 import { MARKS } from "./format";
 import { reportOf } from "./report";

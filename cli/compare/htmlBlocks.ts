@@ -1,4 +1,4 @@
-import { escaped } from "../walk/markup";
+import { escaped } from "../../render/html";
 import type { Block, Card, Fact } from "./blocks";
 import type { Chart } from "./charts";
 import { chartSvg } from "./chartSvg";

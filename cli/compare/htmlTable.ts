@@ -1,4 +1,4 @@
-import { escaped } from "../walk/markup";
+import { escaped } from "../../render/html";
 import type { Cell, Table, TableRow } from "./blocks";
 import { MARKS } from "./format";
 import { lookMark, type Look } from "./looks";

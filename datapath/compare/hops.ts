@@ -1,7 +1,7 @@
-import type { WalkSummary } from "./results";
+import type { TraceSummary } from "./results";
 
 /** What was seen of each walk, by scenario and question. */
-export function hopRows(walks: readonly WalkSummary[]): Readonly<Record<string, string>> {
+export function hopRows(walks: readonly TraceSummary[]): Readonly<Record<string, string>> {
   const texts: Record<string, string> = {};
   for (const { scenario, verdict, request, reply, rewrites, ttl, netfilter } of walks) {
     texts[`${scenario}: stations`] = `${request.length} of the request, ${reply.length} of the reply`;

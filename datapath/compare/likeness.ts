@@ -1,4 +1,4 @@
-import type { Subject, WalkSummary } from "./results";
+import type { Subject, TraceSummary } from "./results";
 import { listed } from "./words";
 
 /** A sentence for each two subjects that ask for different modes or tunnels, and look the same in all that tells them apart. */
@@ -24,7 +24,7 @@ function hold(one: Subject, other: Subject): { readonly differs: boolean; readon
   const ways = one.inventory.walks.flatMap((walk) => {
     const counterpart = other.inventory.walks.find(({ scenario }) => scenario === walk.scenario);
     const isKnown = [walk, counterpart].every((each) => each !== undefined && each.verdict !== "inconclusive");
-    return isKnown ? [{ scenario: walk.scenario, one: tellingWay(walk), other: tellingWay(counterpart!) }] : [];
+    return isKnown ? [{ scenario: walk.scenario, one: tellingPath(walk), other: tellingPath(counterpart!) }] : [];
   });
   const facts = [one, other].map(({ inventory: { nodes } }) => [
     `whether kube-proxy has rules (${yes(nodes.some(({ iptables }) => iptables["kube-proxy"].rules > 0))})`,
@@ -45,7 +45,7 @@ function hold(one: Subject, other: Subject): { readonly differs: boolean; readon
 const TO_ONE_POD: ReadonlySet<string> = new Set(["same-node", "cross-node", "outside"]);
 
 /** The part of a walk that another one through the same data path has too. */
-function tellingWay({ scenario, request, reply, rewrites, ttl }: WalkSummary): string {
+function tellingPath({ scenario, request, reply, rewrites, ttl }: TraceSummary): string {
   if (TO_ONE_POD.has(scenario)) return JSON.stringify([request, reply, rewrites, ttl]);
   return JSON.stringify([...new Set(rewrites.map((rewrite) => rewrite.replace(/^.* by /, "")))].sort());
 }

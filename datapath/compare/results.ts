@@ -91,7 +91,7 @@ const ComponentUse = z.object({
 });
 export type ComponentUse = z.infer<typeof ComponentUse>;
 
-const WalkSummary = z.object({
+const TraceSummary = z.object({
   scenario: z.string(),
   verdict: z.string(),
   /** The request's stations, such as `pod>`, `veth<`, `device>`: role, and whether it came out of (>) or into (<) it. */
@@ -104,7 +104,7 @@ const WalkSummary = z.object({
   /** Whether the kernel's netfilter of any node saw the packet; undefined where it cannot be read. */
   netfilter: z.boolean().optional(),
 });
-export type WalkSummary = z.infer<typeof WalkSummary>;
+export type TraceSummary = z.infer<typeof TraceSummary>;
 
 const Inventory = z.object({
   /** The settings that make the mode, by their names in the stack file. */
@@ -113,7 +113,7 @@ const Inventory = z.object({
   config: z.record(z.string(), z.string()),
   nodes: z.array(NodeInventory),
   components: z.array(ComponentUse),
-  walks: z.array(WalkSummary),
+  walks: z.array(TraceSummary),
 });
 export type Inventory = z.infer<typeof Inventory>;
 

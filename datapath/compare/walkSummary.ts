@@ -1,8 +1,8 @@
-import type { Leg, Walk } from "../trace/walk";
-import type { WalkSummary } from "./results";
+import type { Leg, Trace } from "../trace/result";
+import type { TraceSummary } from "./results";
 
 /** What of a walk can be held against another cluster's, whose nodes, pods and interfaces have other names. */
-export function summariseWalk({ scenario, verdict, legs, nodes }: Walk): WalkSummary {
+export function summarizeTrace({ scenario, verdict, legs, nodes }: Trace): TraceSummary {
   const hopsOf = (wanted: Leg["name"]) => legs.find(({ name }) => name === wanted)?.hops ?? [];
   const stationsOf = (wanted: Leg["name"]) =>
     hopsOf(wanted).map(({ station, direction }) => `${station.role}${direction === "out" ? ">" : "<"}`);
@@ -20,7 +20,7 @@ export function summariseWalk({ scenario, verdict, legs, nodes }: Walk): WalkSum
   };
 }
 
-function netfilterOf(nodes: Walk["nodes"]): boolean | undefined {
+function netfilterOf(nodes: Trace["nodes"]): boolean | undefined {
   if (nodes.some(({ netfilter }) => netfilter === true)) return true;
   return nodes.every(({ netfilter }) => netfilter === false) ? false : undefined;
 }

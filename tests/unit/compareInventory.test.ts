@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { V1Node, V1Pod } from "@kubernetes/client-node";
-import { readRecordedWalks } from "../../cli/walk/recordedWalks";
+import { readRecordedTraces } from "../../cli/trace/docs";
 import type { ClusterReader, MeasuredCluster } from "../../cluster/read";
 import { parseInterfaces } from "../../datapath/compare/interfaces";
 import { readNodes } from "../../datapath/compare/inventory";
@@ -9,7 +9,7 @@ import { settingsOf } from "../../datapath/compare/modeSettings";
 import { componentUse, readUse } from "../../datapath/compare/resources";
 import { Comparison } from "../../datapath/compare/results";
 import { rulesByOwner } from "../../datapath/compare/rules";
-import { summariseWalk } from "../../datapath/compare/walkSummary";
+import { summarizeTrace } from "../../datapath/compare/walkSummary";
 import { parse } from "./support/settings";
 
 const recorded = (name: string) => readFileSync(join(__dirname, "evidence", name), "utf8");
@@ -183,9 +183,9 @@ describe("what components use", () => {
 });
 
 describe("a walk's summary", () => {
-  const walks = readRecordedWalks(join(__dirname, "..", "..", "docs", "walks"));
+  const walks = readRecordedTraces(join(__dirname, "..", "..", "docs", "walks"));
   const summaryOf = (mode: string, scenario: string) =>
-    summariseWalk(
+    summarizeTrace(
       walks.find((walk) => walk.mode === mode && walk.tunnel === "disabled" && walk.scenario === scenario)!,
     );
 
@@ -219,7 +219,7 @@ describe("a walk's summary", () => {
   test("leaves out what was not seen", () => {
     const [walk] = walks;
     const blind = walk!.nodes.map((each) => ({ ...each, netfilter: undefined }));
-    const summary = summariseWalk({ ...walk!, legs: [], nodes: blind });
+    const summary = summarizeTrace({ ...walk!, legs: [], nodes: blind });
     expect(summary).toMatchObject({ request: [], reply: [], rewrites: [] });
     expect(summary).not.toHaveProperty("ttl");
     expect(summary).not.toHaveProperty("netfilter");
@@ -227,7 +227,7 @@ describe("a walk's summary", () => {
 
   test("fits the format of results", () => {
     const format = Comparison.shape.subjects.element.shape.inventory.shape.walks.element;
-    for (const walk of walks) expect(format.parse(summariseWalk(walk))).toEqual(summariseWalk(walk));
+    for (const walk of walks) expect(format.parse(summarizeTrace(walk))).toEqual(summarizeTrace(walk));
   });
 });
 

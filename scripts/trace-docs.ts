@@ -1,0 +1,11 @@
+// npx tsx scripts/trace-docs.ts: write docs/traces.md and the picture of the README anew from what was recorded.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readRecordedTraces } from "../cli/trace/docs";
+import { readmeTraces, traceDocs } from "../cli/trace/docs";
+import { traceLanes } from "../cli/trace/lanes";
+
+const docs = join(__dirname, "..", "docs");
+const recorded = readRecordedTraces(join(docs, "traces"));
+writeFileSync(join(docs, "traces.md"), traceDocs(recorded));
+writeFileSync(join(docs, "modes.svg"), traceLanes(readmeTraces(recorded)));
