@@ -47,7 +47,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["modes/**", "settings/**", "datapath/**", "cli/**"],
+    files: ["modes/**", "settings/**", "datapath/**", "compare/**", "render/**", "cli/**"],
     rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER, PULUMI) },
   },
   {

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { median } from "simple-statistics";
-import { table, PLAIN } from "../cli/terminal";
+import { table, PLAIN } from "../render/terminal";
 
 const ROOT = join(__dirname, "..");
 const CLI = join(ROOT, "cli", "cilium-modes.mjs");

@@ -1,12 +1,17 @@
 import { writeFile } from "node:fs/promises";
-import { analyse, type Analysis } from "../datapath/compare/analysis";
-import { compareToBaseline, type BaselineAnalysis } from "../datapath/compare/baseline";
-import { RESULTS_VERSION, type Comparison, type Subject } from "../datapath/compare/results";
+import { join } from "node:path";
+import { analyse, type Analysis } from "../compare/analyse/analysis";
+import { compareToBaseline, type BaselineAnalysis } from "../compare/analyse/baseline";
+import { RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
+import { ALL_MODES } from "../modes/contract";
+import { listNodes } from "../providers/kind/docker";
+import { run } from "../providers/kind/exec";
+import { lookOf } from "../render/terminal";
+import { isExisting } from "../settings/release";
 import type { RunRequest } from "./compareRun";
-import { pulumi, reasonNotToBringUp, stacksThatAreUp } from "./compareStacks";
 import { keepComparison, readComparison } from "./comparisonFile";
 import { readMachine } from "./machine";
-import { lookOf } from "./terminal";
+import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { checkTarget } from "./targetFile";
 
 export interface CompareOptions {
@@ -14,15 +19,15 @@ export interface CompareOptions {
   readonly up?: boolean;
   readonly rounds: number;
   readonly seconds: number;
-  /** Numbers of Services, by commas; clusters that exist are filled only where they are named. */
+  /** Numbers of Services, separated by commas; external clusters are filled only if this is set. */
   readonly services?: string;
   readonly benchmarks: boolean;
   readonly growth: boolean;
   readonly set?: readonly string[];
-  /** Results to show again, instead of measuring. */
+  /** File of results to show, instead of measuring. */
   readonly from?: string;
   readonly baseline?: string;
-  /** Per cent. */
+  /** Percent. */
   readonly threshold: number;
   readonly out?: string;
   readonly html?: string;
@@ -30,17 +35,17 @@ export interface CompareOptions {
   readonly json?: boolean;
 }
 
-/** Seconds before each benchmark that do not count. */
+/** Seconds of warm-up before each benchmark. */
 const WARM_UP_SECONDS = 1;
 
-/** Compare stacks' clusters. @returns whether all are in their modes, can be told apart, and none is worse than the baseline */
+/** Compare the clusters of stacks. @returns whether all passed verification, differ from each other, and none regressed */
 export async function compare(stacks: readonly string[], options: CompareOptions): Promise<boolean> {
   const services = servicesOf(options);
   checkNumbers(options);
   if (options.from !== undefined && (stacks.length > 0 || options.up || options.out !== undefined)) {
-    throw new Error("--from shows what was found before; leave out the stacks, --up and --out, or --from");
+    throw new Error("--from shows earlier results; remove the stacks, --up and --out, or --from");
   }
-  // what cannot be read or written is told before anything is measured
+  // report unreadable and unwritable files before measuring
   for (const file of [options.out, options.html, options.markdown]) if (file !== undefined) await checkTarget(file);
   const baseline = options.baseline === undefined ? undefined : await readComparison(options.baseline);
   const comparison =
@@ -65,11 +70,11 @@ async function measured(
     named.length > 0 ? [...new Set(named)] : options.up ? DEFAULT_STACKS : await stacksThatAreUp(options.set);
   if (stacks.length === 0) {
     throw new Error(
-      "No stack's cluster is up on this machine. Bring some up with npm start -- <stack>, or let compare do it: cilium-modes compare --up",
+      "No stack is up on this machine. Run npm start -- <stack>, or let compare bring stacks up: cilium-modes compare --up",
     );
   }
   if (options.up && options.set !== undefined) {
-    throw new Error("--up brings stacks up as their files say; put the settings there instead of --set");
+    throw new Error("--up uses the stack files; set the settings there instead of --set");
   }
   const { rounds, seconds } = options;
   const request: RunRequest = {
@@ -85,8 +90,8 @@ async function measured(
   const { measure } = await import("./compareRun");
   const subjects = await interruptible((signal) =>
     options.up
-      ? oneByOne(stacks, (stack) => measure([stack], request, tell, signal), signal)
-      : measure(stacks, request, tell, signal),
+      ? oneByOne(stacks, (stack) => measure([stack], request, log, signal), signal)
+      : measure(stacks, request, log, signal),
   );
   const comparison: Comparison = {
     resultsVersion: RESULTS_VERSION,
@@ -107,7 +112,7 @@ async function measured(
   return comparison;
 }
 
-/** Those that the project brings along. */
+/** The project's own stacks. */
 const DEFAULT_STACKS: readonly string[] = ["kubeproxy", "replacement", "ebpf"];
 
 async function oneByOne(
@@ -117,41 +122,41 @@ async function oneByOne(
 ): Promise<Subject[]> {
   const reasons = (await Promise.all(stacks.map(reasonNotToBringUp))).flatMap((reason) => reason ?? []);
   if (reasons.length > 0) {
-    const remedy = "Leave them out, destroy them first, or compare without --up";
+    const remedy = "Remove these stacks from the command, destroy them first, or compare without --up";
     throw new Error([...reasons.map((reason) => `  - ${reason}`), remedy].join("\n"));
   }
   const subjects: Subject[] = [];
   for (const stack of stacks) {
     if (signal.aborted) break;
     try {
-      tell(`${stack}: is brought up`);
+      log(`${stack}: running pulumi up`);
       await pulumi("up", stack, signal);
       subjects.push(...(await measure(stack)));
     } catch (error) {
-      // what others have shown is kept
+      // keep the results of other stacks
       if (subjects.length === 0) throw error;
-      tell(`${stack}: ${(error as Error).message}`);
+      log(`${stack}: ${(error as Error).message}`);
       process.exitCode ??= 1;
     } finally {
-      tell(`${stack}: is destroyed`);
+      log(`${stack}: running pulumi destroy`);
       await pulumi("destroy", stack).catch(({ message }: Error) => {
         process.exitCode ??= 1;
-        tell(`${stack} is not destroyed; repeat it with npm run pulumi -- destroy -s ${stack}: ${message}`);
+        log(`${stack}: pulumi destroy failed; repeat it with npm run pulumi -- destroy -s ${stack}: ${message}`);
       });
     }
   }
   return subjects;
 }
 
-/** A terminal that is closed, too, leaves nobody to take away what was made. */
+/** Also a closed terminal, which must not leave anything behind. */
 const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Let Ctrl-C end what is under way in order; pressed again, at once. */
+/** Let Ctrl-C end the work cleanly, and a second Ctrl-C at once. */
 async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
-    console.error("Interrupted: what was made is taken away (again to leave it)");
+    console.error("Interrupted: cleaning up (press Ctrl-C again to skip)");
     process.exitCode = 130;
     controller.abort(new Error("Interrupted"));
   };
@@ -163,7 +168,7 @@ async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promi
   }
 }
 
-function tell(line: string): void {
+function log(line: string): void {
   console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
 }
 
@@ -173,36 +178,43 @@ async function show(
   against: BaselineAnalysis | undefined,
   options: CompareOptions,
 ): Promise<void> {
-  const [{ comparisonHtml }, { comparisonJson }, { comparisonMarkdown }, { comparisonText }] = await Promise.all([
-    import("./compare/comparisonHtml"),
-    import("./compare/comparisonJson"),
-    import("./compare/comparisonMarkdown"),
-    import("./compare/comparisonText"),
+  const [{ reportOf }, { reportHtml }, { reportMarkdown }, { reportText }] = await Promise.all([
+    import("../compare/report/report"),
+    import("../compare/report/html"),
+    import("../compare/report/markdown"),
+    import("../compare/report/text"),
   ]);
-  const found = [comparison, analysis, against] as const;
-  if (options.html !== undefined) await writeFile(options.html, comparisonHtml(...found));
-  if (options.markdown !== undefined) await writeFile(options.markdown, comparisonMarkdown(...found));
-  console.log(options.json ? comparisonJson(...found) : comparisonText(...found, lookOf(process.stdout)));
+  const report = reportOf(comparison, analysis, against);
+  if (options.html !== undefined) await writeFile(options.html, reportHtml(report));
+  if (options.markdown !== undefined) await writeFile(options.markdown, reportMarkdown(report));
+  const { alarms, verdicts } = report;
+  console.log(
+    options.json
+      ? JSON.stringify({ alarms, verdicts, ...comparison }, undefined, 2)
+      : reportText(report, lookOf(process.stdout)),
+  );
 }
 
 function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): number[] {
   if (!growth) return [];
   const numbers = services.split(",").map(Number);
-  if (numbers.some((each) => !Number.isInteger(each) || each < 1 || each > MOST_SERVICES)) {
-    throw new Error(`--services must be numbers from 1 to ${MOST_SERVICES} by commas, got "${services}"`);
+  if (numbers.some((each) => !Number.isInteger(each) || each < 1 || each > MAX_SERVICES)) {
+    throw new Error(`--services must be numbers from 1 to ${MAX_SERVICES}, separated by commas (got "${services}")`);
   }
   return [...new Set(numbers)].sort((a, b) => a - b);
 }
 
 const DEFAULT_SERVICES = "1,10,100,1000,5000";
 
-/** More than these have no place in Cilium's service map of 65,536 entries, and in services' networks. */
-const MOST_SERVICES = 20_000;
+/** More do not fit into Cilium's service map of 65,536 entries and into service networks. */
+const MAX_SERVICES = 20_000;
 
 function checkNumbers({ rounds, seconds, threshold }: CompareOptions): void {
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds must be a whole number, 1 or more");
-  if (!Number.isInteger(seconds) || seconds < 1) throw new Error("--seconds must be a whole number, 1 or more");
-  if (!(threshold >= 0)) throw new Error("--threshold must be a number of per cent, 0 or more");
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Error(`--rounds must be an integer of at least 1 (got ${rounds})`);
+  if (!Number.isInteger(seconds) || seconds < 1)
+    throw new Error(`--seconds must be an integer of at least 1 (got ${seconds})`);
+  if (!(threshold >= 0)) throw new Error(`--threshold must be a percentage of at least 0 (got ${threshold})`);
 }
 
 function commandOf(stacks: readonly string[], options: CompareOptions): string {
@@ -213,7 +225,44 @@ function commandOf(stacks: readonly string[], options: CompareOptions): string {
     `--rounds ${options.rounds} --seconds ${options.seconds}`,
     options.growth ? `--services ${options.services ?? DEFAULT_SERVICES}` : "--no-growth",
     ...(options.benchmarks ? [] : ["--no-benchmarks"]),
-    // values may be secret
+    // values can be secret
     ...(options.set ?? []).map((each) => `--set ${each.split("=")[0]}=…`),
   ].join(" ");
+}
+
+/** Stacks whose kind cluster is up, in the order of their modes; for external clusters, only Pulumi knows. */
+async function stacksThatAreUp(set: readonly string[] | undefined): Promise<string[]> {
+  const found = await Promise.all(knownStacks().map(async (stack) => ((await isUp(stack, set)) ? [stack] : [])));
+  const rank = (stack: string) => ALL_MODES.indexOf(readStackFile(stack, set).settings.mode);
+  return found.flat().sort((a, b) => rank(a) - rank(b));
+}
+
+/** Whether a stack's kind cluster exists and all its nodes are running. */
+async function isUp(stack: string, set: readonly string[] | undefined): Promise<boolean> {
+  const { cluster } = readStackFile(stack, set).settings;
+  if (isExisting(cluster)) return false;
+  const nodes = await listNodes(cluster.name);
+  return nodes.length > 0 && nodes.every(({ running }) => running);
+}
+
+/** Why --up must not bring up and destroy a stack; undefined if it can. */
+async function reasonNotToBringUp(stack: string): Promise<string | undefined> {
+  const { cluster } = readStackFile(stack).settings;
+  if (isExisting(cluster)) return `${stack} uses an external cluster, which --up does not touch`;
+  const nodes = await listNodes(cluster.name);
+  return nodes.length === 0 ? undefined : `${stack} is up already, and --up would destroy it after the measurement`;
+}
+
+/** Seconds that an interrupted Pulumi gets to complete its state. */
+const CANCEL_SECONDS = 120;
+
+/** Run pulumi up or destroy as npm run pulumi does. @throws CommandError with the end of Pulumi's output */
+async function pulumi(verb: "up" | "destroy", stack: string, signal?: AbortSignal): Promise<void> {
+  const program = (...args: string[]) =>
+    run(process.execPath, [join(PROJECT_DIRECTORY, "scripts", "pulumi.mjs"), ...args, "--non-interactive"], {
+      signal,
+      patienceSeconds: CANCEL_SECONDS,
+    });
+  if (verb === "up") await program("stack", "select", "--create", stack);
+  await program(verb, "--yes", "--skip-preview", "--stack", stack);
 }

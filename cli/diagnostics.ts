@@ -6,7 +6,7 @@ import type { ClusterReader } from "../cluster/read";
 import type { Evidence } from "../datapath/evidence/gather";
 import { within } from "../cluster/within";
 import type { Verification } from "../datapath/verify";
-import { PLAIN } from "./terminal";
+import { PLAIN } from "../render/terminal";
 import { verificationText } from "./verificationText";
 
 /** How long one file's content may take to come. */

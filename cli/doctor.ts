@@ -10,7 +10,7 @@ import { machineEnvironment } from "./environment";
 import { withProgress } from "./progress";
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { planStack } from "./stackPlan";
-import { lookOf } from "./terminal";
+import { lookOf } from "../render/terminal";
 
 export interface DoctorOptions {
   readonly set?: readonly string[];

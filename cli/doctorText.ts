@@ -1,6 +1,6 @@
 import type { Verdict } from "../datapath/facts";
 import type { Section } from "../machine/examine";
-import { table, type Look } from "./terminal";
+import { table, type Look } from "../render/terminal";
 import { verdictWord } from "./verdictWord";
 
 /**

@@ -1,5 +1,5 @@
 import { cpus, loadavg, machine, release, totalmem } from "node:os";
-import type { Machine } from "../datapath/compare/results";
+import type { Machine } from "../compare/results";
 import { run } from "../providers/kind/exec";
 
 /** What this machine is, and how busy it is now; Docker's version where a daemon answers. */

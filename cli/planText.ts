@@ -2,7 +2,7 @@ import { stringify } from "yaml";
 import { oldestKindFor } from "../modes/releases";
 import type { Difference } from "./planDiff";
 import type { StackPlan } from "./stackPlan";
-import { PLAIN, table, type Look } from "./terminal";
+import { PLAIN, table, type Look } from "../render/terminal";
 
 /** As Helm and kind read it: one document, long lines whole. */
 export function asYaml(value: unknown): string {

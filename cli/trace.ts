@@ -7,7 +7,7 @@ import { WORKLOAD } from "../modes/workload";
 import { withProgress } from "./progress";
 import { stackCluster } from "./stackCluster";
 import { checkTarget } from "./targetFile";
-import { lookOf } from "./terminal";
+import { lookOf } from "../render/terminal";
 import { tracesHtml } from "./trace/html";
 import { traceMermaid } from "./trace/mermaid";
 import { tracesSvg } from "./trace/svg";

@@ -1,5 +1,5 @@
 import type { Verdict } from "../datapath/facts";
-import type { Look } from "./terminal";
+import type { Look } from "../render/terminal";
 
 /** The word for each verdict. */
 const WORDS = {

@@ -1,7 +1,7 @@
 import type { Diagnosis } from "../datapath/causes";
 import type { Finding } from "../datapath/checks/check";
 import type { CheckResult, Verification } from "../datapath/verify";
-import { PLAIN, table, type Look } from "./terminal";
+import { PLAIN, table, type Look } from "../render/terminal";
 import { verdictWord } from "./verdictWord";
 
 /** How much of a verification is shown: a line for each check, every finding, or only what is wrong. */

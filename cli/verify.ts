@@ -9,7 +9,7 @@ import { withProbeWorkload } from "../datapath/probeWorkload";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
 import { stackCluster } from "./stackCluster";
 import { withProgress } from "./progress";
-import { lookOf } from "./terminal";
+import { lookOf } from "../render/terminal";
 import { runVerification } from "./verification";
 import { verificationJunit } from "./verificationJunit";
 import { PROOF_EXIT_CODES, verificationText } from "./verificationText";

@@ -8,7 +8,7 @@ import { runInShell } from "../providers/kind/exec";
 import { startBeside } from "../providers/kind/outside";
 import { withProgress } from "./progress";
 import { stackCluster, type StackCluster } from "./stackCluster";
-import { lookOf } from "./terminal";
+import { lookOf } from "../render/terminal";
 import { traceable } from "./traceable";
 import { showMeanwhile } from "./watchProgress";
 import { watchText } from "./watchText";

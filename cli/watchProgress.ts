@@ -1,6 +1,6 @@
 import { clearScreenDown, moveCursor } from "node:readline";
 import type { Watch, WatchReport } from "../datapath/watch/watch";
-import { lookOf } from "./terminal";
+import { lookOf } from "../render/terminal";
 import { at, flowTable } from "./watchText";
 
 /** How often what has happened is shown. */

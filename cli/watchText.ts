@@ -1,6 +1,6 @@
 import type { FlowReport, WatchReport } from "../datapath/watch/watch";
 import type { Gap, Span } from "../datapath/watch/series";
-import { table, type Look } from "./terminal";
+import { table, type Look } from "../render/terminal";
 
 /** What a watch has seen, for a terminal. */
 export function watchText(stack: string, report: WatchReport, look: Look): string {

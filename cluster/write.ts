@@ -42,7 +42,7 @@ export interface ProbeWriter extends Pick<ClusterWriter, "deleteNamespace"> {
 
 const NAMESPACE_SECONDS = 90;
 
-/** Connect to a cluster for writing. @lintignore providers/kind/provider.ts requires it on first use */
+/** Connect to a cluster for writing. */
 export function connectWriter(kubeconfig: string): ClusterWriter {
   const core = load(kubeconfig).makeApiClient(CoreV1Api);
   const find = (name: string) => timely(core.readNamespace({ name }).catch(undefinedIfNotFound));

@@ -1,4 +1,5 @@
 import type { Station, Trace, TraceNode } from "../../datapath/trace/result";
+import { plain } from "../../render/terminal";
 import { missingHops, stationKey, stepsOf } from "./steps";
 
 /** Width of a drawing with two nodes, in columns. */
@@ -41,11 +42,6 @@ export function drawingLegend(trace: Trace): string {
       : [numbers.length === 1 ? `step ${numbers[0]}: ${leg}` : `steps ${numbers[0]} to ${numbers.at(-1)}: ${leg}`];
   };
   return [...range("request"), ...range("reply"), "→n: enters, n→: leaves, ·: saw nothing"].join("; ");
-}
-
-/** A text without control characters, which is safe to print. */
-export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "\u{FFFD}");
 }
 
 interface NodeBox {

@@ -1,7 +1,7 @@
 import type { Trace } from "../../datapath/trace/result";
-import { PLAIN, table, type Look } from "../terminal";
+import { PLAIN, plain, table, type Look } from "../../render/terminal";
 import { comparison, paths } from "./comparison";
-import { drawingLegend, plain, traceDrawing } from "./drawing";
+import { drawingLegend, traceDrawing } from "./drawing";
 import { clockNote, differenceLines, headline, netfilterLines, reasonsOf } from "./sentences";
 import { timeline, TIMELINE_HEADS } from "./steps";
 

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { drillText } from "../../cli/drillText";
-import { PLAIN } from "../../cli/terminal";
+import { PLAIN } from "../../render/terminal";
 import { CHECKS } from "../../datapath/checks/all";
 import type { DrillResult } from "../../datapath/faults/drill";
 import type { RoutingMode } from "../../modes/contract";

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { mergeValues, valueAt, type HelmValues, type ImageOverride } from "../../modes/ciliumValues";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { readStackFile } from "../../cli/stackFile";
-import type { Comparison } from "../../datapath/compare/results";
+import type { Comparison } from "../../compare/results";
 import type { Trace } from "../../datapath/trace/result";
 import type { Verification } from "../../datapath/verify";
 import type { Settings } from "../../settings/parse";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compare, type CompareOptions } from "../../cli/compare";
 import { keepComparison, readComparison } from "../../cli/comparisonFile";
-import type { Comparison, Subject } from "../../datapath/compare/results";
+import type { Comparison, Subject } from "../../compare/results";
 import { sampleComparison } from "./support/comparisons";
 
 const OPTIONS: CompareOptions = {
@@ -41,7 +41,7 @@ describe("cilium-modes compare", () => {
       ),
     }));
 
-  it("keeps its results in a file from which all is shown again, on every kind of paper", async () => {
+  it("keeps its results in a file from which every report can be created", async () => {
     const file = await kept(sampleComparison());
     expect(await readComparison(file)).toEqual(sampleComparison());
     const [html, markdown] = [join(folder, "a.html"), join(folder, "a.md")];
@@ -55,7 +55,7 @@ describe("cilium-modes compare", () => {
     expect((verdicts as string[]).length).toBeGreaterThan(0);
   });
 
-  it("ends with 1 where something is worse than before by more than the threshold", async () => {
+  it("fails on a regression beyond the threshold", async () => {
     const [before, now] = [await kept(sampleComparison()), await kept(slower(1.3), "now.json")];
     expect(await compare([], { ...OPTIONS, from: before, baseline: before })).toBe(true);
     expect(await compare([], { ...OPTIONS, from: now, baseline: before })).toBe(false);
@@ -63,7 +63,7 @@ describe("cilium-modes compare", () => {
     expect(await compare([], { ...OPTIONS, from: before, baseline: now })).toBe(true);
   });
 
-  it("ends with 1 where a mode is not in force, or two modes cannot be told apart", async () => {
+  it("fails if a verification failed, or two modes show the same evidence", async () => {
     const broken = changed((subject) => ({ ...subject, verification: { verdict: "fail", failed: ["status"] } }));
     expect(await compare([], { ...OPTIONS, from: await kept(broken) })).toBe(false);
     const [{ inventory }] = sampleComparison().subjects as [Subject];
@@ -71,26 +71,26 @@ describe("cilium-modes compare", () => {
     expect(await compare([], { ...OPTIONS, from: await kept(alike) })).toBe(false);
   });
 
-  it("refuses files that hold no results, saying which", async () => {
+  it("refuses files without results, and names them", async () => {
     const file = join(folder, "wrong.json");
     await expect(readComparison(file)).rejects.toThrow(`${file} cannot be read`);
     writeFileSync(file, "{");
-    await expect(readComparison(file)).rejects.toThrow(`${file} is no JSON`);
+    await expect(readComparison(file)).rejects.toThrow(`${file} is not JSON`);
     writeFileSync(file, "[]");
-    await expect(readComparison(file)).rejects.toThrow(`${file} holds no results of a comparison`);
+    await expect(readComparison(file)).rejects.toThrow(`${file} is not a results file of compare`);
     writeFileSync(file, '{"resultsVersion": 99}');
     await expect(readComparison(file)).rejects.toThrow(
-      "was written by a newer cilium-modes (format 99, this one reads 1)",
+      "was written by a newer cilium-modes (format 99; this version reads 1)",
     );
     // before anything is measured
     await expect(compare(["ebpf"], { ...OPTIONS, baseline: file })).rejects.toThrow("newer cilium-modes");
   });
 
-  it("does not measure what it is to show again", async () => {
-    await expect(compare(["ebpf"], { ...OPTIONS, from: "a.json" })).rejects.toThrow("leave out the stacks");
+  it("refuses to measure with --from", async () => {
+    await expect(compare(["ebpf"], { ...OPTIONS, from: "a.json" })).rejects.toThrow("remove the stacks");
   });
 
-  it("refuses files that cannot be written, before anything is measured", async () => {
+  it("refuses unwritable files before measuring", async () => {
     const file = join(folder, "none", "a");
     for (const option of ["out", "html", "markdown"] as const) {
       await expect(compare(["ebpf"], { ...OPTIONS, [option]: file })).rejects.toThrow(
@@ -100,14 +100,16 @@ describe("cilium-modes compare", () => {
     await expect(compare(["ebpf"], { ...OPTIONS, out: folder })).rejects.toThrow(`${folder} is a folder; name a file`);
   });
 
-  it("refuses numbers that cannot be", async () => {
+  it("refuses invalid numbers", async () => {
     const refused = (options: Partial<CompareOptions>) => expect(compare(["ebpf"], { ...OPTIONS, ...options })).rejects;
-    await refused({ rounds: 0 }).toThrow("--rounds must be a whole number, 1 or more");
+    await refused({ rounds: 0 }).toThrow("--rounds must be an integer of at least 1 (got 0)");
     await refused({ rounds: Number("x") }).toThrow("--rounds");
-    await refused({ seconds: 0.5 }).toThrow("--seconds must be a whole number, 1 or more");
+    await refused({ seconds: 0.5 }).toThrow("--seconds must be an integer of at least 1 (got 0.5)");
     await refused({ threshold: -1 }).toThrow("--threshold");
-    await refused({ services: "1,many" }).toThrow('--services must be numbers from 1 to 20000 by commas, got "1,many"');
+    await refused({ services: "1,many" }).toThrow(
+      '--services must be numbers from 1 to 20000, separated by commas (got "1,many")',
+    );
     await refused({ services: "100000" }).toThrow("--services");
-    await refused({ up: true, set: ["tunnel=vxlan"] }).toThrow("--up brings stacks up as their files say");
+    await refused({ up: true, set: ["tunnel=vxlan"] }).toThrow("--up uses the stack files");
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chooseFaults, drill, DrillState, ownNodes } from "../../cli/drill";
 import { drillText } from "../../cli/drillText";
-import { PLAIN } from "../../cli/terminal";
+import { PLAIN } from "../../render/terminal";
 import { CAUSES, FAULT_CLASSES, type CauseId } from "../../datapath/causes";
 import type { ClusterReader } from "../../cluster/read";
 import { applies, FAULTS } from "../../datapath/faults/catalogue";

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createColors } from "picocolors";
 import { doctorText } from "../../cli/doctorText";
 import { withProgress } from "../../cli/progress";
-import { PLAIN, table, type Look } from "../../cli/terminal";
+import { PLAIN, table, type Look } from "../../render/terminal";
 import { VERDICTS } from "../../datapath/facts";
 import { verdictWord } from "../../cli/verdictWord";
 

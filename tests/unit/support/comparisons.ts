@@ -13,7 +13,7 @@ import {
   type Series,
   type Subject,
   type TraceSummary,
-} from "../../../datapath/compare/results";
+} from "../../../compare/results";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../../modes/contract";
 import { modeConfig } from "../../../modes/ciliumConfig";
 import { expectedPath, SCENARIOS, type ExpectedHop, type Scenario, type PathFacts } from "../../../modes/paths";

@@ -7,12 +7,14 @@ const ROOT = join(__dirname, "../../..");
 const FOLDERS = [
   "cli",
   "cluster",
+  "compare",
   "components",
   "datapath",
   "machine",
   "modes",
   "policies",
   "providers",
+  "render",
   "scripts",
   "settings",
 ];
