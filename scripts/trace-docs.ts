@@ -1,4 +1,4 @@
-// npx tsx scripts/trace-docs.ts: write docs/traces.md and the picture of the README anew from what was recorded.
+// npx tsx scripts/trace-docs.ts: write docs/traces.md and the README's picture from the recorded traces.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readRecordedTraces } from "../cli/trace/docs";

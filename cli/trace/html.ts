@@ -1,6 +1,6 @@
 import type { Station, Trace } from "../../datapath/trace/result";
 import { STATION_ROLES, type StationRole } from "../../modes/paths";
-import { escaped, page, themeColors } from "../../render/html";
+import { escaped, page, PAGE_STYLE, themeColors } from "../../render/html";
 import { comparison, paths } from "./comparison";
 import { stationIds } from "./graph";
 import { TRACE_HTML_SCRIPT, TRACE_HTML_STYLE } from "./htmlAssets";
@@ -18,7 +18,7 @@ export async function tracesHtml(traces: readonly Trace[]): Promise<string> {
   const modes = traces.map(({ mode }) => mode).join(", ");
   return page({
     title: `${titles.join("; ")} (${modes})`,
-    style: `${themeColors(":root")}${TRACE_SVG_STYLE}${TRACE_HTML_STYLE}`,
+    style: `${themeColors(":root")}${PAGE_STYLE}${TRACE_SVG_STYLE}${TRACE_HTML_STYLE}`,
     main: [
       `<h1>${escaped(titles.join("; "))}</h1>`,
       ...(traces.length > 1 && new Set(traces.map(({ scenario }) => scenario)).size === 1

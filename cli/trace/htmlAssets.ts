@@ -1,25 +1,15 @@
 /** Style of a page of traces, on screens and on paper. */
 export const TRACE_HTML_STYLE = `
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; overflow-wrap: anywhere; }
-main { max-width: 84rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0.5rem 0; }
 h2 { font-size: 1.3rem; margin: 2rem 0 0.5rem; }
-h3 { font-size: 1.05rem; margin: 1.5rem 0 0.5rem; }
-code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: 0.9em; }
 section.trace { border-top: 1px solid var(--line); }
 .verdict { border: 2px solid currentColor; border-radius: 4px; padding: 0 0.4em; font-size: 0.8em; }
 .verdict.bad, .different { color: var(--different); }
 .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0.15rem 1rem; margin: 0.5rem 0; }
 .facts dt { color: var(--muted); }
 .facts dd { margin: 0; }
-.scroll { overflow-x: auto; max-width: 100%; border: 1px solid var(--line); border-radius: 6px; }
 .scroll svg { display: block; }
-:focus-visible { outline: 3px solid var(--request); outline-offset: 2px; }
-table { border-collapse: collapse; width: 100%; font-size: 0.875rem; }
-caption { text-align: left; padding: 0.4rem 0.6rem; color: var(--muted); }
-th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.6rem; border-top: 1px solid var(--line); white-space: pre; font-variant-numeric: tabular-nums; }
-thead th { background: var(--ground); }
+th, td { white-space: pre; }
 td.note { white-space: pre-line; min-width: 18rem; overflow-wrap: normal; }
 tr.diverges > * { font-weight: bold; }
 tr[aria-current] > * { background: var(--current); }
@@ -35,9 +25,11 @@ button { font: inherit; color: var(--ink); background: var(--paper); border: 1px
 .station, .hop { cursor: pointer; }
 .purposes dt { font-weight: bold; }
 .purposes dd { margin: 0 0 0.5rem 1rem; }
+@media screen and (max-width: 50rem) {
+  .stage > .scroll { max-height: 55svh; overflow: auto; }
+}
 @media (max-width: 50rem) {
   .stage { display: block; }
-  .stage > .scroll { max-height: 55svh; overflow: auto; }
   .beside { position: static; margin-top: 0.5rem; }
   .stepper .now { min-height: 6em; }
   .facts { grid-template-columns: minmax(0, 1fr); gap: 0; }
@@ -46,7 +38,6 @@ button { font: inherit; color: var(--ink); background: var(--paper); border: 1px
 @media print {
   .stepper { display: none; }
   .stage { display: block; }
-  .scroll { overflow: visible; border: 0; }
   .scroll svg { max-width: 100%; height: auto; max-height: 24cm; }
   th, td { white-space: pre-line; overflow-wrap: break-word; padding: 0.15rem 0.25rem; font-size: 0.65rem; }
   td.note { min-width: 0; }

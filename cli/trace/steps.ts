@@ -2,7 +2,7 @@ import { asExpected, compare } from "../../datapath/trace/comparison";
 import type { Hop, Leg, Station, Trace } from "../../datapath/trace/result";
 import type { ExpectedHop } from "../../modes/paths";
 
-/** A hop with its number in the whole trace, and what is to be said about it. */
+/** A hop with its number in the trace, and notes about it. */
 export interface Step {
   readonly number: number;
   readonly leg: Leg["name"];

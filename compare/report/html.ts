@@ -1,5 +1,5 @@
 import { init } from "echarts";
-import { escaped, page, themeColors } from "../../render/html";
+import { escaped, page, PAGE_STYLE, themeColors } from "../../render/html";
 import type { Block, Card, Cell, Fact, Table, TableRow } from "./blocks";
 import { CHART_WIDTH, type Chart } from "./charts";
 import { MARKS } from "./format";
@@ -11,7 +11,7 @@ import type { Report } from "./report";
 export function reportHtml({ title, subtitle, alarms, verdicts, looks, sections }: Report): string {
   return page({
     title: `${title}: ${subtitle}`,
-    style: `${themeColors(":root")}${LOOK_COLORS}${REPORT_STYLE}`,
+    style: `${themeColors(":root")}${PAGE_STYLE}${LOOK_COLORS}${REPORT_STYLE}`,
     main: [
       "<header>",
       `<h1>${escaped(title)}</h1>`,

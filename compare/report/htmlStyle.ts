@@ -2,22 +2,16 @@
 export const REPORT_STYLE = `
 :root { --grid: #e2e6ea; --good: #00694d; }
 @media screen and (prefers-color-scheme: dark) { :root { --grid: #2c343d; --good: #5fd6ac; } }
-* { box-sizing: border-box; }
 html { scroll-padding-top: 0.5rem; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; overflow-wrap: anywhere; }
-main { max-width: 84rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0.5rem 0 0.25rem; }
 h2 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 0.5rem; }
-h3 { font-size: 1.05rem; margin: 1.5rem 0 0.5rem; }
 p, ul { margin: 0.4rem 0; max-width: 60rem; }
 ul { padding-left: 1.2rem; }
 section { margin-top: 2.25rem; }
 small, .muted, caption, figcaption, dt { color: var(--muted); }
 small { font-size: 0.92em; }
-code, pre { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: 0.875rem; }
 pre { margin: 0; padding: 0.6rem 0.8rem; background: var(--ground); border: 1px solid var(--grid); border-radius: 6px; white-space: pre-wrap; }
 a { color: var(--request); }
-:focus-visible { outline: 3px solid var(--request); outline-offset: 2px; }
 .verdict { margin-top: 1rem; padding: 0.9rem 1.1rem; background: var(--ground); border-left: 6px solid var(--good); border-radius: 0 8px 8px 0; font-size: 1.1rem; }
 .verdict.bad { border-color: var(--different); }
 .verdict.bad h2, .alarms { color: var(--different); }
@@ -41,12 +35,11 @@ figure { margin: 0; max-width: 33rem; }
 figure > svg { display: block; width: 100%; height: auto; }
 figcaption { font-size: 0.875rem; font-weight: 600; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0 1rem; margin: 0.1rem 0 0.4rem; padding: 0; font-size: 0.8125rem; }
-.scroll { overflow-x: auto; max-width: 100%; border: 1px solid var(--grid); border-radius: 6px; }
-table { border-collapse: collapse; width: 100%; font-size: 0.875rem; overflow-wrap: normal; }
-caption { text-align: left; padding: 0.4rem 0.7rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.7rem; border-top: 1px solid var(--grid); font-variant-numeric: tabular-nums; white-space: pre-line; }
+table { overflow-wrap: normal; }
+.scroll, th, td { border-color: var(--grid); }
+th, td { padding: 0.35rem 0.7rem; white-space: pre-line; }
 td { overflow-wrap: anywhere; min-width: 7.5rem; }
-thead th { background: var(--ground); white-space: nowrap; }
+thead th { white-space: nowrap; }
 tbody th { font-weight: 600; min-width: 6.5rem; }
 tbody th small { display: block; font-weight: normal; line-height: 1.3; max-width: 16rem; }
 td.measured { white-space: nowrap; }
@@ -79,7 +72,6 @@ summary { cursor: pointer; color: var(--request); font-size: 0.9rem; }
   .charts { grid-template-columns: 1fr 1fr; }
   .pair { display: block; }
   .pair figure { max-width: 11cm; margin-top: 0.5rem; }
-  .scroll { overflow: visible; border: 0; }
   th, td { padding: 0.15rem 0.3rem; font-size: 0.85rem; min-width: 0 !important; overflow-wrap: break-word; }
   td.measured { white-space: normal; }
   h2, h3 { break-after: avoid; }

@@ -29,7 +29,7 @@ export interface Capture {
 /** Enough for the headers of an encapsulated packet and a ping's data. */
 const SNAPSHOT_BYTES = 256;
 
-/** A capture that nobody stops ends after this time. */
+/** A capture that is not stopped ends after this time. */
 const LIFETIME_SECONDS = 60;
 
 /** Timeout of its start, and of its end. */

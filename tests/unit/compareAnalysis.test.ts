@@ -293,12 +293,12 @@ describe("indistinguishable subjects", () => {
 
   it("ignore which of a service's pods answered, and inconclusive traces", () => {
     const { inventory } = sampleSubject("replacement");
-    const walks = inventory.walks.map((walk) =>
-      walk.scenario === "clusterip"
-        ? { ...walk, request: ["pod>", "veth<"], ttl: 61 }
-        : walk.scenario === "outside"
-          ? { ...walk, verdict: "inconclusive", request: [] }
-          : walk,
+    const walks = inventory.walks.map((trace) =>
+      trace.scenario === "clusterip"
+        ? { ...trace, request: ["pod>", "veth<"], ttl: 61 }
+        : trace.scenario === "outside"
+          ? { ...trace, verdict: "inconclusive", request: [] }
+          : trace,
     );
     const alike = sampleSubject("ebpf", { inventory: { ...inventory, walks } });
     const [sentence] = ofRead(sampleSubject("replacement"), alike).indistinguishable;

@@ -126,7 +126,7 @@ describe("a flow", () => {
     [{}, true],
     [{ from: "net" }, true],
     [{ from: "nettool/net", to: "10.0.1.20" }, true],
-    // the answer belongs to what was asked
+    // a reply matches as well
     [{ from: "nettool-x", to: "net" }, true],
     [{ from: "other" }, false],
     [{ from: "net", to: "other" }, false],

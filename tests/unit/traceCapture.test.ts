@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { capture, captureCommand } from "../../datapath/trace/capture";
 import { captureOf, icmp, ipv4 } from "./support/packets";
 
-/** A session of tcpdump that writes one packet when it is told to end. */
+/** A session of tcpdump that writes one packet when it ends. */
 function session() {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const packet = ipv4("10.0.1.5", "10.0.2.7", 64, icmp(8, 1, Buffer.alloc(16)));
@@ -42,7 +42,7 @@ describe("a capture", () => {
   it("captures the protocol, ICMP errors, and tunnels", () => {
     expect(captureCommand("ICMP").at(-1)).toBe("icmp or udp port 8472 or udp port 6081");
     expect(captureCommand("TCP").at(-1)).toMatch(/^icmp or tcp\[.* or udp port 8472 or udp port 6081$/);
-    // it ends by itself when nobody ends it
+    // ends by itself
     expect(captureCommand("TCP").slice(0, 2)).toEqual(["timeout", "60"]);
   });
 });

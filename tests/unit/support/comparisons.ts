@@ -23,9 +23,9 @@ const SAMPLE_SERVICES = [1, 10, 100, 1000, 5000] as const;
 
 type SampleMode = "kubeproxy" | "replacement" | "ebpf";
 
-// All figures in this file are invented for tests; nobody measured them.
+// All figures in this file are invented for tests.
 
-/** Relative to its middle, what each round comes to. */
+/** Each round relative to the median. */
 const ROUNDS = [1, 1.012, 0.991, 0.985, 1.02];
 
 const KUBEPROXY_FIGURES: Record<MetricId, Record<PathId, number>> = {
@@ -209,7 +209,7 @@ function sampleInventory(mode: SampleMode, tunnel: Tunnel): Inventory {
         ? [{ component: "kube-proxy" as const, node, memoryMiB: 27.8 + index, cpuMillis: 4 }]
         : []),
     ]),
-    walks: (Object.keys(SCENARIOS) as Scenario[]).map((scenario) => walkOf(scenario, mode, tunnel)),
+    walks: (Object.keys(SCENARIOS) as Scenario[]).map((scenario) => traceOf(scenario, mode, tunnel)),
   };
 }
 
@@ -237,18 +237,18 @@ function nodeInventory(node: string, mode: SampleMode, tunnel: Tunnel): NodeInve
   };
 }
 
-/** A walk as the mode promises it. */
-function walkOf(scenario: Scenario, mode: RoutingMode, tunnel: Tunnel): TraceSummary {
-  const walk = expectedPath({ ...MODE_CONTRACTS[mode], tunnel, ...WAYS[scenario] });
+/** A trace on the mode's expected path. */
+function traceOf(scenario: Scenario, mode: RoutingMode, tunnel: Tunnel): TraceSummary {
+  const path = expectedPath({ ...MODE_CONTRACTS[mode], tunnel, ...WAYS[scenario] });
   const stations = (hops: readonly ExpectedHop[]) =>
     hops.map(({ role, direction }) => `${role}${direction === "out" ? ">" : "<"}`);
   const changed = scenario === "outside" ? "source" : "destination";
   return {
     scenario,
     verdict: "pass",
-    request: stations(walk?.request ?? []),
-    reply: stations(walk?.reply ?? []),
-    rewrites: walk?.rewriter === undefined ? [] : [`${changed} by ${walk.rewriter}`],
+    request: stations(path?.request ?? []),
+    reply: stations(path?.reply ?? []),
+    rewrites: path?.rewriter === undefined ? [] : [`${changed} by ${path.rewriter}`],
     ttl: scenario === "same-node" || tunnel !== "disabled" ? 63 : 62,
     netfilter: MODE_CONTRACTS[mode].hostRouting === "Legacy",
   };

@@ -61,7 +61,7 @@ export function legOf(name: Leg["name"], hops: readonly Hop[]): Leg {
   return { name, hops, promised: hops.map(expectedHop), differences: [] };
 }
 
-/** What promises such a hop. */
+/** The expected hop for a hop. */
 export function expectedHop({ station: { node, pod, role, vethOf }, direction }: Hop): ExpectedHop {
   return { node, pod, role, vethOf, direction };
 }

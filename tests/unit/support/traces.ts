@@ -242,7 +242,7 @@ export const BROKEN: Trace = {
       ],
       promised: EBPF_REQUEST.map(expectedHop),
       differences: [
-        "seen going out at cilium_host of worker2, where the mode promises eth0 of server-xtzwx",
+        "unexpectedly seen leaving cilium_host of worker2; expected eth0 of server-xtzwx",
         "eth0 of server-xtzwx on worker2 did not see it come in",
       ],
     },
