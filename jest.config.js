@@ -10,7 +10,7 @@ module.exports = {
   setupFiles: ["<rootDir>/tests/support/seed.js"],
   // statistics look it up all the time, which is slow in a sandbox
   sandboxInjectedGlobals: ["Math"],
-  // one file after another: clusters need the whole machine
+  // clusters need the whole machine; scripts/test.mjs runs the unit tests in parallel
   maxWorkers: 1,
   testTimeout: 60_000,
   verbose: true,

@@ -216,6 +216,8 @@ export function diagnose(results: readonly CheckResult[]): Diagnosis[] {
 function explains(causes: readonly Found[], symptom: Found): boolean {
   const { cause, check } = causes[0]!;
   if (cause === undefined) return false;
+  // no node or agent changes the ConfigMap
+  if (symptom.cause === "config-changed" && cause !== "cluster-unreachable") return false;
   // the same cause found by several checks
   if (cause === symptom.cause && check !== symptom.check) return shareNodes(causes, symptom);
   const explained = EXPLAINS[cause] ?? [];

@@ -1,8 +1,8 @@
+// npx tsx scripts/continuity-table.ts: write modes/continuity.json, the measured interruptions, from docs/continuity/*.json.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { measuredChanges, type RecordedRun } from "./readme/continuity";
 
-// write what the recorded watches say into the table that warnings and pages are written from
 const folder = join(__dirname, "../docs/continuity");
 const runs = readdirSync(folder)
   .filter((file) => file.endsWith(".json"))

@@ -10,6 +10,7 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What this project keeps on the machine: tools that it obtained, and state when nobody is logged in. */
 export const OWN = join(ROOT, ".cilium-modes");
 
+replaceUnwritableFolders();
 const PULUMI_HOME = process.env.PULUMI_HOME || join(homedir(), ".pulumi");
 const PULUMI_VERSION =
   process.env.PULUMI_VERSION ||
@@ -24,6 +25,29 @@ const FOLDERS = [
   join(OWN, "bin"),
   join(PULUMI_HOME, "versions", PULUMI_VERSION, "bin"),
 ];
+
+/** Let Pulumi, Helm and npm write into this project's own folder where the user's cannot be written. */
+function replaceUnwritableFolders() {
+  for (const [name, usual, own] of [
+    ["PULUMI_HOME", ".pulumi", "pulumi"],
+    ["XDG_CACHE_HOME", ".cache", "cache"],
+    // npm passes its own to the scripts that it runs
+    ["npm_config_cache", ".npm", "npm"],
+  ]) {
+    if (!isWritable(process.env[name] || join(homedir(), usual))) process.env[name] = join(OWN, own);
+  }
+}
+
+/** Whether a folder, or the first one above it that exists, can be written. */
+function isWritable(folder) {
+  try {
+    if (!existsSync(folder)) return folder !== dirname(folder) && isWritable(dirname(folder));
+    accessSync(folder, constants.W_OK);
+    return statSync(folder).isDirectory();
+  } catch {
+    return false;
+  }
+}
 
 /** Whether a program is on the PATH, or was obtained before. */
 export function isFound(program) {

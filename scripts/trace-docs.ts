@@ -1,8 +1,7 @@
 // npx tsx scripts/trace-docs.ts: write docs/traces.md and the README's picture from the recorded traces.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readRecordedTraces } from "../cli/trace/docs";
-import { readmeTraces, traceDocs } from "../cli/trace/docs";
+import { readmeTraces, readRecordedTraces, traceDocs } from "../cli/trace/docs";
 import { traceLanes } from "../cli/trace/lanes";
 
 const docs = join(__dirname, "..", "docs");

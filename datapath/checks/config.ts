@@ -75,10 +75,12 @@ export const agentsCheck: Check = {
           ...at,
         });
       }
-      const own = sectionOf(node, "config");
-      if (own instanceof Error) {
+      const [own, status] = [sectionOf(node, "config"), sectionOf(node, "status")];
+      // its files can be read while the agent itself hangs
+      const silent = [own, status].find((each) => each instanceof Error);
+      if (own instanceof Error || silent instanceof Error) {
         const remedy = `kubectl -n ${CILIUM_NAMESPACE} delete pod ${pod.name}`;
-        return inconclusive(node.node, `the agent does not answer: ${own.message}`, remedy, {
+        return inconclusive(node.node, `the agent does not answer: ${(silent as Error).message}`, remedy, {
           cause: "agent-silent",
           ...at,
         });

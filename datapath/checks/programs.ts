@@ -79,7 +79,8 @@ export const programsCheck: Check = {
 
 function attachedOn(node: NodeEvidence): Attached[] | Error {
   const [net, cgroup] = [jsonOf<NetPrograms[] | NetPrograms>(node, "network"), jsonOf<CgroupPrograms>(node, "cgroup")];
-  if (net instanceof Error) return net;
+  const byTcx = sectionOf(node, "tcx");
+  for (const reading of [net, cgroup, byTcx]) if (reading instanceof Error) return reading;
   const lists = Array.isArray(net) ? (net as NetPrograms[]) : [net as NetPrograms];
   const onDevices = lists.flatMap(({ tc = [], xdp = [] }) => [
     ...tc.map(({ devname = "", name = "", kind = "" }) => ({
@@ -95,17 +96,15 @@ function attachedOn(node: NodeEvidence): Attached[] | Error {
       name,
     })),
   ]);
-  const byTcx = sectionOf(node, "tcx");
-  for (const line of byTcx instanceof Error ? [] : byTcx.split("\n").filter((each) => each.startsWith("{"))) {
+  for (const line of (byTcx as string).split("\n").filter((each) => each.startsWith("{"))) {
     const { devname, kind, name } = JSON.parse(line) as { devname: string; kind: string; name: string };
     // a newer bpftool has listed it already, with its whole name
     if (!onDevices.some((each) => each.device === devname && each.kind === kind && each.name.startsWith(name)))
       onDevices.push({ where: classOf(devname), device: devname, kind, name });
   }
-  const onSockets =
-    cgroup instanceof Error
-      ? []
-      : cgroup.map(({ name = "", attach_type: kind = "" }) => ({ where: "cgroup", device: "cgroup", kind, name }));
+  const onSockets = (cgroup as CgroupPrograms).map(({ name = "", attach_type: kind = "" }) => ({
+    ...{ where: "cgroup", device: "cgroup", kind, name },
+  }));
   return [...onDevices, ...onSockets];
 }
 

@@ -65,10 +65,16 @@ export const KUBERNETES_FAULTS: readonly Fault[] = [
     teaches:
       "The DaemonSet counts one node less and reports itself complete. Pods on the node keep the datapath of the agent that left.",
     expect: ["agent-missing", "kube-proxy-missing"],
+    // the kubelet restores its own labels
     inject: kube(
-      "kubectl label node $node kubernetes.io/os=none --overwrite >/dev/null; kubectl -n kube-system wait --for=delete pod -l k8s-app=cilium --field-selector=spec.nodeName=$node --timeout=60s >/dev/null",
+      `touch $kept/label.loop
+nohup sh -c "while [ -e $kept/label.loop ]; do kubectl label node $node kubernetes.io/os=none --overwrite; sleep 1; done" >/dev/null 2>&1 &
+kubectl -n kube-system wait --for=delete pod -l k8s-app=cilium --field-selector=spec.nodeName=$node --timeout=60s >/dev/null
+sleep 3`,
     ),
-    undo: kube("kubectl label node $node kubernetes.io/os=linux --overwrite >/dev/null; sleep 2; agents_ready"),
+    undo: kube(
+      "rm -f $kept/label.loop; sleep 2; kubectl label node $node kubernetes.io/os=linux --overwrite >/dev/null; sleep 2; agents_ready",
+    ),
     probe: AGENT_PODS,
   },
   {
@@ -140,6 +146,6 @@ export const KUBERNETES_FAULTS: readonly Fault[] = [
     undo: kube(
       "kubectl -n nettool delete pod $pod --ignore-not-found >/dev/null; kubectl -n nettool rollout status daemonset nettool --timeout=60s >/dev/null",
     ),
-    probe: inAgent("endpoint 2>/dev/null || echo none")[0]!,
+    probe: inAgent('$cilium endpoint list -o json | grep -c \'"state": "ready"\'')[0]!,
   },
 ];

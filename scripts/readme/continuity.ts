@@ -7,7 +7,7 @@ import {
   type MeasuredFlow,
 } from "../../modes/continuity";
 
-/** A watch that was kept in `docs/continuity/`. */
+/** A report of `watch` in `docs/continuity/`. */
 export interface RecordedRun {
   readonly change: LiveChange;
   /** Cilium's version; with an arrow where it changed. */
@@ -19,7 +19,7 @@ export interface RecordedRun {
 
 type RecordedFlow = Pick<FlowReport, "id" | "title" | "isControl" | "lost" | "longest" | "breaks" | "verdict">;
 
-/** What recorded runs say of each kind of change. */
+/** The measurements of each kind of change, from all its recorded runs. */
 export function measuredChanges(runs: readonly RecordedRun[]): MeasuredChange[] {
   return (Object.keys(LIVE_CHANGES) as LiveChange[]).flatMap((change) => {
     const own = runs.filter((run) => run.change === change);
@@ -40,7 +40,7 @@ export function measuredChanges(runs: readonly RecordedRun[]): MeasuredChange[] 
   });
 }
 
-/** One flow over several runs; none when it was never interrupted. */
+/** One flow in several runs; none if it was never interrupted. */
 function measuredFlow(flows: readonly RecordedFlow[]): MeasuredFlow[] {
   const { id, title, isControl } = flows[0]!;
   if (isControl || flows.every(({ verdict }) => verdict === "ok")) return [];
@@ -52,7 +52,7 @@ function measuredFlow(flows: readonly RecordedFlow[]): MeasuredFlow[] {
   return [{ flow: id, title, lost: range(flows.map(({ lost }) => lost)), gapSeconds: range(gaps), brokenIn }];
 }
 
-/** The rows of the page's table: for each change, every flow that it interrupted. */
+/** Rows of the page's table: for each change, every flow that it interrupted. */
 export function continuityRows(): string[][] {
   if (MEASURED.length === 0) return [["not measured yet", "", "", "", ""]];
   return MEASURED.flatMap(({ change, runs, cilium, flows }) => {

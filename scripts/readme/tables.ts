@@ -12,26 +12,23 @@ import { COVERAGE, SHAPES, type Flow } from "../../datapath/evidence/coverage";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { SCENARIOS } from "../../modes/paths";
 import { schemaFor, settingPaths } from "../../settings/schema";
-import { COMMANDS_IN_CHINESE, EXIT_CODES } from "./commands";
+import { EXIT_CODES } from "./commands";
 import { continuityRows } from "./continuity";
 import { OUTPUT_WORDS } from "./outputs";
 import { SETTING_WORDS } from "./settings";
-import type { Language, Words } from "./words";
 
-/** The pages with parts that are written from the code, and their languages. */
-export const PAGES: Readonly<Record<string, Language>> = {
-  "README.md": "en",
-  "README.zh-CN.md": "zh",
-  "docs/commands.md": "en",
-  "docs/continuity.md": "en",
-  "docs/drill.md": "en",
-  "docs/settings.md": "en",
-};
+/** The pages that have parts generated from the code. */
+export const PAGES = [
+  "docs/commands.md",
+  "docs/continuity.md",
+  "docs/drill.md",
+  "docs/programs.md",
+  "docs/settings.md",
+];
 
-/** What a page has between `<!-- name -->` and `<!-- /name -->`, by name. */
-type Parts = Readonly<Record<string, (language: Language) => string>>;
+/** What generates the text between `<!-- name -->` and `<!-- /name -->`, by name. */
+type Parts = Readonly<Record<string, () => string>>;
 
-/** The parts of pages that are written from the code. */
 const PARTS: Parts = {
   settings: settingsTable,
   outputs: outputsTable,
@@ -41,12 +38,12 @@ const PARTS: Parts = {
   reference,
   checks: () =>
     table(
-      ["check", "asks"],
+      ["check", "question"],
       CHECKS.map(({ id, question }) => [code(id), question]),
     ),
   coverage: () =>
     table(
-      ["from", "to", ...SHAPES.map((shape) => shape.replace("/", " ")), "why not the others"],
+      ["from", "to", ...SHAPES.map((shape) => shape.replace("/", " ")), "why not every kind"],
       Object.values(COVERAGE as Readonly<Record<string, Flow>>).map(({ from, to, shapes, omitted }) => [
         from,
         to.replaceAll("-", " "),
@@ -56,7 +53,7 @@ const PARTS: Parts = {
     ),
   scenarios: () =>
     table(
-      ["scenario", ""],
+      ["scenario", "traffic"],
       Object.entries(SCENARIOS).map(([id, words]) => [code(id), words]),
     ),
   continuity: () => table(["change", "flow", "probes lost", "longest gap", "kept connection broken"], continuityRows()),
@@ -65,63 +62,62 @@ const PARTS: Parts = {
   plan: () => fence("text", `$ npx cilium-modes plan ebpf\n${planned("ebpf")}`),
 };
 
-/** A page with its parts written anew. @throws Error when it has a part that is not known, or one without an end */
-export function withParts(page: string, language: Language, parts: Parts = PARTS): string {
+/** A page with its generated parts up to date. @throws Error for an unknown part, and for one without an end */
+export function withParts(page: string, parts: Parts = PARTS): string {
   const named = page.match(/^<!-- \/?[a-z-]+ -->$/gm) ?? [];
   for (let index = 0; index < named.length; index += 2) {
     const name = /[a-z-]+/.exec(named[index]!.slice(4))![0];
     if (parts[name] === undefined)
-      throw new Error(`There is no part ${name}; known are ${Object.keys(parts).join(", ")}`);
+      throw new Error(`There is no part ${name}; known parts are ${Object.keys(parts).join(", ")}`);
     if (named[index + 1] !== `<!-- /${name} -->`) throw new Error(`The part ${name} has no end`);
   }
   return page.replace(
     /^<!-- ([a-z-]+) -->\n[^]*?^<!-- \/\1 -->$/gm,
-    (_, name: string) => `<!-- ${name} -->\n\n${parts[name]!(language)}\n\n<!-- /${name} -->`,
+    (_, name: string) => `<!-- ${name} -->\n\n${parts[name]!()}\n\n<!-- /${name} -->`,
   );
 }
 
-/** A project and a stack whose names are seen in a default that is made of them. */
+/** Names of a project and a stack, which are recognized in defaults that are made of them. */
 const NAMES = { project: "project", stack: "stack" };
 
-/** The defaults of all settings, as the schema gives them. */
-const defaults = () => schemaFor(NAMES).parse({});
-
-function settingsTable(language: Language): string {
-  const known = defaults();
-  const rows = Object.entries(SETTING_WORDS).map(([path, words]) => {
-    const value = at(known, path);
-    return [code(path), words.otherwise?.[language] ?? code(settingText(value)), words[language]];
+function settingsTable(): string {
+  const defaults = schemaFor(NAMES).parse({});
+  const rows = Object.entries(SETTING_WORDS).map(([path, { meaning, otherwise }]) => {
+    const value = at(defaults, path);
+    if (value === undefined && otherwise === undefined)
+      throw new Error(`scripts/readme/settings.ts does not say where the default of ${path} comes from`);
+    return [code(path), otherwise ?? code(settingText(value)), meaning];
   });
-  return table({ en: ["setting", "default", "meaning"], zh: ["设置", "默认值", "含义"] }[language], rows);
+  return table(["setting", "default", "meaning"], rows);
 }
 
-/** The settings that hold values, without those that only hold others. */
+/** The settings that have a value, without the sections that contain them. */
 export function leafSettings(): string[] {
   const all = settingPaths();
   return all.filter((path) => !all.some((other) => other.startsWith(`${path}.`)));
 }
 
-/** A value as `Pulumi.<stack>.yaml` has it. */
+/** A value as it is written in `Pulumi.<stack>.yaml`. */
 function settingText(value: unknown): string {
   if (typeof value !== "string") return JSON.stringify(value);
   if (value === `${NAMES.project}-${NAMES.stack}`) return "<project>-<stack>";
   return typeof parseYaml(value) === "string" ? value : JSON.stringify(value);
 }
 
-function outputsTable(language: Language): string {
-  const rows = Object.entries(OUTPUT_WORDS).map(([name, words]) => [code(name), words[language]]);
-  return table({ en: ["output", ""], zh: ["输出", ""] }[language], rows);
+function outputsTable(): string {
+  const rows = Object.entries(OUTPUT_WORDS).map(([name, meaning]) => [code(name), meaning]);
+  return table(["output", "meaning"], rows);
 }
 
-/** A command that users call, with the words before its arguments. */
+/** A command for users, with the words before its arguments. */
 export interface Verb {
   readonly words: string;
   readonly command: Command;
 }
 
-/** The commands that can be called, those of groups by both words. */
+/** All commands for users; those of a group have two words. */
 export function verbs(command = program(), words = ""): Verb[] {
-  // a command that is hidden has no other sign of it
+  // commander does not show in another way which commands are hidden
   const visible = command.createHelp().visibleCommands(command);
   return visible
     .filter((each) => each.name() !== "help")
@@ -140,31 +136,26 @@ function usage({ words, command }: Verb): string {
   return [words, ...named].join(" ");
 }
 
-function commandsTable(language: Language): string {
-  const rows = verbs().map((verb) => {
-    const words = language === "en" ? verb.command.description() : COMMANDS_IN_CHINESE[verb.words];
-    if (words === undefined) throw new Error(`scripts/readme/commands.ts has no Chinese words for ${verb.words}`);
-    return [code(usage(verb)), words];
-  });
-  return table({ en: ["`npx cilium-modes …`", "what it does"], zh: ["`npx cilium-modes …`", "用途"] }[language], rows);
+function commandsTable(): string {
+  const rows = verbs().map((verb) => [code(usage(verb)), sentence(verb.command.description())]);
+  return table(["`npx cilium-modes …`", "purpose"], rows);
 }
 
-function exitCodesTable(language: Language): string {
-  const rows = Object.entries(EXIT_CODES).map(([number, words]) => [number, words[language]]);
-  return table({ en: ["exit code", "meaning"], zh: ["退出码", "含义"] }[language], rows);
+function exitCodesTable(): string {
+  return table(["exit code", "meaning"], Object.entries(EXIT_CODES));
 }
 
-function releasesTable(language: Language): string {
-  const notes: Readonly<Record<string, Words>> = {
-    [DEFAULT_RELEASE]: { en: "default", zh: "默认" },
-    "1.13": { en: "as in the articles", zh: "与文章相同" },
-    "1.12": { en: "as in the articles", zh: "与文章相同" },
+function releasesTable(): string {
+  const notes: Readonly<Record<string, string>> = {
+    [DEFAULT_RELEASE]: "default",
+    "1.13": "as in articles 000 and 001",
+    "1.12": "as in article 002",
   };
   const rows = Object.entries(RELEASES).map(([name, { cilium, kubernetes }]) => [
     code(`"${name}"`),
     cilium,
     kubernetes,
-    notes[name]?.[language] ?? "",
+    notes[name] ?? "",
   ]);
   return table(["`release`", "Cilium", "Kubernetes", ""], rows);
 }
@@ -199,7 +190,7 @@ function reference(): string {
     .join("\n\n");
 }
 
-/** The faults of every class, with what a user sees of them and the causes that explain them. */
+/** The faults of each class, with their visible effects and the causes that explain them. */
 function faultTables(): string {
   return FAULT_CLASSES.map((kind) => {
     const rows = FAULTS.filter((fault) => fault.class === kind).map((fault) => [

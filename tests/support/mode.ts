@@ -19,7 +19,7 @@ export async function expectStanding(project: LabProject, mode: RoutingMode, clu
   expect(outputs.nodePortUrls).toHaveLength(3);
   for (const url of outputs.nodePortUrls)
     expect(await (await fetch(url)).text()).toMatch(/^PodName: nettool-\w+ \| PodIP: eth0 10\.0\.\d+\.\d+\/32$/m);
-  const look = project.readme("After, look around", mode);
+  const look = project.documented("docs/commands.md", "## Use the cluster", mode);
   expect(look).toMatch(/^KubeProxyReplacement: +(True|False)\b/m);
   expect(look.match(/^PodName: nettool-\w+ \| PodIP: eth0 /gm)).toHaveLength(2);
 

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
+import { bash } from "./bash";
 
 const ROOT = resolve(__dirname, "../..");
 
@@ -105,18 +106,22 @@ export class TestProject {
     return { code: status, output: stdout + stderr };
   }
 
-  /** Run the block of shell commands that follows these words in the README, for another stack than the README's. */
-  readme(words: string, stack: string): string {
-    const text = readFileSync(join(this.directory, "README.md"), "utf8");
+  /** Run the shell script that follows these words on a page of the documentation, for another stack than the page's. */
+  documented(page: string, words: string, stack: string): string {
+    const text = readFileSync(join(this.directory, page), "utf8");
     const at = text.indexOf(words);
-    if (at < 0) throw new Error(`The README does not say ${JSON.stringify(words)}`);
+    if (at < 0) throw new Error(`${page} does not contain ${JSON.stringify(words)}`);
     const block = text.slice(at).match(/```sh\n(.*?)```/s)![1]!;
     const script = block.replaceAll("-s ebpf", `-s ${stack}`);
-    return execFileSync("bash", ["-euo", "pipefail", "-c", script], {
-      cwd: this.directory,
-      env: this.environment,
-      encoding: "utf8",
-    });
+    const { code, output } = this.bash(script);
+    if (code !== 0) throw new Error(`${page}: exit code ${String(code)} of:\n${script}\n${output}`);
+    return output;
+  }
+
+  /** Run a shell script in the project's folder, with the same Pulumi. */
+  bash(script: string): Finished {
+    const { status, stdout, stderr } = bash(script, this.directory, this.environment);
+    return { code: status, output: stdout + stderr };
   }
 
   /** Start a Pulumi command in a process group of its own. */

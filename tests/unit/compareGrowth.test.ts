@@ -309,7 +309,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
   const here: Origin = {
     name: "here",
     start([program, ...args]) {
-      const { stdin, stdout, stderr } = spawn(program!, args, { stdio: "pipe" });
+      const { stdin, stdout, stderr } = spawn(program!, args, { stdio: "pipe", env: { ...process.env, LC_ALL: "C" } });
       return { stdout, stderr, end: () => void stdin.end() };
     },
   };

@@ -1,21 +1,30 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { readMarkdown } from "../support/markdown";
+import { OUTPUTS } from "../support/outputs";
 import { TestProject } from "../support/project";
 
 const MODULES = resolve(__dirname, "../../node_modules");
 
-/** What the README shows, in somebody's own program. */
+/** The programs that the documentation shows. */
+const DOCUMENTED = readMarkdown(readFileSync(resolve(__dirname, "../../docs/programs.md"), "utf8")).blocks;
+
+/** A program of the package's users. */
 const PROGRAM = `
-import { Cilium, KindCluster, NettoolWorkload, Verification } from "cilium-modes/components";
 import { connect, readStack } from "cilium-modes/connect";
 import type { StackOutputs } from "cilium-modes/outputs";
 
-const cluster = new KindCluster("cluster", { mode: "ebpf", workers: 1 });
-const cilium = new Cilium("cilium", { cluster, version: "1.20.2" });
-const workload = new NettoolWorkload("nettool", { cluster, cilium });
-export const verification = new Verification("verification", { cluster, cilium, workload }).summary;
 export const role = connect("o/p/s", { mode: "ebpf", verified: true }).nodes.apply((nodes) => nodes[0]!.role);
 export const counts = readStack("o/p/s").apply(({ verification: { counts } }) => counts.pass ?? 0);
 export const mode: StackOutputs["mode"] = "ebpf";
@@ -42,7 +51,8 @@ describe("the package, installed in an empty project", () => {
         if (!name.startsWith(".")) symlinkSync(join(MODULES, name), join(folder, "node_modules", name));
       }
       writeFileSync(join(folder, "package.json"), "{}");
-      writeFileSync(join(folder, "index.ts"), PROGRAM);
+      const programs = DOCUMENTED.flatMap(({ language, text }) => (language === "ts" ? [text] : []));
+      [PROGRAM, ...programs].forEach((text, index) => writeFileSync(join(folder, `program${index}.ts`), text));
     } finally {
       project.remove();
     }
@@ -64,7 +74,7 @@ describe("the package, installed in an empty project", () => {
           ...options,
           ...["--module", module],
           ...["--moduleResolution", moduleResolution],
-          "index.ts",
+          ...readdirSync(folder).filter((file) => file.endsWith(".ts")),
         ],
         { cwd: folder, encoding: "utf8" },
       );
@@ -72,6 +82,33 @@ describe("the package, installed in an empty project", () => {
     },
     60_000,
   );
+
+  it("connects a documented program in JavaScript to a stack", () => {
+    const [consumer] = DOCUMENTED.filter(({ language }) => language === "js");
+    writeFileSync(join(folder, "consumer.js"), consumer!.text);
+    const script = `
+      const pulumi = require("@pulumi/pulumi");
+      const outputs = ${JSON.stringify(OUTPUTS)};
+      pulumi.runtime.setMocks({
+        call: () => ({}),
+        newResource({ type, name, inputs }) {
+          console.log(type, JSON.stringify(inputs.data ?? null));
+          return { id: name, state: type.endsWith("StackReference") ? { ...inputs, outputs } : inputs };
+        },
+      });
+      require("./consumer.js").nodePortUrls.apply((urls) => console.log(urls.join(" ")));
+    `;
+    const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], { cwd: folder, encoding: "utf8" });
+    expect([stderr, stdout.trim().split("\n").sort()]).toEqual([
+      "",
+      [
+        OUTPUTS.nodePortUrls.join(" "),
+        'kubernetes:core/v1:ConfigMap {"mode":"ebpf"}',
+        "pulumi:providers:kubernetes null",
+        "pulumi:pulumi:StackReference null",
+      ].sort(),
+    ]);
+  });
 
   it("runs without TypeScript, and has the provider, the command and the image beside it", () => {
     const { stdout } = spawnSync(

@@ -67,13 +67,16 @@ class Machine {
     return this;
   }
 
+  /** The user's home folder. */
+  home = this.project;
+
   run(script: string, ...args: string[]): Promise<Run> {
     return this.interrupt(undefined, script, ...args);
   }
 
   /** Run a script, and press Ctrl-C when it prints these words. */
   async interrupt(words: string | undefined, script: string, ...args: string[]): Promise<Run> {
-    const environment = { PATH: this.bin, HOME: this.project, CILIUM_MODES_KIND_URL: this.kindUrl };
+    const environment = { PATH: this.bin, HOME: this.home, CILIUM_MODES_KIND_URL: this.kindUrl };
     const child = spawn(process.execPath, [join(this.project, "scripts", script), ...args], {
       env: environment,
       cwd: this.project,
@@ -323,6 +326,16 @@ describe("npm start", () => {
       .install("pulumi", PATIENT_PULUMI, folder)
       .interrupt("running", "pulumi.mjs", "up");
     expect({ code, output }).toEqual({ code: 9, output: "running\ninterrupted\ncleaned up\n" });
+  });
+
+  it("lets Pulumi, Helm and npm write into the project's folder if the home folder cannot be written", async () => {
+    const script = 'echo "$PULUMI_HOME" "$XDG_CACHE_HOME" "$npm_config_cache"';
+    const shared = machine().install("pulumi", script);
+    expect((await shared.run("pulumi.mjs", "version")).output).toBe("  \n");
+    // a file cannot be written into by anybody, and an administrator can write everywhere else
+    shared.home = join(shared.project, "package-lock.json");
+    const folders = ["pulumi", "cache", "npm"].map((folder) => join(shared.project, ".cilium-modes", folder));
+    expect((await shared.run("pulumi.mjs", "version")).output).toBe(`${folders.join(" ")}\n`);
   });
 
   it("leaves the backend of a user who is logged in alone, in every command", async () => {

@@ -8,9 +8,19 @@ import { COVERAGE, type FlowId } from "../../datapath/evidence/coverage";
 import { sampled, type Evidence } from "../../datapath/evidence/gather";
 import { probeScript, triesOf } from "../../datapath/evidence/probing";
 import { summaryOf, verify, type Verification } from "../../datapath/verify";
-import { inNode, judged, PURE, recordedEvidence, recordedExpectation, type Change } from "./support/evidence";
+import {
+  inNode,
+  inPod,
+  judged,
+  PURE,
+  RECORDED_PODS,
+  recordedEvidence,
+  recordedExpectation,
+  type Change,
+} from "./support/evidence";
 
 const WORKER = "cmlead-worker";
+const { own: OWN, ownNetwork: OWN_NETWORK, peer: PEER, peerNetwork: PEER_NETWORK, peerNode: PEER_NODE } = RECORDED_PODS;
 const bad = (results: ReturnType<typeof judged>["results"]) =>
   results.filter(({ verdict }) => verdict !== "pass" && verdict !== "skipped").map(({ id }) => id);
 
@@ -176,29 +186,102 @@ describe("a verification of recorded evidence", () => {
       /not Cilium's/,
     ],
     [
+      "a runtime option that was changed on one node",
+      inNode("options", (text) => text.replace(/(PolicyAuditMode\s*: )Disabled/, "$1Enabled"), WORKER),
+      "agents",
+      "agent-differs",
+      /runtime options differ/,
+    ],
+    [
+      "a missing default route",
+      inNode("routes", (text) => text.replace(/^default .*\n/m, ""), WORKER),
+      "routes",
+      "route-missing",
+      /no way out of this node/,
+    ],
+    [
+      "a route with an MTU of its own",
+      inNode("routes", (text) => text.replace(new RegExp(`^(${PEER_NETWORK} via .*)$`, "m"), "$1 mtu 1280"), WORKER),
+      "routes",
+      "mtu-mismatch",
+      /an MTU of 1280, which Cilium did not set/,
+    ],
+    [
+      "a rule inside a pod's network",
+      inPod(WORKER, (text) => `${text}-A INPUT -m length --length 1000:65535 -j DROP\n`),
+      "pod-network",
+      "netfilter-foreign",
+      /inside the pod's network drop or change its packets/,
+    ],
+    [
+      "a queueing discipline inside a pod",
+      inPod(WORKER, (text) => `${text}qdisc tbf 8001: dev eth0 root refcnt 2 rate 1Mbit\n`),
+      "pod-network",
+      "traffic-shaped",
+      /delays or drops its packets/,
+    ],
+    [
+      "a permanent neighbor entry inside a pod",
+      inPod(WORKER, (text) => text.replace(/(dev eth0 lladdr \S+) \w+/, "$1 PERMANENT")),
+      "pod-network",
+      "neighbor-wrong",
+      /permanent neighbor entry/,
+    ],
+    [
+      "a pod's own kernel settings",
+      inPod(WORKER, (text) => text.replace("icmp_echo_ignore_all:0", "icmp_echo_ignore_all:1")),
+      "pod-network",
+      "sysctl-changed",
+      /icmp_echo_ignore_all = 1 \(0 in the others\)/,
+    ],
+    [
+      "a node missing in the ipcache",
+      inNode("ipcache", (text) => text.replace(`"${PEER_NODE}/32"`, '"172.18.9.9/32"'), WORKER),
+      "datapath-maps",
+      "ipcache-stale",
+      /another identity or another way/,
+    ],
+    [
+      "programs that miss a tail call",
+      ({ after }) => {
+        const drops = JSON.stringify([{ labels: { reason: "Missed tail call", direction: "EGRESS" }, value: 50 }]);
+        for (const node of after) node.sections.drops = { value: drops };
+      },
+      "drops",
+      "program-missing",
+      /a part of Cilium's programs is missing/,
+    ],
+    [
+      "no UDP port of the workload's service in the BPF map",
+      inNode("lb", (text) => text.replaceAll(/^.*80\/UDP.*\n/gm, ""), WORKER),
+      "service-map",
+      "service-map-stale",
+      /BPF service map differs/,
+    ],
+    [
       "a missing route",
-      inNode("routes", (text) => text.replace(/^10\.0\.2\.0\/24 via.*\n/m, ""), WORKER),
+      inNode("routes", (text) => text.replace(new RegExp(`^${PEER_NETWORK} via.*\n`, "m"), ""), WORKER),
       "routes",
       "route-missing",
       /the route to the pods of cmlead-worker2 must be/,
     ],
     [
       "a more specific route",
-      inNode("routes", (text) => `10.0.2.235 via 172.18.0.9 dev eth0 \n${text}`, WORKER),
+      inNode("routes", (text) => `${PEER} via 172.18.0.99 dev eth0 \n${text}`, WORKER),
       "routes",
       "route-foreign",
       /a route that Cilium did not write/,
     ],
     [
       "a blackhole",
-      inNode("routes", (text) => `blackhole 10.0.2.235 \n${text}`, WORKER),
+      inNode("routes", (text) => `blackhole ${PEER} \n${text}`, WORKER),
       "routes",
       "route-foreign",
-      /throws packets for 10\.0\.2\.235 away/,
+      /throws packets for 10\.[\d.]+ away/,
     ],
     [
       "a foreign routing rule",
-      inNode("rules", (text) => `${text}100:\tfrom all to 10.0.2.235 lookup 77\n`, WORKER),
+      inNode("rules", (text) => `${text}100:\tfrom all to ${PEER} lookup 77\n`, WORKER),
       "routes",
       "rule-foreign",
       /neither the kernel's nor Cilium's/,
@@ -207,7 +290,7 @@ describe("a verification of recorded evidence", () => {
       "a wrong neighbor entry",
       inNode(
         "neighbors",
-        (text) => text.replace(/(172\.18\.0\.10 dev eth0 lladdr )\S+/, "$102:00:00:00:00:01"),
+        (text) => text.replace(new RegExp(`^(${PEER_NODE} dev eth0 lladdr )\\S+`, "m"), "$102:00:00:00:00:01"),
         WORKER,
       ),
       "routes",
@@ -221,7 +304,7 @@ describe("a verification of recorded evidence", () => {
         (text) =>
           text.replace(
             /^\[\d+:\d+\] -A POSTROUTING -d 127\.0\.0\.11.*$/m,
-            "$&\n[7:420] -A POSTROUTING -s 10.0.1.0/24 -o eth0 -j MASQUERADE",
+            `$&\n[7:420] -A POSTROUTING -s ${OWN_NETWORK} -o eth0 -j MASQUERADE`,
           ),
         WORKER,
       ),
@@ -293,14 +376,14 @@ describe("a verification of recorded evidence", () => {
     ],
     [
       "an unknown address in the ipcache",
-      inNode("ipcache", (text) => text.replace(/"10\.0\.2\.235\/32"/, '"10.9.9.9/32"'), WORKER),
+      inNode("ipcache", (text) => text.replace(`"${PEER}/32"`, '"10.9.9.9/32"'), WORKER),
       "datapath-maps",
       "ipcache-stale",
       /another identity or another way/,
     ],
     [
       "a pod missing in the endpoint map",
-      inNode("endpointMap", (text) => text.replace(/"10\.0\.1\.34:0"/, '"10.9.9.9:0"'), WORKER),
+      inNode("endpointMap", (text) => text.replace(`"${OWN}:0"`, '"10.9.9.9:0"'), WORKER),
       "datapath-maps",
       "endpoint-map-stale",
       /not delivered/,
@@ -517,6 +600,14 @@ describe("a verification of recorded evidence", () => {
     const { causes } = judged(recordedEvidence(change));
     expect(causes).toHaveLength(1);
     expect(causes[0]).toMatchObject({ cause: "mtu-mismatch", nodes: [WORKER], symptoms: [{ check: "packet-size" }] });
+  });
+
+  it("names a changed ConfigMap beside an agent that does not answer", () => {
+    const silent: Change = ({ nodes }) => {
+      for (const { sections } of nodes) sections.status = { error: "the agent did not tell its status within 8 s" };
+    };
+    const { causes } = judged(recordedEvidence(both(inConfig("enable-bpf-masquerade", "false"), silent)));
+    expect(new Set(causes.map(({ cause }) => cause))).toEqual(new Set(["agent-silent", "config-changed"]));
   });
 
   it("does not fold what fails on another node", () => {

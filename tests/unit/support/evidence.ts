@@ -58,6 +58,28 @@ export function judged(
   return { results, causes: diagnose(results) };
 }
 
+/** Of the recorded cluster: the first worker's pod network and a pod's address there, and the same of the second one. */
+export const RECORDED_PODS = (() => {
+  const { nodes, traffic } = recordedEvidence();
+  const podOn = (name: string) =>
+    /inet (10\.\d+\.\d+\.\d+)\/32/.exec(traffic!.pods.find(({ node }) => node === name)!.output!)![1]!;
+  const [own, peer] = [podOn("cmlead-worker"), podOn("cmlead-worker2")];
+  const network = (address: string) => address.replace(/\d+$/, "0/24");
+  const neighbor = nodes.find(({ node }) => node === "cmlead-worker2")!.sections.addresses!;
+  const peerNode = /"local":"(172\.18\.0\.\d+)"/.exec("value" in neighbor ? neighbor.value : "")![1]!;
+  return { own, ownNetwork: network(own), peer, peerNetwork: network(peer), peerNode };
+})();
+
+/** Change what one pod said of its own network. */
+export function inPod(node: string, change: (output: string) => string): Change {
+  return ({ traffic }) => {
+    const pod = traffic!.pods.find((each) => each.node === node)!;
+    const changed = change(pod.output!);
+    if (changed === pod.output) throw new Error(`what ${pod.pod} said did not change`);
+    pod.output = changed;
+  };
+}
+
 /** Change a part of what one node said; all of them without a name. */
 export function inNode(section: Section, change: (text: string) => string, name?: string): Change {
   return ({ nodes }) => {
