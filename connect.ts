@@ -1,30 +1,33 @@
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import { parseStackOutputs, type StackOutputs } from "./outputs";
+import { parseStackOutputs, StackOutputsError, type StackOutputs } from "./outputs";
 
-/** What another stack's program relies on; what is left out may be anything. */
+/** What a program requires of the stack that it connects to. Fields that are left out are not checked. */
 export interface Expected {
-  /** The routing mode, or those that will do. */
+  /** The routing mode, or every mode that will do. Default: any. */
   readonly mode?: StackOutputs["mode"] | readonly StackOutputs["mode"][] | undefined;
-  /** Whether the stack's last verification must have proved the mode in force. Default: false. */
+  /** Whether the stack's last verification must have proven its mode. Default: false. */
   readonly verified?: boolean | undefined;
 }
 
-/** A `cilium-modes` stack's outputs, of which only the kubeconfig is secret, and a provider for its cluster. */
+/** The outputs of a `cilium-modes` stack, and a provider for its cluster. Only the kubeconfig is secret. */
 export type Connection = { readonly [K in keyof StackOutputs]: pulumi.Output<StackOutputs[K]> } & {
   /**
-   * For resources in the cluster. When the cluster was made again, they are made again; when it is gone, they are taken
-   * out of the state as deleted.
+   * The provider for resources in the cluster. Pulumi replaces them when the cluster is replaced, and drops them from the
+   * state when the cluster is gone.
    */
   readonly provider: KubernetesProvider;
 };
 
-/** What can be shown of a stack: all its outputs but the kubeconfig. */
+/** The outputs that are not secret: all but the kubeconfig. */
 export type OpenOutputs = Omit<StackOutputs, "kubeconfig">;
 
 /**
- * The outputs of a `cilium-modes` stack, for the program of another one. Previews fail, too, when it is not as expected.
- * @param stack its name as StackReference takes it, such as `organization/cilium-modes/ebpf` with a file backend
+ * Read the outputs of a `cilium-modes` stack from another stack's program. A stack that is not as expected fails previews
+ * too.
+ * @param stack the name that StackReference takes, such as `organization/cilium-modes/ebpf` in a file backend
+ * @param expected what the program requires of the stack
+ * @param opts options of the stack reference
  */
 export function readStack(
   stack: string,
@@ -35,10 +38,14 @@ export function readStack(
 }
 
 /**
- * The cluster of a `cilium-modes` stack, for the program of another one. Previews fail, too, when it is not as expected.
- * What that program makes in the cluster is its own: destroy it before the cluster, or else it is taken for deleted.
- * @param stack its name as StackReference takes it, such as `organization/cilium-modes/ebpf` with a file backend
- * @param opts of the stack reference and the provider, such as `parent`
+ * Connect to the cluster of a `cilium-modes` stack from another stack's program. A stack that is not as expected fails
+ * previews too. Destroy the program's own stack before the cluster's: afterwards Pulumi takes its resources for deleted.
+ * @param stack the name that StackReference takes, such as `organization/cilium-modes/ebpf` in a file backend
+ * @param expected what the program requires of the stack
+ * @param opts options of the stack reference and the provider, such as `parent`
+ * @example
+ * const { provider } = connect("organization/cilium-modes/ebpf", { mode: "ebpf", verified: true });
+ * new Namespace("app", {}, { provider });
  */
 export function connect(stack: string, expected: Expected = {}, opts?: pulumi.CustomResourceOptions): Connection {
   const whole = readWhole(stack, expected, opts);
@@ -79,37 +86,37 @@ function readWhole(
   });
 }
 
-/** The kubeconfig makes all outputs secret; the others are none. */
+/** The kubeconfig makes the whole secret; the other outputs are not. */
 function withoutKubeconfig(whole: pulumi.Output<StackOutputs>): pulumi.Output<OpenOutputs> {
   return pulumi.unsecret(whole.apply(({ kubeconfig: _, ...open }) => open));
 }
 
-/** @throws pulumi.RunError naming everything that is not as expected, and what to do */
+/** @throws StackOutputsError naming every mismatch and its fix */
 export function checkExpectation(stack: string, outputs: StackOutputs, { mode, verified = false }: Expected): void {
   const problems: string[] = [];
   const modes = mode === undefined ? [] : [mode].flat();
   if (modes.length > 0 && !modes.includes(outputs.mode)) {
-    problems.push(`its mode is ${outputs.mode}, and ${modes.join(" or ")} is expected; refer to a stack in that mode`);
+    problems.push(`its mode is ${outputs.mode}, expected ${modes.join(" or ")}; refer to a stack in that mode`);
   }
   if (verified && !isProven(outputs.verification)) {
-    problems.push(`its mode is not proved in force: ${unproven(stack.split("/").pop()!, outputs.verification)}`);
+    problems.push(`its mode is not proven: ${unproven(stack.split("/").pop()!, outputs.verification)}`);
   }
   if (problems.length === 0) return;
-  throw new pulumi.RunError(
+  throw new StackOutputsError(
     [`Stack ${stack} is not as expected:`, ...problems.map((line) => `  - ${line}`)].join("\n"),
   );
 }
 
-/** Outputs of older versions do not say how strong the evidence is. */
+/** Outputs of older versions lack `proof`. */
 function isProven({ verdict, proof = "proven" }: StackOutputs["verification"]): boolean {
   return verdict === "pass" && proof === "proven";
 }
 
-/** Why the mode is not proved, and what to do. */
+/** Why the mode is not proven, and the command to run. */
 function unproven(stack: string, { verdict, proof, verifiedAt }: StackOutputs["verification"]): string {
   if (verdict === "off")
-    return `it does not verify; run: pulumi config set verify strict -s ${stack}, then pulumi up -s ${stack}`;
+    return `the stack does not verify; run: pulumi config set verify strict -s ${stack}, then pulumi up -s ${stack}`;
   const when = verifiedAt === undefined ? "" : ` at ${verifiedAt}`;
-  const found = verdict === "fail" ? "failed" : `found no more than: ${proof}`;
+  const found = verdict === "fail" ? "failed" : `ended with proof: ${proof}`;
   return `the verification${when} ${found}; see: npx cilium-modes verify ${stack}`;
 }

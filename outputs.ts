@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { PROOFS, VERDICTS, type NodeFacts, type VerificationSummary } from "./datapath/facts";
@@ -8,6 +9,24 @@ import { ALL_MODES, TUNNELS, type KubeProxyReplacement, type RoutingMode, type T
  * makes the next.
  */
 export const SCHEMA_VERSION = 1;
+
+/**
+ * A stack whose outputs a program cannot use. Pulumi's SDK writes `error serializing property …` in front of an error that
+ * an input brings along, and inspects everything that hangs on it, which takes seconds: this one keeps its message, and
+ * shows nothing else.
+ */
+export class StackOutputsError extends pulumi.RunError {
+  /** @param message what the user reads: the stack, what is wrong with it, and the command that fixes it */
+  constructor(message: string) {
+    super(message);
+    Object.defineProperty(this, "message", { get: () => message, set: () => undefined });
+  }
+
+  /** The message alone. */
+  [inspect.custom](): string {
+    return this.message;
+  }
+}
 
 /** The outputs of a `cilium-modes` stack. */
 export interface StackOutputs {
@@ -126,15 +145,15 @@ export function joinNodes(
   );
 }
 
-/** Check outputs that came from elsewhere. @throws pulumi.RunError naming every output that is missing or wrong. */
+/** Check outputs that came from elsewhere. @throws StackOutputsError naming every output that is missing or wrong. */
 export function parseStackOutputs(stack: string, outputs: object): StackOutputs {
   const up = `pulumi up -s ${stack.split("/").pop()}`;
   if (Object.keys(outputs).length === 0) {
-    throw new pulumi.RunError(`Stack ${stack} has no outputs: it was destroyed, or never brought up; run: ${up}`);
+    throw new StackOutputsError(`Stack ${stack} has no outputs: it was destroyed, or never brought up; run: ${up}`);
   }
   const { schemaVersion: version, mode } = outputs as { readonly schemaVersion?: unknown; readonly mode?: unknown };
   if (version !== SCHEMA_VERSION && mode !== undefined) {
-    throw new pulumi.RunError(
+    throw new StackOutputsError(
       typeof version === "number" && version > SCHEMA_VERSION
         ? `Stack ${stack} has outputs of version ${version}, and this cilium-modes reads version ${SCHEMA_VERSION}; install a newer one here`
         : `Stack ${stack} was brought up by a cilium-modes that is too old for this one; run with this one: ${up}`,
@@ -143,7 +162,7 @@ export function parseStackOutputs(stack: string, outputs: object): StackOutputs 
   const parsed = schema.safeParse(outputs, { error: outputRule });
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map((issue) => `  - ${issue.path.join(".")}: ${issue.message}`);
-  throw new pulumi.RunError(
+  throw new StackOutputsError(
     [`Stack ${stack} does not have the outputs of a cilium-modes stack; run: ${up}`, ...lines].join("\n"),
   );
 }

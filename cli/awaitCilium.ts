@@ -9,9 +9,9 @@ import { required } from "./environment";
 const POLL_MILLISECONDS = 1000;
 
 /**
- * Wait until Cilium carries the cluster with its configuration, then print what it says of the nodes as JSON. Agents
- * that have read an older configuration, as after somebody edited it and Helm put it back, are started anew.
- * @throws Error saying what is not ready
+ * Wait until Cilium is ready on every node with its configuration, then print the nodes' facts as JSON. Agents that run
+ * with an older configuration are restarted, such as after an edit of the ConfigMap that Helm reverted.
+ * @throws Error listing everything that is not ready
  */
 export async function awaitCilium(): Promise<void> {
   const kubeconfig = required("CILIUM_MODES_KUBECONFIG");
@@ -19,14 +19,14 @@ export async function awaitCilium(): Promise<void> {
   const nodeCount = Number(required("CILIUM_MODES_NODES"));
   const timeoutSeconds = Number(required("CILIUM_MODES_TIMEOUT_SECONDS"));
   const deadline = Date.now() + timeoutSeconds * 1000;
-  let told = "";
+  let shown = "";
   let restarted = false;
   for (;;) {
     const evidence = await readReadiness(cluster).catch((error: Error) => error);
     const pending = evidence instanceof Error ? [apiErrorLine(evidence)] : pendingReadiness(evidence, nodeCount);
     const outdated = pending.length > 0 || restarted ? [] : await outdatedAgents(cluster).catch(() => []);
     if (outdated.length > 0) {
-      console.error(`agents on ${outdated.join(", ")} have read an older cilium-config; they are started anew`);
+      console.error(`Restarting the agents on ${outdated.join(", ")}, which run with an older cilium-config`);
       await restartDaemonSet(kubeconfig, "kube-system", "cilium");
       restarted = true;
       continue;
@@ -40,7 +40,7 @@ export async function awaitCilium(): Promise<void> {
         [`Cilium did not become ready within ${timeoutSeconds} s:`, ...pending.map((line) => `  - ${line}`)].join("\n"),
       );
     }
-    if (pending[0] !== told) console.error((told = pending[0]!));
+    if (pending[0] !== shown) console.error((shown = pending[0]!));
     await sleep(POLL_MILLISECONDS);
   }
 }

@@ -1,9 +1,12 @@
 #!/usr/bin/env node
-// The command itself: TypeScript is run as it is, from wherever the command was called; a package has it built.
+// The command `cilium-modes`. In a checkout its TypeScript runs as it is; a package has it built.
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { delimiter } from "node:path";
+import { pathWithoutNpm } from "./npmPath.mjs";
 
 const require = createRequire(import.meta.url);
+const isCheckout = existsSync(new URL("main.ts", import.meta.url));
 const CLUSTER_VERBS = [
   "verify",
   "trace",
@@ -15,13 +18,33 @@ const CLUSTER_VERBS = [
   "verify-stack",
 ];
 
-let main = "../dist/cli/main.js";
-if (existsSync(new URL("main.ts", import.meta.url))) {
+if (!isCheckout) {
+  process.env.PATH = pathWithoutNpm(process.env.PATH).join(delimiter);
+  await run("../dist/cli/main.js");
+} else if (!isInstalled()) {
+  console.error("The dependencies are not installed; run: npm ci");
+  process.exitCode = 1;
+} else {
+  // the tools and the state of npm start, for every command
+  const { ownEnvironment } = await import("../scripts/project.mjs");
+  Object.assign(process.env, ownEnvironment());
   // before tsx: whatever is loaded after it passes through it, which takes this package three times as long
   if (CLUSTER_VERBS.includes(process.argv[2])) require("@kubernetes/client-node");
   await import("tsx");
-  main = "./main.ts";
+  await run("./main.ts");
 }
-await require(main).main(process.argv.slice(2));
-// questions to a cluster that nobody answered would keep the process
-process.exit();
+
+async function run(main) {
+  await require(main).main(process.argv.slice(2));
+  // requests that a cluster never answered would keep the process
+  process.exit();
+}
+
+function isInstalled() {
+  try {
+    require.resolve("tsx");
+    return true;
+  } catch {
+    return false;
+  }
+}

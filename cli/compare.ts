@@ -1,18 +1,20 @@
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { analyse, type Analysis } from "../compare/analyse/analysis";
 import { compareToBaseline, type BaselineAnalysis } from "../compare/analyse/baseline";
-import { RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
+import { TOOLS } from "../compare/measure/tools";
+import { PATHS, RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
 import { ALL_MODES } from "../modes/contract";
 import { listNodes } from "../providers/kind/docker";
 import { run } from "../providers/kind/exec";
-import { lookOf } from "../render/terminal";
+import { lookOf } from "./environment";
 import { isExisting } from "../settings/release";
 import type { RunRequest } from "./compareRun";
 import { keepComparison, readComparison } from "./comparisonFile";
 import { readMachine } from "./machine";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { checkTarget } from "./targetFile";
+import { UsageError } from "./usage";
 
 export interface CompareOptions {
   /** Bring up, measure and destroy one stack after the other. */
@@ -43,7 +45,7 @@ export async function compare(stacks: readonly string[], options: CompareOptions
   const services = servicesOf(options);
   checkNumbers(options);
   if (options.from !== undefined && (stacks.length > 0 || options.up || options.out !== undefined)) {
-    throw new Error("--from shows earlier results; remove the stacks, --up and --out, or --from");
+    throw new UsageError("--from shows earlier results; leave out the stacks, --up and --out, or --from");
   }
   // report unreadable and unwritable files before measuring
   for (const file of [options.out, options.html, options.markdown]) if (file !== undefined) await checkTarget(file);
@@ -70,11 +72,11 @@ async function measured(
     named.length > 0 ? [...new Set(named)] : options.up ? DEFAULT_STACKS : await stacksThatAreUp(options.set);
   if (stacks.length === 0) {
     throw new Error(
-      "No stack is up on this machine. Run npm start -- <stack>, or let compare bring stacks up: cilium-modes compare --up",
+      "No stack's cluster is up on this machine; create one with npm start -- <stack>, or run: npx cilium-modes compare --up",
     );
   }
   if (options.up && options.set !== undefined) {
-    throw new Error("--up uses the stack files; set the settings there instead of --set");
+    throw new UsageError("--up uses the stacks' files; put the settings there instead of --set");
   }
   const { rounds, seconds } = options;
   const request: RunRequest = {
@@ -85,6 +87,9 @@ async function measured(
     servicesAreNamed: options.services !== undefined,
     growthRounds: rounds,
   };
+  log(
+    `Measuring ${stacks.join(", ")} takes about ${estimateMinutes(stacks.length, request, options.up)} minutes; less with --no-growth, smaller --services or fewer --rounds`,
+  );
   const startedAt = new Date().toISOString();
   const machine = await readMachine();
   const { measure } = await import("./compareRun");
@@ -112,6 +117,25 @@ async function measured(
   return comparison;
 }
 
+/** Estimate the duration of a comparison in minutes, with constants from the recorded comparisons (on two CPUs). */
+export function estimateMinutes(
+  stacks: number,
+  { benchmarks, method, services }: Pick<RunRequest, "benchmarks" | "method" | "services">,
+  up = false,
+): number {
+  const { rounds, seconds, warmUpSeconds } = method;
+  const runs = benchmarks ? rounds * Object.keys(PATHS).length * TOOLS.length : 0;
+  const each = INSPECTION_SECONDS + runs * (seconds + warmUpSeconds + 1) + services.length * rounds * GROWTH_SECONDS;
+  return Math.ceil((stacks * (each + (up ? UP_SECONDS : 0))) / 60);
+}
+
+/** Verification and inspection of a cluster. */
+const INSPECTION_SECONDS = 60;
+/** One round at one number of Services. */
+const GROWTH_SECONDS = 20;
+/** Creation and deletion of a cluster. */
+const UP_SECONDS = 240;
+
 /** The project's own stacks. */
 const DEFAULT_STACKS: readonly string[] = ["kubeproxy", "replacement", "ebpf"];
 
@@ -122,14 +146,14 @@ async function oneByOne(
 ): Promise<Subject[]> {
   const reasons = (await Promise.all(stacks.map(reasonNotToBringUp))).flatMap((reason) => reason ?? []);
   if (reasons.length > 0) {
-    const remedy = "Remove these stacks from the command, destroy them first, or compare without --up";
-    throw new Error([...reasons.map((reason) => `  - ${reason}`), remedy].join("\n"));
+    const fix = "Leave these stacks out, destroy them first, or compare without --up";
+    throw new Error(["Nothing was measured:", ...reasons.map((reason) => `  - ${reason}`), fix].join("\n"));
   }
   const subjects: Subject[] = [];
   for (const stack of stacks) {
     if (signal.aborted) break;
     try {
-      log(`${stack}: running pulumi up`);
+      log(`${stack}: creating`);
       await pulumi("up", stack, signal);
       subjects.push(...(await measure(stack)));
     } catch (error) {
@@ -138,10 +162,10 @@ async function oneByOne(
       log(`${stack}: ${(error as Error).message}`);
       process.exitCode ??= 1;
     } finally {
-      log(`${stack}: running pulumi destroy`);
+      log(`${stack}: destroying`);
       await pulumi("destroy", stack).catch(({ message }: Error) => {
         process.exitCode ??= 1;
-        log(`${stack}: pulumi destroy failed; repeat it with npm run pulumi -- destroy -s ${stack}: ${message}`);
+        log(`${stack} was not destroyed; run: npm run pulumi -- destroy -s ${stack}. Reason: ${message}`);
       });
     }
   }
@@ -156,7 +180,7 @@ async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promi
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
-    console.error("Interrupted: cleaning up (press Ctrl-C again to skip)");
+    console.error("Interrupted: removing everything that was created (press Ctrl-C again to leave it)");
     process.exitCode = 130;
     controller.abort(new Error("Interrupted"));
   };
@@ -185,21 +209,30 @@ async function show(
     import("../compare/report/text"),
   ]);
   const report = reportOf(comparison, analysis, against);
-  if (options.html !== undefined) await writeFile(options.html, reportHtml(report));
-  if (options.markdown !== undefined) await writeFile(options.markdown, reportMarkdown(report));
   const { alarms, verdicts } = report;
   console.log(
     options.json
       ? JSON.stringify({ alarms, verdicts, ...comparison }, undefined, 2)
       : reportText(report, lookOf(process.stdout)),
   );
+  const files = [
+    [options.html, reportHtml],
+    [options.markdown, reportMarkdown],
+  ] as const;
+  for (const [file, render] of files) {
+    if (file === undefined) continue;
+    await writeFile(file, render(report));
+    console.error(`Report: ${resolve(file)}`);
+  }
 }
 
 function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): number[] {
   if (!growth) return [];
   const numbers = services.split(",").map(Number);
   if (numbers.some((each) => !Number.isInteger(each) || each < 1 || each > MAX_SERVICES)) {
-    throw new Error(`--services must be numbers from 1 to ${MAX_SERVICES}, separated by commas (got "${services}")`);
+    throw new UsageError(
+      `--services must be integers from 1 to ${MAX_SERVICES}, separated by commas (got "${services}")`,
+    );
   }
   return [...new Set(numbers)].sort((a, b) => a - b);
 }
@@ -211,10 +244,10 @@ const MAX_SERVICES = 20_000;
 
 function checkNumbers({ rounds, seconds, threshold }: CompareOptions): void {
   if (!Number.isInteger(rounds) || rounds < 1)
-    throw new Error(`--rounds must be an integer of at least 1 (got ${rounds})`);
+    throw new UsageError(`--rounds must be an integer of at least 1 (got ${rounds})`);
   if (!Number.isInteger(seconds) || seconds < 1)
-    throw new Error(`--seconds must be an integer of at least 1 (got ${seconds})`);
-  if (!(threshold >= 0)) throw new Error(`--threshold must be a percentage of at least 0 (got ${threshold})`);
+    throw new UsageError(`--seconds must be an integer of at least 1 (got ${seconds})`);
+  if (!(threshold >= 0)) throw new UsageError(`--threshold must be a percentage of at least 0 (got ${threshold})`);
 }
 
 function commandOf(stacks: readonly string[], options: CompareOptions): string {

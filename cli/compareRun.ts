@@ -38,7 +38,7 @@ export async function measure(
     const why = signal.aborted ? "interrupted" : apiErrorLine(error as Error);
     log(`${stack.name}: ${part}: ${why}`);
     process.exitCode ??= 1;
-    stack.omit(`${part} and later measurements: ${why}`);
+    stack.omit(`${part}, from this point on: ${why}`);
   };
   /** @returns the stacks without a failure */
   const turns = async (

@@ -9,12 +9,12 @@ import type { Verification } from "../datapath/verify";
 import { PLAIN } from "../render/terminal";
 import { verificationText } from "./verificationText";
 
-/** How long one file's content may take to come. */
+/** Time limit for the content of one file. */
 const FILE_SECONDS = 20;
 
 const JOURNAL = ["journalctl", "--no-pager", "--lines=2000"];
 
-/** What each agent is asked, by the file that gets the answer. */
+/** The commands for each agent, by the file that gets the output. */
 const AGENT_COMMANDS: Readonly<Record<string, string>> = {
   "status.txt": "cilium status --verbose",
   "health.txt": "cilium-health status",
@@ -28,8 +28,8 @@ const AGENT_COMMANDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Gather what helps to find out why a verification failed. Whatever cannot be had is named in its file; no Secret
- * is read, and what looks like a key or a token is left out.
+ * Gather evidence that helps to explain a failed verification. A file whose content cannot be read says why. No Secret is
+ * read, and what looks like a key or a token is left out.
  */
 export async function writeDiagnostics(
   directory: string,
@@ -136,12 +136,12 @@ async function logs(cluster: ClusterReader, selector: string, container: string)
   return (await Promise.all(each)).join("\n") || "(no such pods)";
 }
 
-/** What was read, or in one line why it was not. */
+/** The text that was read, or one line that says why it was not. */
 async function asked(read: () => Promise<string>): Promise<string> {
   return read().catch((error: Error) => `(could not be read: ${apiErrorLine(error)})`);
 }
 
-/** Keys in PEM, also in base64, and tokens as Kubernetes and kubeadm have them. */
+/** Keys in PEM, also in base64, and tokens of Kubernetes and kubeadm. */
 const SECRETS =
   /-----BEGIN [^-]+-----[\s\S]*?(?:-----END [^-]+-----|$)|\bLS0tLS1CRUdJTi[\w+/=]*|\beyJ[\w-]+\.[\w-]+\.[\w-]+|\bBearer \S+|\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g;
 

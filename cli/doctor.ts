@@ -10,31 +10,30 @@ import { machineEnvironment } from "./environment";
 import { withProgress } from "./progress";
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { planStack } from "./stackPlan";
-import { lookOf } from "../render/terminal";
+import { lookOf } from "./environment";
 
 export interface DoctorOptions {
   readonly set?: readonly string[];
   readonly json?: boolean;
-  /** Only what is wrong or worth knowing. */
+  /** Only problems and warnings. */
   readonly quiet?: boolean;
 }
 
-/** Tell what this machine can run, for a stack. @returns whether nothing stands in its way */
+/** Check whether this machine can run a stack, and print the findings. @returns whether it can */
 export async function doctor(stack: string, options: DoctorOptions): Promise<boolean> {
   const { settings, warnings } = readStackFile(stack, options.set);
   if (warnings.length > 0) console.error(renderWarnings(stack, warnings));
-  const sections = await withProgress("this machine is looked at", ({ at }) => lookAround(settings, at));
+  const sections = await withProgress("Checking this machine", ({ at }) => sectionsOf(settings, at));
   const verdict = sections.some(({ findings }) => findings.some(isProblem)) ? "fail" : "pass";
-  const text = () => doctorText(stack, sections, lookOf(process.stdout), options.quiet);
   if (options.json) console.log(JSON.stringify({ stack, verdict, sections }, undefined, 2));
-  else console.log(text());
+  else console.log(doctorText(stack, sections, lookOf(process.stdout), options.quiet));
   return verdict === "pass";
 }
 
-async function lookAround(settings: Settings, at: (what: string) => void): Promise<Section[]> {
+async function sectionsOf(settings: Settings, at: (what: string) => void): Promise<Section[]> {
   const sections = await examine(needsOf(settings), around(), at);
   if (!isExisting(settings.cluster)) return sections;
-  at("the cluster is asked about itself");
+  at("Reading the external cluster");
   const { existingClusterFinding } = await import("./existingClusterFinding");
   return [...sections, { title: "Cluster", findings: [await existingClusterFinding(settings)] }];
 }
@@ -59,7 +58,7 @@ function needsOf(settings: Settings): StackNeeds {
     nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     portMappings: cluster.portMappings,
     registryMirrors: cluster.registryMirrors,
-    // a cluster that exists pulls by itself, from where this machine may not reach
+    // an external cluster pulls its images itself, perhaps from where this machine cannot
     images: (isKind ? [node, ...Object.values(others), nettoolBase ?? nettool] : [nettoolBase]).filter(
       (image) => image !== undefined,
     ),
@@ -75,7 +74,7 @@ function chartOf({ chart, repository }: Settings["cilium"]): StackNeeds["chart"]
   return { repository: chart.startsWith("oci://") ? chart : repository };
 }
 
-/** The engine's providers that this program uses come with the packages of the same name. */
+/** The engine's providers that this program uses; their versions are those of the packages of the same name. */
 const PROVIDERS = ["kubernetes", "command", "docker"];
 
 function around(): Surroundings {

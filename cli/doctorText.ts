@@ -4,8 +4,8 @@ import { table, type Look } from "../render/terminal";
 import { verdictWord } from "./verdictWord";
 
 /**
- * What a machine's examination came to: a table for each section, and what to do.
- * @param quiet without the tables
+ * The findings about a machine: a table for each section, then warnings and problems with their fixes.
+ * @param quiet leave the tables out
  */
 export function doctorText(stack: string, sections: readonly Section[], look: Look, quiet = false): string {
   const { bold, dim } = look.colors;
@@ -23,20 +23,20 @@ export function doctorText(stack: string, sections: readonly Section[], look: Lo
     "",
   ]);
   const all = sections.flatMap(({ findings }) => findings);
-  const toDo = (...verdicts: Verdict[]) =>
-    all
+  const listed = (title: string, ...verdicts: Verdict[]) => {
+    const rows = all
       .filter(({ verdict }) => verdicts.includes(verdict))
-      .flatMap(({ subject, seen, matters, remedy }) => [
-        `  - ${subject}: ${seen} ${dim(`(${matters})`)}`,
-        ...(remedy === undefined ? [] : [`    do: ${remedy}`]),
+      .map(({ verdict, subject, seen, matters, remedy }) => [
+        verdictWord(verdict, look),
+        [`${subject}: ${seen} ${dim(`(${matters})`)}`, ...(remedy === undefined ? [] : [`fix: ${remedy}`])].join("\n"),
       ]);
-  const [problems, warnings] = [toDo("fail"), toDo("warning", "inconclusive")];
+    return rows.length === 0 ? [] : [title, table(rows, look, "  "), ""];
+  };
+  const problems = listed("Problems:", "fail");
   return [
     ...(quiet ? [] : tables),
-    ...(warnings.length > 0 ? ["What is worth knowing:", ...warnings, ""] : []),
-    ...(problems.length > 0 ? ["What stands in the way:", ...problems, ""] : []),
-    problems.length > 0
-      ? `The stack ${stack} cannot be brought up on this machine as it is`
-      : `Nothing stands in the way of the stack ${stack}`,
+    ...listed("Warnings:", "warning", "inconclusive"),
+    ...problems,
+    `This machine ${problems.length > 0 ? "cannot" : "can"} run the stack ${stack}`,
   ].join("\n");
 }

@@ -11,7 +11,7 @@ import { isExisting } from "../settings/release";
 import { withProgress } from "./progress";
 import { catalogueJson, catalogueText, drillText, resultLine } from "./drillText";
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
-import { lookOf } from "../render/terminal";
+import { lookOf } from "./environment";
 
 export interface DrillOptions {
   readonly fault?: readonly string[];

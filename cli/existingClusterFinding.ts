@@ -7,10 +7,10 @@ import type { MachineFinding } from "../machine/finding";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
 
-/** How long a cluster may take to answer. */
+/** Time limit for the cluster's answer. */
 const ANSWER_SECONDS = 20;
 
-/** Whether a stack's cluster that exists can be reached, and Cilium be installed in it. */
+/** Whether a stack's external cluster answers, and accepts Cilium. */
 export async function existingClusterFinding({ mode, cluster }: Settings): Promise<MachineFinding> {
   const finding = { subject: "cluster", matters: "all modes: Cilium is installed in it" };
   try {

@@ -7,7 +7,7 @@ import type { AttachableCluster } from "../cluster/read";
 const SERVICE = "hubble-ui";
 const SELECTOR = "k8s-app=hubble-ui";
 
-/** Listen on this machine for the cluster's Hubble UI. @throws Error when there is none, or the port is taken */
+/** Forward a port of this machine to the cluster's Hubble UI. @throws Error when there is no UI, or the port is taken */
 export async function forwardUi(
   cluster: AttachableCluster,
   stack: string,
@@ -25,7 +25,7 @@ export async function forwardUi(
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    // another pod may stand for it by now
+    // another pod may have replaced it
     readyPod(cluster)
       .then((pod) => cluster.forward(CILIUM_NAMESPACE, pod, target, socket))
       .catch((error: Error) => {
@@ -39,7 +39,7 @@ export async function forwardUi(
     if (error.code !== "EADDRINUSE") throw error;
     throw new Error(`Port ${port} of this machine is taken; choose another with --port, or 0 for any`);
   });
-  // what a browser keeps open would keep this process
+  // connections that a browser keeps open would keep this process
   const close = server.close.bind(server);
   server.close = (then) => {
     for (const socket of sockets) socket.destroy();
@@ -56,7 +56,7 @@ async function readyPod(cluster: AttachableCluster): Promise<string> {
   );
   if (ready === undefined) {
     throw new Error(
-      "No pod of hubble-ui is ready; see: kubectl -n kube-system describe pods -l k8s-app=hubble-ui (are its images to be had?)",
+      "No pod of hubble-ui is ready; see: kubectl -n kube-system describe pods -l k8s-app=hubble-ui (can its images be pulled?)",
     );
   }
   return ready.metadata!.name!;

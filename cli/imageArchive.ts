@@ -9,26 +9,26 @@ import { loadIntoNodes } from "../providers/kind/nodeImages";
 import { PROJECT_DIRECTORY } from "./stackFile";
 import { checkTarget } from "./targetFile";
 
-/** The images of a stack's cluster, as its settings name them: with digests or without. */
+/** The images of a stack's cluster by reference, with digests or without. */
 export interface StackImages extends CiliumImages {
   readonly node: string;
   readonly nettool: {
     readonly image: string;
-    /** What the image is built from, where this project builds it. */
+    /** The base of the image, where this project builds it. */
     readonly baseImage?: string | undefined;
   };
 }
 
-/** Tells the user what is done, a line at a time. */
+/** Prints a step. */
 type Say = (line: string) => void;
 
-/** Of a signal that nobody gives. */
+/** A signal that is never aborted. */
 const NEVER = new AbortController().signal;
 
 /**
  * Save a stack's images to one archive, after pulling or building those that Docker lacks.
- * @returns their names in it
- * @throws Error naming every image that cannot be had; an archive of that name is then as it was
+ * @returns their names in the archive
+ * @throws Error naming every image that cannot be pulled or built; an earlier archive of the name is kept
  */
 export async function saveImages(
   images: StackImages,
@@ -44,11 +44,11 @@ export async function saveImages(
   for (const image of [...pulled, nettool.image]) {
     const name = tagged(image);
     if (name === undefined) {
-      problems.push(`${image}: an archive keeps tags only; put one before the digest, name:tag@sha256:…`);
+      problems.push(`${image}: an archive keeps only tags; write one before the digest, as in name:tag@sha256:…`);
       continue;
     }
     names.add(name);
-    if (await isInDocker(name)) continue; // outside try: no Docker is one problem, and not each image's
+    if (await isInDocker(name)) continue; // outside try: a missing Docker is one problem, not one for each image
     try {
       if (image === nettool.image && nettool.baseImage !== undefined)
         await build(image, nettool.baseImage, say, signal);
@@ -72,7 +72,7 @@ export async function saveImages(
   }
 }
 
-/** The settings by which a stack runs from an archive of these images: every image by its tag, and nothing built. */
+/** The settings to run a stack from an archive of these images: every image by its tag, and no build. */
 export function archiveSettings({ node, nettool }: StackImages): Readonly<Record<string, string | boolean>> {
   return {
     "cluster.nodeImage": tagged(node) ?? node,
@@ -83,7 +83,7 @@ export function archiveSettings({ node, nettool }: StackImages): Readonly<Record
 }
 
 /**
- * Load an archive into this machine's Docker, and what pods run into a cluster's running nodes that lack it.
+ * Load an archive into this machine's Docker, and the images of pods into a cluster's running nodes that lack them.
  * @returns the names of the archive's images
  */
 export async function loadImages(
@@ -95,16 +95,16 @@ export async function loadImages(
   say(`Loading ${archive} into Docker`);
   const output = await run("docker", ["load", "--input", archive], { signal });
   const names = [...output.matchAll(/^Loaded image: (\S+)$/gm)].map((match) => match[1]!);
-  if (names.length === 0) throw new Error(`${archive} holds no image with a name`);
+  if (names.length === 0) throw new Error(`${archive} does not hold an image with a name`);
   for (const name of names) say(`Docker: ${name}`);
   if (clusterName === undefined) return names;
 
   const nodes = await listNodes(clusterName);
   if (!nodes.some(({ running }) => running)) {
-    say(`The cluster ${clusterName} has no running node`);
+    say(`No node of the cluster ${clusterName} runs; the images are in Docker only`);
     return names;
   }
-  for (const { name } of nodes.filter(({ running }) => !running)) say(`${name}: not running, left out`);
+  for (const { name } of nodes.filter(({ running }) => !running)) say(`${name}: skipped, since it does not run`);
   const running = nodes.filter((node) => node.running);
   const wanted = await forPods(names);
   const { held } = await loadIntoNodes(wanted, running, say, signal);
@@ -116,7 +116,7 @@ export async function loadImages(
   return names;
 }
 
-/** Have an image in Docker under a name of its own, which is all that an archive keeps. */
+/** Pull an image and tag it, since an archive keeps only tags. */
 async function pull(reference: string, name: string, say: Say, signal: AbortSignal): Promise<void> {
   const digest = reference.split("@")[1];
   if (digest === undefined) {
@@ -125,7 +125,7 @@ async function pull(reference: string, name: string, say: Say, signal: AbortSign
     return;
   }
   const byDigest = `${name.slice(0, name.lastIndexOf(":"))}@${digest}`;
-  // what kind pulled by a digest has no tag
+  // images that kind pulled by digest have no tag
   if (!(await isInDocker(byDigest))) {
     say(`Pulling ${reference}`);
     await run("docker", ["pull", reference], { signal });
@@ -150,8 +150,8 @@ async function isInDocker(reference: string): Promise<boolean> {
 }
 
 /**
- * `name:tag` of a reference, since `docker save` of a name alone saves every tag there is of it; undefined for a
- * digest without a tag.
+ * `name:tag` of a reference, since `docker save` of a bare name saves every tag of it; undefined for a digest without a
+ * tag.
  */
 function tagged(reference: string): string | undefined {
   const name = withoutDigest(reference);
@@ -160,8 +160,8 @@ function tagged(reference: string): string | undefined {
 }
 
 /**
- * The images among these that pods run. A node image is told by its entrypoint, not by its name: an archive is loaded
- * without its stack's settings too, and node images of one's own have any name.
+ * The images that pods run. A node image is recognized by its entrypoint, not by its name: an archive is also loaded
+ * without a stack, and custom node images have any name.
  */
 async function forPods(images: readonly string[]): Promise<string[]> {
   const output = await run("docker", ["image", "inspect", "--format", "{{json .Config.Entrypoint}}", ...images]);
@@ -169,7 +169,7 @@ async function forPods(images: readonly string[]): Promise<string[]> {
   return images.filter((_, index) => !entrypoints[index]!.includes('"/usr/local/bin/entrypoint"'));
 }
 
-/** What a command said last, or an error's own words. */
+/** The last line of a failed command, or the error's message. */
 function reason(error: Error): string {
   return (error instanceof CommandError && lastLines(error.stderr, 1)[0]) || error.message;
 }

@@ -9,21 +9,21 @@ export interface ImagesOptions {
   readonly json?: boolean;
 }
 
-/** `images save`: a stack's images to an archive, and the settings by which a stack runs from it. @throws Error */
+/** `images save`: save a stack's images to an archive, and print the settings to run from it. @throws Error */
 export async function save(stack: string, archive: string, options: ImagesOptions): Promise<void> {
   const images = imagesOf(stack, options.set);
-  const names = await telling((say) => interruptible((signal) => saveImages(images, archive, say, signal)));
-  tell(archive, names, { stack, images }, options);
+  const names = await withSteps((say) => interruptible((signal) => saveImages(images, archive, say, signal)));
+  report(archive, names, { stack, images }, options);
 }
 
-/** `images load`: an archive into Docker, and into the nodes of a stack's cluster where it stands. @throws Error */
+/** `images load`: load an archive into Docker, and into the nodes of a stack's running cluster. @throws Error */
 export async function load(archive: string, stack: string | undefined, options: ImagesOptions): Promise<void> {
-  // settings that are wrong are told before anything is loaded
+  // wrong settings are reported before anything is loaded
   const settings = stack === undefined ? undefined : readStackFile(stack, options.set).settings;
-  const names = await telling((say) =>
+  const names = await withSteps((say) =>
     interruptible((signal) => loadImages(archive, settings?.cluster.name, say, signal)),
   );
-  tell(archive, names, stack === undefined ? undefined : { stack, images: imagesOf(stack, options.set) }, options);
+  report(archive, names, stack === undefined ? undefined : { stack, images: imagesOf(stack, options.set) }, options);
 }
 
 function imagesOf(stack: string, overrides?: readonly string[]): StackImages {
@@ -31,13 +31,13 @@ function imagesOf(stack: string, overrides?: readonly string[]): StackImages {
   const { nettool, nettoolBase, ...images } = planStack(settings).images;
   if (images.envoy?.includes(UNKNOWN_TAG)) {
     throw new Error(
-      `Envoy's tag in the chart of Cilium ${settings.cilium.version} is not known here; its values.yaml has it: set cilium.images.envoy.tag`,
+      `Envoy's tag in the chart of Cilium ${settings.cilium.version} is unknown; set cilium.images.envoy.tag to the one in the chart's values.yaml`,
     );
   }
   return { ...images, nettool: { image: nettool, baseImage: nettoolBase } };
 }
 
-function tell(
+function report(
   archive: string,
   names: readonly string[],
   of: { readonly stack: string; readonly images: StackImages } | undefined,
@@ -49,13 +49,13 @@ function tell(
     return;
   }
   if (of === undefined || settings === undefined) return;
-  console.error(`So that nothing is pulled or built, ${of.stack} needs these settings, and cilium.chart as a file:`);
+  console.error(`To run ${of.stack} from the archive alone, set cilium.chart to a file, and:`);
   for (const [key, value] of Object.entries(settings)) console.log(`pulumi config set ${key} ${value} -s ${of.stack}`);
 }
 
-/** Tell what is done a line at a time, and how long the last has been under way. */
-function telling<T>(work: (say: (line: string) => void) => Promise<T>): Promise<T> {
-  return withProgress("Docker is asked", ({ at, say }) =>
+/** Print each step, and how long the present one takes. */
+function withSteps<T>(work: (say: (line: string) => void) => Promise<T>): Promise<T> {
+  return withProgress("Reading Docker's images", ({ at, say }) =>
     work((line) => {
       say(line);
       at(line);
@@ -63,7 +63,7 @@ function telling<T>(work: (say: (line: string) => void) => Promise<T>): Promise<
   );
 }
 
-/** Run with a signal that Ctrl-C gives: commands are in groups of their own, which a terminal's does not reach. */
+/** Run with a signal that Ctrl-C aborts: commands run in process groups of their own, which the terminal does not reach. */
 async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const abort = () => controller.abort(new Error("Interrupted"));

@@ -2,7 +2,7 @@ import { cpus, loadavg, machine, release, totalmem } from "node:os";
 import type { Machine } from "../compare/results";
 import { run } from "../providers/kind/exec";
 
-/** What this machine is, and how busy it is now; Docker's version where a daemon answers. */
+/** This machine's hardware and load, with Docker's version where a daemon answers. */
 export async function readMachine(): Promise<Machine> {
   const docker = await run("docker", ["version", "--format", "{{.Server.Version}}"]).catch(() => undefined);
   const all = cpus();

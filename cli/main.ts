@@ -1,15 +1,31 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { createColors } from "picocolors";
+import { PACKAGE_DIRECTORY } from "../components/packageFile";
 import { SCENARIOS } from "../modes/paths";
 import { endWithParent } from "./parent";
+import { HABITS, UsageError } from "./usage";
 
-const SET_HELP = "try a setting, as pulumi config set would store it; may be repeated";
+const STACK = "Name of a stack: its file is Pulumi.<stack>.yaml";
+const SET = "Override a setting, as pulumi config set would store it; may be repeated";
+const KUBECONFIG = "Kubeconfig of the cluster; default: kind's for the stack's cluster";
 
 const DOCTOR_EXAMPLES = `
 Examples:
   cilium-modes doctor
   cilium-modes doctor kubeproxy --quiet
   cilium-modes doctor ebpf --set cluster.workers=5 --json`;
+
+const STATUS_EXAMPLES = `
+Examples:
+  cilium-modes status
+  cilium-modes status ebpf --json`;
+
+const ENV_EXAMPLES = `
+Examples:
+  eval "$(cilium-modes env ebpf)"
+  cilium-modes env ebpf --shell fish | source`;
 
 const PLAN_EXAMPLES = `
 Examples:
@@ -48,7 +64,7 @@ Examples:
 const TRACE_EXAMPLES = `
 Examples:
   cilium-modes trace ebpf
-  cilium-modes trace kubeproxy --to serversvc --html walk.html
+  cilium-modes trace kubeproxy --to serversvc --html trace.html
   cilium-modes trace kubeproxy --compare replacement,ebpf --scenario nodeport-other`;
 
 const OBSERVE_EXAMPLES = `
@@ -74,38 +90,60 @@ const { bold, cyan } = createColors(true);
 
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
-/** The `cilium-modes` command; each verb's code is loaded when it runs. */
+/** The `cilium-modes` command. The code of each verb is loaded when it runs. */
 export function program(argv: readonly string[] = []): Command {
   const command = new Command("cilium-modes")
-    .description("Cilium's routing modes on kind: look at a stack before, and work on it after, pulumi up")
-    .showHelpAfterError("(--help shows what there is)")
-    // commander leaves colours out where they cannot be shown
+    .description("Preview, verify, trace and compare Cilium's routing modes on kind")
+    .version(version(), "-V, --version", "Print the version")
+    .helpOption("-h, --help", "Show this help")
+    .helpCommand("help [command]", "Show the help of a command")
+    .showHelpAfterError("(--help lists commands and options)")
+    // commander leaves colors out where they cannot be shown
     .configureHelp({ styleTitle: bold, styleCommandText: cyan, styleOptionTerm: cyan, styleSubcommandTerm: cyan })
     .exitOverride();
 
   command
     .command("doctor")
-    .description("what this machine can run, and what stands in a stack's way; exit code 1 when something does")
-    .argument("[stack]", "name of a stack file Pulumi.<stack>.yaml", "ebpf")
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--quiet", "only what is wrong or worth knowing")
-    .option("--json", "everything as JSON")
+    .description("Check whether this machine can run a stack; exit code 1 when it cannot")
+    .argument("[stack]", STACK, "ebpf")
+    .option("--set <key=value>", SET, collect)
+    .option("--quiet", "Show only problems and warnings")
+    .option("--json", "Print everything as JSON")
     .addHelpText("after", DOCTOR_EXAMPLES)
     .action(async (stack: string, options: import("./doctor").DoctorOptions) => {
       if (!(await (await import("./doctor")).doctor(stack, options))) process.exitCode = 1;
     });
 
   command
+    .command("status")
+    .description("Show which stacks are up, in which mode, and when they were verified")
+    .argument("[stacks...]", "Names of stacks; default: all that have a file")
+    .option("--json", "Print everything as JSON")
+    .addHelpText("after", STATUS_EXAMPLES)
+    .action(async (stacks: string[], options: import("./status").StatusOptions) =>
+      (await import("./status")).status(stacks, options),
+    );
+
+  command
+    .command("env")
+    .description("Print the shell variables for a stack: Pulumi's state and the cluster's kubeconfig")
+    .argument("[stack]", STACK, "ebpf")
+    .option("--shell <shell>", "sh, bash, zsh, fish or powershell; default: by the variable SHELL")
+    .option("--set <key=value>", SET, collect)
+    .addHelpText("after", ENV_EXAMPLES)
+    .action(async (stack: string, options: import("./env").EnvOptions) => (await import("./env")).env(stack, options));
+
+  command
     .command("plan")
-    .description("what a stack would build and what must come of it; without a cluster, Pulumi or the network")
-    .argument("<stacks...>", "name of a stack file Pulumi.<stack>.yaml; two with --diff")
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--values", "Helm values as YAML, for helm -f")
-    .option("--kind-config", "kind's configuration as YAML, for kind create cluster --config")
-    .option("--contract", "what cilium-config, the agents and the nodes must show, as YAML")
-    .option("--images", "every image that the cluster runs, a line each")
-    .option("--json", "everything as JSON")
-    .option("--diff", "what separates two stacks")
+    .description("Preview what a stack creates and which datapath to expect; needs no cluster, Pulumi or network")
+    .argument("<stacks...>", `${STACK}; two stacks with --diff`)
+    .option("--set <key=value>", SET, collect)
+    .option("--values", "Print the Helm values as YAML, for helm -f")
+    .option("--kind-config", "Print kind's configuration as YAML, for kind create cluster --config")
+    .option("--contract", "Print the expected cilium-config, agent status and node state as YAML")
+    .option("--images", "Print every image that the cluster runs, one per line")
+    .option("--json", "Print everything as JSON")
+    .option("--diff", "Show the differences between two stacks")
     .addHelpText("after", PLAN_EXAMPLES)
     .action(async (stacks: string[], options: import("./plan").PlanOptions) => {
       (await import("./plan")).plan(stacks, options);
@@ -116,14 +154,14 @@ export function program(argv: readonly string[] = []): Command {
     .description(
       "Verify, with evidence, that a running cluster matches its stack; exit code 0 only when its mode is proven",
     )
-    .argument("[stack]", "name of a stack file Pulumi.<stack>.yaml; none with --expect")
-    .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
+    .argument("[stack]", `${STACK}; none with --expect`)
+    .option("--kubeconfig <file>", KUBECONFIG)
     .option("--expect <mode>", "Expected mode of an external cluster, instead of a stack")
     .option(
       "--tunnel <tunnel>",
-      "with --expect: disabled, vxlan or geneve; default: what the cluster is configured for",
+      "With --expect: disabled, vxlan or geneve; default: the tunnel that the cluster is configured for",
     )
-    .option("--set <key=value>", SET_HELP, collect)
+    .option("--set <key=value>", SET, collect)
     .option("--only <id>", "Run only this check; may be repeated", collect)
     .option("--skip <id>", "Skip this check; may be repeated", collect)
     .option("--quick", "Run the essential checks only, with small packets and fewer tries")
@@ -149,14 +187,14 @@ export function program(argv: readonly string[] = []): Command {
   command
     .command("drill")
     .description("Inject faults into a stack's own kind cluster and report which of them verify catches")
-    .argument("[stack]", "name of a stack file Pulumi.<stack>.yaml; none with --list")
-    .option("--fault <name>", "inject this fault; may be repeated", collect)
-    .option("--class <class>", "inject the faults of this class; may be repeated", collect)
-    .option("--all", "inject every fault that applies to the stack's mode")
-    .option("--list", "list the faults; needs no cluster")
-    .option("--undo", "only undo the fault that an interrupted drill left")
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--json", "print the results, or the list, as JSON")
+    .argument("[stack]", `${STACK}; none with --list`)
+    .option("--fault <name>", "Inject this fault; may be repeated", collect)
+    .option("--class <class>", "Inject the faults of this class; may be repeated", collect)
+    .option("--all", "Inject every fault that applies to the stack's mode")
+    .option("--list", "List the faults; needs no cluster")
+    .option("--undo", "Only undo the fault that an interrupted drill left")
+    .option("--set <key=value>", SET, collect)
+    .option("--json", "Print the results, or the list, as JSON")
     .addHelpText("after", DRILL_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./drill").DrillOptions) => {
       if (!(await (await import("./drill")).drill(stack, options))) process.exitCode ??= 1;
@@ -164,18 +202,18 @@ export function program(argv: readonly string[] = []): Command {
 
   command
     .command("trace")
-    .description("follow one packet and its answer through the cluster, and hold their way against the mode's")
-    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
-    .option("--scenario <name>", `all, or one of ${Object.keys(SCENARIOS).join(", ")}; default: cross-node`)
-    .option("--from <name>", "who sends: a pod of the workload, or a node; default: net")
-    .option("--to <name>", "what is asked: serversvc, a pod, or an address with or without :port")
-    .option("--compare <stacks>", "further stacks, by commas, whose walks are shown beside this one's")
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--json", "everything as JSON")
-    .option("--html <file>", "a page to step through the way, hop by hop")
-    .option("--svg <file>", "the drawing alone")
-    .option("--mermaid", "the drawing as text for Markdown")
-    .option("--pcap <folder>", "what was captured, a file for each node and pod, for Wireshark")
+    .description("Trace one packet hop by hop and compare its path with the mode's expected path")
+    .argument("<stack>", STACK)
+    .option("--scenario <name>", `Scenario: all, or one of ${Object.keys(SCENARIOS).join(", ")}; default: cross-node`)
+    .option("--from <name>", "Sender: a pod of the workload, or a node; default: net")
+    .option("--to <name>", "Target: serversvc, a pod, or an address with or without :port")
+    .option("--compare <stacks>", "Show the traces of further stacks, separated by commas, beside this one's")
+    .option("--set <key=value>", SET, collect)
+    .option("--json", "Print everything as JSON")
+    .option("--html <file>", "Write a page that steps through the path, hop by hop")
+    .option("--svg <file>", "Write the drawing alone")
+    .option("--mermaid", "Print the drawing as text for Markdown")
+    .option("--pcap <folder>", "Write the captured packets for Wireshark, a file for each node and pod")
     .addHelpText("after", TRACE_EXAMPLES)
     .action(async (stack: string, options: import("./trace").TraceOptions) => {
       if (!(await (await import("./trace")).trace(stack, options))) process.exitCode = 1;
@@ -183,20 +221,18 @@ export function program(argv: readonly string[] = []): Command {
 
   command
     .command("observe")
-    .description(
-      "the flows that the agents see, without Hubble's relay: by hubble in their image, else by cilium monitor",
-    )
-    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
-    .option("--from <name>", "between this end and the other: a pod, a node, a service or an address")
-    .option("--to <name>", "the other end")
-    .option("--dropped", "only what was dropped")
-    .option("--follow", "go on until Ctrl-C")
-    .option("--last <number>", "how many flows are shown without --follow", Number, 50)
-    .option("--seconds <seconds>", "how long agents without hubble are listened to", Number, 5)
-    .option("--probe", "let the client pod net ask the workload's service meanwhile, once a second")
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
-    .option("--json", "a JSON object a line")
+    .description("Show the flows that Cilium's agents see, without Hubble Relay")
+    .argument("<stack>", STACK)
+    .option("--from <name>", "Flows to or from this end: a pod, a node, a service or an address")
+    .option("--to <name>", "Flows whose other end this is")
+    .option("--dropped", "Show only dropped packets")
+    .option("--follow", "Continue until Ctrl-C")
+    .option("--last <number>", "Maximum number of flows to show without --follow", Number, 50)
+    .option("--seconds <seconds>", "Time to listen to agents whose image has no hubble", Number, 5)
+    .option("--probe", "Let the client pod net request the workload's service meanwhile, once per second")
+    .option("--set <key=value>", SET, collect)
+    .option("--kubeconfig <file>", KUBECONFIG)
+    .option("--json", "Print one JSON object per line")
     .addHelpText("after", OBSERVE_EXAMPLES)
     .action(async (stack: string, options: import("./observe").ObserveOptions) => {
       if (!(await (await import("./observe")).observe(stack, options))) process.exitCode = 1;
@@ -205,13 +241,13 @@ export function program(argv: readonly string[] = []): Command {
   command
     .command("watch")
     .description("Send every kind of flow continuously and report losses; exit code 1 when a flow is interrupted")
-    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
-    .option("--seconds <seconds>", "how long to watch; default: until Ctrl-C", Number)
-    .option("--while <command>", "shell command to run meanwhile; the watch ends 5 s after it")
-    .option("--interval-ms <ms>", "time between two probes of a flow, 20 to 1000", Number, 100)
-    .option("--baseline-seconds <seconds>", "measure first what is usual on this machine", Number, 5)
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--json", "print the report as JSON")
+    .argument("<stack>", STACK)
+    .option("--seconds <seconds>", "Duration of the watch; default: until Ctrl-C", Number)
+    .option("--while <command>", "Run this shell command meanwhile; the watch ends 5 s after it")
+    .option("--interval-ms <ms>", "Time between two probes of a flow, 20 to 1000 ms", Number, 100)
+    .option("--baseline-seconds <seconds>", "Time to measure first what is usual on this machine", Number, 5)
+    .option("--set <key=value>", SET, collect)
+    .option("--json", "Print the report as JSON")
     .addHelpText("after", WATCH_EXAMPLES)
     .action(async (stack: string, options: import("./watch").WatchOptions) => {
       if (!(await (await import("./watch")).watch(stack, options))) process.exitCode = 1;
@@ -219,13 +255,11 @@ export function program(argv: readonly string[] = []): Command {
 
   command
     .command("hubble-ui")
-    .description(
-      "open the way to the Hubble UI of a stack's cluster (settings hubble.relay and hubble.ui), until Ctrl-C",
-    )
-    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
-    .option("--port <port>", "port of this machine; 0 lets it choose", Number, 12000)
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--kubeconfig <file>", "kubeconfig of the cluster; default: kind's for the stack's cluster")
+    .description("Port-forward the Hubble UI of a stack's cluster; needs hubble.relay and hubble.ui")
+    .argument("<stack>", STACK)
+    .option("--port <port>", "Port on this machine; 0 for any free port", Number, 12000)
+    .option("--set <key=value>", SET, collect)
+    .option("--kubeconfig <file>", KUBECONFIG)
     .addHelpText("after", HUBBLE_UI_EXAMPLES)
     .action(async (stack: string, options: import("./hubbleUi").HubbleUiOptions) => {
       await (await import("./hubbleUi")).hubbleUi(stack, options);
@@ -233,25 +267,25 @@ export function program(argv: readonly string[] = []): Command {
 
   command
     .command("compare")
-    .description("what tells stacks' clusters apart, and what each is worth on this machine: evidence and measurements")
-    .argument("[stacks...]", "names of stack files Pulumi.<stack>.yaml; default: all whose cluster is up")
-    .option("--up", "bring up, measure and destroy one stack after the other; default: the three modes")
-    .option("--rounds <number>", "how often everything is measured", Number, 5)
-    .option("--seconds <seconds>", "how long each benchmark runs in each round", Number, 2)
-    .option("--no-benchmarks", "only what tells the clusters apart, and the growth series")
+    .description("Compare configuration and performance of several stacks")
+    .argument("[stacks...]", "Names of stacks; default: all whose cluster is up")
+    .option("--up", "Bring up, measure and destroy one stack after the other; default: the three modes")
+    .option("--rounds <number>", "How often to measure everything", Number, 5)
+    .option("--seconds <seconds>", "Duration of each benchmark in each round", Number, 2)
+    .option("--no-benchmarks", "Leave the benchmarks out")
     .option(
       "--services <numbers>",
-      "numbers of Services of the growth series; default: 1,10,100,1000,5000, and none in clusters that exist",
+      "Numbers of Services of the growth series; default: 1,10,100,1000,5000, and none in external clusters",
     )
-    .option("--no-growth", "without the growth series")
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--baseline <file>", "results to hold these against; exit code 1 for what is worse")
-    .option("--threshold <percent>", "with --baseline: by how much worse", Number, 10)
-    .option("--out <file>", "where the results go; default: a new file in .cilium-modes/comparisons")
-    .option("--from <file>", "show results again instead of measuring")
-    .option("--html <file>", "a report to read and to share")
-    .option("--markdown <file>", "the same as Markdown")
-    .option("--json", "the results as JSON")
+    .option("--no-growth", "Leave the growth series out")
+    .option("--set <key=value>", SET, collect)
+    .option("--baseline <file>", "Compare with earlier results; exit code 1 when a result is worse")
+    .option("--threshold <percent>", "With --baseline: how much worse is a regression", Number, 10)
+    .option("--out <file>", "File for the results; default: a new one in .cilium-modes/comparisons")
+    .option("--from <file>", "Show earlier results again instead of measuring")
+    .option("--html <file>", "Write a report as a page")
+    .option("--markdown <file>", "Write a report as Markdown")
+    .option("--json", "Print the results as JSON")
     .addHelpText("after", COMPARE_EXAMPLES)
     .action(async (stacks: string[], options: import("./compare").CompareOptions) => {
       if (!(await (await import("./compare")).compare(stacks, options))) process.exitCode = 1;
@@ -259,32 +293,32 @@ export function program(argv: readonly string[] = []): Command {
 
   const images = command
     .command("images")
-    .description("a stack's images through one archive, for machines without a registry")
+    .description("Move a stack's images in one archive, to machines without a registry")
     .addHelpText("after", IMAGES_EXAMPLES);
   images
     .command("save")
-    .description("save every image of a stack's cluster, after pulling or building those that Docker lacks")
-    .argument("<stack>", "name of a stack file Pulumi.<stack>.yaml")
-    .argument("<archive>", "file to write")
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--json", "what was saved, and the settings, as JSON")
+    .description("Save every image of a stack's cluster, after pulling or building those that Docker lacks")
+    .argument("<stack>", STACK)
+    .argument("<archive>", "File to write")
+    .option("--set <key=value>", SET, collect)
+    .option("--json", "Print the saved images, and the settings to use them, as JSON")
     .action(async (stack: string, archive: string, options: import("./images").ImagesOptions) =>
       (await import("./images")).save(stack, archive, options),
     );
   images
     .command("load")
-    .description("load an archive into Docker, and into the nodes of a stack's cluster that lack its images")
-    .argument("<archive>", "file that images save wrote")
-    .argument("[stack]", "stack whose nodes get the images, and whose settings for them are told")
-    .option("--set <key=value>", SET_HELP, collect)
-    .option("--json", "what was loaded, and the settings, as JSON")
+    .description("Load an archive into Docker, and into the nodes of a stack's cluster that lack its images")
+    .argument("<archive>", "File that images save wrote")
+    .argument("[stack]", "Stack whose nodes get the images")
+    .option("--set <key=value>", SET, collect)
+    .option("--json", "Print the loaded images, and the settings to use them, as JSON")
     .action(async (archive: string, stack: string | undefined, options: import("./images").ImagesOptions) =>
       (await import("./images")).load(archive, stack, options),
     );
 
   command
     .command("complete")
-    .description("a script by which a shell completes this command's verbs, options and stacks")
+    .description("Print a shell's completion script")
     .argument("[shell]", "bash, zsh, fish or powershell")
     .allowUnknownOption()
     .allowExcessArguments()
@@ -292,6 +326,18 @@ export function program(argv: readonly string[] = []): Command {
     .action(async () => {
       await (await import("./complete")).complete(program(), argv.slice(1));
     });
+
+  for (const [verb, instead] of Object.entries(HABITS)) {
+    command
+      .command(verb, { hidden: true })
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action((_options: object, { args }: Command) => {
+        // also after Pulumi's -s
+        const stack = args.find((word) => !word.startsWith("-")) ?? "ebpf";
+        throw new UsageError(`cilium-modes has no command ${verb}; run: ${instead(stack)}`);
+      });
+  }
 
   // run by the stacks' resources, with their inputs in the environment
   const ofResources = {
@@ -308,13 +354,19 @@ export function program(argv: readonly string[] = []): Command {
   return command;
 }
 
-/** Run the command line; what goes wrong is one message and an exit code. */
+/** This package's version. */
+function version(): string {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE_DIRECTORY, "package.json"), "utf8")) as { version: string };
+  return version;
+}
+
+/** Run the command line. A failure is one message and an exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
     await program(argv).parseAsync(argv, { from: "user" });
   } catch (error) {
-    // commander has told its own errors
+    // commander has printed its own errors
     if (!(error instanceof CommanderError)) console.error((error as Error).message);
-    process.exitCode = error instanceof CommanderError ? error.exitCode && 2 : 1;
+    process.exitCode = error instanceof CommanderError ? error.exitCode && 2 : error instanceof UsageError ? 2 : 1;
   }
 }

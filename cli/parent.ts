@@ -1,7 +1,7 @@
-/** How often a command looks whether its caller still lives. */
+/** How often a command checks that its caller is alive. */
 const CHECK_MILLISECONDS = 500;
 
-/** End this process with the one that started it: a run that is cancelled kills that one alone, and waits for this. */
+/** End this process when its parent ends: a cancelled run kills only the parent, and waits for this process. */
 export function endWithParent(): void {
   const parent = process.ppid;
   setInterval(() => {

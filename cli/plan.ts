@@ -4,9 +4,9 @@ import { diffPlans } from "./planDiff";
 import { asYaml, diffText, summary } from "./planText";
 import { readStackFile } from "./stackFile";
 import { planStack, type StackPlan } from "./stackPlan";
-import { lookOf } from "../render/terminal";
+import { lookOf } from "./environment";
+import { UsageError } from "./usage";
 
-/** What `plan` was asked to print. */
 export interface PlanOptions {
   readonly set?: readonly string[];
   readonly values?: boolean;
@@ -17,16 +17,16 @@ export interface PlanOptions {
   readonly diff?: boolean;
 }
 
-/** Print what stacks would build, without a cluster or the engine. @throws Error */
+/** Print the plan of a stack, or the differences between two. @throws Error */
 export function plan(stacks: readonly string[], options: PlanOptions): void {
   if (options.diff) {
-    if (stacks.length !== 2) throw new Error(`--diff compares two stacks, and got ${stacks.length}`);
+    if (stacks.length !== 2) throw new UsageError(`--diff takes two stacks (got ${stacks.length})`);
     const [left, right] = stacks as [string, string];
     const differences = diffPlans(planned(left, options), planned(right, options));
     console.log(options.json ? asJson(differences) : diffText(left, right, differences, lookOf(process.stdout)));
     return;
   }
-  if (stacks.length !== 1) throw new Error(`plan takes one stack, and got ${stacks.length}; --diff takes two`);
+  if (stacks.length !== 1) throw new UsageError(`plan takes one stack (got ${stacks.length}); --diff takes two`);
   const [stack] = stacks as [string];
   const it = planned(stack, options);
   const parts = [
@@ -51,7 +51,7 @@ function imageList({ images, settings }: StackPlan): string[] {
   const unknown = Object.entries(asked).filter(([, image]) => image?.includes(UNKNOWN_TAG));
   for (const [name] of unknown) {
     console.error(
-      `The tag of ${name} in the chart of Cilium ${settings.cilium.version} is not known here; its values.yaml has it`,
+      `The tag of ${name} in the chart of Cilium ${settings.cilium.version} is unknown; see the chart's values.yaml`,
     );
   }
   if (nettoolBase !== undefined) console.error(`${asked.nettool} is built on this machine from ${nettoolBase}`);

@@ -1,20 +1,20 @@
 import { isDeepStrictEqual } from "node:util";
 import type { StackPlan } from "./stackPlan";
 
-/** One thing in which two plans differ. */
+/** One difference between two plans. */
 export interface Difference {
   readonly section: keyof StackPlan;
   /** Path inside the section, such as `bpf.masquerade`. */
   readonly path: string;
-  /** Undefined: not there. */
+  /** Undefined where the plan has no such value. */
   readonly left: unknown;
   readonly right: unknown;
 }
 
-/** The sections in the order of their making. */
+/** The sections in the order in which they are derived. */
 const SECTIONS: readonly (keyof StackPlan)[] = ["settings", "kindConfig", "values", "contract", "images"];
 
-/** Everything that separates two plans, by section. */
+/** All differences between two plans, by section. */
 export function diffPlans(left: StackPlan, right: StackPlan): Difference[] {
   return SECTIONS.flatMap((section) =>
     differences(left[section], right[section], "").map((difference) => ({ section, ...difference })),

@@ -4,12 +4,12 @@ import type { Difference } from "./planDiff";
 import type { StackPlan } from "./stackPlan";
 import { PLAIN, table, type Look } from "../render/terminal";
 
-/** As Helm and kind read it: one document, long lines whole. */
+/** One YAML document for Helm or kind, without line breaks in long lines. */
 export function asYaml(value: unknown): string {
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-/** A plan in a few lines, for reading. */
+/** A plan in a few lines. */
 export function summary(
   stack: string,
   { settings, contract, kindConfig, images }: StackPlan,
@@ -27,7 +27,7 @@ export function summary(
     ],
     ["workload", `NodePort ${nettool.nodePort} on every node, image ${images.nettool}`],
     [
-      "promised",
+      "expected",
       `services by ${contract.services}, host routing ${contract.hostRouting}, masquerading ${contract.masquerading}`,
     ],
     ...contract.evidence.statusRows.map((row): [string, string] => ["", readable(row)]),
@@ -40,7 +40,7 @@ export function summary(
   ].join("\n");
 }
 
-/** A status row's expression without its escapes. */
+/** The regular expression of a status row, without its escapes. */
 function readable(row: string): string {
   return row
     .replace(/^\^/, "")
@@ -50,14 +50,14 @@ function readable(row: string): string {
     .replaceAll("\\", "");
 }
 
-/** What separates two stacks, in lines under the names of the sections. */
+/** The differences between two stacks, in lines below the names of the sections. */
 export function diffText(
   left: string,
   right: string,
   differences: readonly Difference[],
   { colors: { bold } }: Look = PLAIN,
 ): string {
-  if (differences.length === 0) return `Stacks ${left} and ${right} are the same`;
+  if (differences.length === 0) return `Stacks ${left} and ${right} do not differ`;
   const width = Math.max(...differences.map(({ path }) => path.length));
   const titles: Readonly<Record<Difference["section"], string>> = {
     settings: "settings",

@@ -1,22 +1,22 @@
-/** How long something may take before anybody is told what is being waited for. */
+/** Time until the user sees what the command is waiting for. */
 const PATIENCE_MILLISECONDS = 2000;
 
-/** How often it is told where lines cannot be written over. */
+/** How often the line is repeated where it cannot be overwritten. */
 const REMINDER_MILLISECONDS = 30_000;
 
-/** What a command is at, on standard error. */
+/** The progress of a command, on standard error. */
 export interface Progress {
-  /** What is being waited for from now on. */
+  /** Change what the command is waiting for. */
   at(what: string): void;
-  /** Tell a line that stays. */
+  /** Print a line that stays. */
   say(line: string): void;
 }
 
 type Stream = Pick<NodeJS.WriteStream, "write" | "isTTY">;
 
 /**
- * Do something, telling what is being waited for and since when as soon as that takes longer than two seconds: in a
- * terminal by a line that is written over and goes in the end, elsewhere by a line now and then.
+ * Do something, and after two seconds show what the command is waiting for, and for how long: in a terminal by one line
+ * that is overwritten and removed at the end, elsewhere by a line every 30 seconds.
  */
 export async function withProgress<T>(
   what: string,
@@ -42,9 +42,9 @@ export async function withProgress<T>(
   }
 }
 
-/** What is shown of something under way. */
+/** The display of a progress. */
 interface Shown {
-  /** Something else is being waited for. */
+  /** The text has changed. */
   changed(): void;
   above(line: string): void;
   end(): void;
@@ -59,10 +59,10 @@ async function spinner(text: () => string, stream: NodeJS.WriteStream): Promise<
   const clock = setInterval(() => (line.text = text()), 1000);
   return {
     changed: () => (line.text = text()),
-    above(told) {
+    above(text) {
       const wasShown = line.isSpinning;
       if (wasShown) line.stop();
-      stream.write(`${told}\n`);
+      stream.write(`${text}\n`);
       if (wasShown) start();
     },
     end() {
@@ -74,10 +74,9 @@ async function spinner(text: () => string, stream: NodeJS.WriteStream): Promise<
 }
 
 function reminder(text: () => string, stream: Stream): Shown {
-  const tell = () => void stream.write(`${text()}\n`);
   let timer: NodeJS.Timeout;
   const again = () => {
-    tell();
+    stream.write(`${text()}\n`);
     timer = setTimeout(again, REMINDER_MILLISECONDS);
   };
   timer = setTimeout(again, PATIENCE_MILLISECONDS);

@@ -7,28 +7,30 @@ import { expectationOf } from "../datapath/expectation";
 import { withNodePods } from "../cluster/nodePods";
 import { execInNode } from "../providers/kind/docker";
 import { startOutside } from "../providers/kind/outside";
-import { readKubeconfig } from "../providers/kind/kindCli";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
 import { isExisting } from "../settings/release";
+import { kindKubeconfig } from "./kindKubeconfig";
 import { readStackFile } from "./stackFile";
+import { UsageError } from "./usage";
 
 /** A stack's running cluster. */
 export interface StackCluster {
   readonly settings: Settings;
   readonly cluster: AttachableCluster & MeasuredCluster;
-  /** By which it was reached. */
+  /** The kubeconfig by which it was reached. */
   readonly kubeconfig: string;
   readonly expectation: Expectation;
-  /** Whether its nodes are containers of this machine's Docker, by which they are reached. */
+  /** Whether its nodes are containers of this machine's Docker, which then gives access to them. */
   readonly nodesAreContainers: boolean;
 }
 
 /**
- * Reach a stack's cluster by what the stack's file says.
- * @param set settings to be laid over the file's, `key=value`
- * @param kubeconfig a file instead of kind's own for the cluster
+ * Connect to a stack's running cluster.
+ * @param set settings that override the stack's file, `key=value`
+ * @param kubeconfig a file instead of kind's kubeconfig of the cluster
+ * @throws Error with the command that creates or starts a kind cluster that is not up
  */
 export async function stackCluster(
   stack: string,
@@ -39,7 +41,7 @@ export async function stackCluster(
   const { nodePort } = settings.nettool;
   if (isExisting(settings.cluster)) {
     if (kubeconfig !== undefined)
-      throw new Error(`Stack ${stack} says itself which cluster it is in; leave out --kubeconfig`);
+      throw new UsageError(`Stack ${stack} sets its external cluster itself; leave out --kubeconfig`);
     const own = kubeconfigOf(settings.cluster);
     const cluster = await withNodePods(connect(own));
     const existing = fittingCluster(
@@ -54,7 +56,7 @@ export async function stackCluster(
     const given = await readFile(kubeconfig, "utf8");
     return { settings, cluster: connect(given), kubeconfig: given, expectation, nodesAreContainers: false };
   }
-  const own = await readKubeconfig(settings.cluster.name);
+  const own = await kindKubeconfig(stack, settings.cluster.name);
   const cluster = { ...connect(own, execInNode), startOutside };
   return { settings, cluster, kubeconfig: own, expectation, nodesAreContainers: true };
 }

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { parseDocument } from "yaml";
 import { PACKAGE_DIRECTORY } from "../components/packageFile";
 import { parseSettings, type CheckedSettings } from "../settings/parse";
+import { UsageError } from "./usage";
 
-/** The project's folder: the checkout, or the current one where this package is installed in another program. */
+/** The project's folder: the checkout, or the current folder where this package is installed in another program. */
 export const PROJECT_DIRECTORY = existsSync(join(PACKAGE_DIRECTORY, "Pulumi.yaml")) ? PACKAGE_DIRECTORY : process.cwd();
 
 /**
- * The settings of a stack from its file, with others laid over them as `pulumi config set` would.
- * Neither Pulumi nor a cluster is asked.
+ * Read a stack's settings from its file, with overrides as `pulumi config set` would store them. Needs neither Pulumi nor
+ * a cluster.
  * @throws Error naming every problem: of the file, of `overrides` (`key=value`), or of the settings
  */
 export function readStackFile(
@@ -25,19 +26,19 @@ export function readStackFile(
   const { config = {} } = (parseYaml(file) ?? {}) as { config?: Record<string, unknown> | null };
   const entries = Object.entries(config ?? {}).map(([key, value]) => [withProject(key, project), value] as const);
   const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key.slice(project.length + 1));
-  const laid = overrides.map((text) => override(text, project));
-  const unreadable = secret.filter((key) => !laid.some(([laidKey]) => laidKey === `${project}:${key}`));
+  const overriding = overrides.map((text) => override(text, project));
+  const unreadable = secret.filter((key) => !overriding.some(([overridden]) => overridden === `${project}:${key}`));
   if (unreadable.length > 0) {
     throw new Error(
       [
         `${file} has secrets, which only Pulumi can read:`,
-        ...unreadable.map((key) => `  - ${key}: give a value to plan with, --set ${key}=…`),
+        ...unreadable.map((key) => `  - ${key}: set a value for this command with --set ${key}=…`),
       ].join("\n"),
     );
   }
   const merged = new Map<string, string>();
   for (const [key, value] of entries) if (!isSecret(value)) merged.set(key, asText(value));
-  for (const [key, value] of laid) {
+  for (const [key, value] of overriding) {
     // a nested object and the dotted key inside it would be the same setting twice
     removeNested(merged, key);
     merged.set(key, value);
@@ -53,22 +54,22 @@ export function knownStacks(directory = PROJECT_DIRECTORY): string[] {
 function parseYaml(file: string): unknown {
   const document = parseDocument(readFileSync(file, "utf8"));
   const [problem] = document.errors;
-  if (problem !== undefined) throw new Error(`${file} is no YAML: ${problem.message.split("\n")[0]}`);
+  if (problem !== undefined) throw new Error(`${file} is not YAML: ${problem.message.split("\n")[0]}`);
   return document.toJS();
 }
 
-/** In a stack's file a key without a project's name is the project's own. */
+/** A key of a stack's file without a project's name belongs to this project. */
 function withProject(key: string, project: string): string {
   return key.includes(":") ? key : `${project}:${key}`;
 }
 
 function override(text: string, project: string): [string, string] {
   const match = /^([^=]+)=(.*)$/s.exec(text);
-  if (match === null) throw new Error(`--set ${text}: must be key=value, such as --set tunnel=vxlan`);
+  if (match === null) throw new UsageError(`--set must be key=value, such as --set tunnel=vxlan (got "${text}")`);
   return [withProject(match[1]!, project), match[2]!];
 }
 
-/** Take a path out of an object that holds it, at any depth. */
+/** Remove a path from the object that holds it, at any depth. */
 function removeNested(config: Map<string, string>, key: string): void {
   for (const [parent, text] of config) {
     if (!key.startsWith(`${parent}.`) || !text.startsWith("{")) continue;
@@ -81,7 +82,7 @@ function removeNested(config: Map<string, string>, key: string): void {
   }
 }
 
-/** As the engine hands configuration to a program: text, objects and lists as JSON. */
+/** A value as the engine passes it to a program: objects and lists are JSON. */
 function asText(value: unknown): string {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
 }

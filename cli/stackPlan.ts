@@ -8,15 +8,15 @@ import { kindConfig } from "../modes/kindConfig";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { Settings } from "../settings/parse";
 
-/** Every image that a stack's cluster runs, as it is asked for. */
+/** Every image that a stack's cluster runs, by reference. */
 export interface PlannedImages extends CiliumImages {
   readonly node: string;
   readonly nettool: string;
-  /** What the nettool image is built from, where it is built. */
+  /** The base of the nettool image, where it is built. */
   readonly nettoolBase?: string | undefined;
 }
 
-/** What a stack would build and what must come of it. */
+/** What a stack creates, and the datapath that it must have. */
 export interface StackPlan {
   readonly settings: Settings;
   readonly kindConfig: Readonly<Record<string, unknown>>;
@@ -26,14 +26,14 @@ export interface StackPlan {
     readonly services: string;
     readonly hostRouting: string;
     readonly masquerading: string;
-    /** What `cilium-config` must hold. */
+    /** The expected content of `cilium-config`. */
     readonly ciliumConfig: CiliumConfig;
     readonly evidence: ExpectedEvidence;
   };
   readonly images: PlannedImages;
 }
 
-/** Work a stack's settings out to the end. */
+/** Derive the whole plan from a stack's settings. */
 export function planStack(settings: Settings): StackPlan {
   const { mode, cluster, nettool } = settings;
   const { kubeProxyMode, services, hostRouting, masquerading } = MODE_CONTRACTS[mode];

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Before anything is done for it: whether a file can be written. @throws Error */
+/** Check that a file can be written, before its content is made. @throws Error */
 export async function checkTarget(file: string): Promise<void> {
   const [folder, target] = await Promise.all([kindOf(dirname(file)), kindOf(file)]);
   if (folder !== "folder") throw new Error(`${file} cannot be written: there is no folder ${dirname(file)}`);

@@ -7,12 +7,13 @@ import { WORKLOAD } from "../modes/workload";
 import { withProgress } from "./progress";
 import { stackCluster } from "./stackCluster";
 import { checkTarget } from "./targetFile";
-import { lookOf } from "../render/terminal";
+import { lookOf } from "./environment";
 import { tracesHtml } from "./trace/html";
 import { traceMermaid } from "./trace/mermaid";
 import { tracesSvg } from "./trace/svg";
 import { tracesText, traceText } from "./trace/text";
 import { traceable } from "./traceable";
+import { UsageError } from "./usage";
 
 export interface TraceOptions {
   /** A scenario of the articles, or `all`. */
@@ -45,7 +46,9 @@ export async function trace(stack: string, options: TraceOptions): Promise<boole
       const title = `${cluster.name}: ${titleOf(scenario)}`;
       if (scenarios.length > 1 || clusters.length > 1) console.error(title);
       try {
-        const one = await withProgress(`Tracing ${title}`, () => tracePacket({ ...cluster, scenario }));
+        const one = await withProgress(`${cluster.name}: tracing ${titleOf(scenario)}`, () =>
+          tracePacket({ ...cluster, scenario }),
+        );
         traced.push(one);
         sideBySide.push(one.trace);
       } catch (error) {
@@ -73,7 +76,7 @@ function textOf(traces: readonly Trace[], { mermaid }: TraceOptions): string {
 
 function scenariosOf({ scenario, from, to }: TraceOptions): TraceRequest["scenario"][] {
   if (scenario !== undefined && (from !== undefined || to !== undefined)) {
-    throw new Error("--scenario sets sender and target; remove --from and --to, or --scenario");
+    throw new UsageError("--scenario sets sender and target; leave out --from and --to, or --scenario");
   }
   if (to !== undefined) return [{ from: from ?? WORKLOAD.clientPod, to }];
   if (from !== undefined) return [{ from, to: WORKLOAD.service }];
@@ -81,7 +84,8 @@ function scenariosOf({ scenario, from, to }: TraceOptions): TraceRequest["scenar
   const known = Object.keys(SCENARIOS) as Scenario[];
   if (scenario === "all") return known;
   const found = known.find((each) => each === scenario);
-  if (found === undefined) throw new Error(`--scenario must be all or one of ${known.join(", ")} (got "${scenario}")`);
+  if (found === undefined)
+    throw new UsageError(`--scenario must be all or one of ${known.join(", ")} (got "${scenario}")`);
   return [found];
 }
 

@@ -12,7 +12,7 @@ const WORDS = {
 
 const WIDTH = Math.max(...Object.values(WORDS).map((word) => word.length));
 
-/** A verdict in its color, as wide as every other. */
+/** A verdict's word in its color, padded to the width of the longest. */
 export function verdictWord(verdict: Verdict, { colors }: Look): string {
   const paint: Readonly<Record<Verdict, (text: string) => string>> = {
     pass: colors.green,

@@ -9,15 +9,16 @@ import { withProbeWorkload } from "../datapath/probeWorkload";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
 import { stackCluster } from "./stackCluster";
 import { withProgress } from "./progress";
-import { lookOf } from "../render/terminal";
+import { lookOf } from "./environment";
+import { UsageError } from "./usage";
 import { runVerification } from "./verification";
 import { verificationJunit } from "./verificationJunit";
 import { PROOF_EXIT_CODES, verificationText } from "./verificationText";
 
 export interface VerifyOptions {
-  /** Default: kind's own for the stack's cluster. */
+  /** Default: kind's kubeconfig of the stack's cluster. */
   readonly kubeconfig?: string;
-  /** A mode for a cluster that no stack describes. */
+  /** The expected mode of an external cluster. */
   readonly expect?: string;
   readonly tunnel?: string;
   readonly set?: readonly string[];
@@ -26,40 +27,41 @@ export interface VerifyOptions {
   readonly quick?: boolean;
   readonly all?: boolean;
   readonly quiet?: boolean;
-  /** Bring probe pods to an external cluster for the time of the verification. */
+  /** Create probe pods in an external cluster for the time of the verification. */
   readonly withWorkload?: boolean;
   /** Their image. Default: the Cilium agent's. */
   readonly workloadImage?: string;
-  /** `reported`: agents' word is enough. */
+  /** `reported`: what agents report is enough. */
   readonly accept?: string;
   readonly json?: boolean;
   readonly junit?: string;
-  /** Where a failure's diagnostics go; default: a folder of its own; false: nowhere. */
+  /** Folder of a failure's diagnostics; default: a new one; false: none. */
   readonly diagnostics?: string | boolean;
   readonly settleSeconds: number;
   /** Default: the stack's setting. */
   readonly maxNodes?: number;
 }
 
-/** What is verified, and against what. */
+/** A cluster with its expectation. */
 interface Subject {
   readonly name: string;
   readonly cluster: EvidenceCluster;
   readonly expectation: Expectation;
   readonly maxNodes?: number;
-  /** Where the cluster has no workload and may get one. */
+  /** Set where the cluster has no workload and may get probe pods. */
   readonly kubeconfig?: string;
 }
 
-/** Verify a cluster against a stack's contract, or against a mode's. @returns the exit code */
+/** Verify that a cluster matches its stack, or a mode. @returns the exit code */
 export async function verify(stack: string | undefined, options: VerifyOptions): Promise<number> {
   const checks = chosen(options);
-  if (!(options.settleSeconds >= 0)) throw new Error("--settle-seconds must be a number of seconds, 0 or more");
+  if (!(options.settleSeconds >= 0)) throw new UsageError("--settle-seconds must be a number of seconds, 0 or more");
   if (options.accept !== undefined && options.accept !== "reported" && options.accept !== "proven")
-    throw new Error(`--accept must be proven or reported (got "${options.accept}")`);
-  const subject = stack === undefined ? await foreignSubject(options) : await stackSubject(stack, options);
+    throw new UsageError(`--accept must be proven or reported (got "${options.accept}")`);
+  const subject = stack === undefined ? await externalSubject(options) : await stackSubject(stack, options);
   const { settleSeconds, quick, diagnostics: directory, maxNodes = subject.maxNodes } = options;
-  if (maxNodes !== undefined && !(maxNodes >= 1)) throw new Error("--max-nodes must be a number of nodes, 1 or more");
+  if (maxNodes !== undefined && !(maxNodes >= 1))
+    throw new UsageError("--max-nodes must be a number of nodes, 1 or more");
   const request = { ...subject, checks, settleSeconds, maxNodes, quick, diagnostics: directory };
   const { verification, diagnostics } = await withWorkload(subject, options, (more) =>
     runVerification({ ...request, expectation: { ...subject.expectation, ...more } }),
@@ -76,18 +78,18 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   return proof === "reported" && options.accept === "reported" ? 0 : PROOF_EXIT_CODES[proof];
 }
 
-/** Run work with probe pods where they are asked for. @param work gets what is to be expected of them */
+/** Run the verification, with probe pods where the user wants them. @param work takes the expectation of these pods */
 async function withWorkload<T>(
   { cluster, kubeconfig }: Subject,
-  { withWorkload: isAsked, workloadImage }: VerifyOptions,
+  { withWorkload: isWanted, workloadImage }: VerifyOptions,
   work: (more: Pick<Expectation, "workload" | "nodePort">) => Promise<T>,
 ): Promise<T> {
-  if (!isAsked) {
-    if (workloadImage !== undefined) throw new Error("--workload-image needs --with-workload");
+  if (!isWanted) {
+    if (workloadImage !== undefined) throw new UsageError("--workload-image needs --with-workload");
     return work({});
   }
   if (kubeconfig === undefined)
-    throw new Error("--with-workload is for external clusters: a stack has a workload already");
+    throw new UsageError("--with-workload is for external clusters: a stack has a workload already");
   return withProbeWorkload(connectProbes(kubeconfig), cluster, workloadImage, withProgress, (workload, nodePort) =>
     work({ workload, nodePort }),
   );
@@ -95,17 +97,17 @@ async function withWorkload<T>(
 
 async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: VerifyOptions): Promise<Subject> {
   if (expect !== undefined || tunnel !== undefined) {
-    throw new Error(`Stack ${stack} already says what to expect; remove the stack's name, or --expect and --tunnel`);
+    throw new UsageError(`Stack ${stack} already sets the mode; remove the stack's name, or --expect and --tunnel`);
   }
   const { settings, cluster, expectation } = await stackCluster(stack, set, kubeconfig);
   return { name: stack, cluster, expectation, maxNodes: settings.verifyNodes };
 }
 
-async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
+async function externalSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
   if (kubeconfig === undefined || expect === undefined) {
-    throw new Error("Name a stack, or give --kubeconfig <file> and --expect <mode> for an external cluster");
+    throw new UsageError("Name a stack, or give --kubeconfig <file> and --expect <mode> for an external cluster");
   }
-  if (set !== undefined) throw new Error("--set changes a stack's settings, and no stack is named");
+  if (set !== undefined) throw new UsageError("--set overrides a stack's settings, and no stack is named");
   const mode = oneOf("--expect", expect, ALL_MODES);
   const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
   const text = await readFile(kubeconfig, "utf8");
@@ -115,7 +117,7 @@ async function foreignSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions
 
 function oneOf<T extends RoutingMode | Tunnel>(option: string, value: string, known: readonly T[]): T {
   const found = known.find((each) => each === value);
-  if (found === undefined) throw new Error(`${option} must be one of ${known.join(", ")} (got "${value}")`);
+  if (found === undefined) throw new UsageError(`${option} must be one of ${known.join(", ")} (got "${value}")`);
   return found;
 }
 
@@ -123,8 +125,8 @@ function chosen({ only, skip }: VerifyOptions) {
   const known = CHECKS.map(({ id }) => id);
   const unknown = [...(only ?? []), ...(skip ?? [])].filter((id) => !known.includes(id));
   if (unknown.length > 0)
-    throw new Error(`There is no check ${unknown.join(", ")}; the checks are ${known.join(", ")}`);
+    throw new UsageError(`There is no check ${unknown.join(", ")}; the checks are ${known.join(", ")}`);
   const checks = CHECKS.filter(({ id }) => (only === undefined || only.includes(id)) && !(skip ?? []).includes(id));
-  if (checks.length === 0) throw new Error("--only and --skip leave no check");
+  if (checks.length === 0) throw new UsageError("--only and --skip leave no check");
   return checks;
 }

@@ -12,8 +12,8 @@ import { verificationText } from "./verificationText";
 const Strictness = z.enum(["strict", "warn"]);
 
 /**
- * Verify a stack's cluster inside `up`, and print the summary for the stack's output as JSON.
- * @throws Error with the table of what failed, unless the settings only want to be warned
+ * Verify a stack's cluster inside `pulumi up`, and print the summary for the stack's output as JSON.
+ * @throws Error with the failed verification, unless the stack has `verify: warn`
  */
 export async function verifyStack(): Promise<void> {
   const clusterName = required("CILIUM_MODES_CLUSTER");
@@ -30,10 +30,10 @@ export async function verifyStack(): Promise<void> {
     const text = `${verificationText(clusterName, verification)}\nDiagnostics: ${diagnostics}`;
     if (strictness === "strict") {
       throw new Error(
-        `${text}\nThe cluster stays as it is; repair it and repeat pulumi up, or set verify: warn to go on all the same.`,
+        `${text}\nThe cluster was left as it is; repair it and repeat pulumi up, or set verify: warn to continue in spite of failures.`,
       );
     }
-    console.error(`${text}\nThe run goes on all the same, as verify: warn has it.`);
+    console.error(`${text}\nThe run continues because of verify: warn.`);
   }
   console.log(JSON.stringify({ ...summaryOf(verification), revision }));
 }

@@ -8,13 +8,14 @@ import { runInShell } from "../providers/kind/exec";
 import { startBeside } from "../providers/kind/outside";
 import { withProgress } from "./progress";
 import { stackCluster, type StackCluster } from "./stackCluster";
-import { lookOf } from "../render/terminal";
+import { lookOf } from "./environment";
 import { traceable } from "./traceable";
+import { UsageError } from "./usage";
 import { showMeanwhile } from "./watchProgress";
 import { watchText } from "./watchText";
 
 export interface WatchOptions {
-  /** Default: until Ctrl-C, or until the command of `while` has ended. */
+  /** Default: until Ctrl-C, or until the command of `while` ends. */
   readonly seconds?: number;
   /** A shell command to run meanwhile. */
   readonly while?: string;
@@ -24,10 +25,10 @@ export interface WatchOptions {
   readonly json?: boolean;
 }
 
-/** A probe without an answer for so long is lost. The kernel repeats a lost connection request after as long. */
+/** Time after which a probe without an answer is lost. The kernel repeats a lost connection request after the same time. */
 const TIMEOUT_MS = 1000;
 
-/** How long flows are sent after the command has ended. */
+/** Time for which flows are sent after the command has ended. */
 const AFTER_SECONDS = 5;
 
 /** A terminal that is closed ends a watch as Ctrl-C does. */
@@ -74,7 +75,7 @@ async function watched(
 ): Promise<{ report: WatchReport; commandCode: number }> {
   const { cluster, expectation } = await traceable(stack, found);
   const { intervalMs, baselineSeconds } = options;
-  const running = await withProgress(`${stack}: the flows are started`, () =>
+  const running = await withProgress(`${stack}: starting the flows`, () =>
     Watch.begin({
       ...{ cluster, expectation, baselineSeconds },
       method: { intervalMs, timeoutMs: TIMEOUT_MS },
@@ -83,7 +84,7 @@ async function watched(
   );
   let commandCode = 0;
   try {
-    await withProgress(`${stack}: a baseline of ${baselineSeconds} s`, () => pause(baselineSeconds, signal));
+    await withProgress(`${stack}: measuring a baseline of ${baselineSeconds} s`, () => pause(baselineSeconds, signal));
     const shown = showMeanwhile(running, stack, { isLive: options.while === undefined });
     try {
       if (options.while === undefined) await pause(options.seconds, signal);
@@ -101,7 +102,7 @@ async function watched(
   return { report: await running.end(), commandCode };
 }
 
-/** A server outside the cluster; its image has the clients too. */
+/** A server outside the cluster. Its image has the clients too. */
 interface Outside {
   readonly image: string;
   readonly server: Target;
@@ -113,14 +114,14 @@ const START_SECONDS = 60;
 
 const END_SECONDS = 10;
 
-/** Start a container on the nodes' network that serves; a machine without the workload's image goes without. */
+/** Start a server container on the nodes' network; undefined on a machine without the workload's image. */
 async function startOutside({ cluster }: StackCluster): Promise<Outside | undefined> {
   const [pod] = await cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`);
   const image = pod?.spec?.containers[0]?.image;
-  if (image === undefined) throw new Error(`the client pod ${WORKLOAD.clientPod} does not run; run pulumi up`);
+  if (image === undefined) throw new Error(`the client pod ${WORKLOAD.clientPod} does not run; run: pulumi up`);
   const session = startBeside(image, ["sh", "-c", untilEnded("serve")]);
-  let said = "";
-  session.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  let errors = "";
+  session.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
   const address = new Promise<string>((resolve, reject) => {
     let text = "";
     session.stdout
@@ -129,7 +130,7 @@ async function startOutside({ cluster }: StackCluster): Promise<Outside | undefi
         const found = /answers on port \d+ as ([\d.]+)/.exec(text)?.[1];
         if (found !== undefined) resolve(found);
       })
-      .once("close", () => reject(new Error(lastLine(said) ?? "the server ended at once")));
+      .once("close", () => reject(new Error(lastLine(errors) ?? "the server ended at once")));
   });
   try {
     const server = { address: await within(START_SECONDS, address, "the server does not start"), port: 80 };
@@ -141,7 +142,7 @@ async function startOutside({ cluster }: StackCluster): Promise<Outside | undefi
   }
 }
 
-/** The container goes before its session does. */
+/** The container ends before its session does. */
 async function endSession(session: Session): Promise<void> {
   const gone = new Promise((resolve) => session.stdout.once("close", resolve));
   const isGone = session.stdout.closed;
@@ -149,15 +150,15 @@ async function endSession(session: Session): Promise<void> {
   if (!isGone) await within(END_SECONDS, gone).catch(() => undefined);
 }
 
-/** Wait; without a number until the signal. */
+/** Wait for this time, or without a number until the signal. */
 async function pause(seconds: number | undefined, signal: AbortSignal): Promise<void> {
-  // an infinite delay would be none; this one is of 24 days, a timer's longest
+  // a timer's longest delay, 24 days; an infinite one would be none
   await sleep(seconds === undefined ? 2 ** 31 - 1 : seconds * 1000, undefined, { signal }).catch(() => undefined);
 }
 
 function checkOptions({ seconds, while: command, intervalMs, baselineSeconds }: WatchOptions): void {
-  if (seconds !== undefined && command !== undefined) throw new Error("Use --seconds or --while, not both");
-  if (seconds !== undefined && !(seconds > 0)) throw new Error("--seconds must be a number above 0");
-  if (!(intervalMs >= 20 && intervalMs <= 1000)) throw new Error("--interval-ms must be a number from 20 to 1000");
-  if (!(baselineSeconds >= 1)) throw new Error("--baseline-seconds must be a number, 1 or more");
+  if (seconds !== undefined && command !== undefined) throw new UsageError("Use --seconds or --while, not both");
+  if (seconds !== undefined && !(seconds > 0)) throw new UsageError("--seconds must be a number above 0");
+  if (!(intervalMs >= 20 && intervalMs <= 1000)) throw new UsageError("--interval-ms must be a number from 20 to 1000");
+  if (!(baselineSeconds >= 1)) throw new UsageError("--baseline-seconds must be a number, 1 or more");
 }

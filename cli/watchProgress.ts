@@ -1,13 +1,13 @@
 import { clearScreenDown, moveCursor } from "node:readline";
 import type { Watch, WatchReport } from "../datapath/watch/watch";
-import { lookOf } from "../render/terminal";
+import { lookOf } from "./environment";
 import { at, flowTable } from "./watchText";
 
-/** How often what has happened is shown. */
+/** How often the display is updated. */
 const SHOW_MS = 1000;
 
 /**
- * Show on standard error what a watch sees, until {@link end}: in a terminal a table that is written over, elsewhere, or
+ * Show the state of a watch on standard error until {@link end}: in a terminal a table that is overwritten; elsewhere, or
  * beside another command's output, a line for each gap and each broken connection.
  */
 export function showMeanwhile(watch: Pick<Watch, "report">, stack: string, { isLive }: { isLive: boolean }) {
@@ -36,9 +36,9 @@ function liveTable(stream: NodeJS.WriteStream, stack: string): Shown {
   };
   return {
     next(report) {
-      const title = `${stack}: ${report.seconds} s; Ctrl-C ends`;
+      const title = `${stack}: ${report.seconds} s; press Ctrl-C to stop`;
       const text = `${title}\n${flowTable(report.flows, lookOf(stream))}\n`.split("\n");
-      // what scrolled out of the terminal cannot be written over
+      // lines that scrolled out of the terminal cannot be overwritten
       const shown = text.slice(0, (stream.rows ?? text.length) - 1);
       erase();
       stream.write(`${shown.join("\n")}\n`);
@@ -49,12 +49,12 @@ function liveTable(stream: NodeJS.WriteStream, stack: string): Shown {
 }
 
 function lines(stream: NodeJS.WriteStream): Shown {
-  const said = new Set<string>();
+  const written = new Set<string>();
   return {
     next(report) {
       for (const { time, text } of eventsOf(report)) {
-        if (said.has(text)) continue;
-        said.add(text);
+        if (written.has(text)) continue;
+        written.add(text);
         stream.write(`watch ${at(time)}: ${text}\n`);
       }
     },
@@ -62,7 +62,7 @@ function lines(stream: NodeJS.WriteStream): Shown {
   };
 }
 
-/** What has happened so far, in time order. */
+/** The events so far, in time order. */
 function eventsOf({ flows }: WatchReport): { time: number; text: string }[] {
   return flows
     .filter(({ isControl }) => !isControl)

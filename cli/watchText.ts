@@ -2,7 +2,7 @@ import type { FlowReport, WatchReport } from "../datapath/watch/watch";
 import type { Gap, Span } from "../datapath/watch/series";
 import { table, type Look } from "../render/terminal";
 
-/** What a watch has seen, for a terminal. */
+/** The report of a watch for a terminal. */
 export function watchText(stack: string, report: WatchReport, look: Look): string {
   const { red, green, dim } = look.colors;
   const { flows, seconds, method, stalls, unobserved, omitted } = report;
@@ -27,7 +27,7 @@ export function watchText(stack: string, report: WatchReport, look: Look): strin
 /** A row for each flow. */
 export function flowTable(flows: readonly FlowReport[], look: Look): string {
   const { bold, dim, red } = look.colors;
-  const head = ["flow", "sent", "lost", "longest gap", "at", "what happened"].map((title) => bold(title));
+  const head = ["flow", "sent", "lost", "longest gap", "at", "events"].map((title) => bold(title));
   const rows = flows.map((flow) => {
     const paint = flow.isControl ? dim : flow.verdict === "ok" ? (text: string) => text : red;
     const { title, sent, lost, longest } = flow;
@@ -38,10 +38,10 @@ export function flowTable(flows: readonly FlowReport[], look: Look): string {
   return table([head, ...rows], look);
 }
 
-/** What has happened to a flow, in a few words. */
+/** The events of a flow in a few words. */
 function happened({ verdict, reasons, breaks, lostByMachine, baseline }: FlowReport): string {
   const parts = [
-    ...(verdict === "silent" ? ["never an answer"] : []),
+    ...(verdict === "silent" ? ["no answer at all"] : []),
     ...breaks.map(({ at: when, why }) => `connection broken ${at(when)}: ${why}`),
     ...reasons.slice(0, 2).map(([why, times]) => `${why} (${times})`),
     ...(lostByMachine > 0 ? [`${lostByMachine} more lost while the machine stalled`] : []),
@@ -58,7 +58,7 @@ function stallLines(stalls: readonly Span[]): string[] {
   return [`The machine itself stalled ${times}, ${most} (${at(longest.from)}); control flows show it`];
 }
 
-/** A gap, and how much of it is the machine's. */
+/** A gap, and the part of it for which the machine stalled. */
 function gapText(gap: Gap): string {
   const excused = gap.excusedMs >= 100 ? ` (stalled ${seconds(gap.excusedMs)})` : "";
   return `${length(gap)}${excused}`;
@@ -67,5 +67,5 @@ function gapText(gap: Gap): string {
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 const length = ({ from, to }: Span) => seconds(to - from);
 
-/** A moment, counted from the end of the baseline. */
+/** A time, counted from the end of the baseline. */
 export const at = (ms: number) => `${ms < 0 ? "-" : "+"}${seconds(Math.abs(ms))}`;

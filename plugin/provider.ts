@@ -5,10 +5,10 @@ import { NettoolWorkload, type NettoolWorkloadArgs } from "../components/nettool
 import { Verification, type VerificationArgs } from "../components/verification";
 import { packageSchema } from "./schema";
 
-/** Inputs as the engine hands them over: components among them by their URNs. */
+/** Inputs as the engine passes them. Components are passed as their URNs. */
 type Inputs = Readonly<Record<string, unknown>>;
 
-/** What a component is made by, and what of it other programs see. */
+/** A component's constructor, and the outputs that other programs see. */
 interface Kind {
   make(name: string, args: Inputs, opts: pulumi.ComponentResourceOptions): pulumi.ComponentResource;
   outputs(component: pulumi.ComponentResource): pulumi.Inputs;
@@ -43,27 +43,28 @@ const KINDS: Readonly<Record<string, Kind>> = {
   })),
 };
 
-/** An output's value; also of one that is not known yet, for which `apply` would never be called. */
+/** An output's value, also of an unknown one, for which `apply` would never be called. */
 function valueOf<T>(output: unknown): Promise<T> {
   return (output as { promise(): Promise<T> }).promise();
 }
 
-/** Makes the components for programs in other languages. */
+/** The provider that creates the components for programs in other languages. */
 export function componentProvider(version: string): pulumi.provider.Provider {
-  // a program's components refer to one another, and all of them are made by this process
-  const made = new Map<string, pulumi.ComponentResource>();
+  // a program's components refer to each other, and this process creates all of them
+  const created = new Map<string, pulumi.ComponentResource>();
   return {
     version,
     schema: JSON.stringify(packageSchema(version)),
     async construct(name, type, inputs, options): Promise<pulumi.provider.ConstructResult> {
       const kind = KINDS[type];
-      if (kind === undefined) throw new Error(`There is no component ${type} in cilium-modes`);
+      if (kind === undefined)
+        throw new Error(`cilium-modes has no component ${type}; it has ${Object.keys(KINDS).join(", ")}`);
       const known = await valueOf<Inputs>(pulumi.output(inputs));
       const args = Object.fromEntries(
-        Object.entries(known).map(([key, value]) => [key, (typeof value === "string" && made.get(value)) || value]),
+        Object.entries(known).map(([key, value]) => [key, (typeof value === "string" && created.get(value)) || value]),
       );
       const component = kind.make(name, args, options);
-      made.set(await valueOf(component.urn), component);
+      created.set(await valueOf(component.urn), component);
       return { urn: component.urn, state: kind.outputs(component) };
     },
   };

@@ -1,43 +1,38 @@
 import Table from "cli-table3";
 import { createColors } from "picocolors";
 
-/** How something may look where it is shown. */
+/** How a text may look on a stream. */
 export interface Look {
   readonly colors: Pick<ReturnType<typeof createColors>, "bold" | "dim" | "red" | "green" | "yellow" | "cyan">;
-  /** Width of the terminal; undefined where lines may be as long as they are: in files and for other programs. */
+  /** Maximum width of a line; undefined for any: in files and for other programs. */
   readonly columns?: number | undefined;
 }
 
 /** For files, reports and other programs. */
 export const PLAIN: Look = { colors: createColors(false) };
 
-/** What a stream can show: colours in a terminal, unless NO_COLOR is set or it has none. */
-export function lookOf(stream: NodeJS.WriteStream): Look {
-  if (!stream.isTTY) return PLAIN;
-  return { colors: createColors(stream.hasColors()), columns: stream.columns };
-}
-
-/** The narrowest that a table's last column becomes: what is narrower yet is left to the terminal to break. */
+/** The width down to which a table's last column is broken before the others are. */
 const NARROWEST = 24;
 
 const GAP = "  ";
 
-/** No lines between columns and rows, as in every command's tables. */
+/** No lines between columns and rows. */
 const BARE = Object.fromEntries(
   ["top", "bottom", "left", "right", "mid"].flatMap((at) =>
     [at, `${at}-mid`, `${at}-left`, `${at}-right`, `${at}-${at}`].map((name) => [name, ""]),
   ),
 );
 
-/** Rows in columns as wide as their widest cell, which may have several lines; in a terminal the last column is broken where the line would end. */
+/**
+ * Rows in columns as wide as their widest cell, which may have several lines. Lines that would be too long are broken
+ * between words: first in the last column, then in the widest others.
+ */
 export function table(rows: readonly (readonly string[])[], { columns }: Look, indent = ""): string {
-  const widths = widthsOf(rows);
-  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP.length, indent.length);
-  const last = columns === undefined ? widths.at(-1)! : Math.max(columns - before, NARROWEST);
+  const widths = widthsOf(rows, "\n");
   const drawn = new Table({
     chars: { ...BARE, middle: GAP } as Table.TableInstanceOptions["chars"],
     style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
-    colWidths: [...widths.slice(0, -1), Math.min(last, widths.at(-1)!)],
+    colWidths: columns === undefined ? widths : narrowed(widths, widthsOf(rows, /\s/), columns - indent.length),
     wordWrap: columns !== undefined,
   });
   drawn.push(...rows.map((row) => [...row]));
@@ -48,14 +43,34 @@ export function table(rows: readonly (readonly string[])[], { columns }: Look, i
     .join("\n");
 }
 
-function widthsOf(rows: readonly (readonly string[])[]): number[] {
+/** Column widths of which a row fits into a line, where words allow it. */
+function narrowed(widths: readonly number[], longestWords: readonly number[], columns: number): number[] {
+  const fitted = [...widths];
+  const last = fitted.length - 1;
+  let excess = fitted.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
+  const narrow = (column: number, to: number, by = excess) => {
+    const less = Math.max(0, Math.min(by, fitted[column]! - Math.max(to, longestWords[column]!)));
+    fitted[column]! -= less;
+    excess -= less;
+    return less > 0;
+  };
+  narrow(last, NARROWEST);
+  while (excess > 0) {
+    const widestFirst = fitted.map((_, column) => column).sort((a, b) => fitted[b]! - fitted[a]!);
+    if (!widestFirst.some((column) => narrow(column, 1, 1))) break;
+  }
+  return fitted;
+}
+
+/** The length of the longest part in each column. */
+function widthsOf(rows: readonly (readonly string[])[], separator: string | RegExp): number[] {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   return Array.from({ length: columns }, (_, index) =>
     Math.max(
       1,
       ...rows.flatMap((row) =>
         visible(row[index] ?? "")
-          .split("\n")
+          .split(separator)
           .map(lengthOf),
       ),
     ),
@@ -64,7 +79,7 @@ function widthsOf(rows: readonly (readonly string[])[]): number[] {
 
 const lengthOf = (line: string) => [...line].length;
 
-/** A text without colours. */
+/** A text without colors. */
 const visible = (text: string) => text.replace(/\x1b\[\d+m/g, "");
 
 /** A text without control characters, which is safe to print. */

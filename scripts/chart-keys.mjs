@@ -1,7 +1,7 @@
 // node scripts/chart-keys.mjs <folder of Cilium's packaged charts> > modes/chartKeys.json
 //
-// For every chart from 1.12 on: which Helm values its templates read, of which type they are, which it refuses, and which
-// images it names. The table is what the lint of cilium.values knows of charts; tests/charts holds it against them.
+// For every chart since 1.12: the Helm values that its templates read, with their types, the values that it refuses, and
+// its images. The lint of cilium.values uses the table; tests/charts compares the table with the charts.
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import semver from "semver";
@@ -9,7 +9,7 @@ import { readChart } from "./chart.mjs";
 
 const OLDEST = "1.12.0-0";
 
-/** Releases and their candidates; earlier snapshots are nobody's to run. */
+/** Releases and release candidates, without snapshots. */
 const WANTED = /^\d+\.\d+\.\d+(-rc\.?\d+)?$/;
 
 const [folder] = process.argv.slice(2);
@@ -24,7 +24,7 @@ const charts = readdirSync(folder)
   .map((version) => ({ version, ...readChart(join(folder, `cilium-${version}.tgz`)) }));
 const versions = charts.map(({ version }) => version);
 
-/** Key to its history: `<first>..<last> <types>` for each run of charts that treat it alike; a run that lasts has no end. */
+/** Key to its history: `<first>..<last> <types>` for each range of charts that treat it alike. The latest range has no end. */
 function histories(entriesOf) {
   const found = new Map();
   charts.forEach((chart, index) => {

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 
-/** JSON schema's types in one letter each, as the table has them. */
+/** The types of JSON Schema as letters of the table. */
 const LETTERS = { boolean: "b", string: "s", integer: "i", number: "n", object: "o", array: "a", null: "0" };
 
 /**
- * What a packaged chart of Cilium knows: the values that its templates read, with their types; those that it refuses to see
- * set; and the images that its containers use.
+ * Read a packaged chart of Cilium: the values that its templates read, with their types, the values that it refuses, and
+ * the images of its containers.
  */
 export function readChart(archive) {
   const scratch = mkdtempSync(join(tmpdir(), "cilium-modes-chart-"));
@@ -33,14 +33,14 @@ export function readChart(archive) {
 const QUOTED = /"([^"]+)"/g;
 const PATH = /\.Values((?:\.[A-Za-z_]\w*)+)/g;
 
-/** The values that templates name: read as a whole, or only asked whether they are there. */
+/** The values that templates name: read as a whole, or only tested for presence. */
 function references(templates) {
   const whole = new Set();
   const exact = new Set();
   const refused = new Set();
   for (let template of templates) {
     template = template.replace(/\{\{-?\s*\/\*[\s\S]*?\*\/\s*-?\}\}/g, "");
-    // a condition that only asks whether something is set, before a failure
+    // a condition before a failure that only tests whether a value is set
     template = template.replace(
       /\{\{-?\s*if\s+(?:or\s+)?((?:\(*dig [^{}]*?\.Values\S*?\)*(?:\s*\|\s*toString\))?\s*|\.Values[\w.]+\s*)+)-?\}\}\s*\{\{-?\s*fail/g,
       (_all, condition) => {
@@ -71,7 +71,7 @@ function pathsOf(text) {
   return paths;
 }
 
-/** Keys with their types: what values.yaml names and a template reads, and what a template alone reads. */
+/** Keys with their types: those of values.yaml that a template reads, and those that only a template names. */
 function knownKeys(values, schema, { whole, exact }) {
   const known = new Map();
   const below = new Set([...exact].flatMap((path) => [...parentsOf(path), path]));
@@ -80,7 +80,7 @@ function knownKeys(values, schema, { whole, exact }) {
   const walk = (value, at, path) => {
     if (path !== "" && !isRead(path)) return;
     const children = isObject(value) ? Object.entries(value) : [];
-    // a template that prints an object as it is prints the user's own keys too
+    // a template that prints a whole object prints the user's own keys too
     const printed = !lookedInto.has(path);
     if (path !== "") known.set(path, typeOf(value, at, children.length === 0 || printed));
     for (const [key, child] of children) walk(child, at?.properties?.[key], path === "" ? key : `${path}.${key}`);
@@ -90,7 +90,7 @@ function knownKeys(values, schema, { whole, exact }) {
   return [...known];
 }
 
-/** A path that only templates name: its parents are objects, its own type nobody tells. */
+/** Add a path that only templates name: its parents are objects, its own type is unknown. */
 function addPath(known, path) {
   for (const parent of parentsOf(path)) if (!known.has(parent)) known.set(parent, "o");
   known.set(path, "?");
@@ -104,12 +104,12 @@ function parentsOf(path) {
     .map((_, end, steps) => steps.slice(0, end + 1).join("."));
 }
 
-/** Whether a path lies in an object whose keys are the user's. */
+/** Whether a path lies in an object whose keys the user chooses. */
 function underFree(known, path) {
   return parentsOf(path).some((parent) => known.get(parent)?.includes("*"));
 }
 
-/** `*` marks an object whose keys are the user's own. */
+/** The letters of a value's type. `*` marks an object whose keys the user chooses. */
 function typeOf(value, schema, isFree) {
   const declared = schema?.type === undefined ? [] : [schema.type].flat();
   const free = isFree && (isObject(value) || declared.includes("object")) ? "*" : "";
@@ -121,7 +121,7 @@ function typeOf(value, schema, isFree) {
   if (value === null || schema?.anyOf || schema?.oneOf || schema?.enum) return "?";
   if (Array.isArray(value)) return "a";
   if (isObject(value)) return `o${free}`;
-  // a number or text may stand for the other: templates print both alike
+  // templates print numbers and text alike, so either is accepted
   return typeof value === "boolean" ? "b" : "?";
 }
 
@@ -129,7 +129,7 @@ function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Repository, tag and digest of the images that an installation starts, with Hubble's relay and UI where they are asked for. */
+/** Repository, tag and digest of the images that an installation starts, with those of Hubble Relay and UI. */
 function imagesOf(values) {
   const shown = ({ repository, tag, useDigest, digest }) =>
     `${repository}:${tag}${useDigest && digest ? `@${digest}` : ""}`;

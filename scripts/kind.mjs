@@ -1,9 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { OWN } from "./project.mjs";
+import { isFound, OWN } from "./project.mjs";
 
-/** The release of kind that is downloaded when none is on the PATH. */
+/** The release of kind that is obtained when none is on the PATH. */
 const KIND_VERSION = "v0.33.0";
 
 /** Where kind's releases are, or a mirror of them. */
@@ -11,12 +12,23 @@ const KIND_URL =
   process.env.CILIUM_MODES_KIND_URL || `https://github.com/kubernetes-sigs/kind/releases/download/${KIND_VERSION}`;
 
 const ARCHITECTURES = { x64: "amd64", arm64: "arm64" };
+const BIN = join(OWN, "bin");
 
-/** The name of kind's program for this machine. */
+/** The file name of kind's program for this machine. */
 const kindFile = () => `kind-${process.platform}-${ARCHITECTURES[process.arch] ?? process.arch}`;
 
-/** Download kind into this project's own folder, checked against the checksum that is published beside it. */
-export async function downloadKind() {
+/**
+ * Obtain kind into this project's own folder: by download, or by `go install` where the download does not answer and Go is
+ * on the PATH. Throws when neither works.
+ */
+export async function obtainKind() {
+  const unreachable = await kindUnreachable();
+  if (unreachable === undefined || !isFound("go")) await downloadKind();
+  else installByGo(unreachable);
+}
+
+/** Download kind, and check it against the checksum that is published beside it. */
+async function downloadKind() {
   const file = kindFile();
   console.log(`Downloading kind ${KIND_VERSION} from ${KIND_URL}/${file}`);
   const [program, sums] = await Promise.all([
@@ -26,16 +38,26 @@ export async function downloadKind() {
   const expected = sums.toString().trim().split(/\s/)[0];
   const actual = createHash("sha256").update(program).digest("hex");
   if (actual !== expected)
-    throw new Error(`${file} has the checksum ${actual}, and ${expected} is published; nothing was installed`);
-  const folder = join(OWN, "bin");
-  mkdirSync(folder, { recursive: true });
-  const part = join(folder, `.kind-${process.pid}`);
+    throw new Error(`${file} has checksum ${actual}, expected ${expected}; nothing was installed`);
+  mkdirSync(BIN, { recursive: true });
+  const part = join(BIN, `.kind-${process.pid}`);
   writeFileSync(part, program);
   chmodSync(part, 0o755);
-  renameSync(part, join(folder, "kind"));
+  renameSync(part, join(BIN, "kind"));
 }
 
-/** Whether kind's release answers. Returns what is wrong otherwise. */
+/** Let Go build kind; the Go module proxy and checksum database stand in for the release page. */
+function installByGo(unreachable) {
+  const module = `sigs.k8s.io/kind@${KIND_VERSION}`;
+  console.log(`${unreachable}; building kind with: go install ${module}`);
+  const { status } = spawnSync("go", ["install", module], {
+    env: { ...process.env, GOBIN: BIN },
+    stdio: ["ignore", 2, 2],
+  });
+  if (status !== 0) throw new Error(`go install ${module} failed with exit code ${status}`);
+}
+
+/** Why kind's release page does not answer; undefined when it does. */
 export async function kindUnreachable() {
   try {
     const response = await fetch(`${KIND_URL}/${kindFile()}.sha256sum`, { signal: AbortSignal.timeout(10_000) });

@@ -5,8 +5,8 @@ import { dependenciesOutdated, isFound, knownStacks, ROOT } from "./project.mjs"
 const MINIMUM_NODE = [20, 19];
 
 /**
- * Everything that is missing on this machine and cannot be obtained, a line each with the remedy; and whether the
- * dependencies could be installed all the same.
+ * What this machine lacks and `npm start` cannot obtain, a line each with the fix; and whether npm can install the
+ * dependencies nevertheless.
  */
 export async function missingForStart(stack) {
   const problems = [];
@@ -20,15 +20,16 @@ export async function missingForStart(stack) {
   }
   if (!knownStacks().includes(stack))
     problems.push(
-      `a stack ${JSON.stringify(stack)}: there is no Pulumi.${stack}.yaml; known stacks are ${knownStacks().join(", ")}`,
+      `the stack ${JSON.stringify(stack)}: there is no Pulumi.${stack}.yaml; known stacks are ${knownStacks().join(", ")}`,
     );
   const docker = dockerProblem();
   if (docker !== undefined) problems.push(docker);
-  if (!isFound("kind")) {
+  // Go can build what cannot be downloaded
+  if (!isFound("kind") && !isFound("go")) {
     const why = await kindUnreachable();
     if (why !== undefined)
       problems.push(
-        `kind: it is not on the PATH, and ${why}; install it from https://kind.sigs.k8s.io, or set CILIUM_MODES_KIND_URL to a mirror`,
+        `kind: the program is not on the PATH, and ${why}; install it from https://kind.sigs.k8s.io, or set CILIUM_MODES_KIND_URL to a mirror`,
       );
   }
   if (!isFound("pulumi")) {
@@ -43,7 +44,7 @@ export async function missingForStart(stack) {
   return { problems, canInstall: !isOldNode && npm === undefined };
 }
 
-/** Why Docker cannot be used, and the remedy. */
+/** Why Docker cannot be used, and the fix. */
 function dockerProblem() {
   const { status, error, stderr } = spawnSync("docker", ["version", "--format", "{{.Server.Version}}"], {
     encoding: "utf8",
@@ -66,11 +67,11 @@ async function unreachable(url) {
   }
 }
 
-/** Why npm cannot install the dependencies; `npm ping` would not do, since not every mirror answers it. */
+/** Why npm cannot install the dependencies. Not by `npm ping`, which some mirrors do not answer. */
 function npmProblem() {
   const args = ["view", "pulumi", "version", "--fetch-retries=0"];
   const { status, stderr } = spawnSync("npm", args, { cwd: ROOT, encoding: "utf8", timeout: 20_000 });
   if (status === 0) return undefined;
   const code = /^npm (?:error|ERR!) code (\S+)/m.exec(stderr ?? "")?.[1] ?? "no answer";
-  return `the npm registry: the dependencies are not installed, and npm cannot ask for them (${code}); check the network, or npm's registry and proxy settings`;
+  return `npm: the dependencies are not installed, and the registry does not answer (${code}); check the network, or npm's registry and proxy settings`;
 }

@@ -2,13 +2,17 @@ import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathWithoutNpm } from "../cli/npmPath.mjs";
 
 /** The project's folder. */
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** What this project keeps on the machine: tools that it obtained, and state when nobody is logged in. */
+/** What this project keeps on the machine: tools that it obtained, and state of users who are not logged in to Pulumi. */
 export const OWN = join(ROOT, ".cilium-modes");
+
+const STATE = join(OWN, "state");
 
 replaceUnwritableFolders();
 const PULUMI_HOME = process.env.PULUMI_HOME || join(homedir(), ".pulumi");
@@ -16,15 +20,13 @@ const PULUMI_VERSION =
   process.env.PULUMI_VERSION ||
   JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")).packages["node_modules/pulumi"].version;
 
-/**
- * Folders where programs are looked for: the PATH, then this project's own, then that of the CLI which the npm package
- * `pulumi` downloads. npm's own are left out, since `pulumi` there is only what downloads it.
- */
-const FOLDERS = [
-  ...(process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.endsWith(join("node_modules", ".bin"))),
-  join(OWN, "bin"),
-  join(PULUMI_HOME, "versions", PULUMI_VERSION, "bin"),
-];
+const USERS = pathWithoutNpm(process.env.PATH);
+/** This project's own folder of programs, and the one that the npm package `pulumi` downloads the CLI to. */
+const OWNS = [join(OWN, "bin"), join(PULUMI_HOME, "versions", PULUMI_VERSION, "bin")].filter(
+  (folder) => !USERS.includes(folder),
+);
+/** Folders where programs are looked up. */
+const FOLDERS = [...USERS, ...OWNS];
 
 /** Let Pulumi, Helm and npm write into this project's own folder where the user's cannot be written. */
 function replaceUnwritableFolders() {
@@ -79,14 +81,16 @@ export function dependenciesOutdated() {
   return !existsSync(installed) || statSync(installed).mtimeMs < statSync(join(ROOT, "package-lock.json")).mtimeMs;
 }
 
-// standard output belongs to what was asked for: npm run --silent pulumi -- stack output … > file
+// standard output belongs to the command itself: npm run --silent pulumi -- stack output … > file
 const PROGRESS = ["ignore", 2, 2];
 
-/** Install the dependencies of package-lock.json when they are not. Returns npm's exit code. */
+/** Install the dependencies of package-lock.json unless they are. Returns npm's exit code. */
 export function installDependencies() {
   if (!dependenciesOutdated()) return 0;
   console.error("Installing the dependencies (npm ci)");
-  return spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: ROOT, stdio: PROGRESS }).status ?? 1;
+  // npm's warnings are about packages of packages, which nobody here can change
+  const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+  return spawnSync("npm", args, { cwd: ROOT, stdio: PROGRESS }).status ?? 1;
 }
 
 /** Whether Pulumi already knows where a stack's state lives. */
@@ -97,7 +101,7 @@ export function isLoggedIn() {
     const file = join(process.env.PULUMI_CREDENTIALS_PATH || PULUMI_HOME, "credentials.json");
     return Boolean(JSON.parse(readFileSync(file, "utf8")).current);
   } catch {
-    return false; // no credentials file, or none that Pulumi could read either
+    return false; // no credentials, or none that Pulumi could read either
   }
 }
 
@@ -106,32 +110,60 @@ export function hasPassphrase() {
   return process.env.PULUMI_CONFIG_PASSPHRASE !== undefined || process.env.PULUMI_CONFIG_PASSPHRASE_FILE !== undefined;
 }
 
-/** The environment for Pulumi: own tools last on the PATH, and an own state when nobody is logged in. */
-function pulumiEnvironment() {
-  const environment = { ...process.env, PATH: FOLDERS.join(delimiter), PULUMI_SKIP_UPDATE_CHECK: "true" };
-  if (!isLoggedIn()) {
-    const state = join(OWN, "state");
-    mkdirSync(state, { recursive: true, mode: 0o700 });
-    environment.PULUMI_BACKEND_URL = pathToFileURL(state).href;
-    if (!hasPassphrase()) environment.PULUMI_CONFIG_PASSPHRASE = "";
-  }
+/**
+ * What every command of this project adds to the user's environment: its own tools at the end of the PATH, and its own
+ * state for users who are not logged in to Pulumi.
+ */
+export function ownEnvironment() {
+  const environment = {
+    PATH: FOLDERS.join(delimiter),
+    // cilium-modes env adds them to the user's PATH
+    CILIUM_MODES_TOOLS: OWNS.filter((folder) => existsSync(folder)).join(delimiter),
+  };
+  if (isLoggedIn()) return environment;
+  environment.PULUMI_BACKEND_URL = pathToFileURL(STATE).href;
+  if (!hasPassphrase()) environment.PULUMI_CONFIG_PASSPHRASE = "";
   return environment;
 }
 
-/** Have the Pulumi CLI, downloaded where it is not. Returns whether it is there. */
+/** The environment that Pulumi runs in. */
+function pulumiEnvironment(more = {}) {
+  const own = ownEnvironment();
+  if (own.PULUMI_BACKEND_URL !== undefined) mkdirSync(STATE, { recursive: true, mode: 0o700 });
+  return { ...process.env, ...own, PULUMI_SKIP_UPDATE_CHECK: "true", ...more };
+}
+
+/** The folder of the file backend that holds the stacks' state; undefined with any other backend. */
+export function stateFolder() {
+  const url = process.env.PULUMI_BACKEND_URL || ownEnvironment().PULUMI_BACKEND_URL;
+  return url?.startsWith("file:///") ? fileURLToPath(url) : undefined;
+}
+
+/** Obtain the Pulumi CLI where it is missing. Returns whether it is there. */
 export function obtainPulumi() {
   if (isFound("pulumi")) return true;
-  // run.js only downloads here: started with it, Pulumi would be left behind by Ctrl-C, which run.js does not wait out
+  // run.js only downloads here: Pulumi started by it would outlive Ctrl-C, since run.js does not wait for its end
   const run = join(ROOT, "node_modules", "pulumi", "run.js");
   if (spawnSync(process.execPath, [run, "version"], { stdio: PROGRESS }).status === 0) return true;
-  console.error("The Pulumi CLI could not be obtained; install it from https://www.pulumi.com/docs/install/");
+  console.error("The Pulumi CLI could not be downloaded; install it from https://www.pulumi.com/docs/install/");
   return false;
 }
 
-/** Run the Pulumi CLI with its progress shown, and return its exit code. Ctrl-C reaches it directly, and is waited out here. */
-export function runPulumi(args) {
+/**
+ * Run the Pulumi CLI with its progress shown, and return its exit code. Ctrl-C reaches Pulumi directly, and its end is
+ * awaited here.
+ * @param environment variables for Pulumi beside the usual ones
+ * @param isNoise which lines are left out where lines are not drawn over each other
+ */
+export function runPulumi(args, { environment, isNoise } = {}) {
   if (!obtainPulumi()) return 1;
-  const child = spawn("pulumi", args, { cwd: ROOT, env: pulumiEnvironment(), stdio: "inherit" });
+  const isFiltered = isNoise !== undefined && !process.stdout.isTTY;
+  const stdio = ["inherit", isFiltered ? "pipe" : "inherit", "inherit"];
+  const child = spawn("pulumi", args, { cwd: ROOT, env: pulumiEnvironment(environment), stdio });
+  if (isFiltered)
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      if (!isNoise(line)) console.log(line);
+    });
   const ignore = () => {};
   const forward = (signal) => child.kill(signal);
   process.on("SIGINT", ignore).on("SIGTERM", forward);
@@ -148,7 +180,7 @@ export function runPulumi(args) {
   });
 }
 
-/** Ask this project's own command, with the tools that Pulumi gets too. */
+/** Run this project's own command, with the environment that Pulumi gets too, and return what it printed. */
 export function askCli(...args) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, "cli", "cilium-modes.mjs"), ...args], {
     cwd: ROOT,
@@ -165,13 +197,12 @@ export function runCli(...args) {
   return status ?? 1;
 }
 
-/** One output of a stack; undefined when there is none. */
-export function readOutput(stack, name) {
-  const answer = askPulumi("stack", "output", name, "--json", "--stack", stack);
-  return answer === undefined ? undefined : JSON.parse(answer);
+/** The outputs of a stack, secrets masked; none where Pulumi cannot tell. */
+export function readOutputs(stack) {
+  return JSON.parse(askPulumi("stack", "output", "--json", "--stack", stack) ?? "{}");
 }
 
-/** One setting as the stack's file has it; undefined when it is not set there. */
+/** One setting of the stack's file; undefined when the file does not set it. */
 export function readSetting(stack, name) {
   return askPulumi("config", "get", name, "--stack", stack)?.trim();
 }

@@ -1,4 +1,4 @@
-// npm run pulumi -- <arguments>: the Pulumi CLI with the tools and the state that npm start uses.
+// npm run pulumi -- <arguments>: run the Pulumi CLI with the tools and the state of npm start.
 import { installDependencies, runPulumi } from "./project.mjs";
 
 process.exitCode = installDependencies() || (await runPulumi(process.argv.slice(2)));

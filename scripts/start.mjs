@@ -1,5 +1,6 @@
-// npm start [-- <stack>]: from a fresh machine to a stack that has been brought up and has answered.
-import { downloadKind } from "./kind.mjs";
+// npm start [-- <stack>]: from a fresh machine to a stack that is up and verified.
+import { obtainKind } from "./kind.mjs";
+import { releaseStaleLock } from "./lock.mjs";
 import { missingForStart } from "./preflight.mjs";
 import {
   askCli,
@@ -11,7 +12,7 @@ import {
   isLoggedIn,
   knownStacks,
   obtainPulumi,
-  readOutput,
+  readOutputs,
   readSetting,
   runCli,
   runPulumi,
@@ -26,56 +27,64 @@ async function start() {
   if (missing.length > 0) {
     showPlan(canInstall);
     console.error(
-      [
-        "This machine lacks what cannot be obtained from here; nothing was started:",
-        ...missing.map((line) => `  - ${line}`),
-      ].join("\n"),
+      ["Nothing was started, because this machine lacks:", ...missing.map((line) => `  - ${line}`)].join("\n"),
     );
     return 1;
   }
   if (installDependencies() !== 0) return 1;
   if (!isFound("kind")) {
     try {
-      await downloadKind();
+      await obtainKind();
     } catch (error) {
       console.error(`kind could not be obtained: ${error.message}`);
       return 1;
     }
   }
   if (!obtainPulumi()) return 1;
-  if (hasSecrets(stack)) console.log(`Pulumi.${stack}.yaml has secrets: Pulumi alone looks at what the stack needs`);
+  const isExamined = !hasSecrets(stack);
+  if (!isExamined) console.log(`Pulumi.${stack}.yaml has secrets, so only Pulumi checks what the stack needs`);
   else if (!isPossible()) return 1;
   if (!isLoggedIn())
     console.log(
-      `Nobody is logged in to Pulumi: the stack's state is kept in .cilium-modes/state${hasPassphrase() ? "" : ", with an empty passphrase"}`,
+      `You are not logged in to Pulumi: the stack's state is kept in .cilium-modes/state${hasPassphrase() ? "" : ", with an empty passphrase"}`,
     );
   const started = new Date();
   const code =
-    (await runPulumi(["stack", "select", "--create", stack])) || (await runPulumi(["up", "--yes", "--stack", stack]));
+    (await runPulumi(["stack", "select", "--create", stack])) ||
+    (await releaseStaleLock(stack)) ||
+    (await runPulumi(["up", "--yes", "--stack", stack], {
+      // doctor has given the warnings about this machine
+      environment: isExamined ? { CILIUM_MODES_EXAMINED: "true" } : {},
+      isNoise: isBuildStep,
+    }));
   if (code !== 0) return code;
-  const verified = verifyRunning(started);
-  const [url] = readOutput(stack, "nodePortUrls") ?? [];
+  const outputs = readOutputs(stack);
+  const { clusterName, nodes = [], cilium } = outputs;
+  const verified = verifyRunning(outputs.verification ?? {}, started);
   console.log(
     [
       "",
-      `The stack ${stack} is up. ${verified.words}`,
-      "What next:",
-      ...(url === undefined ? [] : [`  curl ${url}`]),
-      `  npm run pulumi -- stack output -s ${stack}`,
-      `  npm run --silent pulumi -- stack output kubeconfig --show-secrets -s ${stack} > kubeconfig.yaml`,
-      `  npm run pulumi -- preview -s ${stack}`,
+      `The stack ${stack} is up: cluster ${clusterName}, ${nodes.length === 1 ? "1 node" : `${nodes.length} nodes`}, Cilium ${cilium?.version}.`,
+      verified.words,
+      "Next:",
+      `  npx cilium-modes trace ${stack}`,
+      `  eval "$(npx cilium-modes env ${stack})" && kubectl get pods -A`,
       `  npm run pulumi -- destroy -s ${stack}`,
     ].join("\n"),
   );
   return verified.code;
 }
 
+/** Whether a line of Pulumi only repeats a layer of the workload's image, of which each changes many times. */
+function isBuildStep(line) {
+  return /docker:index:Image .*sha256:[0-9a-f]{12}/.test(line) || /^ *(digest: )?sha256:[0-9a-f]{64}/.test(line);
+}
+
 /**
- * Verify the running cluster, unless this run's `pulumi up` did: without changes it does not, and its output has an
- * earlier run's verdict. Returns the exit code, and what was found and when.
+ * Verify the running cluster, unless this run's `pulumi up` did: a run without changes does not verify, and its output
+ * holds an earlier verdict. Returns the exit code, and the verdict with its time.
  */
-function verifyRunning(started) {
-  const last = readOutput(stack, "verification") ?? {};
+function verifyRunning(last, started) {
   if (last.verdict === "off")
     return { code: 0, words: `It was not verified (verify: off). To verify it: npx cilium-modes verify ${stack}` };
   const didUp = new Date(last.verifiedAt) >= started;
@@ -93,7 +102,7 @@ function verifyRunning(started) {
   };
 }
 
-/** Whether this machine can run the stack; where it cannot, the plan is shown with what stands in the way. */
+/** Check whether this machine can run the stack; where it cannot, show the plan and the problems. */
 function isPossible() {
   const plan = askCli("plan", stack);
   if (plan.status !== 0) {
@@ -110,7 +119,7 @@ function isPossible() {
   return false;
 }
 
-/** What the stack would build, which needs nothing but the dependencies. */
+/** Show what the stack would create, for which the dependencies are enough. */
 function showPlan(canInstall) {
   if (!knownStacks().includes(stack)) return;
   if (dependenciesOutdated() && !(canInstall && installDependencies() === 0)) return;

@@ -3,15 +3,15 @@ import { homedir } from "node:os";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { parse, stringify } from "yaml";
 
-/** Which cluster that exists is meant. */
+/** The external cluster that a stack uses. */
 export interface ClusterReference {
-  /** Path of a kubeconfig, or what stands in one. Default: the user's own. */
+  /** Path of a kubeconfig, or its content. Default: the user's own kubeconfig. */
   readonly kubeconfig?: string | undefined;
-  /** Default: the kubeconfig's current one. */
+  /** Default: the kubeconfig's current context. */
   readonly context?: string | undefined;
 }
 
-/** No path is longer: what is, is something else, and may be secret. */
+/** The longest path. A longer text is something else, and may be secret. */
 const MAX_PATH = 1024;
 
 interface Named {
@@ -19,14 +19,15 @@ interface Named {
 }
 
 interface Kubeconfig {
-  readonly "current-context"?: string;
+  readonly "current-context"?: string | undefined;
   readonly contexts?: readonly (Named & { readonly context: { readonly cluster: string; readonly user: string } })[];
   readonly clusters?: readonly (Named & { readonly cluster: Readonly<Record<string, unknown>> })[];
   readonly users?: readonly (Named & { readonly user: Readonly<Record<string, unknown>> })[];
 }
 
 /**
- * The kubeconfig of one cluster: of a file or a text, with the one context that is meant, and the paths in it whole.
+ * The kubeconfig of one cluster: one context of a file, of a text, or of the files that KUBECONFIG lists, with absolute
+ * paths.
  * @throws Error naming what is missing; never with a part of the text
  */
 export function kubeconfigOf({ kubeconfig, context }: ClusterReference): string {
@@ -34,48 +35,52 @@ export function kubeconfigOf({ kubeconfig, context }: ClusterReference): string 
   if (!isContent && kubeconfig !== undefined && kubeconfig.length > MAX_PATH) {
     throw new Error("cluster.kubeconfig is neither a path nor a kubeconfig; is it encoded?");
   }
-  const path = isContent ? undefined : fileOf(kubeconfig);
-  const source = path === undefined ? "cluster.kubeconfig" : path;
-  const config = parsed(path === undefined ? kubeconfig! : contentOf(path), source);
+  const files = isContent ? [] : filesOf(kubeconfig);
+  const source = isContent ? "cluster.kubeconfig" : files.join(delimiter);
+  const config = isContent
+    ? parsed(kubeconfig, source, process.cwd())
+    : merged(files.map((file) => parsed(contentOf(file), file, dirname(file))));
   const name = context ?? config["current-context"];
-  const known = (config.contexts ?? []).map((each) => each.name);
+  const known = [...new Set((config.contexts ?? []).map((each) => each.name))];
   const chosen = config.contexts?.find((each) => each.name === name);
   if (chosen === undefined) {
     const wanted =
       name === undefined || name === "" ? "no current context; set cluster.context" : `no context "${name}"`;
-    throw new Error(`${source} has ${wanted}; known there are ${known.join(", ") || "none"}`);
+    throw new Error(`${source} has ${wanted}; its contexts are: ${known.join(", ") || "none"}`);
   }
   const cluster = config.clusters?.find((each) => each.name === chosen.context.cluster);
   const user = config.users?.find((each) => each.name === chosen.context.user);
   if (cluster === undefined) throw new Error(`${source} lacks the cluster of its context "${chosen.name}"`);
-  const folder = path === undefined ? process.cwd() : dirname(path);
   return stringify({
     apiVersion: "v1",
     kind: "Config",
     "current-context": chosen.name,
     contexts: [chosen],
-    clusters: [{ ...cluster, cluster: wholePaths(cluster.cluster, folder) }],
-    users: user === undefined ? [] : [{ ...user, user: wholePaths(user.user, folder) }],
+    clusters: [cluster],
+    users: user === undefined ? [] : [user],
   });
 }
 
-/** Keys of a kubeconfig that hold paths, from its own folder. */
+/** Keys of a kubeconfig that hold paths, relative to its own folder. */
 const PATHS = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];
 
-function wholePaths(entry: Readonly<Record<string, unknown>>, folder: string): Record<string, unknown> {
+function withAbsolutePaths(
+  entry: Readonly<Record<string, unknown>> | null | undefined,
+  folder: string,
+): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(entry).map(([key, value]) => [
+    Object.entries(entry ?? {}).map(([key, value]) => [
       key,
       PATHS.includes(key) && typeof value === "string" && !isAbsolute(value) ? join(folder, value) : value,
     ]),
   );
 }
 
-function fileOf(path: string | undefined): string {
-  if (path !== undefined) return path.replace(/^~(?=\/)/, homedir());
-  // the first that exists, as the place where a context is looked for
-  const own = (process.env["KUBECONFIG"] ?? "").split(delimiter).filter(Boolean);
-  return own.find(existsSync) ?? join(homedir(), ".kube", "config");
+/** The files of a kubeconfig: the one that is set, or the existing ones among the user's own. */
+function filesOf(path: string | undefined): string[] {
+  if (path !== undefined) return [path.replace(/^~(?=\/)/, homedir())];
+  const own = (process.env["KUBECONFIG"] ?? "").split(delimiter).filter(existsSync);
+  return own.length > 0 ? own : [join(homedir(), ".kube", "config")];
 }
 
 function contentOf(path: string): string {
@@ -86,12 +91,32 @@ function contentOf(path: string): string {
   }
 }
 
-function parsed(text: string, source: string): Kubeconfig {
+function parsed(text: string, source: string, folder: string): Kubeconfig {
+  let config: unknown;
   try {
-    const config: unknown = parse(text);
-    if (typeof config === "object" && config !== null) return config;
+    config = parse(text);
   } catch {
-    // the parser's words repeat parts of the text
+    // the parser's messages repeat parts of the text
   }
-  throw new Error(`${source} is no kubeconfig: it is no YAML object`);
+  if (typeof config !== "object" || config === null)
+    throw new Error(`${source} is not a kubeconfig: it is not a YAML object`);
+  const { clusters, users, ...rest } = config as Kubeconfig;
+  return {
+    ...rest,
+    clusters: clusters?.map((each) => ({ ...each, cluster: withAbsolutePaths(each.cluster, folder) })) ?? [],
+    users: users?.map((each) => ({ ...each, user: withAbsolutePaths(each.user, folder) })) ?? [],
+  };
+}
+
+/**
+ * Several kubeconfigs as one. The first file that sets a name wins, as for kubectl:
+ * https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
+ */
+function merged(configs: readonly Kubeconfig[]): Kubeconfig {
+  return {
+    "current-context": configs.map((config) => config["current-context"]).find(Boolean),
+    contexts: configs.flatMap(({ contexts }) => contexts ?? []),
+    clusters: configs.flatMap(({ clusters }) => clusters ?? []),
+    users: configs.flatMap(({ users }) => users ?? []),
+  };
 }

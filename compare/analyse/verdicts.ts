@@ -13,7 +13,13 @@ export function verdictsOf(
   benchmarks: readonly BenchmarkRow[],
   growth: readonly GrowthRow[],
 ): readonly string[] {
+  const [only, second] = comparison.subjects;
+  if (only !== undefined && second === undefined)
+    return [
+      `Only ${only.name} was measured, so there is nothing to compare it with: name two or more stacks, or --baseline`,
+    ];
   const rows = [...benchmarks, ...growth];
+  if (rows.length === 0) return ["Nothing was measured, so no difference in performance is known"];
   const few = tooFewRounds(rows, reference);
   const others = few === undefined ? comparison.subjects : [];
   const none = others

@@ -6,18 +6,18 @@ import { listMarkedNodes, removeNodes } from "./docker";
 import { run } from "./exec";
 import { removeImageFolder } from "./imageFolder";
 
-/** Name of a folder that exists while a stack's cluster is made; processes that work for it have it in their arguments. */
+/** Name of a folder that exists while a stack's cluster is created. Processes of the creation have it in their arguments. */
 const prefixOf = (mark: string) => `cilium-modes-kind-${mark}.`;
 
-/** How a process that runs this provider shows itself. */
+/** This provider's program in a list of processes. */
 const PROVIDER = "pulumi-resource-kind";
 
-/** How long Docker may take to finish what it was told by a process that is gone. */
+/** Time for Docker to finish the requests of a process that is gone. */
 const SETTLE_MILLISECONDS = 2000;
 
 /**
- * A folder for the time of a creation, with the process that is at it.
- * @param mark the stack's: whatever else is at work for it is what a killed run left
+ * Use a folder while a cluster is created. It names the creating process.
+ * @param mark the stack's mark: every other process of the mark was left by a killed run
  */
 export async function duringCreation<T>(mark: string, use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), prefixOf(mark)));
@@ -30,8 +30,8 @@ export async function duringCreation<T>(mark: string, use: (folder: string) => P
 }
 
 /**
- * End what a killed run of a stack left at work: it would go on inside the nodes of the next cluster, which have the
- * same names. Pulumi lets only one run at a stack, so nothing of it can be another's.
+ * End the processes that a killed run of a stack left. They would go on inside the nodes of the next cluster, which have
+ * the same names. Pulumi allows one run of a stack at a time, so no process belongs to another run.
  */
 export async function endOrphans(mark: string): Promise<void> {
   const prefix = prefixOf(mark);
@@ -40,7 +40,7 @@ export async function endOrphans(mark: string): Promise<void> {
   const providers = await Promise.all(
     folders.map((folder) => readFile(join(tmpdir(), folder, "pid"), "utf8").catch(() => "")),
   );
-  const table = await run("ps", ["-A", "-o", "pid=,args="]).catch(() => ""); // without ps, nothing is known
+  const table = await run("ps", ["-A", "-o", "pid=,args="]).catch(() => ""); // without ps, no process is known
   for (const line of table.split("\n")) {
     const [, pid, args] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
     if (pid === undefined || args === undefined || Number(pid) === process.pid) continue;
@@ -50,10 +50,10 @@ export async function endOrphans(mark: string): Promise<void> {
   for (const folder of folders) await rm(join(tmpdir(), folder), { recursive: true, force: true });
 }
 
-/** Remove the nodes that runs of a stack made and that never came into its state, and the folder that nodes had. */
+/** Remove the nodes that a stack's runs created but never recorded in its state, and the nodes' image folder. */
 export async function removeLeftNodes(mark: string): Promise<void> {
   await endOrphans(mark);
-  // where there is no Docker any more, there are no nodes of it
+  // without Docker, there are no nodes
   const names = await listMarkedNodes(mark).catch((error: Error) => {
     if (/ENOENT/.test(error.message)) return [];
     throw error;
@@ -66,6 +66,6 @@ function end(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // gone already
+    // it has ended
   }
 }

@@ -11,6 +11,8 @@ export interface KindNode {
   /** Whole container id: a node made again has another. */
   readonly containerId: string;
   readonly running: boolean;
+  /** When the container was created, in ISO 8601. */
+  readonly createdAt?: string | undefined;
   /** IPv4 address in kind's Docker network; empty while the node is stopped. */
   readonly address: string;
   readonly mountPoints: readonly string[];
@@ -32,6 +34,7 @@ const Inspected = z.array(
   z.object({
     Id: z.string(),
     Name: z.string(),
+    Created: z.string().optional(),
     State: z.object({ Running: z.boolean() }),
     Config: z.object({ Labels: z.record(z.string(), z.string()) }),
     Mounts: z.array(z.object({ Destination: z.string(), Source: z.string().default("") })),
@@ -81,6 +84,7 @@ async function inspectNodes(label: string, attempts = LIST_ATTEMPTS): Promise<Ki
     role: container.Config.Labels[ROLE_LABEL] ?? "",
     containerId: container.Id,
     running: container.State.Running,
+    createdAt: container.Created,
     address: container.NetworkSettings.Networks[kindNetwork()]?.IPAddress ?? "",
     mountPoints: container.Mounts.map(({ Destination }) => Destination),
     imageFolder: container.Mounts.find(({ Destination }) => Destination === IMAGE_FOLDER)?.Source,

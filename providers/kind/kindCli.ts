@@ -8,25 +8,25 @@ import { judgeKind } from "../../machine/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import type { RoutingMode } from "../../modes/contract";
 import { countOtherNodes, execInNode, listNodes, removeNodes } from "./docker";
-import { lastLines, run } from "./exec";
+import { CommandError, lastLines, run } from "./exec";
 import type { ClusterInputs } from "./inputs";
-import type { Log } from "./nodeSetup";
+import { warnOfMachine, type Log } from "./nodeSetup";
 
-/** The lines by which kind tells its steps; the rest of its words is about a kubeconfig that nobody keeps. */
+/** The lines in which kind reports its steps. The rest is about a kubeconfig that nobody keeps. */
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 
-/** What a cluster asks of this machine. */
+/** The inputs of a cluster that depend on this machine. */
 export type PreflightInputs = Pick<ClusterInputs, "name" | "mode" | "nodeImage" | "workers" | "portMappings">;
 
-/** Everything that a cluster lacks here in one message, before anything is made; what may be short is a warning. */
+/** Check this machine before a cluster is created. @throws Error with every problem; a limit that may be too low is a warning */
 export async function preflight(inputs: PreflightInputs, log?: Log): Promise<void> {
   const findings = await machineFindings(inputs);
   const problems = findings.filter(({ verdict }) => verdict === "fail");
   if (problems.length > 0)
     throw new Error(
-      ["A kind cluster cannot be made here; nothing was changed:", ...problems.map(problemLine)].join("\n"),
+      ["This machine cannot run the kind cluster; nothing was changed:", ...problems.map(problemLine)].join("\n"),
     );
-  for (const finding of findings) if (finding.verdict === "warning") log?.warn(warningLine(finding));
+  for (const finding of findings) if (finding.verdict === "warning" && log) warnOfMachine(log, warningLine(finding));
 }
 
 async function machineFindings({
@@ -44,7 +44,7 @@ async function machineFindings({
     kind,
     ...judgeLimits(await readLimits(daemon), workers + 1, await countOtherNodes(name).catch(() => 0)),
     ...judgeDisk(await readFreeBytes(daemon), workers + 1),
-    // a cluster of the name goes before this one comes, with its ports
+    // an earlier cluster of the name is removed first, with its ports
     ...(nodes.length > 0 ? [] : await takenPorts(portMappings)),
     ...(daemon === undefined ? [] : await kernelFindings(daemon, mode)),
   ];
@@ -55,7 +55,7 @@ async function kernelFindings(daemon: Daemon, mode: RoutingMode): Promise<Machin
   return judgeFeatures(daemon.kernel, symbols, { mode, tunnel: "disabled", extraValues: {} });
 }
 
-/** Create a cluster with this configuration, telling kind's steps; what a failure leaves is kept. @throws CommandError */
+/** Create a cluster with this configuration and show kind's steps. A failure leaves its nodes. @throws CommandError */
 export async function createCluster(
   name: string,
   config: object,
@@ -63,12 +63,21 @@ export async function createCluster(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  // --retain: the nodes' last words are read before the caller removes them
+  // --retain: the caller reads the nodes' logs before it removes them
   await run("kind", ["create", "cluster", "--name", name, "--config", "-", "--kubeconfig", kubeconfig, "--retain"], {
     stdin: JSON.stringify(config),
     signal,
     onLine: (line) => KIND_STEP.test(line) && log.status(line.trim()),
+  }).catch((error: unknown) => {
+    throw error instanceof CommandError
+      ? new CommandError(error.reason, error.command, withoutGoNoise(error.stderr))
+      : error;
   });
+}
+
+/** What kind and kubeadm print on a failure, without kubeadm's log of successful steps and Go's stack frames. */
+function withoutGoNoise(output: string): string {
+  return output.replace(/^I\d{4} .*\n?/gm, "").replace(/^\S+\n\s+\S+\.(?:go|s):\d+\n?/gm, "");
 }
 
 /** The kubeconfig for this machine. @throws CommandError */
@@ -76,7 +85,7 @@ export function readKubeconfig(name: string): Promise<string> {
   return run("kind", ["get", "kubeconfig", "--name", name]);
 }
 
-/** Delete every node; a cluster that is gone is no error. Only an exported context is taken out of the user's kubeconfig. */
+/** Delete every node, and an exported context from the user's kubeconfig. A cluster that is gone is not an error. */
 export async function deleteCluster(name: string, exported: boolean): Promise<void> {
   if (exported) await run("kind", ["delete", "cluster", "--name", name]);
   else await removeNodes((await listNodes(name)).map((node) => node.name));
@@ -87,7 +96,7 @@ export async function addContext(name: string): Promise<void> {
   await run("kind", ["export", "kubeconfig", "--name", name]);
 }
 
-/** Take the context `kind-<name>` out of the user's kubeconfig again, while the cluster stays. */
+/** Remove the context `kind-<name>` from the user's kubeconfig, and keep the cluster. */
 export async function removeContext(name: string, log: Log): Promise<void> {
   for (const command of ["delete-context", "delete-cluster", "delete-user"]) {
     await run("kubectl", ["config", command, `kind-${name}`]).catch((error: Error) =>
@@ -96,19 +105,32 @@ export async function removeContext(name: string, log: Log): Promise<void> {
   }
 }
 
-/** The end of each node's log, where it tells why kind gave up. */
+/** The end of each node's log, and the kubelet's last errors: why kind gave up. */
 export async function nodesLastWords(name: string): Promise<string[]> {
   const nodes = await listNodes(name).catch(() => []);
   const logs = await Promise.all(
     nodes.map(async (node) => {
       const output = await run("docker", ["logs", "--tail", "5", node.name]).catch((error: Error) => error.message);
-      return lastLines(output, 5).map((line) => `    ${line}`);
+      return [...lastLines(output, 5), ...(await kubeletErrors(node.name))].map((line) => `    ${line}`);
     }),
   );
   return nodes.flatMap((node, index) => [
-    `  last words of ${node.name}${node.running ? "" : " (stopped)"}:`,
+    `  end of the log of ${node.name}${node.running ? "" : " (stopped)"}:`,
     ...logs[index]!,
   ]);
+}
+
+const KUBELET_LOG = ["journalctl", "--unit", "kubelet", "--no-pager", "--output", "cat", "--lines", "300"];
+
+/** The last three different errors of a node's kubelet; none where it cannot be asked. */
+async function kubeletErrors(node: string): Promise<string[]> {
+  const log = await execInNode(node, KUBELET_LOG).catch(() => "");
+  // klog: level, date, time, process and source before the message
+  const errors = [...log.matchAll(/^[EF]\d{4} [\d:.]+ +\d+ [^\]]+\] (.+)$/gm)].map(([, message]) => message!);
+  return [...new Set(errors.reverse())]
+    .slice(0, 3)
+    .reverse()
+    .map((message) => `kubelet: ${message}`);
 }
 
 /** Wait until the API server of a cluster whose nodes were started answers. @throws Error after 60 s */

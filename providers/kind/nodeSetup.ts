@@ -11,6 +11,11 @@ export interface Log {
   warn(message: string): void;
 }
 
+/** Warn about this machine; not inside `npm start`, where doctor has given the same warning already. */
+export function warnOfMachine(log: Log, message: string): void {
+  if (process.env["CILIUM_MODES_EXAMINED"] === undefined) log.warn(message);
+}
+
 /** Both names of the control plane's taint: `master` up to Kubernetes 1.24, `control-plane` from 1.24 on. */
 const CONTROL_PLANE_TAINTS = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
@@ -83,7 +88,8 @@ export async function resolversFor(forward: DnsForward, nativeRoutingCIDR: strin
       unreachable.length > 0
         ? `this machine's resolver ${unreachable.join(", ")} lies in cilium.nativeRoutingCIDR ${nativeRoutingCIDR}, so replies cannot find back to pods`
         : "this machine names no resolver that pods could reach";
-    log.warn(
+    warnOfMachine(
+      log,
       `Pods may not resolve names outside the cluster in BPF host routing: ${why}. Set dns.forward to resolvers that pods reach.`,
     );
   }

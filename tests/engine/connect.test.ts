@@ -34,6 +34,7 @@ describeIf(engineMissing(), "a program that connects to a stack, under the real 
     const { code, output } = await project.pulumi("preview", ...AT);
     expect(code).not.toBe(0);
     expect(output).not.toMatch(/\n\s+at .*\.[jt]s/);
+    expect(output).not.toContain("error serializing property");
     return output.slice(output.indexOf("Diagnostics:")).replaceAll(/\n\s+/g, "\n");
   }
 
@@ -62,17 +63,17 @@ describeIf(engineMissing(), "a program that connects to a stack, under the real 
     );
   });
 
-  it("fails in the preview when the stack's mode is not proved in force", async () => {
+  it("fails in the preview when the stack's mode is not proven", async () => {
     await give({ ...OUTPUTS, verification: { ...OUTPUTS.verification, verdict: "fail" } });
     expect(await diagnostics()).toContain(`Stack ${STACK} is not as expected:
-- its mode is not proved in force: the verification at 2026-11-26T05:40:00.000Z failed; see: npx cilium-modes verify ebpf`);
+- its mode is not proven: the verification at 2026-11-26T05:40:00.000Z failed; see: npx cilium-modes verify ebpf`);
   });
 
   it("fails in the preview when the stack is in another mode", async () => {
     await give({ ...OUTPUTS, mode: "replacement" });
     await project.succeed("config", "set", "mode", "ebpf", ...AT);
     expect(await diagnostics()).toContain(`Stack ${STACK} is not as expected:
-- its mode is replacement, and ebpf is expected; refer to a stack in that mode`);
+- its mode is replacement, expected ebpf; refer to a stack in that mode`);
     await project.succeed("config", "rm", "mode", ...AT);
   });
 

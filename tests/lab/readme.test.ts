@@ -66,6 +66,13 @@ describeIf([...labMissing(), ...longMissing()], "the README's commands", () => {
       for (const mode of ["kubeproxy", "replacement"])
         await project.succeed("up", "--yes", "--skip-preview", "-s", mode);
 
+      expect(project.bash("npx cilium-modes status").output).toMatch(
+        new RegExp(`^ebpf +ebpf +up +${clusterOf("ebpf")} \\(2 nodes\\)`, "m"),
+      );
+      expect(project.bash('eval "$(npx cilium-modes env ebpf)" && kubectl get nodes')).toEqual({
+        code: 0,
+        output: expect.stringContaining(`${clusterOf("ebpf")}-control-plane`),
+      });
       // comparisons take long: see compare.test.ts
       for (const line of linesOf("npx cilium-modes trace kubeproxy").filter((each) => !each.includes(" compare "))) {
         const { code, output } = project.bash(line);

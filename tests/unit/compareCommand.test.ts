@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compare, type CompareOptions } from "../../cli/compare";
+import { compare, estimateMinutes, type CompareOptions } from "../../cli/compare";
 import { keepComparison, readComparison } from "../../cli/comparisonFile";
 import type { Comparison, Subject } from "../../compare/results";
 import { sampleComparison } from "./support/comparisons";
@@ -55,6 +55,47 @@ describe("cilium-modes compare", () => {
     expect((verdicts as string[]).length).toBeGreaterThan(0);
   });
 
+  it("prints where its reports are", async () => {
+    const error = jest.spyOn(console, "error").mockReturnValue(undefined);
+    const html = join(folder, "report.html");
+    await compare([], { ...OPTIONS, from: await kept(sampleComparison()), html });
+    expect(error.mock.calls).toEqual([[`Report: ${html}`]]);
+    expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>/i);
+  });
+
+  it("reports that a single stack has nothing to compare it with", async () => {
+    const { subjects, ...rest } = sampleComparison();
+    const name = subjects[0]!.name;
+    await compare([], { ...OPTIONS, from: await kept({ ...rest, subjects: subjects.slice(0, 1) }) });
+    expect(printed[0]).toContain(`Verdict:\n  - Only ${name} was measured, so there is nothing to compare it with`);
+  });
+
+  it("reports that nothing was measured", async () => {
+    const { subjects, ...rest } = sampleComparison();
+    const bare = subjects.map((subject) => ({ ...subject, series: [], growth: [] }));
+    await compare([], { ...OPTIONS, from: await kept({ ...rest, subjects: bare }) });
+    expect(printed[0]).toContain("Verdict:\n  - Nothing was measured");
+  });
+
+  it.each(["2026-11-22-modes", "2026-11-22-modes-again", "2026-11-22-vxlan"])(
+    "estimates the time of the recorded comparison %s within a third",
+    async (file) => {
+      const recorded = await readComparison(join(__dirname, `../../docs/comparisons/${file}.json`));
+      const { method, subjects, startedAt, finishedAt } = recorded;
+      const minutes = (Date.parse(finishedAt) - Date.parse(startedAt)) / 60_000;
+      const estimate = estimateMinutes(subjects.length, { benchmarks: true, method, services: method.services });
+      expect(estimate / minutes).toBeGreaterThan(2 / 3);
+      expect(estimate / minutes).toBeLessThan(4 / 3);
+    },
+  );
+
+  it("estimates less without benchmarks and growth, and more if it creates the clusters", () => {
+    const request = { benchmarks: true, method: { rounds: 5, seconds: 2, warmUpSeconds: 1 }, services: [1, 10] };
+    const whole = estimateMinutes(2, request);
+    expect(estimateMinutes(2, { ...request, benchmarks: false, services: [] })).toBeLessThan(whole);
+    expect(estimateMinutes(2, request, true)).toBeGreaterThan(whole);
+  });
+
   it("fails on a regression beyond the threshold", async () => {
     const [before, now] = [await kept(sampleComparison()), await kept(slower(1.3), "now.json")];
     expect(await compare([], { ...OPTIONS, from: before, baseline: before })).toBe(true);
@@ -87,7 +128,7 @@ describe("cilium-modes compare", () => {
   });
 
   it("refuses to measure with --from", async () => {
-    await expect(compare(["ebpf"], { ...OPTIONS, from: "a.json" })).rejects.toThrow("remove the stacks");
+    await expect(compare(["ebpf"], { ...OPTIONS, from: "a.json" })).rejects.toThrow("leave out the stacks");
   });
 
   it("refuses unwritable files before measuring", async () => {
@@ -107,9 +148,9 @@ describe("cilium-modes compare", () => {
     await refused({ seconds: 0.5 }).toThrow("--seconds must be an integer of at least 1 (got 0.5)");
     await refused({ threshold: -1 }).toThrow("--threshold");
     await refused({ services: "1,many" }).toThrow(
-      '--services must be numbers from 1 to 20000, separated by commas (got "1,many")',
+      '--services must be integers from 1 to 20000, separated by commas (got "1,many")',
     );
     await refused({ services: "100000" }).toThrow("--services");
-    await refused({ up: true, set: ["tunnel=vxlan"] }).toThrow("--up uses the stack files");
+    await refused({ up: true, set: ["tunnel=vxlan"] }).toThrow("--up uses the stacks' files");
   });
 });

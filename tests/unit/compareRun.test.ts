@@ -76,7 +76,7 @@ describe("a comparison's run", () => {
     });
     const [a, b] = await run();
     expect(a!.omitted).toEqual([]);
-    expect(b!.omitted).toEqual(["10 Services and later measurements: no space left on device"]);
+    expect(b!.omitted).toEqual(["10 Services, from this point on: no space left on device"]);
     expect(done.filter((step) => step.endsWith("is measured"))).toEqual([
       ...["A", "B", "A", "B"].map((name) => `${name} is measured`),
       ...["A", "A"].map((name) => `${name} is measured`),
@@ -89,8 +89,8 @@ describe("a comparison's run", () => {
     happenings.set("A is made ready", () => controller.abort(new Error("Interrupted")));
     for (const { omitted } of await run(controller.signal))
       expect(omitted).toEqual([
-        "benchmarks and later measurements: interrupted",
-        "1 Service and later measurements: interrupted",
+        "benchmarks, from this point on: interrupted",
+        "1 Service, from this point on: interrupted",
       ]);
     expect(done).toEqual([
       "A is inspected",

@@ -1,11 +1,12 @@
+import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { checkExpectation, type Expected } from "../../connect";
-import type { StackOutputs } from "../../outputs";
+import { StackOutputsError, type StackOutputs } from "../../outputs";
 import { OUTPUTS } from "../support/outputs";
 
 const STACK = "organization/cilium-modes/ebpf";
 
-/** What a program is told that expects this. */
+/** The problems that an expectation reports. */
 function problemsOf(outputs: StackOutputs, expected: Expected): string[] {
   try {
     checkExpectation(STACK, outputs, expected);
@@ -23,36 +24,50 @@ const verified = (
   proof: StackOutputs["verification"]["proof"] = undefined,
 ): StackOutputs => ({ ...OUTPUTS, verification: { ...OUTPUTS.verification, verdict, proof } });
 
-describe("what a program expects of a stack", () => {
+describe("an expectation of a stack", () => {
   it.each<Expected>([{}, { mode: "ebpf" }, { mode: ["replacement", "ebpf"], verified: true }])(
-    "%j is met",
+    "accepts a stack in mode ebpf that is verified: %j",
     (expected) => {
       expect(problemsOf(OUTPUTS, expected)).toEqual([]);
     },
   );
 
-  it("is nothing of the verification unless it says so", () => {
+  it("ignores a failed verification unless verified is true", () => {
     expect(problemsOf(verified("fail"), { mode: "ebpf" })).toEqual([]);
   });
 
-  it("is met by outputs of versions that did not say how strong the evidence is", () => {
+  it("accepts the outputs of older versions, which lack proof", () => {
     expect(problemsOf(verified("pass"), { verified: true })).toEqual([]);
   });
 
-  it("is not met by a verification that only has what agents report", () => {
+  it("refuses a verification that only reported the mode", () => {
     expect(problemsOf(verified("pass", "reported"), { verified: true })).toEqual([
-      "  - its mode is not proved in force: the verification at 2026-11-26T05:40:00.000Z found no more than: reported; see: npx cilium-modes verify ebpf",
+      "  - its mode is not proven: the verification at 2026-11-26T05:40:00.000Z ended with proof: reported; see: npx cilium-modes verify ebpf",
     ]);
   });
 
-  it("is told with everything that is not so, and what to do", () => {
+  it("reports every mismatch together, each with its fix", () => {
     expect(problemsOf(verified("fail"), { mode: ["replacement", "kubeproxy"], verified: true })).toEqual([
-      "  - its mode is ebpf, and replacement or kubeproxy is expected; refer to a stack in that mode",
-      "  - its mode is not proved in force: the verification at 2026-11-26T05:40:00.000Z failed; see: npx cilium-modes verify ebpf",
+      "  - its mode is ebpf, expected replacement or kubeproxy; refer to a stack in that mode",
+      "  - its mode is not proven: the verification at 2026-11-26T05:40:00.000Z failed; see: npx cilium-modes verify ebpf",
     ]);
     expect(problemsOf(verified("off"), { verified: true })).toEqual([
-      "  - its mode is not proved in force: it does not verify; run: pulumi config set verify strict -s ebpf, then pulumi up -s ebpf",
+      "  - its mode is not proven: the stack does not verify; run: pulumi config set verify strict -s ebpf, then pulumi up -s ebpf",
     ]);
+  });
+});
+
+describe("an error of a stack's outputs", () => {
+  it("keeps its message when Pulumi's SDK puts the name of an input in front", () => {
+    const error = new StackOutputsError("Stack s is not as expected");
+    error.message = `error serializing property "kubeconfig": ${error.message}`;
+    expect(error.message).toBe("Stack s is not as expected");
+    expect(pulumi.RunError.isInstance(error)).toBe(true);
+  });
+
+  it("is inspected as its message alone, whatever the SDK has hung on it", () => {
+    const error = Object.assign(new StackOutputsError("Stack s is not as expected"), { promise: { secret: "k" } });
+    expect(inspect(error)).toBe("Stack s is not as expected");
   });
 });
 
@@ -75,7 +90,7 @@ describe("a connection", () => {
     return { fresh, connection: connect(STACK, { mode: "ebpf", verified: true }) };
   }
 
-  it("has all outputs, of which the kubeconfig alone is secret", async () => {
+  it("has every output, and only the kubeconfig is secret", async () => {
     const { fresh, connection } = await connected();
     const { provider, ...outputs } = connection;
     expect(provider).toBeDefined();
@@ -86,7 +101,7 @@ describe("a connection", () => {
     }
   });
 
-  it("has a provider that knows the cluster by its own id, and takes what went with the cluster for deleted", async () => {
+  it("has a provider that identifies the cluster by its id and drops resources of a deleted cluster", async () => {
     const { fresh, connection } = await connected();
     await new Promise((resolve) => fresh.output(connection.provider.urn).apply(resolve));
     expect(registered.find(({ type }) => type === "pulumi:providers:kubernetes")).toMatchObject({

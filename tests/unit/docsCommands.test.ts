@@ -114,6 +114,7 @@ const OTHERS = [
   "curl",
   "docker",
   "echo",
+  "eval",
   "export",
   "helm",
   "jq",

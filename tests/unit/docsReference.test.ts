@@ -14,6 +14,9 @@ import { readMarkdown } from "../support/markdown";
 import { OUTPUTS } from "../support/outputs";
 import { sources } from "./support/sources";
 
+// it is an ES module, which jest cannot load here
+jest.mock("@kubernetes/client-node", () => ({}));
+
 const ROOT = join(__dirname, "../..");
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
 const DOCS = readdirSync(join(ROOT, "docs")).flatMap((file) => (file.endsWith(".md") ? [`docs/${file}`] : []));
@@ -142,6 +145,18 @@ describe("exit codes", () => {
     [2, ["plan"]],
     [2, ["nosuch"]],
     [2, ["plan", "ebpf", "--nosuch"]],
+    [2, ["plan", "ebpf", "kubeproxy"]],
+    [2, ["plan", "ebpf", "--set", "tunnel"]],
+    [2, ["trace", "ebpf", "--scenario", "nosuch"]],
+    [2, ["verify", "ebpf", "--only", "nosuch"]],
+    [2, ["verify", "--kubeconfig", "nosuch", "--expect", "nosuch"]],
+    [2, ["verify"]],
+    [2, ["observe", "ebpf", "--last", "many"]],
+    [2, ["watch", "ebpf", "--interval-ms", "1"]],
+    [2, ["compare", "--rounds", "0"]],
+    [2, ["hubble-ui", "ebpf", "--port", "-1"]],
+    [2, ["env", "ebpf", "--shell", "nosuch"]],
+    [2, ["up"]],
   ];
 
   it.each(cases)("the exit code is %i, as documented: cilium-modes %j", async (code, args) => {

@@ -160,7 +160,7 @@ describe("saving images", () => {
         "These images cannot be saved:",
         `  - ${IMAGES.node}: manifest for ${IMAGES.node} not found`,
         `  - ${IMAGES.agent}: manifest for ${IMAGES.agent} not found`,
-        `  - ${images.envoy}: an archive keeps tags only; put one before the digest, name:tag@sha256:…`,
+        `  - ${images.envoy}: an archive keeps only tags; write one before the digest, as in name:tag@sha256:…`,
         "  - cilium-modes/nettool:abc: base not found",
       ].join("\n"),
     );
@@ -233,7 +233,7 @@ describe("loading images", () => {
 
   it("refuses an archive without names", async () => {
     write("archived", ["Loaded image ID: sha256:1"]);
-    await expect(loadImages(archive, undefined, say)).rejects.toThrow(`${archive} holds no image with a name`);
+    await expect(loadImages(archive, undefined, say)).rejects.toThrow(`${archive} does not hold an image with a name`);
   });
 
   it("into a cluster brings each running node what it lacks, but never a node image", async () => {
@@ -243,7 +243,7 @@ describe("loading images", () => {
     expect(await loadImages(archive, "c", say)).toEqual(NAMES);
     const [, ...rest] = POD_IMAGES;
     expect(said.slice(-6)).toEqual([
-      "c-worker3: not running, left out",
+      "c-worker3: skipped, since it does not run",
       `Loading ${POD_IMAGES.join(", ")} into c-worker, c-worker2`,
       `c-control-plane: had ${POD_IMAGES.join(", ")}`,
       `c-worker: had ${POD_IMAGES[0]}`,
@@ -299,7 +299,7 @@ describe("loading images", () => {
 
   it("into a cluster that is not there loads Docker, and says so", async () => {
     expect(await loadImages(archive, "c", say)).toEqual(NAMES);
-    expect(said.at(-1)).toBe("The cluster c has no running node");
+    expect(said.at(-1)).toBe("No node of the cluster c runs; the images are in Docker only");
   });
 
   it("begins in a cluster that is being made once all its nodes answer", async () => {

@@ -1,6 +1,9 @@
+import { chmodSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
 import { NODE_IMAGES } from "../../modes/releases";
-import { preflight, type PreflightInputs } from "../../providers/kind/kindCli";
+import { createCluster, nodesLastWords, preflight, type PreflightInputs } from "../../providers/kind/kindCli";
+import { resolversFor } from "../../providers/kind/nodeSetup";
 import { withOwnPath } from "./support/ownPath";
 
 describe("before a cluster is made", () => {
@@ -20,7 +23,7 @@ describe("before a cluster is made", () => {
     ["kind v0.32.0 go1.26.1 linux/amd64", images.old],
     ["kind v0.34.0-alpha+123 go1.26.1 linux/amd64", images.newest],
     ["kind (devel)", images.newest],
-  ])("%s can make nodes of %s", async (version, image) => {
+  ])("preflight accepts %s for nodes of %s", async (version, image) => {
     program("docker", "29.0.0");
     program("kind", version);
     await expect(preflight(cluster(image))).resolves.toBeUndefined();
@@ -29,7 +32,7 @@ describe("before a cluster is made", () => {
   it.each([
     ["kind v0.31.0 go1.25 linux/amd64", images.old, "0.32.0", "0.31.0"],
     ["kind v0.32.0 go1.25 linux/amd64", images.newest, "0.33.0", "0.32.0"],
-  ])("%s is told too old for %s", async (version, image, oldest, found) => {
+  ])("preflight refuses %s as too old for %s", async (version, image, oldest, found) => {
     program("docker", "29.0.0");
     program("kind", version);
     await expect(preflight(cluster(image))).rejects.toThrow(
@@ -37,14 +40,14 @@ describe("before a cluster is made", () => {
     );
   });
 
-  it("everything that is missing is told at once", async () => {
+  it("preflight reports all problems together", async () => {
     program("docker", "Cannot connect to the Docker daemon", 1);
     await expect(preflight(cluster(images.old))).rejects.toThrow(
       /nothing was changed:\n {2}- Docker: no daemon answers \(Cannot connect[^\n]*; start Docker Desktop[^\n]*\n {2}- kind: is not on the PATH; install it/,
     );
   });
 
-  it("a port that another program holds is told, with the setting, and nothing is made", async () => {
+  it("preflight reports a port that another program holds, with the setting", async () => {
     const holder = createServer();
     await new Promise<void>((listening) => holder.listen(0, "127.0.0.1", listening));
     const { port } = holder.address() as AddressInfo;
@@ -63,7 +66,7 @@ describe("before a cluster is made", () => {
     holder.close();
   });
 
-  it("a kernel without what the mode rests on is told", async () => {
+  it("preflight reports a kernel feature that the mode needs and the kernel lacks", async () => {
     const info = { ServerVersion: "29.0.0", KernelVersion: "5.4.0-200-generic", Name: "elsewhere" };
     program("docker", JSON.stringify(info), 0, "info");
     program("kind", "kind v0.33.0");
@@ -71,5 +74,101 @@ describe("before a cluster is made", () => {
       "  - BPF host routing: not there (by its version: Linux has it from 5.10 on); boot Linux 5.10 or newer, or leave out what asks for it",
     );
     await expect(preflight(cluster(images.old))).resolves.toBeUndefined();
+  });
+});
+
+describe("a warning about this machine", () => {
+  const { program } = withOwnPath();
+  afterEach(() => delete process.env["CILIUM_MODES_EXAMINED"]);
+
+  it("is given by preflight and for resolvers, unless npm start has had doctor give it", async () => {
+    const info = { ServerVersion: "29.0.0", KernelVersion: "6.8.0", Name: "elsewhere", MemTotal: 2e9 };
+    program("docker", JSON.stringify(info), 0, "info");
+    program("kind", "kind v0.33.0");
+    const warnings: string[] = [];
+    const log = { status: () => undefined, warn: (message: string) => void warnings.push(message) };
+    const examine = async () => {
+      const inputs = { name: "c", mode: "ebpf", nodeImage: "own:1", workers: 2, portMappings: [] } as const;
+      await preflight(inputs, log);
+      await resolversFor("auto", "0.0.0.0/0", log);
+    };
+    await examine();
+    expect(warnings.map((line) => line.split(" ")[0])).toEqual(["memory:", "Pods"]);
+    process.env["CILIUM_MODES_EXAMINED"] = "true";
+    await examine();
+    expect(warnings).toHaveLength(2);
+  });
+});
+
+describe("a failed creation", () => {
+  const own = withOwnPath();
+  const script = (name: string, lines: string) => {
+    const file = join(own.folder, name);
+    writeFileSync(file, `#!/bin/sh\n${lines}\n`);
+    chmodSync(file, 0o755);
+  };
+  const log = { status: () => undefined, warn: () => undefined };
+
+  it("reports kubeadm's reason without its steps and without Go's stack", async () => {
+    script(
+      "kind",
+      `/bin/cat >&2 <<'END'
+ERROR: failed to create cluster: failed to init node with kubeadm: command "docker exec c-control-plane kubeadm init" failed with error: exit status 1
+Command Output: I1128 05:43:37.123456     137 initconfiguration.go:255] loading configuration
+I1128 05:43:38.123456     137 round_trippers.go:553] GET https://c-control-plane:6443/healthz?timeout=10s
+[kubelet-check] The kubelet is not running
+timed out waiting for the condition
+couldn't initialize a Kubernetes cluster
+k8s.io/kubernetes/cmd/kubeadm/app/cmd/phases/init.runWaitControlPlanePhase
+\tcmd/kubeadm/app/cmd/phases/init/waitcontrolplane.go:110
+k8s.io/kubernetes/cmd/kubeadm/app/cmd/phases/workflow.(*Runner).Run.func1
+\tcmd/kubeadm/app/cmd/phases/workflow/runner.go:259
+runtime.goexit
+\t/usr/local/go/src/runtime/asm_amd64.s:1598
+error execution phase wait-control-plane
+main.main
+\tcmd/kubeadm/kubeadm.go:25
+END
+exit 1`,
+    );
+    const failure = createCluster("c", {}, "kubeconfig", log, new AbortController().signal);
+    const { message } = await failure.then(
+      () => new Error("created"),
+      (error: Error) => error,
+    );
+    expect(message.split("\n").slice(1)).toEqual([
+      expect.stringContaining("ERROR: failed to create cluster"),
+      expect.stringContaining("Command Output: I1128"),
+      "    [kubelet-check] The kubelet is not running",
+      "    timed out waiting for the condition",
+      "    couldn't initialize a Kubernetes cluster",
+      "    error execution phase wait-control-plane",
+    ]);
+  });
+
+  it("shows the end of each node's log with the kubelet's last different errors", async () => {
+    const node = {
+      ...{ Id: "0", Name: "/c-control-plane", State: { Running: true }, Mounts: [] },
+      ...{ Config: { Labels: {} }, NetworkSettings: { Networks: {} } },
+    };
+    script(
+      "docker",
+      `case "$1" in
+ps) echo 0 ;;
+inspect) echo '${JSON.stringify([node])}' ;;
+logs) echo "Reached target Multi-User System" ;;
+exec) /bin/cat <<'END'
+I1128 05:43:36.123456    1234 server.go:520] "Kubelet version" kubeletVersion="v1.34.0"
+E1128 05:43:37.123456    1234 run.go:72] "command failed" err="failed to run Kubelet: running with swap on is not supported"
+kubelet.service: Main process exited, code=exited, status=1/FAILURE
+E1128 05:43:38.123456    1235 run.go:72] "command failed" err="failed to run Kubelet: running with swap on is not supported"
+END
+esac`,
+    );
+    expect(await nodesLastWords("c")).toEqual([
+      "  end of the log of c-control-plane:",
+      "    Reached target Multi-User System",
+      '    kubelet: "command failed" err="failed to run Kubelet: running with swap on is not supported"',
+    ]);
   });
 });

@@ -85,7 +85,7 @@ describe("cilium-modes plan", () => {
   it("says which tag is not known of a Cilium newer than the table", async () => {
     const { out, err } = await cli("plan", "ebpf", "--images", "--set", "cilium.version=1.22.0");
     expect(out).toContain("quay.io/cilium/cilium-envoy:<the chart's own tag>");
-    expect(err).toContain("The tag of envoy in the chart of Cilium 1.22.0 is not known here");
+    expect(err).toContain("The tag of envoy in the chart of Cilium 1.22.0 is unknown");
     expect(err).toContain("is newer than 1.20, the newest Cilium whose rules are known here");
   });
 
@@ -101,7 +101,7 @@ describe("cilium-modes plan", () => {
     expect(sections.slice(1)).toEqual(["settings", "kind configuration", "Helm values", "expected evidence"]);
     expect(out).toMatch(/^ {2}bpf\.masquerade +false → true$/m);
     expect(out).toMatch(/^ {2}evidence\.statusJson\.routing\.intra-host-routing-mode +"Legacy" → "BPF"$/m);
-    expect((await cli("plan", "--diff", "ebpf", "ebpf")).out).toBe("Stacks ebpf and ebpf are the same\n");
+    expect((await cli("plan", "--diff", "ebpf", "ebpf")).out).toBe("Stacks ebpf and ebpf do not differ\n");
     const { out: json } = await cli("plan", "--diff", "--json", "kubeproxy", "ebpf");
     expect(JSON.parse(json)).toContainEqual({
       section: "kindConfig",
@@ -119,9 +119,9 @@ describe("cilium-modes plan", () => {
   it.each([
     [["plan", "nope"], 1, /There is no .*Pulumi\.nope\.yaml; known stacks are ebpf, kubeproxy, replacement/],
     [["plan", "ebpf", "--set", "tunel=x"], 1, /tunel: is not a setting; did you mean "tunnel"\?/],
-    [["plan", "ebpf", "--set", "tunnel"], 1, /--set tunnel: must be key=value/],
-    [["plan", "ebpf", "kubeproxy"], 1, /plan takes one stack, and got 2; --diff takes two/],
-    [["plan", "--diff", "ebpf"], 1, /--diff compares two stacks, and got 1/],
+    [["plan", "ebpf", "--set", "tunnel"], 2, /--set must be key=value, such as --set tunnel=vxlan \(got "tunnel"\)/],
+    [["plan", "ebpf", "kubeproxy"], 2, /plan takes one stack \(got 2\); --diff takes two/],
+    [["plan", "--diff", "ebpf"], 2, /--diff takes two stacks \(got 1\)/],
     [["plan"], 2, /missing required argument 'stacks'/],
     [["plna"], 2, /unknown command 'plna'[^]*Did you mean plan/],
     [["plan", "ebpf", "--valeus"], 2, /unknown option '--valeus'[^]*Did you mean --values/],
@@ -146,11 +146,11 @@ describe("cilium-modes plan", () => {
     [["verify", "ebpf", "--only", "statsu"], /There is no check statsu; the checks are nodes, config, agents, status/],
     [["verify", "ebpf", "--only", "status", "--skip", "status"], /--only and --skip leave no check/],
     [["verify"], /Name a stack, or give --kubeconfig <file> and --expect <mode>/],
-    [["verify", "ebpf", "--expect", "ebpf"], /Stack ebpf already says what to expect/],
+    [["verify", "ebpf", "--expect", "ebpf"], /Stack ebpf already sets the mode/],
   ])("answers %j before it asks any cluster", (argv, message) => {
     const program = join(ROOT, "cli", "cilium-modes.mjs");
     const { status, stderr, stdout } = spawnSync(process.execPath, [program, ...argv], { encoding: "utf8" });
-    expect([status, stdout]).toEqual([1, ""]);
+    expect([status, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(message);
   });
 });
@@ -210,14 +210,14 @@ describe("a stack's file", () => {
       "config:\n  cilium-modes:nettool.image:\n    secure: v1:abc\n  cilium-modes:cilium:\n    values:\n      a:\n        secure: v1:abc\n",
     );
     expect(() => read()).toThrow(
-      /has secrets, which only Pulumi can read:\n {2}- nettool\.image: give a value to plan with, --set nettool\.image=…\n {2}- cilium:/,
+      /has secrets, which only Pulumi can read:\n {2}- nettool\.image: set a value for this command with --set nettool\.image=…\n {2}- cilium:/,
     );
     expect(read("nettool.image=tools:1", "cilium={}").nettool.image).toBe("tools:1");
   });
 
-  it("that is no YAML is told with its place", () => {
+  it("that is not YAML is reported with its place", () => {
     write("config:\n  a: [\n");
-    expect(() => read()).toThrow(/Pulumi\.x\.yaml is no YAML: .* at line \d+/);
+    expect(() => read()).toThrow(/Pulumi\.x\.yaml is not YAML: .* at line \d+/);
   });
 });
 

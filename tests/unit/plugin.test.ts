@@ -59,6 +59,8 @@ describe("the components' package for other languages", () => {
       const { componentProvider } = await import("../../plugin/provider");
       return async () => ({ made: (await componentProvider("1").construct!("x", token("Other"), {}, {})).urn });
     });
-    await expect(other).rejects.toThrow("There is no component cilium-modes:index:Other in cilium-modes");
+    await expect(other).rejects.toThrow(
+      "cilium-modes has no component cilium-modes:index:Other; it has cilium-modes:index:KindCluster",
+    );
   });
 });

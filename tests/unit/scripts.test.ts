@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const ROOT = resolve(__dirname, "../..");
@@ -25,21 +25,27 @@ const LOCK = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) a
 const PULUMI_CACHE = join(".pulumi", "versions", LOCK.packages["node_modules/pulumi"]!.version, "bin");
 const KIND = "the program kind";
 
-/** What a finished script left; `output` is standard output and error as a user sees them. */
+/** A finished script; `output` is standard output and error as a user sees them. */
 interface Run {
   readonly code: number | null;
   readonly output: string;
   readonly stdout: string;
 }
 
-/** A machine of its own: a copy of the scripts, and a PATH with nothing but what a test puts there. */
+/** A simulated machine: a copy of the scripts, and a PATH that holds only what a test puts there. */
 class Machine {
   readonly project = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
   private readonly bin = join(this.project, "bin");
 
   constructor(private readonly kindUrl: string) {
     cpSync(join(ROOT, "scripts"), join(this.project, "scripts"), { recursive: true });
-    for (const file of ["Pulumi.yaml", "Pulumi.ebpf.yaml", "Pulumi.replacement.yaml", "package-lock.json"])
+    for (const file of [
+      "Pulumi.yaml",
+      "Pulumi.ebpf.yaml",
+      "Pulumi.replacement.yaml",
+      "package-lock.json",
+      "cli/npmPath.mjs",
+    ])
       cpSync(join(ROOT, file), join(this.project, file));
     mkdirSync(join(this.project, "node_modules"));
     writeFileSync(join(this.project, "node_modules", ".package-lock.json"), "{}");
@@ -56,7 +62,7 @@ class Machine {
     return this;
   }
 
-  /** What this project's own command is to do: a shell script, whose first argument is the verb. */
+  /** Replace this project's own command by a shell script, whose first argument is the verb. */
   cli(script: string): this {
     mkdirSync(join(this.project, "cli"), { recursive: true });
     writeFileSync(
@@ -97,18 +103,18 @@ class Machine {
 }
 
 const DOCKER = "echo 28.0.0";
-/** Shows a stack whose last verification is this one. */
+const OUTPUTS = { clusterName: "cilium-modes-ebpf", nodes: [{}, {}, {}], cilium: { version: "1.20.2" } };
+/** A Pulumi CLI with a stack whose last verification is this one. */
 const verifiedPulumi = (verification: object) => `case "$1 $2 $3" in
-"stack output verification") echo '${JSON.stringify(verification)}'; exit ;;
-"stack output"*) echo '["http://172.18.0.2:32000"]'; exit ;;
+"stack output --json") echo '${JSON.stringify({ ...OUTPUTS, verification })}'; exit ;;
 "config get verify") exit 1 ;;
 esac
 echo "pulumi $* | $PULUMI_BACKEND_URL | passphrase=\${PULUMI_CONFIG_PASSPHRASE-unset}"`;
-/** Its `up` verifies, at a time that no test lives to see. */
+/** A Pulumi CLI whose `up` verifies, in the far future. */
 const RECORDING_PULUMI = verifiedPulumi({ verdict: "pass", proof: "proven", verifiedAt: "2999-01-01T00:00:00.000Z" });
-/** Its `up` finds nothing to do, and its output has an earlier run's verdict. */
+/** A Pulumi CLI whose `up` changes nothing, with an earlier run's verdict in the stack's output. */
 const UNCHANGED_PULUMI = verifiedPulumi({ verdict: "pass", verifiedAt: "2026-11-26T05:40:00.000Z" });
-/** Cleans up when it is interrupted, as Pulumi does, and counts how often it was. */
+/** A Pulumi CLI that cleans up when it is interrupted, and prints each interruption. */
 const PATIENT_PULUMI = `exec ${process.execPath} -e '
   process.on("SIGINT", () => {
     console.log("interrupted");
@@ -139,16 +145,16 @@ describe("npm start", () => {
     for (const { project } of machines) rmSync(project, { recursive: true, force: true });
   });
 
-  it("says everything that is missing in one message with the remedies, and starts nothing", async () => {
+  it("npm start lists everything that is missing with its fix, and starts nothing", async () => {
     const { code, output } = await machine("/gone").install("pulumi", RECORDING_PULUMI).run("start.mjs", "ebfp");
     expect(code).toBe(1);
     const [headline, ...lines] = output.trim().split("\n");
-    expect(headline).toBe("This machine lacks what cannot be obtained from here; nothing was started:");
+    expect(headline).toBe("Nothing was started, because this machine lacks:");
     expect(lines).toEqual([
-      '  - a stack "ebfp": there is no Pulumi.ebfp.yaml; known stacks are ebpf, replacement',
+      '  - the stack "ebfp": there is no Pulumi.ebfp.yaml; known stacks are ebpf, replacement',
       "  - Docker: the docker command is not on the PATH; install it from https://docs.docker.com/get-docker/",
       expect.stringMatching(
-        /^ {2}- kind: it is not on the PATH, and http:\/\/127\.0\.0\.1:\d+\/gone answers 404; install it from /,
+        /^ {2}- kind: the program is not on the PATH, and http:\/\/127\.0\.0\.1:\d+\/gone answers 404; install it from /,
       ),
     ]);
   });
@@ -162,7 +168,7 @@ describe("npm start", () => {
       "permission denied while trying to connect",
       "  - Docker: this user may not use the daemon; run: sudo usermod -aG docker $USER, and log in again",
     ],
-  ])("tells the remedy when Docker says: %s", async (words, line) => {
+  ])("npm start gives the fix when Docker answers: %s", async (words, line) => {
     const { code, output } = await machine()
       .install("docker", `echo "${words}" >&2; exit 1`)
       .install("kind", "")
@@ -171,11 +177,11 @@ describe("npm start", () => {
     // the plan needs none of it
     expect([code, output.trim().split("\n")]).toEqual([
       1,
-      ["the plan of ebpf", "", "This machine lacks what cannot be obtained from here; nothing was started:", line],
+      ["the plan of ebpf", "", "Nothing was started, because this machine lacks:", line],
     ]);
   });
 
-  it("shows the plan and what stands in the way, and starts nothing, on a machine that cannot run the stack", async () => {
+  it("npm start shows the plan and the problems of a machine that cannot run the stack", async () => {
     const { code, output } = await machine()
       .install("docker", DOCKER)
       .install("kind", "")
@@ -185,7 +191,7 @@ describe("npm start", () => {
     expect([code, output]).toEqual([1, "the plan of ebpf\n\ninotify is full (--quiet)\n"]);
   });
 
-  it("leaves a stack whose settings hold secrets to Pulumi", async () => {
+  it("npm start leaves a stack with secret settings to Pulumi", async () => {
     const fresh = machine()
       .install("docker", DOCKER)
       .install("kind", "")
@@ -196,7 +202,7 @@ describe("npm start", () => {
     const { code, output } = await fresh.run("start.mjs");
     expect([code, output.split("\n")[0]]).toEqual([
       0,
-      "Pulumi.ebpf.yaml has secrets: Pulumi alone looks at what the stack needs",
+      "Pulumi.ebpf.yaml has secrets, so only Pulumi checks what the stack needs",
     ]);
     expect(output).toContain("pulumi up --yes --stack ebpf | ");
     // which verify cannot read either
@@ -205,7 +211,7 @@ describe("npm start", () => {
     );
   });
 
-  it("tells what is wrong with the settings, and starts nothing", async () => {
+  it("npm start reports wrong settings, and starts nothing", async () => {
     const { code, output } = await machine()
       .install("docker", DOCKER)
       .install("kind", "")
@@ -215,7 +221,7 @@ describe("npm start", () => {
     expect([code, output]).toEqual([1, "tunel: did you mean tunnel?\n"]);
   });
 
-  it("obtains kind, makes a state of its own, and brings the stack ebpf up", async () => {
+  it("npm start downloads kind, creates a state of its own and brings the stack ebpf up", async () => {
     const fresh = machine().install("docker", DOCKER).install("pulumi", RECORDING_PULUMI);
     const { code, output } = await fresh.run("start.mjs");
     expect(code).toBe(0);
@@ -224,9 +230,15 @@ describe("npm start", () => {
       `pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --stack ebpf | ${state} | passphrase=\n`,
     );
     expect(output).toContain(
-      "The stack ebpf is up. Verified at 2999-01-01 00:00 UTC by pulumi up. Mode in force: proven\nWhat next:\n  curl http://172.18.0.2:32000\n",
+      [
+        "The stack ebpf is up: cluster cilium-modes-ebpf, 3 nodes, Cilium 1.20.2.",
+        "Verified at 2999-01-01 00:00 UTC by pulumi up. Mode in force: proven",
+        "Next:",
+        "  npx cilium-modes trace ebpf",
+        '  eval "$(npx cilium-modes env ebpf)" && kubectl get pods -A',
+        "  npm run pulumi -- destroy -s ebpf\n",
+      ].join("\n"),
     );
-    expect(output).toContain("npm run pulumi -- destroy -s ebpf");
     const kind = join(fresh.project, ".cilium-modes", "bin", "kind");
     expect(readFileSync(kind, "utf8")).toBe(KIND);
     expect(statSync(kind).mode & 0o111).toBe(0o111);
@@ -237,41 +249,39 @@ describe("npm start", () => {
   const started = (pulumi: string, cli: string) =>
     machine().install("docker", DOCKER).install("kind", "").install("pulumi", pulumi).cli(cli).run("start.mjs");
 
-  it("verifies the running cluster when pulumi up changed nothing, and says so", async () => {
+  it("npm start verifies the running cluster when pulumi up changed nothing", async () => {
     const { code, output } = await started(UNCHANGED_PULUMI, 'echo "$1 $2"');
     expect(code).toBe(0);
     expect(output).toMatch(
-      /so pulumi up did not verify again\. Verifying the running cluster:\nverify ebpf\n\nThe stack ebpf is up\. Verified at [-\d]+ [:\d]+ UTC by cilium-modes verify\. Mode in force: proven\n/,
+      /so pulumi up did not verify again\. Verifying the running cluster:\nverify ebpf\n\nThe stack ebpf is up: .*\nVerified at [-\d]+ [:\d]+ UTC by cilium-modes verify\. Mode in force: proven\n/,
     );
   });
 
-  it("ends with the exit code of verify when the cluster that pulumi up left unchanged is not proven", async () => {
+  it("npm start exits with the code of verify when an unchanged cluster is not proven", async () => {
     const { code, output } = await started(UNCHANGED_PULUMI, FAILING_VERIFY);
     expect(code).toBe(4);
     expect(output).toMatch(/UTC by cilium-modes verify\. Mode in force: not proven, see above\n/);
   });
 
-  it("ends with 0 when the mode is not in force and the stack has verify: warn", async () => {
+  it("npm start exits with 0 when the mode is not in force and the stack has verify: warn", async () => {
     const warning = UNCHANGED_PULUMI.replace("exit 1", "echo warn; exit");
     const { code, output } = await started(warning, FAILING_VERIFY);
     expect(code).toBe(0);
     expect(output).toContain("not proven, see above\n");
   });
 
-  it("does not verify a second time when pulumi up has just verified", async () => {
+  it("npm start does not verify again after a pulumi up that verified", async () => {
     const { code, output } = await started(RECORDING_PULUMI, FAILING_VERIFY);
     expect([code, output.includes("verify ebpf")]).toEqual([0, false]);
   });
 
-  it("does not verify a stack with verify: off, and says so", async () => {
+  it("npm start does not verify a stack with verify: off", async () => {
     const { code, output } = await started(verifiedPulumi({ verdict: "off" }), FAILING_VERIFY);
     expect(code).toBe(0);
-    expect(output).toContain(
-      "The stack ebpf is up. It was not verified (verify: off). To verify it: npx cilium-modes verify ebpf\n",
-    );
+    expect(output).toContain("\nIt was not verified (verify: off). To verify it: npx cilium-modes verify ebpf\n");
   });
 
-  it("installs no kind whose checksum is another", async () => {
+  it("npm start refuses a kind with another checksum", async () => {
     const right = sum;
     sum = "0".repeat(64);
     const fresh = machine().install("docker", DOCKER).install("pulumi", RECORDING_PULUMI);
@@ -279,13 +289,87 @@ describe("npm start", () => {
     sum = right;
     expect(code).toBe(1);
     expect(output).toMatch(
-      /kind could not be obtained: kind-\S+ has the checksum [0-9a-f]{64}, and 0{64} is published; nothing was installed/,
+      /kind could not be obtained: kind-\S+ has checksum [0-9a-f]{64}, expected 0{64}; nothing was installed/,
     );
     expect(output).not.toContain("pulumi ");
     expect(existsSync(join(fresh.project, ".cilium-modes", "bin", "kind"))).toBe(false);
   });
 
-  it("ends with Pulumi's exit code, and says nothing of success", async () => {
+  it("npm start builds kind with go install when the download does not answer and Go is there", async () => {
+    const fresh = machine("/gone")
+      .install("docker", DOCKER)
+      .install("pulumi", RECORDING_PULUMI)
+      .install("go", 'echo "go $*"; echo "built" > "$GOBIN/kind"; /bin/chmod 755 "$GOBIN/kind"');
+    mkdirSync(join(fresh.project, ".cilium-modes", "bin"), { recursive: true });
+    const { code, output } = await fresh.run("start.mjs");
+    expect(output).toMatch(/answers 404; building kind with: go install sigs\.k8s\.io\/kind@v[\d.]+\n/);
+    expect(code).toBe(0);
+    expect(readFileSync(join(fresh.project, ".cilium-modes", "bin", "kind"), "utf8")).toBe("built\n");
+  });
+
+  it("npm start ends with the reason when go install fails", async () => {
+    const { code, output } = await machine("/gone")
+      .install("docker", DOCKER)
+      .install("pulumi", RECORDING_PULUMI)
+      .install("go", "exit 1")
+      .run("start.mjs");
+    expect(code).toBe(1);
+    expect(output).toMatch(/kind could not be obtained: go install \S+ failed with exit code 1\n$/);
+  });
+
+  it("npm start leaves the layers of the image's build out of what Pulumi prints to a file", async () => {
+    const layer = `sha256:${"0123456789abcdef".repeat(4)}`;
+    const { output } = await started(
+      `case "$1" in up) echo " +  docker:index:Image nettool-image creating (1s) digest: ${layer}"; echo "created"; esac`,
+      "",
+    );
+    expect([output.includes("created\n"), output.includes(layer)]).toEqual([true, false]);
+  });
+
+  it("npm start tells Pulumi that doctor has given the warnings about this machine", async () => {
+    const { output } = await started('[ "$1" != up ] || echo "examined=$CILIUM_MODES_EXAMINED"', "");
+    expect(output).toContain("examined=true\n");
+  });
+
+  describe("after a killed run", () => {
+    /** Start a stack that a process has locked. */
+    async function locked(pid: number, host = hostname()): Promise<Run> {
+      const fresh = machine().install("docker", DOCKER).install("kind", "").install("pulumi", RECORDING_PULUMI);
+      symlinkSync("/bin/ps", join(fresh.project, "bin", "ps"));
+      const folder = join(fresh.project, ".cilium-modes/state/.pulumi/locks/organization/cilium-modes/ebpf");
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, "a.json"), JSON.stringify({ pid, username: "root", hostname: host }));
+      writeFileSync(join(folder, "a.json.attrs"), "{}");
+      return fresh.run("start.mjs");
+    }
+    const CANCEL = "pulumi cancel --yes --stack ebpf | ";
+
+    it("npm start cancels the update whose process is gone, and says so", async () => {
+      const { pid } = spawnSync("true");
+      const { code, output } = await locked(pid);
+      expect(output).toContain(`left ebpf locked (process ${pid} is gone): running pulumi cancel\n${CANCEL}`);
+      expect(code).toBe(0);
+    });
+
+    it("npm start cancels the update whose process number another program has", async () => {
+      expect((await locked(process.pid)).output).toContain(CANCEL);
+    });
+
+    it("npm start leaves the lock of a running Pulumi, and of another machine, alone", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+      symlinkSync("/bin/sleep", join(folder, "pulumi"));
+      const running = spawn(join(folder, "pulumi"), ["60"]);
+      try {
+        expect((await locked(running.pid!)).output).not.toContain(CANCEL);
+      } finally {
+        running.kill();
+        rmSync(folder, { recursive: true });
+      }
+      expect((await locked(spawnSync("true").pid, "elsewhere")).output).not.toContain(CANCEL);
+    });
+  });
+
+  it("npm start exits with Pulumi's exit code when pulumi up fails", async () => {
     const { code, output } = await machine()
       .install("docker", DOCKER)
       .install("kind", "")
@@ -295,7 +379,7 @@ describe("npm start", () => {
     expect(output).not.toContain("is up");
   });
 
-  it("uses the CLI that the npm package pulumi downloaded before, without a network", async () => {
+  it("npm start uses a Pulumi CLI that the npm package downloaded earlier", async () => {
     const { code, output } = await machine()
       .install("docker", DOCKER)
       .install("kind", "")
@@ -305,7 +389,7 @@ describe("npm start", () => {
     expect(output).toContain("pulumi up --yes --stack ebpf | ");
   });
 
-  it("lets the npm package pulumi download the CLI, and keeps standard output for what was asked for", async () => {
+  it("npm run pulumi downloads the CLI without writing to standard output", async () => {
     const fresh = machine().install("cli", RECORDING_PULUMI, "release");
     mkdirSync(join(fresh.project, "node_modules", "pulumi"));
     writeFileSync(
@@ -314,21 +398,25 @@ describe("npm start", () => {
       console.error("Downloading", process.argv[2]);
       cpSync(${JSON.stringify(join(fresh.project, "release", "cli"))}, ${JSON.stringify(join(fresh.project, PULUMI_CACHE, "pulumi"))});`,
     );
-    expect(await fresh.run("pulumi.mjs", "stack", "output")).toEqual({
-      code: 0,
-      output: 'Downloading version\n["http://172.18.0.2:32000"]\n',
-      stdout: '["http://172.18.0.2:32000"]\n',
-    });
+    const { code, output, stdout } = await fresh.run("pulumi.mjs", "stack", "output", "--json");
+    expect([code, output.startsWith("Downloading version\n"), JSON.parse(stdout)]).toEqual([
+      0,
+      true,
+      expect.objectContaining(OUTPUTS),
+    ]);
   });
 
-  it.each([["bin"], [PULUMI_CACHE]])("waits for Pulumi's own end after Ctrl-C: CLI in %s", async (folder) => {
-    const { code, output } = await machine()
-      .install("pulumi", PATIENT_PULUMI, folder)
-      .interrupt("running", "pulumi.mjs", "up");
-    expect({ code, output }).toEqual({ code: 9, output: "running\ninterrupted\ncleaned up\n" });
-  });
+  it.each([["bin"], [PULUMI_CACHE]])(
+    "npm run pulumi waits for Pulumi to end after Ctrl-C: CLI in %s",
+    async (folder) => {
+      const { code, output } = await machine()
+        .install("pulumi", PATIENT_PULUMI, folder)
+        .interrupt("running", "pulumi.mjs", "up");
+      expect({ code, output }).toEqual({ code: 9, output: "running\ninterrupted\ncleaned up\n" });
+    },
+  );
 
-  it("lets Pulumi, Helm and npm write into the project's folder if the home folder cannot be written", async () => {
+  it("npm run pulumi lets Pulumi, Helm and npm write into the project's folder if the home folder cannot be written", async () => {
     const script = 'echo "$PULUMI_HOME" "$XDG_CACHE_HOME" "$npm_config_cache"';
     const shared = machine().install("pulumi", script);
     expect((await shared.run("pulumi.mjs", "version")).output).toBe("  \n");
@@ -338,7 +426,7 @@ describe("npm start", () => {
     expect((await shared.run("pulumi.mjs", "version")).output).toBe(`${folders.join(" ")}\n`);
   });
 
-  it("leaves the backend of a user who is logged in alone, in every command", async () => {
+  it("npm run pulumi uses the backend of a user who is logged in", async () => {
     const loggedIn = machine().install("pulumi", RECORDING_PULUMI);
     mkdirSync(join(loggedIn.project, ".pulumi"));
     writeFileSync(join(loggedIn.project, ".pulumi", "credentials.json"), '{"current":"https://api.pulumi.com"}');

@@ -1,9 +1,12 @@
 import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createColors } from "picocolors";
 import { doctorText } from "../../cli/doctorText";
 import { withProgress } from "../../cli/progress";
+import { lookOf } from "../../cli/environment";
 import { PLAIN, table, type Look } from "../../render/terminal";
 import { VERDICTS } from "../../datapath/facts";
 import { verdictWord } from "../../cli/verdictWord";
@@ -16,14 +19,28 @@ describe("a table", () => {
     ["pass", "status", "Host Routing is BPF on every node of this cluster"],
     ["inconclusive", "x", "≠ →"],
   ];
+  const fits = (lines: readonly string[], columns: number) => lines.filter((line) => line.length > columns);
 
-  it("has columns as wide as their widest cell, and no blanks at its lines' ends", () => {
+  it("has columns as wide as their widest cell, and no blanks at the ends of lines", () => {
     expect(table(ROWS, PLAIN)).toBe(
       "pass          status  Host Routing is BPF on every node of this cluster\ninconclusive  x       ≠ →",
     );
   });
 
-  it("breaks its last column where a terminal ends, never another", () => {
+  it("breaks other columns too, between words, where the last one cannot make room", () => {
+    const rows = [
+      ["one two three four five six", "seven eight nine ten", "eleven twelve thirteen fourteen"],
+      ["a", "b", "indivisible-name-of-30-letters"],
+    ];
+    const lines = table(rows, { ...PLAIN, columns: 60 }).split("\n");
+    expect(fits(lines, 60)).toEqual([]);
+    const words = lines.join(" ").split(/\s+/);
+    for (const word of rows.flat().join(" ").split(" ")) expect(words).toContain(word);
+    // a word is never cut
+    expect(table(rows, { ...PLAIN, columns: 20 })).toContain("indivisible-name-of-30-letters");
+  });
+
+  it("breaks its last column first", () => {
     const lines = table(ROWS, { ...PLAIN, columns: 50 }, "  ").split("\n");
     expect(lines).toEqual([
       "  pass          status  Host Routing is BPF on",
@@ -53,7 +70,7 @@ describe("a table", () => {
   });
 });
 
-describe("an examination", () => {
+describe("the output of doctor", () => {
   const findings = [
     { subject: "kind", verdict: "pass", seen: "0.33.0", matters: "all modes" },
     {
@@ -66,7 +83,7 @@ describe("an examination", () => {
     { subject: "Docker", verdict: "fail", seen: "no daemon answers", matters: "all modes", remedy: "start it" },
   ] as const;
 
-  it("tells each line, then what is worth knowing and what stands in the way, with what to do", () => {
+  it("lists every finding, then warnings and problems with their fixes", () => {
     expect(doctorText("ebpf", [{ title: "Tools", findings }], PLAIN)).toBe(
       [
         "Tools",
@@ -74,27 +91,27 @@ describe("an examination", () => {
         "  WARN     disk    2 GB free (all modes)",
         "  FAIL     Docker  no daemon answers (all modes)",
         "",
-        "What is worth knowing:",
-        "  - disk: 2 GB free (all modes)",
-        "    do: run: docker system prune",
+        "Warnings:",
+        "  WARN     disk: 2 GB free (all modes)",
+        "           fix: run: docker system prune",
         "",
-        "What stands in the way:",
-        "  - Docker: no daemon answers (all modes)",
-        "    do: start it",
+        "Problems:",
+        "  FAIL     Docker: no daemon answers (all modes)",
+        "           fix: start it",
         "",
-        "The stack ebpf cannot be brought up on this machine as it is",
+        "This machine cannot run the stack ebpf",
       ].join("\n"),
     );
   });
 
-  it("that is to be quiet has no tables", () => {
+  it("has no tables with --quiet", () => {
     const text = doctorText("ebpf", [{ title: "Tools", findings }], PLAIN, true);
-    expect(text).not.toContain("pass");
-    expect(text.split("\n")[0]).toBe("What is worth knowing:");
+    expect(text).not.toContain("PASS");
+    expect(text.split("\n")[0]).toBe("Warnings:");
   });
 
-  it("without a problem says so", () => {
-    expect(doctorText("ebpf", [], PLAIN)).toBe("Nothing stands in the way of the stack ebpf");
+  it("ends with the verdict", () => {
+    expect(doctorText("ebpf", [], PLAIN)).toBe("This machine can run the stack ebpf");
   });
 });
 
@@ -154,6 +171,27 @@ describe("progress", () => {
   });
 });
 
+describe("the width of a line", () => {
+  const { COLUMNS } = process.env;
+  afterEach(() => {
+    if (COLUMNS === undefined) delete process.env["COLUMNS"];
+    else process.env["COLUMNS"] = COLUMNS;
+  });
+  const stream = (isTTY: boolean) => ({ isTTY, columns: 120, hasColors: () => false }) as unknown as NodeJS.WriteStream;
+
+  it.each([
+    [true, "60", 60],
+    [false, "60", 60],
+    [true, undefined, 120],
+    [false, undefined, undefined],
+    [true, "many", 120],
+  ])("is in a terminal (%s) with COLUMNS=%s: %s", (isTTY, columns, expected) => {
+    delete process.env["COLUMNS"];
+    if (columns !== undefined) process.env["COLUMNS"] = columns;
+    expect(lookOf(stream(isTTY)).columns).toBe(expected);
+  });
+});
+
 describe("the command line", () => {
   const cli = (...args: string[]) =>
     spawnSync(process.execPath, [join(__dirname, "../../cli/cilium-modes.mjs"), ...args], {
@@ -174,12 +212,46 @@ describe("the command line", () => {
     expect(cli("doctro").status).toBe(2);
   });
 
+  it("names the command for what is typed by habit, with the stack", () => {
+    const run = (...args: string[]) => cli(...args).stderr.trim();
+    expect(run("up", "kubeproxy")).toBe("cilium-modes has no command up; run: npm start -- kubeproxy");
+    expect(run("destroy", "--yes", "-s", "replacement")).toBe(
+      "cilium-modes has no command destroy; run: npm run pulumi -- destroy -s replacement",
+    );
+    expect(run("preview")).toBe("cilium-modes has no command preview; run: npm run pulumi -- preview -s ebpf");
+    expect(cli("up").status).toBe(2);
+    expect(cli("--help").stdout).not.toMatch(/^ {2}(up|destroy|preview)\b/m);
+  });
+
+  it("prints its version", () => {
+    const { version } = JSON.parse(readFileSync(join(__dirname, "../../package.json"), "utf8")) as { version: string };
+    expect(cli("--version")).toMatchObject({ status: 0, stdout: `${version}\n` });
+  });
+
+  it("says in one line that the dependencies of a fresh clone are not installed", () => {
+    const clone = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    try {
+      mkdirSync(join(clone, "cli"));
+      for (const file of ["cilium-modes.mjs", "npmPath.mjs", "main.ts"])
+        cpSync(join(__dirname, "../../cli", file), join(clone, "cli", file));
+      const { status, stderr, stdout } = spawnSync(process.execPath, [join(clone, "cli/cilium-modes.mjs"), "doctor"], {
+        encoding: "utf8",
+      });
+      expect([status, stdout, stderr]).toEqual([1, "", "The dependencies are not installed; run: npm ci\n"]);
+    } finally {
+      rmSync(clone, { recursive: true });
+    }
+  });
+
   it.each([
     [["complete", "--", "pl"], "plan"],
     [["complete", "--", "plan", "kub"], "kubeproxy"],
     [["complete", "--", "trace", "ebpf", "--scenario", "cross"], "cross-node"],
     [["complete", "--", "verify", "ebpf", "--only", "masq"], "masquerading"],
     [["complete", "--", "doctor", "--qu"], "--quiet"],
+    [["complete", "--", "stat"], "status"],
+    [["complete", "--", "status", "kub"], "kubeproxy"],
+    [["complete", "--", "env", "ebpf", "--shell", "fi"], "fish"],
   ])("%j is completed to %s", (args, word) => {
     const { stdout, status } = cli(...args);
     expect(status).toBe(0);
@@ -195,10 +267,47 @@ describe("the command line", () => {
     },
   );
 
-  it("says which shells it knows", () => {
+  it("completes npx cilium-modes in a bash without bash-completion, also when its script is sourced twice", () => {
+    const { stdout: script } = cli("complete", "bash");
+    const lines = [
+      script,
+      script,
+      'try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); __cilium_modes_complete; echo "${COMPREPLY[*]-}"; }',
+      "try npx cilium-modes plan kub",
+      "try npx cilium-modes trace ebpf --scenario = cross",
+      "try cilium-modes stat",
+      "try npx tsc stat",
+      "complete -p npx",
+      // the name alone only where the PATH has it
+      "complete -p cilium-modes 2>/dev/null || echo none",
+      "cilium-modes() { :; }",
+      script,
+      "complete -p cilium-modes",
+    ];
+    const { stdout, stderr, status } = spawnSync("bash", ["--norc", "-euo", "pipefail", "-c", lines.join("\n")], {
+      encoding: "utf8",
+      env: { PATH: "/usr/bin:/bin" },
+    });
+    expect([status, stderr, stdout.split("\n")]).toEqual([
+      0,
+      "",
+      [
+        "kubeproxy",
+        "cross-node",
+        "status",
+        "",
+        "complete -o default -F __cilium_modes_complete npx",
+        "none",
+        "complete -o default -F __cilium_modes_complete cilium-modes",
+        "",
+      ],
+    ]);
+  });
+
+  it("lists the shells when another one is named", () => {
     expect(cli("complete", "tcsh")).toMatchObject({
-      status: 1,
-      stderr: 'There is no completion for "tcsh"; known shells are bash, zsh, fish, powershell\n',
+      status: 2,
+      stderr: 'The shell must be one of bash, zsh, fish, powershell (got "tcsh")\n',
     });
   });
 });

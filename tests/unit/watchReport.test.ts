@@ -32,7 +32,7 @@ describe("the report of a watch", () => {
   it("says in one line that nothing was interrupted", () => {
     expect(watchText("ebpf", report({}), PLAIN)).toBe(
       [
-        "flow                    sent  lost  longest gap  at  what happened",
+        "flow                    sent  lost  longest gap  at  events",
         "pod to outside, ping    100   0",
         "control: pod to itself  100   0",
         "",

@@ -1,11 +1,19 @@
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-
-const CLI = join(__dirname, "../../cli/cilium-modes.mjs");
+import { TestProject } from "../support/project";
 
 const INFO = {
   ServerVersion: "29.0.0",
@@ -107,13 +115,13 @@ const WRONG_STARTS: readonly WrongStart[] = [
   [
     "an unknown context",
     { set: ['cluster.kubeconfig={"apiVersion":"v1","contexts":[]}', "cluster.context=lab", "nettool.image=nettool:1"] },
-    /no context "lab"; known there are none/,
+    /no context "lab"; its contexts are: none/,
     "set cluster.kubeconfig",
   ],
   ["an unknown stack", { stack: "ebfp" }, "There is no ", "known stacks are ebpf, kubeproxy, replacement"],
   ["a misspelt key", { set: ["tunel=vxlan"] }, "tunel: ", 'did you mean "tunnel"?'],
   [
-    "a word that there is not",
+    "an unknown value",
     { set: ["tunnel=vxlam"] },
     'tunnel: must be one of disabled, vxlan, geneve, got "vxlam"',
     'did you mean "vxlan"?',
@@ -126,22 +134,26 @@ const WRONG_STARTS: readonly WrongStart[] = [
   ],
   ["a name that is too long", { set: [`cluster.name=${"n".repeat(33)}`] }, "cluster.name: ", "32"],
   [
-    "a network that is none",
+    "an invalid network",
     { set: ["cluster.podCidr=10.0.0.1/16"] },
     "cluster.podCidr: has host bits set",
     'did you mean "10.0.0.0/16"?',
   ],
 ];
 
-describe("a wrong start", () => {
+describe("doctor", () => {
   const folders: string[] = [];
+  // a copy, since tools that npm start obtained in a checkout are found there
+  let project: TestProject;
   beforeAll(async () => {
+    project = new TestProject();
     taken = createServer();
     await new Promise<void>((listening) => taken.listen(0, "127.0.0.1", listening));
     port = (taken.address() as AddressInfo).port;
   });
   afterAll(() => {
     taken.close();
+    project.remove();
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   });
 
@@ -178,13 +190,22 @@ describe("a wrong start", () => {
     return folder;
   }
 
-  async function start(on: Machine): Promise<{ code: number | null; output: string; asked: string }> {
+  async function start(
+    on: Machine,
+    ...first: string[]
+  ): Promise<{ code: number | null; output: string; asked: string }> {
     const folder = machine(on);
     const set = (on.set ?? []).flatMap((each) => ["--set", each.replace("TAKEN", String(port))]);
-    const path = [join(folder, "bin"), dirname(process.execPath)].filter((each) => each !== "/usr/bin").join(delimiter);
-    const child = spawn(process.execPath, [CLI, "doctor", on.stack ?? "ebpf", "--quiet", ...set], {
-      env: { PATH: path, HOME: folder },
-    });
+    const path = [...first, join(folder, "bin"), dirname(process.execPath)]
+      .filter((each) => each !== "/usr/bin")
+      .join(delimiter);
+    const child = spawn(
+      process.execPath,
+      [join(project.directory, "cli/cilium-modes.mjs"), "doctor", on.stack ?? "ebpf", "--quiet", ...set],
+      {
+        env: { PATH: path, HOME: folder },
+      },
+    );
     let output = "";
     child.stdout.on("data", (chunk) => (output += chunk));
     child.stderr.on("data", (chunk) => (output += chunk));
@@ -198,22 +219,30 @@ describe("a wrong start", () => {
     return { code, output, asked };
   }
 
-  it.each(WRONG_STARTS)(
-    "with %s is told in one message with the remedy, and nothing is made",
-    async (name, on, seen, remedy) => {
-      const { code, output, asked } = await start(on);
-      expect(output).toMatch(seen instanceof RegExp ? seen : new RegExp(escaped(seen)));
-      expect(output).toMatch(remedy instanceof RegExp ? remedy : new RegExp(escaped(remedy)));
-      expect([name, code]).toEqual([name, name === "too little memory" ? 0 : 1]);
-      expect(output).not.toMatch(/^ +at .+:\d+/m); // no stack trace
-      expect(asked).not.toMatch(/^(kind create|docker (rm|create|build|pull|network create)|pulumi (up|stack))/m);
-    },
-  );
+  it.each(WRONG_STARTS)("doctor reports %s with its fix, and changes nothing", async (name, on, seen, remedy) => {
+    const { code, output, asked } = await start(on);
+    expect(output).toMatch(seen instanceof RegExp ? seen : new RegExp(escaped(seen)));
+    expect(output).toMatch(remedy instanceof RegExp ? remedy : new RegExp(escaped(remedy)));
+    expect([name, code]).toEqual([name, name === "too little memory" ? 0 : 1]);
+    expect(output).not.toMatch(/^ +at .+:\d+/m); // no stack trace
+    expect(asked).not.toMatch(/^(kind create|docker (rm|create|build|pull|network create)|pulumi (up|stack))/m);
+  });
 
-  it("is none where nothing is wrong", async () => {
+  it("doctor finds no problem on a good machine", async () => {
     const { code, output } = await start({});
-    expect(output).toContain("Nothing stands in the way of the stack ebpf");
+    expect(output).toContain("This machine can run the stack ebpf");
     expect(code).toBe(0);
+  });
+
+  it("doctor does not run npm's shim of pulumi, which npx puts first on the PATH", async () => {
+    const shim = join(mkdtempSync(join(tmpdir(), "cilium-modes-test-")), "node_modules", ".bin");
+    mkdirSync(shim, { recursive: true });
+    writeFileSync(join(shim, "pulumi"), '#!/bin/sh\ntouch "$0.ran"\nexit 1\n');
+    chmodSync(join(shim, "pulumi"), 0o755);
+    folders.push(dirname(dirname(shim)));
+    const { output, asked } = await start({}, shim);
+    expect([asked.includes("pulumi version"), existsSync(join(shim, "pulumi.ran"))]).toEqual([true, false]);
+    expect(output).toContain("This machine can run the stack ebpf");
   });
 });
 
