@@ -6,11 +6,10 @@ import { examine, type Section, type StackNeeds, type Surroundings } from "../ma
 import { renderWarnings, type Settings } from "../settings/parse";
 import { isExisting } from "../settings/release";
 import { doctorText } from "./doctorText";
-import { machineEnvironment } from "./environment";
+import { lookOf, machineEnvironment } from "./environment";
 import { withProgress } from "./progress";
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { planStack } from "./stackPlan";
-import { lookOf } from "./environment";
 
 export interface DoctorOptions {
   readonly set?: readonly string[];

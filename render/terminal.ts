@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import { createColors } from "picocolors";
+import type { Verdict } from "../datapath/facts";
 
 /** How a text may look on a stream. */
 export interface Look {
@@ -85,4 +86,27 @@ const visible = (text: string) => text.replace(/\x1b\[\d+m/g, "");
 /** A text without control characters, which is safe to print. */
 export function plain(text: string): string {
   return text.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "\u{FFFD}");
+}
+
+/** The word for each verdict. */
+const WORDS = {
+  pass: "PASS",
+  fail: "FAIL",
+  warning: "WARN",
+  skipped: "SKIP",
+  inconclusive: "UNKNOWN",
+} as const satisfies Readonly<Record<Verdict, string>>;
+
+const WORD_WIDTH = Math.max(...Object.values(WORDS).map((word) => word.length));
+
+/** A verdict's word in its color, padded to the width of the longest. */
+export function verdictWord(verdict: Verdict, { colors }: Look): string {
+  const paint: Readonly<Record<Verdict, (text: string) => string>> = {
+    pass: colors.green,
+    fail: colors.red,
+    inconclusive: colors.red,
+    warning: colors.yellow,
+    skipped: colors.dim,
+  };
+  return paint[verdict](WORDS[verdict].padEnd(WORD_WIDTH));
 }

@@ -1,8 +1,7 @@
 import type { Verdict } from "../../datapath/facts";
 import { haveOneClock } from "../../datapath/trace/legs";
 import type { Trace } from "../../datapath/trace/result";
-import { PLAIN } from "../../render/terminal";
-import { verdictWord } from "../verdictWord";
+import { PLAIN, verdictWord } from "../../render/terminal";
 import { lastSeen, placeOf } from "./steps";
 
 /** `PASS`, `FAIL` and the like. */

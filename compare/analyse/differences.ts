@@ -1,5 +1,4 @@
-import type { ComponentUse, NodeInventory, Subject, TraceSummary } from "../results";
-import { RULE_OWNERS } from "../results";
+import { type ComponentUse, type NodeInventory, RULE_OWNERS, type Subject, type TraceSummary } from "../results";
 import { numberText } from "./words";
 
 /** One fact of every subject, as text. */

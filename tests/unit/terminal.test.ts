@@ -7,9 +7,8 @@ import { createColors } from "picocolors";
 import { doctorText } from "../../cli/doctorText";
 import { withProgress } from "../../cli/progress";
 import { lookOf } from "../../cli/environment";
-import { PLAIN, table, type Look } from "../../render/terminal";
+import { type Look, PLAIN, table, verdictWord } from "../../render/terminal";
 import { VERDICTS } from "../../datapath/facts";
-import { verdictWord } from "../../cli/verdictWord";
 
 const COLOURED: Look = { colors: createColors(true) };
 const ESCAPE = "\u001b[";

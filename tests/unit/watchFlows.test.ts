@@ -31,7 +31,10 @@ describe("the flows of a watch", () => {
     const { flows, omitted } = chooseFlows(some, new Set(["pod"]));
     expect(flows.every(({ from, to }) => from === "pod" && to !== "outside" && to !== "far")).toBe(true);
     expect(omitted).toContainEqual({ title: "pod to pod, other node, ping", reason: "the cluster has only one node" });
-    expect(omitted).toContainEqual({ title: "node to node, ping", reason: "commands cannot run on the cluster's nodes" });
+    expect(omitted).toContainEqual({
+      title: "node to node, ping",
+      reason: "commands cannot run on the cluster's nodes",
+    });
     expect(flows.length + omitted.length).toBe(FLOWS.length);
   });
 
