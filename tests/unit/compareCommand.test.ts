@@ -33,12 +33,14 @@ describe("cilium-modes compare", () => {
     const comparison = sampleComparison();
     return { ...comparison, subjects: comparison.subjects.map(change) };
   };
+  /** One metric, so that the analysis is fast. */
   const slower = (by: number) =>
     changed((subject) => ({
       ...subject,
-      series: subject.series.map((series) =>
-        series.metric === "latency-p50" ? { ...series, values: series.values.map((value) => value * by) } : series,
-      ),
+      growth: [],
+      series: subject.series
+        .filter(({ metric }) => metric === "latency-p50")
+        .map((series) => ({ ...series, values: series.values.map((value) => value * by) })),
     }));
 
   it("keeps its results in a file from which every report can be created", async () => {
@@ -97,7 +99,7 @@ describe("cilium-modes compare", () => {
   });
 
   it("fails on a regression beyond the threshold", async () => {
-    const [before, now] = [await kept(sampleComparison()), await kept(slower(1.3), "now.json")];
+    const [before, now] = [await kept(slower(1)), await kept(slower(1.3), "now.json")];
     expect(await compare([], { ...OPTIONS, from: before, baseline: before })).toBe(true);
     expect(await compare([], { ...OPTIONS, from: now, baseline: before })).toBe(false);
     expect(await compare([], { ...OPTIONS, from: now, baseline: before, threshold: 40 })).toBe(true);
