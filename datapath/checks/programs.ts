@@ -78,7 +78,10 @@ export const programsCheck: Check = {
 };
 
 function attachedOn(node: NodeEvidence): Attached[] | Error {
-  const [net, cgroup] = [jsonOf<NetPrograms[] | NetPrograms>(node, "network"), jsonOf<CgroupPrograms>(node, "cgroup")];
+  const net = jsonOf<NetPrograms[] | NetPrograms>(node, "network");
+  // bpftool prints nothing where nothing is attached
+  const isEmpty = sectionOf(node, "cgroup").toString().trim() === "";
+  const cgroup = isEmpty ? [] : jsonOf<CgroupPrograms>(node, "cgroup");
   const byTcx = sectionOf(node, "tcx");
   for (const reading of [net, cgroup, byTcx]) if (reading instanceof Error) return reading;
   const lists = Array.isArray(net) ? (net as NetPrograms[]) : [net as NetPrograms];

@@ -602,6 +602,13 @@ describe("a verification of recorded evidence", () => {
     expect(causes[0]).toMatchObject({ cause: "mtu-mismatch", nodes: [WORKER], symptoms: [{ check: "packet-size" }] });
   });
 
+  it("takes an empty list of socket programs for none, as bpftool prints it", () => {
+    const { results } = judged(recordedEvidence(inNode("cgroup", () => "")));
+    expect(results.find(({ id }) => id === "programs")!.findings.map(({ verdict, cause }) => [verdict, cause])).toEqual(
+      Array(3).fill(["fail", "program-missing"]),
+    );
+  });
+
   it("names a changed ConfigMap beside an agent that does not answer", () => {
     const silent: Change = ({ nodes }) => {
       for (const { sections } of nodes) sections.status = { error: "the agent did not tell its status within 8 s" };
