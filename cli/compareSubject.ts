@@ -21,7 +21,7 @@ import type { GrowthSeries, NodeInventory, Subject, TraceSummary } from "../comp
 import { nodeAddresses, places } from "../datapath/probes";
 import { tracePacket } from "../datapath/trace/trace";
 import { CHECKS } from "../datapath/checks/all";
-import type { Scenario } from "../modes/paths";
+import type { Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
 import { startOutside } from "../providers/kind/outside";
 import { stackCluster, type StackCluster } from "./stackCluster";

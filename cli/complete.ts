@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { PACKAGE_DIRECTORY } from "../components/packageFile";
 import { CHECKS } from "../datapath/checks/all";
 import { ALL_MODES, TUNNELS } from "../modes/contract";
-import { SCENARIOS } from "../modes/paths";
+import { SCENARIOS } from "../modes/tracePaths";
 import { knownStacks } from "./stackFile";
 import { UsageError } from "./usage";
 

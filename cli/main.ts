@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { createColors } from "picocolors";
 import { PACKAGE_DIRECTORY } from "../components/packageFile";
-import { SCENARIOS } from "../modes/paths";
+import { SCENARIOS } from "../modes/tracePaths";
 import { endWithParent } from "./parent";
 import { HABITS, UsageError } from "./usage";
 

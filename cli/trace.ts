@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Trace } from "../datapath/trace/result";
 import { titleOf, tracePacket, type Traced, type TraceRequest } from "../datapath/trace/trace";
-import { SCENARIOS, type Scenario } from "../modes/paths";
+import { SCENARIOS, type Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
 import { withProgress } from "./progress";
 import { stackCluster } from "./stackCluster";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Trace } from "../../datapath/trace/result";
-import { SCENARIOS, STATION_ROLES, type Scenario } from "../../modes/paths";
+import { SCENARIOS, STATION_ROLES, type Scenario } from "../../modes/tracePaths";
 import { traceMermaid } from "./mermaid";
 import { tracesText } from "./text";
 

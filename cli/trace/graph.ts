@@ -1,6 +1,6 @@
 import type { Graph, Subgraph } from "@viz-js/viz";
 import type { Station, Trace, TraceNode } from "../../datapath/trace/result";
-import { STATION_ROLES } from "../../modes/paths";
+import { STATION_ROLES } from "../../modes/tracePaths";
 import { escaped } from "../../render/html";
 import { endNode, endsOf, hopEdges, rowsLabel, turnNodes, type Drawn } from "./graphEdges";
 import { outcomeOf, routingOf, verdictText } from "./sentences";

@@ -1,5 +1,5 @@
 import type { Station, Trace } from "../../datapath/trace/result";
-import { STATION_ROLES, type StationRole } from "../../modes/paths";
+import { STATION_ROLES, type StationRole } from "../../modes/tracePaths";
 import { escaped, page, PAGE_STYLE, themeColors } from "../../render/html";
 import { comparison, paths } from "./comparison";
 import { stationIds } from "./graph";

@@ -1,6 +1,6 @@
 import { asExpected, compare } from "../../datapath/trace/comparison";
 import type { Hop, Leg, Station, Trace } from "../../datapath/trace/result";
-import type { ExpectedHop } from "../../modes/paths";
+import type { ExpectedHop } from "../../modes/tracePaths";
 
 /** A hop with its number in the trace, and notes about it. */
 export interface Step {

@@ -1,4 +1,4 @@
-import type { ExpectedHop } from "../../modes/paths";
+import type { ExpectedHop } from "../../modes/tracePaths";
 import type { Hop } from "./result";
 
 /** How a packet's hops differ from the expected ones. */

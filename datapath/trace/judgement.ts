@@ -1,4 +1,4 @@
-import type { ExpectedHop, ExpectedPath, Rewriter, PathFacts } from "../../modes/paths";
+import type { ExpectedHop, ExpectedPath, Rewriter, PathFacts } from "../../modes/tracePaths";
 import { asExpected, compare } from "./comparison";
 import type { Hop, Leg, Trace } from "./result";
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Rewriter } from "../../modes/paths";
+import type { Rewriter } from "../../modes/tracePaths";
 import type { Captured } from "./capture";
 import type { Namespaces } from "./namespaces";
 import type { Frame, Packet } from "./packets";

@@ -1,5 +1,5 @@
 import type { RoutingMode, Tunnel } from "../../modes/contract";
-import type { ExpectedHop, Rewriter, Scenario, StationRole } from "../../modes/paths";
+import type { ExpectedHop, Rewriter, Scenario, StationRole } from "../../modes/tracePaths";
 import type { Verdict } from "../facts";
 
 /** An interface in a network namespace, where packets are captured. */

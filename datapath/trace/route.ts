@@ -1,5 +1,5 @@
 import { contains, isIpv4Address } from "../../modes/cidr";
-import type { Scenario } from "../../modes/paths";
+import type { Scenario } from "../../modes/tracePaths";
 import { WORKLOAD } from "../../modes/workload";
 import type { ClusterReader } from "../../cluster/read";
 import type { Place } from "../probes";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../modes/contract";
-import { expectedPath, SCENARIOS, type Scenario } from "../../modes/paths";
+import { expectedPath, SCENARIOS, type Scenario } from "../../modes/tracePaths";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
 import type { Place } from "../probes";

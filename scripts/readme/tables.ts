@@ -10,7 +10,7 @@ import { FAULTS } from "../../datapath/faults/catalogue";
 import { CHECKS } from "../../datapath/checks/all";
 import { COVERAGE, SHAPES, type Flow } from "../../datapath/evidence/coverage";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
-import { SCENARIOS } from "../../modes/paths";
+import { SCENARIOS } from "../../modes/tracePaths";
 import { schemaFor, settingPaths } from "../../settings/schema";
 import { EXIT_CODES } from "./commands";
 import { continuityRows } from "./continuity";

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SCENARIOS } from "../../modes/paths";
+import { SCENARIOS } from "../../modes/tracePaths";
 import type { Trace } from "../../datapath/trace/result";
 import { containersOf, inNode, type LabProject } from "./lab";
 

@@ -4,7 +4,7 @@ import { readmeTraces, readRecordedTraces, traceDocs } from "../../cli/trace/doc
 import { traceLanes } from "../../cli/trace/lanes";
 import { differencesOf } from "../../datapath/trace/judgement";
 import { MODE_CONTRACTS } from "../../modes/contract";
-import { expectedPath, SCENARIOS, type PathFacts } from "../../modes/paths";
+import { expectedPath, SCENARIOS, type PathFacts } from "../../modes/tracePaths";
 import type { Trace } from "../../datapath/trace/result";
 import { xmlProblem } from "./support/xml";
 

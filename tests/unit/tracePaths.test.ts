@@ -1,7 +1,7 @@
 import { differencesOf, verdictOf } from "../../datapath/trace/judgement";
 import type { Hop, Leg } from "../../datapath/trace/result";
 import { MODE_CONTRACTS, ROUTING_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../../modes/contract";
-import { expectedPath, type ExpectedHop, type ExpectedPath, type PathFacts } from "../../modes/paths";
+import { expectedPath, type ExpectedHop, type ExpectedPath, type PathFacts } from "../../modes/tracePaths";
 
 const NET = { kind: "pod", node: "a", pod: "net" } as const;
 const LOCAL = { node: "a", pod: "server-a" };

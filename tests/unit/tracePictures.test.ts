@@ -8,7 +8,7 @@ import { stepsOf } from "../../cli/trace/steps";
 import { tracesSvg } from "../../cli/trace/svg";
 import { tracesText, traceText } from "../../cli/trace/text";
 import type { Station, Trace } from "../../datapath/trace/result";
-import { STATION_ROLES } from "../../modes/paths";
+import { STATION_ROLES } from "../../modes/tracePaths";
 import { randomTrace } from "./support/randomTrace";
 import {
   BROKEN,

@@ -16,7 +16,7 @@ import {
 } from "../../../compare/results";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../../modes/contract";
 import { modeConfig } from "../../../modes/ciliumConfig";
-import { expectedPath, SCENARIOS, type ExpectedHop, type Scenario, type PathFacts } from "../../../modes/paths";
+import { expectedPath, SCENARIOS, type ExpectedHop, type Scenario, type PathFacts } from "../../../modes/tracePaths";
 
 /** Numbers of Services in the samples' growth series. */
 const SAMPLE_SERVICES = [1, 10, 100, 1000, 5000] as const;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Hop, Leg, Rewrite, Station, Trace, TraceNode } from "../../../datapath/trace/result";
 import { ALL_MODES, TUNNELS } from "../../../modes/contract";
-import { STATION_ROLES, type StationRole } from "../../../modes/paths";
+import { STATION_ROLES, type StationRole } from "../../../modes/tracePaths";
 import { VERDICTS } from "../../../datapath/facts";
 
 const text = fc.oneof(

@@ -1,5 +1,5 @@
 import type { Hop, Leg, Rewrite, Station, Trace, TraceNode } from "../../../datapath/trace/result";
-import type { ExpectedHop } from "../../../modes/paths";
+import type { ExpectedHop } from "../../../modes/tracePaths";
 
 const NODES = {
   worker: { address: "172.18.0.3", pod: { name: "net", address: "10.0.2.32" }, veth: "lxc89eb07782005" },
