@@ -85,7 +85,7 @@ export function dockerProblem(error: Error): MachineFinding {
   }
   if (/permission denied/i.test(words)) {
     const remedy = "run: sudo usermod -aG docker $USER, and log in again";
-    return { subject, verdict: "fail", seen: "this user has no permission to use the daemon", matters: NODES, remedy };
+    return { subject, verdict: "fail", seen: "this user may not use the daemon", matters: NODES, remedy };
   }
   const last = error instanceof CommandError ? lastLines(error.stderr, 1)[0] : undefined;
   return {

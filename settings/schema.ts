@@ -37,12 +37,16 @@ const integer = (min: number, max: number) => {
   return z.union([number, z.string().regex(/^\d+$/).transform(Number).pipe(number)], { error });
 };
 
-const cidr = z.string({ error: "must be an IPv4 network such as 10.0.0.0/16" }).superRefine((text, context) => {
-  const problem = ipv4CidrProblem(text);
-  if (problem === undefined) return;
-  const params: IssueParams = { suggestion: problem.suggestion };
-  context.addIssue({ code: "custom", message: problem.rule, params: { ...params } });
-});
+const cidr = z
+  .string({ error: "must be an IPv4 network such as 10.0.0.0/16" })
+  .superRefine((text, context) => {
+    const problem = ipv4CidrProblem(text);
+    if (problem === undefined) return;
+    const params: IssueParams = { suggestion: problem.suggestion };
+    context.addIssue({ code: "custom", message: problem.rule, params: { ...params } });
+  })
+  // for the JSON Schema, which cannot hold the function
+  .meta({ pattern: "^(\\d{1,3}\\.){3}\\d{1,3}/\\d{1,2}$" });
 
 const port = integer(1, 65535);
 const text = z.string({ error: "must be a string" }).min(1, { error: "must not be empty", abort: true });
@@ -79,7 +83,8 @@ const kubeProxyReplacement = z
       message: "must be true or false (or a value of older Cilium versions: strict, disabled, partial, probe)",
     });
     return z.NEVER;
-  });
+  })
+  .meta({ enum: [true, false, ...KUBE_PROXY_WORDS.keys()] });
 
 const image = (description: string) =>
   about(
@@ -231,7 +236,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
               .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, "must consist of a-z, 0-9 and inner dashes")
               .prefault(defaultClusterName(project, stack)),
             "Name of the kind cluster, and Cilium's name of the cluster: a-z, 0-9 and inner dashes, at most 32 characters (49 with Cilium 1.15 or older)",
-            { hint: NAME_HINT },
+            { defaultText: "`<project>-<stack>`", hint: NAME_HINT },
           ),
           kubernetesVersion: about(
             z
@@ -239,7 +244,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
                 error: `must be one of ${Object.keys(NODE_IMAGES).join(", ")}`,
               })
               .optional(),
-            `Kubernetes version of the nodes, one of ${Object.keys(NODE_IMAGES).join(", ")}`,
+            `Kubernetes version of the nodes: one whose node image is known by digest, ${Object.keys(NODE_IMAGES).at(-1)} to ${Object.keys(NODE_IMAGES)[0]}`,
             { defaultText: "the release's", hint: "for another version set cluster.nodeImage" },
           ),
           nodeImage: about(
@@ -372,7 +377,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             imageReference.default(DEFAULTS.nettool.baseImage),
             "Base image of the workload's image: a Debian or Ubuntu",
           ),
-          image: about(imageReference.optional(), "Image with the same tools to use instead of the build", {
+          image: about(imageReference.optional(), "Existing image with the same tools, instead of the build", {
             defaultText: "built from `images/nettool`",
           }),
           loadImage: about(
@@ -411,6 +416,12 @@ export function settingPaths(path: readonly string[] = []): string[] {
   return knownKeys(path).flatMap((key) => [[...path, key].join("."), ...settingPaths([...path, key])]);
 }
 
+/** The default of a setting; undefined if it is not a fixed value. */
+export function defaultOf(path: readonly PropertyKey[]): unknown {
+  const schema = schemaAt(path);
+  return metaOf(path).defaultText === undefined && schema instanceof z.ZodDefault ? schema.def.defaultValue : undefined;
+}
+
 /** What the schema says about a setting. @throws Error if there is no such setting, or no description */
 export function metaOf(path: readonly PropertyKey[]): SettingMeta {
   const meta = schemaAt(path)?.meta();
@@ -425,9 +436,11 @@ export function hintOf(path: readonly PropertyKey[]): string | undefined {
 
 /** A schema without its wrappers for defaults. */
 export function unwrap(schema: z.ZodType): z.ZodType {
-  let at: unknown = schema;
-  while (at instanceof z.ZodDefault || at instanceof z.ZodPrefault || at instanceof z.ZodOptional) at = at.unwrap();
-  return at as z.ZodType;
+  let inner: unknown = schema;
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional) {
+    inner = inner.unwrap();
+  }
+  return inner as z.ZodType;
 }
 
 function child(schema: z.ZodType, step: PropertyKey): z.ZodType | undefined {

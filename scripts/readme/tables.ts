@@ -1,5 +1,6 @@
-import { parse as parseYaml } from "yaml";
 import type { Command } from "commander";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
 import { conditionOf } from "../../cli/drillText";
 import { program } from "../../cli/main";
 import { planStack } from "../../cli/stackPlan";
@@ -11,11 +12,12 @@ import { CHECKS } from "../../datapath/checks/all";
 import { COVERAGE, SHAPES, type Flow } from "../../datapath/evidence/coverage";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { SCENARIOS } from "../../modes/walks";
-import { schemaFor, settingPaths } from "../../settings/schema";
+import { OUTPUT_DESCRIPTIONS } from "../../outputs";
+import { defaultOf, knownKeys, metaOf, schemaAt, settingPaths, unwrap } from "../../settings/schema";
+import { stackSchema } from "../../settings/stackSchema";
+import { DEFAULTS_IN_CHINESE, OUTPUTS_IN_CHINESE, SETTINGS_IN_CHINESE } from "./chinese";
 import { COMMANDS_IN_CHINESE, EXIT_CODES } from "./commands";
 import { continuityRows } from "./continuity";
-import { OUTPUT_WORDS } from "./outputs";
-import { SETTING_WORDS } from "./settings";
 import type { Language, Words } from "./words";
 
 /** The pages with parts that are written from the code, and their languages. */
@@ -80,22 +82,42 @@ export function withParts(page: string, language: Language, parts: Parts = PARTS
   );
 }
 
-/** A project and a stack whose names are seen in a default that is made of them. */
-const NAMES = { project: "project", stack: "stack" };
-
-/** The defaults of all settings, as the schema gives them. */
-const defaults = () => schemaFor(NAMES).parse({});
+/** The JSON Schema of stack files, as the repository has it. */
+export function stackSchemaText(): string {
+  return `${JSON.stringify(stackSchema("cilium-modes"), undefined, 2)}\n`;
+}
 
 function settingsTable(language: Language): string {
-  const known = defaults();
-  const rows = Object.entries(SETTING_WORDS).map(([path, words]) => {
-    const value = at(known, path);
-    return [code(path), words.otherwise?.[language] ?? code(settingText(value)), words[language]];
-  });
+  const rows = leafSettings().flatMap((path) => (language === "en" ? settingRows(path) : chineseRows(path)));
   return table({ en: ["setting", "default", "meaning"], zh: ["设置", "默认值", "含义"] }[language], rows);
 }
 
-/** The settings that hold values, without those that only hold others. */
+/** A setting, and the fields of its elements. */
+function settingRows(path: string, shownPath = path): string[][] {
+  const steps = path.split(".");
+  const { description, defaultText } = metaOf(steps);
+  // any step leads to a list's or a record's elements
+  const fields = knownKeys([...steps, ELEMENT]);
+  const elements = `${shownPath}${unwrap(schemaAt(steps)!) instanceof z.ZodRecord ? ".<host>" : "[]"}`;
+  return [
+    [code(shownPath), defaultText ?? code(settingText(defaultOf(steps))), description],
+    ...fields.flatMap((field) => settingRows(`${path}.${ELEMENT}.${field}`, `${elements}.${field}`)),
+  ];
+}
+
+const ELEMENT = "0";
+
+/** The row of a setting, or of the section with its Chinese text, before the section's first setting. */
+function chineseRows(path: string): string[][] {
+  const known = Object.keys(SETTINGS_IN_CHINESE).find((each) => `${path}.`.startsWith(`${each}.`));
+  if (known === undefined) return settingRows(path);
+  if (leafSettings().find((leaf) => leaf.startsWith(`${known}.`) || leaf === known) !== path) return [];
+  const { defaultText } = metaOf(known.split("."));
+  const fallback = defaultText === undefined ? code(settingText(defaultOf(known.split(".")))) : defaultText;
+  return [[code(known), DEFAULTS_IN_CHINESE[fallback] ?? fallback, SETTINGS_IN_CHINESE[known]!]];
+}
+
+/** The settings that hold values, without the sections. */
 export function leafSettings(): string[] {
   const all = settingPaths();
   return all.filter((path) => !all.some((other) => other.startsWith(`${path}.`)));
@@ -104,13 +126,20 @@ export function leafSettings(): string[] {
 /** A value as `Pulumi.<stack>.yaml` has it. */
 function settingText(value: unknown): string {
   if (typeof value !== "string") return JSON.stringify(value);
-  if (value === `${NAMES.project}-${NAMES.stack}`) return "<project>-<stack>";
   return typeof parseYaml(value) === "string" ? value : JSON.stringify(value);
 }
 
 function outputsTable(language: Language): string {
-  const rows = Object.entries(OUTPUT_WORDS).map(([name, words]) => [code(name), words[language]]);
-  return table({ en: ["output", ""], zh: ["输出", ""] }[language], rows);
+  const rows =
+    language === "en"
+      ? Object.entries(OUTPUT_DESCRIPTIONS)
+      : Object.entries(OUTPUT_DESCRIPTIONS)
+          .filter(([path]) => /^\w+$/.test(path))
+          .map(([path, description]) => [path, OUTPUTS_IN_CHINESE[path] ?? description] as const);
+  return table(
+    { en: ["output", "meaning"], zh: ["输出", "含义"] }[language],
+    rows.map(([path, description]) => [code(path), description]),
+  );
 }
 
 /** A command that users call, with the words before its arguments. */
@@ -230,10 +259,4 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => "---"), ...rows]
     .map((cells) => `| ${cells.join(" | ")} |`.replace(/ +\|/g, " |"))
     .join("\n");
-}
-
-function at(value: unknown, path: string): unknown {
-  return path
-    .split(".")
-    .reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], value);
 }

@@ -4,13 +4,11 @@ import { dirname, join } from "node:path";
 import { main, program } from "../../cli/main";
 import { CHECKS } from "../../datapath/checks/all";
 import chartKeys from "../../modes/chartKeys.json";
-import { parseStackOutputs, SCHEMA_VERSION } from "../../outputs";
+import { OUTPUT_DESCRIPTIONS } from "../../outputs";
 import { COMMANDS_IN_CHINESE, EXIT_CODES } from "../../scripts/readme/commands";
-import { OUTPUT_WORDS } from "../../scripts/readme/outputs";
-import { SETTING_WORDS } from "../../scripts/readme/settings";
-import { leafSettings, PAGES, verbs, withParts } from "../../scripts/readme/tables";
-import { LANGUAGES } from "../../scripts/readme/words";
-import { knownKeys, schemaFor, settingPaths } from "../../settings/schema";
+import { DEFAULTS_IN_CHINESE, OUTPUTS_IN_CHINESE, SETTINGS_IN_CHINESE } from "../../scripts/readme/chinese";
+import { PAGES, verbs, withParts } from "../../scripts/readme/tables";
+import { defaultOf, knownKeys, metaOf, settingPaths } from "../../settings/schema";
 import { OUTPUTS } from "../support/outputs";
 import { anchorOf, readMarkdown } from "../support/markdown";
 import { sources } from "./support/sources";
@@ -45,30 +43,23 @@ describe("a page's parts", () => {
 });
 
 describe("the documentation of settings", () => {
-  const documented = Object.keys(SETTING_WORDS);
-  const covers = (path: string, leaf: string) => `${leaf}.`.startsWith(`${path}.`);
-
-  it("has each setting once, and none that there is not", () => {
-    expect(documented.filter((path) => !settingPaths().includes(path))).toEqual([]);
-    const times = leafSettings().map((leaf) => [leaf, documented.filter((path) => covers(path, leaf)).length]);
-    expect(times).toEqual(leafSettings().map((leaf) => [leaf, 1]));
-  });
-
-  it.each(documented)("names everything that %s holds", (path) => {
-    const steps = path.split(".");
-    // of a list or a table of one's own names, what each of its members holds
-    for (const key of [...knownKeys(steps), ...knownKeys([...steps, "0"])]) {
-      for (const language of LANGUAGES) expect(SETTING_WORDS[path]![language]).toMatch(new RegExp(`\\b${key}\\b`));
+  it("describes every setting and every field of its elements, with a default", () => {
+    const fields = settingPaths().flatMap((path) =>
+      knownKeys([...path.split("."), "0"]).map((key) => `${path}.0.${key}`),
+    );
+    for (const path of [...settingPaths(), ...fields].map((each) => each.split("."))) {
+      const { description, defaultText } = metaOf(path);
+      expect(description).not.toBe("");
+      const isSection = knownKeys(path).length > 0;
+      expect([path, isSection || defaultText !== undefined || defaultOf(path) !== undefined]).toEqual([path, true]);
     }
   });
 
-  it.each(documented)("has a word for the default of %s exactly where the schema has no value", (path) => {
-    const parsed = schemaFor({ project: "p", stack: "s" }).parse({}) as unknown;
-    const value = path
-      .split(".")
-      .reduce((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], parsed);
-    const isOpen = value === undefined || knownKeys(path.split(".")).length > 0;
-    expect([path, SETTING_WORDS[path]!.otherwise !== undefined]).toEqual([path, isOpen]);
+  it("has Chinese texts only for settings and outputs that exist", () => {
+    expect(Object.keys(SETTINGS_IN_CHINESE).filter((path) => !settingPaths().includes(path))).toEqual([]);
+    expect(Object.keys(OUTPUTS_IN_CHINESE).filter((path) => !(path in OUTPUT_DESCRIPTIONS))).toEqual([]);
+    const defaults = settingPaths().map((path) => metaOf(path.split(".")).defaultText);
+    expect(Object.keys(DEFAULTS_IN_CHINESE).filter((words) => !defaults.includes(words))).toEqual([]);
   });
 
   it("speaks of no setting that there is not", () => {
@@ -81,29 +72,17 @@ describe("the documentation of settings", () => {
     );
     const wrong = spoken
       .filter((path) => sections.includes(path.split(".")[0]!))
-      .filter((path) => !settingPaths().includes(path) && !charts.has(path) && !path.startsWith("cilium.values."));
+      .filter((path) => !settingPaths().includes(path) && !(path in OUTPUT_DESCRIPTIONS))
+      .filter((path) => !charts.has(path) && !path.startsWith("cilium.values."));
     expect(wrong).toEqual([]);
   });
 });
 
 describe("the documentation of outputs", () => {
-  it("has each output, and none that there is not", () => {
-    let missing: string[] = [];
-    try {
-      parseStackOutputs("s", { schemaVersion: SCHEMA_VERSION, mode: "ebpf" });
-    } catch (error) {
-      missing = [...(error as Error).message.matchAll(/^ {2}- (\w+): is missing$/gm)].map(([, name]) => name!);
-    }
-    expect([...missing, "schemaVersion", "mode"].sort()).toEqual(Object.keys(OUTPUT_WORDS).sort());
-  });
-
-  it.each(Object.entries(OUTPUT_WORDS))("names what %s holds", (name, words) => {
-    const value = [OUTPUTS[name as keyof typeof OUTPUTS]].flat()[0];
-    const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
-    for (const language of LANGUAGES) {
-      const named = readMarkdown(words[language]).code;
-      expect(keys.filter((key) => !named.includes(key))).toEqual([]);
-    }
+  it("describes every output and every field", () => {
+    const described = Object.keys(OUTPUT_DESCRIPTIONS);
+    expect(described.filter((path) => /^\w+$/.test(path)).sort()).toEqual(Object.keys(OUTPUTS).sort());
+    expect(described.filter((path) => OUTPUT_DESCRIPTIONS[path] === "")).toEqual([]);
   });
 });
 

@@ -44,7 +44,7 @@ describe("Docker", () => {
         "docker info",
         "permission denied while trying to connect to the Docker daemon socket",
       ),
-      "this user has no permission to use the daemon",
+      "this user may not use the daemon",
       "run: sudo usermod -aG docker $USER, and log in again",
     ],
     [
