@@ -1,7 +1,11 @@
 import { readFacts } from "../datapath/cluster";
 import { required } from "./environment";
 
-/** Print what is known of a cluster that exists as JSON. @throws Error when it does not answer */
+/** Print the properties of an external cluster, or why they could not be read, as JSON. */
 export async function inspectCluster(): Promise<void> {
-  console.log(JSON.stringify(await readFacts(required("CILIUM_MODES_KUBECONFIG"))));
+  const inspection = await readFacts(required("CILIUM_MODES_KUBECONFIG")).then(
+    (facts) => ({ facts }),
+    (error: Error) => ({ problem: error.message }),
+  );
+  console.log(JSON.stringify(inspection));
 }

@@ -22,6 +22,8 @@ export const DEFAULTS = {
     workers: 2,
     podCidr: "10.0.0.0/16",
     serviceCidr: "10.96.0.0/16",
+    /** Reachable from this machine only. */
+    portMapping: { node: "control-plane", listenAddress: "127.0.0.1", protocol: "TCP" as const },
   },
   /** `auto`: this machine's own resolvers, where the mode cannot use Docker's. */
   dnsForward: "auto" as const,

@@ -110,7 +110,7 @@ export interface RegistryMirror {
 }
 
 /** Whether a mirror's URL has a user or a password. */
-export function holdCredentials(mirrors: Readonly<Record<string, RegistryMirror>>): boolean {
+export function hasCredentials(mirrors: Readonly<Record<string, RegistryMirror>>): boolean {
   return Object.values(mirrors).some(({ endpoints }) => endpoints.some((endpoint) => /:\/\/[^/]*@/.test(endpoint)));
 }
 

@@ -112,7 +112,7 @@ const portMapping = about(
     node: about(
       text
         .regex(/^(control-plane|worker-[1-9]\d{0,3})$/, "must be control-plane or worker-<number>")
-        .default("control-plane"),
+        .default(DEFAULTS.cluster.portMapping.node),
       "Node whose port is mapped: `control-plane`, `worker-1`, …",
     ),
     containerPort: about(port, "Port of the node, 1 to 65535", { defaultText: "required" }),
@@ -120,11 +120,11 @@ const portMapping = about(
       defaultText: "required",
     }),
     listenAddress: about(
-      text.refine(isIpv4Address, "must be an IPv4 address").default("127.0.0.1"),
+      text.refine(isIpv4Address, "must be an IPv4 address").default(DEFAULTS.cluster.portMapping.listenAddress),
       "IPv4 address of this machine to listen on; other machines cannot reach 127.0.0.1",
     ),
     protocol: about(
-      z.enum(["TCP", "UDP", "SCTP"], { error: "must be TCP, UDP or SCTP" }).default("TCP"),
+      z.enum(["TCP", "UDP", "SCTP"], { error: "must be TCP, UDP or SCTP" }).default(DEFAULTS.cluster.portMapping.protocol),
       "`TCP`, `UDP` or `SCTP`",
     ),
   }),

@@ -12,7 +12,9 @@ export interface NodeImagesState extends NodeImagesInputs {
 /** The resource `kind:index:NodeImages`. */
 export const nodeImagesHandler: ResourceHandler<NodeImagesInputs, NodeImagesState> = {
   async check({ images }) {
-    return images
+    // a list that is not known yet is a placeholder
+    return [images]
+      .flat()
       .filter((image) => image.includes("@"))
       .map((image) => ({
         property: "images",

@@ -118,7 +118,7 @@ function chineseRows(path: string): string[][] {
 }
 
 /** The settings that hold values, without the sections. */
-export function leafSettings(): string[] {
+function leafSettings(): string[] {
   const all = settingPaths();
   return all.filter((path) => !all.some((other) => other.startsWith(`${path}.`)));
 }
