@@ -1,20 +1,20 @@
 import type { Tunnel } from "./contract";
 
-/** What an interface is for, in the namespace of a node or of a pod. */
+/** Purposes of interfaces in the namespaces of nodes and pods. */
 export const STATION_ROLES = {
-  pod: "The pod's eth0: one end of a veth pair, in the pod's own network namespace",
-  veth: "lxc…: the other end of a pod's veth pair, on the node; Cilium's program for the pod's packets runs here",
-  device: "The node's device towards other nodes and the world; NodePorts are answered here where Cilium does it",
-  tunnel: "cilium_vxlan or cilium_geneve: puts packets for other nodes' pods into packets between the nodes",
-  cilium_host: "cilium_host: the node's own address in the pods' network, and its way to local pods",
-  cilium_net: "cilium_net: the other end of cilium_host's pair",
-  loopback: "lo: what a node or pod sends to itself",
+  pod: "The pod's eth0: one end of a veth pair, in the pod's network namespace",
+  veth: "lxc…: the other end of a pod's veth pair, on the node; Cilium's BPF program for the pod runs here",
+  device: "The node's device to other nodes and external networks; Cilium translates NodePorts here",
+  tunnel: "cilium_vxlan or cilium_geneve: encapsulates packets to pods of other nodes",
+  cilium_host: "cilium_host: the node's address in the pods' network, and its route to local pods",
+  cilium_net: "cilium_net: the other end of cilium_host's veth pair",
+  loopback: "lo: traffic of a node or pod to itself",
   other: "An interface that Cilium does not use",
 } as const;
 
 export type StationRole = keyof typeof STATION_ROLES;
 
-/** The experiments of the articles, each one packet and its answer. */
+/** The experiments of the articles, each with one packet and its reply. */
 export const SCENARIOS = {
   "same-node": "a pod pings a pod on its own node",
   "cross-node": "a pod pings a pod on another node",
@@ -28,21 +28,24 @@ export const SCENARIOS = {
 
 export type Scenario = keyof typeof SCENARIOS;
 
-/** A hop that a mode promises. */
+/** A hop of the path that a mode promises. */
 export interface PromisedHop {
   readonly node: string;
-  /** In this pod's namespace; the node's own where undefined. */
+  /** Pod whose namespace it is in; undefined for the node's namespace. */
   readonly pod?: string | undefined;
   readonly role: StationRole;
-  /** The pod at the other end of a veth pair. */
+  /** Pod at the other end of a veth pair. */
   readonly vethOf?: string | undefined;
   readonly direction: "in" | "out";
 }
 
-/** Who changes addresses. `socket LB`: in the socket, before a packet exists; `BPF`: at an interface; `kernel`: its netfilter, with kube-proxy's or Cilium's rules; `unknown`: its connection tracking cannot be read. */
+/**
+ * Who changes addresses: `socket LB` in the socket, before a packet exists; `BPF` at an interface; `kernel` in netfilter,
+ * with rules of kube-proxy or Cilium; `unknown` if connection tracking cannot be read.
+ */
 export type Rewriter = "socket LB" | "BPF" | "kernel" | "unknown";
 
-/** What decides about a packet's path. */
+/** Properties that decide a packet's path. */
 export interface WalkFacts {
   readonly services: "kube-proxy" | "cilium";
   readonly hostRouting: "BPF" | "Legacy";
@@ -56,24 +59,24 @@ export interface WalkFacts {
     | { readonly kind: "pod"; readonly node: string; readonly pod: string }
     | { readonly kind: "nodePort"; readonly node: string }
     | { readonly kind: "clusterIP" | "outside" | "other" };
-  /** The pod that the packet came to, of all that a service has. */
+  /** Endpoint of the service that received the packet. */
   readonly arrived: { readonly node: string; readonly pod: string } | undefined;
 }
 
 /**
- * The path of a packet and of its answer: all that the nodes' and the pods' interfaces see of them. Undefined where no
- * mode promises one. Seen with Cilium 1.20.2 in the three stacks, native and in VXLAN.
+ * The expected path of a packet and its reply through the interfaces of nodes and pods; undefined if no mode promises one.
+ * Recorded with Cilium 1.20.2 in the three stacks, in native routing and VXLAN.
  */
 export function promisedWalk(facts: WalkFacts): PromisedWalk | undefined {
   const { services, sender, target, arrived } = facts;
   if (target.kind === "other") return undefined;
-  if (target.kind === "outside") return sender.kind === "pod" ? wayOut(facts, sender) : undefined;
+  if (target.kind === "outside") return sender.kind === "pod" ? leavingCluster(facts, sender) : undefined;
   const end = target.kind === "pod" ? target : arrived;
   if (end === undefined) return undefined;
-  // Cilium translates where the sender is, kube-proxy on the node that was asked
-  const isAsked = target.kind === "nodePort" && (services === "kube-proxy" || sender.kind === "machine");
+  // Cilium translates on the sender's node, kube-proxy on the addressed node
+  const isAddressed = target.kind === "nodePort" && (services === "kube-proxy" || sender.kind === "machine");
   const start = sender.kind === "machine" ? undefined : sender.node;
-  const translator = isAsked ? target.node : start!;
+  const translator = isAddressed ? target.node : start!;
   const toTranslator = start === undefined ? [] : [start, translator];
   const toPod = [translator, end.node];
   const isLocalProcess = sender.kind === "node" && end.node === start;
@@ -96,13 +99,13 @@ export function promisedWalk(facts: WalkFacts): PromisedWalk | undefined {
 }
 
 export interface PromisedWalk {
-  /** Who changes the request's addresses; undefined where nobody does. */
+  /** Who changes the request's addresses; undefined if nobody does. */
   readonly rewriter: Rewriter | undefined;
   readonly request: readonly PromisedHop[];
   readonly reply: readonly PromisedHop[];
 }
 
-/** Cilium answers for ClusterIPs in every mode: in pods' sockets where it replaces kube-proxy, else at their veths. */
+/** Cilium translates ClusterIPs in every mode: in sockets if it replaces kube-proxy, otherwise at veth interfaces. */
 function rewriterOf({ services, sender, target }: WalkFacts): Rewriter | undefined {
   if (target.kind === "pod") return undefined;
   if (services === "kube-proxy") return target.kind === "clusterIP" && sender.kind === "pod" ? "BPF" : "kernel";
@@ -114,7 +117,7 @@ interface PodOfNode {
   readonly pod: string;
 }
 
-function wayOut(facts: WalkFacts, sender: PodOfNode): PromisedWalk {
+function leavingCluster(facts: WalkFacts, sender: PodOfNode): PromisedWalk {
   return {
     rewriter: facts.masquerading === "BPF" ? "BPF" : "kernel",
     request: [...outOf(sender), device(sender.node, "out")],
@@ -135,25 +138,25 @@ function outOf({ node, pod }: PodOfNode): PromisedHop[] {
   ];
 }
 
-/** BPF host routing puts what comes from other pods or nodes right into the pod; what the node itself sends takes the veth. */
+/** BPF host routing delivers packets of other pods and nodes directly into the pod; the node's own packets pass the veth. */
 function into({ node, pod }: PodOfNode, { hostRouting }: WalkFacts, fromNode = false): PromisedHop[] {
   const end: PromisedHop = { node, pod, role: "pod", direction: "in" };
   return hostRouting === "BPF" && !fromNode ? [end] : [{ node, role: "veth", vethOf: pod, direction: "out" }, end];
 }
 
-/** From node to node as nodes' own packets go, where they differ. */
+/** From node to node without encapsulation; none on the same node. */
 function wire([from, to]: readonly string[]): PromisedHop[] {
   return from === undefined || to === undefined || from === to ? [] : [device(from, "out"), device(to, "in")];
 }
 
-/** From node to node as pods' packets go, where they differ. */
+/** From node to node as pods' packets travel; none on the same node. */
 function crossing({ tunnel }: WalkFacts, nodes: readonly string[]): PromisedHop[] {
   const [out, into] = wire(nodes);
   if (out === undefined || into === undefined) return [];
   return tunnel === "disabled" ? [out, into] : [{ ...out, role: "tunnel" }, out, into, { ...into, role: "tunnel" }];
 }
 
-/** What comes out of a tunnel for the node itself, or for kube-proxy's rules on it, goes to the host by cilium_host. */
+/** Decapsulated packets for the node itself, or for kube-proxy's rules on it, pass cilium_host. */
 function hostOf({ tunnel, services, sender, target }: WalkFacts, [node, end]: readonly string[]): PromisedHop[] {
   const isHosts = sender.kind === "node" || (target.kind === "nodePort" && services === "kube-proxy");
   if (tunnel === "disabled" || !isHosts || node === end) return [];

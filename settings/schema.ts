@@ -124,7 +124,9 @@ const portMapping = about(
       "IPv4 address of this machine to listen on; other machines cannot reach 127.0.0.1",
     ),
     protocol: about(
-      z.enum(["TCP", "UDP", "SCTP"], { error: "must be TCP, UDP or SCTP" }).default(DEFAULTS.cluster.portMapping.protocol),
+      z
+        .enum(["TCP", "UDP", "SCTP"], { error: "must be TCP, UDP or SCTP" })
+        .default(DEFAULTS.cluster.portMapping.protocol),
       "`TCP`, `UDP` or `SCTP`",
     ),
   }),

@@ -134,7 +134,7 @@ describeIf(engineMissing(), "the program under the real engine", () => {
     const { code, output } = await project.pulumi("preview", "-s", "values");
     expect(code).not.toBe(0);
     expect(output).toMatch(
-      /- cilium\.values\.tunnel: is refused by the chart of Cilium 1\.20\.2; use the setting tunnel/,
+      /- cilium\.values\.tunnel: is rejected by the chart of Cilium 1\.20\.2; use the setting tunnel/,
     );
   });
 
