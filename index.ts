@@ -57,7 +57,7 @@ function kindCluster(settings: Settings): KindCluster {
   });
 }
 
-/** @throws pulumi.RunError when it does not answer, or does not fit */
+/** @throws pulumi.RunError if the cluster does not respond, or if Cilium cannot be installed in it */
 async function existingCluster(settings: Settings): Promise<ExistingCluster> {
   const { mode, cluster, cilium } = settings;
   try {
