@@ -57,7 +57,7 @@ export interface StackOutputs {
   readonly nodePortUrls: readonly string[];
   /** Names of the test workload's objects. */
   readonly workload: {
-    /** Namespace of its own. */
+    /** Namespace of the workload. */
     readonly namespace: string;
     /** DaemonSet of the servers. */
     readonly daemonSet: string;

@@ -1,5 +1,5 @@
 /**
- * How a check ended, from the best to the worst. `warning`: worth knowing, but no proof against the mode;
+ * How a check ended, from the best to the worst. `warning`: noteworthy, but no evidence against the mode;
  * `inconclusive`: there was no evidence to judge by, which counts as a failure.
  */
 export const VERDICTS = ["skipped", "pass", "warning", "inconclusive", "fail"] as const;
