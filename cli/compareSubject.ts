@@ -14,7 +14,7 @@ import { summariseWalk } from "../datapath/compare/walkSummary";
 import { nodeAddresses, places } from "../datapath/probes";
 import { trace } from "../datapath/trace/trace";
 import { CHECKS } from "../datapath/checks/all";
-import type { Scenario } from "../modes/walks";
+import type { Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
 import { startOutside } from "../host/outside";
 import { stackCluster, type StackCluster } from "./stackCluster";

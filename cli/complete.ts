@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import { CHECKS } from "../datapath/checks/all";
 import { ALL_MODES, TUNNELS } from "../modes/contract";
-import { SCENARIOS } from "../modes/walks";
+import { SCENARIOS } from "../modes/tracePaths";
 import { knownStacks } from "./stackFile";
 
 const SHELLS = ["bash", "zsh", "fish", "powershell"];

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { createColors } from "picocolors";
-import { SCENARIOS } from "../modes/walks";
+import { SCENARIOS } from "../modes/tracePaths";
 import { endWithParent } from "./parent";
 
 const SET_HELP = "try a setting, as pulumi config set would store it; may be repeated";

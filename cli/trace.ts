@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { titleOf, trace as traceOnce, type Traced, type TraceRequest } from "../datapath/trace/trace";
 import type { Walk } from "../datapath/trace/walk";
-import { SCENARIOS, type Scenario } from "../modes/walks";
+import { SCENARIOS, type Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
 import { withProgress } from "./progress";
 import { stackCluster } from "./stackCluster";

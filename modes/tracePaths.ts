@@ -28,8 +28,8 @@ export const SCENARIOS = {
 
 export type Scenario = keyof typeof SCENARIOS;
 
-/** A hop of the path that a mode promises. */
-export interface PromisedHop {
+/** A hop of an expected path. */
+export interface ExpectedHop {
   readonly node: string;
   /** Pod whose namespace it is in; undefined for the node's namespace. */
   readonly pod?: string | undefined;
@@ -46,7 +46,7 @@ export interface PromisedHop {
 export type Rewriter = "socket LB" | "BPF" | "kernel" | "unknown";
 
 /** Properties that decide a packet's path. */
-export interface WalkFacts {
+export interface PathFacts {
   readonly services: "kube-proxy" | "cilium";
   readonly hostRouting: "BPF" | "Legacy";
   readonly masquerading: "BPF" | "iptables";
@@ -67,7 +67,7 @@ export interface WalkFacts {
  * The expected path of a packet and its reply through the interfaces of nodes and pods; undefined if no mode promises one.
  * Recorded with Cilium 1.20.2 in the three stacks, in native routing and VXLAN.
  */
-export function promisedWalk(facts: WalkFacts): PromisedWalk | undefined {
+export function expectedPath(facts: PathFacts): ExpectedPath | undefined {
   const { services, sender, target, arrived } = facts;
   if (target.kind === "other") return undefined;
   if (target.kind === "outside") return sender.kind === "pod" ? leavingCluster(facts, sender) : undefined;
@@ -98,15 +98,15 @@ export function promisedWalk(facts: WalkFacts): PromisedWalk | undefined {
   };
 }
 
-export interface PromisedWalk {
+export interface ExpectedPath {
   /** Who changes the request's addresses; undefined if nobody does. */
   readonly rewriter: Rewriter | undefined;
-  readonly request: readonly PromisedHop[];
-  readonly reply: readonly PromisedHop[];
+  readonly request: readonly ExpectedHop[];
+  readonly reply: readonly ExpectedHop[];
 }
 
 /** Cilium translates ClusterIPs in every mode: in sockets if it replaces kube-proxy, otherwise at veth interfaces. */
-function rewriterOf({ services, sender, target }: WalkFacts): Rewriter | undefined {
+function rewriterOf({ services, sender, target }: PathFacts): Rewriter | undefined {
   if (target.kind === "pod") return undefined;
   if (services === "kube-proxy") return target.kind === "clusterIP" && sender.kind === "pod" ? "BPF" : "kernel";
   return sender.kind === "machine" ? "BPF" : "socket LB";
@@ -117,7 +117,7 @@ interface PodOfNode {
   readonly pod: string;
 }
 
-function leavingCluster(facts: WalkFacts, sender: PodOfNode): PromisedWalk {
+function leavingCluster(facts: PathFacts, sender: PodOfNode): ExpectedPath {
   return {
     rewriter: facts.masquerading === "BPF" ? "BPF" : "kernel",
     request: [...outOf(sender), device(sender.node, "out")],
@@ -125,13 +125,13 @@ function leavingCluster(facts: WalkFacts, sender: PodOfNode): PromisedWalk {
   };
 }
 
-const device = (node: string, direction: PromisedHop["direction"]): PromisedHop => ({
+const device = (node: string, direction: ExpectedHop["direction"]): ExpectedHop => ({
   node,
   role: "device",
   direction,
 });
 
-function outOf({ node, pod }: PodOfNode): PromisedHop[] {
+function outOf({ node, pod }: PodOfNode): ExpectedHop[] {
   return [
     { node, pod, role: "pod", direction: "out" },
     { node, role: "veth", vethOf: pod, direction: "in" },
@@ -139,25 +139,25 @@ function outOf({ node, pod }: PodOfNode): PromisedHop[] {
 }
 
 /** BPF host routing delivers packets of other pods and nodes directly into the pod; the node's own packets pass the veth. */
-function into({ node, pod }: PodOfNode, { hostRouting }: WalkFacts, fromNode = false): PromisedHop[] {
-  const end: PromisedHop = { node, pod, role: "pod", direction: "in" };
+function into({ node, pod }: PodOfNode, { hostRouting }: PathFacts, fromNode = false): ExpectedHop[] {
+  const end: ExpectedHop = { node, pod, role: "pod", direction: "in" };
   return hostRouting === "BPF" && !fromNode ? [end] : [{ node, role: "veth", vethOf: pod, direction: "out" }, end];
 }
 
 /** From node to node without encapsulation; none on the same node. */
-function wire([from, to]: readonly string[]): PromisedHop[] {
+function wire([from, to]: readonly string[]): ExpectedHop[] {
   return from === undefined || to === undefined || from === to ? [] : [device(from, "out"), device(to, "in")];
 }
 
 /** From node to node as pods' packets travel; none on the same node. */
-function crossing({ tunnel }: WalkFacts, nodes: readonly string[]): PromisedHop[] {
+function crossing({ tunnel }: PathFacts, nodes: readonly string[]): ExpectedHop[] {
   const [out, into] = wire(nodes);
   if (out === undefined || into === undefined) return [];
   return tunnel === "disabled" ? [out, into] : [{ ...out, role: "tunnel" }, out, into, { ...into, role: "tunnel" }];
 }
 
 /** Decapsulated packets for the node itself, or for kube-proxy's rules on it, pass cilium_host. */
-function hostOf({ tunnel, services, sender, target }: WalkFacts, [node, end]: readonly string[]): PromisedHop[] {
+function hostOf({ tunnel, services, sender, target }: PathFacts, [node, end]: readonly string[]): ExpectedHop[] {
   const isHosts = sender.kind === "node" || (target.kind === "nodePort" && services === "kube-proxy");
   if (tunnel === "disabled" || !isHosts || node === end) return [];
   return [{ node: node!, role: "cilium_host", direction: "in" }];

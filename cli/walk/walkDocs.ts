@@ -1,5 +1,5 @@
 import type { Walk } from "../../datapath/trace/walk";
-import { SCENARIOS, STATION_ROLES, type Scenario } from "../../modes/walks";
+import { SCENARIOS, STATION_ROLES, type Scenario } from "../../modes/tracePaths";
 import { walkMermaid } from "./walkMermaid";
 import { walksText } from "./walkText";
 

@@ -1,6 +1,6 @@
 import type { Graph, Subgraph } from "@viz-js/viz";
 import type { Station, Walk, WalkNode } from "../../datapath/trace/walk";
-import { STATION_ROLES } from "../../modes/walks";
+import { STATION_ROLES } from "../../modes/tracePaths";
 import { rowsLabel } from "./graphLabel";
 import { escaped } from "./markup";
 import { endNode, endsOf } from "./walkGraphEnds";

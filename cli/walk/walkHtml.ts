@@ -1,5 +1,5 @@
 import type { Station, Walk } from "../../datapath/trace/walk";
-import { STATION_ROLES, type StationRole } from "../../modes/walks";
+import { STATION_ROLES, type StationRole } from "../../modes/tracePaths";
 import { escaped, page } from "./markup";
 import { comparison, ways } from "./walkComparison";
 import { stationIds } from "./walkGraph";

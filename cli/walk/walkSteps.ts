@@ -1,6 +1,6 @@
 import { asPromised, compare } from "../../datapath/trace/comparison";
 import type { Hop, Leg, Station, Walk } from "../../datapath/trace/walk";
-import type { PromisedHop } from "../../modes/walks";
+import type { ExpectedHop } from "../../modes/tracePaths";
 
 /** A hop with its number in the whole walk, and what is to be said about it. */
 export interface Step {
@@ -15,7 +15,7 @@ export interface Step {
 /** A hop that the mode promises and nobody saw. */
 export interface MissingHop {
   readonly leg: Leg["name"];
-  readonly promised: PromisedHop;
+  readonly promised: ExpectedHop;
   /** The interface it was to be seen at; undefined where the node has none of that role. */
   readonly station: Station | undefined;
 }
@@ -75,7 +75,7 @@ function notesOf(hop: Hop, before: Hop | undefined, unpromised: boolean): readon
   ];
 }
 
-function stationFor({ nodes }: Walk, promised: PromisedHop): Station | undefined {
+function stationFor({ nodes }: Walk, promised: ExpectedHop): Station | undefined {
   return nodes
     .find(({ name }) => name === promised.node)
     ?.stations.find(

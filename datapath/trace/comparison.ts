@@ -1,4 +1,4 @@
-import type { PromisedHop } from "../../modes/walks";
+import type { ExpectedHop } from "../../modes/tracePaths";
 import type { Hop } from "./walk";
 
 /** Where a packet's hops and the promised ones part. */
@@ -6,11 +6,11 @@ export interface Comparison {
   /** Positions of hops that are not promised there. */
   readonly unpromised: ReadonlySet<number>;
   /** Promised hops that were not seen there. */
-  readonly missing: readonly PromisedHop[];
+  readonly missing: readonly ExpectedHop[];
 }
 
 /** Lay hops beside the promised ones. Bridges, bonds and the like under a device see a packet too, and are nobody's promise. */
-export function compare(hops: readonly Hop[], promised: readonly PromisedHop[]): Comparison {
+export function compare(hops: readonly Hop[], promised: readonly ExpectedHop[]): Comparison {
   const pairs = commonPairs(
     hops.map((hop) => keyOf(asPromised(hop))),
     promised.map(keyOf),
@@ -21,9 +21,9 @@ export function compare(hops: readonly Hop[], promised: readonly PromisedHop[]):
 }
 
 /** A hop as it would be promised. */
-export const asPromised = ({ station, direction }: Hop): PromisedHop => ({ ...station, direction });
+export const asPromised = ({ station, direction }: Hop): ExpectedHop => ({ ...station, direction });
 
-const keyOf = ({ node, pod, role, vethOf, direction }: PromisedHop) =>
+const keyOf = ({ node, pod, role, vethOf, direction }: ExpectedHop) =>
   JSON.stringify([node, pod ?? null, role, vethOf ?? null, direction]);
 
 /** The longest common subsequence of two sequences, as pairs of positions. */

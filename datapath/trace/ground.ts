@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { StationRole } from "../../modes/walks";
+import type { StationRole } from "../../modes/tracePaths";
 import { nodeAddresses, places, runInPod, type Place } from "../probes";
 import type { Expectation } from "../checks/check";
 import type { Vantage } from "./capture";

@@ -1,4 +1,4 @@
-import type { PromisedHop, PromisedWalk, Rewriter, WalkFacts } from "../../modes/walks";
+import type { ExpectedHop, ExpectedPath, Rewriter, PathFacts } from "../../modes/tracePaths";
 import { asPromised, compare } from "./comparison";
 import type { Hop, Leg, Walk } from "./walk";
 
@@ -6,14 +6,14 @@ import type { Hop, Leg, Walk } from "./walk";
 export function differencesOf(
   name: Leg["name"],
   hops: readonly Hop[],
-  promised: PromisedWalk | undefined,
+  promised: ExpectedPath | undefined,
 ): readonly string[] {
   if (promised === undefined) return [];
   const inPath = pathDifferences(name, hops, promised[name]);
   return inPath.length > 0 || name === "reply" ? inPath : rewriterDifferences(hops, promised.rewriter);
 }
 
-function pathDifferences(name: Leg["name"], hops: readonly Hop[], promised: readonly PromisedHop[]): string[] {
+function pathDifferences(name: Leg["name"], hops: readonly Hop[], promised: readonly ExpectedHop[]): string[] {
   const { unpromised, missing } = compare(hops, promised);
   const [next] = missing;
   // nothing but its end is missing
@@ -44,7 +44,7 @@ function lastSeen(name: Leg["name"], hops: readonly Hop[]): string {
 }
 
 /** `coming into eth0 of net on worker`. */
-function words({ node, pod, role, vethOf, direction }: PromisedHop): string {
+function words({ node, pod, role, vethOf, direction }: ExpectedHop): string {
   const name = vethOf === undefined ? (NAMES[role] ?? role) : `the lxc of ${vethOf}`;
   const where = pod === undefined ? `${name} on ${node}` : `eth0 of ${pod} on ${node}`;
   return `${direction === "in" ? "coming into" : "going out of"} ${where}`;
@@ -57,7 +57,7 @@ const WHO: Readonly<Record<Rewriter, string>> = {
   unknown: "somebody unknown",
 };
 
-const NAMES: Partial<Record<PromisedHop["role"], string>> = {
+const NAMES: Partial<Record<ExpectedHop["role"], string>> = {
   veth: "a pod's lxc",
   device: "the device",
   tunnel: "the tunnel device",
@@ -70,8 +70,8 @@ interface Judged {
   readonly answered: boolean;
   /** What the sender wanted to reach. */
   readonly asked: string;
-  readonly sender: WalkFacts["sender"]["kind"];
-  readonly target: WalkFacts["target"]["kind"];
+  readonly sender: PathFacts["sender"]["kind"];
+  readonly target: PathFacts["target"]["kind"];
   /** Captures that lost packets. */
   readonly dropped: readonly string[];
   /** What evidence says of a packet that did not arrive. */

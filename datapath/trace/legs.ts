@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Rewriter } from "../../modes/walks";
+import type { Rewriter } from "../../modes/tracePaths";
 import type { Captured } from "./capture";
 import type { Ground } from "./ground";
 import type { Frame, Packet } from "./packets";

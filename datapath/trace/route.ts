@@ -1,5 +1,5 @@
 import { contains, isIpv4Address } from "../../modes/cidr";
-import type { Scenario } from "../../modes/walks";
+import type { Scenario } from "../../modes/tracePaths";
 import { WORKLOAD } from "../../modes/workload";
 import type { ClusterReader } from "../cluster";
 import type { Place } from "../probes";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../modes/contract";
-import { promisedWalk, SCENARIOS, type Scenario } from "../../modes/walks";
+import { expectedPath, SCENARIOS, type Scenario } from "../../modes/tracePaths";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
 import type { Place } from "../probes";
@@ -169,7 +169,7 @@ function legsOf(
   const end = traffic.request.at(-1)?.station;
   const arrived = end?.role === "pod" ? { node: end.node, pod: end.pod! } : undefined;
   const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
-  const promised = promisedWalk({
+  const promised = expectedPath({
     services,
     hostRouting,
     masquerading,

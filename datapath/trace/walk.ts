@@ -1,5 +1,5 @@
 import type { RoutingMode, Tunnel } from "../../modes/contract";
-import type { PromisedHop, Rewriter, Scenario, StationRole } from "../../modes/walks";
+import type { ExpectedHop, Rewriter, Scenario, StationRole } from "../../modes/tracePaths";
 import type { Verdict } from "../facts";
 
 /** An interface in a network namespace: where a packet can be seen. */
@@ -44,7 +44,7 @@ export interface Leg {
   readonly name: "request" | "reply";
   readonly hops: readonly Hop[];
   /** The same stations and directions as the mode promises them; undefined where none is promised, or the pod that a service chose is not known. */
-  readonly promised: readonly PromisedHop[] | undefined;
+  readonly promised: readonly ExpectedHop[] | undefined;
   /** Where seen and promised part, a sentence each; empty where they agree. */
   readonly differences: readonly string[];
 }

@@ -11,7 +11,7 @@ import { FAULTS } from "../../datapath/faults/catalogue";
 import { CHECKS } from "../../datapath/checks/all";
 import { COVERAGE, SHAPES, type Flow } from "../../datapath/evidence/coverage";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
-import { SCENARIOS } from "../../modes/walks";
+import { SCENARIOS } from "../../modes/tracePaths";
 import { OUTPUT_DESCRIPTIONS } from "../../outputs";
 import { defaultOf, knownKeys, metaOf, schemaAt, settingPaths, unwrap } from "../../settings/schema";
 import { stackSchema } from "../../settings/stackSchema";

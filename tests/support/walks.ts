@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SCENARIOS } from "../../modes/walks";
+import { SCENARIOS } from "../../modes/tracePaths";
 import type { Walk } from "../../datapath/trace/walk";
 import { containersOf, inNode, type LabProject } from "./lab";
 

@@ -5,7 +5,7 @@ import { readmeWalks, walkDocs } from "../../cli/walk/walkDocs";
 import { walkLanes } from "../../cli/walk/walkLanes";
 import { differencesOf } from "../../datapath/trace/judgement";
 import { MODE_CONTRACTS } from "../../modes/contract";
-import { promisedWalk, SCENARIOS, type WalkFacts } from "../../modes/walks";
+import { expectedPath, SCENARIOS, type PathFacts } from "../../modes/tracePaths";
 import type { Walk } from "../../datapath/trace/walk";
 import { xmlProblem } from "./support/xml";
 
@@ -13,7 +13,7 @@ const docs = join(__dirname, "..", "..", "docs");
 const recorded = readRecordedWalks(join(docs, "walks"));
 
 /** What decided about a recorded walk, found out from it alone. */
-function factsOf({ mode, tunnel, scenario, probe, legs, nodes }: Walk): WalkFacts {
+function factsOf({ mode, tunnel, scenario, probe, legs, nodes }: Walk): PathFacts {
   const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
   const [request] = legs;
   const [first, last] = [request!.hops[0]!.station, request!.hops.at(-1)!.station];
@@ -52,7 +52,7 @@ describe("the recorded walks", () => {
   it.each(recorded.map((walk) => [`${walk.mode}, tunnel ${walk.tunnel}, ${walk.scenario}`, walk] as const))(
     "go the way that the mode promises: %s",
     (_name, walk) => {
-      const promised = promisedWalk(factsOf(walk));
+      const promised = expectedPath(factsOf(walk));
       expect(promised).toBeDefined();
       expect(walk.legs.map(({ name, hops }) => [name, differencesOf(name, hops, promised)])).toEqual([
         ["request", []],

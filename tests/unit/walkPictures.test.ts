@@ -8,7 +8,7 @@ import { stepsOf } from "../../cli/walk/walkSteps";
 import { walksSvg, walkSvg } from "../../cli/walk/walkSvg";
 import { walksText, walkText } from "../../cli/walk/walkText";
 import type { Station, Walk } from "../../datapath/trace/walk";
-import { STATION_ROLES } from "../../modes/walks";
+import { STATION_ROLES } from "../../modes/tracePaths";
 import { randomWalk } from "./support/randomWalk";
 import {
   BROKEN,

@@ -1,24 +1,24 @@
 import { differencesOf, verdictOf } from "../../datapath/trace/judgement";
 import type { Hop, Leg } from "../../datapath/trace/walk";
 import { MODE_CONTRACTS, ROUTING_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../../modes/contract";
-import { promisedWalk, type PromisedHop, type PromisedWalk, type WalkFacts } from "../../modes/walks";
+import { expectedPath, type ExpectedHop, type ExpectedPath, type PathFacts } from "../../modes/tracePaths";
 
 const NET = { kind: "pod", node: "a", pod: "net" } as const;
 const LOCAL = { node: "a", pod: "server-a" };
 const REMOTE = { node: "b", pod: "server-b" };
 
-function facts(mode: RoutingMode, changes: Partial<WalkFacts>, tunnel: Tunnel = "disabled"): WalkFacts {
+function facts(mode: RoutingMode, changes: Partial<PathFacts>, tunnel: Tunnel = "disabled"): PathFacts {
   const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
   const target = { kind: "pod", ...REMOTE } as const;
   return { services, hostRouting, masquerading, tunnel, sender: NET, target, arrived: undefined, ...changes };
 }
 
 /** `a:pod>` goes out of a pod on a, `>b:device` comes into b's device. */
-const signs = (hops: readonly PromisedHop[]) =>
+const signs = (hops: readonly ExpectedHop[]) =>
   hops.map(({ node, role, direction }) => (direction === "out" ? `${node}:${role}>` : `>${node}:${role}`)).join(" ");
 
-const walkOf = (mode: RoutingMode, changes: Partial<WalkFacts>, tunnel?: Tunnel) => {
-  const { request, reply, rewriter } = promisedWalk(facts(mode, changes, tunnel))!;
+const walkOf = (mode: RoutingMode, changes: Partial<PathFacts>, tunnel?: Tunnel) => {
+  const { request, reply, rewriter } = expectedPath(facts(mode, changes, tunnel))!;
   return { request: signs(request), reply: signs(reply), rewriter };
 };
 
@@ -102,9 +102,9 @@ describe("the path that a mode promises", () => {
   });
 
   it("is none where nobody knows which pod a service has chosen, or a node sends out of the cluster", () => {
-    expect(promisedWalk(facts("ebpf", { target: { kind: "clusterIP" } }))).toBeUndefined();
+    expect(expectedPath(facts("ebpf", { target: { kind: "clusterIP" } }))).toBeUndefined();
     expect(
-      promisedWalk(facts("ebpf", { sender: { kind: "node", node: "a" }, target: { kind: "outside" } })),
+      expectedPath(facts("ebpf", { sender: { kind: "node", node: "a" }, target: { kind: "outside" } })),
     ).toBeUndefined();
   });
 
@@ -116,7 +116,7 @@ describe("the path that a mode promises", () => {
           for (const arrived of [LOCAL, REMOTE, { node: "c", pod: "server-c" }])
             for (const target of [{ kind: "nodePort", node: "b" }, { kind: "clusterIP" }] as const) {
               if (sender.kind === "machine" && target.kind === "clusterIP") continue;
-              const promised = promisedWalk(facts(mode, { sender, arrived, target }, tunnel))!;
+              const promised = expectedPath(facts(mode, { sender, arrived, target }, tunnel))!;
               for (const way of [promised.request, promised.reply]) {
                 const keys = way.map((hop) => JSON.stringify(hop));
                 expect(new Set(keys).size).toBe(keys.length);
@@ -127,7 +127,7 @@ describe("the path that a mode promises", () => {
   });
 });
 
-const hopOf = (hop: PromisedHop, rewritten: Hop["rewritten"] = []): Hop => ({
+const hopOf = (hop: ExpectedHop, rewritten: Hop["rewritten"] = []): Hop => ({
   station: { interface: "x", ...hop },
   direction: hop.direction,
   microseconds: 0,
@@ -138,8 +138,8 @@ const hopOf = (hop: PromisedHop, rewritten: Hop["rewritten"] = []): Hop => ({
 });
 
 describe("a leg beside its promise", () => {
-  const promised = promisedWalk(facts("replacement", {}))!;
-  const differences = (hops: readonly Hop[], promise: PromisedWalk | undefined = promised) =>
+  const promised = expectedPath(facts("replacement", {}))!;
+  const differences = (hops: readonly Hop[], promise: ExpectedPath | undefined = promised) =>
     differencesOf("request", hops, promise);
   const all = promised.request.map((hop) => hopOf(hop));
 
@@ -180,7 +180,7 @@ describe("a leg beside its promise", () => {
 });
 
 describe("a walk's verdict", () => {
-  const promised = promisedWalk(facts("ebpf", {}))!;
+  const promised = expectedPath(facts("ebpf", {}))!;
   const leg = (name: Leg["name"], isPromised = true): Leg => ({
     name,
     hops: promised[name].map((hop) => hopOf(hop)),

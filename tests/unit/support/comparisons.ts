@@ -16,7 +16,7 @@ import {
 } from "../../../datapath/compare/results";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../../modes/contract";
 import { modeConfig } from "../../../modes/ciliumConfig";
-import { promisedWalk, SCENARIOS, type PromisedHop, type Scenario, type WalkFacts } from "../../../modes/walks";
+import { expectedPath, SCENARIOS, type ExpectedHop, type Scenario, type PathFacts } from "../../../modes/tracePaths";
 
 /** Numbers of Services in the samples' growth series. */
 const SAMPLE_SERVICES = [1, 10, 100, 1000, 5000] as const;
@@ -239,8 +239,8 @@ function nodeInventory(node: string, mode: SampleMode, tunnel: Tunnel): NodeInve
 
 /** A walk as the mode promises it. */
 function walkOf(scenario: Scenario, mode: RoutingMode, tunnel: Tunnel): WalkSummary {
-  const walk = promisedWalk({ ...MODE_CONTRACTS[mode], tunnel, ...WAYS[scenario] });
-  const stations = (hops: readonly PromisedHop[]) =>
+  const walk = expectedPath({ ...MODE_CONTRACTS[mode], tunnel, ...WAYS[scenario] });
+  const stations = (hops: readonly ExpectedHop[]) =>
     hops.map(({ role, direction }) => `${role}${direction === "out" ? ">" : "<"}`);
   const changed = scenario === "outside" ? "source" : "destination";
   return {
@@ -259,7 +259,7 @@ const NEAR = { node: "worker", pod: "near" };
 const FAR = { node: "worker2", pod: "far" };
 const POD = { kind: "pod", ...NET } as const;
 
-const WAYS: Record<Scenario, Pick<WalkFacts, "sender" | "target" | "arrived">> = {
+const WAYS: Record<Scenario, Pick<PathFacts, "sender" | "target" | "arrived">> = {
   "same-node": { sender: POD, target: { kind: "pod", ...NEAR }, arrived: NEAR },
   "cross-node": { sender: POD, target: { kind: "pod", ...FAR }, arrived: FAR },
   clusterip: { sender: POD, target: { kind: "clusterIP" }, arrived: FAR },

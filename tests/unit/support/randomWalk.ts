@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Hop, Leg, Rewrite, Station, Walk, WalkNode } from "../../../datapath/trace/walk";
 import { ALL_MODES, TUNNELS } from "../../../modes/contract";
-import { STATION_ROLES, type StationRole } from "../../../modes/walks";
+import { STATION_ROLES, type StationRole } from "../../../modes/tracePaths";
 import { VERDICTS } from "../../../datapath/facts";
 
 const text = fc.oneof(

@@ -1,5 +1,5 @@
 import type { Hop, Leg, Rewrite, Station, Walk, WalkNode } from "../../../datapath/trace/walk";
-import type { PromisedHop } from "../../../modes/walks";
+import type { ExpectedHop } from "../../../modes/tracePaths";
 
 const NODES = {
   worker: { address: "172.18.0.3", pod: { name: "net", address: "10.0.2.32" }, veth: "lxc89eb07782005" },
@@ -62,7 +62,7 @@ export function legOf(name: Leg["name"], hops: readonly Hop[]): Leg {
 }
 
 /** What promises such a hop. */
-export function promisedHop({ station: { node, pod, role, vethOf }, direction }: Hop): PromisedHop {
+export function promisedHop({ station: { node, pod, role, vethOf }, direction }: Hop): ExpectedHop {
   return { node, pod, role, vethOf, direction };
 }
 
