@@ -77,7 +77,7 @@ export function liveChangeWarnings(before: RecordedCilium, after: RecordedCilium
 
 function consequenceOf(change: LiveChange): string {
   const measured = MEASURED.find((each) => each.change === change);
-  if (measured === undefined) return "agents restart on every node; its interruptions were not measured";
+  if (measured === undefined) return "agents restart on every node; interruptions were not measured";
   const { runs, flows } = measured;
   if (flows.length === 0) return `no flow was interrupted in ${runs} measured runs`;
   const broken = flows.filter(({ brokenIn }) => brokenIn > 0);

@@ -2,7 +2,7 @@ import type { ClusterWriter } from "../../datapath/cluster";
 import { apiErrorLine } from "../../datapath/apiError";
 import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../datapath/helmRecord";
 import type { CiliumConfig } from "../../modes/ciliumConfig";
-import { upgradeProblem } from "../../modes/upgrade";
+import { upgradeProblem } from "../../modes/releases";
 import { readLost } from "./contentLoss";
 import type { CiliumInstallationInputs, OwnershipData } from "./inputs";
 import { OWNERSHIP_RECORDS } from "./ownershipRecord";

@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { readMarkdown } from "../support/markdown";
 
 const ROOT = join(__dirname, "../..");
+/** Tables of settings and outputs are generated; the Chinese ones have fewer rows. */
+const GENERATED = /^<!-- (settings|outputs) -->$[^]*?^<!-- \/\1 -->$/gm;
 const [english, chinese] = ["README.md", "README.zh-CN.md"].map((page) =>
-  readMarkdown(readFileSync(join(ROOT, page), "utf8")),
+  readMarkdown(readFileSync(join(ROOT, page), "utf8").replace(GENERATED, "")),
 ) as [ReturnType<typeof readMarkdown>, ReturnType<typeof readMarkdown>];
 const CHINESE = /\p{Script=Han}/u;
 

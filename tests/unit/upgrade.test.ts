@@ -1,4 +1,4 @@
-import { upgradeProblem } from "../../modes/upgrade";
+import { upgradeProblem } from "../../modes/releases";
 
 describe("upgradeProblem", () => {
   it.each([
