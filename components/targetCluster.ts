@@ -13,10 +13,14 @@ export interface TargetClusterArgs {
   readonly mode: RoutingMode;
   /** Cilium's name of the cluster: a-z, 0-9 and inner dashes. Default: `<project>-<stack>`. */
   readonly clusterName?: string | undefined;
-  /** IPv4 network of the pods, /8 or smaller, of which each node gets a /24. Default: 10.0.0.0/16. */
+  /**
+   * IPv4 network of the pods, /8 or smaller, of which each node gets a /24
+   * (https://docs.cilium.io/en/v1.18/network/concepts/ipam/cluster-pool/). Default: 10.0.0.0/16.
+   */
   readonly podCidr?: string | undefined;
   /**
-   * IPv4 network that pods reach without masquerading in native routing. It contains `podCidr`, and must not overlap the
+   * IPv4 network that pods reach without masquerading in native routing
+   * (https://docs.cilium.io/en/v1.18/network/concepts/masquerading/). It contains `podCidr`, and must not overlap the
    * network of kind's nodes. Default: 10.0.0.0/8.
    */
   readonly nativeRoutingCIDR?: string | undefined;
