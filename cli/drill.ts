@@ -12,6 +12,7 @@ import { withProgress } from "./progress";
 import { catalogueJson, catalogueText, drillText, resultLine } from "./drillText";
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { lookOf } from "./environment";
+import { UsageError } from "./usage";
 
 export interface DrillOptions {
   readonly fault?: readonly string[];
@@ -34,7 +35,8 @@ export async function drill(stack: string | undefined, options: DrillOptions): P
     console.log(options.json ? catalogueJson(chosen) : catalogueText(chosen, lookOf(process.stdout)));
     return true;
   }
-  if (stack === undefined) throw new Error("Name a stack: cilium-modes drill <stack>, or list the faults with --list");
+  if (stack === undefined)
+    throw new UsageError("Name a stack: cilium-modes drill <stack>, or list the faults with --list");
   const { settings } = readStackFile(stack, options.set);
   if (isExisting(settings.cluster)) throw new Error(refusal(stack, "its cluster is an existing one"));
   const nodes = await ownNodes(stack, settings.cluster.name);
@@ -43,7 +45,7 @@ export async function drill(stack: string | undefined, options: DrillOptions): P
   if (options.undo) return true;
   const faults = chosen.filter((fault) => applies(fault, settings.mode, settings.tunnel));
   if (faults.length === 0) {
-    throw new Error(`No fault is chosen that applies to ${settings.mode}; use --all, --fault, --class or --list`);
+    throw new UsageError(`No fault is chosen that applies to ${settings.mode}; use --all, --fault, --class or --list`);
   }
   const results = await interruptible((signal) => run({ stack, options, faults, nodes, state, signal }));
   const look = lookOf(process.stdout);
@@ -51,7 +53,7 @@ export async function drill(stack: string | undefined, options: DrillOptions): P
   return results.length === faults.length && results.every(({ outcome }) => outcome === "caught");
 }
 
-/** The faults that options name; those of --list are all unless they are named. @throws Error for an unknown name */
+/** The faults that options name; those of --list are all unless they are named. @throws UsageError for an unknown name */
 export function chooseFaults({
   fault: names = [],
   class: classes = [],
@@ -60,14 +62,15 @@ export function chooseFaults({
   undo: undoOnly,
 }: DrillOptions): Fault[] {
   const unknown = names.filter((name) => FAULTS.every((fault) => fault.name !== name));
-  if (unknown.length > 0) throw new Error(`Unknown fault ${unknown.join(", ")}; list the faults with --list`);
+  if (unknown.length > 0) throw new UsageError(`Unknown fault ${unknown.join(", ")}; list the faults with --list`);
   const strange = classes.filter((name) => !FAULT_CLASSES.includes(name as FaultClass));
   if (strange.length > 0) {
-    throw new Error(`Unknown fault class ${strange.join(", ")}; known classes are ${FAULT_CLASSES.join(", ")}`);
+    throw new UsageError(`Unknown fault class ${strange.join(", ")}; known classes are ${FAULT_CLASSES.join(", ")}`);
   }
   const isNamed = names.length + classes.length > 0;
   if (!isNamed && (all || list)) return [...FAULTS];
-  if (!isNamed && !undoOnly) throw new Error("Choose faults with --fault, --class or --all, or list them with --list");
+  if (!isNamed && !undoOnly)
+    throw new UsageError("Choose faults with --fault, --class or --all, or list them with --list");
   return FAULTS.filter((fault) => names.includes(fault.name) || classes.includes(fault.class));
 }
 
@@ -78,7 +81,8 @@ export async function ownNodes(
   list: (cluster: string) => Promise<KindNode[]> = listNodes,
 ): Promise<string[]> {
   const nodes = await list(cluster);
-  if (nodes.length === 0) throw new Error(`The cluster ${cluster} does not exist; run pulumi up -s ${stack}`);
+  if (nodes.length === 0)
+    throw new Error(`The cluster of stack ${stack} does not exist; create it with: npm start -- ${stack}`);
   const isOwn = ({ mountPoints }: KindNode) =>
     mountPoints.some((point) => {
       const [, owner] = point.split(OWNER_DIRECTORY);
@@ -87,7 +91,10 @@ export async function ownNodes(
   const others = nodes.filter((node) => !isOwn(node)).map(({ name }) => name);
   if (others.length > 0) throw new Error(refusal(stack, `it did not create ${others.join(", ")}`));
   const stopped = nodes.filter(({ running }) => !running).map(({ name }) => name);
-  if (stopped.length > 0) throw new Error(`Nodes are stopped: ${stopped.join(", ")}; run pulumi up -s ${stack}`);
+  if (stopped.length > 0)
+    throw new Error(
+      `Nodes of stack ${stack}'s cluster are stopped (${stopped.join(", ")}); start them with: npm start -- ${stack}`,
+    );
   return nodes.map(({ name }) => name);
 }
 

@@ -246,10 +246,10 @@ describe("cilium-modes drill", () => {
     );
     await expect(ownNodes("ebpf", "c", async () => [node("c-worker", "/var")])).rejects.toThrow("is refused");
     await expect(ownNodes("ebpf", "c", async () => [])).rejects.toThrow(
-      "The cluster c does not exist; run pulumi up -s ebpf",
+      "The cluster of stack ebpf does not exist; create it with: npm start -- ebpf",
     );
     const stopped = async () => [{ ...(await own())[0]!, running: false }];
-    await expect(ownNodes("ebpf", "c", stopped)).rejects.toThrow("Nodes are stopped: c-worker");
+    await expect(ownNodes("ebpf", "c", stopped)).rejects.toThrow("cluster are stopped (c-worker");
   });
 
   it("refuses a stack with an existing cluster before anything else", async () => {
