@@ -77,10 +77,10 @@ export const agentsCheck: Check = {
       }
       const [own, status] = [sectionOf(node, "config"), sectionOf(node, "status")];
       // its files can be read while the agent itself hangs
-      const silent = [own, status].find((each) => each instanceof Error);
-      if (own instanceof Error || silent instanceof Error) {
+      if (own instanceof Error || status instanceof Error) {
+        const silent = own instanceof Error ? own : (status as Error);
         const remedy = `kubectl -n ${CILIUM_NAMESPACE} delete pod ${pod.name}`;
-        return inconclusive(node.node, `the agent does not answer: ${(silent as Error).message}`, remedy, {
+        return inconclusive(node.node, `the agent does not answer: ${silent.message}`, remedy, {
           cause: "agent-silent",
           ...at,
         });

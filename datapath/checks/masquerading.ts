@@ -57,7 +57,9 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
   },
   judge(_, { evidence, ciliumConfig }, ways) {
     if (ways.length === 0) return [inconclusive("cluster", "the workload has no pods")];
-    return ways.map(({ place: { node, address }, gateway, pinged, before, tables }): Finding => {
+    return ways.map((way): Finding => {
+      const { place, gateway, pinged, before, tables } = way;
+      const { node, address } = place;
       const at = { nodes: [node] };
       if (gateway instanceof Error) return inconclusive(node, gateway.message, undefined, at);
       const native = ciliumConfig["ipv4-native-routing-cidr"];
@@ -68,7 +70,7 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
       if (before instanceof Error) return inconclusive(node, before.message, undefined, at);
       if (tables instanceof Error) return inconclusive(node, tables.message, undefined, at);
       const answered = / 0% packet loss/.test(pinged);
-      const inBpf = hasNewEntry({ place: { address }, gateway, before, tables });
+      const inBpf = hasNewEntry(way);
       const inIptables = /^-A CILIUM_POST_nat .*-j MASQUERADE/m.test(tables);
       const by = [...(inBpf ? ["BPF"] : []), ...(inIptables ? ["iptables"] : [])].join(" and ") || "nobody";
       const seen = `${address} to ${gateway}: ${answered ? "answered" : "no answer"}, masqueraded by ${by}`;
@@ -97,12 +99,7 @@ export const masqueradingCheck: Check<readonly WayOut[]> = {
 };
 
 /** Whether BPF has masqueraded the ping; a reading that failed is judged as such. */
-function hasNewEntry({
-  place: { address },
-  gateway,
-  before,
-  tables,
-}: Pick<WayOut, "gateway" | "before" | "tables"> & { readonly place: { readonly address: string } }): boolean {
+function hasNewEntry({ place: { address }, gateway, before, tables }: WayOut): boolean {
   if (gateway instanceof Error || before instanceof Error || tables instanceof Error) return true;
   const known = translationsOf(before, address, gateway);
   return [...translationsOf(tables, address, gateway)].some((each) => !known.has(each));
