@@ -1,34 +1,22 @@
 import tseslint from "typescript-eslint";
 
-const restrict = (...patterns) => ["error", { patterns }];
-const PROCESSES = {
-  group: ["child_process", "node:child_process"],
-  message: "Processes are started by providers/kind/exec.ts, imageImport.ts, scripts/, bench/ and tests/ only",
-};
-const PULUMI = { group: ["@pulumi/*"], message: "Pure knowledge and evidence know nothing of Pulumi" };
-const CLUSTER = {
-  group: ["@kubernetes/client-node"],
-  allowTypeImports: true,
-  message: "The API server is reached by datapath/cluster.ts only",
-};
+// .dependency-cruiser.mjs holds the boundaries of imports
 const ENVIRONMENT = {
   selector:
     "MemberExpression[object.name='process']:matches([property.name='env'], [property.value='env'])," +
     "VariableDeclarator[init.name='process'] > ObjectPattern > Property[key.name='env']",
   message:
-    "The environment is read in settings.ts, settings/kubeconfig.ts, providers/kind/, cli/environment.ts, scripts/, bench/ and tests/ only",
+    "Only settings.ts, settings/kubeconfig.ts, host/, cli/environment.ts, scripts/, bench/ and tests/ read the environment",
 };
 const CONFIGURATION = {
   selector: "NewExpression:matches([callee.name='Config'], [callee.property.name='Config'])",
-  message: "Configuration is read in settings.ts only",
+  message: "Only settings.ts reads Pulumi's configuration",
 };
 const A_MODE = ":matches(Identifier[name='mode'], MemberExpression[property.name='mode'])";
 const MODES = {
   selector: `BinaryExpression[operator=/^[!=]==?$/]:not([right.name='undefined']) > ${A_MODE}, SwitchStatement > ${A_MODE}.discriminant`,
-  message: "What depends on the mode stands in modes/contract.ts",
+  message: "Add what depends on the mode to MODE_CONTRACTS in modes/contract.ts instead of comparing modes",
 };
-const LATE_PROCESSES = { selector: "ImportExpression[source.value=/child_process$/]", message: PROCESSES.message };
-const syntax = (...selectors) => ["error", LATE_PROCESSES, ...selectors];
 
 export default tseslint.config(
   { ignores: ["**/node_modules/", ".cilium-modes/", "dist/", "**/*.js"] },
@@ -42,37 +30,15 @@ export default tseslint.config(
       "@typescript-eslint/await-thenable": "error",
       "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       "@typescript-eslint/switch-exhaustiveness-check": "error",
-      "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER),
-      "no-restricted-syntax": syntax(ENVIRONMENT, CONFIGURATION, MODES),
+      "no-restricted-syntax": ["error", ENVIRONMENT, CONFIGURATION, MODES],
     },
-  },
-  {
-    files: ["modes/**", "settings/**", "datapath/**", "cli/**"],
-    rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, CLUSTER, PULUMI) },
-  },
-  {
-    files: ["datapath/cluster.ts"],
-    rules: { "@typescript-eslint/no-restricted-imports": restrict(PROCESSES, PULUMI) },
   },
   {
     files: ["settings.ts", "settings/kubeconfig.ts", "cli/environment.ts"],
-    rules: { "no-restricted-syntax": syntax(MODES) },
+    rules: { "no-restricted-syntax": ["error", MODES] },
   },
-  { files: ["providers/kind/**"], rules: { "no-restricted-syntax": syntax(CONFIGURATION, MODES) } },
-  {
-    files: ["providers/kind/exec.ts", "providers/kind/imageImport.ts"],
-    rules: { "@typescript-eslint/no-restricted-imports": restrict(CLUSTER, PULUMI) },
-  },
-  {
-    files: ["tests/**", "bench/**"],
-    rules: { "no-restricted-syntax": "off", "@typescript-eslint/no-restricted-imports": "off" },
-  },
-  // an example is another stack's program, with a configuration of its own
-  {
-    files: ["examples/**"],
-    rules: {
-      "no-restricted-syntax": syntax(ENVIRONMENT),
-      "@typescript-eslint/no-restricted-imports": restrict(CLUSTER),
-    },
-  },
+  { files: ["host/**"], rules: { "no-restricted-syntax": ["error", CONFIGURATION, MODES] } },
+  { files: ["tests/**", "bench/**"], rules: { "no-restricted-syntax": "off" } },
+  // an example is another stack's program, with its own configuration
+  { files: ["examples/**"], rules: { "no-restricted-syntax": ["error", ENVIRONMENT] } },
 );

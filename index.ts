@@ -10,12 +10,12 @@ import { loadSettings } from "./settings";
 import { ciliumArgs } from "./settings/ciliumArgs";
 import { kubeconfigOf } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
-import { isExisting } from "./settings/release";
+import { isExternal } from "./settings/release";
 
 export = async (): Promise<StackExports> => {
   const settings = loadSettings();
   const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
-  const cluster = isExisting(settings.cluster) ? await existingCluster(settings) : kindCluster(settings);
+  const cluster = isExternal(settings.cluster) ? await existingCluster(settings) : kindCluster(settings);
   const cilium = new Cilium("cilium", { ...settings.cilium, cluster, tunnel, hubble });
   const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium });
   const verification = new Verification("verification", {
@@ -57,7 +57,7 @@ function kindCluster(settings: Settings): KindCluster {
   });
 }
 
-/** @throws pulumi.RunError when it does not answer, or does not fit */
+/** @throws pulumi.RunError if the cluster does not respond, or if Cilium cannot be installed in it */
 async function existingCluster(settings: Settings): Promise<ExistingCluster> {
   const { mode, cluster, cilium } = settings;
   try {

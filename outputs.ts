@@ -5,8 +5,8 @@ import { PROOFS, VERDICTS, type NodeFacts, type VerificationSummary } from "./da
 import { ALL_MODES, TUNNELS, type KubeProxyReplacement, type RoutingMode, type Tunnel } from "./modes/contract";
 
 /**
- * The version of the outputs' shape. A field that is added leaves it; one that is taken away, or means something else,
- * makes the next.
+ * Version of the outputs' format. A new output keeps it; an output that is removed or changes its meaning increments
+ * it.
  */
 export const SCHEMA_VERSION = 1;
 
@@ -30,117 +30,162 @@ export class StackOutputsError extends pulumi.RunError {
 
 /** The outputs of a `cilium-modes` stack. */
 export interface StackOutputs {
-  /** Of these outputs: {@link SCHEMA_VERSION}. */
+  /** Version of these outputs' format: {@link SCHEMA_VERSION}. */
   readonly schemaVersion: typeof SCHEMA_VERSION;
-  /** The routing mode that the stack's settings ask for. */
+  /** Routing mode that the stack's settings select. */
   readonly mode: RoutingMode;
   /** Name of the kind cluster, and Cilium's name of the cluster. */
   readonly clusterName: string;
-  /** The cluster's own id: another whenever it was made again, for `clusterIdentifier` of a Kubernetes provider. */
+  /** Id of the cluster, which changes when it is recreated; for `clusterIdentifier` of a Kubernetes provider. */
   readonly clusterIdentifier: string;
-  /** For the API server as this machine reaches it. Secret. */
+  /** Kubeconfig for the API server as this machine reaches it. Secret. */
   readonly kubeconfig: string;
-  /** API server as this machine reaches it. */
+  /** URL of the API server as this machine reaches it. */
   readonly apiEndpoint: string;
-  /** The cluster's nodes, the control plane first. */
+  /** Nodes of the cluster, the control plane first. */
   readonly nodes: readonly {
-    /** Its name in Kubernetes. */
+    /** Name in Kubernetes. */
     readonly name: string;
-    /** What it is for; kind's control plane runs pods too. */
+    /** Role; the control plane of a kind cluster also runs pods. */
     readonly role: "control-plane" | "worker";
     /** IPv4 address in the nodes' network. */
     readonly address: string;
-    /** Networks that Cilium gave this node's pods. */
+    /** IPv4 networks that Cilium assigned to the pods of this node. */
     readonly podCidrs: readonly string[];
-    /** The Cilium agent's pod on this node, in `kube-system`. */
+    /** Pod of the Cilium agent on this node, in `kube-system`. */
     readonly agentPod: string;
   }[];
-  /** How Cilium was installed. */
+  /** Configuration of Cilium. */
   readonly cilium: {
-    /** Without v. */
+    /** Version without v. */
     readonly version: string;
-    /** How pod traffic crosses nodes. */
+    /** Encapsulation of pod traffic between nodes. */
     readonly tunnel: Tunnel;
-    /** Whether Cilium stands in for kube-proxy. */
+    /** Whether Cilium replaces kube-proxy. */
     readonly kubeProxyReplacement: KubeProxyReplacement;
     /** Whether pod traffic that leaves the cluster is masqueraded in BPF. */
     readonly bpfMasquerade: boolean;
-    /** IPv4 network that pods reach without masquerading, in native routing. */
+    /** IPv4 network that pods reach without masquerading in native routing. */
     readonly nativeRoutingCIDR: string;
-    /** IPv4 network where Cilium takes the nodes' /24 from. */
+    /** IPv4 network of the pods, of which each node gets a /24. */
     readonly podCidr: string;
   };
-  /** The last verification of the cluster: its evidence, and when it was made. */
+  /** The last verification of the cluster. */
   readonly verification: VerificationSummary;
-  /** The test workload's NodePort on each node; there when the verification has ended. */
+  /** URL of the test workload's NodePort on each node; resolves after the verification. */
   readonly nodePortUrls: readonly string[];
-  /** The test workload's names in the cluster. */
+  /** Names of the test workload's objects. */
   readonly workload: {
-    /** Of its own. */
+    /** Namespace of the workload. */
     readonly namespace: string;
-    /** The server on every node. */
+    /** DaemonSet of the servers. */
     readonly daemonSet: string;
-    /** Of type NodePort, before the servers. */
+    /** NodePort Service of the servers. */
     readonly service: string;
-    /** The pod that asks. */
+    /** Pod that sends requests. */
     readonly clientPod: string;
   };
 }
 
-const text = z.string();
-const schema: z.ZodType<StackOutputs> = z.object({
-  schemaVersion: z.literal(SCHEMA_VERSION),
-  mode: z.enum(ALL_MODES),
-  clusterName: text,
-  clusterIdentifier: text,
-  kubeconfig: text,
-  apiEndpoint: text,
-  nodes: z.array(
-    z.object({
-      name: text,
-      role: z.enum(["control-plane", "worker"]),
-      address: text,
-      podCidrs: z.array(text),
-      agentPod: text,
-    }),
-  ),
-  cilium: z.object({
-    version: text,
-    tunnel: z.enum(TUNNELS),
-    kubeProxyReplacement: z.union([z.boolean(), z.enum(["partial", "probe"])]),
-    bpfMasquerade: z.boolean(),
-    nativeRoutingCIDR: text,
-    podCidr: text,
-  }),
-  verification: z.object({
-    verdict: z.enum(["pass", "fail", "off"]),
-    proof: z.enum(PROOFS).optional(),
-    causes: z.array(text).optional(),
-    verifiedAt: text.optional(),
-    revision: z.number().optional(),
-    counts: z.partialRecord(z.enum(VERDICTS), z.number()),
-    seconds: z.number(),
-    checks: z.record(text, text),
-    nodes: z.object({ looked: z.number(), all: z.number() }).optional(),
-  }),
-  nodePortUrls: z.array(text),
-  workload: z.object({ namespace: text, daemonSet: text, service: text, clientPod: text }),
-});
+const text = (description: string) => z.string().describe(description);
 
-/** What the program exports: each output of {@link StackOutputs}, plain or to come. */
+/** The outputs with their descriptions, from which the documentation's table is generated. */
+const schema = z.object({
+  schemaVersion: z
+    .literal(SCHEMA_VERSION)
+    .describe("Version of the outputs' format; changes when an output is removed or changes its meaning"),
+  mode: z.enum(ALL_MODES).describe("Routing mode that the settings select"),
+  clusterName: text("Name of the cluster"),
+  clusterIdentifier: text("Id of the cluster, which changes when it is recreated"),
+  kubeconfig: text("Kubeconfig for the API server as this machine reaches it; secret"),
+  apiEndpoint: text("URL of the API server as this machine reaches it"),
+  nodes: z
+    .array(
+      z.object({
+        name: text("Name in Kubernetes"),
+        role: z.enum(["control-plane", "worker"]).describe("`control-plane` or `worker`"),
+        address: text("IPv4 address in the nodes' network"),
+        podCidrs: z.array(z.string()).describe("IPv4 networks that Cilium assigned to the node's pods"),
+        agentPod: text("Pod of the Cilium agent on the node, in `kube-system`"),
+      }),
+    )
+    .describe("Nodes of the cluster, the control plane first"),
+  cilium: z
+    .object({
+      version: text("Version without v"),
+      tunnel: z.enum(TUNNELS).describe("Encapsulation of pod traffic between nodes"),
+      kubeProxyReplacement: z
+        .union([z.boolean(), z.enum(["partial", "probe"])])
+        .describe("Whether Cilium replaces kube-proxy"),
+      bpfMasquerade: z.boolean().describe("Whether pod traffic that leaves the cluster is masqueraded in BPF"),
+      nativeRoutingCIDR: text("IPv4 network that pods reach without masquerading in native routing"),
+      podCidr: text("IPv4 network of the pods"),
+    })
+    .describe("Configuration of Cilium"),
+  verification: z
+    .object({
+      verdict: z.enum(["pass", "fail", "off"]).describe("`pass`, `fail`, or `off` without a verification"),
+      proof: z
+        .enum(PROOFS)
+        .optional()
+        .describe(`Strength of the evidence: ${PROOFS.map((proof) => `\`${proof}\``).join(", ")}`),
+      causes: z.array(z.string()).optional().describe("Root causes of a failure, one line each"),
+      verifiedAt: z.string().optional().describe("Time of the verification, in ISO 8601"),
+      revision: z.number().optional().describe("Verified revision of Cilium's Helm release"),
+      counts: z.partialRecord(z.enum(VERDICTS), z.number()).describe("Number of checks by verdict"),
+      seconds: z.number().describe("Duration in seconds"),
+      checks: z.record(z.string(), z.string()).describe("Verdict and evidence by check"),
+      nodes: z
+        .object({
+          looked: z.number().describe("Number of verified nodes"),
+          all: z.number().describe("Number of nodes in the cluster"),
+        })
+        .optional()
+        .describe("Numbers of nodes"),
+    })
+    .describe("The last verification of the cluster"),
+  nodePortUrls: z.array(z.string()).describe("URL of the test workload's NodePort on each node"),
+  workload: z
+    .object({
+      namespace: text("Namespace of the workload"),
+      daemonSet: text("DaemonSet of the servers"),
+      service: text("NodePort Service of the servers"),
+      clientPod: text("Pod that sends requests"),
+    })
+    .describe("Names of the test workload's objects"),
+}) satisfies z.ZodType<StackOutputs>;
+
+/**
+ * Description of each output by its path, such as `nodes[].address`.
+ * @internal
+ */
+export const OUTPUT_DESCRIPTIONS: Readonly<Record<string, string>> = Object.fromEntries(descriptionsOf(schema));
+
+function descriptionsOf(object: z.ZodObject, above = ""): [string, string][] {
+  return Object.entries(object.shape as Record<string, z.ZodType>).flatMap(([key, field]) => {
+    const path = `${above}${key}`;
+    const own: [string, string] = [path, field.description ?? ""];
+    const inner = field instanceof z.ZodOptional ? field.unwrap() : field;
+    if (inner instanceof z.ZodObject) return [own, ...descriptionsOf(inner, `${path}.`)];
+    const element = inner instanceof z.ZodArray ? inner.element : undefined;
+    return element instanceof z.ZodObject ? [own, ...descriptionsOf(element, `${path}[].`)] : [own];
+  });
+}
+
+/** The exports of the program: each output of {@link StackOutputs}, plain or an output. */
 export type StackExports = { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> };
 
 type Node = StackOutputs["nodes"][number];
 
-/** What kind and what Cilium know of the same nodes, as one list in kind's order. */
+/** Nodes of the cluster with what Cilium knows of them, in the cluster's order. */
 export function joinNodes(
-  kindNodes: pulumi.Input<readonly Pick<Node, "name" | "role" | "address">[]>,
+  clusterNodes: pulumi.Input<readonly Pick<Node, "name" | "role" | "address">[]>,
   ciliumNodes: pulumi.Input<readonly NodeFacts[]>,
 ): pulumi.Output<Node[]> {
-  return pulumi.all([kindNodes, ciliumNodes]).apply(([nodes, known]) =>
+  return pulumi.all([clusterNodes, ciliumNodes]).apply(([nodes, known]) =>
     nodes.map((node) => {
-      const seen = known.find(({ name }) => name === node.name);
-      return { ...node, podCidrs: [...(seen?.podCidrs ?? [])], agentPod: seen?.agentPod ?? "" };
+      const facts = known.find(({ name }) => name === node.name);
+      return { ...node, podCidrs: [...(facts?.podCidrs ?? [])], agentPod: facts?.agentPod ?? "" };
     }),
   );
 }
@@ -155,8 +200,8 @@ export function parseStackOutputs(stack: string, outputs: object): StackOutputs 
   if (version !== SCHEMA_VERSION && mode !== undefined) {
     throw new StackOutputsError(
       typeof version === "number" && version > SCHEMA_VERSION
-        ? `Stack ${stack} has outputs of version ${version}, and this cilium-modes reads version ${SCHEMA_VERSION}; install a newer one here`
-        : `Stack ${stack} was brought up by a cilium-modes that is too old for this one; run with this one: ${up}`,
+        ? `Stack ${stack} has outputs of version ${version}, but this cilium-modes reads version ${SCHEMA_VERSION}; install a newer cilium-modes here`
+        : `Stack ${stack} was deployed by an older, incompatible cilium-modes; run with the current one: ${up}`,
     );
   }
   const parsed = schema.safeParse(outputs, { error: outputRule });
@@ -167,7 +212,7 @@ export function parseStackOutputs(stack: string, outputs: object): StackOutputs 
   );
 }
 
-/** The rule that an output breaks; never with its value, which may be the kubeconfig. */
+/** The rule that an output breaks, without its value, which may be the kubeconfig. */
 function outputRule(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === undefined) return "is missing";
   if (issue.code === "invalid_value") return `must be one of ${issue.values.join(", ")}`;

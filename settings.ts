@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ConfigurationError, parseSettings, renderWarnings, type Settings } from "./settings/parse";
 
-/** Read and check the running stack's configuration, with its warnings told. @throws pulumi.RunError with one line for every problem. */
+/** Read and check the running stack's configuration, and log its warnings. @throws pulumi.RunError with one line for each problem */
 export function loadSettings(): Settings {
-  // the language host's list; Pulumi's SDK keeps its own reader of it internal
+  // set by the language host; the SDK's reader of it is internal
   const secretKeys = new Set<string>(JSON.parse(process.env["PULUMI_CONFIG_SECRET_KEYS"] ?? "[]"));
   const stack = pulumi.getStack();
   try {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What the articles' commands do, in their order, each step after the one before it: an image at a time into the nodes,
-# Cilium, a wait for all of it, the workload, a request. bench/run.ts says with what, and takes the time of each "stage".
-# Left out is what needs the network: helm repo, pulls, and tools for the nodes, which this workload brings itself.
+# Runs the articles' commands in their order, without parallelism: load images one by one, install Cilium, wait, deploy the
+# workload, send requests. bench/run.ts sets the variables and times each "stage". Steps that need the network are left out:
+# helm repo, pulls, and tools for the nodes, which the workload's image has.
 set -euo pipefail
 stage() { echo "stage $1"; }
 
@@ -14,9 +14,9 @@ stage "images to nodes"
 for image in $CILIUM_IMAGES; do kind load docker-image --name "$CLUSTER" "$image"; done
 
 stage "Cilium"
-# shellcheck disable=SC2086 # a chart of a repository is several words
+# shellcheck disable=SC2086 # a chart in a repository is several words
 helm install cilium $CHART --namespace kube-system --values "$VALUES" --set k8sServiceHost="$controller"
-# what `cilium status --wait` waits for
+# the conditions of `cilium status --wait`
 kubectl -n kube-system rollout status daemonset/cilium --timeout=10m
 kubectl -n kube-system rollout status deployment/cilium-operator --timeout=5m
 kubectl wait nodes --all --for=condition=Ready --timeout=5m

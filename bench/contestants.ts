@@ -5,33 +5,33 @@ import { planStack, type StackPlan } from "../cli/stackPlan";
 import { readStackFile } from "../cli/stackFile";
 import { mergeValues, type HelmValues } from "../modes/ciliumValues";
 import { withoutDigest } from "../modes/images";
-import { listNodes } from "../providers/kind/docker";
-import { run } from "../providers/kind/exec";
-import { makeImageFolder, removeImageFolder } from "../providers/kind/imageFolder";
-import { loadIntoNodes } from "../providers/kind/nodeImages";
+import { listNodes } from "../host/docker";
+import { run } from "../host/exec";
+import { makeImageFolder, removeImageFolder } from "../host/imageFolder";
+import { loadIntoNodes } from "../host/imageImport";
 import { TestProject } from "../tests/support/project";
 import { partsOfScript, partsOfUp, resourceSpans, type Span } from "./parts";
 import { take, type Taken } from "./processes";
 
-/** Prefix of the clusters that are made here. */
+/** Prefix of the benchmark's clusters. */
 const CLUSTER_PREFIX = "cmbench-";
 
 const STACK = "bench";
 const EMPTY = "bench/empty";
 
 export interface BenchmarkOptions {
-  /** Of one of the project's stacks. */
+  /** One of the project's stacks. */
   readonly mode: string;
-  /** What this machine needs on top of the stack's settings. */
+  /** Additional settings that this machine needs. */
   readonly settings: HelmValues;
   readonly signal: AbortSignal;
 }
 
-/** Everything that contestants are given, in a copy of the project with a state of its own. */
+/** The contestants, in a copy of the project with its own state. */
 export class Benchmark {
   readonly project = new TestProject();
   readonly plan: StackPlan;
-  /** What has to be brought into the nodes. */
+  /** Images to load into the nodes. */
   readonly images: readonly string[];
   private readonly clusters = new Set<string>();
 
@@ -47,23 +47,23 @@ export class Benchmark {
     ].flatMap((image) => (image === undefined ? [] : withoutDigest(image)));
   }
 
-  /** Refuse clusters of an earlier run, and bring everything to where no contestant has to wait for it. @throws Error */
+  /** Prepare everything that must not count. @throws Error if clusters of an earlier run exist */
   async prepare(): Promise<void> {
-    const standing = (await run("kind", ["get", "clusters"]))
+    const leftover = (await run("kind", ["get", "clusters"]))
       .split("\n")
       .filter((name) => name.startsWith(CLUSTER_PREFIX));
-    if (standing.length > 0)
+    if (leftover.length > 0)
       throw new Error(
-        `There are clusters of another run; when it has ended: ${standing.map((name) => `kind delete cluster --name ${name}`).join("; ")}`,
+        `Clusters of another run exist; once that run has ended: ${leftover.map((name) => `kind delete cluster --name ${name}`).join("; ")}`,
       );
     await this.project.succeed("stack", "init", STACK);
     await this.upProgram(EMPTY);
     const { nettoolBase } = this.plan.images;
-    // in the articles it is a ready image; here the project's build then finds its layers
+    // the articles use a ready image, so the project's build must find its layers in the cache
     if (nettoolBase !== undefined) await this.upProgram("bench/image", "--config", `base=${nettoolBase}`);
   }
 
-  /** `pulumi up`, and a request to every NodePort. */
+  /** Run `pulumi up` and send a request to every NodePort. */
   async up(): Promise<Taken & { parts: Span[] }> {
     const name = this.own("project");
     const taken = await this.pulumi("up", "--yes", "--json");
@@ -77,7 +77,7 @@ export class Benchmark {
     return { ...taken, seconds, parts: [...partsOfUp(taken.lines), answer] };
   }
 
-  /** The resources of an `up`. */
+  /** The created resources. */
   resources = ({ lines }: Taken) => resourceSpans(lines);
 
   preview(): Promise<Taken> {
@@ -94,7 +94,7 @@ export class Benchmark {
     return taken;
   }
 
-  /** One of the scripts beside this file. */
+  /** Run one of the scripts in this folder. */
   async script(contestant: "articles" | "helm"): Promise<Taken & { parts: Span[] }> {
     const name = this.own(contestant);
     const plan = this.planFor(contestant);
@@ -129,7 +129,7 @@ export class Benchmark {
     return taken;
   }
 
-  /** A cluster for images alone: its nodes need no network, but the folder that this project's have. */
+  /** Create a cluster to load images into: without a network plugin, but with this project's image folder. */
   async createForLoading(): Promise<void> {
     const name = this.own("load");
     const { settings, kindConfig: planned } = this.planFor("load");
@@ -140,7 +140,7 @@ export class Benchmark {
     await run("kind", args, { env: { KUBECONFIG: this.file("load.kubeconfig") }, signal: this.options.signal });
   }
 
-  /** Bring all images into the nodes, unpack them, and take them out again; the seconds of the first, and of the first two. */
+  /** Load all images into the nodes, unpack and remove them. @returns the seconds until loaded, and until unpacked */
   async load(loader: "project" | "kind"): Promise<{ loaded: number; unpacked: number }> {
     const { signal } = this.options;
     const name = clusterName("load");
@@ -160,7 +160,7 @@ export class Benchmark {
     return { loaded, unpacked };
   }
 
-  /** Delete every cluster that still stands, and the copy of the project. */
+  /** Delete all remaining clusters, and the copy of the project. */
   async close(): Promise<void> {
     const env = { KUBECONFIG: this.file("rest.kubeconfig") };
     for (const name of this.clusters) await run("kind", ["delete", "cluster", "--name", name], { env });
@@ -168,7 +168,7 @@ export class Benchmark {
     this.project.remove();
   }
 
-  /** Bring up one of the programs beside this file. */
+  /** Run `pulumi up` for one of the programs in this folder. */
   private async upProgram(folder: string, ...args: string[]): Promise<void> {
     await this.project.succeed("stack", "init", STACK, "--cwd", folder);
     await this.project.succeed("up", "--yes", "--skip-preview", "-s", STACK, "--cwd", folder, ...args);
@@ -183,7 +183,7 @@ export class Benchmark {
     return planStack({ ...settings, cluster: { ...settings.cluster, name: clusterName(contestant) } });
   }
 
-  /** The name of a cluster that is about to be made, and has to be deleted. */
+  /** Register a cluster for deletion. @returns its name */
   private own(contestant: string): string {
     const name = clusterName(contestant);
     this.clusters.add(name);
@@ -219,7 +219,7 @@ async function imageNames(node: string): Promise<string[]> {
   return (await inNode(node, "ctr", "--namespace=k8s.io", "images", "ls", "--quiet")).split("\n").filter(Boolean);
 }
 
-/** Unpack images as the first container would. */
+/** Unpack images as their first container would. */
 async function unpack(node: string, images: readonly string[], signal: AbortSignal): Promise<void> {
   for (const image of images) {
     signal.throwIfAborted();

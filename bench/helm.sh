@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# kind and the Helm CLI as somebody who knows both uses them: all images in one call, Helm's own wait, and the workload
-# applied at once. bench/run.ts says with what, and takes the time of each "stage".
+# Uses kind and the Helm CLI as an expert would: load all images in one call, use Helm's own wait, apply the workload at once.
+# bench/run.ts sets the variables and times each "stage".
 set -euo pipefail
 stage() { echo "stage $1"; }
 images=$CILIUM_IMAGES
@@ -15,7 +15,7 @@ stage "images to nodes"
 if [ -n "${images// /}" ]; then kind load docker-image --name "$CLUSTER" $images; fi
 
 stage "Cilium"
-# shellcheck disable=SC2086 # a chart of a repository is several words
+# shellcheck disable=SC2086 # a chart in a repository is several words
 helm upgrade --install cilium $CHART --namespace kube-system --values "$VALUES" --wait --timeout 10m
 kubectl -n kube-system rollout status daemonset/cilium --timeout=5m
 kubectl wait nodes --all --for=condition=Ready --timeout=5m

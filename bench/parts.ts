@@ -1,18 +1,18 @@
 import type { TimedLine } from "./processes";
 
-/** From when to when something lasted, in seconds since the command was started. */
+/** A span in seconds since the start of the command. */
 export interface Span {
   readonly name: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** A resource's creation. */
+/** The creation of a resource. */
 export interface ResourceSpan extends Span {
   readonly type: string;
 }
 
-/** The parts of an installation that contestants share, in their usual order. */
+/** Parts of an installation that all contestants have, in the usual order. */
 export const PARTS = [
   "preview",
   "kind cluster",
@@ -33,7 +33,7 @@ interface EngineEvent {
   readonly resOutputsEvent?: { readonly metadata: { readonly urn: string } };
 }
 
-/** What `pulumi up --json` tells of the resources that it creates: after the preview's summary an event a line. */
+/** Parse the created resources from `pulumi up --json`, which prints an event per line after the preview's summary. */
 export function resourceSpans(lines: readonly TimedLine[]): ResourceSpan[] {
   const open = new Map<string, { type: string; from: number }>();
   const spans: ResourceSpan[] = [];
@@ -48,7 +48,7 @@ export function resourceSpans(lines: readonly TimedLine[]): ResourceSpan[] {
   return spans.sort((a, b) => a.from - b.from);
 }
 
-/** When the engine began to change things, after its preview. */
+/** When the update started, after the preview. */
 function updateStart(lines: readonly TimedLine[]): number | undefined {
   return lines.find(({ text }) => parseEvent(text)?.sequence !== undefined)?.at;
 }
@@ -57,7 +57,7 @@ function parseEvent(text: string): EngineEvent | undefined {
   return text.startsWith('{"') ? (JSON.parse(text) as EngineEvent) : undefined;
 }
 
-/** Which resources make a part: by type, or by the end of the name where a type does several things. */
+/** Resources of each part, by type or name. */
 const PART_OF: readonly (readonly [part: Part, isPart: (span: ResourceSpan) => boolean])[] = [
   ["kind cluster", ({ type }) => type === "kind:index:Cluster"],
   ["image build", ({ type }) => type === "docker:index/image:Image"],
@@ -67,7 +67,7 @@ const PART_OF: readonly (readonly [part: Part, isPart: (span: ResourceSpan) => b
   ["verification", ({ name }) => name === "verification-checks"],
 ];
 
-/** The parts of an `up`. */
+/** The parts of `pulumi up`. */
 export function partsOfUp(lines: readonly TimedLine[]): Span[] {
   const resources = resourceSpans(lines);
   const parts = PART_OF.flatMap(([name, isPart]) => {
@@ -80,7 +80,7 @@ export function partsOfUp(lines: readonly TimedLine[]): Span[] {
   return preview === undefined ? parts : [{ name: "preview", from: 0, to: preview }, ...parts];
 }
 
-/** The parts of a script that says "stage <name>" when one begins. */
+/** The parts of a script that prints "stage <name>" at the start of each. */
 export function partsOfScript(lines: readonly TimedLine[], seconds: number): Span[] {
   const stages = lines.flatMap(({ at, text }) => (text.startsWith("stage ") ? [{ at, name: text.slice(6) }] : []));
   return stages.map(({ at, name }, index) => ({ name, from: at, to: stages[index + 1]?.at ?? seconds }));

@@ -1,27 +1,27 @@
 import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { killGroup } from "../providers/kind/exec";
+import { killGroup } from "../host/exec";
 
-/** A line of standard output, with the seconds since the command was started. */
+/** A line of standard output, with the seconds since the start of the command. */
 export interface TimedLine {
   readonly at: number;
   readonly text: string;
 }
 
-/** What a command took. */
+/** Duration, output and memory of a command. */
 export interface Taken {
   readonly seconds: number;
   readonly lines: readonly TimedLine[];
-  /** Highest sum of the resident memory of the command and all that it started; undefined without /proc. */
+  /** Peak of the resident memory of the command and its descendants; undefined without /proc. */
   readonly peakMiB?: number;
 }
 
 const SAMPLE_MILLISECONDS = 250;
 
-/** How long a command that was interrupted may clean up after itself. */
+/** Time for an interrupted command to clean up. */
 const PATIENCE_MILLISECONDS = 90_000;
 
-/** Run a command to its end, which must be a success. @throws Error when it fails, or was interrupted by the signal */
+/** Run a command and wait for it. @throws Error if it fails, or the signal interrupts it */
 export async function take(name: string, start: () => ChildProcess, signal: AbortSignal): Promise<Taken> {
   signal.throwIfAborted();
   const began = performance.now();
@@ -44,7 +44,7 @@ export async function take(name: string, start: () => ChildProcess, signal: Abor
   const sampling = setInterval(() => memory.sample(), SAMPLE_MILLISECONDS);
   let patience: NodeJS.Timeout | undefined;
   const interrupt = () => {
-    killGroup(child.pid, "SIGINT"); // what a terminal sends
+    killGroup(child.pid, "SIGINT"); // as a terminal does
     patience = setTimeout(() => memory.kill(), PATIENCE_MILLISECONDS);
   };
   signal.addEventListener("abort", interrupt, { once: true });
@@ -53,7 +53,7 @@ export async function take(name: string, start: () => ChildProcess, signal: Abor
       child.once("error", reject).once("close", (exit) => resolve(exit));
     });
     signal.throwIfAborted();
-    if (code !== 0) throw new Error(`${name} ended with ${String(code)}:\n${output}`);
+    if (code !== 0) throw new Error(`${name} failed with exit code ${String(code)}:\n${output}`);
     return { seconds: elapsed(), lines, ...(memory.peakMiB > 0 ? { peakMiB: memory.peakMiB } : {}) };
   } finally {
     clearInterval(sampling);
@@ -62,22 +62,22 @@ export async function take(name: string, start: () => ChildProcess, signal: Abor
   }
 }
 
-/** A process as /proc tells it. */
+/** A process in /proc. */
 export interface ProcessFacts {
   readonly pid: number;
   readonly parent: number;
-  /** Clock ticks since the machine's start: with the id, this is one process and no later one. */
+  /** Start time in clock ticks since boot, which tells processes with the same id apart. */
   readonly started: string;
 }
 
-/** Read from a line of /proc/<pid>/stat. */
+/** Parse /proc/<pid>/stat. */
 export function parseStat(text: string): ProcessFacts {
-  // the program's name, in parentheses, may hold anything
+  // the program's name in parentheses can contain anything
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { pid: Number.parseInt(text, 10), parent: Number(fields[1]), started: fields[19]! };
 }
 
-/** A process and all that it started, also what has lost its parent and was known before; `known` learns what is new. */
+/** A process and its descendants, including orphans that were known before; adds new ones to `known`. */
 export function familyOf(root: number, processes: readonly ProcessFacts[], known: Map<number, string>): number[] {
   const alive = new Map(processes.map((facts) => [facts.pid, facts]));
   for (const [pid, started] of known) if (alive.get(pid)?.started !== started) known.delete(pid);
@@ -102,13 +102,13 @@ class MemorySampler {
     this.peakMiB = Math.max(this.peakMiB, sum);
   }
 
-  /** End what still runs of the command. */
+  /** Kill the command's remaining processes. */
   kill(): void {
     for (const pid of this.family()) {
       try {
         process.kill(pid, "SIGKILL");
       } catch {
-        // gone already
+        // has exited
       }
     }
   }
@@ -127,7 +127,7 @@ function listProcesses(): number[] {
   }
 }
 
-/** A file of a process; empty when the process is gone. */
+/** Read a file of a process; empty if it has exited. */
 function readProc(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8");

@@ -4,10 +4,10 @@ import { PARTS, type ResourceSpan, type Span } from "./parts";
 export type Section = "up" | "preview" | "destroy" | "load" | "memory";
 export const SECTIONS: readonly Section[] = ["up", "preview", "destroy", "load", "memory"];
 
-/** Who does it: this project, the articles' commands, kind with the Helm CLI, an empty Pulumi program, kind's own command. */
+/** Contestants: this project, the articles' commands, kind with the Helm CLI, an empty Pulumi program, kind's own command. */
 export type Contestant = "project" | "articles" | "helm" | "empty" | "kind";
 
-/** `unpack`: an image loaded, and unpacked on every node. */
+/** `unpack`: images loaded and unpacked on every node. */
 export type Measurement = "up" | "preview" | "destroy" | "load" | "unpack";
 
 /** One measurement of one contestant. */
@@ -18,13 +18,13 @@ export interface Sample {
   readonly seconds: number;
   readonly peakMiB?: number;
   readonly parts?: readonly Span[];
-  /** Of an `up`, by resource. */
+  /** Created resources, for `up`. */
   readonly resources?: readonly ResourceSpan[];
-  /** Share of the processors that others kept busy just before. */
+  /** Share of the CPUs that other processes used just before. */
   readonly busyBefore: number;
 }
 
-/** What ran where. */
+/** Machine, versions and settings. */
 export interface Subject {
   readonly date: string;
   readonly machine: string;
@@ -34,9 +34,9 @@ export interface Subject {
   readonly nodeImage: string;
   readonly mode: string;
   readonly cilium: string;
-  /** What goes into the nodes, by image. */
+  /** Sizes of the loaded images. */
   readonly imagesMiB: Readonly<Record<string, number>>;
-  /** Nodes of other clusters that ran meanwhile. */
+  /** Running nodes of other clusters. */
   readonly otherNodes: number;
   readonly rounds: number;
 }
@@ -52,12 +52,12 @@ interface Comparison {
   readonly measurement: Measurement;
   readonly value: "seconds" | "peakMiB";
   readonly than: Contestant;
-  /** The ratio that is aimed at, and whether it may be reached. */
+  /** Target ratio, and whether reaching it exactly counts. */
   readonly aim?: { readonly ratio: number; readonly inclusive: boolean };
 }
 
 const UP = "from nothing to a verified NodePort answer";
-const MEMORY = "peak memory of the processes meanwhile";
+const MEMORY = "peak memory of the processes";
 const COMPARISONS: readonly Comparison[] = [
   {
     section: "up",
@@ -79,13 +79,13 @@ const COMPARISONS: readonly Comparison[] = [
   { section: "destroy", title: "destroy", measurement: "destroy", value: "seconds", than: "kind" },
   {
     section: "load",
-    title: "images into all nodes",
+    title: "load images into all nodes",
     measurement: "load",
     value: "seconds",
     than: "kind",
     aim: { ratio: 0.5, inclusive: false },
   },
-  { section: "load", title: "… and unpacked there", measurement: "unpack", value: "seconds", than: "kind" },
+  { section: "load", title: "… and unpack them", measurement: "unpack", value: "seconds", than: "kind" },
   { section: "memory", title: MEMORY, measurement: "up", value: "peakMiB", than: "articles" },
   { section: "memory", title: MEMORY, measurement: "up", value: "peakMiB", than: "helm" },
 ];
@@ -98,7 +98,7 @@ const NAMES: Readonly<Record<Contestant, string>> = {
   kind: "kind",
 };
 
-/** From here on somebody else had a part in the figures. */
+/** From this share on, other processes affect the results. */
 const NOISY_SHARE = 0.2;
 
 /** A median with the lowest and the highest value. */
@@ -115,13 +115,13 @@ export interface Row {
   readonly unit: "s" | "MiB";
   readonly own: Spread;
   readonly other: Spread;
-  /** Of the medians; lowest and highest of a round's. */
+  /** Ratio of the medians; lowest and highest ratio of a round. */
   readonly ratio: Spread;
   readonly aim?: string;
   readonly isMet?: boolean;
 }
 
-/** The lines for these sections; what was not measured is left out. */
+/** Rows of these sections that were measured. */
 export function rowsOf(samples: readonly Sample[], sections: readonly Section[]): Row[] {
   return COMPARISONS.flatMap(({ section, title, measurement, value, than, aim }): Row[] => {
     const valuesOf = (contestant: Contestant, round?: number) =>
@@ -159,7 +159,7 @@ function spread(values: readonly number[]): Spread {
   return { median: median([...values]), low: min([...values]), high: max([...values]) };
 }
 
-/** The results as Markdown: the comparison, the parts, what ran where, and what was noisy. */
+/** The results as Markdown: comparison, parts, environment, noise. */
 export function markdown({ subject, samples }: Results, sections: readonly Section[]): string {
   const { versions, nodes, imagesMiB } = subject;
   const images = Object.entries(imagesMiB).map(([image, size]) => `${image} (${size.toFixed(0)} MiB)`);
@@ -172,7 +172,7 @@ export function markdown({ subject, samples }: Results, sections: readonly Secti
         .map(([program, version]) => `${program} ${version}`)
         .join(", ")};`,
       `${nodes} nodes of ${subject.nodeImage}, Cilium ${subject.cilium} in mode ${subject.mode}, images ${images.join(", ")};`,
-      `rounds ${subject.rounds}, one contestant after the other in each; medians, in parentheses the lowest and the highest.`,
+      `${subject.rounds} rounds with all contestants in turn; medians, with lowest and highest in parentheses.`,
     ].join("\n"),
     ...noise(subject, samples),
   ].join("\n\n");
@@ -191,7 +191,9 @@ function comparisonTable(rows: readonly Row[]): string {
     ];
     return `| ${cells.join(" | ")} |`;
   });
-  return ["| | this project | against | ratio | aim |", "| --- | --- | --- | --- | --- |", ...lines].join("\n");
+  return ["| | this project | compared with | ratio | target |", "| --- | --- | --- | --- | --- |", ...lines].join(
+    "\n",
+  );
 }
 
 function figure({ median: middle, low, high }: Spread, digits: number, unit?: string): string {
@@ -200,7 +202,7 @@ function figure({ median: middle, low, high }: Spread, digits: number, unit?: st
   return from === to ? shown : `${shown} (${from}–${to})`;
 }
 
-/** Each contestant's parts, from when to when. */
+/** Start and end of each contestant's parts. */
 function partsTable(samples: readonly Sample[]): string {
   const contestants: readonly Contestant[] = ["project", "articles", "helm"];
   const cell = (contestant: Contestant, part: string) => {
@@ -225,8 +227,8 @@ function noise({ otherNodes }: Subject, samples: readonly Sample[]): string[] {
     ...(noisy.length === 0
       ? []
       : [
-          `Noisy: before ${noisy.length} of ${samples.length} measurements others kept the processors busy, up to ${(busiest * 100).toFixed(0)} %.`,
+          `Noisy: before ${noisy.length} of ${samples.length} measurements, other processes used up to ${(busiest * 100).toFixed(0)} % of the CPUs.`,
         ]),
-    ...(otherNodes === 0 ? [] : [`Noisy: ${otherNodes} nodes of other clusters ran meanwhile.`]),
+    ...(otherNodes === 0 ? [] : [`Noisy: ${otherNodes} nodes of other clusters were running.`]),
   ];
 }

@@ -1,11 +1,11 @@
-// npx tsx bench/run.ts --settings FILE: what this project costs, against what people do without it.
+// npx tsx bench/run.ts --settings FILE: measure this project's cost, compared with the usual alternatives.
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { mergeValues, type HelmValues } from "../modes/ciliumValues";
-import { countOtherNodes } from "../providers/kind/docker";
-import { run } from "../providers/kind/exec";
+import { countOtherNodes } from "../host/docker";
+import { run } from "../host/exec";
 import { Benchmark } from "./contestants";
 import {
   markdown,
@@ -27,31 +27,32 @@ interface Options {
 }
 
 const count = (text: string) => {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("a whole number");
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("It must be an integer.");
   return Number(text);
 };
 const sections = (text: string) => {
-  const asked = text.split(",") as Section[];
-  if (!asked.every((section) => SECTIONS.includes(section))) throw new InvalidArgumentError(SECTIONS.join(","));
-  return asked;
+  const selected = text.split(",") as Section[];
+  if (!selected.every((section) => SECTIONS.includes(section)))
+    throw new InvalidArgumentError(`Allowed: ${SECTIONS.join(", ")}.`);
+  return selected;
 };
 
 const options = new Command("bench/run.ts")
-  .description("Measure what this project costs against what people do without it, in interleaved rounds")
+  .description("Measure this project's cost compared with the usual alternatives, in interleaved rounds")
   .addOption(
-    new Option("--settings <file>", "JSON: what this machine needs on top of the stack's settings")
+    new Option("--settings <file>", "JSON file with additional settings that this machine needs")
       .env("CILIUM_MODES_BENCH_SETTINGS")
       .makeOptionMandatory(),
   )
-  .option("--mode <stack>", "which of the project's stacks", "ebpf")
-  .option("--workers <count>", "nodes beside the control plane", count)
-  .option("--rounds <count>", "how often everything is measured", count, 3)
-  .option("--only <sections>", SECTIONS.join(","), sections, [...SECTIONS])
-  .option("--json <file>", "where all samples are written", "bench.json")
+  .option("--mode <stack>", "one of the project's stacks", "ebpf")
+  .option("--workers <count>", "nodes besides the control plane", count)
+  .option("--rounds <count>", "number of rounds", count, 3)
+  .option("--only <sections>", `measure only some of ${SECTIONS.join(",")}`, sections, [...SECTIONS])
+  .option("--json <file>", "file for all samples", "bench.json")
   .parse()
   .opts<Options>();
 
-/** How often a round asks for a preview; one is a few seconds. */
+/** Previews per round; each takes a few seconds. */
 const PREVIEWS = 3;
 
 const interruption = new AbortController();
@@ -79,7 +80,7 @@ async function main(): Promise<void> {
     try {
       await measure(benchmark, samples);
     } finally {
-      // also what an interruption left
+      // also after an interruption
       if (samples.length > 0) {
         writeFileSync(options.json, `${JSON.stringify({ subject, samples }, undefined, 1)}\n`);
         console.log(markdown({ subject, samples }, options.only));
@@ -90,9 +91,9 @@ async function main(): Promise<void> {
   }
 }
 
-/** Add the samples of all rounds. */
+/** Measure all rounds. */
 async function measure(benchmark: Benchmark, samples: Sample[]): Promise<void> {
-  const isAsked = (...asked: Section[]) => asked.some((section) => options.only.includes(section));
+  const isSelected = (...wanted: Section[]) => wanted.some((section) => options.only.includes(section));
   const record = async (
     round: number,
     contestant: Contestant,
@@ -115,25 +116,25 @@ async function measure(benchmark: Benchmark, samples: Sample[]): Promise<void> {
   };
 
   for (let round = 1; round <= options.rounds; round++) {
-    if (isAsked("up", "preview", "destroy", "memory")) {
+    if (isSelected("up", "preview", "destroy", "memory")) {
       await record(round, "project", "up", async () => {
         const taken = await benchmark.up();
         return { ...taken, resources: benchmark.resources(taken) };
       });
-      for (let left = PREVIEWS; isAsked("preview") && left > 0; left--) {
+      for (let left = PREVIEWS; isSelected("preview") && left > 0; left--) {
         await record(round, "project", "preview", () => benchmark.preview());
         await record(round, "empty", "preview", () => benchmark.previewEmpty());
       }
       await record(round, "project", "destroy", () => benchmark.destroy());
     }
     for (const contestant of ["articles", "helm"] as const) {
-      if (!isAsked("up", "destroy", "memory")) continue;
+      if (!isSelected("up", "destroy", "memory")) continue;
       await record(round, contestant, "up", () => benchmark.script(contestant));
       await record(round, "kind", "destroy", () => benchmark.kindDelete(contestant));
     }
   }
 
-  if (isAsked("load")) {
+  if (isSelected("load")) {
     await benchmark.createForLoading();
     for (let round = 1; round <= options.rounds; round++) {
       for (const loader of ["project", "kind"] as const) {
@@ -149,7 +150,7 @@ async function measure(benchmark: Benchmark, samples: Sample[]): Promise<void> {
   }
 }
 
-/** Let what came before reach the disk, and look whether the machine is quiet; returns the busy share of the processors. */
+/** Flush earlier writes to disk, and measure the load. @returns the busy share of the CPUs */
 async function settle(): Promise<number> {
   await run("sync", []);
   const read = () => {

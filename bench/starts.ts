@@ -1,22 +1,22 @@
-// npx tsx bench/starts.ts [rounds]: how long commands take before they do anything, in interleaved rounds.
+// npx tsx bench/starts.ts [rounds]: measure the start-up time of commands, in interleaved rounds.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { median } from "simple-statistics";
-import { table, PLAIN } from "../cli/terminal";
+import { table, PLAIN } from "../render/terminal";
 
 const ROOT = join(__dirname, "..");
 const CLI = join(ROOT, "cli", "cilium-modes.mjs");
 
-/** What is started: Node.js alone, TypeScript at all, and this project's commands up to where their own work begins. */
+/** Node.js alone, TypeScript alone, and this project's commands until their actual work. */
 const STARTS: Readonly<Record<string, readonly string[]>> = {
   "node, nothing": ["--eval", "0"],
   "node with tsx": ["--import", "tsx", "--eval", "0"],
   "cilium-modes --help": [CLI, "--help"],
   "cilium-modes complete -- plan e": [CLI, "complete", "--", "plan", "e"],
   "cilium-modes plan ebpf": [CLI, "plan", "ebpf"],
-  "cilium-modes doctor of no such stack": [CLI, "doctor", "none"],
-  "cilium-modes verify of no such stack": [CLI, "verify", "none"],
-  "cilium-modes compare of no such file": [CLI, "compare", "--from", "none.json"],
+  "cilium-modes doctor with an unknown stack": [CLI, "doctor", "none"],
+  "cilium-modes verify with an unknown stack": [CLI, "verify", "none"],
+  "cilium-modes compare with a missing file": [CLI, "compare", "--from", "none.json"],
   "kind provider, loaded": [
     "--eval",
     `for (const name of ["@pulumi/pulumi", "@pulumi/pulumi/provider", "@kubernetes/client-node", "tsx/cjs"]) require(name);
@@ -39,4 +39,4 @@ const rows = Object.entries(seconds).map(([name, each]) => [
   `${median(each).toFixed(2)} s`,
   `${(median(each) / floor!).toFixed(1)} times`,
 ]);
-console.log(table([["what", `median of ${rounds}`, "to node alone"], ...rows], PLAIN));
+console.log(table([["command", `median of ${rounds}`, "relative to node alone"], ...rows], PLAIN));

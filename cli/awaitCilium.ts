@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { apiErrorLine } from "../datapath/apiError";
+import { apiErrorLine } from "../cluster/apiError";
 import { outdatedAgents } from "../datapath/checks/config";
-import { connect, restartDaemonSet } from "../datapath/cluster";
+import { connect } from "../cluster/read";
+import { restartDaemonSet } from "../cluster/write";
 import { nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
 import { required } from "./environment";
 

@@ -1,31 +1,35 @@
 import { writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { analyse, type Analysis } from "../datapath/compare/analysis";
-import { compareToBaseline, type BaselineAnalysis } from "../datapath/compare/baseline";
-import { PATHS, RESULTS_VERSION, type Comparison, type Subject } from "../datapath/compare/results";
-import { TOOLS } from "../datapath/compare/tools";
+import { join, resolve } from "node:path";
+import { analyse, type Analysis } from "../compare/analyse/analysis";
+import { compareToBaseline, type BaselineAnalysis } from "../compare/analyse/baseline";
+import { TOOLS } from "../compare/measure/tools";
+import { PATHS, RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
+import { ALL_MODES } from "../modes/contract";
+import { listNodes } from "../host/docker";
+import { run } from "../host/exec";
+import { lookOf } from "./environment";
+import { isExternal } from "../settings/release";
 import type { RunRequest } from "./compareRun";
-import { pulumi, reasonNotToBringUp, stacksThatAreUp } from "./compareStacks";
 import { keepComparison, readComparison } from "./comparisonFile";
 import { readMachine } from "./machine";
-import { lookOf } from "./terminal";
-import { UsageError } from "./usage";
+import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { checkTarget } from "./targetFile";
+import { UsageError } from "./usage";
 
 export interface CompareOptions {
   /** Bring up, measure and destroy one stack after the other. */
   readonly up?: boolean;
   readonly rounds: number;
   readonly seconds: number;
-  /** Numbers of Services, separated by commas. External clusters get Services only where the user names numbers. */
+  /** Numbers of Services, separated by commas; external clusters are filled only if this is set. */
   readonly services?: string;
   readonly benchmarks: boolean;
   readonly growth: boolean;
   readonly set?: readonly string[];
-  /** A file of earlier results to show instead of measuring. */
+  /** File of results to show, instead of measuring. */
   readonly from?: string;
   readonly baseline?: string;
-  /** Per cent. */
+  /** Percent. */
   readonly threshold: number;
   readonly out?: string;
   readonly html?: string;
@@ -33,17 +37,17 @@ export interface CompareOptions {
   readonly json?: boolean;
 }
 
-/** Seconds at the start of each benchmark that do not count. */
+/** Seconds of warm-up before each benchmark. */
 const WARM_UP_SECONDS = 1;
 
-/** Compare stacks' clusters. @returns whether all modes are in force and distinguishable, and nothing is worse than the baseline */
+/** Compare the clusters of stacks. @returns whether all passed verification, differ from each other, and none regressed */
 export async function compare(stacks: readonly string[], options: CompareOptions): Promise<boolean> {
   const services = servicesOf(options);
   checkNumbers(options);
   if (options.from !== undefined && (stacks.length > 0 || options.up || options.out !== undefined)) {
     throw new UsageError("--from shows earlier results; leave out the stacks, --up and --out, or --from");
   }
-  // files that cannot be read or written are reported before anything is measured
+  // report unreadable and unwritable files before measuring
   for (const file of [options.out, options.html, options.markdown]) if (file !== undefined) await checkTarget(file);
   const baseline = options.baseline === undefined ? undefined : await readComparison(options.baseline);
   const comparison =
@@ -83,7 +87,7 @@ async function measured(
     servicesAreNamed: options.services !== undefined,
     growthRounds: rounds,
   };
-  report(
+  log(
     `Measuring ${stacks.join(", ")} takes about ${estimateMinutes(stacks.length, request, options.up)} minutes; less with --no-growth, smaller --services or fewer --rounds`,
   );
   const startedAt = new Date().toISOString();
@@ -91,8 +95,8 @@ async function measured(
   const { measure } = await import("./compareRun");
   const subjects = await interruptible((signal) =>
     options.up
-      ? oneByOne(stacks, (stack) => measure([stack], request, report, signal), signal)
-      : measure(stacks, request, report, signal),
+      ? oneByOne(stacks, (stack) => measure([stack], request, log, signal), signal)
+      : measure(stacks, request, log, signal),
   );
   const comparison: Comparison = {
     resultsVersion: RESULTS_VERSION,
@@ -113,10 +117,7 @@ async function measured(
   return comparison;
 }
 
-/**
- * How long a comparison takes, in minutes. The constants come from the recorded comparisons, which a machine of two CPUs
- * made.
- */
+/** Estimate the duration of a comparison in minutes, with constants from the recorded comparisons (on two CPUs). */
 export function estimateMinutes(
   stacks: number,
   { benchmarks, method, services }: Pick<RunRequest, "benchmarks" | "method" | "services">,
@@ -128,14 +129,14 @@ export function estimateMinutes(
   return Math.ceil((stacks * (each + (up ? UP_SECONDS : 0))) / 60);
 }
 
-/** Time to verify and inspect a cluster. */
+/** Verification and inspection of a cluster. */
 const INSPECTION_SECONDS = 60;
-/** Time of one round at one number of Services. */
+/** One round at one number of Services. */
 const GROWTH_SECONDS = 20;
-/** Time to create and destroy a cluster. */
+/** Creation and deletion of a cluster. */
 const UP_SECONDS = 240;
 
-/** The stacks of this project. */
+/** The project's own stacks. */
 const DEFAULT_STACKS: readonly string[] = ["kubeproxy", "replacement", "ebpf"];
 
 async function oneByOne(
@@ -152,29 +153,29 @@ async function oneByOne(
   for (const stack of stacks) {
     if (signal.aborted) break;
     try {
-      report(`${stack}: creating`);
+      log(`${stack}: creating`);
       await pulumi("up", stack, signal);
       subjects.push(...(await measure(stack)));
     } catch (error) {
-      // the results of other stacks are kept
+      // keep the results of other stacks
       if (subjects.length === 0) throw error;
-      report(`${stack}: ${(error as Error).message}`);
+      log(`${stack}: ${(error as Error).message}`);
       process.exitCode ??= 1;
     } finally {
-      report(`${stack}: destroying`);
+      log(`${stack}: destroying`);
       await pulumi("destroy", stack).catch(({ message }: Error) => {
         process.exitCode ??= 1;
-        report(`${stack} was not destroyed; run: npm run pulumi -- destroy -s ${stack}. Reason: ${message}`);
+        log(`${stack} was not destroyed; run: npm run pulumi -- destroy -s ${stack}. Reason: ${message}`);
       });
     }
   }
   return subjects;
 }
 
-/** Also a closed terminal must not leave clusters and Services behind. */
+/** Also a closed terminal, which must not leave anything behind. */
 const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Let Ctrl-C end the work in order, and a second Ctrl-C end it at once. */
+/** Let Ctrl-C end the work cleanly, and a second Ctrl-C at once. */
 async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = () => {
@@ -191,7 +192,7 @@ async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promi
   }
 }
 
-function report(line: string): void {
+function log(line: string): void {
   console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
 }
 
@@ -201,21 +202,26 @@ async function show(
   against: BaselineAnalysis | undefined,
   options: CompareOptions,
 ): Promise<void> {
-  const [{ comparisonHtml }, { comparisonJson }, { comparisonMarkdown }, { comparisonText }] = await Promise.all([
-    import("./compare/comparisonHtml"),
-    import("./compare/comparisonJson"),
-    import("./compare/comparisonMarkdown"),
-    import("./compare/comparisonText"),
+  const [{ reportOf }, { reportHtml }, { reportMarkdown }, { reportText }] = await Promise.all([
+    import("../compare/report/report"),
+    import("../compare/report/html"),
+    import("../compare/report/markdown"),
+    import("../compare/report/text"),
   ]);
-  const found = [comparison, analysis, against] as const;
-  console.log(options.json ? comparisonJson(...found) : comparisonText(...found, lookOf(process.stdout)));
-  const reports = [
-    [options.html, comparisonHtml],
-    [options.markdown, comparisonMarkdown],
+  const report = reportOf(comparison, analysis, against);
+  const { alarms, verdicts } = report;
+  console.log(
+    options.json
+      ? JSON.stringify({ alarms, verdicts, ...comparison }, undefined, 2)
+      : reportText(report, lookOf(process.stdout)),
+  );
+  const files = [
+    [options.html, reportHtml],
+    [options.markdown, reportMarkdown],
   ] as const;
-  for (const [file, text] of reports) {
+  for (const [file, render] of files) {
     if (file === undefined) continue;
-    await writeFile(file, text(...found));
+    await writeFile(file, render(report));
     console.error(`Report: ${resolve(file)}`);
   }
 }
@@ -223,9 +229,9 @@ async function show(
 function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): number[] {
   if (!growth) return [];
   const numbers = services.split(",").map(Number);
-  if (numbers.some((each) => !Number.isInteger(each) || each < 1 || each > MOST_SERVICES)) {
+  if (numbers.some((each) => !Number.isInteger(each) || each < 1 || each > MAX_SERVICES)) {
     throw new UsageError(
-      `--services must be integers from 1 to ${MOST_SERVICES}, separated by commas (got "${services}")`,
+      `--services must be integers from 1 to ${MAX_SERVICES}, separated by commas (got "${services}")`,
     );
   }
   return [...new Set(numbers)].sort((a, b) => a - b);
@@ -233,8 +239,8 @@ function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): nu
 
 const DEFAULT_SERVICES = "1,10,100,1000,5000";
 
-/** A limit that Cilium's service map of 65,536 entries and services' networks have room for. */
-const MOST_SERVICES = 20_000;
+/** More do not fit into Cilium's service map of 65,536 entries and into service networks. */
+const MAX_SERVICES = 20_000;
 
 function checkNumbers({ rounds, seconds, threshold }: CompareOptions): void {
   if (!Number.isInteger(rounds) || rounds < 1)
@@ -252,7 +258,44 @@ function commandOf(stacks: readonly string[], options: CompareOptions): string {
     `--rounds ${options.rounds} --seconds ${options.seconds}`,
     options.growth ? `--services ${options.services ?? DEFAULT_SERVICES}` : "--no-growth",
     ...(options.benchmarks ? [] : ["--no-benchmarks"]),
-    // values may be secret
+    // values can be secret
     ...(options.set ?? []).map((each) => `--set ${each.split("=")[0]}=…`),
   ].join(" ");
+}
+
+/** Stacks whose kind cluster is up, in the order of their modes; for external clusters, only Pulumi knows. */
+async function stacksThatAreUp(set: readonly string[] | undefined): Promise<string[]> {
+  const found = await Promise.all(knownStacks().map(async (stack) => ((await isUp(stack, set)) ? [stack] : [])));
+  const rank = (stack: string) => ALL_MODES.indexOf(readStackFile(stack, set).settings.mode);
+  return found.flat().sort((a, b) => rank(a) - rank(b));
+}
+
+/** Whether a stack's kind cluster exists and all its nodes are running. */
+async function isUp(stack: string, set: readonly string[] | undefined): Promise<boolean> {
+  const { cluster } = readStackFile(stack, set).settings;
+  if (isExternal(cluster)) return false;
+  const nodes = await listNodes(cluster.name);
+  return nodes.length > 0 && nodes.every(({ running }) => running);
+}
+
+/** Why --up must not bring up and destroy a stack; undefined if it can. */
+async function reasonNotToBringUp(stack: string): Promise<string | undefined> {
+  const { cluster } = readStackFile(stack).settings;
+  if (isExternal(cluster)) return `${stack} uses an external cluster, which --up does not touch`;
+  const nodes = await listNodes(cluster.name);
+  return nodes.length === 0 ? undefined : `${stack} is up already, and --up would destroy it after the measurement`;
+}
+
+/** Seconds that an interrupted Pulumi gets to complete its state. */
+const CANCEL_SECONDS = 120;
+
+/** Run pulumi up or destroy as npm run pulumi does. @throws CommandError with the end of Pulumi's output */
+async function pulumi(verb: "up" | "destroy", stack: string, signal?: AbortSignal): Promise<void> {
+  const program = (...args: string[]) =>
+    run(process.execPath, [join(PROJECT_DIRECTORY, "scripts", "pulumi.mjs"), ...args, "--non-interactive"], {
+      signal,
+      patienceSeconds: CANCEL_SECONDS,
+    });
+  if (verb === "up") await program("stack", "select", "--create", stack);
+  await program(verb, "--yes", "--skip-preview", "--stack", stack);
 }

@@ -1,91 +1,88 @@
-import { apiErrorLine } from "../datapath/apiError";
-import { runRounds, type Bench, type Method } from "../datapath/compare/benchmarks";
-import type { Subject } from "../datapath/compare/results";
-import { servicesText } from "../datapath/compare/rows";
-import { Contestant } from "./compareSubject";
+import { apiErrorLine } from "../cluster/apiError";
+import { runRounds, type Bench, type Method } from "../compare/measure/benchmarks";
+import type { Subject } from "../compare/results";
+import { servicesText } from "../compare/analyse/rows";
+import { ComparedStack } from "./compareSubject";
 
-/** The measurements of a comparison. */
+/** What to measure. */
 export interface RunRequest {
   readonly set: readonly string[] | undefined;
   readonly benchmarks: boolean;
   readonly method: Method;
   /** Numbers of Services of the growth series; empty without it. */
   readonly services: readonly number[];
-  /** Whether the user named the numbers, which fills external clusters too. */
+  /** Whether the numbers were given explicitly, so that external clusters are filled too. */
   readonly servicesAreNamed: boolean;
-  /** Rounds at each number of Services. */
+  /** Rounds of the growth series at each number of Services. */
   readonly growthRounds: number;
 }
 
 /**
- * Inspect and measure stacks that are up, in turns. Everything created in their clusters is removed again. A cluster that
- * fails is left out of further measurements, an abort ends all of them, and earlier results are kept.
- * @throws when a cluster cannot be inspected, or the signal is aborted before every cluster was
+ * Inspect and measure stacks in turns, and remove everything that was created in their clusters. After a failure, a cluster
+ * is not measured any more; an abort ends the measurement of all. Earlier results are kept.
+ * @throws if a cluster cannot be inspected, or the signal is aborted before all are
  */
 export async function measure(
   stacks: readonly string[],
   request: RunRequest,
-  report: (line: string) => void,
+  log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<Subject[]> {
-  const contestants = await Promise.all(stacks.map((stack) => Contestant.of(stack, request.set)));
-  const act = async (contestant: Contestant, what: string, work: (contestant: Contestant) => Promise<unknown>) => {
+  const compared = await Promise.all(stacks.map((name) => ComparedStack.of(name, request.set)));
+  const act = async (stack: ComparedStack, what: string, work: (stack: ComparedStack) => Promise<unknown>) => {
     signal.throwIfAborted();
-    report(`${contestant.name}: ${what}`);
-    await work(contestant);
+    log(`${stack.name}: ${what}`);
+    await work(stack);
   };
-  const leaveOut = (contestant: Contestant, part: string, error: unknown) => {
+  const giveUp = (stack: ComparedStack, part: string, error: unknown) => {
     const why = signal.aborted ? "interrupted" : apiErrorLine(error as Error);
-    report(`${contestant.name}: ${part}: ${why}`);
+    log(`${stack.name}: ${part}: ${why}`);
     process.exitCode ??= 1;
-    contestant.omit(`${part}, from this point on: ${why}`);
+    stack.omit(`${part}, from this point on: ${why}`);
   };
-  /** @returns the contestants that stay in the comparison */
+  /** @returns the stacks without a failure */
   const turns = async (
-    among: readonly Contestant[],
+    among: readonly ComparedStack[],
     part: string,
     what: string,
-    work: (contestant: Contestant) => Promise<unknown>,
-  ): Promise<Contestant[]> => {
-    const further: Contestant[] = [];
-    for (const contestant of among) {
-      await act(contestant, what, work).then(
-        () => further.push(contestant),
-        (error) => leaveOut(contestant, part, error),
+    work: (stack: ComparedStack) => Promise<unknown>,
+  ): Promise<ComparedStack[]> => {
+    const further: ComparedStack[] = [];
+    for (const stack of among) {
+      await act(stack, what, work).then(
+        () => further.push(stack),
+        (error) => giveUp(stack, part, error),
       );
     }
     return further;
   };
   try {
-    for (const contestant of contestants) await act(contestant, "verifying and inspecting", (each) => each.inspect());
+    for (const stack of compared) await act(stack, "verifying and inspecting", (each) => each.inspect());
     if (request.benchmarks) {
       const benches: Bench[] = [];
-      const ready = await turns(contestants, "benchmarks", "preparing benchmarks", async (contestant) =>
-        benches.push(await contestant.prepareBench()),
+      const ready = await turns(compared, "benchmarks", "preparing benchmarks", async (stack) =>
+        benches.push(await stack.prepareBench()),
       );
       const { rounds } = request.method;
-      await runRounds(
-        benches,
-        request.method,
-        (round) => report(`benchmarks: round ${round} of ${rounds}`),
-        signal,
-      ).catch((error) => ready.forEach((contestant) => leaveOut(contestant, "benchmarks", error)));
-      for (const contestant of contestants) await contestant.endBench();
+      await runRounds(benches, request.method, (round) => log(`benchmarks: round ${round} of ${rounds}`), signal).catch(
+        (error) => ready.forEach((stack) => giveUp(stack, "benchmarks", error)),
+      );
+      for (const stack of compared) await stack.endBench();
     }
-    let growing = contestants;
+    let growing = compared;
     for (const services of request.services) {
       const part = servicesText(services);
-      growing = await turns(growing, part, `growing to ${part}`, (contestant) =>
-        contestant.growTo(services, request.servicesAreNamed, signal),
+      growing = await turns(growing, part, `creating ${part}`, (stack) =>
+        stack.growTo(services, request.servicesAreNamed, signal),
       );
       for (let round = 1; round <= request.growthRounds; round++) {
         const what = `${part}, round ${round} of ${request.growthRounds}`;
-        growing = await turns(growing, part, what, (contestant) => contestant.measureGrowth());
+        growing = await turns(growing, part, what, (stack) => stack.measureGrowth());
       }
     }
-    return contestants.map((contestant) => contestant.subject());
+    return compared.map((stack) => stack.subject());
   } finally {
-    report("removing everything that the measurements created");
-    await Promise.all(contestants.map((contestant) => contestant.close(report)));
+    log("cleaning up");
+    await Promise.all(compared.map((stack) => stack.close(log)));
   }
 }

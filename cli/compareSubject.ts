@@ -1,41 +1,47 @@
-import { apiErrorLine } from "../datapath/apiError";
-import { connectServices, type OutsideClient } from "../datapath/cluster";
-import { Bench } from "../datapath/compare/benchmarks";
-import { BENCH_SERVICE, exposeForBench, type Exposed } from "../datapath/compare/benchService";
-import { prepareGrowth, type GrowthRun } from "../datapath/compare/growth";
-import { removeAll as removeGrowth } from "../datapath/compare/growthServices";
-import type { GrowthTarget } from "../datapath/compare/growthTarget";
-import { readNodes } from "../datapath/compare/inventory";
-import { endsOf, lanesOf, programsOf, startServers, type LaneEnds } from "../datapath/compare/lanes";
-import { settingsOf } from "../datapath/compare/modeSettings";
-import { componentUse, readUse, type UseReading } from "../datapath/compare/resources";
-import type { GrowthSeries, NodeInventory, Subject, WalkSummary } from "../datapath/compare/results";
-import { summariseWalk } from "../datapath/compare/walkSummary";
+import { apiErrorLine } from "../cluster/apiError";
+import { connectServices } from "../cluster/services";
+import type { OutsideClient } from "../cluster/read";
+import { Bench } from "../compare/measure/benchmarks";
+import { prepareGrowth, type GrowthRun } from "../compare/measure/growth";
+import { removeAll as removeGrowth } from "../compare/measure/growthServices";
+import type { GrowthTarget } from "../compare/measure/growthSingle";
+import { readNodes, settingsOf, summarizeTrace } from "../compare/measure/inventory";
+import {
+  BENCH_SERVICE,
+  createBenchService,
+  endsOf,
+  measuredPaths,
+  programsOf,
+  startServers,
+  type BenchService,
+  type PathEnds,
+} from "../compare/measure/paths";
+import { componentUse, readUse, type UseReading } from "../compare/measure/resources";
+import type { GrowthSeries, NodeInventory, Subject, TraceSummary } from "../compare/results";
 import { nodeAddresses, places } from "../datapath/probes";
-import { trace } from "../datapath/trace/trace";
+import { tracePacket } from "../datapath/trace/trace";
 import { CHECKS } from "../datapath/checks/all";
-import type { Scenario } from "../modes/walks";
+import type { Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
-import { startOutside } from "../providers/kind/outside";
+import { startOutside } from "../host/outside";
 import { stackCluster, type StackCluster } from "./stackCluster";
 import { traceable } from "./traceable";
 import { runVerification } from "./verification";
 
-/** The scenarios to trace: within a node, between nodes, and through services from inside and outside. */
-const WALKED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "nodeport-other", "host-nodeport"];
+/** Traced scenarios: within a node, between nodes, and through services from inside and outside. */
+const TRACED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "nodeport-other", "host-nodeport"];
 
-const ONE_NODE =
-  "the growth series: it moves a Service's endpoint from one node to another, and the cluster has one node";
+const ONE_NODE = "the growth series: it moves a Service's endpoint between nodes, and the cluster has only one";
 
-const EXTERNAL = "the growth series: the cluster is external; set --services to create Services in it";
+const NOT_ASKED_FOR = "the growth series: the cluster is external; set --services to create Services in it";
 
-/** Time for a cluster to settle before its mode counts as not in force. */
+/** Time for a cluster to settle before its verification fails. */
 const SETTLE_SECONDS = 60;
 
 /** A stack in a comparison, with its results so far. */
-export class Contestant {
-  private verification: Subject["verification"] = { verdict: "not asked", failed: [] };
-  private walks: WalkSummary[] = [];
+export class ComparedStack {
+  private verification: Subject["verification"] = { verdict: "not verified", failed: [] };
+  private traces: TraceSummary[] = [];
   private nodes: NodeInventory[] = [];
   private config: Record<string, string> = {};
   private kubernetes = "";
@@ -43,8 +49,8 @@ export class Contestant {
   private useAfter: UseReading[] = [];
   private readonly growthSeries: GrowthSeries[] = [];
   private readonly omitted: string[] = [];
-  private ends: LaneEnds | undefined;
-  private exposed: Exposed | undefined;
+  private ends: PathEnds | undefined;
+  private service: BenchService | undefined;
   private outside: OutsideClient | undefined;
   private growthRun: GrowthRun | undefined;
   bench: Bench | undefined;
@@ -54,11 +60,11 @@ export class Contestant {
     private readonly stack: StackCluster,
   ) {}
 
-  static async of(name: string, set: readonly string[] | undefined): Promise<Contestant> {
-    return new Contestant(name, await stackCluster(name, set));
+  static async of(name: string, set: readonly string[] | undefined): Promise<ComparedStack> {
+    return new ComparedStack(name, await stackCluster(name, set));
   }
 
-  /** Verify its mode, and read its configuration, its nodes' state and its packets' paths. */
+  /** Verify the mode, and read configuration, node state and traces. */
   async inspect(): Promise<void> {
     const { cluster, expectation, kubeconfig } = this.stack;
     await removeGrowth(connectServices(kubeconfig));
@@ -71,55 +77,60 @@ export class Contestant {
     this.config = (await cluster.configMap("kube-system", "cilium-config"))?.data ?? {};
     this.kubernetes = (await cluster.nodes())[0]?.status?.nodeInfo?.kubeletVersion.replace(/^v/, "") ?? "";
     this.nodes = await readNodes(cluster);
-    await this.expose();
+    await this.createService();
     const { cluster: traced, ...request } = await traceable(this.name, this.stack);
-    // one server, so that load balancing does not choose the path
+    // the Service with a single server, so that every trace takes the same path
     const service: typeof traced.service = (namespace, name) =>
-      cluster.service(namespace, name === WORKLOAD.service && this.exposed ? BENCH_SERVICE : name);
-    for (const way of WALKED) {
+      cluster.service(namespace, name === WORKLOAD.service && this.service ? BENCH_SERVICE : name);
+    for (const scenario of TRACED) {
       try {
-        this.walks.push(summariseWalk((await trace({ ...request, cluster: { ...traced, service }, way })).walk));
+        this.traces.push(
+          summarizeTrace((await tracePacket({ ...request, cluster: { ...traced, service }, scenario })).trace),
+        );
       } catch (error) {
-        this.omitted.push(`trace ${way}: ${(error as Error).message}`);
+        this.omitted.push(`trace ${scenario}: ${(error as Error).message}`);
       }
     }
   }
 
-  /** Create what benchmarks need: servers, a Service in front of one of them, and a client outside the cluster. */
+  /** Prepare benchmarks: servers, their Service, and a client outside the cluster. */
   async prepareBench(): Promise<Bench> {
     const { cluster } = this.stack;
     const ends = await this.findEnds();
     const { client, near, far } = ends;
     const outside = await this.startOutside();
     if (!(outside instanceof Error)) this.outside = outside;
-    const { lanes, omitted } = lanesOf(cluster, ends, this.exposed, outside instanceof Error ? outside : outside.run);
-    this.omitted.push(...omitted);
-    const programs = new Map(
-      await Promise.all(lanes.map(async ({ path, run }) => [path, await programsOf(run)] as const)),
+    const { paths, omitted } = measuredPaths(
+      cluster,
+      ends,
+      this.service,
+      outside instanceof Error ? outside : outside.run,
     );
+    this.omitted.push(...omitted);
+    const programs = new Map(await Promise.all(paths.map(async ({ id, run }) => [id, await programsOf(run)] as const)));
     const inPods = programs.get("same-node") ?? programs.get("cross-node") ?? new Set<string>();
     const served = [near, far].flatMap((place) => place ?? []).filter(({ pod }) => pod !== client.pod);
     const servers = await Promise.all(served.map((place) => startServers(cluster, place, inPods)));
-    this.bench = new Bench(this.name, lanes, programs, servers);
+    this.bench = new Bench(this.name, paths, programs, servers);
     this.useBefore = await this.readUse();
     return this.bench;
   }
 
-  /** End the benchmarks, and read what Cilium and kube-proxy use once more. */
+  /** Read the usage of Cilium and kube-proxy again, and remove what benchmarks needed. */
   async endBench(): Promise<void> {
     this.useAfter = await this.readUse();
     this.bench?.close();
-    await this.exposed?.remove();
-    this.exposed = undefined;
+    await this.service?.remove();
+    this.service = undefined;
     await this.outside?.end();
     this.outside = undefined;
   }
 
-  /** Grow the cluster to this number of Services. */
-  async growTo(services: number, isNamed: boolean, signal: AbortSignal): Promise<void> {
+  /** Create Services up to this number. */
+  async growTo(services: number, isAskedFor: boolean, signal: AbortSignal): Promise<void> {
     const { client, near, far } = await this.findEnds();
-    const reason = near === undefined || far === undefined ? ONE_NODE : EXTERNAL;
-    if (near === undefined || far === undefined || !(isNamed || this.stack.nodesAreContainers)) {
+    const reason = near === undefined || far === undefined ? ONE_NODE : NOT_ASKED_FOR;
+    if (near === undefined || far === undefined || !(isAskedFor || this.stack.nodesAreContainers)) {
       if (!this.omitted.includes(reason)) this.omitted.push(reason);
       return;
     }
@@ -127,7 +138,7 @@ export class Contestant {
     await this.growthRun.growTo(services);
   }
 
-  /** Measure everything once more with the present number of Services. */
+  /** Measure one more value of each metric with the present number of Services. */
   async measureGrowth(): Promise<void> {
     if (this.growthRun === undefined) return;
     for (const { services, metric, values } of await this.growthRun.measure()) {
@@ -137,27 +148,25 @@ export class Contestant {
     }
   }
 
-  /** Record what was not measured, and why. */
+  /** Record a missing measurement. */
   omit(sentence: string): void {
     this.omitted.push(sentence);
   }
 
   /** Remove everything that was created in the cluster. */
-  async close(report: (line: string) => void): Promise<void> {
+  async close(log: (line: string) => void): Promise<void> {
     this.bench?.close();
-    const removed = [this.exposed?.remove(), this.outside?.end(), this.growthRun?.remove()].map((each) =>
+    const removed = [this.service?.remove(), this.outside?.end(), this.growthRun?.remove()].map((each) =>
       Promise.resolve(each),
     );
     for (const outcome of await Promise.allSettled(removed)) {
       if (outcome.status === "fulfilled") continue;
       process.exitCode ??= 1;
-      report(
-        `${this.name}: not everything was removed; the next comparison removes the rest: ${apiErrorLine(outcome.reason as Error)}`,
-      );
+      log(`${this.name}: clean-up failed; the next comparison repeats it: ${apiErrorLine(outcome.reason as Error)}`);
     }
   }
 
-  /** All results. */
+  /** The results. */
   subject(): Subject {
     const { settings } = this.stack;
     const latest = this.useAfter.length === 0 ? this.useBefore : this.useAfter;
@@ -173,7 +182,7 @@ export class Contestant {
         config: this.config,
         nodes: this.nodes,
         components: componentUse(latest, this.useBefore),
-        walks: this.walks,
+        walks: this.traces,
       },
       series: this.bench?.series() ?? [],
       growth: this.growthSeries,
@@ -189,23 +198,23 @@ export class Contestant {
     const { cluster } = await traceable(this.name, this.stack);
     const { serviceCidr } = settings.cluster;
     const target = { ...places, cluster, services: connectServices(kubeconfig), serviceCidr };
-    // one value a round, so that clusters take turns
+    // one value per round, so that clusters take turns
     return prepareGrowth(target, signal, { samples: 1, passes: 1 });
   }
 
-  private async findEnds(): Promise<LaneEnds> {
+  private async findEnds(): Promise<PathEnds> {
     if (this.ends !== undefined) return this.ends;
     const { cluster, expectation } = this.stack;
     const [{ servers, all }, nodes] = await Promise.all([places(cluster, expectation), nodeAddresses(cluster)]);
     return (this.ends = endsOf(servers, all, nodes));
   }
 
-  /** Create a Service in front of the server of another node, where there is one. */
-  private async expose(): Promise<void> {
+  /** Create the Service of the server on another node, if there is one. */
+  private async createService(): Promise<void> {
     const { far } = await this.findEnds();
     if (far === undefined) return;
     const { cluster, kubeconfig } = this.stack;
-    this.exposed ??= await exposeForBench(cluster, connectServices(kubeconfig), far);
+    this.service ??= await createBenchService(cluster, connectServices(kubeconfig), far);
   }
 
   private async readUse(): Promise<UseReading[]> {
@@ -216,7 +225,7 @@ export class Contestant {
   }
 
   private async startOutside(): Promise<OutsideClient | Error> {
-    if (!this.stack.nodesAreContainers) return new Error("no client outside the cluster has the same tools");
+    if (!this.stack.nodesAreContainers) return new Error("no client outside the cluster has the tools");
     const [pod] = await this.stack.cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`);
     return startOutside(pod!.spec!.containers[0]!.image!).catch(
       ({ message }: Error) => new Error(message.split("\n")[0]),

@@ -1,9 +1,9 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Comparison, RESULTS_VERSION } from "../datapath/compare/results";
+import { Comparison, RESULTS_VERSION } from "../compare/results";
 import { PROJECT_DIRECTORY } from "./stackFile";
 
-/** Write a comparison's results. @returns the file; by default a new one in the project */
+/** Write a comparison's results. @returns the file; default: a new one in the project's .cilium-modes folder */
 export async function keepComparison(comparison: Comparison, named: string | undefined): Promise<string> {
   const time = comparison.startedAt.replace(/[:.]/g, "-");
   const own = join(PROJECT_DIRECTORY, ".cilium-modes", "comparisons");
@@ -13,7 +13,7 @@ export async function keepComparison(comparison: Comparison, named: string | und
   return file;
 }
 
-/** Read the results of an earlier comparison. @throws Error when the file holds none, or has a newer format */
+/** Read results. @throws Error if the file has none, or is of a newer format */
 export async function readComparison(file: string): Promise<Comparison> {
   const text = await readFile(file, "utf8").catch(({ message }: Error) => {
     throw new Error(`${file} cannot be read: ${message}`);
@@ -22,18 +22,18 @@ export async function readComparison(file: string): Promise<Comparison> {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new Error(`${file} is not JSON; cilium-modes compare --out FILE writes results`);
+    throw new Error(`${file} is not JSON; write results with cilium-modes compare --out FILE`);
   }
   const version = (json as { resultsVersion?: unknown } | null)?.resultsVersion;
   if (typeof version === "number" && version > RESULTS_VERSION) {
     throw new Error(
-      `${file} was written by a newer cilium-modes (format ${version}, this one reads ${RESULTS_VERSION})`,
+      `${file} was written by a newer cilium-modes (format ${version}; this version reads ${RESULTS_VERSION})`,
     );
   }
   const parsed = Comparison.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new Error(`${file} does not hold the results of a comparison: ${issue!.path.join(".")}: ${issue!.message}`);
+    throw new Error(`${file} is not a results file of compare: ${issue!.path.join(".")}: ${issue!.message}`);
   }
   return parsed.data;
 }

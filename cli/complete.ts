@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { Command } from "commander";
-import { PACKAGE_DIRECTORY } from "../components/packageFile";
+import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import { CHECKS } from "../datapath/checks/all";
 import { ALL_MODES, TUNNELS } from "../modes/contract";
-import { SCENARIOS } from "../modes/walks";
+import { SCENARIOS } from "../modes/tracePaths";
 import { knownStacks } from "./stackFile";
 import { UsageError } from "./usage";
 

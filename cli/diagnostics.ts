@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { askAgent, CILIUM_NAMESPACE, listAgents, saveRules, type Agent } from "../datapath/agents";
-import { apiErrorLine } from "../datapath/apiError";
-import type { ClusterReader } from "../datapath/cluster";
+import { askAgent, CILIUM_NAMESPACE, listAgents, saveRules, type Agent } from "../cluster/agents";
+import { apiErrorLine } from "../cluster/apiError";
+import type { ClusterReader } from "../cluster/read";
 import type { Evidence } from "../datapath/evidence/gather";
-import { within } from "../datapath/within";
+import { within } from "../cluster/within";
 import type { Verification } from "../datapath/verify";
-import { PLAIN } from "./terminal";
+import { PLAIN } from "../render/terminal";
 import { verificationText } from "./verificationText";
 
 /** Time limit for the content of one file. */

@@ -2,15 +2,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartProblem, isChartPath } from "../components/chartSource";
 import type { Verdict } from "../datapath/facts";
-import { examine, type Section, type StackNeeds, type Surroundings } from "../machine/examine";
+import { examine, type Section, type StackNeeds, type Surroundings } from "../host/examine";
 import { renderWarnings, type Settings } from "../settings/parse";
-import { isExisting } from "../settings/release";
+import { isExternal } from "../settings/release";
 import { doctorText } from "./doctorText";
-import { machineEnvironment } from "./environment";
+import { lookOf, machineEnvironment } from "./environment";
 import { withProgress } from "./progress";
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { planStack } from "./stackPlan";
-import { lookOf } from "./terminal";
 
 export interface DoctorOptions {
   readonly set?: readonly string[];
@@ -32,7 +31,7 @@ export async function doctor(stack: string, options: DoctorOptions): Promise<boo
 
 async function sectionsOf(settings: Settings, at: (what: string) => void): Promise<Section[]> {
   const sections = await examine(needsOf(settings), around(), at);
-  if (!isExisting(settings.cluster)) return sections;
+  if (!isExternal(settings.cluster)) return sections;
   at("Reading the external cluster");
   const { existingClusterFinding } = await import("./existingClusterFinding");
   return [...sections, { title: "Cluster", findings: [await existingClusterFinding(settings)] }];
@@ -43,7 +42,7 @@ const isProblem = ({ verdict }: { verdict: Verdict }) => verdict === "fail";
 function needsOf(settings: Settings): StackNeeds {
   const { mode, tunnel, cluster, cilium } = settings;
   const { nettool, nettoolBase, node, ...others } = planStack(settings).images;
-  const isKind = !isExisting(cluster);
+  const isKind = !isExternal(cluster);
   return {
     mode,
     tunnel,

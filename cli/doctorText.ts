@@ -1,7 +1,6 @@
 import type { Verdict } from "../datapath/facts";
-import type { Section } from "../machine/examine";
-import { table, type Look } from "./terminal";
-import { verdictWord } from "./verdictWord";
+import type { Section } from "../host/examine";
+import { type Look, table, verdictWord } from "../render/terminal";
 
 /**
  * The findings about a machine: a table for each section, then warnings and problems with their fixes.

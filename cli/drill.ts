@@ -6,12 +6,12 @@ import { applies, FAULTS } from "../datapath/faults/catalogue";
 import { drillFault, undo, type DrillGround, type DrillResult } from "../datapath/faults/drill";
 import type { Fault } from "../datapath/faults/fault";
 import { labOf, readLabFacts, type LabFacts } from "../datapath/faults/lab";
-import { execInNode, listNodes, OWNER_DIRECTORY, type KindNode } from "../providers/kind/docker";
-import { isExisting } from "../settings/release";
+import { execInNode, listNodes, OWNER_DIRECTORY, type KindNode } from "../host/docker";
+import { isExternal } from "../settings/release";
 import { withProgress } from "./progress";
 import { catalogueJson, catalogueText, drillText, resultLine } from "./drillText";
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
-import { lookOf } from "./terminal";
+import { lookOf } from "./environment";
 import { UsageError } from "./usage";
 
 export interface DrillOptions {
@@ -38,7 +38,7 @@ export async function drill(stack: string | undefined, options: DrillOptions): P
   if (stack === undefined)
     throw new UsageError("Name a stack: cilium-modes drill <stack>, or list the faults with --list");
   const { settings } = readStackFile(stack, options.set);
-  if (isExisting(settings.cluster)) throw new Error(refusal(stack, "its cluster is an existing one"));
+  if (isExternal(settings.cluster)) throw new Error(refusal(stack, "its cluster is an existing one"));
   const nodes = await ownNodes(stack, settings.cluster.name);
   const state = new DrillState(stack);
   await undoRest(state, nodes);

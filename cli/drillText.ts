@@ -1,7 +1,7 @@
 import type { DrillResult } from "../datapath/faults/drill";
 import type { Fault } from "../datapath/faults/fault";
 import type { Settings } from "../settings/parse";
-import { table, type Look } from "./terminal";
+import { table, type Look } from "../render/terminal";
 
 /** One result, as it is reported while the drill goes on. */
 export function resultLine({ fault, outcome, causeNamed, causes, seconds }: DrillResult): string {

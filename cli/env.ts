@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { kubeconfigOf } from "../settings/kubeconfig";
-import { isExisting } from "../settings/release";
+import { isExternal } from "../settings/release";
 import { ownToolFolders, pulumiVariables, userShell } from "./environment";
 import { kindKubeconfig } from "./kindKubeconfig";
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
@@ -82,7 +82,7 @@ function unknownShell(shell: string): never {
 /** Keep the kubeconfig of a stack's cluster in a file. @returns its path @throws Error when the cluster is not up */
 async function writeKubeconfig(stack: string, overrides: readonly string[] | undefined): Promise<string> {
   const { cluster } = readStackFile(stack, overrides).settings;
-  const text = isExisting(cluster) ? kubeconfigOf(cluster) : await kindKubeconfig(stack, cluster.name);
+  const text = isExternal(cluster) ? kubeconfigOf(cluster) : await kindKubeconfig(stack, cluster.name);
   const folder = join(PROJECT_DIRECTORY, ".cilium-modes", "kubeconfigs");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, `${stack}.yaml`);

@@ -1,4 +1,6 @@
 import { delimiter } from "node:path";
+import { createColors } from "picocolors";
+import { PLAIN, type Look } from "../render/terminal";
 
 /** Read an input of a command that a stack's resources run. @throws Error naming the variable that is not set */
 export function required(name: string): string {
@@ -39,7 +41,14 @@ export function userShell(): string | undefined {
 }
 
 /** The width that COLUMNS sets, for a terminal and for everything else; undefined where it is not set. */
-export function columnsWanted(): number | undefined {
+function columnsWanted(): number | undefined {
   const columns = Number(process.env["COLUMNS"]);
   return Number.isInteger(columns) && columns > 0 ? columns : undefined;
+}
+
+/** How a text may look on a stream: with colors in a terminal that has them, unless NO_COLOR is set; as wide as COLUMNS says. */
+export function lookOf(stream: NodeJS.WriteStream): Look {
+  const columns = columnsWanted();
+  if (!stream.isTTY) return { ...PLAIN, columns };
+  return { colors: createColors(stream.hasColors()), columns: columns ?? stream.columns };
 }

@@ -1,8 +1,9 @@
-import { apiErrorLine } from "../datapath/apiError";
-import { readFacts } from "../datapath/cluster";
+import { apiErrorLine } from "../cluster/apiError";
+import { readOverview } from "../cluster/read";
+import { factsOf } from "../datapath/clusterFacts";
 import { fittingCluster } from "../datapath/clusterFit";
-import { within } from "../datapath/within";
-import type { MachineFinding } from "../machine/finding";
+import { within } from "../cluster/within";
+import type { MachineFinding } from "../host/finding";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
 
@@ -13,7 +14,7 @@ const ANSWER_SECONDS = 20;
 export async function existingClusterFinding({ mode, cluster }: Settings): Promise<MachineFinding> {
   const finding = { subject: "cluster", matters: "all modes: Cilium is installed in it" };
   try {
-    const facts = await within(ANSWER_SECONDS, readFacts(kubeconfigOf(cluster)));
+    const facts = factsOf(await within(ANSWER_SECONDS, readOverview(kubeconfigOf(cluster))));
     fittingCluster({ mode, podCidr: cluster.podCidr }, facts);
     const seen = `${facts.endpoint} with ${facts.nodes.length === 1 ? "1 node" : `${facts.nodes.length} nodes`}`;
     return { ...finding, verdict: "pass", seen };

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { CILIUM_NAMESPACE } from "../datapath/agents";
-import { apiErrorLine } from "../datapath/apiError";
-import type { AttachableCluster } from "../datapath/cluster";
+import { CILIUM_NAMESPACE } from "../cluster/agents";
+import { apiErrorLine } from "../cluster/apiError";
+import type { AttachableCluster } from "../cluster/read";
 
 const SERVICE = "hubble-ui";
 const SELECTOR = "k8s-app=hubble-ui";

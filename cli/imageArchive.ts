@@ -2,10 +2,9 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { NETTOOL_CONTEXT } from "../components/nettoolImage";
 import { withoutDigest, type CiliumImages } from "../modes/images";
-import { listNodes } from "../providers/kind/docker";
-import { CommandError, lastLines, run } from "../providers/kind/exec";
-import { saveArguments } from "../providers/kind/imageImport";
-import { loadIntoNodes } from "../providers/kind/nodeImages";
+import { listNodes } from "../host/docker";
+import { CommandError, lastLines, run } from "../host/exec";
+import { loadIntoNodes, saveArguments } from "../host/imageImport";
 import { PROJECT_DIRECTORY } from "./stackFile";
 import { checkTarget } from "./targetFile";
 

@@ -1,7 +1,12 @@
-import { readFacts } from "../datapath/cluster";
+import { readOverview } from "../cluster/read";
+import { factsOf } from "../datapath/clusterFacts";
 import { required } from "./environment";
 
-/** Print the facts of an external cluster as JSON. @throws Error when the cluster does not answer */
+/** Print the properties of an external cluster, or why they could not be read, as JSON. */
 export async function inspectCluster(): Promise<void> {
-  console.log(JSON.stringify(await readFacts(required("CILIUM_MODES_KUBECONFIG"))));
+  const inspection = await readOverview(required("CILIUM_MODES_KUBECONFIG")).then(
+    (overview) => ({ facts: factsOf(overview) }),
+    (error: Error) => ({ problem: error.message }),
+  );
+  console.log(JSON.stringify(inspection));
 }

@@ -1,6 +1,6 @@
-import { dockerProblem } from "../machine/daemon";
-import { listNodes } from "../providers/kind/docker";
-import { CommandError } from "../providers/kind/exec";
+import { dockerProblem } from "../host/daemon";
+import { listNodes } from "../host/docker";
+import { CommandError } from "../host/exec";
 import { readKubeconfig } from "../providers/kind/kindCli";
 
 /** kind's kubeconfig of a stack's cluster. @throws Error with the command that creates or starts a cluster that is not up */

@@ -1,6 +1,6 @@
 import { cpus, loadavg, machine, release, totalmem } from "node:os";
-import type { Machine } from "../datapath/compare/results";
-import { run } from "../providers/kind/exec";
+import type { Machine } from "../compare/results";
+import { run } from "../host/exec";
 
 /** This machine's hardware and load, with Docker's version where a daemon answers. */
 export async function readMachine(): Promise<Machine> {

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { createColors } from "picocolors";
-import { PACKAGE_DIRECTORY } from "../components/packageFile";
-import { SCENARIOS } from "../modes/walks";
+import { PACKAGE_DIRECTORY } from "../host/packageFile";
+import { SCENARIOS } from "../modes/tracePaths";
 import { endWithParent } from "./parent";
 import { HABITS, UsageError } from "./usage";
 

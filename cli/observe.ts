@@ -4,7 +4,7 @@ import { observe as observeCluster } from "../datapath/observe/observe";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import { withProgress } from "./progress";
 import { stackCluster } from "./stackCluster";
-import { lookOf } from "./terminal";
+import { lookOf } from "./environment";
 import { UsageError } from "./usage";
 
 export interface ObserveOptions extends FlowFilter {

@@ -4,7 +4,7 @@ import { diffPlans } from "./planDiff";
 import { asYaml, diffText, summary } from "./planText";
 import { readStackFile } from "./stackFile";
 import { planStack, type StackPlan } from "./stackPlan";
-import { lookOf } from "./terminal";
+import { lookOf } from "./environment";
 import { UsageError } from "./usage";
 
 export interface PlanOptions {

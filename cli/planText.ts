@@ -2,7 +2,7 @@ import { stringify } from "yaml";
 import { oldestKindFor } from "../modes/releases";
 import type { Difference } from "./planDiff";
 import type { StackPlan } from "./stackPlan";
-import { PLAIN, table, type Look } from "./terminal";
+import { PLAIN, table, type Look } from "../render/terminal";
 
 /** One YAML document for Helm or kind, without line breaks in long lines. */
 export function asYaml(value: unknown): string {

@@ -1,15 +1,16 @@
 import { readFile } from "node:fs/promises";
 import type { Expectation } from "../datapath/checks/check";
-import { connect, readFacts, type AttachableCluster, type MeasuredCluster } from "../datapath/cluster";
+import { connect, readOverview, type AttachableCluster, type MeasuredCluster } from "../cluster/read";
+import { factsOf } from "../datapath/clusterFacts";
 import { fittingCluster } from "../datapath/clusterFit";
 import { expectationOf } from "../datapath/expectation";
-import { withNodePods } from "../datapath/nodePods";
-import { execInNode } from "../providers/kind/docker";
-import { startOutside } from "../providers/kind/outside";
+import { withNodePods } from "../cluster/nodePods";
+import { execInNode } from "../host/docker";
+import { startOutside } from "../host/outside";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
-import { isExisting } from "../settings/release";
+import { isExternal } from "../settings/release";
 import { kindKubeconfig } from "./kindKubeconfig";
 import { readStackFile } from "./stackFile";
 import { UsageError } from "./usage";
@@ -38,12 +39,15 @@ export async function stackCluster(
 ): Promise<StackCluster> {
   const { settings } = readStackFile(stack, set);
   const { nodePort } = settings.nettool;
-  if (isExisting(settings.cluster)) {
+  if (isExternal(settings.cluster)) {
     if (kubeconfig !== undefined)
       throw new UsageError(`Stack ${stack} sets its external cluster itself; leave out --kubeconfig`);
     const own = kubeconfigOf(settings.cluster);
     const cluster = await withNodePods(connect(own));
-    const existing = fittingCluster({ mode: settings.mode, podCidr: settings.cluster.podCidr }, await readFacts(own));
+    const existing = fittingCluster(
+      { mode: settings.mode, podCidr: settings.cluster.podCidr },
+      factsOf(await readOverview(own)),
+    );
     const expectation = expectationOf(ciliumArgs(settings, existing), { isKind: false, nodePort });
     return { settings, cluster, kubeconfig: own, expectation, nodesAreContainers: false };
   }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
-import { PACKAGE_DIRECTORY } from "../components/packageFile";
+import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import { parseSettings, type CheckedSettings } from "../settings/parse";
 import { UsageError } from "./usage";
 

@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { dockerProblem } from "../machine/daemon";
-import { listNodes, type KindNode } from "../providers/kind/docker";
-import { CommandError, lastLines, run } from "../providers/kind/exec";
-import { isExisting } from "../settings/release";
+import { dockerProblem } from "../host/daemon";
+import { listNodes, type KindNode } from "../host/docker";
+import { CommandError, lastLines, run } from "../host/exec";
+import { isExternal } from "../settings/release";
 import { withProgress } from "./progress";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
-import { lookOf, PLAIN, table, type Look } from "./terminal";
+import { lookOf } from "./environment";
+import { PLAIN, table, type Look } from "../render/terminal";
 
 export interface StatusOptions {
   readonly json?: boolean;
@@ -54,7 +55,7 @@ async function statusOf(stack: string): Promise<StackStatus> {
   const { verification } = outputs ?? {};
   const mode = settings?.mode ?? outputs?.mode;
   const cluster = settings?.cluster.name ?? outputs?.clusterName;
-  if (settings !== undefined && isExisting(settings.cluster))
+  if (settings !== undefined && isExternal(settings.cluster))
     return { stack, mode, cluster, state: outputs?.mode === undefined ? "down" : "external", verification, problems };
   if (cluster === undefined) return { stack, mode, state: "unknown", verification, problems };
   const nodes = await readable(nodesOf(cluster));

@@ -1,19 +1,19 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { titleOf, trace as traceOnce, type Traced, type TraceRequest } from "../datapath/trace/trace";
-import type { Walk } from "../datapath/trace/walk";
-import { SCENARIOS, type Scenario } from "../modes/walks";
+import type { Trace } from "../datapath/trace/result";
+import { titleOf, tracePacket, type Traced, type TraceRequest } from "../datapath/trace/trace";
+import { SCENARIOS, type Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
 import { withProgress } from "./progress";
 import { stackCluster } from "./stackCluster";
 import { checkTarget } from "./targetFile";
-import { lookOf } from "./terminal";
+import { lookOf } from "./environment";
+import { tracesHtml } from "./trace/html";
+import { traceMermaid } from "./trace/mermaid";
+import { tracesSvg } from "./trace/svg";
+import { tracesText, traceText } from "./trace/text";
 import { traceable } from "./traceable";
 import { UsageError } from "./usage";
-import { walkHtml } from "./walk/walkHtml";
-import { walkMermaid } from "./walk/walkMermaid";
-import { walksSvg } from "./walk/walkSvg";
-import { walksText, walkText } from "./walk/walkText";
 
 export interface TraceOptions {
   /** A scenario of the articles, or `all`. */
@@ -26,54 +26,55 @@ export interface TraceOptions {
   readonly svg?: string;
   readonly mermaid?: boolean;
   readonly pcap?: string;
-  /** Further stacks, separated by commas, whose traces are shown beside the first one's. */
+  /** Further stacks, separated by commas, to show beside the first. */
   readonly compare?: string;
 }
 
-/** Trace packets through stacks' clusters. @returns whether all took the path that their mode expects */
+/** Trace packets through the clusters of stacks. @returns whether all took the path that their mode implies */
 export async function trace(stack: string, options: TraceOptions): Promise<boolean> {
-  const ways = waysOf(options);
+  const scenarios = scenariosOf(options);
   for (const file of [options.html, options.svg]) if (file !== undefined) await checkTarget(file);
   const stacks = [...new Set([stack, ...(options.compare?.split(",").map((name) => name.trim()) ?? [])])];
   const clusters = await Promise.all(
     stacks.map(async (each) => traceable(each, await stackCluster(each, options.set))),
   );
   const traced: Traced[] = [];
-  let untraced = 0;
-  for (const way of ways) {
-    const beside: Walk[] = [];
+  let failures = 0;
+  for (const scenario of scenarios) {
+    const sideBySide: Trace[] = [];
     for (const cluster of clusters) {
-      if (ways.length > 1 || clusters.length > 1) console.error(`${cluster.name}: ${titleOf(way)}`);
+      const title = `${cluster.name}: ${titleOf(scenario)}`;
+      if (scenarios.length > 1 || clusters.length > 1) console.error(title);
       try {
-        const one = await withProgress(`${cluster.name}: tracing ${titleOf(way)}`, () =>
-          traceOnce({ ...cluster, way }),
+        const one = await withProgress(`${cluster.name}: tracing ${titleOf(scenario)}`, () =>
+          tracePacket({ ...cluster, scenario }),
         );
         traced.push(one);
-        beside.push(one.walk);
+        sideBySide.push(one.trace);
       } catch (error) {
-        // a scenario that cannot be traced must not lose the others
-        if (ways.length === 1) throw error;
+        // a failure does not discard the other scenarios' traces
+        if (scenarios.length === 1) throw error;
         console.error((error as Error).message);
-        untraced += 1;
+        failures += 1;
       }
     }
-    if (!options.json && beside.length > 0) console.log(`${textOf(beside, options)}\n`);
+    if (!options.json && sideBySide.length > 0) console.log(`${textOf(sideBySide, options)}\n`);
   }
-  const walks = traced.map(({ walk }) => walk);
-  if (options.json) console.log(JSON.stringify(walks, undefined, 2));
-  if (options.html !== undefined) await writeFile(options.html, await walkHtml(walks));
-  if (options.svg !== undefined) await writeFile(options.svg, await walksSvg(walks));
+  const traces = traced.map((each) => each.trace);
+  if (options.json) console.log(JSON.stringify(traces, undefined, 2));
+  if (options.html !== undefined) await writeFile(options.html, await tracesHtml(traces));
+  if (options.svg !== undefined) await writeFile(options.svg, await tracesSvg(traces));
   if (options.pcap !== undefined) await writeCaptures(options.pcap, traced);
-  return untraced === 0 && walks.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
+  return failures === 0 && traces.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
 }
 
-function textOf(walks: readonly Walk[], { mermaid }: TraceOptions): string {
-  if (mermaid) return walks.map(walkMermaid).join("\n\n");
+function textOf(traces: readonly Trace[], { mermaid }: TraceOptions): string {
+  if (mermaid) return traces.map(traceMermaid).join("\n\n");
   const look = lookOf(process.stdout);
-  return walks.length === 1 ? walkText(walks[0]!, look) : walksText(walks, look);
+  return traces.length === 1 ? traceText(traces[0]!, look) : tracesText(traces, look);
 }
 
-function waysOf({ scenario, from, to }: TraceOptions): TraceRequest["way"][] {
+function scenariosOf({ scenario, from, to }: TraceOptions): TraceRequest["scenario"][] {
   if (scenario !== undefined && (from !== undefined || to !== undefined)) {
     throw new UsageError("--scenario sets sender and target; leave out --from and --to, or --scenario");
   }
@@ -91,12 +92,10 @@ function waysOf({ scenario, from, to }: TraceOptions): TraceRequest["way"][] {
 async function writeCaptures(directory: string, traced: readonly Traced[]): Promise<void> {
   await mkdir(directory, { recursive: true });
   await Promise.all(
-    traced.flatMap(({ walk, captures }) =>
+    traced.flatMap(({ trace: { cluster, scenario }, captures }) =>
       captures.map(({ vantage, pcap }) =>
-        writeFile(join(directory, `${fileName(walk)}-${vantage.pod ?? vantage.node}.pcap`), pcap, { mode: 0o600 }),
+        writeFile(join(directory, `${cluster}-${scenario}-${vantage.pod ?? vantage.node}.pcap`), pcap, { mode: 0o600 }),
       ),
     ),
   );
 }
-
-const fileName = ({ cluster, scenario }: Walk) => `${cluster}-${scenario}`;

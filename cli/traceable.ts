@@ -1,16 +1,16 @@
-import type { AttachableCluster } from "../datapath/cluster";
-import type { Session } from "../datapath/podExec";
+import type { AttachableCluster } from "../cluster/read";
+import type { Session } from "../cluster/podExec";
 import type { TraceRequest } from "../datapath/trace/trace";
 import type { TraceCluster } from "../datapath/trace/traceCluster";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
-import { startInNode } from "../providers/kind/docker";
+import { startInNode } from "../host/docker";
 import type { StackCluster } from "./stackCluster";
 
 /** A stack's cluster as a trace needs it. */
 export async function traceable(
   stack: string,
   { settings, cluster, expectation, nodesAreContainers }: StackCluster,
-): Promise<Omit<TraceRequest, "way">> {
+): Promise<Omit<TraceRequest, "scenario">> {
   const startOnNode = nodesAreContainers ? startWithTools : await nodePodStarter(cluster);
   const { mode, tunnel, cilium } = settings;
   const { podCidr, serviceCidr } = settings.cluster;

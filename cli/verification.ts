@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Check, Expectation } from "../datapath/checks/check";
-import type { EvidenceCluster } from "../datapath/cluster";
+import type { EvidenceCluster } from "../cluster/read";
 import type { Evidence } from "../datapath/evidence/gather";
 import { verify, type Verification } from "../datapath/verify";
 import { writeDiagnostics } from "./diagnostics";

@@ -1,8 +1,7 @@
 import type { Diagnosis } from "../datapath/causes";
 import type { Finding } from "../datapath/checks/check";
 import type { CheckResult, Verification } from "../datapath/verify";
-import { PLAIN, table, type Look } from "./terminal";
-import { verdictWord } from "./verdictWord";
+import { type Look, PLAIN, table, verdictWord } from "../render/terminal";
 
 /** How much of a verification is shown: a line for each check, every finding, or only what is wrong. */
 export type Detail = "checks" | "all" | "quiet";

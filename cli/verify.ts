@@ -1,14 +1,15 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { CHECKS } from "../datapath/checks/all";
 import type { Expectation } from "../datapath/checks/check";
-import { connect, connectProbes, type EvidenceCluster } from "../datapath/cluster";
-import { foreignExpectation } from "../datapath/foreign";
-import { withNodePods } from "../datapath/nodePods";
+import { connect, type EvidenceCluster } from "../cluster/read";
+import { connectProbes } from "../cluster/write";
+import { externalExpectation } from "../datapath/external";
+import { withNodePods } from "../cluster/nodePods";
 import { withProbeWorkload } from "../datapath/probeWorkload";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
 import { stackCluster } from "./stackCluster";
 import { withProgress } from "./progress";
-import { lookOf } from "./terminal";
+import { lookOf } from "./environment";
 import { UsageError } from "./usage";
 import { runVerification } from "./verification";
 import { verificationJunit } from "./verificationJunit";
@@ -111,7 +112,7 @@ async function externalSubject({ kubeconfig, expect, tunnel, set }: VerifyOption
   const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
   const text = await readFile(kubeconfig, "utf8");
   const cluster = await withNodePods(connect(text));
-  return { name: mode, cluster, expectation: await foreignExpectation(cluster, mode, way), kubeconfig: text };
+  return { name: mode, cluster, expectation: await externalExpectation(cluster, mode, way), kubeconfig: text };
 }
 
 function oneOf<T extends RoutingMode | Tunnel>(option: string, value: string, known: readonly T[]): T {

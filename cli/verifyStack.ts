@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { Expectation } from "../datapath/checks/check";
-import { connect, type EvidenceCluster } from "../datapath/cluster";
-import { withNodePods } from "../datapath/nodePods";
+import { connect, type EvidenceCluster } from "../cluster/read";
+import { withNodePods } from "../cluster/nodePods";
 import { summaryOf } from "../datapath/verify";
-import { execInNode } from "../providers/kind/docker";
-import { startOutside } from "../providers/kind/outside";
+import { execInNode } from "../host/docker";
+import { startOutside } from "../host/outside";
 import { required } from "./environment";
 import { runVerification } from "./verification";
 import { verificationText } from "./verificationText";

@@ -1,6 +1,6 @@
 import { clearScreenDown, moveCursor } from "node:readline";
 import type { Watch, WatchReport } from "../datapath/watch/watch";
-import { lookOf } from "./terminal";
+import { lookOf } from "./environment";
 import { at, flowTable } from "./watchText";
 
 /** How often the display is updated. */

@@ -1,6 +1,6 @@
 import type { FlowReport, WatchReport } from "../datapath/watch/watch";
 import type { Gap, Span } from "../datapath/watch/series";
-import { table, type Look } from "./terminal";
+import { table, type Look } from "../render/terminal";
 
 /** The report of a watch for a terminal. */
 export function watchText(stack: string, report: WatchReport, look: Look): string {

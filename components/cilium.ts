@@ -9,51 +9,59 @@ import { TUNNELS } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 import { loadedImages } from "../modes/images";
 import type { NodeFacts } from "../datapath/facts";
-import { MARKS } from "../providers/kind/mark";
-import { CiliumInstallation, Mark, NodeImages } from "../providers/kind/resources";
+import { OWNERSHIP_RECORDS } from "../providers/kind/ownershipRecord";
+import { CiliumInstallation, NodeImages, OwnershipRecord } from "../providers/kind/resources";
+import { checkChoice } from "./arguments";
 import { chartProblem, isChartPath } from "./chartSource";
-import { checkChoice } from "./choices";
-import { packageFile } from "./packageFile";
+import { packageFile } from "../host/packageFile";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
-/** What Cilium is told. */
+/**
+ * Arguments of Cilium. All except `repository` must be known in previews, since the expected configuration is derived
+ * from them.
+ */
 export interface CiliumArgs extends CiliumChoice {
-  /** What the mode is, and where the pods' networks lie, comes from it. */
+  /** Cluster to install Cilium in, which decides the routing mode and the pods' networks. */
   readonly cluster: TargetCluster;
   /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. Default: `cilium`. */
   readonly chart?: string | undefined;
-  /** Helm repository of `chart`; not used for paths and `oci://`. Default: Cilium's own. */
-  readonly repository?: string | undefined;
+  /** URL of the Helm repository of `chart`; ignored for paths and `oci://`. Default: https://helm.cilium.io. */
+  readonly repository?: pulumi.Input<string> | undefined;
   /**
-   * Whether a Cilium that somebody else installed is taken over; it then stays when the stack is destroyed.
+   * Take over a Cilium that another owner installed in an external cluster; deleting this component leaves it there.
    * Default: false.
    */
   readonly adopt?: boolean | undefined;
 }
 
-/** How long it may take until Cilium carries the cluster. A first pull of the images is the longest part. */
+/** Timeout until Cilium is ready, of which the first pull of the images is the longest part. */
 const TIMEOUT_SECONDS = 600;
 
-/** What `await-cilium` prints. */
+/** Output of `await-cilium`. */
 const Readiness = z.object({
   nodes: z.array(z.object({ name: z.string(), podCidrs: z.array(z.string()), agentPod: z.string() })),
 });
 
 /**
- * Cilium's Helm Release in a routing mode. Its outputs resolve when every agent and the operator run with these
- * values, every node is Ready and CoreDNS is available; after 10 minutes without that the run fails.
- * @throws pulumi.RunError when there is no such tunnel
+ * Cilium's Helm release in the routing mode of the cluster. Its outputs resolve when all agents and the operator run with
+ * these values, all nodes are Ready and CoreDNS is available. The run fails if that takes longer than 10 minutes.
+ *
+ * @example
+ * ```ts
+ * const cilium = new Cilium("cilium", { cluster, version: "1.20.2", values: { l7Proxy: false } });
+ * ```
+ * @throws pulumi.RunError for an unknown tunnel, or a chart's path that does not exist
  */
 export class Cilium extends pulumi.ComponentResource {
-  /** The nodes as Cilium sees them, there when it is ready. */
+  /** Nodes as Cilium sees them; resolves when Cilium is ready. */
   readonly nodes: pulumi.Output<readonly NodeFacts[]>;
-  /** For `dependsOn`: the cluster is the stack's to change. */
+  /** For `dependsOn`: the stack may change Cilium in this cluster. */
   readonly installation: pulumi.Resource;
-  /** For `dependsOn`: from here on pods have a network. */
+  /** For `dependsOn`: pods have a network. */
   readonly ready: command.local.Command;
-  /** Revision of the Helm release: changes with every change of version or values. */
+  /** Revision of the Helm release, which increases with every change of version or values. */
   readonly revision: pulumi.Output<number>;
-  /** What its values, and what has to come out, depend on. */
+  /** Inputs of the Helm values and of the expected configuration. */
   readonly valuesArgs: CiliumValuesArgs;
 
   constructor(name: string, args: CiliumArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -92,16 +100,16 @@ export class Cilium extends pulumi.ComponentResource {
     const release = new Release(
       `${name}-release`,
       {
-        // a fixed name: the chart's resources and every guide of Cilium expect it
+        // fixed, since the chart's resources and all guides of Cilium expect this name
         name: "cilium",
         namespace: "kube-system",
         ...chart,
         values: ciliumValues(valuesArgs),
-        // the check that follows waits better: it can be interrupted, says what is missing, and leaves no release half made
+        // await-cilium waits instead: it can be interrupted, reports what is missing, and leaves no pending release
         skipAwait: true,
-        // a revision that failed does not keep the name
+        // a failed revision must not block the name
         replace: true,
-        // by which the installation knows the stack's own revisions
+        // identifies the stack's own revisions
         description: pulumi.interpolate`${cluster.owner}, repairs ${installation.repairs}`,
       },
       {
@@ -112,11 +120,12 @@ export class Cilium extends pulumi.ComponentResource {
       },
     );
     this.revision = release.status.revision;
-    const mark = new Mark(
+    const record = new OwnershipRecord(
+      // the name of a resource is part of its URN, so it stays
       `${name}-mark`,
       {
         ...identityOf(cluster),
-        name: MARKS.cilium,
+        name: OWNERSHIP_RECORDS.cilium,
         generation: pulumi.interpolate`${installation.repairs}`,
         config: JSON.stringify(expectedCiliumConfig(valuesArgs)),
         version: valuesArgs.version,
@@ -133,29 +142,29 @@ export class Cilium extends pulumi.ComponentResource {
           CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
           CILIUM_MODES_NODES: String(cluster.nodeCount),
           CILIUM_MODES_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
-          // what makes it run again
+          // a change runs the command again
           CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.condition} revision ${this.revision}`,
         },
         logging: "stderr",
         addPreviousOutputInEnv: false,
       },
-      { ...options, dependsOn: mark },
+      { ...options, dependsOn: record },
     );
     this.ready = ready;
-    // the kubeconfig in the environment makes the whole output secret; these names and networks are none
+    // the kubeconfig in the environment makes the output secret, although it holds none
     this.nodes = pulumi.unsecret(ready.stdout).apply((stdout) => Readiness.parse(JSON.parse(stdout)).nodes);
     this.registerOutputs({ nodes: this.nodes, revision: this.revision });
   }
 }
 
-/** Where Helm finds the chart. @throws pulumi.RunError for a path that leads nowhere */
+/** Arguments of the Helm release for the chart. @throws pulumi.RunError for a path that does not exist */
 function chartSource(
   name: string,
   { chart = DEFAULTS.cilium.chart, repository = DEFAULTS.cilium.repository }: CiliumArgs,
   version: string,
 ) {
   const problem = chartProblem(chart);
-  if (problem !== undefined) throw new pulumi.RunError(`${name}: chart: ${problem}; nothing was changed`);
+  if (problem !== undefined) throw new pulumi.RunError(`${name}: chart ${problem}; nothing was changed`);
   if (isChartPath(chart)) return { chart };
   if (chart.startsWith("oci://")) return { chart, version };
   return { chart, version, repositoryOpts: { repo: repository } };

@@ -1,39 +1,64 @@
 import * as command from "@pulumi/command";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { fittingCluster } from "../datapath/clusterFit";
 import type { ClusterFacts } from "../datapath/facts";
+import { packageFile } from "../host/packageFile";
 import type { RoutingMode } from "../modes/contract";
-import { StackMark } from "../providers/kind/resources";
-import { packageFile } from "./packageFile";
+import { StackIdentity } from "../providers/kind/resources";
+import { knownValue } from "./arguments";
 import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
+const Facts = z.object({
+  identity: z.string(),
+  endpoint: z.string(),
+  apiServer: z.object({ host: z.string(), port: z.number() }).optional(),
+  nodes: z.array(z.object({ name: z.string(), role: z.enum(["control-plane", "worker"]), address: z.string() })),
+  kubeProxy: z.boolean(),
+  otherNetwork: z.string().optional(),
+  serviceAddress: z.string(),
+});
+
+/** Output of `inspect-cluster`: the cluster, or why it could not be read. */
+const Inspection = z.union([z.object({ facts: Facts }), z.object({ problem: z.string() })]);
+
 /**
- * Look at a cluster that exists, in every preview too.
- * @param kubeconfig its text, whose current context is the cluster
- * @throws Error when it does not answer
+ * Read the properties of an external cluster that the components depend on. It runs in every preview.
+ * @param kubeconfig content of a kubeconfig, whose current context is the cluster; an output must be known in previews
+ * @throws pulumi.RunError if the cluster does not respond or refuses the request, or if the kubeconfig is not known yet
  */
-export async function inspectCluster(kubeconfig: string): Promise<ClusterFacts> {
-  const environment = { CILIUM_MODES_KUBECONFIG: kubeconfig };
-  const { stdout } = await command.local
-    .run({ command: `node ${packageFile("cli", "cilium-modes.mjs")} inspect-cluster`, environment, logging: "none" })
-    .catch(({ message }: Error) => {
-      throw new Error(/The cluster at .*|The kubeconfig .*/.exec(message)?.[0] ?? message);
-    });
-  return JSON.parse(stdout) as ClusterFacts;
+export async function inspectCluster(kubeconfig: pulumi.Input<string>): Promise<ClusterFacts> {
+  const environment = { CILIUM_MODES_KUBECONFIG: await knownValue("kubeconfig", kubeconfig) };
+  const { stdout } = await command.local.run({
+    command: `node ${packageFile("cli", "cilium-modes.mjs")} inspect-cluster`,
+    environment,
+    logging: "none",
+  });
+  const inspection = Inspection.parse(JSON.parse(stdout));
+  if ("problem" in inspection) throw new pulumi.RunError(inspection.problem);
+  const { apiServer, otherNetwork, ...facts } = inspection.facts;
+  return { ...facts, apiServer, otherNetwork };
 }
 
-/** What a cluster that exists is told. */
+/** Arguments of an external cluster. */
 export interface ExistingClusterArgs extends TargetClusterArgs {
-  /** The kubeconfig's text, whose current context is the cluster; secret in the state. */
-  readonly kubeconfig: string;
-  /** What {@link inspectCluster} found by it. */
+  /** Content of a kubeconfig, whose current context is the cluster. The state keeps it as a secret. */
+  readonly kubeconfig: pulumi.Input<string>;
+  /** Result of {@link inspectCluster} for this kubeconfig. Must be known in previews. */
   readonly facts: ClusterFacts;
 }
 
 /**
- * A cluster that was there before the stack, and stays after it.
- * @throws pulumi.RunError when there is no such mode, or naming everything by which the cluster does not fit
+ * An external cluster: it exists before the stack, and is not deleted with it.
+ *
+ * @example
+ * ```ts
+ * const kubeconfig = readFileSync("kubeconfig.yaml", "utf8");
+ * const facts = await inspectCluster(kubeconfig);
+ * const cluster = new ExistingCluster("cluster", { mode: "ebpf", kubeconfig, facts });
+ * ```
+ * @throws pulumi.RunError for an unknown mode, or naming everything that prevents Cilium in this cluster
  */
 export class ExistingCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = false;
@@ -64,7 +89,8 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
     const { nodeCount, apiServer } = fitting(this, facts);
     this.nodeCount = nodeCount;
     this.apiServer = apiServer;
-    this.owner = ownerOf(new StackMark(`${name}-mark`, { onNodes: false }, { parent: this }));
+    // the name of a resource is part of its URN, so it stays
+    this.owner = ownerOf(new StackIdentity(`${name}-mark`, { onNodes: false }, { parent: this }));
     this.kubeconfig = pulumi.secret(kubeconfig);
     this.instance = pulumi.output(facts.identity);
     this.condition = pulumi.output(`${facts.identity} nodes ${facts.nodes.map((node) => node.name).join(" ")}`);
@@ -72,7 +98,7 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
     this.endpoint = pulumi.output(facts.endpoint);
     this.provider = new KubernetesProvider(
       `${name}-kubernetes`,
-      // a cluster out of reach for a moment loses nothing of the stack
+      // without deleteUnreachable: a cluster that is briefly unreachable keeps its resources in the state
       { kubeconfig: this.kubeconfig, clusterIdentifier: facts.identity },
       { parent: this },
     );

@@ -1,10 +1,10 @@
 /**
- * The parts of a `cilium-modes` stack, for other programs.
+ * The components of a `cilium-modes` stack, for other programs.
  * @module components
  */
 export { Cilium, type CiliumArgs } from "./cilium";
 export { ExistingCluster, inspectCluster, type ExistingClusterArgs } from "./existingCluster";
-export { KindCluster, type KindClusterArgs } from "./kindCluster";
+export { KindCluster, type KindClusterArgs, type PortMappingArgs } from "./kindCluster";
 export { NettoolWorkload, type NettoolWorkloadArgs } from "./nettoolWorkload";
 export type { TargetCluster, TargetClusterArgs } from "./targetCluster";
 export { Verification, type VerificationArgs } from "./verification";
@@ -13,12 +13,11 @@ export { PROOFS, VERDICTS } from "../datapath/facts";
 export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS } from "../modes/contract";
 export { VERIFY, VERIFY_WHEN } from "../modes/defaults";
 
-// what their arguments and outputs are made of
+// types of their arguments and outputs
 export type { ClusterFacts, NodeFacts, NodesLookedAt, Proof, Verdict, VerificationSummary } from "../datapath/facts";
 export type { CiliumChoice, CiliumCluster } from "../modes/ciliumArgs";
 export type { ApiServer, CiliumValuesArgs, HelmValue, HelmValues, ImageOverride } from "../modes/ciliumValues";
 export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tunnel } from "../modes/contract";
 export type { Verify, VerifyWhen } from "../modes/defaults";
-export type { KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
+export type { DnsForward, KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
 export type { WorkloadNames } from "../modes/workload";
-export type { DnsForward } from "../providers/kind/inputs";

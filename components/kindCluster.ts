@@ -1,42 +1,87 @@
-import * as pulumi from "@pulumi/pulumi";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
+import * as pulumi from "@pulumi/pulumi";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
-import { holdCredentials, type KindMount, type KindPortMapping, type RegistryMirror } from "../modes/kindConfig";
+import {
+  hasCredentials,
+  type DnsForward,
+  type KindMount,
+  type KindPortMapping,
+  type RegistryMirror,
+} from "../modes/kindConfig";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASES } from "../modes/releases";
-import type { DnsForward } from "../providers/kind/inputs";
-import { Cluster, NodeSettings, StackMark } from "../providers/kind/resources";
+import { Cluster, NodeSettings, StackIdentity } from "../providers/kind/resources";
+import { isPlain } from "./arguments";
 import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
-/** What a cluster of kind is told. */
-export interface KindClusterArgs extends TargetClusterArgs {
-  /** Decides whether kind starts kube-proxy. Changing it between modes with and without makes another cluster. */
-  readonly mode: RoutingMode;
-  /** Name of the kind cluster and prefix of its nodes; Cilium's name of the cluster too. Default: `<project>-<stack>`. */
-  readonly clusterName?: string | undefined;
-  /** A node image that kind 0.32 or newer accepts. Default: that of the newest release's Kubernetes, by digest. */
-  readonly nodeImage?: string | undefined;
-  /** Nodes beside the control plane, 0 to 20. Default: 2. */
-  readonly workers?: number | undefined;
-  /** IPv4 network of the services' addresses, from /12 to /28. Default: 10.96.0.0/16. */
-  readonly serviceCidr?: string | undefined;
-  /** Ports of this machine that lead to nodes. Default: none. */
-  readonly portMappings?: readonly KindPortMapping[] | undefined;
-  /** Paths of this machine that every node sees. Default: none. */
-  readonly mounts?: readonly KindMount[] | undefined;
-  /** Registry host, such as `docker.io`, to its mirrors; can be changed in a running cluster. Default: none. */
-  readonly registryMirrors?: Readonly<Record<string, RegistryMirror>> | undefined;
-  /** Resolvers that CoreDNS asks for names outside the cluster; can be changed in a running one. Default: `auto`. */
-  readonly dnsForward?: DnsForward | undefined;
-  /** Write the context `kind-<name>` into the user's kubeconfig. Default: false. */
-  readonly exportKubeconfig?: boolean | undefined;
-  /** Images of this machine's Docker that are wanted in nodes from the beginning. Default: none. */
-  readonly images?: readonly string[] | undefined;
+/** A port mapping whose node, address and protocol may be left out. */
+export interface PortMappingArgs extends Partial<KindPortMapping> {
+  /** Port of the node, 1 to 65535. */
+  readonly containerPort: number;
+  /** Port of this machine, 1 to 65535; with 0 Docker chooses a free one. */
+  readonly hostPort: number;
 }
 
 /**
- * A kind cluster without CNI, with kube-proxy exactly where the mode wants it, and a Kubernetes provider for it.
- * @throws pulumi.RunError when there is no such mode
+ * Arguments of a kind cluster. Arguments without `pulumi.Input` must be known in previews, since other resources are
+ * derived from them. A change of any argument except `registryMirrors`, `dnsForward` and `exportKubeconfig` replaces
+ * the cluster.
+ */
+export interface KindClusterArgs extends TargetClusterArgs {
+  /**
+   * Routing mode of the cluster, which decides whether kind runs kube-proxy. Must be known in previews. A change between
+   * modes with and without kube-proxy replaces the cluster, other changes do not.
+   */
+  readonly mode: RoutingMode;
+  /**
+   * Name of the kind cluster, prefix of its nodes' names, and Cilium's name of the cluster: a-z, 0-9 and inner dashes, at
+   * most 32 characters (49 with Cilium 1.15 or older). Must be known in previews. Default: `<project>-<stack>`.
+   */
+  readonly clusterName?: string | undefined;
+  /**
+   * Node image that kind 0.32 or newer accepts. Default: kind's image of the newest release's Kubernetes, by digest
+   * (https://github.com/kubernetes-sigs/kind/releases).
+   */
+  readonly nodeImage?: pulumi.Input<string> | undefined;
+  /** Number of nodes in addition to the control plane, 0 to 20. Must be known in previews. Default: 2. */
+  readonly workers?: number | undefined;
+  /**
+   * IPv4 network of the Services' ClusterIPs, from /12 to /28
+   * (https://github.com/kubernetes/kubernetes/blob/v1.34.0/cmd/kubeadm/app/constants/constants.go). Default: 10.96.0.0/16.
+   */
+  readonly serviceCidr?: pulumi.Input<string> | undefined;
+  /** Ports of this machine that lead to nodes. Default: none. */
+  readonly portMappings?: pulumi.Input<readonly pulumi.Input<PortMappingArgs>[]> | undefined;
+  /** Paths of this machine that every node mounts. Default: none. */
+  readonly mounts?: pulumi.Input<readonly pulumi.Input<KindMount>[]> | undefined;
+  /**
+   * Mirrors by registry host, such as `docker.io`. A change updates the running cluster. The state keeps them as a secret
+   * if a URL has credentials, or if they are an output. Default: none.
+   */
+  readonly registryMirrors?: pulumi.Input<Readonly<Record<string, RegistryMirror>>> | undefined;
+  /**
+   * Resolvers that CoreDNS forwards external names to: this machine's if the mode needs them (`auto`), the nodes' own
+   * (`node`), or a list of IPv4 addresses. A change updates the running cluster. Default: `auto`.
+   */
+  readonly dnsForward?: pulumi.Input<DnsForward> | undefined;
+  /**
+   * Write the context `kind-<name>` to the user's kubeconfig. A change updates the running cluster. Default: false.
+   */
+  readonly exportKubeconfig?: pulumi.Input<boolean> | undefined;
+  /** Images of this machine's Docker to load while kind creates the nodes, by tag. Default: none. */
+  readonly images?: pulumi.Input<readonly pulumi.Input<string>[]> | undefined;
+}
+
+/**
+ * A kind cluster without a network plugin, with kube-proxy only if the mode uses it, and a Kubernetes provider for it.
+ *
+ * @example
+ * ```ts
+ * const cluster = new KindCluster("cluster", { mode: "ebpf", workers: 1 });
+ * new Cilium("cilium", { cluster });
+ * export const kubeconfig = cluster.kubeconfig;
+ * ```
+ * @throws pulumi.RunError for an unknown mode
  */
 export class KindCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = true;
@@ -65,7 +110,8 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
     this.podCidr = choice.podCidr;
     this.nativeRoutingCIDR = choice.nativeRoutingCIDR;
     this.nodeCount = workers + 1;
-    this.owner = ownerOf(new StackMark(`${name}-mark`, { onNodes: true }, { parent: this }));
+    // the name of a resource is part of its URN, so it stays
+    this.owner = ownerOf(new StackIdentity(`${name}-mark`, { onNodes: true }, { parent: this }));
     const cluster = new Cluster(
       `${name}-nodes`,
       {
@@ -76,7 +122,9 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
         kubeProxyMode: contract.kubeProxyMode,
         podCidr: this.podCidr,
         serviceCidr: args.serviceCidr ?? DEFAULTS.cluster.serviceCidr,
-        portMappings: args.portMappings ?? [],
+        portMappings: pulumi
+          .output(args.portMappings ?? [])
+          .apply((mappings) => mappings.map((mapping) => ({ ...DEFAULTS.cluster.portMapping, ...mapping }))),
         mounts: args.mounts ?? [],
         exportKubeconfig: args.exportKubeconfig ?? false,
         owner: this.owner,
@@ -84,14 +132,16 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
       },
       { parent: this, customTimeouts: { create: "15m" } },
     );
-    const isSecret = holdCredentials(registryMirrors);
+    const isSecret = !isPlain(registryMirrors) || hasCredentials(registryMirrors);
     const settings = new NodeSettings(
       `${name}-settings`,
       {
         clusterName: this.clusterName,
         clusterInstance: cluster.id,
         registryMirrors: isSecret ? pulumi.secret(registryMirrors) : registryMirrors,
-        dnsForward: dnsForward === "auto" && !contract.bypassDockerResolver ? "node" : dnsForward,
+        dnsForward: pulumi
+          .output(dnsForward)
+          .apply((forward) => (forward === "auto" && !contract.bypassDockerResolver ? "node" : forward)),
         nativeRoutingCIDR: this.nativeRoutingCIDR,
       },
       { parent: this, deletedWith: cluster, additionalSecretOutputs: isSecret ? ["registryMirrors"] : [] },
@@ -107,9 +157,9 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
       `${name}-kubernetes`,
       {
         kubeconfig: cluster.kubeconfig,
-        // the id names the cluster's incarnation, so in-cluster resources are replaced with it, and only then
+        // the id changes when the cluster is recreated, and then all resources in it are replaced
         clusterIdentifier: cluster.id,
-        // what was in a cluster that is gone is gone; a refresh then says so instead of failing
+        // a refresh drops the resources of a deleted cluster instead of failing
         deleteUnreachable: true,
       },
       { parent: this },

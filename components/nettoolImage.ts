@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PACKAGE_DIRECTORY, packageFile } from "./packageFile";
+import { PACKAGE_DIRECTORY, packageFile } from "../host/packageFile";
 
-/** Folder of the nettool image's build, in this package. */
+/** Folder of the nettool image's build context in this package. */
 export const NETTOOL_CONTEXT = "images/nettool";
 
-/** The image's name: it changes with what the image is made of, and with nothing else. */
+/** The image's name, with a hash of the base image and the build context as tag. */
 export function builtImageName(baseImage: string): string {
   const context = join(PACKAGE_DIRECTORY, NETTOOL_CONTEXT);
   const hash = createHash("sha256").update(baseImage);
@@ -14,7 +14,7 @@ export function builtImageName(baseImage: string): string {
   return `cilium-modes/nettool:${hash.digest("hex").slice(0, 12)}`;
 }
 
-/** What `@pulumi/docker` is told to build it, in a program that runs in the current folder. */
+/** Arguments of `@pulumi/docker` for the build, in a program that runs in the current folder. */
 export function nettoolImageArgs(baseImage: string) {
   const context = packageFile(NETTOOL_CONTEXT);
   return {

@@ -5,42 +5,51 @@ import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { DEFAULTS } from "../modes/defaults";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
-import { MARKS } from "../providers/kind/mark";
-import { Mark, NodeImages, WorkloadGround } from "../providers/kind/resources";
-import { OWNER_ANNOTATION } from "../providers/kind/workloadGround";
+import { OWNERSHIP_RECORDS } from "../providers/kind/ownershipRecord";
+import { NodeImages, OwnershipRecord, WorkloadNamespace } from "../providers/kind/resources";
+import { OWNER_ANNOTATION } from "../providers/kind/workloadNamespace";
 import type { Cilium } from "./cilium";
 import { nettoolImageArgs } from "./nettoolImage";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
-/** What the test workload is told. */
+/** Arguments of the test workload. Those without `pulumi.Input` must be known in previews. */
 export interface NettoolWorkloadArgs {
-  /** Where it runs. */
+  /** Cluster that the workload runs in. */
   readonly cluster: TargetCluster;
-  /** The cluster's Cilium, before which pods have no network. */
+  /** Cilium of the cluster, without which pods have no network. */
   readonly cilium: Cilium;
-  /** The service's port on every node, 30000 to 32767. Default: 32000. */
-  readonly nodePort?: number | undefined;
-  /** Base of the image that is built here: a Debian or Ubuntu. Default: debian:12-slim. */
-  readonly baseImage?: string | undefined;
-  /** A ready image with the same tools instead of the build, as `images/nettool` makes one. Default: none. */
-  readonly image?: string | undefined;
   /**
-   * Bring the ready image from this machine's Docker into the nodes; false: let the nodes pull it. Default: true in
-   * clusters of kind, which alone can be given images.
+   * NodePort of the Service, 30000 to 32767
+   * (https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport). Default: 32000.
+   */
+  readonly nodePort?: number | undefined;
+  /** Base image of the image that is built here: a Debian or Ubuntu. Default: debian:12-slim. */
+  readonly baseImage?: string | undefined;
+  /** Existing image with the tools of `images/nettool`, instead of the build. Default: none. */
+  readonly image?: pulumi.Input<string> | undefined;
+  /**
+   * Load `image` from this machine's Docker into the nodes; with false, the nodes pull it. Default: true in a kind
+   * cluster, false in an external one, whose nodes always pull.
    */
   readonly loadImage?: boolean | undefined;
 }
 
 /**
- * The test workload: a server with network tools on every node, the NodePort service `serversvc` before them,
- * and the client pod `net`.
+ * The test workload: a server with network tools on every node, the NodePort Service `serversvc` of the servers, and the
+ * client pod `net`.
+ *
+ * @example
+ * ```ts
+ * const workload = new NettoolWorkload("nettool", { cluster, cilium });
+ * export const client = workload.names.clientPod;
+ * ```
  */
 export class NettoolWorkload extends pulumi.ComponentResource {
-  /** There when the workload is ready. */
+  /** Names of the workload's objects; resolves when the workload is ready. */
   readonly names: pulumi.Output<WorkloadNames>;
-  /** The image that it runs: the ready one, or the one built here. */
-  readonly image: string;
-  /** The service's port on every node. */
+  /** Image of the workload: the existing one, or the one that is built here. */
+  readonly image: pulumi.Output<string>;
+  /** NodePort of the Service. */
   readonly nodePort: number;
 
   constructor(name: string, args: NettoolWorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -49,7 +58,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     const options = inCluster(cluster, this);
     this.nodePort = args.nodePort ?? DEFAULTS.nettool.nodePort;
     const build = args.image === undefined ? nettoolImageArgs(args.baseImage ?? DEFAULTS.nettool.baseImage) : undefined;
-    this.image = args.image ?? build!.imageName;
+    this.image = pulumi.output(args.image ?? build!.imageName);
     const built = build === undefined ? [] : [new Image(`${name}-image`, build, { parent: this })];
     const loaded =
       build !== undefined || loadImage
@@ -61,19 +70,20 @@ export class NettoolWorkload extends pulumi.ComponentResource {
             ),
           ]
         : [];
-    const ground = new WorkloadGround(
+    const owned = new WorkloadNamespace(
+      // the name of a resource is part of its URN, so it stays
       `${name}-ground`,
       {
         ...identityOf(cluster),
         namespace: WORKLOAD.namespace,
         ownCluster: cluster.isKind,
       },
-      // a cluster that is not the stack's to change is left as it is
+      // a cluster whose Cilium the stack must not change gets no workload
       { ...options, dependsOn: args.cilium.installation },
     );
-    const generation = pulumi.interpolate`${ground.generation}`;
+    const generation = pulumi.interpolate`${owned.generation}`;
     const metadata = { namespace: WORKLOAD.namespace, annotations: { "cilium-modes/generation": generation } };
-    // what the ground cleared away is made again, not changed
+    // objects of an older generation are deleted, so they are recreated and not updated
     const remade = { replaceOnChanges: ["metadata.annotations"], deleteBeforeReplace: true };
     const namespace = new Namespace(
       `${name}-namespace`,
@@ -81,11 +91,11 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         metadata: {
           name: WORKLOAD.namespace,
           annotations: { [OWNER_ANNOTATION]: cluster.owner, "cilium-modes/generation": generation },
-          // says to whoever looks, and to clusters that enforce it, what runs here
+          // for clusters that enforce pod security standards
           labels: { "pod-security.kubernetes.io/enforce": "privileged" },
         },
       },
-      { ...options, ...remade, provider: cluster.provider, dependsOn: ground },
+      { ...options, ...remade, provider: cluster.provider, dependsOn: owned },
     );
     const kubernetes = {
       ...options,
@@ -93,7 +103,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       provider: cluster.provider,
       dependsOn: [namespace, args.cilium.ready, ...loaded],
     };
-    // every node's datapath is looked at; kind's nodes are without taints
+    // the verification needs a pod on every node; kind's nodes have no taints
     const anywhere = cluster.isKind ? {} : { tolerations: [{ operator: "Exists" }] };
     const labels = { app: WORKLOAD.daemonSet };
     const container = nettoolContainer(this.image);
@@ -145,22 +155,23 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       kubernetes,
     );
     const nodePods = cluster.isKind ? [] : [nodePod(`${name}-node`, metadata, container, kubernetes)];
-    const mark = new Mark(
+    const record = new OwnershipRecord(
+      // the name of a resource is part of its URN, so it stays
       `${name}-mark`,
       {
         ...identityOf(cluster),
-        name: MARKS.workload,
+        name: OWNERSHIP_RECORDS.workload,
         generation,
       },
       { ...options, dependsOn: [daemonSet, service, client, ...nodePods] },
     );
-    // the names are there when the workload is ready
-    this.names = mark.id.apply(() => WORKLOAD);
+    // resolves when the workload is ready
+    this.names = record.id.apply(() => WORKLOAD);
     this.registerOutputs({ names: this.names, image: this.image });
   }
 }
 
-function nettoolContainer(image: string): types.input.core.v1.Container {
+function nettoolContainer(image: pulumi.Input<string>): types.input.core.v1.Container {
   return {
     name: WORKLOAD_CONTAINER,
     image,
@@ -170,7 +181,7 @@ function nettoolContainer(image: string): types.input.core.v1.Container {
   };
 }
 
-/** A pod in each node's own namespaces: what `docker exec` is for kind's nodes. */
+/** A pod in each node's own namespaces, which replaces `docker exec` on external clusters. */
 function nodePod(
   name: string,
   metadata: types.input.meta.v1.ObjectMeta,

@@ -5,24 +5,28 @@ import type { CiliumCluster } from "../modes/ciliumArgs";
 import { defaultClusterName } from "../modes/clusterName";
 import { ALL_MODES, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
-import { checkChoice } from "./choices";
+import { checkChoice } from "./arguments";
 
-/** What clusters of either kind are told. */
+/** Arguments of both kinds of clusters. All of them must be known in previews, since Helm values are derived from them. */
 export interface TargetClusterArgs {
-  /** The routing mode that Cilium gets in this cluster. */
+  /** Routing mode of Cilium in this cluster. */
   readonly mode: RoutingMode;
   /** Cilium's name of the cluster: a-z, 0-9 and inner dashes. Default: `<project>-<stack>`. */
   readonly clusterName?: string | undefined;
-  /** IPv4 network where Cilium takes the nodes' /24 from. Default: 10.0.0.0/16. */
+  /**
+   * IPv4 network of the pods, /8 or smaller, of which each node gets a /24
+   * (https://docs.cilium.io/en/v1.18/network/concepts/ipam/cluster-pool/). Default: 10.0.0.0/16.
+   */
   readonly podCidr?: string | undefined;
   /**
-   * IPv4 network that pods reach without masquerading, in native routing: holds `podCidr`, and shares no address with
-   * the nodes of kind. Default: 10.0.0.0/8.
+   * IPv4 network that pods reach without masquerading in native routing
+   * (https://docs.cilium.io/en/v1.18/network/concepts/masquerading/). It contains `podCidr`, and must not overlap the
+   * network of kind's nodes. Default: 10.0.0.0/8.
    */
   readonly nativeRoutingCIDR?: string | undefined;
 }
 
-/** The same with its defaults. @throws pulumi.RunError when there is no such mode */
+/** The arguments with their defaults. @throws pulumi.RunError for an unknown mode */
 export function withDefaults(
   component: string,
   { mode, clusterName, podCidr, nativeRoutingCIDR }: TargetClusterArgs,
@@ -36,41 +40,41 @@ export function withDefaults(
   };
 }
 
-/** A cluster that Cilium is installed in: a new one of kind, or one that exists. */
+/** A cluster for Cilium: a `KindCluster` or an `ExistingCluster`. */
 export interface TargetCluster extends CiliumCluster {
   /** Whether its nodes are containers of this machine's Docker. */
   readonly isKind: boolean;
-  /** With it goes all that is in the cluster; undefined where the cluster stays when the stack is destroyed. */
+  /** Resource that removes everything in the cluster when it is deleted; undefined for an external cluster. */
   readonly lifetime: pulumi.Resource | undefined;
-  /** Before it, nodes are not as they shall be. */
+  /** Resources that finish the configuration of the nodes. */
   readonly settled: readonly pulumi.Resource[];
-  /** The cluster's own; another whenever it is made again. */
+  /** Id of the cluster, which changes when it is recreated. */
   readonly instance: pulumi.Output<string>;
-  /** Another whenever all that is in the cluster has to be looked at again. */
+  /** Text that changes when everything in the cluster has to be checked again. */
   readonly condition: pulumi.Output<string>;
-  /** For everything else that is to be in the cluster. */
+  /** Kubernetes provider for other resources in the cluster. */
   readonly provider: KubernetesProvider;
-  /** The control plane first. */
+  /** Nodes of the cluster, the control plane first. */
   readonly nodes: pulumi.Output<ClusterFacts["nodes"]>;
-  /** API server as this machine reaches it. */
+  /** URL of the API server as this machine reaches it. */
   readonly endpoint: pulumi.Output<string>;
-  /** For the API server as this machine reaches it. Secret. */
+  /** Kubeconfig for the API server as this machine reaches it. Secret. */
   readonly kubeconfig: pulumi.Output<string>;
-  /** Project, stack and the stack's mark: who made what is in the cluster. */
+  /** Owner of objects in the cluster: project, stack and stack id. */
   readonly owner: pulumi.Output<string>;
 }
 
-/** Options of a resource in a cluster: with a cluster that the stack makes goes all that is in it, without a word to it. */
+/** Options of a resource in a cluster. Resources in a kind cluster are not deleted one by one, but with the cluster. */
 export function inCluster({ lifetime }: TargetCluster, parent: pulumi.Resource): pulumi.CustomResourceOptions {
   return lifetime === undefined ? { parent } : { parent, deletedWith: lifetime };
 }
 
-/** What resources of the `kind` provider have to know of a cluster. */
+/** Inputs that resources of the `kind` provider need of a cluster. */
 export function identityOf({ instance, kubeconfig, owner }: TargetCluster) {
   return { clusterInstance: instance, kubeconfig, owner };
 }
 
-/** A stack's mark: project, stack, and its random id. */
-export function ownerOf(mark: pulumi.CustomResource): pulumi.Output<string> {
-  return pulumi.interpolate`${pulumi.getProject()}/${pulumi.getStack()}/${mark.id}`;
+/** The owner of a stack's objects: project, stack and stack id. */
+export function ownerOf(identity: pulumi.CustomResource): pulumi.Output<string> {
+  return pulumi.interpolate`${pulumi.getProject()}/${pulumi.getStack()}/${identity.id}`;
 }

@@ -5,38 +5,51 @@ import type { VerificationSummary } from "../datapath/facts";
 import { DEFAULTS, VERIFY, VERIFY_WHEN, type Verify, type VerifyWhen } from "../modes/defaults";
 import type { Cilium } from "./cilium";
 import type { NettoolWorkload } from "./nettoolWorkload";
-import { checkChoice } from "./choices";
-import { packageFile } from "./packageFile";
+import { checkChoice } from "./arguments";
+import { packageFile } from "../host/packageFile";
 import { inCluster, type TargetCluster } from "./targetCluster";
 
-/** What the verification is told. */
+/** Arguments of the verification. `verify` and `when` must be known in previews. */
 export interface VerificationArgs {
-  /** What is verified. */
+  /** Cluster to verify. */
   readonly cluster: TargetCluster;
-  /** By it the verification knows what must be in force. */
+  /** Cilium of the cluster, which decides the expected configuration. */
   readonly cilium: Cilium;
-  /** From its pods the datapath is tried. */
+  /** Workload whose pods send the test traffic. */
   readonly workload: NettoolWorkload;
-  /** `strict` (default): what is not in force fails the run; `warn`: it is only told; `off`: nothing is looked at. */
+  /**
+   * Consequence of a mode that is not in force: `strict` fails the run, `warn` only reports it, `off` skips the
+   * verification. Default: `strict`.
+   */
   readonly verify?: Verify | undefined;
-  /** `changed` (default): verify after a change of the cluster, Cilium or the workload; `always`: in every run. */
+  /**
+   * Runs that verify: `changed` after a change of the cluster, Cilium or the workload, `always` in every run.
+   * Default: `changed`.
+   */
   readonly when?: VerifyWhen | undefined;
-  /** Of a larger cluster only so many nodes are looked at, from 1 on. Default: 20. */
-  readonly maxNodes?: number | undefined;
+  /** Maximum number of nodes to verify, 1 or more; larger clusters are sampled. Default: 20. */
+  readonly maxNodes?: pulumi.Input<number> | undefined;
 }
 
-/** How long a cluster may take to settle after Cilium and the workload are ready. */
+/** Maximum time for a cluster to settle after Cilium and the workload are ready. */
 const SETTLE_SECONDS = 60;
 
-/** When this run of the program started: a verification that is older was made by an earlier run. */
+/** Start of this run of the program: an older verification belongs to an earlier run. */
 const STARTED = new Date();
 
 /**
- * The proof inside `up` that the mode asked for is the mode in force. It runs again whenever the cluster, the Helm
- * release, the workload's image or what is expected of them change, and with `when: "always"` in every run.
+ * Verifies in `pulumi up`, with evidence, that the routing mode is in force. It runs again when the cluster, the Helm
+ * release, the workload's image or the expected configuration change, and in every run with `when: "always"`.
+ *
+ * @example
+ * ```ts
+ * const verification = new Verification("verification", { cluster, cilium, workload, verify: "warn" });
+ * export const verdict = verification.summary.verdict;
+ * ```
+ * @throws pulumi.RunError for an unknown value of `verify` or `when`
  */
 export class Verification extends pulumi.ComponentResource {
-  /** There when the verification has ended, and in `strict` only when it passed. */
+  /** Result of the verification; with `strict`, it resolves only if the mode is in force. */
   readonly summary: pulumi.Output<VerificationSummary>;
 
   constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -65,10 +78,10 @@ export class Verification extends pulumi.ComponentResource {
             expectationOf(cilium.valuesArgs, { isKind: cluster.isKind, nodePort }),
           ),
           CILIUM_MODES_VERIFY: verify,
-          CILIUM_MODES_MAX_NODES: String(maxNodes),
+          CILIUM_MODES_MAX_NODES: pulumi.interpolate`${maxNodes}`,
           CILIUM_MODES_SETTLE_SECONDS: String(SETTLE_SECONDS),
           CILIUM_MODES_REVISION: pulumi.interpolate`${cilium.revision}`,
-          // what makes it run again
+          // a change runs the command again
           CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.condition} image ${workload.image}`,
           ...(when === "always" ? { CILIUM_MODES_RUN: STARTED.toISOString() } : {}),
         },
@@ -77,7 +90,7 @@ export class Verification extends pulumi.ComponentResource {
       },
       { ...inCluster(cluster, this), dependsOn: [cilium, workload] },
     );
-    // the kubeconfig in the environment makes the whole output secret; verdicts are none
+    // the kubeconfig in the environment makes the output secret, although it holds none
     return pulumi.unsecret(verified.stdout).apply((stdout) => JSON.parse(stdout) as VerificationSummary);
   }
 }
@@ -91,7 +104,7 @@ const NOT_VERIFIED: VerificationSummary = {
   checks: {},
 };
 
-/** Log whether this run verified the cluster or an earlier one did. Previews log nothing. */
+/** Log whether this run or an earlier one verified the cluster. Previews log nothing. */
 export function logVerification(summary: pulumi.Output<VerificationSummary>): void {
   if (pulumi.runtime.isDryRun()) return;
   const stack = pulumi.getStack();
@@ -117,7 +130,7 @@ export function verificationNotice(
 
 const AGES = new Intl.RelativeTimeFormat("en");
 
-/** How long ago a time was, in the unit that people would say it in. */
+/** The time since then, in a unit that fits. */
 function age(now: Date, then: Date): string {
   const minutes = Math.max(0, Math.round((now.getTime() - then.getTime()) / 60_000));
   if (minutes < 120) return AGES.format(-minutes, "minute");

@@ -1,23 +1,11 @@
-import type { V1DaemonSet, V1EndpointSlice, V1Node, V1NodeStatus, V1Pod } from "@kubernetes/client-node";
+import type { V1NodeStatus, V1Pod } from "@kubernetes/client-node";
+import type { ClusterOverview } from "../cluster/read";
 import { isIpv4Address } from "../modes/cidr";
 import type { ClusterFacts } from "./facts";
 
-/** What {@link ClusterFacts} are made of. */
-export interface FactsEvidence {
-  readonly identity: string;
-  readonly endpoint: string;
-  readonly nodes: readonly V1Node[];
-  /** The pods of kube-system. */
-  readonly systemPods: readonly V1Pod[];
-  readonly daemonSets: readonly V1DaemonSet[];
-  /** Of the service `kubernetes`. */
-  readonly apiServers: readonly V1EndpointSlice[];
-  readonly serviceAddress: string;
-}
-
-/** What the API server's objects tell of a cluster. */
-export function factsOf(evidence: FactsEvidence): ClusterFacts {
-  const { identity, endpoint, nodes, systemPods, daemonSets, apiServers, serviceAddress } = evidence;
+/** Derive the facts from the cluster's objects. */
+export function factsOf(overview: ClusterOverview): ClusterFacts {
+  const { identity, endpoint, nodes, systemPods, daemonSets, apiServers, serviceAddress } = overview;
   const slice = apiServers.find(({ addressType }) => addressType === "IPv4");
   const host = slice?.endpoints?.[0]?.addresses[0];
   const port = slice?.ports?.[0]?.port;
@@ -45,11 +33,11 @@ export function nodeAddress(status: V1NodeStatus | undefined): string | undefine
   return status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv4Address(address))?.address;
 }
 
-/** DaemonSets by which other network plugins reach every node. */
+/** DaemonSets of other network plugins. */
 const OTHER_NETWORKS =
   /^(?:kindnet|calico-node|canal|kube-flannel(?:-ds.*)?|weave-net|aws-node|azure-cns|antrea-agent|kube-router|ovnkube-node.*|rke2-(?:canal|calico.*|flannel.*))$/;
 
-/** kubeadm's label, that of others, or the name of a static pod. */
+/** By kubeadm's label, the label of other installers, or the name of a static pod. */
 function isKubeProxy({ metadata }: V1Pod): boolean {
   const { "k8s-app": app, component } = metadata?.labels ?? {};
   return app === "kube-proxy" || component === "kube-proxy" || (metadata?.name?.startsWith("kube-proxy-") ?? false);

@@ -4,7 +4,7 @@ import { datapathConfig } from "../modes/datapathConfig";
 import { expectedEvidence, onAnyDevice } from "../modes/evidence";
 import type { Expectation } from "./checks/check";
 
-/** What a running cluster with Cilium of these values, and the workload at this NodePort, is held against. */
+/** What to expect of a running cluster with these Cilium values and the workload at this NodePort. */
 export function expectationOf(
   args: CiliumValuesArgs,
   { isKind, nodePort }: { readonly isKind: boolean; readonly nodePort: number },

@@ -1,13 +1,8 @@
 // What evidence comes to in the end, as programs and outputs hold it: nothing here knows of the API's own types.
 import type { ApiServer } from "../modes/ciliumValues";
+import type { Verdict } from "../modes/verdict";
 
-/**
- * How a check ended, from the best to the worst. `warning`: worth knowing, but no proof against the mode;
- * `inconclusive`: there was no evidence to judge by, which counts as a failure.
- */
-export const VERDICTS = ["skipped", "pass", "warning", "inconclusive", "fail"] as const;
-/** How a check ended: one of {@link VERDICTS}. */
-export type Verdict = (typeof VERDICTS)[number];
+export { VERDICTS, type Verdict } from "../modes/verdict";
 
 /** How many of a cluster's nodes were looked at. */
 export interface NodesLookedAt {

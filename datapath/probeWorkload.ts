@@ -4,11 +4,12 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Container, V1Namespace, V1Pod } from "@kubernetes/client-node";
-import { PACKAGE_DIRECTORY } from "../components/packageFile";
+import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import { WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
-import { AGENT_CONTAINER, askAgent, CILIUM_NAMESPACE, listAgents } from "./agents";
-import { apiErrorLine } from "./apiError";
-import type { ClusterReader, ProbeWriter } from "./cluster";
+import { AGENT_CONTAINER, askAgent, CILIUM_NAMESPACE, listAgents } from "../cluster/agents";
+import { apiErrorLine } from "../cluster/apiError";
+import type { ClusterReader } from "../cluster/read";
+import type { ProbeWriter } from "../cluster/write";
 import { podTrouble } from "./readiness";
 
 /** Marks namespaces of probe workloads, so that those of killed runs are found. */

@@ -1,9 +1,9 @@
 import { isIpv4Address } from "../modes/cidr";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
-import { type Agent, askAgent, listAgents } from "./agents";
-import { apiErrorLine } from "./apiError";
+import { type Agent, askAgent, listAgents } from "../cluster/agents";
+import { apiErrorLine } from "../cluster/apiError";
 import type { Expectation } from "./checks/check";
-import type { ClusterReader } from "./cluster";
+import type { ClusterReader } from "../cluster/read";
 import { nodeAddress } from "./clusterFacts";
 
 /** One pod of the workload. */
@@ -15,23 +15,23 @@ export interface Place {
   readonly address: string;
 }
 
-/** Each target's command, which must succeed. */
+/** Each target's command; success is an answer. */
 export type Targets = readonly { readonly name: string; readonly command: string }[];
 
-/** What one pod or node found out about its targets: target to `ok` or what went wrong; an error where it could not be asked. */
+/** What one pod or node found out about its targets: target to `ok` or a failure; an error if the pod or node did not run the probes. */
 export interface Asked {
   readonly from: string;
-  /** Name of the pod that asked: the workload's, or the agent's. */
+  /** Name of the probing pod: the workload's or the agent's. */
   readonly pod: string;
   readonly answers: ReadonlyMap<string, string> | Error;
 }
 
-/** A name that nobody resolves is tried again for long. */
+/** Timeout of one probe in seconds; resolvers retry unknown names for long. */
 const TARGET_SECONDS = 8;
 
 /**
  * The servers, one on every node, and all pods with tools.
- * @throws Error when a node has no server: what is asked of the others would say nothing of it
+ * @throws Error if a node has no server, since probes would not cover it
  */
 export async function places(
   cluster: ClusterReader,
@@ -50,7 +50,7 @@ export async function places(
         node: spec?.nodeName ?? "",
         address: status?.podIP ?? "",
       }))
-      // addresses become part of commands
+      // addresses become part of shell commands
       .filter(({ address }) => isIpv4Address(address))
       .sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
   const [placedServers, placedClients] = [placed(servers), placed(clients)];
@@ -69,7 +69,7 @@ export async function nodeAddresses(cluster: ClusterReader): Promise<{ node: str
   });
 }
 
-/** Run a script in a pod of the workload. @returns what it printed, or why it did not run to its end. */
+/** Run a script in a pod of the workload. @returns its output, or an error */
 export async function runInPod(
   cluster: ClusterReader,
   { pod, namespace = WORKLOAD.namespace }: Place,
@@ -83,7 +83,7 @@ export async function runInPod(
   }
 }
 
-/** Have every pod try its targets, all at once. */
+/** Have every pod probe its targets, all at once. */
 export function askFromPods(
   cluster: ClusterReader,
   from: readonly Place[],
@@ -98,7 +98,7 @@ export function askFromPods(
   );
 }
 
-/** Have every agent try the targets, all at once: its node's network is its own. */
+/** Have every agent, which shares its node's network, probe the targets, all at once. */
 export async function askFromNodes(cluster: ClusterReader, targets: Targets): Promise<Asked[]> {
   const agents = await listAgents(cluster);
   return Promise.all(
@@ -109,7 +109,7 @@ export async function askFromNodes(cluster: ClusterReader, targets: Targets): Pr
   );
 }
 
-/** Tries all targets at once, and prints `<number> <exit code>` of each. */
+/** Probes all targets at once, and prints `<number> <exit code>` of each. */
 function scriptOf(targets: Targets): string {
   const tries = targets.map(
     ({ command }, index) => `(timeout ${TARGET_SECONDS} ${command} >/dev/null 2>&1; echo "${index} $?") &`,
@@ -124,6 +124,6 @@ function answersOf(targets: Targets, output: string | Error): Map<string, string
 }
 
 function said(code: string | undefined): string {
-  if (code === undefined) return "was not tried to its end";
+  if (code === undefined) return "the probe did not finish";
   return code === "0" ? "ok" : "no answer";
 }

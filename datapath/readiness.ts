@@ -1,9 +1,9 @@
 import type { V1DaemonSet, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
-import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "./agents";
-import type { ClusterReader } from "./cluster";
+import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../cluster/agents";
+import type { ClusterReader } from "../cluster/read";
 import type { NodeFacts } from "./facts";
 
-/** What readiness is judged by, read at one moment. */
+/** Objects from which readiness is judged, read at one moment. */
 export interface ReadinessEvidence {
   readonly nodes: readonly V1Node[];
   readonly agents: V1DaemonSet;
@@ -15,7 +15,7 @@ export interface ReadinessEvidence {
   readonly podCidrs: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Read what readiness is judged by. */
+/** Read the evidence of readiness. */
 export async function readReadiness(cluster: ClusterReader): Promise<ReadinessEvidence> {
   const [nodes, agents, operator, coreDns, agentPods, operatorPods, dnsPods, podCidrs] = await Promise.all([
     cluster.nodes(),
@@ -30,13 +30,13 @@ export async function readReadiness(cluster: ClusterReader): Promise<ReadinessEv
   return { nodes, agents, operator, coreDns, pods: [...agentPods, ...operatorPods, ...dnsPods], podCidrs };
 }
 
-/** What is not ready yet, a line each; none when Cilium carries the cluster. */
+/** What is not ready yet, one line each; empty if the cluster is ready. */
 export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number): string[] {
   const pending: string[] = [];
   const ready = evidence.nodes.filter(isNodeReady).length;
-  const strangers = Math.max(0, evidence.nodes.length - nodeCount);
-  if (ready !== nodeCount || strangers > 0) {
-    pending.push(`nodes: ${ready} of ${nodeCount} Ready${strangers > 0 ? `, and ${strangers} too many there` : ""}`);
+  const extra = Math.max(0, evidence.nodes.length - nodeCount);
+  if (ready !== nodeCount || extra > 0) {
+    pending.push(`nodes: ${ready} of ${nodeCount} Ready${extra > 0 ? `, ${extra} more than expected` : ""}`);
   }
   const agents = readyAgents(evidence.agents);
   if (agents !== nodeCount) pending.push(`agents: ${agents} of ${nodeCount} ready with the current configuration`);
@@ -47,7 +47,7 @@ export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number)
   return pending.length === 0 ? [] : [...pending, ...evidence.pods.flatMap(podTrouble)];
 }
 
-/** What a ready cluster's stack outputs say of its nodes. */
+/** The nodes of a ready cluster, for the stack's outputs. */
 export function nodeFacts({ nodes, pods, podCidrs }: ReadinessEvidence): NodeFacts[] {
   const agents = pods.filter(
     ({ metadata }) => metadata?.labels?.["k8s-app"] === "cilium" && metadata.deletionTimestamp === undefined,
@@ -66,7 +66,7 @@ function isNodeReady({ status }: V1Node): boolean {
   return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
 }
 
-/** Agents that are ready and run the DaemonSet's current template. */
+/** Number of agents that are ready and run the DaemonSet's current template. */
 function readyAgents({ metadata, status }: V1DaemonSet): number {
   if (status === undefined || (status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return 0;
   return Math.min(status.numberReady, status.updatedNumberScheduled ?? 0);
@@ -80,16 +80,16 @@ function deploymentPending(name: string, { metadata, spec, status }: V1Deploymen
   return available === wanted && !old
     ? []
     : [
-        `${name}: ${available} of ${wanted} available with the current configuration${old ? ", and older pods still run" : ""}`,
+        `${name}: ${available} of ${wanted} available with the current configuration${old ? ", and older pods are still running" : ""}`,
       ];
 }
 
-/** Why a pod's containers wait, or how they ended. */
+/** Why a pod's containers are waiting, or how they ended. */
 export function podTrouble({ metadata, spec, status }: V1Pod): string[] {
   const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   return statuses.flatMap(({ name, state, lastState }) => {
     const failed = state?.terminated?.exitCode ? state.terminated : lastState?.terminated;
-    // why a container is being started again, not how long that takes
+    // report why a container restarts, not its back-off time
     const trouble = state?.waiting?.reason === "CrashLoopBackOff" && failed ? failed : (state?.waiting ?? failed);
     if (trouble === undefined || trouble.reason === "PodInitializing" || trouble.reason === "ContainerCreating")
       return [];

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
-import { apiErrorLine } from "./apiError";
+import { apiErrorLine } from "../cluster/apiError";
 import { diagnose, type Diagnosis } from "./causes";
 import { CHECKS } from "./checks/all";
 import { inconclusive, skipped, type Check, type Expectation, type Finding } from "./checks/check";
-import type { EvidenceCluster } from "./cluster";
+import type { EvidenceCluster } from "../cluster/read";
 import { gather, type Evidence, type Part } from "./evidence/gather";
 import { valueOf } from "./evidence/api";
 import { VERDICTS, type NodesLookedAt, type Proof, type Verdict, type VerificationSummary } from "./facts";
-import { within } from "./within";
+import { within } from "../cluster/within";
 
 /** A check with everything that it found. */
 export interface CheckResult {

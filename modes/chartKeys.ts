@@ -1,32 +1,32 @@
 import { nearest } from "./ciliumVersion";
 import table from "./chartKeys.json";
 
-/** One run of charts that treat a key alike. */
+/** A range of charts that treat a key alike. */
 interface Run {
   readonly first: string;
-  /** Undefined: up to the newest known chart. */
+  /** Undefined for the newest known chart. */
   readonly last: string | undefined;
-  /** JSON types in one letter each (`b`, `s`, `i`, `n`, `o`, `a`, `0` null), `?` for unknown, `*` for an object of free keys. */
+  /** Letters of JSON types (`b`, `s`, `i`, `n`, `o`, `a`, `0` null), `?` for unknown, `*` for an object whose keys users choose. */
   readonly types: string;
 }
 
-/** The table that `scripts/chart-keys.mjs` writes. */
+/** The table of charts, written by `scripts/chart-keys.mjs`. */
 export interface ChartTable {
-  /** Every chart that was read, oldest first. */
+  /** All charts in the table, oldest first. */
   readonly versions: readonly string[];
-  /** Key to the runs of charts whose templates read it. */
+  /** Ranges of charts whose templates read a key, by key. */
   readonly read: Readonly<Record<string, string>>;
-  /** Key to the runs of charts that fail when it has a value. */
+  /** Ranges of charts that fail if a key has a value, by key. */
   readonly refused: Readonly<Record<string, string>>;
   readonly images: Readonly<Record<string, ChartImages>>;
 }
 
-/** References of a chart's images, with digests where the chart has them. */
+/** Image references of a chart, with digests where the chart has them. */
 export interface ChartImages {
   readonly agent: string;
   readonly operator: string;
   readonly envoy?: string;
-  /** Hubble's. */
+  /** Hubble Relay. */
   readonly relay: string;
   readonly uiBackend: string;
   readonly uiFrontend: string;
@@ -34,9 +34,9 @@ export interface ChartImages {
 
 const TABLE: ChartTable = table;
 
-/** What Cilium's chart of a version knows of Helm values: which it reads, and which it refuses. */
+/** The Helm values that Cilium's chart of a version reads and rejects. */
 export class ChartKeys {
-  /** The known chart whose rules the version shares. */
+  /** The known chart whose rules apply to the version. */
   readonly chart: string;
   private readonly position: number;
 
@@ -48,17 +48,17 @@ export class ChartKeys {
     this.position = table.versions.indexOf(this.chart);
   }
 
-  /** A key's types where the chart reads it; undefined where it does not. */
+  /** Types of a key; undefined if the chart does not read it. */
   typesOf(key: string): string | undefined {
     return runsOf(this.table.read[key]).find((run) => this.isIn(run))?.types;
   }
 
-  /** Whether rendering fails as soon as the key has a value. */
+  /** Whether rendering fails if the key has a value. */
   refuses(key: string): boolean {
     return runsOf(this.table.refused[key]).some((run) => this.isIn(run));
   }
 
-  /** The keys that the chart reads below another, by their last step; at the top for "". */
+  /** Last steps of the keys that the chart reads below a key; "" for the top level. */
   childrenOf(key: string): string[] {
     const prefix = key === "" ? "" : `${key}.`;
     return Object.keys(this.table.read)
@@ -67,7 +67,7 @@ export class ChartKeys {
       .map((known) => known.slice(prefix.length));
   }
 
-  /** The keys anywhere in the chart that end with this step. */
+  /** All keys of the chart with this last step. */
   endingWith(step: string): string[] {
     return Object.keys(this.table.read).filter(
       (known) => known.endsWith(`.${step}`) && this.typesOf(known) !== undefined,
@@ -80,7 +80,7 @@ export class ChartKeys {
   }
 }
 
-/** The charts that read a key, for a message: `1.12.0 to 1.14.19`; undefined when none does. */
+/** The charts that read a key, such as `1.12.0 to 1.14.19`; undefined if none does. */
 export function chartsThatRead(key: string): string | undefined {
   const runs = runsOf(TABLE.read[key]);
   if (runs.length === 0) return undefined;
@@ -88,7 +88,7 @@ export function chartsThatRead(key: string): string | undefined {
   return last === undefined ? `${runs[0]!.first} and newer` : `${runs[0]!.first} to ${last}`;
 }
 
-/** The images that the chart of exactly this version names. */
+/** The images of the chart of exactly this version; undefined if it is not in the table. */
 export function chartImages(version: string): ChartImages | undefined {
   return TABLE.images[version];
 }

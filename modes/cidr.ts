@@ -1,37 +1,38 @@
 import ipaddr from "ipaddr.js";
 
-/** Parse an IPv4 network like `10.0.0.0/16`. @throws Error when it is none, or when host bits are set. */
-export function parseIpv4Cidr(text: string): [ipaddr.IPv4, number] {
-  // no leading zeros: some read 010 as eight, and Kubernetes refuses it
+/** The rule that a text breaks as an IPv4 network, and the network that was probably meant. */
+export interface CidrProblem {
+  readonly rule: string;
+  readonly suggestion?: string | undefined;
+}
+
+/** Why a text is not an IPv4 network like `10.0.0.0/16`; undefined if it is one. */
+export function ipv4CidrProblem(text: string): CidrProblem | undefined {
+  // no leading zeros: some programs read 010 as octal, and Kubernetes rejects it
   if (!ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || /\/0\d/.test(text)) {
-    throw new Error(`must be an IPv4 network such as 10.0.0.0/16`);
+    return { rule: "must be an IPv4 network such as 10.0.0.0/16" };
   }
-  const network = ipaddr.IPv4.networkAddressFromCIDR(text);
+  const network = ipaddr.IPv4.networkAddressFromCIDR(text).toString();
   const [address, prefix] = ipaddr.IPv4.parseCIDR(text);
-  if (address.toString() !== network.toString()) {
-    throw new Error(`has host bits set; did you mean "${network.toString()}/${prefix}"?`);
-  }
-  return [address, prefix];
+  if (address.toString() === network) return undefined;
+  return { rule: "has host bits set", suggestion: `${network}/${prefix}` };
 }
 
-/** Whether `text` is an IPv4 network that {@link parseIpv4Cidr} accepts; otherwise the rule it breaks. */
-export function ipv4CidrProblem(text: string): string | undefined {
-  try {
-    parseIpv4Cidr(text);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
+/** Parse an IPv4 network. @throws Error if {@link ipv4CidrProblem} finds a problem */
+export function parseIpv4Cidr(text: string): [ipaddr.IPv4, number] {
+  const problem = ipv4CidrProblem(text);
+  if (problem !== undefined) throw new Error(`${JSON.stringify(text)} ${problem.rule}`);
+  return ipaddr.IPv4.parseCIDR(text);
 }
 
-/** Whether every address of `inner` lies in `outer`. */
+/** Whether `outer` contains every address of `inner`. @throws Error if one is not a network */
 export function contains(outer: string, inner: string): boolean {
   const [outerAddress, outerPrefix] = parseIpv4Cidr(outer);
   const [innerAddress, innerPrefix] = parseIpv4Cidr(inner);
   return innerPrefix >= outerPrefix && innerAddress.match(outerAddress, outerPrefix);
 }
 
-/** Whether two networks share an address: CIDRs overlap exactly when one contains the other. */
+/** Whether two networks share an address: they do if and only if one contains the other. @throws Error if one is not a network */
 export function overlap(a: string, b: string): boolean {
   return contains(a, b) || contains(b, a);
 }

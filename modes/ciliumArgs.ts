@@ -3,61 +3,61 @@ import type { RoutingMode, Tunnel } from "./contract";
 import { DEFAULTS } from "./defaults";
 import { DEFAULT_RELEASE, RELEASES } from "./releases";
 
-/** What Cilium's values depend on of the cluster that it is installed in. */
+/** Properties of a cluster that Cilium's values depend on. */
 export interface CiliumCluster {
-  /** The routing mode that Cilium gets there. */
+  /** Routing mode of Cilium in this cluster. */
   readonly mode: RoutingMode;
-  /** Also Cilium's name of the cluster. */
+  /** Name of the cluster, and Cilium's name of it. */
   readonly clusterName: string;
-  /** All nodes, the control plane included. */
+  /** Number of nodes, including the control plane. */
   readonly nodeCount: number;
-  /** Where agents reach the API server without kube-proxy. Default: kind's control plane. */
+  /** Address of the API server that agents can reach without kube-proxy. Default: kind's control plane. */
   readonly apiServer?: ApiServer | undefined;
-  /** Where Cilium takes the nodes' /24 from. */
+  /** IPv4 network of the pods, of which each node gets a /24. */
   readonly podCidr: string;
-  /** Networks that pods reach without masquerading, in native routing. */
+  /** IPv4 network that pods reach without masquerading in native routing. */
   readonly nativeRoutingCIDR: string;
 }
 
-/** What can be asked of Cilium itself. */
+/** Options of Cilium itself. */
 export interface CiliumChoice {
-  /** Of chart and images, without v. Default: the newest release's that this project knows. */
+  /** Version of Cilium's chart and images without v, 1.12.0 or newer. Default: that of this project's newest release. */
   readonly version?: string | undefined;
-  /** How pod traffic crosses nodes. Default: not at all encapsulated. */
+  /** Encapsulation of pod traffic between nodes: `disabled` (native routing), `vxlan` or `geneve`. Default: `disabled`. */
   readonly tunnel?: Tunnel | undefined;
-  /** Install routes to the other nodes' pods; needs all nodes in one network. Default: with native routing. */
+  /** Install routes to the pods of other nodes; requires that all nodes share a network. Default: true in native routing. */
   readonly autoDirectNodeRoutes?: boolean | undefined;
-  /** Other images than the chart's own. Default: none. */
+  /** Images of Cilium. Default: the chart's. */
   readonly images?:
     | {
-        /** Of `cilium-agent`, and of its init containers. */
+        /** Image of the agent and its init containers. */
         readonly agent?: ImageOverride | undefined;
-        /** The chart appends `-generic` to the repository. */
+        /** Image of the operator; the chart appends `-generic` to the repository. */
         readonly operator?: ImageOverride | undefined;
-        /** Of the pods of Envoy, where the chart starts them. */
+        /** Image of Envoy. */
         readonly envoy?: ImageOverride | undefined;
-        /** Bring the images from this machine's Docker into the nodes instead of pulling them there. Default: false. */
+        /** Load Cilium's images from this machine's Docker into the nodes, and refer to them by tag. Default: false. */
         readonly load?: boolean | undefined;
       }
     | undefined;
-  /** Hubble's relay, which collects all agents' flows, and its UI, which asks the relay. Default: neither. */
+  /** Parts of Hubble in addition to the agents. Default: none. */
   readonly hubble?:
     | {
-        /** Default: false. */
+        /** Run Hubble Relay, which collects the flows of all agents. Default: false. */
         readonly relay?: boolean | undefined;
-        /** Needs `relay`. Default: false. */
+        /** Run the Hubble UI, which requires `relay`. Default: false. */
         readonly ui?: boolean | undefined;
       }
     | undefined;
-  /** Helm values merged last, over everything that this project sets. Default: none. */
+  /** Helm values that are merged last (https://docs.cilium.io/en/v1.18/helm-reference/). Default: none. */
   readonly values?: HelmValues | undefined;
 }
 
-/** All that Cilium's values depend on, the defaults included. */
+/** Inputs of Cilium's Helm values, with defaults. */
 export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): CiliumValuesArgs {
   const { version, tunnel, autoDirectNodeRoutes, images = {}, hubble = {}, values } = choice;
   const { mode, clusterName, nodeCount, apiServer, podCidr, nativeRoutingCIDR } = cluster;
-  // images that are brought into nodes have their tags there, and no digest that a node could find them by
+  // nodes find loaded images by their tag, not by a digest
   const image = (given: ImageOverride = {}) => (images.load ? { useDigest: false, ...defined(given) } : given);
   return {
     version: version ?? RELEASES[DEFAULT_RELEASE].cilium,

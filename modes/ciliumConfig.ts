@@ -2,22 +2,22 @@ import { ciliumValues, NODE_POD_CIDR_MASK, ROUTING_MODE, type CiliumValuesArgs, 
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, TUNNELS, type Tunnel } from "./contract";
 
-/** In native routing `tunnel-protocol` is left out from 1.14.2 on, and stands there again, without effect, from 1.17 on. */
+/** In native routing `tunnel-protocol` is absent from 1.14.2 on, and present without effect from 1.17 on. */
 const NO_IDLE_PROTOCOL: Since = ["1.14.2", "1.15.0-pre.0"];
 const IDLE_PROTOCOL_AGAIN: Since = ["1.17.0-pre.0"];
 
-/** Key of the ConfigMap `cilium-config` to its value; null: the key must not be there. */
+/** Values of the ConfigMap `cilium-config` by key; null for a key that must be absent. */
 export type CiliumConfig = Readonly<Record<string, string | null>>;
 
-/** What `cilium-config` must hold for the mode to be in force: the part of it that this project answers for. */
+/** Expected `cilium-config` for the mode to be in force, as far as this project sets it. */
 export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
   const native = args.tunnel === "disabled";
-  // what the mode leaves open follows the values
+  // keys that the mode does not decide follow the values
   const { bpf, debug } = ciliumValues(args) as { bpf: HelmValues; debug: HelmValues };
   return {
     "cluster-name": args.clusterName,
     ...modeConfig(args),
-    // where the values say it, they say what the mode means: settings are checked for that
+    // a value of the user agrees with the mode, which the settings' rules ensure
     ...(bpf["hostLegacyRouting"] === undefined
       ? {}
       : { "enable-host-legacy-routing": String(bpf["hostLegacyRouting"]) }),
@@ -31,7 +31,7 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
   };
 }
 
-/** The keys by which any cluster is in a mode, whatever else it is configured for. */
+/** Expected `cilium-config` keys of a mode in any cluster. */
 export function modeConfig(args: Pick<CiliumValuesArgs, "mode" | "tunnel" | "version">): CiliumConfig {
   const { switches } = MODE_CONTRACTS[args.mode];
   return {
@@ -39,12 +39,12 @@ export function modeConfig(args: Pick<CiliumValuesArgs, "mode" | "tunnel" | "ver
     "kube-proxy-replacement": replacementWord(switches.kubeProxyReplacement, args.version),
     "enable-bpf-masquerade": String(switches.bpfMasquerade),
     "enable-ipv4-masquerade": "true",
-    // left to the agent, which takes BPF exactly where the mode allows it
+    // absent: the agent uses BPF if the mode allows it
     "enable-host-legacy-routing": null,
   };
 }
 
-/** The tunnel that a `cilium-config` of any version configures. */
+/** The tunnel in a `cilium-config` of any version. */
 export function tunnelOf(data: Readonly<Record<string, string>>): Tunnel {
   const old = TUNNELS.find((tunnel) => tunnel === data["tunnel"]);
   if (old !== undefined) return old;

@@ -5,93 +5,93 @@ import { at } from "./tree";
 
 /** A value of a Helm chart. */
 export type HelmValue = string | number | boolean | null | readonly HelmValue[] | { readonly [key: string]: HelmValue };
-/** Helm values, by their keys at the top. */
+/** Helm values by top-level key. */
 export type HelmValues = { readonly [key: string]: HelmValue };
 
-/** What overrides one image block of Cilium's chart. */
+/** Overrides of an image in Cilium's chart. */
 export interface ImageOverride {
-  /** Name without tag. Default: the chart's own. */
+  /** Name without tag. Default: the chart's. */
   readonly repository?: string | undefined;
-  /** Default: the chart's own. */
+  /** Tag. Default: the chart's. */
   readonly tag?: string | undefined;
-  /** Whether the chart's digest is appended. Default: true while repository and tag are the chart's own and nothing is loaded. */
+  /** Append the chart's digest. Default: true for the chart's own repository and tag, unless images are loaded. */
   readonly useDigest?: boolean | undefined;
 }
 
-/** Where the API server answers without kube-proxy. */
+/** Address of the API server that is reachable without kube-proxy. */
 export interface ApiServer {
-  /** Name or IPv4 address. */
+  /** Host name or IPv4 address. */
   readonly host: string;
-  /** 1 to 65535. */
+  /** Port, 1 to 65535. */
   readonly port: number;
 }
 
-/** What Cilium's Helm values depend on. */
+/** Inputs of Cilium's Helm values. */
 export interface CiliumValuesArgs {
-  /** Of chart and images, without v. */
+  /** Version of chart and images without v. */
   readonly version: string;
-  /** The routing mode that the values ask for. */
+  /** Routing mode that the values select. */
   readonly mode: RoutingMode;
-  /** How pod traffic crosses nodes. */
+  /** Encapsulation of pod traffic between nodes. */
   readonly tunnel: Tunnel;
-  /** Cilium's name of the cluster; with kind its control plane is reached by it too. */
+  /** Cilium's name of the cluster; with kind also part of the control plane's host name. */
   readonly clusterName: string;
-  /** All nodes, the control plane included. */
+  /** Number of nodes, including the control plane. */
   readonly nodeCount: number;
-  /** Where agents reach the API server without kube-proxy. Default: kind's control plane. */
+  /** Address of the API server that agents can reach without kube-proxy. Default: kind's control plane. */
   readonly apiServer?: ApiServer | undefined;
-  /** IPv4 network where Cilium takes the nodes' /24 from. */
+  /** IPv4 network of the pods, of which each node gets a /24. */
   readonly podCidr: string;
-  /** IPv4 network that pods reach without masquerading, in native routing. */
+  /** IPv4 network that pods reach without masquerading in native routing. */
   readonly nativeRoutingCIDR: string;
-  /** Whether agents install routes to the other nodes' pods. Default: true in native routing, false in a tunnel. */
+  /** Whether agents install routes to the pods of other nodes. Default: true in native routing, false with a tunnel. */
   readonly autoDirectNodeRoutes?: boolean | undefined;
-  /** What overrides the chart's images. */
+  /** Overrides of the chart's images. */
   readonly images: {
-    /** Of `cilium-agent`, and of its init containers. */
+    /** Image of the agent and its init containers. */
     readonly agent: ImageOverride;
-    /** The chart appends `-generic` to the repository. */
+    /** Image of the operator; the chart appends `-generic` to the repository. */
     readonly operator: ImageOverride;
-    /** Of the pods of Envoy, where the chart starts them. */
+    /** Image of Envoy. */
     readonly envoy: ImageOverride;
   };
-  /** Which of Hubble's parts beside the agents run. Default: neither. */
+  /** Parts of Hubble in addition to the agents. Default: none. */
   readonly hubble?:
     | {
-        /** It collects all agents' flows. */
+        /** Hubble Relay, which collects the flows of all agents. */
         readonly relay: boolean;
-        /** It asks the relay. */
+        /** The Hubble UI, which requires the relay. */
         readonly ui: boolean;
       }
     | undefined;
-  /** Whether images are brought into nodes, where they have no digests. Default: false. */
+  /** Whether images are loaded into the nodes, which find them by tag only. Default: false. */
   readonly loadImages?: boolean | undefined;
-  /** Merged last. */
+  /** Values that are merged last. */
   readonly extraValues: HelmValues;
 }
 
-/** Size of the block of the pool that each node gets. */
+/** Prefix length of a node's part of the pool. */
 export const NODE_POD_CIDR_MASK = 24;
 
-/** How many nodes' blocks a pool holds; 0 when it is smaller than one. */
+/** Number of nodes that a pool has room for; 0 if it is smaller than a node's part. */
 export function nodeNetworks(podCidr: string): number {
   return Math.floor(2 ** (NODE_POD_CIDR_MASK - Number(podCidr.split("/")[1])));
 }
 
-/** `routingMode` and `tunnelProtocol` instead of `tunnel`, in the chart as in `cilium-config`. */
+/** From here on chart and `cilium-config` have `routingMode` and `tunnelProtocol` instead of `tunnel`. */
 export const ROUTING_MODE: Since = ["1.14.0-snapshot.2"];
 
-/** The chart can start Envoy beside the agent. */
+/** From here on the chart can run Envoy in pods of its own. */
 const ENVOY: Since = ["1.14.0-snapshot.3"];
 
 /**
- * The Helm values that ask a chart of Cilium, from 1.12 on, for a routing mode.
+ * The Helm values that select a routing mode in a chart of Cilium 1.12 or newer.
  * Reference: https://github.com/cilium/charts/tree/master (values.yaml of the packaged charts).
  */
 export function ciliumValues(args: CiliumValuesArgs): HelmValues {
   const { switches } = MODE_CONTRACTS[args.mode];
   const native = args.tunnel === "disabled";
-  // by name: the address of kind's control plane can change when Docker restarts
+  // by name, since Docker may assign another address to kind's control plane when it restarts
   const apiServer = args.apiServer ?? { host: controlPlaneName(args.clusterName), port: 6443 };
   const own: HelmValues = {
     cluster: { name: args.clusterName },
@@ -105,15 +105,15 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
       mode: "cluster-pool",
       operator: { clusterPoolIPv4PodCIDRList: [args.podCidr], clusterPoolIPv4MaskSize: NODE_POD_CIDR_MASK },
     },
-    // every packet's trace, unaggregated: the chart ignores a monitorAggregation outside bpf
+    // without aggregation, monitors see every packet
     bpf: { masquerade: switches.bpfMasquerade, monitorAggregation: "none" },
     debug: { enabled: true, verbose: "datapath" },
     ...imageBlock(args.images.agent),
-    // two operators refuse to share a node, so a single node gets one
+    // two operators cannot run on one node
     operator: { replicas: Math.min(2, args.nodeCount), rollOutPods: true, ...imageBlock(args.images.operator) },
     ...(has(ENVOY, args.version) ? { envoy: { rollOutPods: true, ...imageBlock(args.images.envoy) } } : {}),
     ...hubbleValues(args),
-    // agents read cilium-config only when they start: without this a changed mode never reaches them
+    // agents read cilium-config only when they start, so a changed mode requires a rollout
     rollOutCiliumPods: true,
   };
   return mergeValues(own, args.extraValues);
@@ -122,7 +122,7 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
 function hubbleValues({ hubble, loadImages, version }: CiliumValuesArgs): HelmValues {
   if (!hubble?.relay) return {};
   const own = loadImages ? chartImages(version) : undefined;
-  // some charts have the UI's digests in their tags
+  // some charts have the UI's digests in its tags
   const byTag = (reference: string): HelmValues => ({
     image: { tag: /:([^:@]+)(@|$)/.exec(reference)![1]!, useDigest: false },
   });
@@ -137,12 +137,12 @@ function tunnelValues({ tunnel, version }: CiliumValuesArgs): HelmValues {
   return tunnel === "disabled" ? { routingMode: "native" } : { routingMode: "tunnel", tunnelProtocol: tunnel };
 }
 
-/** The name of kind's control plane node, which Docker's resolver knows. */
+/** Host name of kind's control plane, which Docker's resolver knows. */
 export function controlPlaneName(clusterName: string): string {
   return `${clusterName}-control-plane`;
 }
 
-/** Helm's merge: objects key by key, everything else replaced. */
+/** Merge values as Helm does: objects key by key, everything else is replaced. */
 export function mergeValues(base: HelmValues, over: HelmValues): HelmValues {
   const merged: { [key: string]: HelmValue } = { ...base };
   for (const [key, value] of Object.entries(over)) {
@@ -152,7 +152,7 @@ export function mergeValues(base: HelmValues, over: HelmValues): HelmValues {
   return merged;
 }
 
-/** The value at a path such as `bpf.masquerade`; undefined where nothing is set. */
+/** The value at a path such as `bpf.masquerade`; undefined if it is not set. */
 export function valueAt(values: HelmValues, path: string): HelmValue | undefined {
   return at(values, path.split(".")) as HelmValue | undefined;
 }
@@ -161,7 +161,7 @@ function isObject(value: HelmValue | undefined): value is HelmValues {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The chart's image block with what is overridden; nothing when nothing is. */
+/** The chart's image block with the overrides; empty without overrides. */
 function imageBlock({ repository, tag, useDigest }: ImageOverride): HelmValues {
   // the chart's digest belongs to the chart's own image
   const digest = useDigest ?? (repository !== undefined || tag !== undefined ? false : undefined);

@@ -1,12 +1,12 @@
 import semver from "semver";
 
-/** The oldest Cilium whose rules are known. */
+/** The oldest supported Cilium. */
 export const OLDEST_CILIUM = "1.12.0";
 
-/** The newest minor of Cilium whose rules are known; later versions get its rules. */
+/** The newest supported minor of Cilium, whose rules apply to newer versions too. */
 export const NEWEST_CILIUM_MINOR = "1.20";
 
-/** First versions of something that came into several minors by patch releases, oldest first. */
+/** First versions with a change that several minors received in patch releases, oldest first. */
 export type Since = readonly string[];
 
 /** `1.16` of `1.16.0-rc.1`. */
@@ -15,25 +15,25 @@ export function minorOf(version: string): string {
 }
 
 /**
- * Whether a version has what came with `since`: the first version of a minor that has it decides for that minor, and
- * minors after the last one have it too.
+ * Whether a version has a change: an entry of `since` decides for its minor, and all minors after the last entry have the
+ * change.
  */
 export function has(since: Since, version: string): boolean {
   const sameMinor = since.find((first) => minorOf(first) === minorOf(version));
   return semver.gte(version, sameMinor ?? since.at(-1)!);
 }
 
-/** Whether a version's minor is past the last one whose rules are known. */
+/** Whether a version is newer than the newest supported minor. */
 export function isNewerThanKnown(version: string): boolean {
   return semver.gt(`${minorOf(version)}.0`, `${NEWEST_CILIUM_MINOR}.0`);
 }
 
-/** Whether a version, or a candidate of one, is older than any whose rules are known. */
+/** Whether a version or its release candidate is older than the oldest supported Cilium. */
 export function isOlderThanKnown(version: string): boolean {
   return semver.lt(`${minorOf(version)}.0`, OLDEST_CILIUM);
 }
 
-/** Of versions in ascending order the one whose rules a version shares: itself, else its minor's nearest, else the nearest older. */
+/** The known version, of a list in ascending order, whose rules apply: the nearest of the same minor, otherwise the nearest older one. */
 export function nearest(versions: readonly string[], version: string): string {
   const sameMinor = versions.filter((known) => minorOf(known) === minorOf(version));
   return (

@@ -3,61 +3,61 @@ import { tunnelOf } from "./ciliumConfig";
 import measurements from "./continuity.json";
 
 /**
- * What can be changed in a running cluster, or happen to it: `masquerade-on` and `masquerade-off` are the steps between
- * the modes replacement and ebpf.
+ * Changes and events of a running cluster. `masquerade-on` and `masquerade-off` switch between the modes replacement and
+ * ebpf.
  */
 export const LIVE_CHANGES = {
   "masquerade-on": "replacement → ebpf",
   "masquerade-off": "ebpf → replacement",
   "tunnel-on": "native routing → VXLAN",
   "tunnel-off": "VXLAN → native routing",
-  version: "another version of Cilium",
+  version: "upgrade or downgrade of Cilium",
   "agent-restart": "restart of the agents",
   "node-restart": "restart of a node",
 } as const;
 
 export type LiveChange = keyof typeof LIVE_CHANGES;
 
-/** What one kind of change did to one kind of flow, over all runs; a flow that lost nothing is not here. */
+/** Effect of a change on a flow, over all runs; flows without losses are left out. */
 export interface MeasuredFlow {
   readonly flow: string;
   readonly title: string;
-  /** Probes lost, least and most of a run. */
+  /** Minimum and maximum of lost probes in a run. */
   readonly lost: readonly [number, number];
-  /** The longest time without an answer in a run, least and most, in seconds. */
+  /** Minimum and maximum of the longest time without a reply in a run, in seconds. */
   readonly gapSeconds: readonly [number, number];
-  /** In how many runs a kept connection broke. */
+  /** Number of runs in which an open connection broke. */
   readonly brokenIn: number;
 }
 
-/** What `cilium-modes watch` measured of one kind of change. */
+/** Measurements of a change by `cilium-modes watch`. */
 export interface MeasuredChange {
   readonly change: LiveChange;
   readonly runs: number;
-  /** Cilium's, as `1.20.2`; with an arrow where it changed. */
+  /** Version of Cilium such as `1.20.2`, with an arrow for an upgrade. */
   readonly cilium: string;
-  /** The day of the last run, as `2026-11-26`. */
+  /** Date of the last run, such as `2026-11-26`. */
   readonly date: string;
   readonly flows: readonly MeasuredFlow[];
 }
 
-/** Written from `docs/continuity/` by `scripts/continuity-table.ts`. */
+/** Generated from `docs/continuity/` by `scripts/continuity-table.ts`. */
 export const MEASURED = measurements as unknown as readonly MeasuredChange[];
 
-/** Where the measurements are explained. */
+/** Documentation of the measurements. */
 const PAGE = "docs/continuity.md";
 
-/** The most flows that a warning names. */
-const MOST_NAMED = 4;
+/** Maximum number of flows in a warning. */
+const MAX_NAMED = 4;
 
-/** A Cilium as a stack has recorded it. */
+/** Cilium's configuration in a stack's ownership record. */
 export interface RecordedCilium {
-  /** A CiliumConfig in JSON. */
+  /** A CiliumConfig as JSON. */
   readonly config?: string | undefined;
   readonly version?: string | undefined;
 }
 
-/** What a change of a running Cilium breaks, a sentence for each part of it; none where nothing is known to break. */
+/** Warnings about the consequences of changing a running Cilium, one for each change. */
 export function liveChangeWarnings(before: RecordedCilium, after: RecordedCilium): string[] {
   if (before.config === undefined || after.config === undefined) return [];
   const [old, next] = [JSON.parse(before.config), JSON.parse(after.config)] as [CiliumConfig, CiliumConfig];
@@ -77,14 +77,14 @@ export function liveChangeWarnings(before: RecordedCilium, after: RecordedCilium
 
 function consequenceOf(change: LiveChange): string {
   const measured = MEASURED.find((each) => each.change === change);
-  if (measured === undefined) return "agents restart on every node; what that interrupts was not measured";
+  if (measured === undefined) return "agents restart on every node; interruptions were not measured";
   const { runs, flows } = measured;
   if (flows.length === 0) return `no flow was interrupted in ${runs} measured runs`;
   const broken = flows.filter(({ brokenIn }) => brokenIn > 0);
   const lossy = flows
     .filter(({ brokenIn }) => brokenIn === 0)
     .sort((a, b) => b.gapSeconds[1] - a.gapSeconds[1])
-    .slice(0, MOST_NAMED);
+    .slice(0, MAX_NAMED);
   return [
     ...(broken.length === 0
       ? []

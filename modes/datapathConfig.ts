@@ -1,11 +1,11 @@
 import { valueAt, type HelmValues } from "./ciliumValues";
 
-/** A key of `cilium-config` that changes the datapath beside the mode. */
+/** A key of `cilium-config` that changes the datapath, apart from the mode. */
 interface Key {
   readonly key: string;
-  /** Helm values that render it, by their paths in all versions: where one is set, the key is the user's. */
+  /** Paths of the Helm values that set the key, in all versions: if one is set, the user decides. */
   readonly paths: readonly string[];
-  /** Values that leave the datapath as the mode has it. A key that is not set does so too. */
+  /** Values that do not change the mode's datapath; an absent key does not either. */
   readonly neutral: readonly string[];
 }
 
@@ -60,7 +60,7 @@ const KEYS: readonly Key[] = [
   { key: "node-port-range", paths: ["nodePort.range"], neutral: ["30000,32767"] },
 ];
 
-/** The keys that users did not set themselves, with the values that leave the mode alone. */
+/** The keys that the user did not set, with the values that do not change the mode's datapath. */
 export function datapathConfig(extraValues: HelmValues): Readonly<Record<string, readonly string[]>> {
   const own = KEYS.filter(({ paths }) => paths.every((path) => valueAt(extraValues, path) === undefined));
   return Object.fromEntries(own.map(({ key, neutral }) => [key, neutral]));

@@ -1,29 +1,31 @@
 import type { Tunnel } from "./contract";
 
-/** What happens when the mode asked for is not the mode in force. */
+/** Consequences of a mode that is not in force. */
 export const VERIFY = ["strict", "warn", "off"] as const;
-/** One of {@link VERIFY}: `strict` fails the run, `warn` only tells it, `off` looks at nothing. */
+/** One of {@link VERIFY}: `strict` fails the run, `warn` only reports it, `off` skips the verification. */
 export type Verify = (typeof VERIFY)[number];
 
-/** Which runs of `pulumi up` verify. */
+/** Runs of `pulumi up` that verify. */
 export const VERIFY_WHEN = ["changed", "always"] as const;
 /**
  * One of {@link VERIFY_WHEN}: `changed` verifies after a change of the cluster, Cilium or the workload; `always` in
- * every run, so that a preview is never without changes.
+ * every run, so that every preview shows a change.
  */
 export type VerifyWhen = (typeof VERIFY_WHEN)[number];
 
-/** What holds where nothing else was asked for: of stacks' settings, and of components in other programs. */
+/** Defaults of settings, and of components in other programs. */
 export const DEFAULTS = {
-  /** Not at all encapsulated. */
+  /** Native routing. */
   tunnel: "disabled" as Tunnel,
   cluster: {
-    /** Nodes beside the control plane. */
+    /** Nodes in addition to the control plane. */
     workers: 2,
     podCidr: "10.0.0.0/16",
     serviceCidr: "10.96.0.0/16",
+    /** Reachable from this machine only. */
+    portMapping: { node: "control-plane", listenAddress: "127.0.0.1", protocol: "TCP" as const },
   },
-  /** `auto`: this machine's own resolvers, where the mode cannot use Docker's. */
+  /** `auto`: this machine's resolvers, if the mode cannot use Docker's. */
   dnsForward: "auto" as const,
   cilium: {
     chart: "cilium",

@@ -2,35 +2,35 @@ import type { CiliumValuesArgs } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord } from "./contract";
 
-/** The status has `Routing: Network … Host …` instead of `Host Routing`, and its JSON both routing modes. */
+/** From here on the status has `Routing: Network … Host …` instead of `Host Routing`, and its JSON both routing modes. */
 const ROUTING_ROW: Since = ["1.16.0-pre.2"];
 
-/** What a running cluster must show for its routing mode to be in force. */
+/** Evidence of a running cluster that its routing mode is in force. */
 export interface ExpectedEvidence {
-  /** By JSON path of `cilium-dbg status -o json` (`cilium` up to 1.14), in every agent; compared without case. */
+  /** Values in `cilium-dbg status -o json` (`cilium` up to 1.14) of every agent by JSON path; case does not matter. */
   readonly statusJson: Readonly<Record<string, string>>;
-  /** Rows of `cilium-dbg status` (`cilium` up to 1.14), as regular expressions, in every agent. */
+  /** Regular expressions for rows of `cilium-dbg status` (`cilium` up to 1.14) of every agent. */
   readonly statusRows: readonly string[];
-  /** The network that BPF masquerading leaves alone, in every agent's status; undefined where the agent chooses it. */
+  /** Network without BPF masquerading in every agent's status; undefined if the agent chooses it. */
   readonly masqueradingCidr?: string | undefined;
-  /** The device that Cilium answers for NodePorts on; undefined where it does not. */
+  /** Device on which Cilium translates NodePorts; undefined if it does not. */
   readonly nodePortDevice?: "eth0" | undefined;
-  /** Who masquerades pods on their way out of the cluster. */
+  /** Who masquerades pod traffic that leaves the cluster. */
   readonly masquerading: "BPF" | "iptables";
-  /** What pods' packets pass between the pod and its node's device: the host's stack with its iptables, or BPF alone. */
+  /** Forwarding of packets between a pod and its node's device: the host's network stack with iptables, or BPF alone. */
   readonly forwarding: "host" | "BPF" | "not promised";
   readonly kubeProxy: {
-    /** A kube-proxy pod on every node. */
+    /** Pods of kube-proxy. */
     readonly pods: "every node" | "none";
     /** Chains KUBE-SVC, KUBE-SEP and KUBE-NODEPORTS in the nodes' nat tables. */
     readonly chains: "present" | "absent";
   };
-  /** Frontends of Cilium's service map beside those of type ClusterIP. */
+  /** Frontends of Cilium's service map, apart from ClusterIPs. */
   readonly serviceMap: { readonly nodePort: "present" | "absent" };
-  /** How a node reaches the pods of another: by that node's address, by Cilium's own interface, or as somebody else decides. */
+  /** Route of a node to the pods of another node: through that node's address, through Cilium's interface, or not set by Cilium. */
   readonly nodeRoutes:
     "via the other node dev eth0" | "via the other node" | "via cilium_host dev cilium_host" | "not Cilium's";
-  /** The interface that encapsulates. */
+  /** Interface of the tunnel. */
   readonly tunnelDevice: "cilium_vxlan" | "cilium_geneve" | "none";
 }
 
@@ -39,7 +39,7 @@ type EvidenceArgs = Pick<
   "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes"
 >;
 
-/** What a routing mode and a tunnel must look like under a version of Cilium. */
+/** Expected evidence for a routing mode and a tunnel in a version of Cilium. */
 export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
   const { mode, tunnel, version, nativeRoutingCIDR } = args;
   const { switches, kubeProxyMode, services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
@@ -77,7 +77,7 @@ export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
   };
 }
 
-/** The same where nodes are not kind's, and their devices have names of their own. */
+/** The evidence for an external cluster, whose nodes' devices have other names. */
 export function onAnyDevice(evidence: ExpectedEvidence): ExpectedEvidence {
   const direct = evidence.nodeRoutes === "via the other node dev eth0";
   return {

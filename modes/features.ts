@@ -1,31 +1,31 @@
 import { at } from "./tree";
 
-/** A datapath feature beside the mode, as `cilium-config` has it. */
+/** A datapath feature in `cilium-config`, apart from the mode. */
 export interface Feature {
   readonly name: string;
   /** Configured value. */
   readonly value: string;
-  /** What an agent must report. */
+  /** Pattern of the value that agents report. */
   readonly expected: RegExp;
-  /** What an agent reports; undefined where its version says nothing of it. */
+  /** Value that an agent reports; undefined if its version does not report it. */
   reported(status: unknown): string | undefined;
-  /** Why the datapath itself is not probed for it; undefined where it is, or where the feature is off. */
+  /** Why the datapath is not tested for it; undefined if it is, or if the feature is off. */
   readonly unverified?: string | undefined;
 }
 
 interface Row {
   readonly name: string;
-  /** Keys of `cilium-config`, the newest name first. */
+  /** Keys of `cilium-config`, newest name first. */
   readonly keys: readonly string[];
   /** Path in `cilium status -o json`. */
   readonly path?: string;
-  /** What an agent reports for a configured value. Default: the value, without case. */
+  /** Pattern of the reported value for a configured one. Default: the same value, in any case. */
   readonly expected?: (value: string) => RegExp;
-  /** Only with Cilium instead of kube-proxy. */
+  /** Applies only if Cilium replaces kube-proxy. */
   readonly replacement?: true;
   /** Values that mean off. */
   readonly off?: readonly string[];
-  /** Why it is not verified when it is on. */
+  /** Why the datapath is not tested for it. */
   readonly unverified?: string;
 }
 
@@ -35,8 +35,8 @@ const OFF = ["false", "", "disabled", "none"] as const;
 const NODE_PORT = "kube-proxy-replacement.features.nodePort";
 
 /**
- * Datapath features by their keys. Sources: `api/v1/models/status_response.go` and `kube_proxy_replacement_features.go` of Cilium,
- * and the agents' own answers with 1.20.2.
+ * Datapath features by their keys. Sources: `api/v1/models/status_response.go` and `kube_proxy_replacement_features.go` of
+ * Cilium, and the status of agents of version 1.20.2.
  */
 const ROWS: readonly Row[] = [
   {
@@ -69,14 +69,14 @@ const ROWS: readonly Row[] = [
     keys: ["enable-bandwidth-manager"],
     path: "bandwidth-manager.enabled",
     expected: enabled,
-    unverified: "no rate is measured",
+    unverified: "rates are not measured",
   },
   {
     name: "host firewall",
     keys: ["enable-host-firewall"],
     path: "host-firewall.mode",
     expected: enabled,
-    unverified: "no connection to a node that a policy refuses is tried",
+    unverified: "no denied connection to a node is tested",
   },
   {
     name: "WireGuard encryption",
@@ -110,23 +110,23 @@ const ROWS: readonly Row[] = [
   {
     name: "egress gateway",
     keys: ["enable-egress-gateway", "enable-ipv4-egress-gateway"],
-    unverified: "no egress policy is tried",
+    unverified: "no egress policy is tested",
   },
-  { name: "ip-masq-agent", keys: ["enable-ip-masq-agent"], unverified: "its networks are not probed" },
-  { name: "L7 proxy", keys: ["enable-l7-proxy"], unverified: "no L7 policy is tried" },
+  { name: "ip-masq-agent", keys: ["enable-ip-masq-agent"], unverified: "its networks are not tested" },
+  { name: "L7 proxy", keys: ["enable-l7-proxy"], unverified: "no L7 policy is tested" },
   {
     name: "local redirect policies",
     keys: ["enable-local-redirect-policy"],
-    unverified: "no redirected address is tried",
+    unverified: "no redirected address is tested",
   },
-  { name: "BGP control plane", keys: ["enable-bgp-control-plane"], unverified: "peers are not asked" },
-  { name: "L2 announcements", keys: ["enable-l2-announcements"], unverified: "no announced address is tried" },
-  { name: "Gateway API", keys: ["enable-gateway-api"], unverified: "no gateway is tried" },
-  { name: "CNI chaining", keys: ["cni-chaining-mode"], unverified: "the other plugin's part of the path is not known" },
-  { name: "cluster mesh", keys: ["enable-clustermesh-apiserver"], unverified: "other clusters are not probed" },
+  { name: "BGP control plane", keys: ["enable-bgp-control-plane"], unverified: "peers are not queried" },
+  { name: "L2 announcements", keys: ["enable-l2-announcements"], unverified: "no announced address is tested" },
+  { name: "Gateway API", keys: ["enable-gateway-api"], unverified: "no gateway is tested" },
+  { name: "CNI chaining", keys: ["cni-chaining-mode"], unverified: "the other plugin's part of the path is unknown" },
+  { name: "cluster mesh", keys: ["enable-clustermesh-apiserver"], unverified: "other clusters are not tested" },
 ];
 
-/** The features that a `cilium-config` names. */
+/** The features in a `cilium-config`. */
 export function featuresOf(data: Readonly<Record<string, string>>): Feature[] {
   const isReplacement = !["false", "disabled", ""].includes(data["kube-proxy-replacement"] ?? "");
   return ROWS.flatMap(({ name, keys, path, expected = word, replacement, off = OFF, unverified }) => {

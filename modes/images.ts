@@ -2,28 +2,28 @@ import { chartImages } from "./chartKeys";
 import { valueAt, type CiliumValuesArgs, type ImageOverride } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 
-/** The chart starts Envoy in pods of its own unless told otherwise. */
+/** From here on the chart runs Envoy in pods of its own by default. */
 const ENVOY_BY_DEFAULT: Since = ["1.16.0-rc.1"];
 
-/** From here on `l7Proxy: false` leaves Envoy out whatever else is set. */
+/** From here on the chart never runs Envoy with `l7Proxy: false`. */
 const ENVOY_NEEDS_L7: Since = ENVOY_BY_DEFAULT;
 
-/** The images that Cilium's pods ask nodes for. */
+/** The images of Cilium's pods. */
 export interface CiliumImages {
   readonly agent: string;
   readonly operator: string;
-  /** Undefined where the chart starts no Envoy. */
+  /** Undefined if the chart does not run Envoy in pods of its own. */
   readonly envoy?: string | undefined;
-  /** Hubble's, where they are asked for. */
+  /** Undefined without Hubble Relay. */
   readonly relay?: string | undefined;
   readonly uiBackend?: string | undefined;
   readonly uiFrontend?: string | undefined;
 }
 
-/** What stands for the part of a reference that only the chart knows. */
+/** Placeholder for a tag that only the chart knows. */
 export const UNKNOWN_TAG = "<the chart's own tag>";
 
-/** References of Cilium's images for these settings, with the chart's digests where those are known and used. */
+/** Image references for these inputs, with the chart's digests if they are known and used. */
 export function ciliumImages(args: CiliumValuesArgs): CiliumImages {
   const { version, images, hubble, loadImages = false } = args;
   const own = chartImages(version) ?? {
@@ -34,7 +34,7 @@ export function ciliumImages(args: CiliumValuesArgs): CiliumImages {
     uiBackend: `quay.io/cilium/hubble-ui-backend:${UNKNOWN_TAG}`,
     uiFrontend: `quay.io/cilium/hubble-ui:${UNKNOWN_TAG}`,
   };
-  // the chart appends what kind of operator it is
+  // the chart appends the kind of operator
   const operator = {
     ...images.operator,
     repository: images.operator.repository && `${images.operator.repository}-generic`,
@@ -54,12 +54,12 @@ function asLoaded(reference: string, isLoaded: boolean): string {
   return isLoaded ? withoutDigest(reference) : reference;
 }
 
-/** The same as they are loaded into nodes. */
+/** Image references for loading into nodes. */
 export function loadedImages(args: CiliumValuesArgs): readonly string[] {
   return Object.values(ciliumImages(args)).map(withoutDigest);
 }
 
-/** A reference as containerd finds a loaded image: by its tag. */
+/** A reference without digest, by which containerd finds a loaded image. */
 export function withoutDigest(reference: string): string {
   return reference.split("@")[0]!;
 }

@@ -2,23 +2,23 @@ import semver from "semver";
 import { valueAt, type HelmValues } from "./ciliumValues";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "./contract";
 
-/** What decides which features of the kernel a cluster needs. */
+/** Properties of a stack that decide which kernel features it needs. */
 export interface KernelNeeds {
   readonly mode: RoutingMode;
   readonly tunnel: Tunnel;
   readonly extraValues: HelmValues;
 }
 
-/** Something of Cilium that rests on the kernel. */
+/** A kernel feature that Cilium can use. */
 export interface KernelFeature {
   readonly title: string;
-  /** First Linux that has it, where its makers name one; distributions may have it earlier. */
+  /** First version of Linux with the feature; distributions may have it earlier. */
   readonly since?: string;
-  /** Name of the probe that finds out whether this kernel has it; the version alone tells where there is none. */
+  /** Name of the probe for the feature; without one, the version decides. */
   readonly probe?: string;
-  /** For which modes or values it matters. */
+  /** Modes or values that use it. */
   readonly matters: string;
-  /** Whether the cluster cannot be what it is to be without it. */
+  /** Whether a stack cannot work without it. */
   readonly isNeeded: (needs: KernelNeeds) => boolean;
 }
 
@@ -30,9 +30,9 @@ const isOn =
     valueAt(extraValues, key) === wanted;
 
 /**
- * The kernel's features by first version, from Cilium's own list
+ * Kernel features by first version, from Cilium's list
  * (https://docs.cilium.io/en/v1.18/operations/system_requirements/#required-kernel-versions-for-advanced-features and
- * https://docs.cilium.io/en/v1.18/operations/performance/tuning/), with what this project's modes rest on beside it.
+ * https://docs.cilium.io/en/v1.18/operations/performance/tuning/), and those that this project's modes need.
  */
 export const KERNEL_FEATURES: readonly KernelFeature[] = [
   { title: "BPF file system", probe: "bpffs", matters: "all modes", isNeeded: always },
@@ -44,31 +44,31 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     isNeeded: (needs) => MODE_CONTRACTS[needs.mode].masquerading === "iptables" || withKubeProxy(needs),
   },
   {
-    title: "iptables' statistic match",
+    title: "iptables statistic match",
     probe: "iptables-statistic",
-    matters: "kubeproxy: kube-proxy chooses a service's pod by it",
+    matters: "kubeproxy: kube-proxy selects endpoints with it",
     isNeeded: withKubeProxy,
   },
   {
     title: "socket LB in pods, session affinity",
     since: "5.7",
     probe: "bpf_get_netns_cookie_sock_addr",
-    matters: "replacement, ebpf: Cilium does without, with less",
+    matters: "replacement, ebpf: Cilium works without it, with fewer features",
     isNeeded: () => false,
   },
   {
     title: "BPF host routing",
     since: "5.10",
     probe: "bpf_redirect_peer",
-    matters: "ebpf: without it Cilium falls back to the host's stack",
+    matters: "ebpf: without it Cilium falls back to Legacy host routing",
     isNeeded: ({ mode }) => MODE_CONTRACTS[mode].hostRouting === "BPF",
   },
   { title: "VXLAN", probe: "vxlan", matters: "tunnel: vxlan", isNeeded: ({ tunnel }) => tunnel === "vxlan" },
   { title: "Geneve", probe: "geneve", matters: "tunnel: geneve", isNeeded: ({ tunnel }) => tunnel === "geneve" },
   {
-    title: "types of the kernel (BTF)",
+    title: "kernel type information (BTF)",
     probe: "btf",
-    matters: "tools that look into BPF programs",
+    matters: "tools that inspect BPF programs",
     isNeeded: () => false,
   },
   {
@@ -98,7 +98,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     matters: "cilium.values bpf.tproxy",
     isNeeded: isOn("bpf.tproxy"),
   },
-  { title: "devices without Ethernet", since: "5.8", matters: "nodes on such devices", isNeeded: () => false },
+  { title: "devices without Ethernet", since: "5.8", matters: "nodes with such devices", isNeeded: () => false },
   {
     title: "BIG TCP for IPv6",
     since: "5.19",
@@ -117,7 +117,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     title: "BPF links at interfaces (TCX)",
     since: "6.6",
     probe: "tcx_prog_attach",
-    matters: "Cilium 1.16 and newer uses it where it is there",
+    matters: "Cilium 1.16 and newer uses it if available",
     isNeeded: () => false,
   },
   {
@@ -130,9 +130,9 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
 ];
 
 /**
- * The oldest Linux that a minor of Cilium runs on, from that minor on
- * (https://docs.cilium.io/en/v1.18/operations/system_requirements/#linux-kernel and its siblings; Red Hat's older
- * numbers carry what is asked for).
+ * Oldest supported Linux, from a minor of Cilium on
+ * (https://docs.cilium.io/en/v1.18/operations/system_requirements/#linux-kernel and other versions of this page; Red Hat
+ * backports the features to older kernels).
  */
 const OLDEST_KERNELS: readonly (readonly [cilium: string, kernel: string])[] = [
   ["1.12.0", "4.9.17"],
@@ -141,13 +141,13 @@ const OLDEST_KERNELS: readonly (readonly [cilium: string, kernel: string])[] = [
   ["1.18.0", "5.10.0"],
 ];
 
-/** The oldest Linux that a version of Cilium runs on. */
+/** Oldest Linux that a version of Cilium supports. */
 export function oldestKernelFor(cilium: string): string {
   const minor = `${semver.major(cilium)}.${semver.minor(cilium)}.0`;
   return OLDEST_KERNELS.findLast(([from]) => semver.gte(minor, from))?.[1] ?? OLDEST_KERNELS[0]![1];
 }
 
-/** Whether a kernel's release, such as `6.8.0-45-generic`, is not older than a version, such as `5.10`. */
+/** Whether a kernel release such as `6.8.0-45-generic` is at least a version such as `5.10`. */
 export function isKernelAtLeast(release: string, version: string): boolean {
   const own = semver.coerce(release);
   return own !== null && semver.gte(own, asVersion(version));

@@ -1,48 +1,54 @@
-/** Extra path of the host that every node sees. */
+/** A path of this machine that every node mounts. */
 export interface KindMount {
-  /** Path of this machine. */
+  /** Path on this machine. */
   readonly hostPath: string;
   /** Absolute path in every node. */
   readonly containerPath: string;
-  /** Default: false. */
+  /** Mount read-only. Default: false. */
   readonly readOnly?: boolean;
 }
 
-/** Port of this machine that leads to a port of a node. */
+/** A port of this machine that leads to a port of a node. */
 export interface KindPortMapping {
-  /** `control-plane`, or `worker-1` and so on. */
+  /** Node: `control-plane`, `worker-1`, … Default: `control-plane`. */
   readonly node: string;
   /** Port of the node, 1 to 65535. */
   readonly containerPort: number;
-  /** Port of this machine, 1 to 65535; 0 lets Docker choose a free one. */
+  /** Port of this machine, 1 to 65535; with 0 Docker chooses a free one. */
   readonly hostPort: number;
-  /** IPv4 address of this machine; with 127.0.0.1 nothing outside reaches the port. */
+  /** IPv4 address of this machine to listen on; other machines cannot reach 127.0.0.1. Default: 127.0.0.1. */
   readonly listenAddress: string;
-  /** `TCP`, `UDP` or `SCTP`. */
+  /** `TCP`, `UDP` or `SCTP`. Default: `TCP`. */
   readonly protocol: string;
 }
 
-/** What kind's configuration depends on. */
+/**
+ * The resolvers that CoreDNS asks for names outside the cluster: those of this machine (`auto`), the node's own
+ * (`node`), or a list of IPv4 addresses.
+ */
+export type DnsForward = "auto" | "node" | readonly string[];
+
+/** Inputs of kind's configuration. */
 export interface KindConfigArgs {
-  /** Name of the cluster and prefix of its nodes. */
+  /** Name of the cluster, and prefix of its nodes' names. */
   readonly name: string;
   readonly nodeImage: string;
-  /** Nodes beside the control plane. */
+  /** Number of nodes in addition to the control plane. */
   readonly workers: number;
-  /** `iptables`, or `none` where Cilium replaces kube-proxy. */
+  /** `iptables`, or `none` if Cilium replaces kube-proxy. */
   readonly kubeProxyMode: string;
   readonly podCidr: string;
   readonly serviceCidr: string;
   readonly portMappings: readonly KindPortMapping[];
-  /** In every node. */
+  /** Mounts of every node. */
   readonly mounts: readonly KindMount[];
 }
 
-/** Where containerd looks for a registry's `hosts.toml`. */
+/** Folder in which containerd looks for the `hosts.toml` of registries. */
 export const CERTS_DIRECTORY = "/etc/containerd/certs.d";
 
 /**
- * Containerd's registry section by version of its configuration; kind applies the one that fits the node image.
+ * Containerd's registry section by version of its configuration; kind applies the one that matches the node image.
  * https://github.com/containerd/containerd/blob/v2.0.0/docs/cri/registry.md
  */
 const REGISTRY_SECTIONS: readonly { readonly version: number; readonly section: string }[] = [
@@ -85,7 +91,7 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
       serviceSubnet: args.serviceCidr,
     },
     nodes: [node("control-plane", "control-plane"), ...workers],
-    // so that registry mirrors can be told at any time
+    // allows to change registry mirrors in a running cluster
     containerdConfigPatches: REGISTRY_SECTIONS.map(
       ({ version, section }) => `version = ${version}
 [${section}]
@@ -95,20 +101,20 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
   };
 }
 
-/** A registry's mirrors. */
+/** Mirrors of a registry. */
 export interface RegistryMirror {
-  /** URLs, http or https, asked in this order before the registry itself. */
+  /** http or https URLs to ask in this order, before the registry itself. */
   readonly endpoints: readonly string[];
-  /** Whether the check of the endpoints' TLS certificates is skipped. */
-  readonly insecure: boolean;
+  /** Skip the verification of the endpoints' TLS certificates. Default: false. */
+  readonly insecure?: boolean | undefined;
 }
 
-/** Whether a mirror's URL has a user or a password. */
-export function holdCredentials(mirrors: Readonly<Record<string, RegistryMirror>>): boolean {
+/** Whether the URL of a mirror has a user or a password. */
+export function hasCredentials(mirrors: Readonly<Record<string, RegistryMirror>>): boolean {
   return Object.values(mirrors).some(({ endpoints }) => endpoints.some((endpoint) => /:\/\/[^/]*@/.test(endpoint)));
 }
 
-/** The `hosts.toml` that sends pulls from a registry to its mirrors first. */
+/** A `hosts.toml` that directs pulls from a registry to its mirrors first. */
 export function hostsToml(host: string, { endpoints, insecure }: RegistryMirror): string {
   const server = host === "docker.io" ? "https://registry-1.docker.io" : `https://${host}`;
   const blocks = endpoints.map((endpoint) =>

@@ -1,17 +1,17 @@
 import semver from "semver";
 import { minorOf } from "./ciliumVersion";
 
-/** Versions that go together, and what follows from them. */
+/** Versions of Cilium and Kubernetes that are tested together. */
 export interface Release {
-  /** Cilium's chart and images. */
+  /** Version of Cilium's chart and images. */
   readonly cilium: string;
-  /** A key of {@link NODE_IMAGES}. */
+  /** Version of Kubernetes, a key of {@link NODE_IMAGES}. */
   readonly kubernetes: string;
 }
 
 /**
- * Named, complete sets. Each is a minor of Cilium with its newest known patch, on a Kubernetes that Cilium tests it
- * with; 1.13 and 1.12 are those of the articles that this project follows.
+ * Releases by name: a minor of Cilium with its newest patch and a Kubernetes that Cilium tests it with. 1.13 and 1.12 have
+ * the versions of the articles that this project follows.
  */
 export const RELEASES = {
   "1.20": { cilium: "1.20.2", kubernetes: "1.34.0" },
@@ -30,21 +30,21 @@ export type ReleaseName = keyof typeof RELEASES;
 export const RELEASE_NAMES = Object.keys(RELEASES) as [ReleaseName, ...ReleaseName[]];
 
 /**
- * The current stable release, which the laboratory tests run on. Its Kubernetes 1.34 is the last minor whose kind
- * image also runs on hosts with cgroup v1.
+ * The current stable release, which the laboratory tests use. Kubernetes 1.34 is the last minor whose kind image also runs
+ * on hosts with cgroup v1.
  */
 export const DEFAULT_RELEASE: ReleaseName = "1.20";
 
-/** One of kind's node images. */
+/** A node image of kind. */
 export interface NodeImage {
   readonly image: string;
-  /** The kind release whose default it is; newer ones run it too, older ones may not. */
+  /** The kind release whose default it is; newer releases run it too, older ones may not. */
   readonly kind: string;
 }
 
 /**
- * kind's node images by Kubernetes version, pinned by digest: each is the default image of a kind release, as
- * recorded in that release's `pkg/apis/config/defaults/image.go`
+ * kind's node images by Kubernetes version, pinned by digest. Each is the default image of a kind release, from that
+ * release's `pkg/apis/config/defaults/image.go`
  * (https://github.com/kubernetes-sigs/kind/blob/v0.33.0/pkg/apis/config/defaults/image.go and its older tags).
  */
 export const NODE_IMAGES: Readonly<Record<string, NodeImage>> = {
@@ -68,21 +68,20 @@ function node(kubernetes: string, digest: string, kind: string): NodeImage {
 }
 
 /**
- * The oldest kind that applies a patch of containerd's configuration only where its version fits, on which registry
- * mirrors rest (https://github.com/kubernetes-sigs/kind/blob/v0.32.0/pkg/internal/patch/toml.go); older ones would
- * merge the patches for every containerd into one.
+ * The oldest kind that applies a patch of containerd's configuration only if its version matches, which registry mirrors
+ * need (https://github.com/kubernetes-sigs/kind/blob/v0.32.0/pkg/internal/patch/toml.go). Older ones merge all patches.
  */
 const OLDEST_KIND = "0.32.0";
 
-/** The oldest kind that can make nodes of an image: the one that brought it, where it is one of kind's own. */
+/** The oldest kind that can create nodes from an image: the release with that default image, but at least 0.32. */
 export function oldestKindFor(nodeImage: string): string {
   const own = Object.values(NODE_IMAGES).find(({ image }) => image === nodeImage)?.kind ?? OLDEST_KIND;
   return semver.gt(own, OLDEST_KIND) ? own : OLDEST_KIND;
 }
 
 /**
- * Kubernetes minors that a minor of Cilium is tested with, first and last
- * (https://docs.cilium.io/en/v1.18/network/kubernetes/compatibility/ and its siblings).
+ * First and last Kubernetes minor that a minor of Cilium is tested with
+ * (https://docs.cilium.io/en/v1.18/network/kubernetes/compatibility/ and other versions of this page).
  */
 const TESTED_KUBERNETES: Readonly<Record<string, readonly [string, string]>> = {
   "1.12": ["1.16", "1.24"],
@@ -96,17 +95,30 @@ const TESTED_KUBERNETES: Readonly<Record<string, readonly [string, string]>> = {
   "1.20": ["1.33", "1.36"],
 };
 
-/** What there is to say of a pair that Cilium does not test; undefined when it is tested, or not known. */
+/** Warning about a pair of versions that Cilium does not test; undefined if it does, or if that is unknown. */
 export function untestedPair(cilium: string, kubernetes: string): string | undefined {
   const tested = TESTED_KUBERNETES[minorOf(cilium)];
   if (tested === undefined) return undefined;
   const number = Number(minorOf(kubernetes).split(".")[1]);
   const [first, last] = tested.map((minor) => Number(minor.split(".")[1]));
   if (number >= first! && number <= last!) return undefined;
-  return `Cilium ${minorOf(cilium)} is tested with Kubernetes ${tested[0]} to ${tested[1]}, not with ${minorOf(kubernetes)}; it may work all the same`;
+  return `Cilium ${minorOf(cilium)} is tested with Kubernetes ${tested[0]} to ${tested[1]}, not with ${minorOf(kubernetes)}; it may work nevertheless`;
 }
 
-/** The Kubernetes version that a node image's tag tells, such as `1.34.2` of `kindest/node:v1.34.2`. */
+/** The Kubernetes version in a node image's tag, such as `1.34.2` in `kindest/node:v1.34.2`. */
 export function kubernetesOf(nodeImage: string): string | undefined {
   return /:v(\d+\.\d+\.\d+)/.exec(nodeImage)?.[1];
+}
+
+/**
+ * Why a running Cilium cannot change to another version in place; undefined if it can. Cilium supports upgrades and
+ * rollbacks between consecutive minors only: https://docs.cilium.io/en/v1.18/operations/upgrade/
+ */
+export function upgradeProblem(installed: string, wanted: string): string | undefined {
+  if (semver.valid(wanted) === null) return undefined; // unknown in a preview
+  const [from, to] = [semver.minor(installed), semver.minor(wanted)];
+  if (semver.major(installed) === semver.major(wanted) && Math.abs(to - from) <= 1) return undefined;
+  const next = `${semver.major(installed)}.${from + Math.sign(to - from)}`;
+  const known = Object.values(RELEASES).find(({ cilium }) => minorOf(cilium) === next)?.cilium ?? `${next}.<patch>`;
+  return `Cilium ${installed} is installed and can only be upgraded one minor at a time: set cilium.version to ${known} and run pulumi up before ${wanted}, or run pulumi destroy first`;
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-/** What stands at a path in a tree of objects and lists; undefined where nothing does. */
+/** The value at a path in a tree of objects and lists; undefined if there is none. */
 export function at(tree: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
     (inner, step) =>
@@ -9,7 +9,7 @@ export function at(tree: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** Whether two values mean the same: a scalar may be typed in one place, and text in another. */
+/** Whether two values are equal; a scalar equals its text. */
 export function same(a: unknown, b: unknown): boolean {
   return isDeepStrictEqual(a, b) || (typeof a !== "object" && typeof b !== "object" && String(a) === String(b));
 }

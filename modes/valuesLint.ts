@@ -1,28 +1,18 @@
 import { ChartKeys, chartsThatRead } from "./chartKeys";
 import type { CiliumValuesArgs, HelmValue, HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
-import { likely } from "./likely";
-import { contradictions } from "./valueRules";
+import { suggest } from "./suggest";
+import { contradictions, type ValueFinding } from "./valueRules";
 
-/** What is wrong with one of the extra Helm values. */
-export interface ValueFinding {
-  /** `error`: the chart or the agent would refuse it, or it breaks the mode; `warning`: it would have no or another effect. */
-  readonly severity: "error" | "warning";
-  /** Path of the value, such as `bpf.masquerade`. */
-  readonly key: string;
-  /** The rule, and the right key or value. */
-  readonly rule: string;
-}
-
-/** Charts of these versions check types against a schema; before, a template prints whatever it gets. */
+/** From here on charts check types with a schema; older templates print any value. */
 const SCHEMA: Since = ["1.16.0-pre.1"];
 
-/** Keys that templates name behind another one that always has a value, from these charts on. */
+/** Keys without effect from these charts on, since templates prefer another key that always has a value. */
 const WITHOUT_EFFECT: Readonly<Record<string, Since>> = { hostServices: ["1.13.0-rc0"] };
 
 const NEVER: Since = ["9999.0.0"];
 
-/** What a chart has instead of a key that it does not read; project settings by their own name. */
+/** Replacements of keys that charts do not read: other keys, or settings of this project. */
 const INSTEAD: Readonly<Record<string, string>> = {
   tunnel: "the setting tunnel of this project",
   routingMode: "the setting tunnel of this project",
@@ -32,11 +22,11 @@ const INSTEAD: Readonly<Record<string, string>> = {
   hostRouting: "bpf.hostLegacyRouting, with the opposite meaning",
   "bpf.hostRouting": "bpf.hostLegacyRouting",
   hostServices: "socketLB",
-  "nodePort.enabled": "kubeProxyReplacement, which brings NodePorts with it",
-  "hostPort.enabled": "kubeProxyReplacement, which brings host ports with it",
-  hostPort: "kubeProxyReplacement, which brings host ports with it",
-  "externalIPs.enabled": "kubeProxyReplacement, which brings external IPs with it",
-  externalIPs: "kubeProxyReplacement, which brings external IPs with it",
+  "nodePort.enabled": "kubeProxyReplacement, which includes NodePorts",
+  "hostPort.enabled": "kubeProxyReplacement, which includes host ports",
+  hostPort: "kubeProxyReplacement, which includes host ports",
+  "externalIPs.enabled": "kubeProxyReplacement, which includes external IPs",
+  externalIPs: "kubeProxyReplacement, which includes external IPs",
   "ipam.operator.clusterPoolIPv4PodCIDR": "the setting cluster.podCidr of this project",
   enableCiliumEndpointSlice: "ciliumEndpointSlice.enabled",
   "encryption.keyFile": "encryption.ipsec.keyFile",
@@ -48,8 +38,8 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 
 /**
- * What the chart of this version would ignore, refuse or take for something else among the extra values, and what
- * would take the mode away again.
+ * The extra values that the chart of this version would ignore, reject or misinterpret, and those that contradict the
+ * mode.
  */
 export function lintValues(
   args: CiliumValuesArgs,
@@ -57,8 +47,8 @@ export function lintValues(
 ): ValueFinding[] {
   const lint = new Lint(args.version, shown);
   const findings = lint.object(args.extraValues, "");
-  const told = new Set(findings.filter(({ severity }) => severity === "error").map(({ key }) => key));
-  return [...findings, ...contradictions(args, shown).filter(({ key }) => !told.has(key))];
+  const reported = new Set(findings.filter(({ severity }) => severity === "error").map(({ key }) => key));
+  return [...findings, ...contradictions(args, shown).filter(({ key }) => !reported.has(key))];
 }
 
 class Lint {
@@ -71,7 +61,7 @@ class Lint {
     this.chart = new ChartKeys(version);
   }
 
-  /** `isFree`: the chart prints the object as it is, so that its keys are the user's own. */
+  /** @param isFree whether the chart prints the object unchanged, so that users choose its keys */
   object(values: HelmValues, path: string, isFree = false): ValueFinding[] {
     return Object.entries(values).flatMap(([step, value]) => {
       const key = path === "" ? step : `${path}.${step}`;
@@ -82,11 +72,11 @@ class Lint {
   private value(value: HelmValue, key: string): ValueFinding[] {
     if (this.chart.refuses(key) && isSet(value)) {
       return [
-        { severity: "error", key, rule: `is refused by the chart of Cilium ${this.version}; ${this.instead(key)}` },
+        { severity: "error", key, rule: `is rejected by the chart of Cilium ${this.version}; ${this.instead(key)}` },
       ];
     }
     const types = has(own(WITHOUT_EFFECT, key) ?? NEVER, this.version) ? undefined : this.chart.typesOf(key);
-    // what the chart refuses may stand below a key that it does not read
+    // a rejected key may be below a key that the chart does not read
     if (types === undefined && isObject(value)) {
       const below = this.object(value, key).filter(({ severity }) => severity === "error");
       if (below.length > 0) return below;
@@ -101,11 +91,11 @@ class Lint {
     return isObject(value) && types !== "?" ? this.object(value, key, types.includes("*")) : [];
   }
 
-  /** In Helm null takes a default away, whatever its type; an object's with all that templates look for in it. */
+  /** In Helm, null removes a default of any type; that of an object includes everything that templates read in it. */
   private typeFinding(value: HelmValue, key: string, types: string): ValueFinding | undefined {
     const letters = types.replace("*", "");
     if (value === null && types === "o") {
-      const rule = `is an object, and null takes away what templates read in it, which may fail then; set its keys instead`;
+      const rule = `is an object, and null removes everything that templates read in it, so they may fail; set its keys instead`;
       return { severity: "warning", key, rule };
     }
     if (value === null || letters === "?" || lettersOf(value).some((letter) => letters.includes(letter)))
@@ -117,23 +107,23 @@ class Lint {
       ? {
           severity: "error",
           key,
-          rule: `must be ${wanted}, got ${found}; the schema of the chart of Cilium ${this.version} refuses it`,
+          rule: `must be ${wanted}, got ${found}; the schema of the chart of Cilium ${this.version} rejects it`,
         }
       : {
           severity: "warning",
           key,
-          rule: `must be ${wanted}, got ${found}; the templates of the chart take it for something else`,
+          rule: `must be ${wanted}, got ${found}; the chart's templates misinterpret it`,
         };
   }
 
-  /** Where to go from a key that the chart does not take. */
+  /** The replacement of a key that the chart does not read. */
   private instead(key: string): string {
     const known = own(INSTEAD, key);
     if (known !== undefined) return `use ${known}`;
     const steps = key.split(".");
     const step = steps.at(-1)!;
     const siblings = this.chart.childrenOf(steps.slice(0, -1).join("."));
-    const sibling = likely(step, siblings);
+    const sibling = suggest(step, siblings);
     const elsewhere = this.chart.endingWith(step);
     const charts = chartsThatRead(key);
     const history = charts === undefined ? "no known chart reads it" : `charts ${charts} read it`;
@@ -143,11 +133,11 @@ class Lint {
   }
 }
 
-/** JSON's types as the table has them. */
+/** JSON types by their letter in the table of charts. */
 const TYPE_NAMES = new Map([
   ["b", "true or false"],
-  ["s", "text"],
-  ["i", "a whole number"],
+  ["s", "a string"],
+  ["i", "an integer"],
   ["n", "a number"],
   ["o", "an object"],
   ["a", "a list"],
@@ -161,7 +151,7 @@ function lettersOf(value: HelmValue): string[] {
   return [typeof value === "boolean" ? "b" : "s"];
 }
 
-/** What a template's `if` takes for true. */
+/** Whether a template's `if` treats a value as true. */
 function isSet(value: HelmValue): boolean {
   return Boolean(value) && !(Array.isArray(value) && value.length === 0);
 }
@@ -170,7 +160,7 @@ function isObject(value: HelmValue): value is HelmValues {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** An entry of a table; what every object inherits is none. */
+/** A table's own entry, without keys that every object inherits. */
 function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(table, key) ? table[key] : undefined;
 }

@@ -1,16 +1,16 @@
-/** What the test workload's parts are called in the cluster. */
+/** Names of the test workload's objects. */
 export interface WorkloadNames {
-  /** Of its own, since the workload is privileged. */
+  /** Namespace of its own, since the workload is privileged. */
   readonly namespace: string;
-  /** The server on every node. */
+  /** DaemonSet of the servers. */
   readonly daemonSet: string;
-  /** Of type NodePort, before the servers. */
+  /** NodePort Service of the servers. */
   readonly service: string;
-  /** The pod that asks. */
+  /** Pod that sends requests. */
   readonly clientPod: string;
 }
 
-/** The test workload's names: those that the commands of the articles use, in a namespace of their own. */
+/** Names of the test workload's objects, which the commands of the articles use, in a namespace of its own. */
 export const WORKLOAD = {
   namespace: "nettool",
   daemonSet: "nettool",
@@ -18,8 +18,8 @@ export const WORKLOAD = {
   clientPod: "net",
 } as const satisfies WorkloadNames;
 
-/** Pods in the nodes' own namespaces, where nodes are no containers of this machine: the commands' own, and no output. */
+/** DaemonSet of pods in the nodes' own namespaces, in clusters whose nodes are not containers of this machine. */
 export const NODE_PODS = "nettool-node";
 
-/** The container of each of its pods. */
+/** Container of each pod of the workload. */
 export const WORKLOAD_CONTAINER = "nettool";

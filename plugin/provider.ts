@@ -3,12 +3,12 @@ import { Cilium, type CiliumArgs } from "../components/cilium";
 import { KindCluster, type KindClusterArgs } from "../components/kindCluster";
 import { NettoolWorkload, type NettoolWorkloadArgs } from "../components/nettoolWorkload";
 import { Verification, type VerificationArgs } from "../components/verification";
-import { packageSchema } from "./schema";
+import { argumentsOf, COMPONENT_NAMES, packageSchema, type ComponentName } from "./schema";
 
-/** Inputs as the engine passes them. Components are passed as their URNs. */
+/** Inputs of a component from the engine, with URNs for other components. */
 type Inputs = Readonly<Record<string, unknown>>;
 
-/** A component's constructor, and the outputs that other programs see. */
+/** A component's constructor and its outputs for other programs. */
 interface Kind {
   make(name: string, args: Inputs, opts: pulumi.ComponentResourceOptions): pulumi.ComponentResource;
   outputs(component: pulumi.ComponentResource): pulumi.Inputs;
@@ -22,50 +22,61 @@ const kind = <C extends pulumi.ComponentResource, A>(
   outputs: (component) => outputs(component as C),
 });
 
-const KINDS: Readonly<Record<string, Kind>> = {
-  "cilium-modes:index:KindCluster": kind<KindCluster, KindClusterArgs>(KindCluster, (cluster) => ({
+const KINDS: Readonly<Record<ComponentName, Kind>> = {
+  KindCluster: kind<KindCluster, KindClusterArgs>(KindCluster, (cluster) => ({
     clusterName: cluster.clusterName,
     clusterIdentifier: cluster.instance,
     kubeconfig: pulumi.secret(cluster.kubeconfig),
     endpoint: cluster.endpoint,
     nodes: cluster.nodes,
   })),
-  "cilium-modes:index:Cilium": kind<Cilium, CiliumArgs>(Cilium, (cilium) => ({
+  Cilium: kind<Cilium, CiliumArgs>(Cilium, (cilium) => ({
     nodes: cilium.nodes,
     revision: cilium.revision,
   })),
-  "cilium-modes:index:NettoolWorkload": kind<NettoolWorkload, NettoolWorkloadArgs>(NettoolWorkload, (workload) => ({
+  NettoolWorkload: kind<NettoolWorkload, NettoolWorkloadArgs>(NettoolWorkload, (workload) => ({
     image: workload.image,
     nodePort: workload.nodePort,
   })),
-  "cilium-modes:index:Verification": kind<Verification, VerificationArgs>(Verification, (verification) => ({
+  Verification: kind<Verification, VerificationArgs>(Verification, (verification) => ({
     summary: verification.summary,
   })),
 };
 
-/** An output's value, also of an unknown one, for which `apply` would never be called. */
+/** The value of an output, even if it is unknown, for which `apply` never runs. */
 function valueOf<T>(output: unknown): Promise<T> {
   return (output as { promise(): Promise<T> }).promise();
 }
 
-/** The provider that creates the components for programs in other languages. */
+/** Creates the components for programs in other languages. */
 export function componentProvider(version: string): pulumi.provider.Provider {
-  // a program's components refer to each other, and this process creates all of them
-  const created = new Map<string, pulumi.ComponentResource>();
+  // components of a program refer to each other, and this process creates all of them
+  const made = new Map<string, pulumi.ComponentResource>();
+
+  /** The value of an argument: plain if it must be known, otherwise an output. */
+  async function argument(isPlain: boolean, value: unknown): Promise<unknown> {
+    if (!isPlain) return pulumi.output(value);
+    const known = await valueOf<unknown>(pulumi.output(value));
+    return (typeof known === "string" && made.get(known)) || known;
+  }
+
   return {
     version,
     schema: JSON.stringify(packageSchema(version)),
     async construct(name, type, inputs, options): Promise<pulumi.provider.ConstructResult> {
-      const kind = KINDS[type];
-      if (kind === undefined)
-        throw new Error(`cilium-modes has no component ${type}; it has ${Object.keys(KINDS).join(", ")}`);
-      const known = await valueOf<Inputs>(pulumi.output(inputs));
-      const args = Object.fromEntries(
-        Object.entries(known).map(([key, value]) => [key, (typeof value === "string" && created.get(value)) || value]),
+      const component = type.replace(/^cilium-modes:index:/, "") as ComponentName;
+      const kind = Object.hasOwn(KINDS, component) ? KINDS[component] : undefined;
+      if (kind === undefined) {
+        const names = COMPONENT_NAMES.map((each) => `cilium-modes:index:${each}`).join(", ");
+        throw new Error(`cilium-modes has no component ${type}; it has ${names}`);
+      }
+      const known = argumentsOf(component);
+      const args = Object.entries(inputs).map(
+        async ([key, value]) => [key, await argument(known[key]?.property["plain"] !== undefined, value)] as const,
       );
-      const component = kind.make(name, args, options);
-      created.set(await valueOf(component.urn), component);
-      return { urn: component.urn, state: kind.outputs(component) };
+      const resource = kind.make(name, Object.fromEntries(await Promise.all(args)), options);
+      made.set(await valueOf(resource.urn), resource);
+      return { urn: resource.urn, state: kind.outputs(resource) };
     },
   };
 }

@@ -1,196 +1,273 @@
+import { z } from "zod";
 import type { CiliumArgs } from "../components/cilium";
 import type { KindClusterArgs } from "../components/kindCluster";
 import type { NettoolWorkloadArgs } from "../components/nettoolWorkload";
 import type { VerificationArgs } from "../components/verification";
-import { PROOFS } from "../datapath/facts";
-import { ALL_MODES, TUNNELS } from "../modes/contract";
-import { DEFAULTS } from "../modes/defaults";
+import type { NodeFacts, NodesLookedAt, VerificationSummary } from "../datapath/facts";
+import { ALL_MODES } from "../modes/contract";
+import { OUTPUT_DESCRIPTIONS, type StackOutputs } from "../outputs";
+import { defaultOf, metaOf, schemaAt, unwrap } from "../settings/schema";
 
 /** A property in a package's schema: https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
 type Property = Readonly<Record<string, unknown>>;
 
-/** Properties for arguments of a component. */
-type Inputs<Args> = { readonly [K in keyof Args]?: Property };
+/** An argument of a component. */
+interface Argument {
+  readonly property: Property;
+  /** The setting that it stands for. */
+  readonly setting?: string;
+}
+
+/** All arguments of a component: the type checker demands each of them. */
+type Arguments<Args> = { readonly [K in keyof Required<Args>]: Argument };
+
+/** All properties of an object: the type checker demands each of them. */
+type Properties<T> = { readonly [K in keyof Required<T>]: Property };
 
 const text: Property = { type: "string" };
-const whole: Property = { type: "integer" };
-const flag: Property = { type: "boolean" };
+const integer: Property = { type: "integer" };
+const number: Property = { type: "number" };
+const boolean: Property = { type: "boolean" };
 const any: Property = { $ref: "pulumi.json#/Any" };
 const listOf = (items: Property): Property => ({ type: "array", items });
 const mapOf = (additionalProperties: Property): Property => ({ type: "object", additionalProperties });
-const component = (name: string): Property => ({ $ref: `#/resources/cilium-modes:index:${name}`, plain: true });
 const type = (name: string): Property => ({ $ref: `#/types/cilium-modes:index:${name}` });
-const described = (property: Property, description: string, fallback?: unknown): Property => ({
-  ...property,
-  // a component's arguments decide which resources it creates, so every argument must be known
-  plain: true,
-  description: fallback === undefined ? description : `${description} Default: ${JSON.stringify(fallback)}.`,
-});
-const shown = (property: Property, description: string): Property => ({ ...property, description });
 
-const TYPES = {
-  Node: {
-    type: "object",
-    properties: {
-      name: text,
-      role: shown(text, "control-plane or worker"),
-      address: shown(text, "IPv4 address in the nodes' network"),
+/** Another component. */
+const component = (name: string, description: string): Argument =>
+  own({ $ref: `#/resources/cilium-modes:index:${name}` }, description);
+
+/** An argument without a setting, which must be known in previews. */
+const own = (property: Property, description: string): Argument => ({
+  property: { ...property, plain: true, description },
+});
+
+/** An argument that must be known in previews, described as its setting is. */
+const plain = (setting: string): Argument => {
+  const { property } = input(setting);
+  return { property: { ...property, plain: true }, setting };
+};
+
+/** An argument that accepts outputs of other resources, described as its setting is. */
+const input = (setting: string): Argument => ({ property: described(setting.split(".")), setting });
+
+/** A setting's type with its description and default. */
+function described(path: readonly string[]): Property {
+  const { description, defaultText } = metaOf(path);
+  const value = defaultOf(path);
+  const fallback = defaultText ?? (value === undefined ? undefined : `\`${JSON.stringify(value)}\``);
+  return {
+    ...typeOf(schemaAt(path)!),
+    description:
+      fallback === undefined || fallback === "required" ? `${description}.` : `${description}. Default: ${fallback}.`,
+  };
+}
+
+/** The type of a setting's value in programs, which do not need its text form. */
+function typeOf(schema: z.ZodType): Property {
+  const inner = unwrap(schema);
+  if (inner instanceof z.ZodUnion) {
+    const options = (inner.options as readonly z.ZodType[]).filter((option) => !(option instanceof z.ZodPipe));
+    return options.length === 1 ? typeOf(options[0]!) : { oneOf: options.map(typeOf) };
+  }
+  if (inner instanceof z.ZodObject) return type(titleOf(schema));
+  if (inner instanceof z.ZodArray) return listOf(typeOf(inner.element as z.ZodType));
+  if (inner instanceof z.ZodRecord) {
+    return mapOf(inner.valueType instanceof z.ZodLazy ? any : typeOf(inner.valueType as z.ZodType));
+  }
+  if (inner instanceof z.ZodBoolean) return boolean;
+  return inner instanceof z.ZodNumber ? integer : text;
+}
+
+function titleOf(schema: z.ZodType): string {
+  return schema.meta()!["title"] as string;
+}
+
+/** An object type of the settings. @param isPlain whether its values must be known in previews */
+function objectType(path: string, isPlain = false): Property {
+  const steps = path.split(".");
+  const { shape } = unwrap(schemaAt(steps)!) as z.ZodObject;
+  const keys = Object.keys(shape);
+  const required = keys.filter((key) => metaOf([...steps, key]).defaultText === "required");
+  const properties = keys.map((key) => {
+    const property = described([...steps, key]);
+    return [key, isPlain ? { ...property, plain: true } : property];
+  });
+  return { type: "object", properties: Object.fromEntries(properties), ...(required.length > 0 ? { required } : {}) };
+}
+
+/** An object of a component's outputs, described as the stack's outputs are. */
+const outputType = <T>(above: string, properties: Properties<T>, optional: readonly (keyof T)[] = []): Property => ({
+  type: "object",
+  properties: Object.fromEntries(
+    Object.entries<Property>(properties).map(([key, property]) => [
+      key,
+      { ...property, description: OUTPUT_DESCRIPTIONS[`${above}${key}`] },
+    ]),
+  ),
+  required: Object.keys(properties).filter((key) => !optional.includes(key as keyof T)),
+});
+
+const NODE = { name: text, role: text, address: text };
+const AGENT = { name: text, podCidrs: listOf(text), agentPod: text };
+
+const TYPES: Readonly<Record<string, Property>> = {
+  Hubble: objectType("hubble", true),
+  Image: objectType("cilium.images.agent", true),
+  Images: objectType("cilium.images", true),
+  Mount: objectType("cluster.mounts.0"),
+  PortMapping: objectType("cluster.portMappings.0"),
+  RegistryMirror: objectType("cluster.registryMirrors.host"),
+  Node: outputType<Pick<StackOutputs["nodes"][number], keyof typeof NODE>>("nodes[].", NODE),
+  CiliumNode: outputType<NodeFacts>("nodes[].", AGENT),
+  VerificationSummary: outputType<VerificationSummary>(
+    "verification.",
+    {
+      verdict: text,
+      proof: text,
+      causes: listOf(text),
+      verifiedAt: text,
+      revision: integer,
+      counts: mapOf(integer),
+      seconds: number,
+      checks: mapOf(text),
+      nodes: type("VerifiedNodes"),
     },
-    required: ["name", "role", "address"],
-  },
-  CiliumNode: {
-    type: "object",
-    properties: {
-      name: text,
-      podCidrs: shown(listOf(text), "Networks of this node's pods"),
-      agentPod: shown(text, "Name of this node's Cilium agent pod, in kube-system"),
+    ["proof", "causes", "verifiedAt", "revision", "nodes"],
+  ),
+  VerifiedNodes: outputType<NodesLookedAt>("verification.nodes.", { looked: integer, all: integer }),
+};
+
+const ARGUMENTS = {
+  KindCluster: {
+    mode: own(text, `Routing mode: ${ALL_MODES.join(", ")}.`),
+    clusterName: plain("cluster.name"),
+    nodeImage: input("cluster.nodeImage"),
+    workers: plain("cluster.workers"),
+    podCidr: plain("cluster.podCidr"),
+    serviceCidr: input("cluster.serviceCidr"),
+    nativeRoutingCIDR: plain("cilium.nativeRoutingCIDR"),
+    portMappings: input("cluster.portMappings"),
+    mounts: input("cluster.mounts"),
+    registryMirrors: input("cluster.registryMirrors"),
+    dnsForward: input("dns.forward"),
+    exportKubeconfig: input("cluster.exportKubeconfig"),
+    images: {
+      property: {
+        ...listOf(text),
+        description: "Images of this machine's Docker to load while kind creates the nodes, by tag.",
+      },
     },
-    required: ["name", "podCidrs", "agentPod"],
-  },
-  VerificationSummary: {
-    type: "object",
-    properties: {
-      verdict: shown(text, "pass, fail or off"),
-      proof: shown(text, `Strength of the evidence: ${PROOFS.join(", ")}`),
-      causes: shown(listOf(text), "Root causes of a failure, one line each"),
-      verifiedAt: shown(text, "Time of the verification, in ISO 8601"),
-      revision: shown(whole, "Verified revision of Cilium's Helm release"),
-      counts: shown(mapOf(whole), "Number of checks by verdict"),
-      seconds: { type: "number" },
-      checks: shown(mapOf(text), "Verdict and evidence by the check's id"),
-    },
-    required: ["verdict", "counts", "seconds", "checks"],
-  },
-  Image: {
-    type: "object",
-    properties: {
-      repository: described(text, "Name without tag."),
-      tag: described(text, "Tag of the image."),
-      useDigest: described(flag, "Append the chart's digest."),
-    },
-  },
-  Images: {
-    type: "object",
-    properties: {
-      agent: described(type("Image"), "Image of the agent."),
-      operator: described(type("Image"), "Image of the operator. The chart appends -generic to the repository."),
-      envoy: described(type("Image"), "Image of Envoy."),
-      load: described(flag, "Load the images from this machine's Docker into the nodes.", false),
-    },
-  },
-} as const;
+  } satisfies Arguments<KindClusterArgs>,
+  Cilium: {
+    cluster: component("KindCluster", "Cluster to install Cilium in."),
+    version: plain("cilium.version"),
+    tunnel: plain("tunnel"),
+    autoDirectNodeRoutes: plain("cilium.autoDirectNodeRoutes"),
+    images: plain("cilium.images"),
+    hubble: plain("hubble"),
+    values: plain("cilium.values"),
+    chart: plain("cilium.chart"),
+    repository: input("cilium.repository"),
+    adopt: plain("cilium.adopt"),
+  } satisfies Arguments<CiliumArgs>,
+  NettoolWorkload: {
+    cluster: component("KindCluster", "Cluster that the workload runs in."),
+    cilium: component("Cilium", "Cilium of the cluster."),
+    nodePort: plain("nettool.nodePort"),
+    baseImage: plain("nettool.baseImage"),
+    image: input("nettool.image"),
+    loadImage: plain("nettool.loadImage"),
+  } satisfies Arguments<NettoolWorkloadArgs>,
+  Verification: {
+    cluster: component("KindCluster", "Cluster to verify."),
+    cilium: component("Cilium", "Cilium of the cluster."),
+    workload: component("NettoolWorkload", "Workload whose pods send the test traffic."),
+    verify: plain("verify"),
+    when: plain("verifyWhen"),
+    maxNodes: input("verifyNodes"),
+  } satisfies Arguments<VerificationArgs>,
+};
+
+export type ComponentName = keyof typeof ARGUMENTS;
+
+/** Settings without an argument, and why. */
+export const WITHOUT_ARGUMENT: Readonly<Record<string, string>> = {
+  release: "programs set cilium.version and cluster.nodeImage",
+  kubeProxyReplacement: "programs set the mode",
+  "bpf.masquerade": "programs set the mode",
+  "cluster.kubeconfig": "only programs in TypeScript can use external clusters",
+  "cluster.context": "only programs in TypeScript can use external clusters",
+  "cluster.kubernetesVersion": "programs set cluster.nodeImage",
+};
 
 const RESOURCES = {
   KindCluster: {
-    description: "A kind cluster without CNI. It has kube-proxy only where the mode needs it.",
-    inputProperties: {
-      mode: described(text, `The routing mode: ${ALL_MODES.join(", ")}.`),
-      clusterName: described(text, "Name of the kind cluster and prefix of its nodes. Default: <project>-<stack>."),
-      nodeImage: described(text, "Node image of kind. Default: that of the newest release."),
-      workers: described(whole, "Number of nodes beside the control plane, 0 to 20.", DEFAULTS.cluster.workers),
-      podCidr: described(text, "IPv4 network of the pods. Each node gets a /24 of it.", DEFAULTS.cluster.podCidr),
-      serviceCidr: described(text, "IPv4 network of the Services' ClusterIPs.", DEFAULTS.cluster.serviceCidr),
-      nativeRoutingCIDR: described(
-        text,
-        "IPv4 network that pods reach without masquerading, in native routing.",
-        DEFAULTS.cilium.nativeRoutingCIDR,
-      ),
-      exportKubeconfig: described(flag, "Write the context kind-<name> into the user's kubeconfig.", false),
-      images: described(
-        listOf(text),
-        "Images of this machine's Docker to load into the nodes while the cluster is created.",
-      ),
-    } satisfies Inputs<KindClusterArgs>,
+    description: "A kind cluster without a network plugin, with kube-proxy only if the mode uses it.",
     requiredInputs: ["mode"],
     properties: {
-      clusterName: text,
-      clusterIdentifier: shown(text, "Id of the cluster, which changes when the cluster is replaced."),
-      kubeconfig: { ...shown(text, "Kubeconfig for the API server, as this machine reaches it."), secret: true },
-      endpoint: shown(text, "URL of the API server, as this machine reaches it."),
-      nodes: listOf(type("Node")),
+      clusterName: { ...text, description: OUTPUT_DESCRIPTIONS["clusterName"] },
+      clusterIdentifier: { ...text, description: OUTPUT_DESCRIPTIONS["clusterIdentifier"] },
+      kubeconfig: { ...text, description: OUTPUT_DESCRIPTIONS["kubeconfig"], secret: true },
+      endpoint: { ...text, description: OUTPUT_DESCRIPTIONS["apiEndpoint"] },
+      nodes: { ...listOf(type("Node")), description: OUTPUT_DESCRIPTIONS["nodes"] },
     },
   },
   Cilium: {
     description: "Cilium's Helm release in the cluster's routing mode. Its outputs resolve when Cilium is ready.",
-    inputProperties: {
-      cluster: component("KindCluster"),
-      version: described(text, "Version of chart and images, without v. Default: that of the newest release."),
-      tunnel: described(text, `How pod traffic crosses nodes: ${TUNNELS.join(", ")}.`, DEFAULTS.tunnel),
-      autoDirectNodeRoutes: described(
-        flag,
-        "Install routes to the other nodes' pods. Default: true with native routing.",
-      ),
-      images: described(type("Images"), "Images to use instead of the chart's."),
-      values: described(mapOf(any), "Helm values that are merged last."),
-      chart: described(text, "Name of a chart, an oci:// reference, or a path.", DEFAULTS.cilium.chart),
-      repository: described(text, "Helm repository of the chart.", DEFAULTS.cilium.repository),
-    } satisfies Inputs<CiliumArgs>,
     requiredInputs: ["cluster"],
     properties: {
-      nodes: listOf(type("CiliumNode")),
-      revision: shown(whole, "Revision of the Helm release."),
+      nodes: { ...listOf(type("CiliumNode")), description: "Nodes as Cilium sees them" },
+      revision: { ...integer, description: "Revision of the Helm release" },
     },
   },
   NettoolWorkload: {
-    description: "The test workload: a server on every node, a NodePort Service in front of them, and a client pod.",
-    inputProperties: {
-      cluster: component("KindCluster"),
-      cilium: component("Cilium"),
-      nodePort: described(whole, "NodePort of the Service, 30000 to 32767.", DEFAULTS.nettool.nodePort),
-      baseImage: described(
-        text,
-        "Base of the image that is built here: a Debian or Ubuntu.",
-        DEFAULTS.nettool.baseImage,
-      ),
-      image: described(text, "Ready image with the same tools, instead of the build."),
-      loadImage: described(flag, "Load the ready image from this machine's Docker into the nodes.", true),
-    } satisfies Inputs<NettoolWorkloadArgs>,
+    description: "The test workload: a server on every node, a NodePort Service of the servers, and a client pod.",
     requiredInputs: ["cluster", "cilium"],
-    properties: { image: text, nodePort: whole },
+    properties: {
+      image: { ...text, description: "Image of the workload" },
+      nodePort: { ...integer, description: "NodePort of the Service" },
+    },
   },
   Verification: {
-    description: "The verification that the cluster's mode is in force.",
-    inputProperties: {
-      cluster: component("KindCluster"),
-      cilium: component("Cilium"),
-      workload: component("NettoolWorkload"),
-      verify: described(
-        text,
-        "strict: a mode that is not in force fails the run; warn: it is a warning; off: no verification.",
-        DEFAULTS.verify,
-      ),
-      when: described(
-        text,
-        "changed: verify after a change of the cluster, Cilium or the workload; always: verify in every run.",
-        DEFAULTS.verifyWhen,
-      ),
-      maxNodes: described(
-        whole,
-        "Maximum number of nodes to verify, 1 to 1000. Larger clusters are sampled.",
-        DEFAULTS.verifyNodes,
-      ),
-    } satisfies Inputs<VerificationArgs>,
+    description: "Verifies, with evidence, that the routing mode is in force.",
     requiredInputs: ["cluster", "cilium", "workload"],
-    properties: { summary: type("VerificationSummary") },
+    properties: {
+      summary: { ...type("VerificationSummary"), description: OUTPUT_DESCRIPTIONS["verification"] },
+    },
   },
-} as const;
+} satisfies Readonly<Record<ComponentName, Property>>;
 
-/** The package's schema, from which the engine and other languages learn the components. */
+/** The arguments of a component. */
+export function argumentsOf(name: ComponentName): Readonly<Record<string, Argument>> {
+  return ARGUMENTS[name];
+}
+
+export const COMPONENT_NAMES = Object.keys(RESOURCES) as readonly ComponentName[];
+
+/** The package's schema, from which the engine and other languages know the components. */
 export function packageSchema(version: string) {
   const tokens = (members: object) =>
     Object.fromEntries(Object.entries(members).map(([name, member]) => [`cilium-modes:index:${name}`, member]));
-  const resources = Object.fromEntries(
-    Object.entries(RESOURCES).map(([name, resource]) => [
+  const resources = COMPONENT_NAMES.map((name) => {
+    const inputProperties = Object.entries(argumentsOf(name)).map(([key, { property }]) => [key, property]);
+    const resource = RESOURCES[name];
+    return [
       name,
-      { isComponent: true, ...resource, required: Object.keys(resource.properties) },
-    ]),
-  );
+      {
+        isComponent: true,
+        ...resource,
+        inputProperties: Object.fromEntries(inputProperties) as Record<string, Property>,
+        required: Object.keys(resource.properties),
+      },
+    ] as const;
+  });
   return {
     name: "cilium-modes",
     version,
     description: "Cilium's routing modes on kind, declared and verified",
     types: tokens(TYPES),
-    resources: tokens(resources),
+    resources: tokens(Object.fromEntries(resources)),
     language: {
       nodejs: { respectSchemaVersion: true },
       go: { respectSchemaVersion: true },

@@ -1,4 +1,4 @@
-// Runs the TypeScript beside it without a type check; Pulumi's own way for policy packs would make one at every preview.
+// Runs the TypeScript source without a type check, which Pulumi would otherwise make in every preview.
 require("@pulumi/policy");
 require("tsx/cjs");
 require("./pack.ts");

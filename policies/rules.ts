@@ -3,14 +3,14 @@ import { valueAt, type HelmValues } from "../modes/ciliumValues";
 import { longestClusterName } from "../modes/clusterName";
 import { ALL_MODES, MODE_CONTRACTS, replacementWord } from "../modes/contract";
 
-/** What `violationsOf` needs of a resource. */
+/** The part of a resource that policies read. */
 type Seen = Pick<PolicyResource, "type" | "name" | "props">;
 
 const CLUSTER = "kind:index:Cluster";
 const INSTALLATION = "kind:index:CiliumInstallation";
 const RELEASE = "kubernetes:helm.sh/v3:Release";
 
-/** Rules of one resource and its inputs. */
+/** A policy for each resource and its inputs. */
 function ofResource(
   name: string,
   description: string,
@@ -27,7 +27,7 @@ function ofResource(
   };
 }
 
-/** Rules of resources that depend on one another. */
+/** A policy for all resources of a stack. */
 function ofStack(
   name: string,
   description: string,
@@ -43,7 +43,7 @@ function ofStack(
 
 export const clusterNameLength = ofStack(
   "cluster-name-length",
-  "A cluster's name is short enough for the version of Cilium in it, and for its nodes' names",
+  "The cluster's name is short enough for its version of Cilium and for its nodes' names",
   (resources) => {
     const version = find(resources, INSTALLATION)?.props["version"] as string | undefined;
     const name = find(resources, CLUSTER)?.props["name"] as string | undefined;
@@ -52,14 +52,14 @@ export const clusterNameLength = ofStack(
     return name.length <= longest
       ? []
       : [
-          `the cluster's name ${name} has ${name.length} characters, and ${longest} are the most with Cilium ${version}`,
+          `the cluster's name ${name} must have at most ${longest} characters with Cilium ${version} (got ${name.length})`,
         ];
   },
 );
 
 export const noUnpinnedImages = ofResource(
   "no-unpinned-images",
-  "Images are named by a tag other than latest, or by a digest",
+  "Image references have a tag other than latest, or a digest",
   ({ type, props }) => {
     const images = [
       ...(type === CLUSTER ? [props["nodeImage"], ...(props["images"] ?? [])] : []),
@@ -68,13 +68,13 @@ export const noUnpinnedImages = ofResource(
     ] as unknown[];
     return images
       .filter((image): image is string => typeof image === "string" && !isPinned(image))
-      .map((image) => `${image} may be another image tomorrow; name a tag other than latest, or a digest`);
+      .map((image) => `${image} can change at any time; use a tag other than latest, or a digest`);
   },
 );
 
 export const noOpenPorts = ofResource(
   "no-open-ports",
-  "Nothing outside this machine reaches the cluster, unless the policy's configuration says so: openPorts: true",
+  "Other machines cannot reach the cluster, unless the policy's configuration has openPorts: true",
   ({ type, props }, { openPorts }) => {
     if (type !== CLUSTER || openPorts === true) return [];
     const mappings = (props["portMappings"] ?? []) as readonly { listenAddress?: string; hostPort?: number }[];
@@ -82,7 +82,7 @@ export const noOpenPorts = ofResource(
       .filter(({ listenAddress = "127.0.0.1" }) => !listenAddress.startsWith("127."))
       .map(
         ({ listenAddress, hostPort }) =>
-          `port ${hostPort} listens on ${listenAddress}, which others reach; set listenAddress to 127.0.0.1`,
+          `port ${hostPort} listens on ${listenAddress}, which other machines can reach; set listenAddress to 127.0.0.1`,
       );
   },
   { properties: { openPorts: { type: "boolean", default: false } } },
@@ -90,7 +90,7 @@ export const noOpenPorts = ofResource(
 
 export const oneMode = ofStack(
   "one-mode",
-  "kube-proxy, kubeProxyReplacement and bpf.masquerade make one routing mode",
+  "kube-proxy, kubeProxyReplacement and bpf.masquerade match one routing mode",
   (resources) => {
     const release = resources.find(({ type, props }) => type === RELEASE && props["name"] === "cilium");
     const version = find(resources, INSTALLATION)?.props["version"] as string | undefined;
@@ -110,7 +110,7 @@ export const oneMode = ofStack(
     if (isOne) return [];
     const cluster = kubeProxyMode === undefined ? "" : `, in a cluster with kubeProxyMode ${kubeProxyMode},`;
     return [
-      `kubeProxyReplacement ${replacement} and bpf.masquerade ${String(masquerade)}${cluster} make no routing mode`,
+      `kubeProxyReplacement ${replacement} and bpf.masquerade ${String(masquerade)}${cluster} match no routing mode`,
     ];
   },
 );
@@ -123,7 +123,7 @@ interface Container {
   readonly image?: unknown;
 }
 
-/** Of a pod, or of what makes pods. */
+/** Containers of a pod, or of a pod template. */
 function containersOf({ spec }: Seen["props"]): readonly Container[] {
   const pod = spec?.template?.spec ?? spec;
   return [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])];

@@ -5,7 +5,18 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { ROOT } from "./project.mjs";
 
-const FOLDERS = ["cli", "components", "datapath", "machine", "modes", "providers", "settings"];
+const FOLDERS = [
+  "cli",
+  "cluster",
+  "compare",
+  "components",
+  "datapath",
+  "host",
+  "modes",
+  "providers",
+  "render",
+  "settings",
+];
 const sources = FOLDERS.flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true })
     .filter((file) => file.endsWith(".ts"))

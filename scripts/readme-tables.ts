@@ -1,9 +1,10 @@
-// npx tsx scripts/readme-tables.ts: update the parts of docs/ that are generated from the code.
+// npx tsx scripts/readme-tables.ts: update the generated parts of docs/, and stack.schema.json.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PAGES, withParts } from "./readme/tables";
+import { PAGES, stackSchemaText, withParts } from "./readme/tables";
 
 for (const page of PAGES) {
   const file = join(__dirname, "..", page);
   writeFileSync(file, withParts(readFileSync(file, "utf8")));
 }
+writeFileSync(join(__dirname, "..", "stack.schema.json"), stackSchemaText());

@@ -1,29 +1,19 @@
 import { routingModeOf, type RoutingMode } from "../modes/contract";
 import type { ReleaseName } from "../modes/releases";
-import { zodProblems, defaultRule } from "./problems";
-import { rawSettings, type Problem } from "./raw";
+import { defaultRule, zodProblems, type Problem } from "./problems";
+import { rawSettings, type SettingsSource } from "./raw";
 import { withRelease, type ReleasedSettings } from "./release";
-import { existingClusterProblems, settingProblems, settingWarnings } from "./rules";
+import { externalClusterProblems, settingProblems, settingWarnings } from "./rules";
 import { schemaFor } from "./schema";
 
 /** A stack's checked configuration. */
 export interface Settings extends ReleasedSettings {
   readonly release: ReleaseName;
-  /** The routing mode that `kubeProxyReplacement` and `bpf.masquerade` make. */
+  /** The routing mode that `kubeProxyReplacement` and `bpf.masquerade` select. */
   readonly mode: RoutingMode;
 }
 
-/** What {@link parseSettings} reads, without Pulumi's runtime. */
-export interface SettingsSource {
-  readonly project: string;
-  readonly stack: string;
-  /** Configuration as the engine gives it: `project:key` to text; objects are JSON. */
-  readonly config: Readonly<Record<string, string>>;
-  /** Whether a `project:key` is secret; its value then never enters a message. */
-  readonly isSecret?: (key: string) => boolean;
-}
-
-/** A configuration that cannot be used, with one line for every problem. */
+/** An invalid configuration; its message has one line for each problem. */
 export class ConfigurationError extends Error {
   constructor(stack: string, problems: readonly Problem[]) {
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
@@ -32,13 +22,13 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** Settings, and what is worth a warning though it stops nothing. */
+/** Valid settings with their warnings. */
 export interface CheckedSettings {
   readonly settings: Settings;
   readonly warnings: readonly Problem[];
 }
 
-/** Check a stack's whole configuration. @throws ConfigurationError */
+/** Check a stack's whole configuration. @throws ConfigurationError with all problems */
 export function parseSettings(source: SettingsSource): CheckedSettings {
   const { value, problems, isSecretPath } = rawSettings(source);
   const parsed = schemaFor(source).safeParse(value, { reportInput: true, error: defaultRule });
@@ -46,7 +36,7 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
     throw new ConfigurationError(source.stack, [...problems, ...zodProblems(parsed.error, value, isSecretPath)]);
   }
   const released = withRelease(parsed.data);
-  problems.push(...settingProblems(released, isSecretPath), ...existingClusterProblems(released, value));
+  problems.push(...settingProblems(released, isSecretPath), ...externalClusterProblems(released, value));
   const mode = routingModeOf({
     kubeProxyReplacement: released.kubeProxyReplacement,
     bpfMasquerade: released.bpf.masquerade,
@@ -56,9 +46,9 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
   return { settings, warnings: settingWarnings(settings, isSecretPath) };
 }
 
-/** The warnings about a stack's configuration as one text. */
+/** A stack's warnings as text. */
 export function renderWarnings(stack: string, warnings: readonly Problem[]): string {
-  const head = `The configuration of stack ${stack} may not do what it says:`;
+  const head = `The configuration of stack ${stack} has warnings:`;
   return [head, ...linesOf(warnings)].join("\n");
 }
 

@@ -1,31 +1,56 @@
 import type { z } from "zod";
-import { likely } from "../modes/likely";
+import { suggest } from "../modes/suggest";
 import { at } from "../modes/tree";
-import type { IsSecretPath, Problem } from "./raw";
-import { knownKeys, settingPaths } from "./schema";
+import { hintOf, knownKeys, settingPaths, type IssueParams } from "./schema";
 
-/** The longest part of a key or a value that a message repeats. */
+/** A configuration key that breaks a rule. */
+export interface Problem {
+  /** Path of the key, such as `cluster.workers`. */
+  readonly key: string;
+  /** The rule, the value and the fix. */
+  readonly rule: string;
+}
+
+/** Whether the value at a path is secret, contains a secret, or is part of one. */
+export type IsSecretPath = (path: string) => boolean;
+
+/** Longest part of a key or a value that a message shows. */
 const MAX_SHOWN = 200;
 
-interface Finding extends Problem {
-  /** Whether the key has to be set and is not. */
+/** An issue of the schema, before it becomes a {@link Problem}. */
+interface Finding {
+  readonly key: string;
+  readonly rule: string;
+  /** The value as a message may show it; undefined where the rule says it all. */
+  readonly got?: string | undefined;
+  /** What else helps to fix it. */
+  readonly hints?: readonly string[];
+  /** The value or key that was probably meant. */
+  readonly suggestion?: string | undefined;
+  /** Whether a required key is not set. */
   readonly missing?: boolean;
-  /** The setting that an unknown key is likely to mean. */
+  /** Path of the setting that an unknown key probably means. */
   readonly meant?: string | undefined;
 }
 
-/** zod's findings as this project words them: one problem a line, with what was found and the likely fix. */
+/** The problems behind a schema's error, each with the value and the probable fix. */
 export function zodProblems(error: z.ZodError, input: unknown, isSecretPath: IsSecretPath): Problem[] {
   const findings = error.issues.flatMap((issue) => findingsOf(issue, input, isSecretPath));
   const meant = new Set(findings.map((finding) => finding.meant));
-  // a misspelt key is one mistake, not an unknown key and a missing one
-  return findings.filter(({ key, missing }) => !missing || !meant.has(key)).map(({ key, rule }) => ({ key, rule }));
+  // a misspelt required key is one mistake: the unknown key, not the missing one
+  return findings.filter(({ key, missing }) => !missing || !meant.has(key)).map(problemOf);
 }
 
-/** The rule behind an issue for which the schema has no words of its own. */
+function problemOf({ key, rule, got, missing, hints = [], suggestion }: Finding): Problem {
+  const value = missing ? ", but is missing" : got === undefined ? "" : `, got ${got}`;
+  const fix = suggestion === undefined ? [] : [`did you mean "${suggestion}"?`];
+  return { key, rule: [rule + value, ...hints, ...fix].join("; ") };
+}
+
+/** The rule of an issue for which the schema has no message. */
 export function defaultRule(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === "too_small") return "must not be empty";
-  if (issue.code === "invalid_union") return "must be a value that JSON can hold";
+  if (issue.code === "invalid_union") return "must be a JSON value";
   if (issue.code !== "invalid_type") return undefined;
   return issue.expected === "array" ? "must be a list" : "must be an object";
 }
@@ -35,51 +60,54 @@ function findingsOf(issue: z.core.$ZodIssue, input: unknown, isSecretPath: IsSec
   if (issue.code === "invalid_key") {
     const key = pathText(issue.path);
     const got = isSecretPath(key) ? "a secret value" : shown(String(issue.path.at(-1)));
-    return issue.issues.map(({ message }) => ({ key, rule: `${message}, got ${got}` }));
+    return issue.issues.map(({ message }) => ({ key, rule: message, got }));
   }
   let allowed = issue.code === "invalid_value" ? issue.values : [];
   if (issue.code === "invalid_union") {
-    // the form that was meant is the one that is wrong only further inside
+    // an alternative that fails only further inside is the one that was meant
     const inner = issue.errors.find((errors) => errors.every(({ path }) => path.length > 0));
     const nested = inner?.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
     if (nested) return nested.flatMap((each) => findingsOf(each, input, isSecretPath));
     allowed = issue.errors.flat().flatMap((each) => (each.code === "invalid_value" ? each.values : []));
   }
   const key = pathText(issue.path);
-  const [rule, ...hints] = issue.message.split("; ");
-  // what a default broke stands in the issue only
+  const rule = issue.message;
+  const ownHint = hintOf(issue.path);
+  const hints = ownHint === undefined ? [] : [ownHint];
+  // only the issue has the value of a default
   const found = at(input, issue.path) ?? issue.input;
-  if (found === undefined) return [{ key, rule: [`${rule}, but is missing`, ...hints].join("; "), missing: true }];
-  if (isSecretPath(key)) {
-    // a suggestion tells most of the value
-    const safe = hints.filter((hint) => !hint.startsWith("did you mean"));
-    return [{ key, rule: [`${rule}, got a secret value`, ...safe].join("; ") }];
-  }
+  if (found === undefined) return [{ key, rule, hints, missing: true }];
+  // a suggestion would reveal most of a secret value
+  if (isSecretPath(key)) return [{ key, rule, got: "a secret value", hints }];
   if (typeof found === "string" && /^\s*[[{]/.test(found)) hints.push("it is not valid JSON");
-  const fix = likely(String(found), allowed.map(String));
-  if (fix !== undefined) hints.push(`did you mean "${fix}"?`);
-  return [{ key, rule: [`${rule}, got ${shown(found)}`, ...hints].join("; ") }];
+  const params = issue.code === "custom" ? (issue.params as IssueParams | undefined) : undefined;
+  const suggestion = params?.suggestion ?? suggest(String(found), allowed.map(String));
+  return [{ key, rule, got: shown(found), hints, suggestion }];
 }
 
 function unknownKey(path: readonly PropertyKey[], key: string): Finding {
   const known = knownKeys(path);
-  const sibling = likely(key, known);
+  const sibling = suggest(key, known);
   const elsewhere = settingPaths().find((setting) => setting.toLowerCase().endsWith(`.${key.toLowerCase()}`));
-  const fix = sibling ?? elsewhere;
-  const hint = fix === undefined ? `known here: ${known.join(", ")}` : `did you mean "${fix}"?`;
-  const meant = sibling === undefined ? undefined : pathText([...path, sibling]);
-  return { key: pathText([...path, key]), rule: `is not a setting; ${hint}`, meant };
+  const suggestion = sibling ?? elsewhere;
+  return {
+    key: pathText([...path, key]),
+    rule: "is not a setting",
+    hints: suggestion === undefined ? [`valid keys here: ${known.join(", ")}`] : [],
+    suggestion,
+    meant: sibling === undefined ? undefined : pathText([...path, sibling]),
+  };
 }
 
-/** A path as messages name it. */
+/** A path as messages show it. */
 export function pathText(path: readonly PropertyKey[]): string {
   const steps = path.map(String).map((step) => (/^[\w.:/-]{1,200}$/.test(step) ? step : shown(step)));
   return steps.length === 0 ? "(the whole configuration)" : steps.join(".");
 }
 
-/** A value as messages repeat it: in one line, without what a terminal would obey or a URL's credentials, and not too long. */
+/** A value as messages show it: on one line, shortened, without control characters and credentials of URLs. */
 export function shown(value: unknown): string {
-  // JSON has no word for what is no finite number
+  // JSON cannot hold Infinity and NaN
   const whole = typeof value === "number" ? String(value) : typeof value === "string" ? value : JSON.stringify(value);
   const harmless = whole.replace(/:\/\/[^/@\s"]*@/g, "://…@");
   const cut = typeof value === "string" && harmless.length > MAX_SHOWN ? `${harmless.slice(0, MAX_SHOWN)}…` : harmless;

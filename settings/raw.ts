@@ -1,29 +1,27 @@
 import { same } from "../modes/tree";
-import type { SettingsSource } from "./parse";
-import { pathText, shown } from "./problems";
+import { pathText, shown, type IsSecretPath, type Problem } from "./problems";
 
-/** One broken rule of one configuration key. */
-export interface Problem {
-  /** Configuration key as a path, such as `cluster.workers`. */
-  readonly key: string;
-  /** The rule, what was found, and the fix. */
-  readonly rule: string;
+/** A stack's configuration, as Pulumi's runtime or a stack file provides it. */
+export interface SettingsSource {
+  readonly project: string;
+  readonly stack: string;
+  /** Value by `project:key`; objects are JSON text. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Whether a `project:key` is secret; messages never show its value. */
+  readonly isSecret?: (key: string) => boolean;
 }
-
-/** Whether the value at a path is secret, holds a secret, or is part of one. */
-export type IsSecretPath = (path: string) => boolean;
 
 type Tree = { [key: string]: unknown };
 
-/** How deep values may lie in one another: far deeper than any chart's, and no danger to what walks through them. */
+/** Maximum depth of nested values: far more than any chart needs, and safe for recursive functions. */
 const MAX_DEPTH = 50;
 
-/** Keys below it are Helm's and have no schema here. */
+/** Keys below it are Helm values, which have no schema here. */
 const HELM_VALUES = "cilium.values.";
 
 /**
- * The configuration as one tree. A key with dots is a path, so `pulumi config set bpf.masquerade true` and a
- * nested `bpf: {masquerade: true}` mean the same.
+ * The configuration as one tree. A dotted key is a path, so `pulumi config set bpf.masquerade true` and a nested
+ * `bpf: {masquerade: true}` are the same.
  */
 export function rawSettings({ project, config, isSecret }: SettingsSource): {
   value: Tree;
@@ -34,7 +32,7 @@ export function rawSettings({ project, config, isSecret }: SettingsSource): {
   const problems: Problem[] = [];
   const secrets: string[] = [];
   const own = Object.keys(config).filter((key) => key.startsWith(`${project}:`));
-  // whole objects first, so that a dotted key lands in its object whatever the file's order
+  // sorted, so that an object precedes the dotted keys in it
   for (const fullKey of own.sort()) {
     const key = fullKey.slice(project.length + 1);
     if (isSecret?.(fullKey)) secrets.push(key);
@@ -49,7 +47,7 @@ export function rawSettings({ project, config, isSecret }: SettingsSource): {
     const problem = place(value, steps, leaf);
     if (problem) problems.push(problem);
   }
-  // credentials are none of a message's, also where nobody has said that they are secret
+  // messages never show credentials, even if they are not stored as secrets
   if ((value["cluster"] as Tree | undefined)?.["kubeconfig"] !== undefined) secrets.push("cluster.kubeconfig");
   const isSecretPath = (path: string) =>
     secrets.some((secret) => `${path}.`.startsWith(`${secret}.`) || secret.startsWith(`${path}.`));
@@ -57,8 +55,8 @@ export function rawSettings({ project, config, isSecret }: SettingsSource): {
 }
 
 /**
- * Objects and lists arrive as JSON text, and everything else stays the text it is. Only Helm values of their own key
- * are read as `helm --set` does: a chart takes the text "false" for true.
+ * Objects and lists arrive as JSON text; everything else remains text. Only Helm values with a dotted key are typed as
+ * `helm --set` does, since charts treat the text "false" as true.
  */
 function decode(key: string, text: string): unknown {
   const isJson = /^\s*[[{]/.test(text) || (key.startsWith(HELM_VALUES) && /^(true|false|null|-?\d+)$/.test(text));
@@ -70,15 +68,15 @@ function decode(key: string, text: string): unknown {
   }
 }
 
-/** What keeps a path from being a setting's: a key that every object inherits, such as __proto__, or its depth. */
+/** Why a path cannot be a setting: a key that every object inherits, such as __proto__, or its depth. */
 function unusableStep(path: readonly string[]): Problem | undefined {
   if (path.length > MAX_DEPTH) {
-    return { key: pathText(path.slice(0, 3)), rule: `must not hold more than ${MAX_DEPTH} values in one another` };
+    return { key: pathText(path.slice(0, 3)), rule: `must not be nested more than ${MAX_DEPTH} levels deep` };
   }
   return path.some((step) => step in {}) ? { key: pathText(path), rule: "is not a setting" } : undefined;
 }
 
-/** Take out of a value what no setting can be, so that the rest of it is looked at all the same. */
+/** Remove the parts of a value that cannot be settings, so that the rest is still checked. */
 function prune(value: unknown, path: readonly string[]): Problem[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => {
@@ -90,7 +88,7 @@ function prune(value: unknown, path: readonly string[]): Problem[] {
   });
 }
 
-/** Put `leaf` at a path; says what is wrong when the path is set twice. */
+/** Set `leaf` at a path. @returns the problem if the path has another value already */
 function place(tree: Tree, steps: readonly string[], leaf: unknown): Problem | undefined {
   const problem = (rule: string) => ({ key: pathText(steps), rule });
   let at = tree;

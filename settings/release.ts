@@ -1,7 +1,7 @@
 import { NODE_IMAGES, RELEASES } from "../modes/releases";
 import type { ParsedSettings } from "./schema";
 
-/** Settings in which the release's members stand where nothing else was set. */
+/** Settings with the versions of the release filled in. */
 export interface ReleasedSettings extends Omit<ParsedSettings, "cluster" | "cilium"> {
   readonly cluster: Omit<ParsedSettings["cluster"], "kubernetesVersion" | "nodeImage"> & {
     readonly kubernetesVersion: string;
@@ -10,15 +10,15 @@ export interface ReleasedSettings extends Omit<ParsedSettings, "cluster" | "cili
   readonly cilium: Omit<ParsedSettings["cilium"], "version"> & { readonly version: string };
 }
 
-/** Whether a stack is for a cluster that exists, instead of one that it makes with kind. */
-export function isExisting({
+/** Whether a stack uses an external cluster instead of creating a kind cluster. */
+export function isExternal({
   kubeconfig,
   context,
 }: Pick<ParsedSettings["cluster"], "kubeconfig" | "context">): boolean {
   return kubeconfig !== undefined || context !== undefined;
 }
 
-/** Fill in what the release, or the kind of cluster, decides. */
+/** Fill in the values that depend on the release or on the kind of cluster. */
 export function withRelease(parsed: ParsedSettings): ReleasedSettings {
   const release = RELEASES[parsed.release];
   const { cluster, cilium, nettool } = parsed;
@@ -30,8 +30,8 @@ export function withRelease(parsed: ParsedSettings): ReleasedSettings {
       kubernetesVersion,
       nodeImage: cluster.nodeImage ?? NODE_IMAGES[kubernetesVersion]!.image,
     },
-    // a cluster that exists pulls its images
-    nettool: { ...nettool, loadImage: nettool.loadImage && !isExisting(cluster) },
+    // nodes of an external cluster pull their images
+    nettool: { ...nettool, loadImage: nettool.loadImage && !isExternal(cluster) },
     cilium: { ...cilium, version: cilium.version ?? release.cilium },
   };
 }

@@ -1,42 +1,67 @@
 import semver from "semver";
 import { z } from "zod";
-import { ipv4CidrProblem, isIpv4Address } from "../modes/cidr";
+import { ipv4CidrProblem, isIpv4Address, type CidrProblem } from "../modes/cidr";
+import { NEWEST_CILIUM_MINOR } from "../modes/ciliumVersion";
 import { TUNNELS, type KubeProxyReplacement } from "../modes/contract";
 import { defaultClusterName } from "../modes/clusterName";
 import { DEFAULTS, VERIFY, VERIFY_WHEN } from "../modes/defaults";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 
-// `pulumi config set` stores text, YAML holds booleans and numbers: both are understood, and nothing else.
-const flag = (rule = "must be true or false") =>
-  z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")], { error: rule });
+/** What a schema knows about a setting beside its type: the source of all documentation of settings. */
+export interface SettingMeta {
+  /** Meaning, range and consequences. In code, settings and values are in backquotes. */
+  readonly description: string;
+  /** Description of a default that is not a fixed value. */
+  readonly defaultText?: string;
+  /** Name of an object's type in the Pulumi package's schema. */
+  readonly title?: string;
+  /** What else to do about a wrong value. */
+  readonly hint?: string;
+}
+
+/** Parameters of the schema's own issues. */
+export type IssueParams = Pick<CidrProblem, "suggestion">;
+
+const about = <T extends z.ZodType>(schema: T, description: string, more: Omit<SettingMeta, "description"> = {}): T =>
+  schema.meta({ description, ...more });
+
+// `pulumi config set` stores text, YAML has booleans and numbers: both are accepted
+const flag = () =>
+  z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")], {
+    error: "must be true or false",
+  });
 
 const integer = (min: number, max: number) => {
-  const rule = `must be a whole number from ${min} to ${max}`;
-  const text = z.string().regex(/^\d+$/).transform(Number);
-  return z
-    .union([z.int({ error: rule, abort: true }), text], { error: rule })
-    .refine((value) => value >= min && value <= max, { error: rule });
+  const error = `must be an integer from ${min} to ${max}`;
+  const number = z.int({ error, abort: true }).min(min, { error }).max(max, { error });
+  return z.union([number, z.string().regex(/^\d+$/).transform(Number).pipe(number)], { error });
 };
 
-const cidr = z.string({ error: "must be an IPv4 network such as 10.0.0.0/16" }).superRefine((text, context) => {
-  const problem = ipv4CidrProblem(text);
-  if (problem) context.addIssue({ code: "custom", message: problem });
-});
+const cidr = z
+  .string({ error: "must be an IPv4 network such as 10.0.0.0/16" })
+  .superRefine((text, context) => {
+    const problem = ipv4CidrProblem(text);
+    if (problem === undefined) return;
+    const params: IssueParams = { suggestion: problem.suggestion };
+    context.addIssue({ code: "custom", message: problem.rule, params: { ...params } });
+  })
+  // for the JSON Schema, which cannot hold the function
+  .meta({ pattern: "^(\\d{1,3}\\.){3}\\d{1,3}/\\d{1,2}$" });
 
 const port = integer(1, 65535);
-const text = z.string({ error: "must be text" }).min(1, { error: "must not be empty", abort: true });
+const text = z.string({ error: "must be a string" }).min(1, { error: "must not be empty", abort: true });
 
-// what reaches commands as an argument of its own: none may take it for an option, or for two
+// passed to commands as one argument, which must not look like an option or like two arguments
 const argument = (rule: string) => text.regex(/^[A-Za-z0-9][\w.:/@-]*$/, rule);
-const imageReference = argument("must be an image's reference, such as debian:12-slim");
+const imageReference = argument("must be an image reference such as debian:12-slim");
 
-/** A registry as containerd names its folder on nodes: no path that leads elsewhere. */
+/** Name of a registry's folder on nodes; a path would escape from it. */
 const registryHost = text.regex(
   /^(\w[\w.-]*|\[[\da-fA-F:]+\])(:\d+)?$/,
-  "must be a registry's host, such as docker.io or localhost:5000",
+  "must be the host of a registry, such as docker.io or localhost:5000",
 );
 
-/** The words for `kubeProxyReplacement`: today's, and Cilium's older ones. */
+/** Values of `kubeProxyReplacement`: current ones, and those of older Cilium versions. */
 const KUBE_PROXY_WORDS: ReadonlyMap<string, KubeProxyReplacement> = new Map<string, KubeProxyReplacement>([
   ["true", true],
   ["false", false],
@@ -55,226 +80,374 @@ const kubeProxyReplacement = z
       code: "invalid_value",
       values: [...KUBE_PROXY_WORDS.keys()],
       input: value,
-      message: "must be true or false (or Cilium's older words strict, disabled, partial and probe)",
+      message: "must be true or false (or a value of older Cilium versions: strict, disabled, partial, probe)",
     });
     return z.NEVER;
-  });
-
-const image = z
-  .strictObject({
-    /** Name without tag. Default: the chart's own. */
-    repository: argument("must be an image's name, such as quay.io/cilium/cilium").optional(),
-    /** Default: the chart's own. */
-    tag: argument("must be an image's tag, such as v1.20.2").optional(),
-    /** Whether the chart's digest is appended. Default: true while repository and tag are the chart's own and nothing is loaded. */
-    useDigest: flag().optional(),
   })
-  .prefault({});
+  .meta({ enum: [true, false, ...KUBE_PROXY_WORDS.keys()] });
 
-const portMapping = z.strictObject({
-  /** Node that gets the mapping: `control-plane` (default), or `worker-1` and so on. */
-  node: text
-    .regex(/^(control-plane|worker-[1-9]\d{0,3})$/, "must be control-plane or worker-<number>")
-    .default("control-plane"),
-  containerPort: port,
-  /** 0 lets Docker choose a free port. */
-  hostPort: integer(0, 65535),
-  /** Default: 127.0.0.1, so that nothing outside this machine reaches it. */
-  listenAddress: text.refine(isIpv4Address, "must be an IPv4 address").default("127.0.0.1"),
-  protocol: z.enum(["TCP", "UDP", "SCTP"], { error: "must be TCP, UDP or SCTP" }).default("TCP"),
-});
+const image = (description: string) =>
+  about(
+    z
+      .strictObject({
+        repository: about(
+          argument("must be the name of an image, such as quay.io/cilium/cilium").optional(),
+          "Name without tag",
+          { defaultText: "the chart's" },
+        ),
+        tag: about(argument("must be the tag of an image, such as v1.20.2").optional(), "Tag", {
+          defaultText: "the chart's",
+        }),
+        useDigest: about(flag().optional(), "Append the chart's digest", {
+          defaultText: "`true` for the chart's own image, unless `cilium.images.load` is set",
+        }),
+      })
+      .prefault({}),
+    description,
+    { title: "Image", defaultText: "the chart's" },
+  );
 
-const mount = z.strictObject({
-  hostPath: text,
-  containerPath: text.startsWith("/", "must be an absolute path"),
-  readOnly: flag().default(false),
-});
+const portMapping = about(
+  z.strictObject({
+    node: about(
+      text
+        .regex(/^(control-plane|worker-[1-9]\d{0,3})$/, "must be control-plane or worker-<number>")
+        .default(DEFAULTS.cluster.portMapping.node),
+      "Node whose port is mapped: `control-plane`, `worker-1`, …",
+    ),
+    containerPort: about(port, "Port of the node, 1 to 65535", { defaultText: "required" }),
+    hostPort: about(integer(0, 65535), "Port of this machine, 1 to 65535; with 0 Docker chooses a free one", {
+      defaultText: "required",
+    }),
+    listenAddress: about(
+      text.refine(isIpv4Address, "must be an IPv4 address").default(DEFAULTS.cluster.portMapping.listenAddress),
+      "IPv4 address of this machine to listen on; other machines cannot reach 127.0.0.1",
+    ),
+    protocol: about(
+      z
+        .enum(["TCP", "UDP", "SCTP"], { error: "must be TCP, UDP or SCTP" })
+        .default(DEFAULTS.cluster.portMapping.protocol),
+      "`TCP`, `UDP` or `SCTP`",
+    ),
+  }),
+  "Port of this machine that leads to a node",
+  { title: "PortMapping" },
+);
 
-const mirror = z.strictObject({
-  /** URLs asked in this order before the registry itself. */
-  endpoints: z
-    .array(z.url({ protocol: /^https?$/, error: "must be an http or https URL" }))
-    .min(1, "must name at least one endpoint"),
-  /** Skip the check of the endpoints' TLS certificates. */
-  insecure: flag().default(false),
-});
+const mount = about(
+  z.strictObject({
+    hostPath: about(text, "Path on this machine", { defaultText: "required" }),
+    containerPath: about(text.startsWith("/", "must be an absolute path"), "Absolute path in every node", {
+      defaultText: "required",
+    }),
+    readOnly: about(flag().default(false), "Mount read-only"),
+  }),
+  "Path of this machine that every node mounts",
+  { title: "Mount" },
+);
 
-/** Helps where nobody has set the name that is wrong. */
-export const NAME_DEFAULT = "set another, the default is <project>-<stack>";
+const mirror = about(
+  z.strictObject({
+    endpoints: about(
+      z
+        .array(z.url({ protocol: /^https?$/, error: "must be an http or https URL" }))
+        .min(1, "must have at least one endpoint"),
+      "URLs to ask in this order, before the registry itself",
+      { defaultText: "required" },
+    ),
+    insecure: about(flag().default(false), "Skip the verification of the endpoints' TLS certificates"),
+  }),
+  "Mirrors of a registry",
+  { title: "RegistryMirror" },
+);
+
+/** Hint about the cluster's name, which may be wrong although nobody set it. */
+export const NAME_HINT = "set another name; the default is <project>-<stack>";
 
 /**
- * The schema of a stack's configuration. Every field says what it means (`scripts/readme/settings.ts` says it to
- * users); changing anything in `cluster` but `registryMirrors` and `exportKubeconfig` replaces a cluster of kind, and
- * never one that exists.
+ * The schema of a stack's configuration, and the only place where settings are described: tables in the documentation,
+ * the JSON Schema of stack files and the Pulumi package's schema are generated from it. Changing a setting of `cluster`
+ * replaces a kind cluster, except `registryMirrors` and `exportKubeconfig`.
  */
 export function schemaFor({ project, stack }: { project: string; stack: string }) {
   return z.strictObject({
-    /** Versions of Cilium and Kubernetes that go together; each can be set alone as well. */
-    release: z
-      .enum(RELEASE_NAMES, {
-        error: `must be one of ${RELEASE_NAMES.map((name) => `"${name}"`).join(", ")}, in quotes`,
-      })
-      .default(DEFAULT_RELEASE),
-    /** How pod traffic crosses nodes. Default: not at all encapsulated. */
-    tunnel: z.enum(TUNNELS, { error: `must be one of ${TUNNELS.join(", ")}` }).default(DEFAULTS.tunnel),
-    /** Cilium instead of kube-proxy. Changing this replaces the cluster. */
-    kubeProxyReplacement: kubeProxyReplacement.default(false),
-    bpf: z
-      .strictObject({
-        /** Masquerade in BPF, which also turns on BPF host routing; needs `kubeProxyReplacement`. */
-        masquerade: flag().default(false),
-      })
-      .prefault({}),
-    /**
-     * What happens when the mode asked for is not the mode in force: `strict` fails the run, `warn` tells it,
-     * `off` looks at nothing.
-     */
-    verify: z
-      .preprocess(
-        // YAML's older readers take off for false
-        (word) => (word === "false" || word === false ? "off" : word),
-        z.enum(VERIFY, { error: `must be one of ${VERIFY.join(", ")}` }),
-      )
-      .default(DEFAULTS.verify),
-    /** Which runs verify: those after a change, or every one, which then always updates the verification. */
-    verifyWhen: z.enum(VERIFY_WHEN, { error: `must be one of ${VERIFY_WHEN.join(", ")}` }).default(DEFAULTS.verifyWhen),
-    /** How many nodes the verification looks at; in a larger cluster a sample of so many, spread over all. */
-    verifyNodes: integer(1, 1000).default(DEFAULTS.verifyNodes),
-    cluster: z
-      .strictObject({
-        /**
-         * A cluster that exists, instead of a new one of kind: path of its kubeconfig, or what stands in one (then
-         * better a secret). What kind would be told cannot be set beside it.
-         */
-        kubeconfig: z
-          // JSON is YAML too, and arrives as what it means
-          .preprocess((value) => (typeof value === "object" && value !== null ? JSON.stringify(value) : value), text)
-          .optional(),
-        /** The context to use. Default: the kubeconfig's current one; without `kubeconfig` one of the user's own. */
-        context: text.optional(),
-        /** Also Cilium's name of the cluster, and the prefix of its nodes' names. */
-        name: text
-          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, `must consist of a-z, 0-9 and inner dashes; ${NAME_DEFAULT}`)
-          .prefault(defaultClusterName(project, stack)),
-        /** One of the versions whose node image is known by digest. Default: the release's. */
-        kubernetesVersion: z
-          .enum(Object.keys(NODE_IMAGES) as [string, ...string[]], {
-            error: `must be one of ${Object.keys(NODE_IMAGES).join(", ")}; for another set cluster.nodeImage`,
-          })
-          .optional(),
-        /** Overrides `kubernetesVersion`; any image that kind accepts. */
-        nodeImage: imageReference.optional(),
-        /** Nodes beside the control plane. */
-        workers: integer(0, 20).default(DEFAULTS.cluster.workers),
-        /** Where Cilium's cluster pool takes the nodes' /24 from. */
-        podCidr: cidr.default(DEFAULTS.cluster.podCidr),
-        serviceCidr: cidr.default(DEFAULTS.cluster.serviceCidr),
-        /** Registry host to its mirrors, written to `/etc/containerd/certs.d/<host>/hosts.toml` on the nodes. */
-        registryMirrors: z.record(registryHost, mirror).default({}),
-        portMappings: z.array(portMapping).default([]),
-        /** Host paths seen in every node. */
-        mounts: z.array(mount).default([]),
-        /** Write the context `kind-<name>` into the user's kubeconfig; destroying the cluster removes it. */
-        exportKubeconfig: flag().default(false),
-      })
-      .prefault({}),
-    dns: z
-      .strictObject({
-        /**
-         * Resolvers that CoreDNS asks for names outside the cluster. `auto`: this machine's own, where the mode
-         * cannot use Docker's; `node`: always the node's; or a list of IPv4 addresses.
-         */
-        forward: z
-          .union([z.enum(["auto", "node"]), z.array(text.refine(isIpv4Address, "must be an IPv4 address")).min(1)], {
-            error: 'must be "auto", "node" or a list of IPv4 addresses',
-          })
-          .default(DEFAULTS.dnsForward),
-      })
-      .prefault({}),
-    cilium: z
-      .strictObject({
-        /** Chart and image version, from 1.12 on. Default: the release's. */
-        version: text
-          .refine((version) => semver.valid(version) === version, "must be a version without v, such as 1.20.2")
-          .optional(),
-        /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
-        chart: text
-          .regex(/^[^-\p{Cc}]\P{Cc}*$/u, "must be a chart's name, an oci:// reference or a path")
-          .default(DEFAULTS.cilium.chart),
-        /** Helm repository of `chart`; not used for paths and `oci://`. */
-        repository: z.url({ error: "must be a URL" }).default(DEFAULTS.cilium.repository),
-        images: z
-          .strictObject({
-            agent: image,
-            /** The chart appends `-generic` to the repository. */
-            operator: image,
-            envoy: image,
-            /** Bring Cilium's images from this machine's Docker into the nodes instead of pulling them there. */
-            load: flag().default(false),
-          })
-          .prefault({}),
-        /** Whether a Cilium that somebody else installed in an existing cluster is taken over; destroy then leaves it. */
-        adopt: flag().default(false),
-        /** Networks that pods reach without masquerading, in native routing. */
-        nativeRoutingCIDR: cidr.default(DEFAULTS.cilium.nativeRoutingCIDR),
-        /** Install routes to the other nodes' pods; needs all nodes in one network. Default: with native routing. */
-        autoDirectNodeRoutes: flag().optional(),
-        /**
-         * Helm values merged last, over everything that this project sets. In a key with dots, such as
-         * `cilium.values.l7Proxy`, true, false, null and whole numbers are no text.
-         */
-        values: z.record(z.string(), z.json(), { error: "must be an object of Helm values" }).default({}),
-      })
-      .prefault({}),
-    hubble: z
-      .strictObject({
-        /** Collects the flows of all agents, for the command `hubble` and the UI. */
-        relay: flag().default(false),
-        /** Shows flows and services in a browser; needs `relay`. */
-        ui: flag().default(false),
-      })
-      .prefault({}),
-    nettool: z
-      .strictObject({
-        nodePort: integer(30000, 32767).default(DEFAULTS.nettool.nodePort),
-        /** Base of the image built from `images/nettool`: a Debian or Ubuntu. */
-        baseImage: imageReference.default(DEFAULTS.nettool.baseImage),
-        /** A ready image with the same tools, instead of the build. */
-        image: imageReference.optional(),
-        /** Bring the ready `image` from this machine's Docker into the nodes; false: let the nodes pull it. */
-        loadImage: flag().default(true),
-      })
-      .prefault({}),
+    release: about(
+      z
+        .enum(RELEASE_NAMES, {
+          error: `must be one of ${RELEASE_NAMES.map((name) => `"${name}"`).join(", ")}, in quotes`,
+        })
+        .default(DEFAULT_RELEASE),
+      `Versions of Cilium and Kubernetes that are tested together, \`"${RELEASE_NAMES.at(-1)}"\` to \`"${RELEASE_NAMES[0]}"\`. In quotes, since YAML reads 1.20 as the number 1.2`,
+    ),
+    tunnel: about(
+      z.enum(TUNNELS, { error: `must be one of ${TUNNELS.join(", ")}` }).default(DEFAULTS.tunnel),
+      "Encapsulation of pod traffic between nodes: `disabled` (native routing), `vxlan` or `geneve`",
+    ),
+    kubeProxyReplacement: about(
+      kubeProxyReplacement.default(false),
+      "Replace kube-proxy with Cilium. Also accepts the values of older Cilium versions: `strict` (true), `disabled` (false), `partial` (Cilium 1.12 to 1.15) and `probe` (1.12.0 to 1.12.10), which both keep kube-proxy. Adding or removing kube-proxy replaces the cluster",
+    ),
+    bpf: about(
+      z
+        .strictObject({
+          masquerade: about(
+            flag().default(false),
+            "Masquerade in BPF, which also enables BPF host routing. Requires `kubeProxyReplacement`",
+          ),
+        })
+        .prefault({}),
+      "BPF features of Cilium",
+    ),
+    verify: about(
+      z
+        .union([z.enum(VERIFY), z.literal([false, "false"]).transform((): "off" => "off")], {
+          // YAML 1.1 reads off as false
+          error: `must be one of ${VERIFY.join(", ")}`,
+        })
+        .default(DEFAULTS.verify),
+      "Consequence of a mode that is not in force: `strict` fails the run, `warn` only reports it, `off` skips the verification",
+    ),
+    verifyWhen: about(
+      z.enum(VERIFY_WHEN, { error: `must be one of ${VERIFY_WHEN.join(", ")}` }).default(DEFAULTS.verifyWhen),
+      "Runs of `pulumi up` that verify: those that change something (`changed`), or all (`always`, with which every preview shows an update)",
+    ),
+    verifyNodes: about(
+      integer(1, 1000).default(DEFAULTS.verifyNodes),
+      "Maximum number of nodes to verify, 1 to 1000; larger clusters are sampled",
+    ),
+    cluster: about(
+      z
+        .strictObject({
+          kubeconfig: about(
+            z
+              // JSON is valid YAML, and arrives as an object
+              .union([text, z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value))], {
+                error: "must be the path or the content of a kubeconfig",
+              })
+              .optional(),
+            "External cluster to use instead of a new kind cluster: path of its kubeconfig, or the content (as a secret)",
+            { defaultText: "none" },
+          ),
+          context: about(
+            text.optional(),
+            "Context of the external cluster in `cluster.kubeconfig`; without that, in your own kubeconfig",
+            { defaultText: "the current context" },
+          ),
+          name: about(
+            text
+              .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, "must consist of a-z, 0-9 and inner dashes")
+              .prefault(defaultClusterName(project, stack)),
+            "Name of the kind cluster, and Cilium's name of the cluster: a-z, 0-9 and inner dashes, at most 32 characters (49 with Cilium 1.15 or older)",
+            { defaultText: "`<project>-<stack>`", hint: NAME_HINT },
+          ),
+          kubernetesVersion: about(
+            z
+              .enum(Object.keys(NODE_IMAGES) as [string, ...string[]], {
+                error: `must be one of ${Object.keys(NODE_IMAGES).join(", ")}`,
+              })
+              .optional(),
+            `Kubernetes version of the nodes: one whose node image is known by digest, ${Object.keys(NODE_IMAGES).at(-1)} to ${Object.keys(NODE_IMAGES)[0]}`,
+            { defaultText: "the release's", hint: "for another version set cluster.nodeImage" },
+          ),
+          nodeImage: about(
+            imageReference.optional(),
+            "Node image that kind accepts; overrides `cluster.kubernetesVersion`",
+            { defaultText: "kind's image of that version, by digest" },
+          ),
+          workers: about(
+            integer(0, 20).default(DEFAULTS.cluster.workers),
+            "Number of nodes in addition to the control plane, 0 to 20",
+          ),
+          podCidr: about(
+            cidr.default(DEFAULTS.cluster.podCidr),
+            "IPv4 network of the pods, /8 or smaller; each node gets a /24 of it",
+          ),
+          serviceCidr: about(
+            cidr.default(DEFAULTS.cluster.serviceCidr),
+            "IPv4 network of the Services' ClusterIPs, from /12 to /28",
+          ),
+          registryMirrors: about(
+            z.record(registryHost, mirror, { error: "must be an object of registries" }).default({}),
+            "Mirrors by registry host, such as `docker.io`; written to the nodes as `hosts.toml`. Changes do not replace the cluster",
+          ),
+          portMappings: about(z.array(portMapping).default([]), "Ports of this machine that lead to nodes"),
+          mounts: about(z.array(mount).default([]), "Paths of this machine that every node mounts"),
+          exportKubeconfig: about(
+            flag().default(false),
+            "Write the context `kind-<name>` to your kubeconfig; `destroy` removes it. Changes do not replace the cluster",
+          ),
+        })
+        .prefault({}),
+      "The kind cluster, or the external cluster to use",
+    ),
+    dns: about(
+      z
+        .strictObject({
+          forward: about(
+            z
+              .union(
+                [z.enum(["auto", "node"]), z.array(text.refine(isIpv4Address, "must be an IPv4 address")).min(1)],
+                { error: 'must be "auto", "node" or a list of IPv4 addresses' },
+              )
+              .default(DEFAULTS.dnsForward),
+            "Resolvers that CoreDNS forwards external names to: this machine's if the mode needs them (`auto`), the nodes' own (`node`), or a list of IPv4 addresses",
+          ),
+        })
+        .prefault({}),
+      "Name resolution in the cluster",
+    ),
+    cilium: about(
+      z
+        .strictObject({
+          version: about(
+            text
+              .refine((version) => semver.valid(version) === version, "must be a version without v, such as 1.20.2")
+              .optional(),
+            `Version of Cilium's chart and images without v, 1.12.0 or newer; above ${NEWEST_CILIUM_MINOR}, the rules of ${NEWEST_CILIUM_MINOR} apply, with a warning`,
+            { defaultText: "the release's" },
+          ),
+          chart: about(
+            text
+              .regex(/^[^-\p{Cc}]\P{Cc}*$/u, "must be the name of a chart, an oci:// reference or a path")
+              .default(DEFAULTS.cilium.chart),
+            "Chart name in `cilium.repository`, an `oci://` reference, or the path of a chart's folder or `.tgz`",
+          ),
+          repository: about(
+            z.url({ error: "must be a URL" }).default(DEFAULTS.cilium.repository),
+            "Helm repository of `cilium.chart`; ignored for paths and `oci://`",
+          ),
+          images: about(
+            z
+              .strictObject({
+                agent: image("Image of the agent and its init containers"),
+                operator: image("Image of the operator; the chart appends `-generic` to the repository"),
+                envoy: image("Image of Envoy"),
+                load: about(
+                  flag().default(false),
+                  "Load Cilium's images from this machine's Docker into the nodes, and refer to them by tag",
+                ),
+              })
+              .prefault({}),
+            "Images of Cilium",
+            { title: "Images" },
+          ),
+          adopt: about(
+            flag().default(false),
+            "Take over a Cilium that another owner installed in an external cluster; `destroy` leaves it there",
+          ),
+          nativeRoutingCIDR: about(
+            cidr.default(DEFAULTS.cilium.nativeRoutingCIDR),
+            "IPv4 network that pods reach without masquerading in native routing; contains `cluster.podCidr`",
+          ),
+          autoDirectNodeRoutes: about(
+            flag().optional(),
+            "Install routes to the pods of other nodes; requires that all nodes share a network",
+            { defaultText: "`true` in native routing" },
+          ),
+          values: about(
+            z.record(z.string(), z.json(), { error: "must be an object of Helm values" }).default({}),
+            "Helm values that are merged last, and checked against the chart's version. In a dotted key such as `cilium.values.l7Proxy`, true, false, null and integers are not strings",
+          ),
+        })
+        .prefault({}),
+      "Cilium's Helm release",
+    ),
+    hubble: about(
+      z
+        .strictObject({
+          relay: about(
+            flag().default(false),
+            "Run Hubble Relay, which collects the flows of all agents; the agents' own Hubble is always enabled",
+          ),
+          ui: about(
+            flag().default(false),
+            "Run the Hubble UI, which requires `hubble.relay`; `npx cilium-modes hubble-ui <stack>` port-forwards it",
+          ),
+        })
+        .prefault({}),
+      "Parts of Hubble in addition to the agents",
+      { title: "Hubble" },
+    ),
+    nettool: about(
+      z
+        .strictObject({
+          nodePort: about(
+            integer(30000, 32767).default(DEFAULTS.nettool.nodePort),
+            "NodePort of the test workload's Service, 30000 to 32767",
+          ),
+          baseImage: about(
+            imageReference.default(DEFAULTS.nettool.baseImage),
+            "Base image of the workload's image: a Debian or Ubuntu",
+          ),
+          image: about(imageReference.optional(), "Existing image with the same tools, instead of the build", {
+            defaultText: "built from `images/nettool`",
+          }),
+          loadImage: about(
+            flag().default(true),
+            "Load `nettool.image` from this machine's Docker into the nodes; with false, the nodes pull it",
+          ),
+        })
+        .prefault({}),
+      "The test workload",
+    ),
   });
 }
 
 export type ParsedSettings = z.output<ReturnType<typeof schemaFor>>;
 
-/** Any stack's schema, for its keys. */
-const SCHEMA = schemaFor({ project: "", stack: "" });
+/** Any stack's schema, for its keys and descriptions. */
+const SCHEMA = schemaFor({ project: "project", stack: "stack" });
+
+/**
+ * The schema at a path, without its wrappers for defaults; undefined if there is none. Any step leads to the elements of
+ * a list, or to the values of a record.
+ */
+export function schemaAt(path: readonly PropertyKey[]): z.ZodType | undefined {
+  return path.reduce<z.ZodType | undefined>((schema, step) => schema && child(unwrap(schema), step), SCHEMA);
+}
 
 /** The keys that exist below a path of the configuration. */
 export function knownKeys(path: readonly PropertyKey[]): string[] {
-  let at: unknown = SCHEMA;
-  for (const step of path) at = child(unwrap(at), step);
-  const inner = unwrap(at);
+  const schema = schemaAt(path);
+  const inner = schema && unwrap(schema);
   return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
 }
 
-/** Every setting's whole path, as far as the schema names its keys. */
+/** Paths of all settings, without the elements of lists and records. */
 export function settingPaths(path: readonly string[] = []): string[] {
   return knownKeys(path).flatMap((key) => [[...path, key].join("."), ...settingPaths([...path, key])]);
 }
 
-function child(schema: unknown, step: PropertyKey): unknown {
-  if (schema instanceof z.ZodObject) return (schema.shape as Record<PropertyKey, unknown>)[step];
-  if (schema instanceof z.ZodArray) return schema.element;
-  if (schema instanceof z.ZodRecord) return schema.valueType;
-  return undefined;
+/** The default of a setting; undefined if it is not a fixed value. */
+export function defaultOf(path: readonly PropertyKey[]): unknown {
+  const schema = schemaAt(path);
+  return metaOf(path).defaultText === undefined && schema instanceof z.ZodDefault ? schema.def.defaultValue : undefined;
 }
 
-function unwrap(schema: unknown): unknown {
-  let at = schema;
-  while (at instanceof z.ZodDefault || at instanceof z.ZodPrefault || at instanceof z.ZodOptional) at = at.unwrap();
-  return at;
+/** What the schema says about a setting. @throws Error if there is no such setting, or no description */
+export function metaOf(path: readonly PropertyKey[]): SettingMeta {
+  const meta = schemaAt(path)?.meta();
+  if (meta?.description === undefined) throw new Error(`The setting ${path.join(".")} has no description`);
+  return meta as unknown as SettingMeta;
+}
+
+/** What else to do about a wrong value of a setting. */
+export function hintOf(path: readonly PropertyKey[]): string | undefined {
+  return schemaAt(path)?.meta()?.["hint"] as string | undefined;
+}
+
+/** A schema without its wrappers for defaults. */
+export function unwrap(schema: z.ZodType): z.ZodType {
+  let inner: unknown = schema;
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional) {
+    inner = inner.unwrap();
+  }
+  return inner as z.ZodType;
+}
+
+function child(schema: z.ZodType, step: PropertyKey): z.ZodType | undefined {
+  if (schema instanceof z.ZodObject) return (schema.shape as Record<PropertyKey, z.ZodType>)[step];
+  if (schema instanceof z.ZodArray) return schema.element as z.ZodType;
+  if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType;
+  return undefined;
 }

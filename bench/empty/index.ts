@@ -1,2 +1,2 @@
-// A program without resources: what the engine and the language host take by themselves.
+// A program without resources, to measure the engine and the language host alone.
 import "@pulumi/pulumi";

@@ -1,4 +1,4 @@
-// The workload's image alone, as the project builds it: who has run this finds every layer in the builder's cache.
+// Builds only the workload's image, so that later builds find every layer in the cache.
 import { Image } from "@pulumi/docker";
 import { Config } from "@pulumi/pulumi";
 import { nettoolImageArgs } from "../../components/nettoolImage";

@@ -3,7 +3,7 @@ import type { RoutingMode } from "../../modes/contract";
 import type { ExpectedEvidence } from "../../modes/evidence";
 import type { WorkloadNames } from "../../modes/workload";
 import type { CauseId } from "../causes";
-import type { EvidenceCluster } from "../cluster";
+import type { EvidenceCluster } from "../../cluster/read";
 import type { Evidence, Part } from "../evidence/gather";
 import type { Verdict } from "../facts";
 

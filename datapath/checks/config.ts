@@ -1,5 +1,5 @@
-import { CILIUM_NAMESPACE, listAgents } from "../agents";
-import type { ClusterReader } from "../cluster";
+import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
+import type { ClusterReader } from "../../cluster/read";
 import { valueOf, type ConfigState, type NodeConfigState } from "../evidence/api";
 import { sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";

@@ -1,5 +1,5 @@
-import { CILIUM_NAMESPACE } from "../agents";
-import type { HealthAddress } from "../cluster";
+import { CILIUM_NAMESPACE } from "../../cluster/agents";
+import type { HealthAddress } from "../../cluster/read";
 import { askFromNodes, type Asked } from "../probes";
 import { judgeAsked } from "./asked";
 import { inconclusive, skipped, type Check } from "./check";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { askAgent, CILIUM_NAMESPACE, listAgents } from "../agents";
+import { askAgent, CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import { hubbleFlow } from "../observe/flow";
 import { askFromPods, places, type Asked, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";

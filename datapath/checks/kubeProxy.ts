@@ -1,4 +1,4 @@
-import type { ClusterReader } from "../cluster";
+import type { ClusterReader } from "../../cluster/read";
 import { valueOf } from "../evidence/api";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";

@@ -1,5 +1,5 @@
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
-import { CILIUM_NAMESPACE } from "../agents";
+import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";

@@ -1,5 +1,5 @@
 import { contains, isIpv4Address } from "../../modes/cidr";
-import { askAgent, listAgents, SAVE_NAT } from "../agents";
+import { askAgent, listAgents, SAVE_NAT } from "../../cluster/agents";
 import { places, runInPod, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";

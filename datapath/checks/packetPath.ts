@@ -1,4 +1,4 @@
-import { askAgents, type AgentAnswer } from "../agents";
+import { askAgents, type AgentAnswer } from "../../cluster/agents";
 import { places, runInPod, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";

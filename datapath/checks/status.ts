@@ -1,9 +1,9 @@
 import { at } from "../../modes/tree";
 import { featuresOf } from "../../modes/features";
-import { CILIUM_NAMESPACE, listAgents } from "../agents";
-import type { ClusterReader } from "../cluster";
+import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
+import type { ClusterReader } from "../../cluster/read";
 import { valueOf } from "../evidence/api";
-import { within } from "../within";
+import { within } from "../../cluster/within";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 

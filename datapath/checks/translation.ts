@@ -1,4 +1,4 @@
-import { askAgent, listAgents } from "../agents";
+import { askAgent, listAgents } from "../../cluster/agents";
 import { nodeAddresses, places, runInPod, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";

@@ -1,7 +1,7 @@
 import type { V1ConfigMap, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
-import { CILIUM_NAMESPACE } from "../agents";
-import { apiErrorLine } from "../apiError";
-import type { EvidenceCluster } from "../cluster";
+import { CILIUM_NAMESPACE } from "../../cluster/agents";
+import { apiErrorLine } from "../../cluster/apiError";
+import type { EvidenceCluster } from "../../cluster/read";
 import { nodeAddress } from "../clusterFacts";
 
 /** Something that was read, or in one line why it was not. */

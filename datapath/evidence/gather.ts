@@ -1,7 +1,7 @@
 import { WORKLOAD } from "../../modes/workload";
-import { listAgents, type Agent } from "../agents";
+import { listAgents, type Agent } from "../../cluster/agents";
 import type { Expectation } from "../checks/check";
-import type { EvidenceCluster, OutsideClient } from "../cluster";
+import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
 import { readApi, valueOf, type ApiEvidence } from "./api";
 import { readCounters, readNode, type NodeCounters, type NodeEvidence } from "./node";
 import { readTraffic, type TrafficEvidence } from "./traffic";

@@ -1,5 +1,5 @@
-import { askAgent, saveRules, type Agent } from "../agents";
-import type { EvidenceCluster } from "../cluster";
+import { askAgent, saveRules, type Agent } from "../../cluster/agents";
+import type { EvidenceCluster } from "../../cluster/read";
 import type { Reading } from "./api";
 import { LIST_TCX } from "./tcx";
 

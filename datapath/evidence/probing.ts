@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PACKAGE_DIRECTORY } from "../../components/packageFile";
+import { PACKAGE_DIRECTORY } from "../../host/packageFile";
 
 /** How a probe is carried. `udp-unconnected`: a socket that never calls connect, as many resolvers have it. */
 export type Protocol = "tcp" | "udp" | "udp-unconnected" | "icmp";

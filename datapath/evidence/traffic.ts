@@ -1,9 +1,9 @@
 import { isIpv4Address } from "../../modes/cidr";
 import { WORKLOAD_CONTAINER, type WorkloadNames } from "../../modes/workload";
-import { askAgent, type Agent } from "../agents";
-import { apiErrorLine } from "../apiError";
-import type { EvidenceCluster, OutsideClient } from "../cluster";
-import { within } from "../within";
+import { askAgent, type Agent } from "../../cluster/agents";
+import { apiErrorLine } from "../../cluster/apiError";
+import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
+import { within } from "../../cluster/within";
 import { valueOf, type ApiEvidence } from "./api";
 import {
   CONTROL_ADDRESS,

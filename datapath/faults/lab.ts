@@ -1,6 +1,6 @@
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
-import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../agents";
-import type { ClusterReader, NodeExec } from "../cluster";
+import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../../cluster/agents";
+import type { ClusterReader, NodeExec } from "../../cluster/read";
 import type { Place, Script } from "./fault";
 
 /**

@@ -3,17 +3,17 @@ export interface FlowEnd {
   readonly address: string;
   /** Undefined for protocols without ports. */
   readonly port?: number | undefined;
-  /** `namespace/pod`, a node, or `service namespace/name`; undefined where nobody in the cluster has the address. */
+  /** `namespace/pod`, a node, or `service namespace/name`; undefined for addresses outside the cluster. */
   readonly name?: string | undefined;
 }
 
-/** A packet at one place of Cilium's datapath, as an agent told of it. */
+/** A packet at one point of Cilium's datapath, as reported by an agent. */
 export interface Flow {
-  /** When the packet passed; with `cilium monitor`, which knows no times, when it was told. */
+  /** Time of the packet; with `cilium monitor`, which reports no times, time of the report. */
   readonly time: Date;
   readonly node: string;
   readonly verdict: "forwarded" | "dropped" | "other";
-  /** Where Cilium saw it, such as `to-endpoint`; for a dropped one, why. */
+  /** Where Cilium saw it, such as `to-endpoint`; for a drop, the reason. */
   readonly at: string;
   readonly from: FlowEnd;
   readonly to: FlowEnd;
@@ -21,10 +21,10 @@ export interface Flow {
   readonly protocol: string;
 }
 
-/** Who has an address in the cluster. */
+/** Names of the cluster's addresses. */
 export type Names = ReadonlyMap<string, string>;
 
-/** What Hubble's JSON has of a flow: https://github.com/cilium/cilium/blob/main/api/v1/flow/flow.proto */
+/** A flow in Hubble's JSON: https://github.com/cilium/cilium/blob/main/api/v1/flow/flow.proto */
 interface HubbleFlow {
   readonly time?: string;
   readonly verdict?: string;
@@ -36,17 +36,19 @@ interface HubbleFlow {
   readonly trace_observation_point?: string;
   readonly Type?: string;
 }
+
 interface HubblePorts {
   readonly source_port?: number;
   readonly destination_port?: number;
   readonly flags?: Readonly<Record<string, boolean>>;
 }
+
 interface HubbleEnd {
   readonly namespace?: string;
   readonly pod_name?: string;
 }
 
-/** A line of `hubble observe -o json`; undefined for one that is no packet. */
+/** Parse a line of `hubble observe -o json`; undefined if it is not a packet. */
 export function hubbleFlow(line: string, node: string, names: Names = new Map()): Flow | undefined {
   const flow = parsed<{ flow?: HubbleFlow }>(line)?.flow;
   if (flow?.IP?.source === undefined || flow.IP.destination === undefined) return undefined;
@@ -69,7 +71,7 @@ const VERDICTS: Readonly<Record<string, Flow["verdict"]>> = {
   ERROR: "dropped",
 };
 
-/** What `cilium monitor -j` has of a packet: pkg/monitor of Cilium. */
+/** A packet in the output of `cilium monitor -j`; see pkg/monitor in Cilium. */
 interface MonitorEvent {
   readonly type?: string;
   readonly reason?: string;
@@ -83,7 +85,7 @@ interface MonitorEvent {
   };
 }
 
-/** A line of `cilium monitor -j`; undefined for one that is no IPv4 packet. */
+/** Parse a line of `cilium monitor -j`; undefined if it is not an IPv4 packet. */
 export function monitorFlow(line: string, node: string, names: Names, time: Date): Flow | undefined {
   const event = parsed<MonitorEvent>(line);
   const { l3, l4, tcp, udp, icmpv4 } = event?.summary ?? {};
@@ -101,7 +103,7 @@ export function monitorFlow(line: string, node: string, names: Names, time: Date
   };
 }
 
-/** What flows are shown; what is left out may be anything. */
+/** Filter of flows; undefined fields match anything. */
 export interface FlowFilter {
   /** Pod (`net` or `nettool/net`), node, service, or address. */
   readonly from?: string | undefined;
@@ -109,7 +111,7 @@ export interface FlowFilter {
   readonly dropped?: boolean | undefined;
 }
 
-/** Whether a flow, in either direction, is between those that are asked for. */
+/** Whether a flow matches the filter, in either direction. */
 export function isWanted(flow: Flow, { from, to, dropped = false }: FlowFilter): boolean {
   if (dropped && flow.verdict !== "dropped") return false;
   const is = (end: FlowEnd, wanted: string | undefined) => wanted === undefined || isEnd(end, wanted);
@@ -153,6 +155,6 @@ function parsed<T>(line: string): T | undefined {
   try {
     return JSON.parse(line) as T;
   } catch {
-    return undefined; // a notice between the flows
+    return undefined; // a notice between flows
   }
 }

@@ -1,32 +1,32 @@
 import { createInterface } from "node:readline";
-import { listAgents, startInAgent, type Agent } from "../agents";
-import type { AttachableCluster } from "../cluster";
-import { untilEnded, type Session } from "../podExec";
+import { listAgents, startInAgent, type Agent } from "../../cluster/agents";
+import type { AttachableCluster } from "../../cluster/read";
+import { untilEnded, type Session } from "../../cluster/podExec";
 import { hubbleFlow, monitorFlow, type Flow, type Names } from "./flow";
 
-/** Where an agent's flows come from: its record of the last thousands, or what passes from now on. */
+/** Source of an agent's flows: Hubble's buffer of recent flows, or the monitor's live stream. */
 export type Source = "hubble" | "monitor";
 
-/** What is asked of agents. */
+/** Which flows to read from agents. */
 export interface Question {
-  /** Go on with what passes from now on. */
+  /** Continue with new flows. */
   readonly follow: boolean;
-  /** How many flows of before are asked of each agent, where it has a record. */
+  /** Number of recent flows to read from each agent with Hubble. */
   readonly last: number;
 }
 
-/** Flows under way. */
+/** A running observation. */
 export interface Observation {
-  /** Where the flows of each node's agent come from, known with its first word. */
+  /** Source of each node's flows, known from the agent's first line. */
   readonly sources: ReadonlyMap<string, Source>;
-  /** There when every agent has said its first word. */
+  /** Resolves when every agent has printed its first line. */
   readonly started: Promise<void>;
-  /** There when all agents have said all, or were ended. */
+  /** Resolves when all agents have finished, or were ended. */
   readonly ended: Promise<void>;
   end(): void;
 }
 
-/** The first word of an agent tells which of the two it is. */
+/** The first line names the source. */
 const SCRIPT = `if command -v hubble >/dev/null; then
   echo hubble
   set -- hubble observe -o json "$@"
@@ -36,19 +36,19 @@ else
 fi
 ${untilEnded('"$@"')}`;
 
-/** Let every agent tell its flows. @param tell called with each, as it comes */
+/** Read the flows of every agent. @param onFlow called with each flow */
 export async function observe(
   cluster: AttachableCluster,
   { follow, last }: Question,
-  tell: (flow: Flow) => void,
+  onFlow: (flow: Flow) => void,
 ): Promise<Observation> {
   const [agents, names] = await Promise.all([listAgents(cluster), addressNames(cluster)]);
   const sources = new Map<string, Source>();
   const command = ["sh", "-c", SCRIPT, "sh", "--last", String(last), ...(follow ? ["--follow"] : [])];
   const sessions = agents.map((agent) => ({ agent, session: startInAgent(cluster, agent, command) }));
-  const readings = sessions.map(({ agent, session }) => read(agent, session, names, sources, tell));
+  const readings = sessions.map(({ agent, session }) => read(agent, session, names, sources, onFlow));
   const ended = Promise.all(readings.map(({ ended }) => ended)).then(() => undefined);
-  ended.catch(() => undefined); // told by whoever waits for it
+  ended.catch(() => undefined); // reported by the caller, who waits for it
   return {
     sources,
     started: Promise.all(readings.map(({ started }) => Promise.race([started, ended]))).then(() => undefined),
@@ -57,13 +57,13 @@ export async function observe(
   };
 }
 
-/** Read an agent's lines to their end. */
+/** Read an agent's lines until it ends. */
 function read(
   { node }: Agent,
   { stdout }: Session,
   names: Names,
   sources: Map<string, Source>,
-  tell: (flow: Flow) => void,
+  onFlow: (flow: Flow) => void,
 ): { started: Promise<void>; ended: Promise<void> } {
   let start: () => void = () => undefined;
   const started = new Promise<void>((resolve) => (start = resolve));
@@ -74,7 +74,7 @@ function read(
       return start();
     }
     const flow = source === "hubble" ? hubbleFlow(line, node, names) : monitorFlow(line, node, names, new Date());
-    if (flow !== undefined) tell(flow);
+    if (flow !== undefined) onFlow(flow);
   };
   const ended = (async () => {
     for await (const line of createInterface({ input: stdout, crlfDelay: Infinity })) readLine(line);
@@ -82,7 +82,7 @@ function read(
   return { started, ended };
 }
 
-/** Who has which address: pods, nodes and services. */
+/** Names of pods, nodes and services by address. */
 async function addressNames(cluster: AttachableCluster): Promise<Names> {
   const [pods, nodes, services] = await Promise.all([cluster.allPods(), cluster.nodes(), cluster.services()]);
   const names = new Map<string, string>();

@@ -1,23 +1,23 @@
-import { askAgent, listAgents, saveRules } from "../agents";
-import type { Ground } from "./ground";
+import { askAgent, listAgents, saveRules } from "../../cluster/agents";
+import type { Namespaces } from "./namespaces";
 import type { Traffic } from "./legs";
 import { askNode, type TraceCluster } from "./traceCluster";
 
-/** Unreachable, and exceeded on its way. */
+/** ICMP types: destination unreachable, time exceeded. */
 const UNDELIVERED: readonly number[] = [3, 11];
 
-/** Rules that let nothing through, with how often they did so, and Cilium's own count of what it dropped, by reason. */
+/** Rules that drop packets, with their counters, and Cilium's drop counters by reason. */
 const RULES = `{ ${saveRules("-c")}; } | grep -E -- '-j (DROP|REJECT)' | sort -u`;
 const DROPS = "cilium bpf metrics list 2>/dev/null | grep -v -i '^\\(success\\|interface\\|reason\\)' || true";
 
 /**
- * Why a packet did not arrive, as far as evidence has it: what others said in ICMP, rules and programs that count one
- * more when it is sent again, a missing agent, a route that leads elsewhere; or that whatever it was has passed.
- * @param again sends it once more; true when it was answered
+ * Why a packet did not arrive: ICMP errors, rules and programs whose drop counters grow when it is sent again, a missing
+ * agent, a wrong route; or that the cause is gone.
+ * @param again sends it once more, and returns whether it was answered
  */
 export async function causesOf(
   cluster: TraceCluster,
-  ground: Ground,
+  namespaces: Namespaces,
   traffic: Traffic,
   nodes: readonly string[],
   routesAreDirect: boolean,
@@ -27,7 +27,7 @@ export async function causesOf(
   const elsewhere =
     last === undefined || !routesAreDirect
       ? []
-      : await wrongRoute(cluster, ground, last.station.node, last.frame.packet.destination);
+      : await wrongRoute(cluster, namespaces, last.station.node, last.frame.packet.destination);
   const agents = await listAgents(cluster);
   const count = async (node: string): Promise<string[]> => {
     const agent = agents.find((each) => each.node === node);
@@ -36,7 +36,7 @@ export async function causesOf(
     return answer instanceof Error ? [] : answer.split("\n").filter(Boolean);
   };
   const before = await Promise.all(nodes.map(count));
-  const hasPassed = await again();
+  const isGone = await again();
   const after = await Promise.all(nodes.map(count));
   return [
     ...traffic.errors
@@ -44,7 +44,7 @@ export async function causesOf(
         ({ frame: { packet } }) => packet.content.protocol === "ICMP" && UNDELIVERED.includes(packet.content.type),
       )
       .slice(0, 1)
-      .map(({ frame: { packet } }) => `${packet.source} said in ICMP that it cannot be delivered`),
+      .map(({ frame: { packet } }) => `${packet.source} reports by ICMP that the packet cannot be delivered`),
     ...nodes.flatMap((node, index) => {
       const agent = agents.find((each) => each.node === node);
       const missing =
@@ -52,16 +52,16 @@ export async function causesOf(
       return [...missing, ...counted(before[index]!, after[index]!).map((line) => `${node} drops: ${line}`)];
     }),
     ...elsewhere,
-    ...(hasPassed ? ["sent again, it was answered: what stopped it has passed"] : []),
+    ...(isGone ? ["a second packet was answered: the cause is gone"] : []),
   ];
 }
 
-/** Lines whose numbers are higher than before, without the numbers. */
+/** Lines whose counters changed, without the counters. */
 function counted(before: readonly string[], after: readonly string[]): string[] {
   return [...new Set(after.filter((line) => !before.includes(line)).map(withoutNumbers))];
 }
 
-/** A rule's `[packets:bytes]`, and the counts in a row of Cilium's metrics. */
+/** Remove a rule's `[packets:bytes]`, or the counts in a row of Cilium's metrics. */
 function withoutNumbers(line: string): string {
   return line.startsWith("[")
     ? line.replace(/^\[\d+:\d+\] /, "")
@@ -71,15 +71,20 @@ function withoutNumbers(line: string): string {
         .trim();
 }
 
-/** Where a node sends packets for another node's pod, when that is not the other node. */
-async function wrongRoute(cluster: TraceCluster, ground: Ground, node: string, destination: string): Promise<string[]> {
-  const pod = ground.pods.find(({ address }) => address === destination);
-  const own = ground.nodes.find((each) => each.node === node)!;
-  const other = ground.nodes.find((each) => each.node === pod?.node);
+/** The route of a node for another node's pod, if it does not lead to that node. */
+async function wrongRoute(
+  cluster: TraceCluster,
+  namespaces: Namespaces,
+  node: string,
+  destination: string,
+): Promise<string[]> {
+  const pod = namespaces.pods.find(({ address }) => address === destination);
+  const own = namespaces.nodes.find((each) => each.node === node)!;
+  const other = namespaces.nodes.find((each) => each.node === pod?.node);
   if (other === undefined || other === own) return [];
   const route = await askNode(cluster, node, `ip -4 route get ${destination} 2>&1`).catch(() => "");
   if (route === "" || route.includes(` via ${other.address} `) || / dev cilium_/.test(route)) return [];
   return [
-    `${node} has no route to the pods of ${other.node}; it sends ${destination} so: ${route.split("\n")[0]!.trim()}`,
+    `${node} has no route to the pods of ${other.node}; its route for ${destination} is: ${route.split("\n")[0]!.trim()}`,
   ];
 }

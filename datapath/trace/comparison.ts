@@ -1,29 +1,29 @@
-import type { PromisedHop } from "../../modes/walks";
-import type { Hop } from "./walk";
+import type { ExpectedHop } from "../../modes/tracePaths";
+import type { Hop } from "./result";
 
-/** Where a packet's hops and the promised ones part. */
+/** How a packet's hops differ from the expected ones. */
 export interface Comparison {
-  /** Positions of hops that are not promised there. */
-  readonly unpromised: ReadonlySet<number>;
-  /** Promised hops that were not seen there. */
-  readonly missing: readonly PromisedHop[];
+  /** Positions of unexpected hops. */
+  readonly unexpected: ReadonlySet<number>;
+  /** Expected hops that were not seen. */
+  readonly missing: readonly ExpectedHop[];
 }
 
-/** Lay hops beside the promised ones. Bridges, bonds and the like under a device see a packet too, and are nobody's promise. */
-export function compare(hops: readonly Hop[], promised: readonly PromisedHop[]): Comparison {
+/** Compare hops with the expected ones. Bridges, bonds and the like below a device are neither expected nor unexpected. */
+export function compare(hops: readonly Hop[], expected: readonly ExpectedHop[]): Comparison {
   const pairs = commonPairs(
-    hops.map((hop) => keyOf(asPromised(hop))),
-    promised.map(keyOf),
+    hops.map((hop) => keyOf(asExpected(hop))),
+    expected.map(keyOf),
   );
-  const [seen, found] = [new Set(pairs.map(([hop]) => hop)), new Set(pairs.map(([, promise]) => promise))];
-  const unpromised = hops.flatMap(({ station }, index) => (seen.has(index) || station.role === "other" ? [] : [index]));
-  return { unpromised: new Set(unpromised), missing: promised.filter((_, index) => !found.has(index)) };
+  const [seen, found] = [new Set(pairs.map(([hop]) => hop)), new Set(pairs.map(([, match]) => match))];
+  const unexpected = hops.flatMap(({ station }, index) => (seen.has(index) || station.role === "other" ? [] : [index]));
+  return { unexpected: new Set(unexpected), missing: expected.filter((_, index) => !found.has(index)) };
 }
 
-/** A hop as it would be promised. */
-export const asPromised = ({ station, direction }: Hop): PromisedHop => ({ ...station, direction });
+/** A hop in the form of an expected one. */
+export const asExpected = ({ station, direction }: Hop): ExpectedHop => ({ ...station, direction });
 
-const keyOf = ({ node, pod, role, vethOf, direction }: PromisedHop) =>
+const keyOf = ({ node, pod, role, vethOf, direction }: ExpectedHop) =>
   JSON.stringify([node, pod ?? null, role, vethOf ?? null, direction]);
 
 /** The longest common subsequence of two sequences, as pairs of positions. */

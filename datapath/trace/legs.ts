@@ -1,30 +1,30 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Rewriter } from "../../modes/walks";
+import type { Rewriter } from "../../modes/tracePaths";
 import type { Captured } from "./capture";
-import type { Ground } from "./ground";
+import type { Namespaces } from "./namespaces";
 import type { Frame, Packet } from "./packets";
-import type { Hop, Rewrite, Station } from "./walk";
+import type { Hop, Rewrite, Station } from "./result";
 
-/** By what a probe's packets are told from everybody else's, whatever addresses they get. */
+/** Marks a probe's packets, whatever addresses they get. */
 export type Mark =
   | {
       readonly protocol: "ICMP";
-      /** Stands in the echo and in its answer. */
+      /** In the echo request and its reply. */
       readonly data: Buffer;
     }
   | {
       readonly protocol: "TCP";
-      /** Stands in the request, by whose sequence number the first packet and its answer are known. */
+      /** In the HTTP request; its sequence number identifies the SYN and the SYN-ACK. */
       readonly data: Buffer;
-      /** The sender's is the first of these that is free; by it the first packet is known where nothing came of it. */
+      /** The sender uses the first free one; identifies a SYN that was not answered. */
       readonly ports: readonly number[];
     };
 
-/** A probe's packets on their way, by time. */
+/** A probe's packets, by time. */
 export interface Traffic {
   readonly request: readonly Sighting[];
   readonly reply: readonly Sighting[];
-  /** What others said about it in ICMP, such as that there is no way. */
+  /** ICMP errors about the probe. */
   readonly errors: readonly Sighting[];
 }
 
@@ -34,11 +34,11 @@ export interface Sighting {
   readonly frame: Frame;
 }
 
-/** The probe's own packets of all that was captured: of each direction, the one that came farthest. */
-export function trafficOf(captured: readonly Captured[], ground: Ground, mark: Mark): Traffic {
+/** Find the probe's packets in the captures: for each direction, the attempt that got farthest. */
+export function trafficOf(captured: readonly Captured[], namespaces: Namespaces, mark: Mark): Traffic {
   const sightings = captured.flatMap(({ vantage, frames }) => {
-    const namespaces = vantage.pod === undefined ? ground.nodes : ground.pods;
-    const namespace = namespaces.find(({ node, pod }) => node === vantage.node && pod === vantage.pod);
+    const among = vantage.pod === undefined ? namespaces.nodes : namespaces.pods;
+    const namespace = among.find(({ node, pod }) => node === vantage.node && pod === vantage.pod);
     return frames.flatMap((frame) => {
       const station = namespace?.stations.get(frame.interfaceIndex);
       const isFlooded = station?.role === "device" && frame.isForOther;
@@ -47,11 +47,11 @@ export function trafficOf(captured: readonly Captured[], ground: Ground, mark: M
   });
   const kinds = mark.protocol === "ICMP" ? echoes(mark.data) : connection(mark.data, mark.ports, sightings);
   const of = (kind: Kind) => sightings.filter(({ frame }) => kinds(frame.packet) === kind);
-  const inOrder = (own: Sighting[]) => (haveOneClock(ground.nodes) ? own.sort(byTime) : fromNodeToNode(own));
+  const inOrder = (own: Sighting[]) => (haveOneClock(namespaces.nodes) ? own.sort(byTime) : fromNodeToNode(own));
   return { request: farthest(inOrder(of("request"))), reply: farthest(inOrder(of("reply"))), errors: of("error") };
 }
 
-/** Whether nodes are on one machine, and their times can be held against each other. */
+/** Whether all nodes are on one machine, so that their times can be compared. */
 export function haveOneClock(nodes: readonly { readonly clock: string }[]): boolean {
   return new Set(nodes.map(({ clock }) => clock)).size <= 1;
 }
@@ -69,7 +69,7 @@ function echoes(data: Buffer): Kinds {
 function connection(data: Buffer, ports: readonly number[], sightings: readonly Sighting[]): Kinds {
   const all = sightings.flatMap(({ frame: { packet } }) => (packet.content.protocol === "TCP" ? [packet.content] : []));
   const sent = all.find((content) => content.data.includes(data));
-  // a node's kernel may give it another port before any interface sees it
+  // a node's kernel can change the port before any interface sees it
   const first = sent ?? all.find(({ syn, ack, sourcePort }) => syn && !ack && ports.includes(sourcePort));
   if (first === undefined) return () => undefined;
   const sequence = sent === undefined ? first.sequence : (sent.sequence - 1) >>> 0;
@@ -83,10 +83,10 @@ function connection(data: Buffer, ports: readonly number[], sightings: readonly 
   };
 }
 
-/** Where two are at the same time, a node's came before its pod's: captures are in that order, and sorting keeps it. */
+/** At equal times, a node's precede its pod's: captures are in that order, and sorting is stable. */
 const byTime = (a: Sighting, b: Sighting) => Number(a.frame.nanoseconds - b.frame.nanoseconds);
 
-/** Where machines have clocks of their own: each node's by its time, and from node to node where one goes out as it comes in. */
+/** Order for machines with separate clocks: by time on each node, and from node to node where a packet leaves one and enters the next. */
 function fromNodeToNode(sightings: readonly Sighting[]): Sighting[] {
   const left = new Map<string, Sighting[]>();
   for (const sighting of [...sightings].sort(byTime)) {
@@ -117,11 +117,11 @@ function isOtherEnd(out: Sighting, into: Sighting): boolean {
   return isDevice(into, "in") && a.ttl === b.ttl && isDeepStrictEqual(endsOf(a), endsOf(b));
 }
 
-/** A packet starts in a pod, or where it has lived longest. */
+/** A packet starts in a pod, or where its TTL is highest. */
 const startOf = ({ station, frame }: Sighting) =>
   (station.role === "pod" && frame.direction === "out" ? 0 : 256) - frame.packet.ttl;
 
-/** Of what was sent several times, the one that came farthest: a packet passes no station twice in one direction. */
+/** The attempt that got farthest: a packet passes no station twice in one direction. */
 function farthest(sightings: readonly Sighting[]): Sighting[] {
   const attempts: Sighting[][] = [[]];
   for (const sighting of sightings) {
@@ -136,11 +136,11 @@ function isSame(a: Sighting, b: Sighting): boolean {
 }
 
 /**
- * A packet's sightings as hops.
- * @param asked what the sender wanted to reach, address and port; undefined where that is of no matter
- * @param start nanoseconds at which the walk began
- * @param byKernel whether the kernel's connection tracking of a node has one address in the place of another; undefined
- *   where it cannot be read
+ * Convert a packet's sightings to hops.
+ * @param start of the trace, in nanoseconds
+ * @param asked address and port that the sender connects to; undefined for replies
+ * @param byKernel whether a node's kernel translates one address to another, by its connection tracking; undefined if
+ *   that cannot be read
  */
 export function hopsOf(
   sightings: readonly Sighting[],
@@ -180,7 +180,7 @@ export function hopsOf(
   });
 }
 
-/** Both ends of a packet, with ports where it has some. */
+/** Source and destination of a packet, with its ports if any. */
 function endsOf({ source, destination, content }: Packet): { source: string; destination: string } {
   if (content.protocol === "ICMP") return { source, destination };
   return { source: `${source}:${content.sourcePort}`, destination: `${destination}:${content.destinationPort}` };

@@ -1,19 +1,19 @@
-import { askAgent, listAgents } from "../agents";
+import { askAgent, listAgents } from "../../cluster/agents";
 import type { Packet } from "./packets";
 import { askNode, type TraceCluster } from "./traceCluster";
-import type { Lookup } from "./walk";
+import type { Lookup } from "./result";
 
-/** What a node's tables say of the probe. */
+/** A node's table entries for the probe. */
 export interface NodeTables {
-  /** Lines of the kernel's connection tracking; undefined where it cannot be read. */
+  /** Entries of the kernel's connection tracking; undefined if it cannot be read. */
   readonly kernel: readonly string[] | undefined;
   readonly lookups: readonly Lookup[];
 }
 
 /**
- * Look a probe up in a node's tables.
- * @param packets its packets as they were seen anywhere
- * @param asked the service's address and port that the sender asked for
+ * Look up a probe in a node's tables.
+ * @param packets its packets, as seen on any node
+ * @param asked the service's address and port, if the sender connects to a service
  */
 export async function readTables(
   cluster: TraceCluster,
@@ -25,7 +25,7 @@ export async function readTables(
   const addresses = [...new Set(packets.flatMap(({ source, destination }) => [source, destination]))];
   const protocol = packets[0]?.content.protocol ?? "";
   const [kernel, cilium] = await Promise.all([readKernel(cluster, node), readCilium(cluster, node, addresses, asked)]);
-  // numbers alone are others' too: pods' pings are numbered alike
+  // numbers alone are ambiguous: pods' pings use the same ones
   const isAbout = (line: string) =>
     line.toUpperCase().startsWith(protocol) &&
     numbers.some((number) => new RegExp(`(?:sport=|dport=|id=|:)${number}\\b`).test(line)) &&
@@ -39,13 +39,13 @@ export async function readTables(
   return { kernel: own, lookups: [...ofCilium, ...lookups] };
 }
 
-/** A port or an identifier that is the probe's alone. */
+/** The port or identifier of the probe. */
 function numbersOf({ content }: Packet): number[] {
   if (content.protocol === "ICMP") return [content.identifier];
   return [content.syn && !content.ack ? content.sourcePort : content.destinationPort];
 }
 
-/** All that the kernel of a node tracks; undefined where it cannot be read. */
+/** The connection tracking of a node's kernel; undefined if it cannot be read. */
 async function readKernel(cluster: TraceCluster, node: string): Promise<string | undefined> {
   const read = await askNode(cluster, node, "conntrack -L 2>/dev/null && echo read").catch(() => "");
   return read.endsWith("read\n") ? read : undefined;
@@ -81,7 +81,7 @@ async function readCilium(
   return answers.flat();
 }
 
-/** Whether a line of the kernel's connection tracking has one of two ends in the other's place. */
+/** Whether an entry of the kernel's connection tracking translates one of two addresses to the other. */
 export function translates(line: string, from: string, to: string): boolean {
   const tuples = [...line.matchAll(/src=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?/g)].map(
     ([, source, destination, sourcePort, destinationPort]) => [

@@ -1,19 +1,19 @@
-/** An IPv4 packet with ICMP or TCP in it; of an encapsulated one, the inner. */
+/** An IPv4 packet with ICMP or TCP; the inner one of an encapsulated packet. */
 export interface Packet {
   readonly source: string;
   readonly destination: string;
   readonly ttl: number;
   readonly content: Icmp | Tcp;
-  /** Addresses of the packet that carried it between nodes. */
+  /** Addresses of the outer packet. */
   readonly tunnel?: { readonly source: string; readonly destination: string } | undefined;
 }
 
-/** An echo, or an error's first bytes. */
+/** An echo, or an error with the first bytes of its packet. */
 export interface Icmp {
   readonly protocol: "ICMP";
-  /** 8 echo request, 0 echo reply, 3 unreachable … */
+  /** 8 echo request, 0 echo reply, 3 destination unreachable, … */
   readonly type: number;
-  /** By which a sender tells its echoes from others'; a masquerading node may give it another. */
+  /** Identifies a sender's echoes; masquerading can change it. */
   readonly identifier: number;
   readonly data: Buffer;
 }
@@ -30,18 +30,18 @@ export interface Tcp {
   readonly data: Buffer;
 }
 
-/** A packet as an interface has seen it. */
+/** A packet as an interface saw it. */
 export interface Frame {
   /** Since 1970, by the clock of the machine that captured it. */
   readonly nanoseconds: bigint;
   readonly interfaceIndex: number;
   readonly direction: "in" | "out";
-  /** To another hardware address: what a bridge has flooded, or what comes out of Cilium's tunnel. */
+  /** Addressed to another MAC: flooded by a bridge, or decapsulated by Cilium. */
   readonly isForOther: boolean;
   readonly packet: Packet;
 }
 
-/** libpcap's file format with nanoseconds (https://www.tcpdump.org/manpages/pcap-savefile.5.html), written on x86 or ARM. */
+/** libpcap's file format with nanoseconds (https://www.tcpdump.org/manpages/pcap-savefile.5.html), little-endian. */
 const MAGIC = 0xa1b23c4d;
 /** https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html: what `tcpdump -i any` captures. */
 const LINUX_SLL2 = 276;
@@ -49,22 +49,22 @@ const SLL2_BYTES = 20;
 const FILE_HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
 const OUTGOING = 4;
-/** The frame has another interface's hardware address. */
+/** The frame has another host's MAC address. */
 const OTHER_HOST = 3;
 const IPV4 = 0x0800;
 
-/** UDP ports of the tunnels that Cilium makes: VXLAN and Geneve. */
+/** UDP ports of Cilium's tunnels: VXLAN and Geneve. */
 const TUNNEL_PORTS: readonly number[] = [8472, 6081];
 
 /**
- * The IPv4 packets with ICMP or TCP in a capture of `tcpdump -i any -y LINUX_SLL2 --time-stamp-precision=nano`; a
- * record that was cut off at the end is left out.
- * @throws Error when it is another kind of capture
+ * Parse IPv4 packets with ICMP or TCP from a capture of `tcpdump -i any -y LINUX_SLL2 --time-stamp-precision=nano`. A
+ * truncated last record is ignored.
+ * @throws Error for another kind of capture
  */
 export function parseCapture(bytes: Buffer): Frame[] {
   if (bytes.length < FILE_HEADER_BYTES) return [];
   if (bytes.readUInt32LE(0) !== MAGIC || (bytes.readUInt32LE(20) & 0xffff) !== LINUX_SLL2) {
-    throw new Error("the capture is not one of all interfaces with nanoseconds");
+    throw new Error("the capture does not have the format LINUX_SLL2 with nanoseconds");
   }
   const frames: Frame[] = [];
   let at = FILE_HEADER_BYTES;
@@ -90,7 +90,7 @@ export function parseCapture(bytes: Buffer): Frame[] {
 
 const PROTOCOLS = { icmp: 1, tcp: 6, udp: 17 } as const;
 
-/** An IPv4 packet, the inner one of a tunnel's; undefined for what is neither ICMP nor TCP, and for later fragments. */
+/** Parse an IPv4 packet, or the inner one of a tunnel; undefined for other protocols and later fragments. */
 function parsePacket(ip: Buffer): Packet | undefined {
   if (ip.length < 20 || ip[0]! >> 4 !== 4 || (ip.readUInt16BE(6) & 0x1fff) !== 0) return undefined;
   const source = addressAt(ip, 12);
@@ -109,7 +109,7 @@ function parsePacket(ip: Buffer): Packet | undefined {
       return body.length < 20 ? undefined : { ...outer, content: parseTcp(body) };
     case PROTOCOLS.udp: {
       if (body.length < 16 || !TUNNEL_PORTS.includes(body.readUInt16BE(2))) return undefined;
-      // Geneve counts its options in words of four bytes; VXLAN has a flag there whose low bits are none
+      // the length of Geneve's options, in words of four bytes; VXLAN has none
       const options = body.readUInt16BE(2) === 6081 ? (body[8]! & 0x3f) * 4 : 0;
       const ethernet = body.subarray(16 + options);
       if (ethernet.length < 14 || ethernet.readUInt16BE(12) !== IPV4) return undefined;

@@ -4,13 +4,13 @@ import { runInPod, type Place } from "../probes";
 import type { Mark } from "./legs";
 import { askNode, type TraceCluster } from "./traceCluster";
 
-/** Who sends a probe. */
+/** The sender of a probe. */
 export type Sender =
   | { readonly kind: "pod"; readonly place: Place }
   | { readonly kind: "node"; readonly node: string }
   | { readonly kind: "machine" };
 
-/** One packet to be followed, and what is asked for by it. */
+/** The packet to trace, and the command that sends it. */
 export interface Probe {
   readonly mark: Mark;
   readonly command: string;
@@ -18,13 +18,13 @@ export interface Probe {
 
 const SECONDS = 2;
 
-/** Ports that systems choose no connection's from by themselves, so that nobody else's has one. */
+/** Ports above the ephemeral range, which no other connection uses. */
 const PORTS = [61_000, 65_500] as const;
 
-/** One that a connection had a moment ago is not free yet. */
+/** A recently used port is not free yet. */
 const TRIED_PORTS = 10;
 
-/** A ping to an address, or a connection where there is a port. */
+/** A ping to an address, or a connection if there is a port. */
 export function probeTo(address: string, port: number | undefined): Probe {
   const data = randomBytes(16);
   if (port === undefined) {
@@ -42,10 +42,10 @@ export function probeTo(address: string, port: number | undefined): Probe {
   };
 }
 
-/** How ping and curl end when nobody answers: ping's 1 and 2, and curl's for no connection, no time left, and an end too early. */
+/** Exit codes without an answer: ping's 1 and 2, and curl's for refused, timed out and closed connections. */
 const NO_ANSWER: readonly number[] = [1, 2, 7, 28, 52, 56];
 
-/** Send a probe. @returns whether it was answered @throws Error when it could not be sent */
+/** Send a probe. @returns whether it was answered @throws Error if it could not be sent */
 export async function send(
   cluster: TraceCluster,
   sender: Sender,
@@ -54,23 +54,23 @@ export async function send(
   port: number | undefined,
 ): Promise<boolean> {
   if (sender.kind === "machine") {
-    if (mark.protocol !== "TCP") throw new Error("This machine sends no pings; name a pod or a node with --from");
+    if (mark.protocol !== "TCP") throw new Error("This machine cannot send the ping; name a pod or node with --from");
     for (const localPort of mark.ports) {
       const answered = await connectFromHere(address, port!, localPort, mark.data.toString());
       if (answered !== "port in use") return answered;
     }
     throw new Error(
-      `This machine has none of the ports ${mark.ports[0]} to ${mark.ports.at(-1)} free; repeat the trace`,
+      `The ports ${mark.ports[0]} to ${mark.ports.at(-1)} of this machine are all in use; repeat the trace`,
     );
   }
-  const script = `${command} >/dev/null 2>&1; echo "ended with $?"`;
+  const script = `${command} >/dev/null 2>&1; echo "exit code $?"`;
   const output =
     sender.kind === "pod" ? await runInPod(cluster, sender.place, script) : await askNode(cluster, sender.node, script);
   const name = sender.kind === "pod" ? sender.place.pod : sender.node;
-  const code = output instanceof Error ? undefined : /ended with (\d+)/.exec(output)?.[1];
+  const code = output instanceof Error ? undefined : /exit code (\d+)/.exec(output)?.[1];
   if (code === "0") return true;
   if (code !== undefined && NO_ANSWER.includes(Number(code))) return false;
-  const why = output instanceof Error ? output.message : `it ended with ${code}`;
+  const why = output instanceof Error ? output.message : `exit code ${code}`;
   throw new Error(`${name} could not send the probe: ${why}: ${command}`);
 }
 

@@ -1,25 +1,25 @@
 import { contains, isIpv4Address } from "../../modes/cidr";
-import type { Scenario } from "../../modes/walks";
+import type { Scenario } from "../../modes/tracePaths";
 import { WORKLOAD } from "../../modes/workload";
-import type { ClusterReader } from "../cluster";
+import type { ClusterReader } from "../../cluster/read";
 import type { Place } from "../probes";
-import type { Places } from "./ground";
+import type { Places } from "./namespaces";
 import type { Sender } from "./probe";
 import { askNode, type TraceCluster } from "./traceCluster";
 
-/** What a sender asks for. */
+/** The target of a probe. */
 export type Target =
   | { readonly kind: "pod"; readonly address: string; readonly place: Place; readonly port?: number | undefined }
   | { readonly kind: "clusterIP"; readonly address: string; readonly port: number }
   | { readonly kind: "nodePort"; readonly address: string; readonly port: number; readonly node: string }
   | { readonly kind: "outside"; readonly address: string; readonly port?: number | undefined }
-  /** What is in the cluster, and no mode's promise: a node, another service, another pod. */
+  /** In the cluster, but without an expected path: a node, another service, another pod. */
   | { readonly kind: "other"; readonly address: string; readonly port?: number | undefined };
 
-/** The networks in which nothing is outside: the pods', the services', and what pods reach without masquerading. */
+/** Networks that do not count as outside: of pods, of services, and those that pods reach without masquerading. */
 export type Inside = readonly string[];
 
-/** From whom to where. */
+/** Sender and target. */
 export interface Route {
   readonly sender: Sender;
   readonly target: Target;
@@ -32,18 +32,18 @@ export interface ServiceAddress {
   readonly nodePort: number;
 }
 
-/** The workload's service. @throws Error when it is not there */
+/** Read the workload's service. @throws Error if it does not exist */
 export async function readService(cluster: ClusterReader): Promise<ServiceAddress> {
   const service = await cluster.service(WORKLOAD.namespace, WORKLOAD.service);
   const port = service?.spec?.ports?.[0];
   const address = service?.spec?.clusterIP;
   if (address === undefined || port?.nodePort === undefined) {
-    throw new Error(`There is no NodePort service ${WORKLOAD.service}; run pulumi up --refresh`);
+    throw new Error(`The NodePort service ${WORKLOAD.service} is missing; run pulumi up --refresh`);
   }
   return { address, port: port.port, nodePort: port.nodePort };
 }
 
-/** Who sends what where in a scenario. @throws Error when the cluster is too small for it */
+/** The route of a scenario. @throws Error if the cluster is too small */
 export async function routeOfScenario(
   scenario: Scenario,
   cluster: TraceCluster,
@@ -52,7 +52,7 @@ export async function routeOfScenario(
   inside: Inside,
 ): Promise<Route> {
   const client = places.pods.find(({ pod }) => pod === WORKLOAD.clientPod);
-  if (client === undefined) throw new Error(`The pod ${WORKLOAD.clientPod} does not run; run pulumi up --refresh`);
+  if (client === undefined) throw new Error(`The pod ${WORKLOAD.clientPod} is not running; run pulumi up --refresh`);
   const pod: Sender = { kind: "pod", place: client };
   const { address, port, nodePort } = service;
   const nodePortOf = (node: string): Target => {
@@ -64,7 +64,7 @@ export async function routeOfScenario(
     const place = places.servers.find(({ node }) => isThere(node));
     if (place === undefined)
       throw new Error(
-        `The scenario ${scenario} needs a server on ${scenario === "same-node" ? client.node : "another node than " + client.node}`,
+        `The scenario ${scenario} needs a server on ${scenario === "same-node" ? client.node : "a node other than " + client.node}`,
       );
     return { kind: "pod", address: place.address, place };
   };
@@ -79,7 +79,7 @@ export async function routeOfScenario(
       return { sender: pod, target: nodePortOf(client.node) };
     case "nodeport-other": {
       const other = places.nodes.find(({ node }) => node !== client.node);
-      if (other === undefined) throw new Error(`The scenario ${scenario} needs another node than ${client.node}`);
+      if (other === undefined) throw new Error(`The scenario ${scenario} needs a node other than ${client.node}`);
       return { sender: pod, target: nodePortOf(other.node) };
     }
     case "node-nodeport":
@@ -94,7 +94,7 @@ export async function routeOfScenario(
   }
 }
 
-/** The nodes' gateway: an address outside the cluster that is always there. */
+/** The nodes' gateway: an address outside the cluster that always exists. */
 async function gatewayOf(cluster: TraceCluster, node: string): Promise<string> {
   const routes = await askNode(cluster, node, "ip -4 route show default");
   const gateway = /^default via (\S+)/m.exec(routes)?.[1];
@@ -103,13 +103,13 @@ async function gatewayOf(cluster: TraceCluster, node: string): Promise<string> {
   return gateway;
 }
 
-/** Who is meant by `--from`, and what by `--to`. @throws Error naming who could be */
+/** The route given by `--from` and `--to`. @throws Error with the possible names */
 export function routeOfNames(from: string, to: string, places: Places, service: ServiceAddress, inside: Inside): Route {
-  if (from === to) throw new Error(`--from and --to are both ${from}, which reaches itself without any of Cilium`);
+  if (from === to) throw new Error(`--from and --to must differ (both are ${from})`);
   const names = [...places.pods.map(({ pod }) => pod), ...places.nodes.map(({ node }) => node)].join(", ");
   const place = places.pods.find(({ pod }) => pod === from);
   if (place === undefined && !places.nodes.some(({ node }) => node === from)) {
-    throw new Error(`--from must be a pod of the workload or a node: ${names}; got "${from}"`);
+    throw new Error(`--from must be a pod of the workload or a node: ${names} (got "${from}")`);
   }
   const sender: Sender = place === undefined ? { kind: "node", node: from } : { kind: "pod", place };
   if (to === WORKLOAD.service)
@@ -122,7 +122,7 @@ export function routeOfNames(from: string, to: string, places: Places, service: 
   const port = digits === undefined ? undefined : Number(digits);
   if (address === undefined || !isIpv4Address(address) || (port !== undefined && !(port >= 1 && port <= 65_535))) {
     throw new Error(
-      `--to must be ${WORKLOAD.service}, an IPv4 address with or without :port, or one of ${names}; got "${to}"`,
+      `--to must be ${WORKLOAD.service}, an IPv4 address with an optional :port, or one of ${names} (got "${to}")`,
     );
   }
   return { sender, target: targetOf(address, port, places, service, inside) };

@@ -1,24 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../modes/contract";
-import { promisedWalk, SCENARIOS, type Scenario } from "../../modes/walks";
+import { expectedPath, SCENARIOS, type Scenario } from "../../modes/tracePaths";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
 import type { Place } from "../probes";
 import { capture, captureCommand, type Capture, type Captured, type Vantage } from "./capture";
 import { causesOf } from "./causes";
-import { readGround, readPlaces, type Ground, type Places } from "./ground";
+import { readNamespaces, readPlaces, type Namespaces, type Places } from "./namespaces";
 import { differencesOf, verdictOf } from "./judgement";
 import { hopsOf, trafficOf, type Sighting, type Traffic } from "./legs";
 import { readTables, translates, type NodeTables } from "./lookups";
 import { probeTo, send, type Sender } from "./probe";
 import { readService, routeOfNames, routeOfScenario, type Inside, type Route } from "./route";
 import type { TraceCluster } from "./traceCluster";
-import type { Leg, Station, Walk, WalkNode } from "./walk";
+import type { Leg, Station, Trace, TraceNode } from "./result";
 
-/** What is to be traced, and in what. */
+/** What to trace in which cluster. */
 export interface TraceRequest {
-  /** What the cluster is called. */
+  /** The stack's name. */
   readonly name: string;
   readonly cluster: TraceCluster;
   readonly mode: RoutingMode;
@@ -27,37 +27,37 @@ export interface TraceRequest {
   readonly version: string;
   readonly expectation: Expectation;
   readonly inside: Inside;
-  /** From whom to where: an experiment of the articles, or names and addresses. */
-  readonly way: Scenario | { readonly from: string; readonly to: string };
+  /** A scenario of the articles, or a sender and a target. */
+  readonly scenario: Scenario | { readonly from: string; readonly to: string };
 }
 
-/** A walk, and the captures that it was made of. */
+/** A trace with its captures. */
 export interface Traced {
-  readonly walk: Walk;
+  readonly trace: Trace;
   readonly captures: readonly Captured[];
 }
 
-/** How long packets may be under way after the sender has its answer. */
+/** Packets can still be on their way after the sender has its answer. */
 const AFTERWARDS_MILLISECONDS = 100;
 
-/** Send one packet, and find out the way that it and its answer took. @throws Error when there is nobody to send or to capture */
-export async function trace(request: TraceRequest): Promise<Traced> {
-  const { cluster, way } = request;
+/** Send one packet, and trace it and its reply. @throws Error if the packet cannot be sent or captured */
+export async function tracePacket(request: TraceRequest): Promise<Traced> {
+  const { cluster, scenario } = request;
   const [places, service] = await Promise.all([readPlaces(cluster, request.expectation), readService(cluster)]);
   const route =
-    typeof way === "string"
-      ? await routeOfScenario(way, cluster, places, service, request.inside)
-      : routeOfNames(way.from, way.to, places, service, request.inside);
+    typeof scenario === "string"
+      ? await routeOfScenario(scenario, cluster, places, service, request.inside)
+      : routeOfNames(scenario.from, scenario.to, places, service, request.inside);
   const { address, port } = route.target;
   const probe = probeTo(address, port);
   const startedAt = new Date().toISOString();
   const vantages = vantagesOf(places, route);
   const probing = () => send(cluster, route.sender, probe, address, port);
-  const [{ captured, result: answered }, ground] = await Promise.all([
+  const [{ captured, result: answered }, namespaces] = await Promise.all([
     capturedWhile(cluster, vantages, probe.mark.protocol, probing),
-    readGround(cluster, places, vantages),
+    readNamespaces(cluster, places, vantages),
   ]);
-  const traffic = trafficOf(captured, ground, probe.mark);
+  const traffic = trafficOf(captured, namespaces, probe.mark);
   const asked = port === undefined ? address : `${address}:${port}`;
   const all = [...traffic.request, ...traffic.reply];
   const involved = [...new Set([...involvedBefore(route), ...all.map(({ station }) => station.node)])];
@@ -72,31 +72,31 @@ export async function trace(request: TraceRequest): Promise<Traced> {
   const legs = legsOf(request, route, traffic, asked, tables);
   const dropped = captured.filter((each) => each.dropped > 0).map(({ vantage }) => vantage.pod ?? vantage.node);
   const routesAreDirect = request.expectation.evidence.nodeRoutes.startsWith("via the other node");
-  const causes = answered ? [] : await causesOf(cluster, ground, traffic, involved, routesAreDirect, probing);
+  const causes = answered ? [] : await causesOf(cluster, namespaces, traffic, involved, routesAreDirect, probing);
   const ends = [route.sender, route.target].map((end) => ("place" in end ? end.place.pod : undefined));
-  const walk: Walk = {
+  const trace: Trace = {
     cluster: request.name,
     mode: request.mode,
     tunnel: request.tunnel,
     version: request.version,
-    scenario: typeof way === "string" ? way : "own",
-    title: titleOf(way),
+    scenario: typeof scenario === "string" ? scenario : "own",
+    title: titleOf(scenario),
     probe: { protocol: probe.mark.protocol, from: nameOf(route.sender), to: asked, command: probe.command, answered },
-    nodes: involved.map((node) => walkNode(node, ground, ends, all, tables.get(node))),
+    nodes: involved.map((node) => traceNode(node, namespaces, ends, all, tables.get(node))),
     legs,
     lookups: [...tables.values()].flatMap(({ lookups }) => lookups),
     ...verdictOf({ legs, answered, asked, sender: route.sender.kind, target: route.target.kind, dropped, causes }),
     startedAt,
   };
-  return { walk, captures: captured };
+  return { trace, captures: captured };
 }
 
-/** What is traced, in one sentence. */
-export function titleOf(way: TraceRequest["way"]): string {
-  return typeof way === "string" ? SCENARIOS[way] : `${way.from} asks for ${way.to}`;
+/** A route in one sentence. */
+export function titleOf(scenario: TraceRequest["scenario"]): string {
+  return typeof scenario === "string" ? SCENARIOS[scenario] : `${scenario.from} connects to ${scenario.to}`;
 }
 
-/** Capture wherever the packet may pass while something is done. */
+/** Capture at these vantages during an action. */
 async function capturedWhile<T>(
   cluster: TraceCluster,
   vantages: readonly Vantage[],
@@ -123,7 +123,7 @@ async function capturedWhile<T>(
   }
 }
 
-/** A service may choose any of its pods; otherwise the ends and their nodes are all that there can be. */
+/** A service can choose any of its pods; otherwise only the ends and their nodes can see the packet. */
 function vantagesOf(places: Places, { sender, target }: Route): Vantage[] {
   const pods = [
     ...(sender.kind === "pod" ? [sender.place] : []),
@@ -142,7 +142,7 @@ function vantagesOf(places: Places, { sender, target }: Route): Vantage[] {
   ];
 }
 
-/** The nodes that a walk has even when no packet was seen on them. */
+/** Nodes that belong to a trace even if no packet was seen on them. */
 function involvedBefore({ sender, target }: Route): string[] {
   return [
     ...(sender.kind === "pod" ? [sender.place.node] : sender.kind === "node" ? [sender.node] : []),
@@ -169,7 +169,7 @@ function legsOf(
   const end = traffic.request.at(-1)?.station;
   const arrived = end?.role === "pod" ? { node: end.node, pod: end.pod! } : undefined;
   const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
-  const promised = promisedWalk({
+  const expected = expectedPath({
     services,
     hostRouting,
     masquerading,
@@ -180,26 +180,26 @@ function legsOf(
   });
   const leg = (name: Leg["name"], sightings: readonly Sighting[]): Leg => {
     const hops = hopsOf(sightings, start, name === "request" ? asked : undefined, byKernel);
-    return { name, hops, promised: promised?.[name], differences: differencesOf(name, hops, promised) };
+    return { name, hops, promised: expected?.[name], differences: differencesOf(name, hops, expected) };
   };
   return [leg("request", traffic.request), ...(traffic.reply.length > 0 ? [leg("reply", traffic.reply)] : [])];
 }
 
-/** Interfaces that a packet of these pods could pass. */
-function isOnTheWay({ role, vethOf }: Station, pods: readonly Place[]): boolean {
+/** Interfaces that a packet of these pods can pass. */
+function isOnPath({ role, vethOf }: Station, pods: readonly Place[]): boolean {
   if (role === "veth") return pods.some(({ pod }) => pod === vethOf);
   return role !== "loopback" && role !== "other";
 }
 
-function walkNode(
+function traceNode(
   name: string,
-  ground: Ground,
+  namespaces: Namespaces,
   ends: readonly (string | undefined)[],
   sightings: readonly Sighting[],
   tables: NodeTables | undefined,
-): WalkNode {
-  const node = ground.nodes.find((each) => each.node === name)!;
-  const pods = ground.pods.filter(
+): TraceNode {
+  const node = namespaces.nodes.find((each) => each.node === name)!;
+  const pods = namespaces.pods.filter(
     ({ node: on, pod }) => on === name && (ends.includes(pod) || sightings.some(({ station }) => station.pod === pod)),
   );
   return {
@@ -209,7 +209,7 @@ function walkNode(
     stations: [node, ...pods]
       .flatMap(({ stations }) => [...stations.values()])
       .filter(
-        (station) => isOnTheWay(station, pods) || sightings.some((each) => isDeepStrictEqual(each.station, station)),
+        (station) => isOnPath(station, pods) || sightings.some((each) => isDeepStrictEqual(each.station, station)),
       ),
     netfilter: tables?.kernel === undefined ? undefined : tables.kernel.length > 0,
     clock: node.clock,

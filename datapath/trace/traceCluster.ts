@@ -1,14 +1,14 @@
-import type { AttachableCluster } from "../cluster";
-import { readToEnd, type Session } from "../podExec";
+import type { AttachableCluster } from "../../cluster/read";
+import { readToEnd, type Session } from "../../cluster/podExec";
 
-/** A cluster on whose nodes commands can be left at work, with the workload's tools and in the node's network. */
+/** A cluster on whose nodes commands can be started, with the workload's tools and in the node's network. */
 export interface TraceCluster extends AttachableCluster {
   startOnNode(node: string, command: readonly string[]): Session;
 }
 
 const ANSWER_SECONDS = 12;
 
-/** What a shell on a node prints. @throws Error when there is no answer, or nothing but errors */
+/** Run a shell script on a node and return its output. @throws Error on timeout, or if it prints only errors */
 export function askNode(cluster: TraceCluster, node: string, script: string): Promise<string> {
   return readToEnd(cluster.startOnNode(node, ["sh", "-c", script]), node, ANSWER_SECONDS);
 }

@@ -1,28 +1,28 @@
 import type { Readable } from "node:stream";
-import { lastLine, type Session } from "../podExec";
-import { within } from "../within";
+import { lastLine, type Session } from "../../cluster/podExec";
+import { within } from "../../cluster/within";
 import type { Break, Probe, Series, Span } from "./series";
 
-/** How long a client may take to send its first probe. */
+/** Timeout of a client's first probe. */
 const START_SECONDS = 60;
 
-/** A client prints several lines a second; one that is silent for longer has lost its reader, or its node. */
+/** A client prints several lines per second; a longer silence means that its connection or node is lost. */
 const SILENT_MS = 15_000;
 
-/** Between two attempts to start a client again. */
+/** Interval between attempts to restart a client. */
 const RETRY_MS = 500;
 
-/** How long a client may take to report its last probes when it is told to end. */
+/** Timeout of a client's last report after it is told to end. */
 const END_SECONDS = 10;
 
-/** What one session printed; its clock is the sender's, and begins anywhere. */
+/** The output of one session, by the sender's clock, whose origin is arbitrary. */
 interface Recording {
-  /** What must be added to the sender's clock; the least that any line's arrival allows. */
+  /** Offset of the sender's clock: the smallest that is consistent with the arrival of every line. */
   offset: number;
   readonly lines: Map<string, Line[]>;
 }
 
-/** One of the program's lines on a flow. */
+/** A line about a flow. */
 interface Line {
   readonly at: number;
   readonly result: string;
@@ -30,15 +30,15 @@ interface Line {
 }
 
 /**
- * The program `flow`, kept at work in one place. When its session ends (its pod or node restarts, or the connection to
- * it breaks), it is started again, and the time between is kept as unobserved.
+ * Runs the program `flow` in one place. If its session ends (its pod or node restarts, or the connection breaks), it is
+ * restarted, and the time in between counts as unobserved.
  */
 export class Client {
   private readonly recordings: Recording[] = [];
   private readonly holes: Span[] = [];
   private session: Session | undefined;
   private heardAt = 0;
-  /** Since when nobody has sent; undefined while somebody does. */
+  /** Start of the current interruption; undefined while the program sends. */
   private holeFrom: number | undefined;
   private isReady = false;
   private isEnding = false;
@@ -47,15 +47,15 @@ export class Client {
   private markReady: () => void = () => undefined;
   private markEnded: () => void = () => undefined;
   private markFailed: (reason: Error) => void = () => undefined;
-  /** The client has sent its first probe. @throws Error when it does not, with what it said */
+  /** Resolves after the first probe. @throws Error with the program's output if there is none */
   readonly ready: Promise<void>;
   private readonly ended: Promise<void>;
 
   /**
-   * @param name for messages: a pod, a node, or the container outside
+   * @param name of the pod, node or container, for messages
    * @param flows ids of its flows
-   * @param start runs the program with the arguments that are right now
-   * @param clock milliseconds since the watch began
+   * @param start runs the program with current arguments
+   * @param clock milliseconds since the start of the watch
    */
   constructor(
     readonly name: string,
@@ -77,7 +77,7 @@ export class Client {
     this.attach();
   }
 
-  /** Start the program again, such as for other addresses. */
+  /** Restart the program, such as for new addresses. */
   restart(): void {
     const { session } = this;
     this.session = undefined;
@@ -85,7 +85,7 @@ export class Client {
     this.attach();
   }
 
-  /** Have it report its last probes, and end. */
+  /** Let the program report its last probes, and end it. */
   async end(): Promise<void> {
     this.isEnding = true;
     clearInterval(this.watchdog);
@@ -96,7 +96,7 @@ export class Client {
     await within(END_SECONDS, this.ended).catch(() => undefined);
   }
 
-  /** When this flow's last answer came; undefined before the first. */
+  /** Time of a flow's last answer; undefined before the first. */
   lastAnswer(flow: string): number | undefined {
     for (const { lines, offset } of [...this.recordings].reverse()) {
       const line = lines.get(flow)?.findLast(({ result }) => result === "ok");
@@ -105,13 +105,13 @@ export class Client {
     return undefined;
   }
 
-  /** When nobody sent or recorded, so far. */
+  /** Unobserved times so far. */
   unobserved(): Span[] {
     const from = this.holeFrom ?? (this.session === undefined ? this.heardAt : undefined);
     return from === undefined || this.isEnding ? this.holes : [...this.holes, { from, to: this.clock() }];
   }
 
-  /** All that was seen of a flow, so far. */
+  /** The probes of a flow so far. */
   series(flow: string): Series {
     const probes: Probe[] = [];
     const breaks: Break[] = [];
@@ -138,13 +138,13 @@ export class Client {
     const recording: Recording = { offset: Infinity, lines: new Map([...this.flows].map((flow) => [flow, []])) };
     this.session = session;
     this.isReady = false;
-    // where nobody has been heard since, the hole goes on
+    // continue an interruption that has not ended
     const since = (this.holeFrom ??= this.heardAt);
     this.heardAt = this.clock();
-    let said = "";
-    session.stderr.on("data", (chunk: Buffer) => (said += chunk.toString())).on("error", () => undefined);
+    let log = "";
+    session.stderr.on("data", (chunk: Buffer) => (log += chunk.toString())).on("error", () => undefined);
     eachLine(session.stdout, (line) => {
-      // one that was given up may still have something to say
+      // ignore the rest of a replaced session
       if (this.session !== session) return;
       const arrival = this.clock();
       this.heardAt = Math.max(this.heardAt, arrival);
@@ -162,14 +162,14 @@ export class Client {
       if (result === "ok") recording.offset = Math.min(recording.offset, arrival - Number(at) - Number(rest[0]));
     });
     session.stdout
-      .on("error", (error: Error) => (said ||= error.message))
+      .on("error", (error: Error) => (log ||= error.message))
       .once("close", () => {
         if (this.session !== session) return;
         this.session = undefined;
         this.isReady = false;
         if (this.isEnding) return this.markEnded();
         if (isFirst && recording.offset === Infinity) {
-          this.markFailed(new Error(`${this.name}: ${lastLine(said) ?? "the program flow ended at once"}`));
+          this.markFailed(new Error(`${this.name}: ${lastLine(log) ?? "the program flow exited at once"}`));
         }
         this.attachLater();
       });

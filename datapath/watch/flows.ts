@@ -1,27 +1,27 @@
 import type { Place } from "../probes";
 
-/** Who sends: the client pod, that pod's node, or a container outside the cluster. */
+/** Senders: the client pod, its node, or a container outside the cluster. */
 export type SenderId = "pod" | "node" | "outside";
 
-/** How a flow is probed; the program `flow` in the workload's image says more. */
+/** Probes of a flow, described in the program `flow` of the workload's image. */
 export type Protocol = "icmp" | "udp" | "tcp" | "kept" | "dns" | "self";
 
-/** Who is asked. `near` and `far` are pods, on the client's node and on another one, whose addresses can change. */
+/** Targets. `near` and `far` are pods on the client's node and on another one; their addresses can change. */
 export type TargetId = "near" | "far" | "far-node" | "cluster-ip" | "node-port" | "dns" | "outside" | "itself";
 
 /** One kind of traffic. */
 export interface Flow {
-  /** Short and stable, for programs: `cross-node-tcp`. */
+  /** Stable id for programs: `cross-node-tcp`. */
   readonly id: string;
   readonly title: string;
   readonly from: SenderId;
   readonly to: TargetId;
   readonly protocol: Protocol;
-  /** Cilium has no part in it: what such a flow loses, or when it stalls, is the machine's. */
+  /** Cilium does not handle it: its losses and stalls are caused by the machine. */
   readonly isControl: boolean;
 }
 
-/** An address and a port; `name` is what a query for a name asks for. */
+/** An address and a port; `name` is the name in a DNS query. */
 export interface Target {
   readonly address: string;
   readonly port: number;
@@ -30,7 +30,7 @@ export interface Target {
 
 export type Targets = Readonly<Partial<Record<TargetId, Target>>>;
 
-/** What a flow's protocol is called in titles. */
+/** Protocols in titles. */
 const WORDS: Readonly<Record<Protocol, string>> = {
   icmp: "ping",
   udp: "UDP",
@@ -75,23 +75,23 @@ const flowsOf = (kinds: readonly Kind[], isControl: boolean): Flow[] =>
     })),
   );
 
-/** Every kind of flow, in the order of reports, controls last. */
+/** Every flow, in the order of reports, controls last. */
 export const FLOWS: readonly Flow[] = [...flowsOf(KINDS, false), ...flowsOf(CONTROLS, true)];
 
-/** Why a flow cannot be sent, by who or what is missing. */
+/** Why a flow cannot be sent, by the missing sender or target. */
 const MISSING: Readonly<Record<"node" | "outside" | TargetId, string>> = {
-  node: "no shell on the cluster's nodes",
+  node: "commands cannot run on the cluster's nodes",
   near: "no server runs on the client's node",
-  far: "the cluster has one node",
-  "far-node": "the cluster has one node",
+  far: "the cluster has only one node",
+  "far-node": "the cluster has only one node",
   "cluster-ip": "the workload's Service has no ClusterIP",
   "node-port": "the workload's Service has no NodePort",
-  dns: "the Service kube-dns is not in kube-system",
+  dns: "the Service kube-dns is missing in kube-system",
   outside: "no container outside the cluster on the nodes' network",
   itself: "the sender is missing",
 };
 
-/** Divide the flows into those that can be sent and those that cannot. @returns with each of the latter the reason */
+/** Choose the flows that can be sent. @returns them, and the omitted flows with reasons */
 export function chooseFlows(
   targets: Targets,
   senders: ReadonlySet<SenderId>,
@@ -109,13 +109,13 @@ export function chooseFlows(
   };
 }
 
-/** Choose who asks whom: a server on the client's node, and one on another node, a worker where there is one. */
+/** Choose a server on the client's node, and one on another node, preferably a worker. */
 export function choosePods(client: Place, servers: readonly Place[]) {
   const others = servers.filter(({ node }) => node !== client.node);
   return { near: servers.find(({ node }) => node === client.node), far: others.at(-1) };
 }
 
-/** The arguments of the program `flow` for some flows. */
+/** Arguments of the program `flow`. */
 export function flowArguments(
   flows: readonly Flow[],
   targets: Targets,

@@ -1,58 +1,58 @@
-/** One probe of a flow. All times here are milliseconds since the end of the baseline, and negative before it. */
+/** One probe of a flow. All times are milliseconds since the end of the baseline, negative before it. */
 export interface Probe {
   readonly sentAt: number;
-  /** When the answer came; undefined: it was lost. */
+  /** Time of the answer; undefined if the probe was lost. */
   readonly answeredAt?: number | undefined;
   /** Why it was lost. */
   readonly why?: string | undefined;
 }
 
-/** A kept connection that ended. */
+/** A broken connection. */
 export interface Break {
   readonly at: number;
   readonly why: string;
 }
 
-/** A part of the watch. */
+/** A span of time. */
 export interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** All that was seen of one flow. */
+/** All observations of one flow. */
 export interface Series {
   readonly probes: readonly Probe[];
   readonly breaks: readonly Break[];
-  /** When nobody sent or recorded: the sender's session was interrupted, or its pod or node was down. */
+  /** Times without probes: the sender's session was interrupted, or its pod or node was down. */
   readonly unobserved: readonly Span[];
 }
 
-/** How a watch is judged. */
+/** Parameters of a watch. */
 export interface WatchMethod {
   readonly intervalMs: number;
-  /** After so long without an answer a probe is lost. */
+  /** A probe without an answer is lost after this time. */
   readonly timeoutMs: number;
 }
 
-/** A time without an answer that is longer than usual. */
+/** An unusually long time without an answer. */
 export interface Gap extends Span {
-  /** Of that time, ms in which control flows stalled or nobody observed the flow. */
+  /** Part of it, in ms, in which control flows stalled or the flow was unobserved. */
   readonly excusedMs: number;
 }
 
-/** What became of one flow after the baseline. */
+/** Result of one flow after the baseline. */
 export interface FlowResult {
   readonly sent: number;
-  /** Without those that the machine lost. */
+  /** Lost probes, without those lost by the machine. */
   readonly lost: number;
-  /** Lost while control flows stalled. */
+  /** Probes lost while control flows stalled. */
   readonly lostByMachine: number;
-  /** Reasons of lost probes with their numbers, most frequent first. */
+  /** Reasons of losses with their counts, most frequent first. */
   readonly reasons: readonly (readonly [why: string, times: number])[];
   readonly breaks: readonly Break[];
-  /** Gaps that are longer than the baseline's, in time order. */
+  /** Gaps longer than the baseline's, by time. */
   readonly gaps: readonly Gap[];
-  /** The gap that is longest without what is excused. */
+  /** The longest gap, not counting excused time. */
   readonly longest: Gap | undefined;
   /** Probes sent and lost in the baseline. */
   readonly baseline: { readonly sent: number; readonly lost: number };
@@ -60,33 +60,33 @@ export interface FlowResult {
 }
 
 /**
- * `ok`: nothing was lost beyond the control flows and the baseline; `interrupted`: probes were lost, a kept connection
- * ended, or it stood still for longer than a probe's timeout; `silent`: never an answer, before or after.
+ * `ok`: no losses beyond those of control flows and baseline; `interrupted`: probes were lost, a kept connection broke, or
+ * it stalled for longer than a probe's timeout; `silent`: never an answer, neither before nor after the baseline.
  */
 export type FlowVerdict = "ok" | "interrupted" | "silent";
 
-/** Gaps are told from the usual jitter by several intervals. */
+/** A gap is longer than this number of intervals; shorter ones are jitter. */
 const USUAL_INTERVALS = 3;
 
-/** How much longer than the longest gap of the baseline a gap must be. */
+/** A gap is this many times longer than the longest of the baseline. */
 const BEYOND_BASELINE = 2;
 
-/** The share of a lost probe's time that a stall must cover for the loss to be the machine's. */
+/** A loss is the machine's if stalls cover this share of the probe's timeout. */
 const MACHINE_SHARE = 0.5;
 
-/** When the machine stalled: no control flow of some sender got an answer for several intervals. */
+/** Times at which the machine stalled: control flows got no answer for several intervals. */
 export function stallsOf(controls: readonly Series[], method: WatchMethod): Span[] {
   const stalls = controls.flatMap((series) =>
     gapsOf(series)
       .filter((gap) => gap.to - gap.from > USUAL_INTERVALS * method.intervalMs)
-      // until the next answer was due, all was well
+      // a stall starts when the next answer was due
       .map(({ from, to }) => ({ from: from + method.intervalMs, to }))
       .flatMap((stall) => without(stall, series.unobserved)),
   );
   return union(stalls);
 }
 
-/** Judge one flow by its probes and by when the machine stalled. */
+/** Judge a flow by its probes and the machine's stalls. */
 export function judgeFlow(series: Series, stalls: readonly Span[], method: WatchMethod): FlowResult {
   const { intervalMs, timeoutMs } = method;
   const before = series.probes.filter(({ sentAt }) => sentAt < 0);
@@ -128,7 +128,7 @@ export function judgeFlow(series: Series, stalls: readonly Span[], method: Watch
   };
 }
 
-/** The times without an answer, from when the first probe was sent to when the last one was. */
+/** Times without an answer, between the first and the last probe. */
 function gapsOf({ probes }: Series): Span[] {
   if (probes.length === 0) return [];
   const answers = probes.flatMap(({ answeredAt }) => answeredAt ?? []).sort((a, b) => a - b);
@@ -145,7 +145,7 @@ function countReasons(lost: readonly Probe[]): [string, number][] {
   return [...counts].sort(([, a], [, b]) => b - a);
 }
 
-/** The same time without overlaps, in order. */
+/** The union of spans, sorted. */
 function union(spans: readonly Span[]): Span[] {
   const joined: Span[] = [];
   for (const span of [...spans].sort((a, b) => a.from - b.from)) {
@@ -157,12 +157,12 @@ function union(spans: readonly Span[]): Span[] {
   return joined;
 }
 
-/** How much of a span others cover, which do not overlap. */
+/** How much of a span is covered by others, which do not overlap. */
 function overlap({ from, to }: Span, others: readonly Span[]): number {
   return others.reduce((sum, other) => sum + Math.max(0, Math.min(to, other.to) - Math.max(from, other.from)), 0);
 }
 
-/** What is left of a span without others. */
+/** A span without the parts that others cover. */
 function without(span: Span, others: readonly Span[]): Span[] {
   return union(others).reduce<Span[]>(
     (left, other) =>

@@ -1,49 +1,49 @@
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
-import type { Session } from "../podExec";
+import type { Session } from "../../cluster/podExec";
 import { nodeAddresses, places, type Place } from "../probes";
 import type { TraceCluster } from "../trace/traceCluster";
 import { Client } from "./client";
 import { chooseFlows, choosePods, flowArguments, type Flow, type SenderId, type Target, type Targets } from "./flows";
 import { judgeFlow, stallsOf, type FlowResult, type Series, type Span, type WatchMethod } from "./series";
 
-/** What is watched, and how. */
+/** What to watch, and how. */
 export interface WatchRequest {
   readonly cluster: TraceCluster;
   readonly expectation: Expectation;
-  /** Containers on the nodes' network that belong to no cluster; undefined where there is no such place. */
+  /** Containers in the nodes' network, outside the cluster; undefined if there is no place for them. */
   readonly outside?: { start(command: readonly string[]): Session; readonly server: Target } | undefined;
   readonly method: WatchMethod;
-  /** How long to watch before anything is changed: what is usual on this machine. */
+  /** Duration of the baseline, before anything changes. */
   readonly baselineSeconds: number;
 }
 
-/** A flow with what became of it; times are milliseconds since the end of the baseline. */
+/** A flow with its result; times are milliseconds since the end of the baseline. */
 export type FlowReport = Pick<Flow, "id" | "title" | "isControl"> & FlowResult;
 
-/** What a watch has seen; times are milliseconds since the end of the baseline. */
+/** Report of a watch; times are milliseconds since the end of the baseline. */
 export interface WatchReport {
   /** End of the baseline, as an ISO time. */
   readonly startedAt: string;
-  /** Since the end of the baseline. */
+  /** Duration since the end of the baseline. */
   readonly seconds: number;
   readonly method: WatchMethod & { readonly baselineSeconds: number };
   readonly flows: readonly FlowReport[];
-  /** When control flows got no answer: the machine itself stalled. */
+  /** Times at which the machine itself stalled: control flows got no answer. */
   readonly stalls: readonly Span[];
-  /** When a sender was down, or the session to it was interrupted. */
+  /** Times at which a sender was down, or its session interrupted. */
   readonly unobserved: readonly (Span & { readonly sender: string })[];
   readonly omitted: readonly { readonly title: string; readonly reason: string }[];
-  /** Whether nothing was lost beyond the control flows and the baseline, and all was observed. */
+  /** `uninterrupted`: every flow is ok, and everything was observed. */
   readonly verdict: "uninterrupted" | "interrupted";
 }
 
-/** How often flows without an answer are looked for, whose pod may have got another address. */
+/** Interval at which silent flows are checked for new addresses of their pods. */
 const FOLLOW_MS = 2000;
 
 const DNS = { namespace: "kube-system", service: "kube-dns", port: 53 };
 
-/** Every kind of flow of a cluster, sent until {@link end}. */
+/** Sends every flow of a cluster until {@link end}. */
 export class Watch {
   private readonly began = performance.now();
   private readonly beganAt = Date.now();
@@ -60,7 +60,7 @@ export class Watch {
     this.follower = setInterval(() => void this.follow().catch(() => undefined), FOLLOW_MS);
   }
 
-  /** Start all clients. @throws Error when one sends no probes, after the others were ended */
+  /** Start all clients. @throws Error if one sends no probes, after the others have ended */
   static async begin(request: WatchRequest): Promise<Watch> {
     const watch = new Watch(request);
     try {
@@ -70,12 +70,12 @@ export class Watch {
       await watch.stop();
       throw error;
     }
-    // the baseline is of a watch that is whole
+    // the baseline starts when all clients send
     watch.baselineMs = watch.clock() + request.baselineSeconds * 1000;
     return watch;
   }
 
-  /** What was seen so far. */
+  /** The report so far. */
   report(): WatchReport {
     const { method, baselineSeconds } = this.request;
     const seriesOf = ({ id }: Flow) =>
@@ -128,12 +128,12 @@ export class Watch {
     const starts: Readonly<Record<SenderId, readonly [name: string, (command: readonly string[]) => Session]>> = {
       pod: [client.pod, (command) => cluster.start(WORKLOAD.namespace, client.pod, WORKLOAD_CONTAINER, command)],
       node: [client.node, (command) => cluster.startOnNode(client.node, command)],
-      outside: ["the container outside", (command) => outside!.start(command)],
+      outside: ["the container outside the cluster", (command) => outside!.start(command)],
     };
     for (const sender of senders) {
       const [name, start] = starts[sender];
       const own = this.flows.filter(({ from }) => from === sender);
-      // a pod's address may change: then its flows alone are started again
+      // separate clients, so that only the flows of a pod with a new address restart
       const groups = [
         own.filter(({ to }) => to === "near"),
         own.filter(({ to }) => to === "far"),
@@ -158,11 +158,11 @@ export class Watch {
       cluster.service(DNS.namespace, DNS.service),
     ]);
     const client = all.find(({ pod }) => pod === WORKLOAD.clientPod);
-    if (client === undefined) throw new Error(`the client pod ${WORKLOAD.clientPod} does not run; run pulumi up`);
+    if (client === undefined) throw new Error(`the client pod ${WORKLOAD.clientPod} is not running; run pulumi up`);
     const { near, far } = choosePods(client, servers);
     const { clusterIP, ports = [] } = service?.spec ?? {};
     const nodePort = ports.find(({ port }) => port === 80)?.nodePort;
-    const asked = nodes.find(({ node }) => node === (far ?? client).node)?.address;
+    const receiver = nodes.find(({ node }) => node === (far ?? client).node)?.address;
     const farNode = far && nodes.find(({ node }) => node === far.node)?.address;
     const name = `${WORKLOAD.service}.${WORKLOAD.namespace}.svc.cluster.local`;
     this.targets = {
@@ -170,14 +170,14 @@ export class Watch {
       ...(far && { far: { address: far.address, port: 80 } }),
       ...(farNode && { "far-node": { address: farNode, port: 0 } }),
       ...(clusterIP && { "cluster-ip": { address: clusterIP, port: 80 } }),
-      ...(nodePort && asked && { "node-port": { address: asked, port: nodePort } }),
+      ...(nodePort && receiver && { "node-port": { address: receiver, port: nodePort } }),
       ...(dns?.spec?.clusterIP && { dns: { address: dns.spec.clusterIP, port: DNS.port, name } }),
       ...(outside && { outside: outside.server }),
     };
     return client;
   }
 
-  /** A pod that restarted with its node has another address. */
+  /** Restart clients whose pod got a new address, as after a restart of its node. */
   private async follow(): Promise<void> {
     const movable = (target: Flow["to"]) => target === "near" || target === "far";
     const isQuiet = ({ id, to }: Flow) => {
@@ -203,7 +203,7 @@ const shiftedSpan = ({ from, to }: Span, by: number): Span => ({
   to: Math.round(to - by),
 });
 
-/** The same with the end of the baseline as its beginning. */
+/** The same, relative to the end of the baseline. */
 function shifted({ probes, breaks, unobserved }: Series, by: number): Series {
   return {
     probes: probes.map(({ sentAt, answeredAt, why }) => ({

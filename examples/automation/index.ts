@@ -1,4 +1,4 @@
-// npx tsx examples/automation/index.ts [mode…]: each mode's stack up, verified with a JUnit report, and destroyed.
+// npx tsx examples/automation/index.ts [mode…]: deploy each mode's stack, verify it with a JUnit report, and destroy it.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -11,7 +11,7 @@ const modes = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ["kubep
 async function main(): Promise<void> {
   mkdirSync(reports, { recursive: true });
   const failed: string[] = [];
-  // one after the other: each has the machine for itself
+  // one after the other, since each needs the whole machine
   for (const mode of modes) {
     const stack = await LocalWorkspace.createOrSelectStack({ stackName: mode, workDir });
     try {

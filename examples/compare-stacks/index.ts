@@ -3,10 +3,10 @@ import { readStack } from "cilium-modes/connect";
 
 const stacks = new pulumi.Config().requireObject<string[]>("stacks");
 
-// names, modes and evidence, and no kubeconfig: nothing here is secret
+// readStack leaves out the kubeconfig, so nothing here is secret
 const all = pulumi.all(stacks.map((stack) => readStack(stack)));
 
-/** By stack: what was asked for, and whether it is in force. */
+/** Mode and verdict by cluster. */
 export const modes = all.apply((each) =>
   Object.fromEntries(
     each.map(({ clusterName, mode, cilium: { version, tunnel }, verification: { verdict } }) => [
@@ -16,7 +16,7 @@ export const modes = all.apply((each) =>
   ),
 );
 
-/** By check: what was seen in each cluster. */
+/** Evidence by check and cluster. */
 export const evidence = all.apply((each) => {
   const checks = new Set(each.flatMap(({ verification }) => Object.keys(verification.checks)));
   return Object.fromEntries(

@@ -17,10 +17,10 @@ export = async () => {
     mode: config.require<RoutingMode>("mode"),
     clusterName: config.require("clusterName"),
     kubeconfig,
-    // what does not fit is told in the preview
+    // previews report what prevents Cilium in this cluster
     facts: await inspectCluster(kubeconfig),
   });
-  // version, chart, images and values, where the defaults will not do
+  // version, chart, images and values other than the defaults
   const choice = config.getObject<Omit<CiliumArgs, "cluster">>("cilium");
   const cilium = new Cilium("cilium", { ...choice, cluster });
   const workload = new NettoolWorkload("nettool", { cluster, cilium, image: config.require("image") });

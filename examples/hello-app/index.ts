@@ -6,7 +6,7 @@ import { NodeImages, type RoutingMode } from "cilium-modes/components";
 import { connect } from "cilium-modes/connect";
 
 const config = new pulumi.Config();
-// a stack that is gone, in another mode, or whose mode nobody has proved is one clear error, in previews too
+// fails, in previews too, if the stack was destroyed, has another mode, or its mode is not proven
 const cluster = connect(config.require("stack"), { mode: config.get<RoutingMode>("mode"), verified: true });
 
 const image = new Image("image", {
@@ -53,7 +53,7 @@ const service = new Service(
   inCluster,
 );
 
-/** The mode whose datapath the service uses. */
+/** Routing mode of the cluster. */
 export const mode = cluster.mode;
-/** Where every node and pod reaches it. */
+/** URL of the service for nodes and pods. */
 export const url = pulumi.interpolate`http://${service.spec.clusterIP}:8080`;

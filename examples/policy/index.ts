@@ -11,7 +11,7 @@ const policy = new CustomResource(
     kind: "CiliumNetworkPolicy",
     metadata: { name: "only-the-client", namespace: workload.namespace },
     spec: {
-      description: "The servers answer the client pod on port 80, and nobody else.",
+      description: "Only the client pod can connect to the servers, on port 80.",
       endpointSelector: { matchLabels: { app: workload.daemonSet } },
       ingress: [
         {
@@ -24,5 +24,5 @@ const policy = new CustomResource(
   { provider },
 );
 
-/** Where it stands. */
+/** Namespace and name of the policy. */
 export const name = pulumi.interpolate`${workload.namespace}/${policy.metadata.name}`;

@@ -1,58 +1,64 @@
-import type { ClusterWriter } from "../../datapath/cluster";
-import { apiErrorLine } from "../../datapath/apiError";
-import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../datapath/helmRecord";
+import type { ClusterWriter } from "../../cluster/write";
+import { apiErrorLine } from "../../cluster/apiError";
+import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../cluster/helmRecord";
 import type { CiliumConfig } from "../../modes/ciliumConfig";
-import { upgradeProblem } from "../../modes/upgrade";
-import { readLost } from "./lost";
-import { MARKS } from "./mark";
-import type { CiliumInstallationInputs, MarkData } from "./inputs";
-import type { ResourceHandler } from "./provider";
+import { upgradeProblem } from "../../modes/releases";
+import { readLost } from "./contentLoss";
+import type { CiliumInstallationInputs, OwnershipData } from "./inputs";
+import { OWNERSHIP_RECORDS } from "./ownershipRecord";
+import type { ResourceHandler } from "./handler";
 
 export interface CiliumInstallationState extends CiliumInstallationInputs {
-  /** Goes up whenever the release has to be installed over what is there; part of the release's description. */
+  /** Increases whenever the release has to be installed again; part of the release's description. */
   readonly repairs: number;
-  /** The cluster did not answer when it was last looked at, so the engine has lost the release. */
+  /** The cluster did not respond to a refresh, so the engine has dropped the release from the state. */
   readonly lost: boolean;
 }
 
-/** What is needed of a cluster. */
+/** The part of a cluster that this resource needs. */
 export type InstallationCluster = Pick<ClusterWriter, "configMap" | "helmRecords" | "replaceSecret">;
 
 const [NAMESPACE, RELEASE] = ["kube-system", "cilium"];
 
-/** What is in a cluster. */
-interface Found {
+/** The Cilium that a cluster has. */
+interface Installed {
   readonly record: HelmRecord | undefined;
-  readonly mark: MarkData | undefined;
+  readonly ownership: OwnershipData | undefined;
   readonly config: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * The resource `kind:index:CiliumInstallation`. It stands before the Helm release and clears the way for it: where an
- * earlier run was killed in the middle, Helm refuses to go on; where somebody changed the release or `cilium-config`
- * by hand, the engine sees nothing to do. It refuses to touch a Cilium that somebody else installed, and steps between
- * versions that Cilium does not support.
+ * The resource `kind:index:CiliumInstallation`. It precedes the Helm release and prepares the cluster for it: Helm
+ * refuses to continue an installation that was killed, and the engine does not notice a release or a `cilium-config`
+ * that was changed by hand. It refuses to change a Cilium that another owner installed, and upgrades that Cilium does
+ * not support.
  */
 export function ciliumInstallationHandler(
   connect: (kubeconfig: string) => Promise<InstallationCluster>,
 ): ResourceHandler<CiliumInstallationInputs, CiliumInstallationState> {
-  async function look(inputs: CiliumInstallationInputs): Promise<Found> {
+  async function read(inputs: CiliumInstallationInputs): Promise<Installed> {
     const cluster = await connect(inputs.kubeconfig);
-    const [secrets, mark, config] = await Promise.all([
+    const [secrets, ownership, config] = await Promise.all([
       cluster.helmRecords(NAMESPACE, RELEASE),
-      cluster.configMap(MARKS.namespace, MARKS.cilium),
+      cluster.configMap(OWNERSHIP_RECORDS.namespace, OWNERSHIP_RECORDS.cilium),
       cluster.configMap(NAMESPACE, "cilium-config"),
     ]);
     const latest = latestRecord(secrets);
     return {
       record: latest === undefined ? undefined : readRecord(latest),
-      mark: mark?.data as MarkData | undefined,
+      ownership: ownership?.data as OwnershipData | undefined,
       config: config?.data,
     };
   }
 
-  /** Let Helm install over what is there. */
-  async function clear({ kubeconfig }: CiliumInstallationInputs, why: string): Promise<void> {
+  function readOrExplain(inputs: CiliumInstallationInputs): Promise<Installed> {
+    return read(inputs).catch((error: Error) => {
+      throw new Error(`The cluster's Cilium could not be read: ${apiErrorLine(error)}`);
+    });
+  }
+
+  /** Set the latest revision to failed, so that Helm installs or upgrades over it. */
+  async function failLatest({ kubeconfig }: CiliumInstallationInputs, why: string): Promise<void> {
     const cluster = await connect(kubeconfig);
     const latest = latestRecord(await cluster.helmRecords(NAMESPACE, RELEASE));
     if (latest !== undefined && readRecord(latest).status !== "failed") {
@@ -67,112 +73,105 @@ export function ciliumInstallationHandler(
         if (failure !== undefined) return [failure];
       }
       if (olds?.clusterInstance === inputs.clusterInstance) {
-        // what was asked for last may have failed to install
-        const installed = await look(olds).then(
-          ({ mark }) => mark?.version,
+        // the version in the state may have failed to install
+        const installed = await read(olds).then(
+          ({ ownership }) => ownership?.version,
           () => undefined,
         );
         const reason = upgradeProblem(installed ?? olds.version, inputs.version);
         return reason === undefined ? [] : [{ property: "version", reason }];
       }
-      // a cluster that is yet to be made has no kubeconfig
-      const found = await look(inputs).catch(() => undefined);
-      const reason = found === undefined ? undefined : foreignProblem(inputs, found);
+      // a cluster that is not created yet has no kubeconfig
+      const found = await read(inputs).catch(() => undefined);
+      const reason = found === undefined ? undefined : ownerProblem(inputs, found);
       return reason === undefined ? [] : [{ property: "adopt", reason }];
     },
 
     async diff(olds, news, log) {
       const replaces = olds.clusterInstance === news.clusterInstance ? [] : ["clusterInstance"];
       const changed = INPUTS.some((key) => olds[key] !== news[key]);
-      const found = replaces.length > 0 ? undefined : await look(news).catch(() => undefined);
-      const problem = found === undefined ? undefined : troubleOf(olds, found);
-      if (problem !== undefined) log.warn(`Cilium will be installed again: ${problem}.`);
-      return { changes: changed || replaces.length > 0 || problem !== undefined, replaces };
+      const found = replaces.length > 0 ? undefined : await read(news).catch(() => undefined);
+      const reason = found === undefined ? undefined : repairReason(olds, found);
+      if (reason !== undefined) log.warn(`Cilium will be installed again: ${reason}.`);
+      return { changes: changed || replaces.length > 0 || reason !== undefined, replaces };
     },
 
     async create(inputs) {
-      const found = await look(inputs).catch((error: Error) => {
-        throw new Error(`The cluster's Cilium could not be looked at: ${apiErrorLine(error)}`);
-      });
-      const reason = foreignProblem(inputs, found);
+      const found = await readOrExplain(inputs);
+      const reason = ownerProblem(inputs, found);
       if (reason !== undefined) throw new Error(reason);
-      if (found.record !== undefined) await clear(inputs, `left to ${inputs.owner}`);
+      if (found.record !== undefined) await failLatest(inputs, `released to ${inputs.owner}`);
       return { id: inputs.clusterInstance, state: { ...inputs, repairs: 0, lost: false } };
     },
 
-    read: (olds) => readLost(olds, look),
+    read: (olds) => readLost(olds, read),
 
     async update(olds, news) {
-      const found = await look(news).catch((error: Error) => {
-        throw new Error(`The cluster's Cilium could not be looked at: ${apiErrorLine(error)}`);
-      });
-      if (found.mark !== undefined && found.mark.owner !== olds.owner) {
-        throw new Error(`The cluster's Cilium is now that of stack ${found.mark.owner}; it was not touched`);
+      const found = await readOrExplain(news);
+      if (found.ownership !== undefined && found.ownership.owner !== olds.owner) {
+        throw new Error(`The cluster's Cilium now belongs to stack ${found.ownership.owner}; it was not changed`);
       }
-      const problem = troubleOf(olds, found);
-      if (problem !== undefined) await clear(news, problem);
-      return { ...news, repairs: olds.repairs + (problem === undefined ? 0 : 1), lost: false };
+      const reason = repairReason(olds, found);
+      if (reason !== undefined) await failLatest(news, reason);
+      return { ...news, repairs: olds.repairs + (reason === undefined ? 0 : 1), lost: false };
     },
 
     async delete() {
-      // goes with the release
+      // removed with the release
     },
   };
 }
 
-/** Why the release has to be installed over what is there; undefined when there is no reason. */
-function troubleOf(olds: CiliumInstallationState, { record, mark, config }: Found): string | undefined {
-  if (olds.lost) return "its cluster did not answer a refresh, by which the Helm release was lost";
-  if (record === undefined) return undefined; // the engine's refresh sees that
-  if (record.status.startsWith("pending-")) return "an earlier run was interrupted in the middle of it";
-  if (mark?.owner !== olds.owner || mark.generation !== String(olds.repairs))
+/** Why the release has to be installed again; undefined if it does not. */
+function repairReason(olds: CiliumInstallationState, { record, ownership, config }: Installed): string | undefined {
+  if (olds.lost) return "its cluster did not respond to a refresh, which removed the Helm release from the state";
+  if (record === undefined) return undefined; // the engine's refresh notices that
+  if (record.status.startsWith("pending-")) return "an earlier run was interrupted while Helm installed it";
+  if (ownership?.owner !== olds.owner || ownership.generation !== String(olds.repairs))
     return "an earlier run was interrupted before it was recorded";
   if (!record.description.startsWith(olds.owner)) {
-    return `revision ${record.revision} of its Helm release is not this stack's ("${record.description}")`;
+    return `this stack did not create revision ${record.revision} of its Helm release ("${record.description}")`;
   }
-  const changed = Object.entries(JSON.parse(mark.config ?? "{}") as CiliumConfig)
+  const changed = Object.entries(JSON.parse(ownership.config ?? "{}") as CiliumConfig)
     .filter(([key, value]) => (config?.[key] ?? null) !== value)
     .map(([key]) => key);
-  return changed.length === 0
-    ? undefined
-    : `cilium-config is not as this stack has recorded it in ${changed.join(", ")}`;
+  return changed.length === 0 ? undefined : `cilium-config differs from this stack's record in ${changed.join(", ")}`;
 }
 
-/** Another version is for `check` alone: as a change it would make all that depends on this unknown in a preview. */
+/** Without the version, which only `check` looks at: as a change it would make everything that depends on this resource unknown in a preview. */
 const INPUTS = ["kubeconfig", "owner", "adopt"] as const;
 
-/** What a stack may not change of a cluster that exists. */
+/** The change of an external cluster that a stack must not make; undefined if there is none. */
 function changeProblem(inputs: CiliumInstallationInputs, olds: CiliumInstallationInputs) {
   if (olds.clusterInstance !== inputs.clusterInstance) {
     const reason =
-      "The stack is in another cluster than the one that its settings name now; nothing was changed. Set cluster.context to that cluster's, or run pulumi destroy with it first";
+      "The stack is in another cluster than the one in its settings; nothing was changed. Set cluster.context to that cluster, or run pulumi destroy with it first";
     return { property: "clusterInstance", reason };
   }
   if (olds.podCidr !== inputs.podCidr) {
-    const reason = `The pods of a cluster that exists keep their network ${olds.podCidr}; run pulumi destroy first for another`;
+    const reason = `The pods of an external cluster keep their network ${olds.podCidr}; to change it, run pulumi destroy first`;
     return { property: "podCidr", reason };
   }
   if (olds.adopt && !inputs.adopt) {
-    const reason =
-      "This stack has taken over a Cilium that was there before; without cilium.adopt: true, destroy would uninstall it";
+    const reason = "This stack took over an existing Cilium; without cilium.adopt: true, destroy would uninstall it";
     return { property: "adopt", reason };
   }
   return undefined;
 }
 
-/** Why this Cilium is not the stack's to install over. */
-function foreignProblem(inputs: CiliumInstallationInputs, { mark, record, config }: Found): string | undefined {
+/** Why the stack must not install over this Cilium; undefined if it may. */
+function ownerProblem(inputs: CiliumInstallationInputs, { ownership, record, config }: Installed): string | undefined {
   const { owner, adopt, version, podCidr } = inputs;
-  const isOwn = mark?.owner === owner || (record?.description.startsWith(owner) ?? false);
+  const isOwn = ownership?.owner === owner || (record?.description.startsWith(owner) ?? false);
   if (config === undefined || isOwn) return undefined;
   if (adopt) {
     const [ipam, pool] = [config["ipam"], config["cluster-pool-ipv4-cidr"]];
     if (ipam === "cluster-pool" && pool === podCidr) return undefined;
-    return `The cluster's Cilium gives pods addresses by ipam ${ipam} of ${pool ?? "no pool"}, and running pods would lose theirs with cluster-pool of ${podCidr}; nothing was changed. Set cluster.podCidr to its pool, or remove it first: helm -n ${NAMESPACE} uninstall cilium`;
+    return `The cluster's Cilium assigns pod addresses with ipam ${ipam} from ${pool ?? "no pool"}, and running pods would lose their addresses with cluster-pool ${podCidr}; nothing was changed. Set cluster.podCidr to its pool, or remove that Cilium first: helm -n ${NAMESPACE} uninstall cilium`;
   }
-  const who = mark === undefined ? "that this stack did not install" : `of stack ${mark.owner}`;
+  const who = ownership === undefined ? "that this stack did not install" : `of stack ${ownership.owner}`;
   return (
-    `The cluster has a Cilium ${who}; nothing was changed. Set cilium.adopt: true to let this stack configure it as ` +
+    `The cluster has a Cilium ${who}; nothing was changed. Set cilium.adopt: true to let this stack reconfigure it as ` +
     `${version} in its own mode, or remove it first: helm -n ${NAMESPACE} uninstall cilium`
   );
 }

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { kindConfig, type KindMount } from "../../modes/kindConfig";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import { duringCreation, endOrphans } from "./creation";
-import { kindNetwork, listNodes, OWNER_DIRECTORY, removeNodes, type KindNode } from "./docker";
-import { run } from "./exec";
+import { kindNetwork, listNodes, OWNER_DIRECTORY, removeNodes, type KindNode } from "../../host/docker";
+import { run } from "../../host/exec";
 import {
   addContext,
   createCluster,
@@ -16,61 +16,62 @@ import {
   waitForApiServer,
 } from "./kindCli";
 import { loadEarly } from "./earlyImages";
-import { makeImageFolder } from "./imageFolder";
-import { clusterNetworkFailures } from "./networks";
-import { checkNodeTools, removeControlPlaneTaints, type Log } from "./nodeSetup";
+import { makeImageFolder } from "../../host/imageFolder";
+import { networkConflicts } from "../../host/networks";
+import { checkNodeTools, removeControlPlaneTaints } from "./nodeSetup";
 import type { ClusterInputs, ClusterNode } from "./inputs";
-import type { ResourceHandler } from "./provider";
+import { checkFailure, type Log, type ResourceHandler } from "./handler";
 
-/** What a running cluster adds to its inputs. */
+/** State of a cluster. */
 export interface ClusterState extends ClusterInputs {
-  /** Ids of the nodes' containers: others whenever the cluster is made again. */
+  /** Ids of the nodes' containers, which change when the cluster is recreated. */
   readonly containers: readonly string[];
   readonly status: ClusterStatus;
   readonly nodes: readonly ClusterNode[];
-  /** API server as this machine reaches it. */
+  /** URL of the API server as this machine reaches it. */
   readonly endpoint: string;
   readonly kubeconfig: string;
-  /** How often its nodes were started again, or found with other addresses. */
+  /** How often its nodes were restarted, or had other addresses. */
   readonly restarts: number;
 }
 
 /** `restarted`: running again, perhaps with other addresses than before. */
 export type ClusterStatus = "running" | "stopped" | "restarted" | "incomplete";
 
-/** Inputs that a running cluster can take over; every other one is fixed when kind creates it. */
+/** Inputs that can change in a running cluster; kind sets all others at creation. */
 const UPDATABLE: readonly (keyof ClusterInputs)[] = ["exportKubeconfig"];
 
-/** Inputs that are of no matter once a cluster stands. */
-const BEFOREHAND: readonly (keyof ClusterInputs)[] = ["images", "mode"];
+/** Inputs that matter only while kind creates the cluster. */
+const CREATION_ONLY: readonly (keyof ClusterInputs)[] = ["images", "mode"];
 
 /** The resource `kind:index:Cluster`. */
 export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   async check(inputs) {
-    return clusterNetworkFailures(inputs).catch(() => []); // without Docker, create says what is missing
+    // without Docker, create reports what is missing
+    return (await conflictsOf(inputs).catch(() => [])).map(checkFailure);
   },
 
   async diff(olds, news, log) {
     const changed = (Object.keys(news) as (keyof ClusterInputs)[]).filter(
-      (key) => !BEFOREHAND.includes(key) && !isDeepStrictEqual(olds[key], news[key]),
+      (key) => !CREATION_ONLY.includes(key) && !isDeepStrictEqual(olds[key], news[key]),
     );
     const replaces: string[] = changed.filter((key) => !UPDATABLE.includes(key));
     if (replaces.length > 0) {
       log.warn(
-        `The kind cluster ${olds.name} is replaced, with everything in it: ${replaces.join(", ")} cannot change in a running cluster.`,
+        `The kind cluster ${olds.name} will be replaced with everything in it: ${replaces.join(", ")} cannot change in a running cluster.`,
       );
     }
     const nodes = await listNodes(olds.name).catch(() => undefined);
-    // Docker being away says nothing new about the cluster
+    // without Docker there is no news about the cluster
     const status =
       nodes !== undefined ? statusOf(nodes, olds) : olds.status === "incomplete" ? "incomplete" : "running";
     if (status === "missing") {
-      log.warn(`The kind cluster ${olds.name} of this stack is gone; it will be created again.`);
+      log.warn(`The kind cluster ${olds.name} of this stack was deleted; it will be created again.`);
       replaces.push("containers");
     } else if (status === "incomplete") {
       const missing = olds.nodes.filter(({ name }) => nodes?.every((node) => node.name !== name));
       log.warn(
-        `The kind cluster ${olds.name} is incomplete (${missing.map(({ name }) => name).join(", ") || "it has other nodes than were made"}); it will be created again.`,
+        `The kind cluster ${olds.name} is incomplete (${missing.map(({ name }) => name).join(", ") || "its nodes are not those that were created"}); it will be created again.`,
       );
       replaces.push("status");
     } else if (status === "stopped") {
@@ -79,8 +80,8 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
     } else if (olds.status !== "running" || (nodes !== undefined && hasMoved(nodes, olds))) {
       log.warn(
         nodes !== undefined && hasMoved(nodes, olds)
-          ? `Nodes of the kind cluster ${olds.name} have other addresses than before; they will be started again with those they had.`
-          : `Nodes of the kind cluster ${olds.name} were started again; what runs in it will be looked at again.`,
+          ? `Nodes of the kind cluster ${olds.name} have new addresses; they will be restarted with their old ones.`
+          : `Nodes of the kind cluster ${olds.name} were restarted; the cluster will be checked and verified again.`,
       );
       return { changes: true, replaces };
     }
@@ -89,19 +90,19 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
 
   async create(inputs, log, signal) {
     await preflight(inputs, log);
-    const failures = await clusterNetworkFailures(inputs);
-    if (failures.length > 0) throw new Error(failures.map(({ reason }) => reason).join("\n"));
+    const conflicts = await conflictsOf(inputs);
+    if (conflicts.length > 0) throw new Error(conflicts.map(({ seen, remedy }) => `${seen}; ${remedy}`).join("\n"));
     await makeRoom(inputs, log);
-    return duringCreation(markOf(inputs), async (folder) => {
+    return duringCreation(stackIdOf(inputs), async (folder) => {
       try {
-        const mark: KindMount = {
+        const ownerMount: KindMount = {
           hostPath: "/dev/null",
           containerPath: OWNER_DIRECTORY + inputs.owner,
           readOnly: true,
         };
         const config = kindConfig({
           ...inputs,
-          mounts: [...inputs.mounts, mark, await makeImageFolder(markOf(inputs))],
+          mounts: [...inputs.mounts, ownerMount, await makeImageFolder(stackIdOf(inputs))],
         });
         const early = loadEarly(inputs, log, signal);
         await createCluster(inputs.name, config, join(folder, "kubeconfig"), log, signal).catch(async (error) => {
@@ -118,7 +119,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
       } catch (error) {
         const words = await nodesLastWords(inputs.name);
         const rest = await removeOwn(inputs).then(
-          () => "nothing of it is left",
+          () => "its nodes were removed",
           (failure: Error) => `its nodes could not be removed (${failure.message})`,
         );
         const headline = `kind cluster ${inputs.name} was not created, and ${rest}.`;
@@ -132,7 +133,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
     const status = statusOf(nodes, olds);
     if (status === "missing") return undefined;
     if (status !== "running") return { ...olds, status };
-    // until `update` has looked after them
+    // until `update` has checked the nodes
     if (olds.status !== "running" || hasMoved(nodes, olds)) return { ...olds, status: "restarted" };
     return stateOf(olds, nodes, olds.restarts);
   },
@@ -150,21 +151,21 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
     const nodes = await listNodes(olds.name);
     if (nodes.length === 0 || isOwn(nodes, olds)) {
       await deleteCluster(olds.name, olds.exportKubeconfig);
-    } else if (!nodes.every((node) => isMarked(node, olds))) {
-      log.warn(`The kind cluster ${olds.name} that now exists was not made by this stack and is left alone.`);
+    } else if (!nodes.every((node) => isOwned(node, olds))) {
+      log.warn(`The kind cluster ${olds.name} that exists now was not created by this stack; it was not changed.`);
     }
-    // marked, but other containers: the cluster's replacement, whose creation has removed this one
+    // this stack's, but with other containers: the replacement, whose creation has removed this cluster
   },
 };
 
 /**
- * Start a cluster's nodes, with the addresses that they had: the API server and etcd are bound to them, and Docker gives
- * out the lowest free one to whoever comes first.
+ * Start a cluster's nodes with their old addresses, which the API server and etcd are bound to: Docker assigns the
+ * lowest free address to the container that starts first.
  */
 async function startNodes(nodes: readonly KindNode[], olds: ClusterState, log: Log): Promise<void> {
   if (hasMoved(nodes, olds)) {
     const running = nodes.filter(({ running: runs }) => runs).map(({ name }) => name);
-    log.status(`Stopping ${running.join(", ")}, to give each its address back`);
+    log.status(`Stopping ${running.join(", ")} to restore their addresses`);
     await run("docker", ["stop", "--time", "5", ...running]);
   }
   const stopped = (await listNodes(olds.name)).filter(({ running }) => !running).map(({ name }) => name);
@@ -179,27 +180,28 @@ async function startNodes(nodes: readonly KindNode[], olds: ClusterState, log: L
       .filter(({ name }) => moved.includes(name))
       .map(({ name, address }) => `${address} of ${name}`);
     throw new Error(
-      `Docker has given ${lost.join(", ")} to another container, and a kind cluster does not work with other addresses.\n` +
-        `Stop that container (docker network inspect ${kindNetwork()}) and repeat pulumi up; or run pulumi destroy, and pulumi up for a new cluster.`,
+      `Docker has assigned ${lost.join(", ")} to another container, and a kind cluster does not work with other addresses.\n` +
+        `Stop that container (docker network inspect ${kindNetwork()}) and run pulumi up again, or recreate the cluster with pulumi destroy and pulumi up.`,
     );
   }
   await waitForApiServer(olds.name);
 }
 
 /**
- * Remove this stack's cluster of the same name: what an interrupted creation left, or the one to be replaced. The
- * engine's own delete-before-replace is of no use here: it closes the Kubernetes provider before it deletes what is
- * in the cluster, and fails with that (seen with Pulumi 3.259). Refuse when the name is another's.
+ * Remove this stack's cluster of the same name, from an interrupted creation or before a replacement. The engine's own
+ * delete-before-replace closes the Kubernetes provider before it deletes the objects in the cluster, and then fails
+ * (seen with Pulumi 3.259).
+ * @throws Error when another owner created a cluster of this name
  */
 async function makeRoom(inputs: ClusterInputs, log: Log): Promise<void> {
-  await endOrphans(markOf(inputs));
+  await endOrphans(stackIdOf(inputs));
   const nodes = await listNodes(inputs.name);
   if (nodes.length === 0) return;
-  if (!nodes.every((node) => isMarked(node, inputs))) {
+  if (!nodes.every((node) => isOwned(node, inputs))) {
     const names = nodes.map(({ name }) => name).join(", ");
     throw new Error(
-      `A kind cluster named ${inputs.name} exists (${names}) that this stack did not make; it was not touched.\n` +
-        `Set cluster.name to another name, or remove it yourself: kind delete cluster --name ${inputs.name}`,
+      `A kind cluster ${inputs.name} exists (${names}) that this stack did not create; it was not changed.\n` +
+        `Set cluster.name to another name, or delete that cluster: kind delete cluster --name ${inputs.name}`,
     );
   }
   log.status(`Removing this stack's earlier kind cluster ${inputs.name}`);
@@ -232,32 +234,37 @@ function statusOf(nodes: readonly KindNode[], olds: ClusterState): ClusterStatus
   return nodes.every(({ running }) => running) ? "running" : "stopped";
 }
 
-/** Whether Docker gave running nodes other addresses, as it may when it restarts. */
+/** Whether running nodes have new addresses, which Docker may assign when it restarts. */
 function hasMoved(nodes: readonly KindNode[], olds: ClusterState): boolean {
   return nodes.some(({ name, running, address }) =>
     olds.nodes.some((node) => node.name === name && running && node.address !== address),
   );
 }
 
-/** Whether these nodes are the ones of this incarnation of the cluster, or what is left of them. */
+/** Whether these nodes, or the remaining ones, belong to the cluster in the state. */
 function isOwn(nodes: readonly KindNode[], olds: ClusterState): boolean {
   return nodes.some(({ containerId }) => olds.containers.includes(containerId));
 }
 
-/** Remove this stack's nodes; of a cluster that somebody else made at the same time under the same name, none. */
+/** Remove this stack's nodes, and none of a cluster that another process created under the same name meanwhile. */
 async function removeOwn(inputs: ClusterInputs): Promise<void> {
   const nodes = await listNodes(inputs.name);
-  const own = nodes.filter((node) => isMarked(node, inputs)).map(({ name }) => name);
+  const own = nodes.filter((node) => isOwned(node, inputs)).map(({ name }) => name);
   if (own.length === nodes.length) await deleteCluster(inputs.name, inputs.exportKubeconfig);
   else await removeNodes(own);
 }
 
-/** The stack's own part of the owner. */
-function markOf({ owner }: ClusterInputs): string {
+/** The networks of a cluster that conflict with those of its nodes. */
+function conflictsOf({ podCidr, serviceCidr }: ClusterInputs) {
+  return networkConflicts({ podCidr, serviceCidr });
+}
+
+/** The stack id, last part of the owner. */
+function stackIdOf({ owner }: ClusterInputs): string {
   return owner.split("/").at(-1)!;
 }
 
-/** Whether a node was made by this stack, in whichever run. */
-function isMarked(node: KindNode, { owner }: ClusterInputs): boolean {
+/** Whether any run of this stack created a node. */
+function isOwned(node: KindNode, { owner }: ClusterInputs): boolean {
   return node.mountPoints.includes(OWNER_DIRECTORY + owner);
 }

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { listMarkedNodes, removeNodes } from "./docker";
-import { run } from "./exec";
-import { removeImageFolder } from "./imageFolder";
+import { listNodesOfStack, removeNodes } from "../../host/docker";
+import { run } from "../../host/exec";
+import { removeImageFolder } from "../../host/imageFolder";
 
 /** Name of a folder that exists while a stack's cluster is created. Processes of the creation have it in their arguments. */
 const prefixOf = (mark: string) => `cilium-modes-kind-${mark}.`;
@@ -54,7 +54,7 @@ export async function endOrphans(mark: string): Promise<void> {
 export async function removeLeftNodes(mark: string): Promise<void> {
   await endOrphans(mark);
   // without Docker, there are no nodes
-  const names = await listMarkedNodes(mark).catch((error: Error) => {
+  const names = await listNodesOfStack(mark).catch((error: Error) => {
     if (/ENOENT/.test(error.message)) return [];
     throw error;
   });

@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { execInNode, listNodes, type KindNode } from "./docker";
-import { loadIntoNodes } from "./nodeImages";
-import type { Log } from "./nodeSetup";
+import { execInNode, listNodes, type KindNode } from "../../host/docker";
+import { loadIntoNodes } from "../../host/imageImport";
+import type { Log } from "./handler";
 
-/** How often nodes that are being made are looked at. */
+/** Interval between checks for new nodes. */
 const PAUSE_MILLISECONDS = 500;
 
-/** Loading that goes on while kind makes the nodes. It never fails: what is missing is brought later. */
+/** Loading of images while kind creates the nodes. It never fails: `NodeImages` loads missing images later. */
 export interface EarlyLoading {
-  /** Let it come to its end in nodes that it has found; there will be no others. */
+  /** Finish loading into the nodes that were found, without waiting for others. */
   finish(): Promise<void>;
-  /** End it. */
+  /** Stop loading. */
   giveUp(): Promise<void>;
 }
 
-/** Bring images to the nodes of a cluster as soon as their containerd answers, while kind is still at work on them. */
+/** Load images into the nodes of a cluster as soon as their containerd responds, while kind still configures them. */
 export function loadEarly(
   { name, workers, images }: { readonly name: string; readonly workers: number; readonly images: readonly string[] },
   log: Log,
@@ -23,7 +23,7 @@ export function loadEarly(
   const [waiting, working] = [new AbortController(), new AbortController()];
   const works = AbortSignal.any([signal, working.signal]);
   const load = async () => {
-    const nodes = await nodesThatAnswer(name, workers + 1, AbortSignal.any([works, waiting.signal]));
+    const nodes = await nodesThatRespond(name, workers + 1, AbortSignal.any([works, waiting.signal]));
     await loadIntoNodes(images, nodes, (message) => log.status(message), works);
   };
   const loading = images.length === 0 ? Promise.resolve() : load().catch(() => undefined);
@@ -39,17 +39,17 @@ export function loadEarly(
   };
 }
 
-async function nodesThatAnswer(cluster: string, count: number, signal: AbortSignal): Promise<KindNode[]> {
+async function nodesThatRespond(cluster: string, count: number, signal: AbortSignal): Promise<KindNode[]> {
   for (;;) {
     signal.throwIfAborted();
     const nodes = (await listNodes(cluster)).filter(({ running }) => running);
-    const answers = nodes.map(({ name }) =>
+    const responses = nodes.map(({ name }) =>
       execInNode(name, ["ctr", "--namespace=k8s.io", "images", "list", "--quiet"], { signal }).then(
         () => true,
         () => false,
       ),
     );
-    if (nodes.length === count && (await Promise.all(answers)).every(Boolean)) return nodes;
+    if (nodes.length === count && (await Promise.all(responses)).every(Boolean)) return nodes;
     await sleep(PAUSE_MILLISECONDS, undefined, { signal });
   }
 }

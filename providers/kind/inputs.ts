@@ -1,19 +1,33 @@
 import type { RoutingMode } from "../../modes/contract";
-import type { KindConfigArgs, RegistryMirror } from "../../modes/kindConfig";
+import type { DnsForward, KindConfigArgs, RegistryMirror } from "../../modes/kindConfig";
 
-export interface StackMarkInputs {
-  /** Whether nodes of this machine's Docker bear it. */
+/**
+ * Type tokens of the resources. They are part of the URNs in users' states, so they stay although three classes have
+ * clearer names now: a new token would need an alias in the program, and the old one in the provider.
+ */
+export const TOKENS = {
+  ciliumInstallation: "kind:index:CiliumInstallation",
+  cluster: "kind:index:Cluster",
+  nodeImages: "kind:index:NodeImages",
+  nodeSettings: "kind:index:NodeSettings",
+  ownershipRecord: "kind:index:Mark",
+  stackIdentity: "kind:index:StackMark",
+  workloadNamespace: "kind:index:WorkloadGround",
+} as const;
+
+export interface StackIdentityInputs {
+  /** Whether containers of this machine's Docker carry the id: true for kind clusters. */
   readonly onNodes: boolean;
 }
 
-/** What a stack says of its cluster. */
+/** Inputs of a kind cluster. */
 export interface ClusterInputs extends KindConfigArgs {
-  /** What this machine's kernel is held against before nodes are made; of no matter to a cluster that stands. */
+  /** Checked against this machine's kernel before nodes are created; ignored for an existing cluster. */
   readonly mode: RoutingMode;
   readonly exportKubeconfig: boolean;
-  /** `<project>/<stack>/<id of the stack's mark>`: stands on every node, so that an interrupted creation is recognised. */
+  /** `<project>/<stack>/<stack id>`: mounted in every node, so that an interrupted creation is recognized. */
   readonly owner: string;
-  /** Images of this machine's Docker that nodes get while kind is at work; of no matter to a cluster that stands. */
+  /** Images of this machine's Docker that are loaded while kind creates the nodes; ignored for an existing cluster. */
   readonly images: readonly string[];
 }
 
@@ -24,68 +38,66 @@ export interface ClusterNode {
   readonly address: string;
 }
 
-/** Which resolvers CoreDNS asks for outside names: `node` leaves it to the node's, `auto` takes this machine's. */
-export type DnsForward = "auto" | "node" | readonly string[];
-
-/** What the nodes of a running cluster are told, and can be told anew. */
+/** Settings that the nodes of a running cluster can take over. */
 export interface NodeSettingsInputs {
   readonly clusterName: string;
-  /** The cluster's incarnation; another one has been told nothing yet. */
+  /** Id of the cluster; a recreated cluster has another one and none of these settings. */
   readonly clusterInstance: string;
   readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
   readonly dnsForward: DnsForward;
-  /** Resolvers in it are out of reach for pods. */
+  /** Pods cannot reach resolvers in this network. */
   readonly nativeRoutingCIDR: string;
 }
 
-/** Which images of this machine's Docker a cluster's nodes must hold. */
+/** Images of this machine's Docker that a cluster's nodes must hold. */
 export interface NodeImagesInputs {
+  /** Name of the kind cluster. */
   readonly clusterName: string;
-  /** The cluster's incarnation; another one has lost the images. */
+  /** Id of the cluster; a recreated cluster has another one and has lost the images. */
   readonly clusterInstance: string;
   /** References with tags, without digests. */
   readonly images: readonly string[];
 }
 
-/** What a stack says of the Cilium in its cluster, beside the Helm release. */
+/** Inputs of a stack's Cilium installation, beside those of the Helm release. */
 export interface CiliumInstallationInputs {
-  /** The incarnation of the cluster that it is installed in; another one has no Cilium yet. */
+  /** Id of the cluster; a recreated cluster has another one and no Cilium. */
   readonly clusterInstance: string;
   readonly kubeconfig: string;
-  /** Stands in the description of the Helm release's revisions, so that others' are told from the stack's own. */
+  /** Part of the description of the Helm release's revisions, which identifies this stack's own revisions. */
   readonly owner: string;
   /** Without v. */
   readonly version: string;
-  /** Whether a Cilium that somebody else installed may be taken over. */
+  /** Whether the stack may take over a Cilium that it did not install. */
   readonly adopt: boolean;
-  /** Whether the stack makes the cluster; one that exists is not exchanged for another, and its pods keep their addresses. */
+  /** Whether the stack creates the cluster. In an external cluster, pods keep their network and the cluster cannot be swapped. */
   readonly ownCluster: boolean;
   readonly podCidr: string;
 }
 
-/** Where a stack's workload is to stand. */
-export interface WorkloadGroundInputs {
+/** Inputs of the workload's namespace. */
+export interface WorkloadNamespaceInputs {
   readonly clusterInstance: string;
   readonly kubeconfig: string;
   readonly owner: string;
   readonly namespace: string;
-  /** Whether the stack makes the cluster: then a refresh loses what is in it while it does not answer. */
+  /** Whether the stack creates the cluster: then a refresh drops its content from the state while it does not respond. */
   readonly ownCluster: boolean;
 }
 
-/** What a mark holds. */
-export interface MarkData {
-  /** Project, stack and the stack's own mark. */
+/** Content of an ownership record. */
+export interface OwnershipData {
+  /** Project, stack and stack id. */
   readonly owner: string;
-  /** Goes up whenever what is marked was made again. */
+  /** Increases whenever the recorded objects are recreated. */
   readonly generation: string;
-  /** What `cilium-config` holds, a CiliumConfig in JSON: the engine's own objects have no nulls. */
+  /** Expected `cilium-config`, a CiliumConfig as JSON: property bags of the engine cannot hold nulls. */
   readonly config?: string | undefined;
-  /** Cilium's, without v. */
+  /** Version of Cilium, without v. */
   readonly version?: string | undefined;
 }
 
-export interface MarkInputs extends MarkData {
+export interface OwnershipRecordInputs extends OwnershipData {
   readonly clusterInstance: string;
   readonly kubeconfig: string;
   readonly name: string;

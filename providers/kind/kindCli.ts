@@ -1,16 +1,16 @@
-import { dockerProblem, readDaemon, type Daemon } from "../../machine/daemon";
-import { judgeDisk, readFreeBytes } from "../../machine/disk";
-import { problemLine, warningLine, type MachineFinding } from "../../machine/finding";
-import { judgeFeatures, symbolsHere } from "../../machine/kernel";
-import { judgeLimits, readLimits } from "../../machine/limits";
-import { takenPorts } from "../../machine/ports";
-import { judgeKind } from "../../machine/tools";
+import { dockerProblem, readDaemon, type Daemon } from "../../host/daemon";
+import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
+import { judgeFeatures, symbolsHere } from "../../host/kernel";
+import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "../../host/limits";
+import { judgePorts } from "../../host/ports";
+import { judgeKind } from "../../host/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import type { RoutingMode } from "../../modes/contract";
-import { countOtherNodes, execInNode, listNodes, removeNodes } from "./docker";
-import { CommandError, lastLines, run } from "./exec";
+import { countOtherNodes, execInNode, listNodes, removeNodes } from "../../host/docker";
+import { CommandError, lastLines, run } from "../../host/exec";
 import type { ClusterInputs } from "./inputs";
-import { warnOfMachine, type Log } from "./nodeSetup";
+import type { Log } from "./handler";
+import { warnOfMachine } from "./nodeSetup";
 
 /** The lines in which kind reports its steps. The rest is about a kubeconfig that nobody keeps. */
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
@@ -45,7 +45,7 @@ async function machineFindings({
     ...judgeLimits(await readLimits(daemon), workers + 1, await countOtherNodes(name).catch(() => 0)),
     ...judgeDisk(await readFreeBytes(daemon), workers + 1),
     // an earlier cluster of the name is removed first, with its ports
-    ...(nodes.length > 0 ? [] : await takenPorts(portMappings)),
+    ...(nodes.length > 0 ? [] : await judgePorts(portMappings)),
     ...(daemon === undefined ? [] : await kernelFindings(daemon, mode)),
   ];
 }

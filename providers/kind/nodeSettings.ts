@@ -1,36 +1,34 @@
 import { isDeepStrictEqual } from "node:util";
+import { listNodes } from "../../host/docker";
+import { networkConflicts } from "../../host/networks";
+import { RESOLVER_REMEDY, resolversFor } from "../../host/resolvers";
 import { controlPlaneName } from "../../modes/ciliumValues";
-import { listNodes } from "./docker";
-import { networkFailures } from "./networks";
+import type { NodeSettingsInputs } from "./inputs";
 import {
   coreDnsForwardsTo,
   hasRegistryMirrors,
-  resolversFor,
   setCoreDnsForward,
+  warnOfMachine,
   writeRegistryMirrors,
-  type Log,
 } from "./nodeSetup";
-import type { NodeSettingsInputs } from "./inputs";
-import type { ResourceHandler } from "./provider";
+import { checkFailure, type Log, type ResourceHandler } from "./handler";
 
 export interface NodeSettingsState extends NodeSettingsInputs {
-  /** Resolvers that CoreDNS forwards to; none: the node's own. */
+  /** Resolvers that CoreDNS forwards to; empty: the node's own. */
   readonly dnsResolvers: readonly string[];
-  /** Whether nodes and CoreDNS still are as they were told. */
+  /** Whether nodes and CoreDNS still have these settings. */
   readonly inForce: boolean;
 }
 
 /**
- * The resource `kind:index:NodeSettings`. Apart from the cluster, so that changing them leaves the cluster's outputs
- * known, and a preview shows nothing else as changed.
+ * The resource `kind:index:NodeSettings`. It is separate from the cluster, so that a change of these settings leaves
+ * the cluster's outputs known, and a preview shows nothing else as changed.
  */
 export const nodeSettingsHandler: ResourceHandler<NodeSettingsInputs, NodeSettingsState> = {
-  check({ nativeRoutingCIDR: cidr }) {
-    const why = "pod traffic to that network would leave unmasqueraded, and replies could not find back";
-    // without Docker, the cluster's creation says what is missing
-    return networkFailures([{ property: "nativeRoutingCIDR", setting: "cilium.nativeRoutingCIDR", cidr, why }]).catch(
-      () => [],
-    );
+  async check({ nativeRoutingCIDR }) {
+    // without Docker, the creation of the cluster reports what is missing
+    const conflicts = await networkConflicts({ nativeRoutingCIDR }).catch(() => []);
+    return conflicts.map(checkFailure);
   },
   async diff(olds, news) {
     const changed = (Object.keys(news) as (keyof NodeSettingsInputs)[]).filter(
@@ -42,7 +40,7 @@ export const nodeSettingsHandler: ResourceHandler<NodeSettingsInputs, NodeSettin
     };
   },
   async create(inputs, log) {
-    return { id: `${inputs.clusterName}/settings`, state: await tell(inputs, [], log) };
+    return { id: `${inputs.clusterName}/settings`, state: await apply(inputs, [], log) };
   },
   async read(olds) {
     const nodes = (await listNodes(olds.clusterName)).filter(({ running }) => running);
@@ -50,27 +48,33 @@ export const nodeSettingsHandler: ResourceHandler<NodeSettingsInputs, NodeSettin
     const inForce = await Promise.all([
       hasRegistryMirrors(nodes, olds.registryMirrors),
       coreDnsForwardsTo(controlPlaneName(olds.clusterName), olds.dnsResolvers),
-    ]).catch(() => [false]); // a cluster that does not answer is told again when it does
+    ]).catch(() => [false]); // a cluster that does not respond gets its settings again once it does
     return { ...olds, inForce: inForce.every(Boolean) };
   },
   async update(olds, news, log) {
-    return tell(news, Object.keys(olds.registryMirrors), log);
+    return apply(news, Object.keys(olds.registryMirrors), log);
   },
   async delete() {
-    // nodes go with what they were told
+    // removed with the nodes
   },
 };
 
-async function tell(
+async function apply(
   inputs: NodeSettingsInputs,
   previousMirrors: readonly string[],
   log: Log,
 ): Promise<NodeSettingsState> {
   const nodes = await listNodes(inputs.clusterName);
-  const dnsResolvers = await resolversFor(inputs.dnsForward, inputs.nativeRoutingCIDR, log);
+  const { addresses, problem } = await resolversFor(inputs.dnsForward, inputs.nativeRoutingCIDR);
+  if (problem !== undefined) {
+    warnOfMachine(
+      log,
+      `Pods may not resolve names outside the cluster with BPF host routing: ${problem}. To fix it: ${RESOLVER_REMEDY}.`,
+    );
+  }
   await Promise.all([
     writeRegistryMirrors(nodes, inputs.registryMirrors, previousMirrors),
-    setCoreDnsForward(controlPlaneName(inputs.clusterName), dnsResolvers),
+    setCoreDnsForward(controlPlaneName(inputs.clusterName), addresses),
   ]);
-  return { ...inputs, dnsResolvers, inForce: true };
+  return { ...inputs, dnsResolvers: addresses, inForce: true };
 }

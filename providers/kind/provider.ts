@@ -1,54 +1,40 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { CheckFailure, DiffResult, Provider } from "@pulumi/pulumi/provider";
-import type { ClusterWriter } from "../../datapath/cluster";
+import type { DiffResult, Provider } from "@pulumi/pulumi/provider";
+import type { ClusterWriter } from "../../cluster/write";
 import { ciliumInstallationHandler } from "./ciliumInstallation";
 import { clusterHandler } from "./cluster";
-import { markHandler } from "./mark";
+import type { Log, ResourceHandler } from "./handler";
+import { TOKENS } from "./inputs";
 import { nodeImagesHandler } from "./nodeImages";
 import { nodeSettingsHandler } from "./nodeSettings";
-import type { Log } from "./nodeSetup";
-import { stackMarkHandler } from "./stackMark";
-import { workloadGroundHandler } from "./workloadGround";
+import { ownershipRecordHandler } from "./ownershipRecord";
+import { stackIdentityHandler } from "./stackIdentity";
+import { workloadNamespaceHandler } from "./workloadNamespace";
 
-/** What one resource type does; inputs and states are plain values, secrets unwrapped. */
-export interface ResourceHandler<Inputs, State extends Inputs> {
-  /**
-   * In a preview, a value that another resource has yet to give is a text without meaning.
-   * @param olds what the resource was last made of; undefined for a new one
-   */
-  check(inputs: Inputs, olds: Inputs | undefined): Promise<CheckFailure[]>;
-  diff(olds: State, news: Inputs, log: Log): Promise<{ changes: boolean; replaces: string[] }>;
-  create(inputs: Inputs, log: Log, signal: AbortSignal): Promise<{ id: string; state: State }>;
-  /** The state as it is now; undefined when the resource is gone. */
-  read(olds: State): Promise<State | undefined>;
-  update(olds: State, news: Inputs, log: Log, signal: AbortSignal): Promise<State>;
-  delete(olds: State, log: Log, id: string): Promise<void>;
-}
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the engine's property bags meet the handlers' types here, and only here
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- only here the engine's property bags meet the handlers' types
 const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
-  "kind:index:CiliumInstallation": ciliumInstallationHandler(connectWriter),
-  "kind:index:Cluster": clusterHandler,
-  "kind:index:Mark": markHandler(connectWriter),
-  "kind:index:NodeImages": nodeImagesHandler,
-  "kind:index:NodeSettings": nodeSettingsHandler,
-  "kind:index:StackMark": stackMarkHandler,
-  "kind:index:WorkloadGround": workloadGroundHandler(connectWriter),
+  [TOKENS.ciliumInstallation]: ciliumInstallationHandler(connectWriter),
+  [TOKENS.cluster]: clusterHandler,
+  [TOKENS.ownershipRecord]: ownershipRecordHandler(connectWriter),
+  [TOKENS.nodeImages]: nodeImagesHandler,
+  [TOKENS.nodeSettings]: nodeSettingsHandler,
+  [TOKENS.stackIdentity]: stackIdentityHandler,
+  [TOKENS.workloadNamespace]: workloadNamespaceHandler(connectWriter),
 };
 
-/** Only what asks a cluster needs the Kubernetes client, which tests cannot load. */
+/** Loaded late: most resources do not need the Kubernetes client, and tests cannot load it. */
 async function connectWriter(kubeconfig: string): Promise<ClusterWriter> {
-  // tsx, as this provider is run, knows nothing of import()
+  // tsx, which runs this provider, does not support import()
   // eslint-disable-next-line @typescript-eslint/no-require-imports
-  return (require("../../datapath/cluster") as typeof import("../../datapath/cluster")).connectWriter(kubeconfig);
+  return (require("../../cluster/write") as typeof import("../../cluster/write")).connectWriter(kubeconfig);
 }
 
-/** The key by which the engine's property bags wrap a secret. */
+/** The key that marks a secret in the engine's property bags. */
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 
 type Bag = Record<string, unknown>;
 
-/** The `kind` provider: Pulumi's protocol on one side, the handlers of its resource types on the other. */
+/** The `kind` provider: translates Pulumi's protocol into calls of the resource types' handlers. */
 export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Promise<void> } {
   const cancellation = new AbortController();
   const running = new Set<Promise<unknown>>();
@@ -83,7 +69,7 @@ export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Pr
     async cancel() {
       cancellation.abort(new Error("The run was cancelled"));
     },
-    /** Ends when nothing is under way any more. */
+    /** Resolves when no operation is running. */
     async idle() {
       await Promise.allSettled([...running]);
     },
@@ -99,7 +85,7 @@ function handler(urn: string): ResourceHandler<any, any> {
   return found;
 }
 
-/** A property bag without the engine's wrapping of secrets. */
+/** A property bag with its secrets unwrapped. */
 export function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;

@@ -1,42 +1,43 @@
 import * as pulumi from "@pulumi/pulumi";
-import type {
-  CiliumInstallationInputs,
-  ClusterInputs,
-  ClusterNode,
-  MarkInputs,
-  NodeImagesInputs,
-  NodeSettingsInputs,
-  StackMarkInputs,
-  WorkloadGroundInputs,
+import {
+  TOKENS,
+  type CiliumInstallationInputs,
+  type ClusterInputs,
+  type ClusterNode,
+  type NodeImagesInputs,
+  type NodeSettingsInputs,
+  type OwnershipRecordInputs,
+  type StackIdentityInputs,
+  type WorkloadNamespaceInputs,
 } from "./inputs";
 
-/** Every field plain or an output, and every element of a list. */
+/** Every field, and every element of a list, plain or an output. */
 type Inputs<T> = {
   readonly [K in keyof T]: pulumi.Input<T[K] extends readonly (infer E)[] ? readonly pulumi.Input<E>[] : T[K]>;
 };
 
-/** What clears the way for Cilium's Helm release in a cluster, and refuses to take over another's. */
+/** Options of a resource whose kubeconfig is secret. */
+const withSecretKubeconfig = (opts?: pulumi.CustomResourceOptions) =>
+  pulumi.mergeOptions(opts, { additionalSecretOutputs: ["kubeconfig"] });
+
+/** Prepares a cluster for Cilium's Helm release, and refuses to take over another owner's Cilium. */
 export class CiliumInstallation extends pulumi.CustomResource {
-  /** How often the release had to be installed over what was there. */
+  /** How often the release had to be installed again. */
   declare readonly repairs: pulumi.Output<number>;
 
   constructor(name: string, args: Inputs<CiliumInstallationInputs>, opts?: pulumi.CustomResourceOptions) {
-    super(
-      "kind:index:CiliumInstallation",
-      name,
-      { repairs: undefined, lost: undefined, ...args },
-      pulumi.mergeOptions(opts, { additionalSecretOutputs: ["kubeconfig"] }),
-    );
+    const outputs = { repairs: undefined, lost: undefined };
+    super(TOKENS.ciliumInstallation, name, { ...outputs, ...args }, withSecretKubeconfig(opts));
   }
 }
 
-/** A kind cluster, prepared for Cilium. */
+/** A kind cluster that is ready for Cilium. */
 export class Cluster extends pulumi.CustomResource {
   declare readonly name: pulumi.Output<string>;
   declare readonly nodes: pulumi.Output<readonly ClusterNode[]>;
   declare readonly endpoint: pulumi.Output<string>;
   declare readonly kubeconfig: pulumi.Output<string>;
-  /** How often its nodes were started again, or found with other addresses. */
+  /** How often its nodes were restarted, or had other addresses. */
   declare readonly restarts: pulumi.Output<number>;
 
   constructor(name: string, args: Inputs<ClusterInputs>, opts?: pulumi.CustomResourceOptions) {
@@ -48,52 +49,45 @@ export class Cluster extends pulumi.CustomResource {
       kubeconfig: undefined,
       restarts: undefined,
     };
-    super(
-      "kind:index:Cluster",
-      name,
-      { ...outputs, ...args },
-      pulumi.mergeOptions(opts, { additionalSecretOutputs: ["kubeconfig"] }),
-    );
+    super(TOKENS.cluster, name, { ...outputs, ...args }, withSecretKubeconfig(opts));
   }
 }
 
-/** Images of this machine's Docker in a cluster's nodes. */
+/** Images of this machine's Docker, loaded into a kind cluster's nodes. */
 export class NodeImages extends pulumi.CustomResource {
   constructor(name: string, args: Inputs<NodeImagesInputs>, opts?: pulumi.CustomResourceOptions) {
-    super("kind:index:NodeImages", name, { loaded: undefined, ...args }, opts);
+    super(TOKENS.nodeImages, name, { loaded: undefined, ...args }, opts);
   }
 }
 
-/** What the nodes of a running cluster are told: registry mirrors, and where CoreDNS forwards to. */
+/** Registry mirrors of a running cluster's nodes, and the resolvers that CoreDNS forwards to. */
 export class NodeSettings extends pulumi.CustomResource {
   constructor(name: string, args: Inputs<NodeSettingsInputs>, opts?: pulumi.CustomResourceOptions) {
-    super("kind:index:NodeSettings", name, { dnsResolvers: undefined, inForce: undefined, ...args }, opts);
+    super(TOKENS.nodeSettings, name, { dnsResolvers: undefined, inForce: undefined, ...args }, opts);
   }
 }
 
-/** A random id of the stack, by which its cluster is recognised. */
-export class StackMark extends pulumi.CustomResource {
-  constructor(name: string, args: Inputs<StackMarkInputs>, opts?: pulumi.CustomResourceOptions) {
-    super("kind:index:StackMark", name, { ...args }, opts);
+/** A random id of the stack that identifies its cluster. */
+export class StackIdentity extends pulumi.CustomResource {
+  constructor(name: string, args: Inputs<StackIdentityInputs>, opts?: pulumi.CustomResourceOptions) {
+    super(TOKENS.stackIdentity, name, { ...args }, opts);
   }
 }
 
-/** A ConfigMap that says in the cluster what of a stack the engine has recorded. */
-export class Mark extends pulumi.CustomResource {
-  constructor(name: string, args: Inputs<MarkInputs>, opts?: pulumi.CustomResourceOptions) {
-    const secret = { additionalSecretOutputs: ["kubeconfig"] };
-    super("kind:index:Mark", name, { ...args }, pulumi.mergeOptions(opts, secret));
+/** A ConfigMap in the cluster that records which objects the stack owns. */
+export class OwnershipRecord extends pulumi.CustomResource {
+  constructor(name: string, args: Inputs<OwnershipRecordInputs>, opts?: pulumi.CustomResourceOptions) {
+    super(TOKENS.ownershipRecord, name, { ...args }, withSecretKubeconfig(opts));
   }
 }
 
-/** What clears the workload's namespace of what the engine does not know of. */
-export class WorkloadGround extends pulumi.CustomResource {
-  /** How often the workload had to be made again. */
+/** Removes objects that the engine does not know from the workload's namespace. */
+export class WorkloadNamespace extends pulumi.CustomResource {
+  /** How often the workload had to be recreated. */
   declare readonly generation: pulumi.Output<number>;
 
-  constructor(name: string, args: Inputs<WorkloadGroundInputs>, opts?: pulumi.CustomResourceOptions) {
-    const secret = { additionalSecretOutputs: ["kubeconfig"] };
+  constructor(name: string, args: Inputs<WorkloadNamespaceInputs>, opts?: pulumi.CustomResourceOptions) {
     const outputs = { generation: undefined, lost: undefined };
-    super("kind:index:WorkloadGround", name, { ...outputs, ...args }, pulumi.mergeOptions(opts, secret));
+    super(TOKENS.workloadNamespace, name, { ...outputs, ...args }, withSecretKubeconfig(opts));
   }
 }

@@ -1,5 +1,6 @@
-import { parse as parseYaml } from "yaml";
 import type { Command } from "commander";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
 import { conditionOf } from "../../cli/drillText";
 import { program } from "../../cli/main";
 import { planStack } from "../../cli/stackPlan";
@@ -10,12 +11,12 @@ import { FAULTS } from "../../datapath/faults/catalogue";
 import { CHECKS } from "../../datapath/checks/all";
 import { COVERAGE, SHAPES, type Flow } from "../../datapath/evidence/coverage";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
-import { SCENARIOS } from "../../modes/walks";
-import { schemaFor, settingPaths } from "../../settings/schema";
+import { SCENARIOS } from "../../modes/tracePaths";
+import { OUTPUT_DESCRIPTIONS } from "../../outputs";
+import { defaultOf, knownKeys, metaOf, schemaAt, settingPaths, unwrap } from "../../settings/schema";
+import { stackSchema } from "../../settings/stackSchema";
 import { EXIT_CODES } from "./commands";
 import { continuityRows } from "./continuity";
-import { OUTPUT_WORDS } from "./outputs";
-import { SETTING_WORDS } from "./settings";
 
 /** The pages that have parts generated from the code. */
 export const PAGES = [
@@ -77,22 +78,35 @@ export function withParts(page: string, parts: Parts = PARTS): string {
   );
 }
 
-/** Names of a project and a stack, which are recognized in defaults that are made of them. */
-const NAMES = { project: "project", stack: "stack" };
-
-function settingsTable(): string {
-  const defaults = schemaFor(NAMES).parse({});
-  const rows = Object.entries(SETTING_WORDS).map(([path, { meaning, otherwise }]) => {
-    const value = at(defaults, path);
-    if (value === undefined && otherwise === undefined)
-      throw new Error(`scripts/readme/settings.ts does not say where the default of ${path} comes from`);
-    return [code(path), otherwise ?? code(settingText(value)), meaning];
-  });
-  return table(["setting", "default", "meaning"], rows);
+/** The JSON Schema of stack files, as the repository has it. */
+export function stackSchemaText(): string {
+  return `${JSON.stringify(stackSchema("cilium-modes"), undefined, 2)}\n`;
 }
 
-/** The settings that have a value, without the sections that contain them. */
-export function leafSettings(): string[] {
+function settingsTable(): string {
+  return table(
+    ["setting", "default", "meaning"],
+    leafSettings().flatMap((path) => settingRows(path)),
+  );
+}
+
+/** A setting, and the fields of its elements. */
+function settingRows(path: string, shownPath = path): string[][] {
+  const steps = path.split(".");
+  const { description, defaultText } = metaOf(steps);
+  // any step leads to a list's or a record's elements
+  const fields = knownKeys([...steps, ELEMENT]);
+  const elements = `${shownPath}${unwrap(schemaAt(steps)!) instanceof z.ZodRecord ? ".<host>" : "[]"}`;
+  return [
+    [code(shownPath), defaultText ?? code(settingText(defaultOf(steps))), description],
+    ...fields.flatMap((field) => settingRows(`${path}.${ELEMENT}.${field}`, `${elements}.${field}`)),
+  ];
+}
+
+const ELEMENT = "0";
+
+/** The settings that hold values, without the sections. */
+function leafSettings(): string[] {
   const all = settingPaths();
   return all.filter((path) => !all.some((other) => other.startsWith(`${path}.`)));
 }
@@ -100,12 +114,11 @@ export function leafSettings(): string[] {
 /** A value as it is written in `Pulumi.<stack>.yaml`. */
 function settingText(value: unknown): string {
   if (typeof value !== "string") return JSON.stringify(value);
-  if (value === `${NAMES.project}-${NAMES.stack}`) return "<project>-<stack>";
   return typeof parseYaml(value) === "string" ? value : JSON.stringify(value);
 }
 
 function outputsTable(): string {
-  const rows = Object.entries(OUTPUT_WORDS).map(([name, meaning]) => [code(name), meaning]);
+  const rows = Object.entries(OUTPUT_DESCRIPTIONS).map(([path, description]) => [code(path), description]);
   return table(["output", "meaning"], rows);
 }
 
@@ -221,10 +234,4 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => "---"), ...rows]
     .map((cells) => `| ${cells.join(" | ")} |`.replace(/ +\|/g, " |"))
     .join("\n");
-}
-
-function at(value: unknown, path: string): unknown {
-  return path
-    .split(".")
-    .reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], value);
 }

@@ -59,7 +59,7 @@ describeIf(engineMissing(), "a program that connects to a stack, under the real 
   it("fails in the preview when the stack was destroyed", async () => {
     await give({});
     expect(await diagnostics()).toContain(
-      `Stack ${STACK} has no outputs: it was destroyed, or never brought up; run: pulumi up -s ebpf`,
+      `Stack ${STACK} has no outputs: it was destroyed, or never deployed; run: pulumi up -s ebpf`,
     );
   });
 

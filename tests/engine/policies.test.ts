@@ -27,9 +27,11 @@ describeIf(engineMissing(), "the policy pack, under the real engine", () => {
     const { code, output } = await project.pulumi("preview", ...PACK, "-s", "ebpf");
     expect(code).not.toBe(0);
     expect(output).toMatch(/\[mandatory\]\s+no-open-ports\s+\(kind:index:Cluster: cluster-nodes\)/);
-    expect(output).toContain("port 32000 listens on 0.0.0.0, which others reach; set listenAddress to 127.0.0.1");
+    expect(output).toContain(
+      "port 32000 listens on 0.0.0.0, which other machines can reach; set listenAddress to 127.0.0.1",
+    );
     expect(output).toMatch(/\[mandatory\]\s+no-unpinned-images\s+\(kubernetes:apps\/v1:DaemonSet: nettool-server\)/);
-    expect(output).toContain("nettool:latest may be another image tomorrow; name a tag other than latest, or a digest");
+    expect(output).toContain("nettool:latest can change at any time; use a tag other than latest, or a digest");
   });
 
   it("lets open ports pass where its configuration says so", async () => {

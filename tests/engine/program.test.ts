@@ -128,13 +128,13 @@ describeIf(engineMissing(), "the program under the real engine", () => {
     const chart = { "cilium.chart": "./tests/engine/chart", "nettool.image": "nettool:test" };
     project.configure("values", { ...chart, "cilium.values": { monitorAggregation: "none" } });
     expect(await project.succeed("preview", "-s", "values")).toMatch(
-      /The configuration of stack values may not do what it says:\s+- cilium\.values\.monitorAggregation: is ignored by the chart of Cilium 1\.20\.2; use bpf\.monitorAggregation/,
+      /The configuration of stack values has warnings:\s+- cilium\.values\.monitorAggregation: is ignored by the chart of Cilium 1\.20\.2; use bpf\.monitorAggregation/,
     );
     await project.succeed("config", "set", "cilium.values.tunnel", "disabled", "-s", "values");
     const { code, output } = await project.pulumi("preview", "-s", "values");
     expect(code).not.toBe(0);
     expect(output).toMatch(
-      /- cilium\.values\.tunnel: is refused by the chart of Cilium 1\.20\.2; use the setting tunnel/,
+      /- cilium\.values\.tunnel: is rejected by the chart of Cilium 1\.20\.2; use the setting tunnel/,
     );
   });
 

@@ -20,7 +20,7 @@ describeIf([...labMissing(), ...longMissing()], "a comparison of two modes on re
   afterAll(() => project.close(...STACKS), 4 * MINUTES);
 
   it(
-    "measures everything that it names, tells the modes apart, and leaves nothing",
+    "measures everything, distinguishes the modes, and leaves nothing behind",
     () => {
       const options = ["--rounds", "2", "--seconds", "1", "--services", "1,20"];
       const { code, found, text } = project.compare(STACKS, ...options);
@@ -32,13 +32,13 @@ describeIf([...labMissing(), ...longMissing()], "a comparison of two modes on re
       expect(Math.min(...rulesOf(kubeproxy!))).toBeGreaterThan(0);
       expect(rulesOf(ebpf!)).toEqual([0, 0]);
       expect(kubeproxy!.components.filter(({ component }) => component === "kube-proxy")).toHaveLength(2);
-      expect(text).toContain("With 2 rounds chance explains any difference");
+      expect(text).toContain("With 2 rounds, chance explains any difference");
     },
     20 * MINUTES,
   );
 
   it(
-    "finds one node's slow device, and says between whom it makes packets slow",
+    "attributes a slow device of one node to the path between the nodes",
     () => {
       const quick = ["--rounds", "5", "--seconds", "1", "--no-growth"];
       const before = join(project.directory, "before.json");

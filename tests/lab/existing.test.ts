@@ -13,7 +13,7 @@ import {
   removeCluster,
 } from "../support/lab";
 import { describeIf, missingPrograms } from "../support/project";
-import { expectWalks } from "../support/walks";
+import { expectTraces } from "../support/traces";
 
 const STACK = "existing";
 const CLUSTER = `${CLUSTER_PREFIX}outside`;
@@ -75,7 +75,7 @@ describeIf([...labMissing(), ...longMissing(), ...missingPrograms("helm")], "a c
       await project.succeed(...UP, "-s", STACK);
       expect(agentStatuses(CLUSTER).map(({ masquerading }) => masquerading.mode)).toEqual(["iptables", "iptables"]);
       expect(project.verify(STACK)).toEqual({ code: 0, wrong: {} });
-      expectWalks(project, STACK, CLUSTER);
+      expectTraces(project, STACK, CLUSTER);
       await project.succeed("config", "set", "bpf.masquerade", "true", "-s", STACK);
       await project.succeed(...UP, "-s", STACK);
       expect(agentStatuses(CLUSTER).map(({ masquerading }) => masquerading.mode)).toEqual(["BPF", "BPF"]);

@@ -41,13 +41,13 @@ describeIf(labMissing(), "two stacks on one machine", () => {
       const preview = await project.succeed("preview", "-s", "ebpf");
       expect(preview).toMatch(/kind:index:Cluster cluster-nodes (create replacement|replace)/);
       expect(preview).toContain(
-        `The kind cluster ${ebpf} is replaced, with everything in it: kubeProxyMode cannot change in a running cluster.`,
+        `The kind cluster ${ebpf} will be replaced with everything in it: kubeProxyMode cannot change in a running cluster.`,
       );
 
       // behind Pulumi's back: up notices without a refresh, and with one
       removeCluster(replacement);
       expect(await project.succeed("preview", "-s", "replacement")).toContain(
-        `The kind cluster ${replacement} of this stack is gone; it will be created again.`,
+        `The kind cluster ${replacement} of this stack was deleted; it will be created again.`,
       );
       expect(await project.succeed("refresh", "--yes", "--skip-preview", "-s", "replacement")).toMatch(/- \d+ deleted/);
       await project.succeed("up", "--yes", "--skip-preview", "-s", "replacement");
@@ -140,7 +140,7 @@ describeIf(labMissing(), "a cluster of somebody else", () => {
       const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "-s", "foreign");
       expect(code).not.toBe(0);
       expect(output).toContain(
-        `A kind cluster named ${foreign} exists (${foreign}-control-plane) that this stack did not make; it was not touched.`,
+        `A kind cluster ${foreign} exists (${foreign}-control-plane) that this stack did not create; it was not changed.`,
       );
       expect(output).toContain("Set cluster.name to another name");
       await project.succeed("destroy", "--yes", "-s", "foreign");

@@ -5,7 +5,7 @@ import { expectExamples, expectObserved } from "../support/examples";
 import { containersOf, inNode, labMissing, LabProject } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
-import { brokenWalk } from "../support/walks";
+import { brokenTrace } from "../support/traces";
 
 /** The third, ebpf, stands in verify.test.ts, where its cluster is broken in every way. */
 const MODES = ROUTING_MODES.filter((mode) => mode !== "ebpf");
@@ -27,7 +27,7 @@ describeIf(labMissing(), "a stack on a real cluster", () => {
         containersOf(cluster).forEach((node) =>
           inNode(node, "iptables", action, "FORWARD", "-p", "icmp", "-j", "DROP"),
         );
-      const { last, reasons } = brokenWalk(
+      const { last, reasons } = brokenTrace(
         project,
         mode,
         () => drop("-I"),

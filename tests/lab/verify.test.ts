@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { drillText } from "../../cli/drillText";
-import { PLAIN } from "../../cli/terminal";
+import { PLAIN } from "../../render/terminal";
 import { CHECKS } from "../../datapath/checks/all";
 import type { DrillResult } from "../../datapath/faults/drill";
 import type { RoutingMode } from "../../modes/contract";
@@ -11,7 +11,7 @@ import { inNode, kubectl, labMissing, LabProject, longMissing, withoutRoutes } f
 import { expectObserved } from "../support/examples";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
-import { brokenWalk } from "../support/walks";
+import { brokenTrace } from "../support/traces";
 
 const MINUTES = 60_000;
 const STACK = "ebpf";
@@ -128,7 +128,7 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
         .split("\n")
         .filter((line) => /^10\..* via 172\./.test(line))
         .map((line) => line.trim());
-      const { last, reasons } = withoutRoutes(client, routes, () => brokenWalk(project, STACK));
+      const { last, reasons } = withoutRoutes(client, routes, () => brokenTrace(project, STACK));
       expect(reasons).toMatch(/ has no route to the pods of /);
       expect(last).toBe("device");
     },

@@ -12,7 +12,7 @@ import {
   withoutRoutes,
 } from "../support/lab";
 import { describeIf } from "../support/project";
-import { expectWalks } from "../support/walks";
+import { expectTraces } from "../support/traces";
 
 /** Two nodes show what is between nodes. */
 const TWO_NODES = { cluster: { workers: 1 } };
@@ -93,7 +93,7 @@ describeIf([...labMissing(), ...longMissing()], "a stack in a tunnel", () => {
         "tunnel",
         { ...TWO_NODES, tunnel: "vxlan", kubeProxyReplacement: true },
         [["bpf.masquerade", "true"]],
-        (cluster) => expectWalks(project, "tunnel", cluster),
+        (cluster) => expectTraces(project, "tunnel", cluster),
       ),
     6 * MINUTES,
   );

@@ -26,7 +26,7 @@ export function expectExamined(project: LabProject, stack: string): void {
     "Limits",
     "Kernel",
     "Networks and names",
-    "What is fetched",
+    "Downloads",
   ]);
   const findings = sections.flatMap((section) => section.findings);
   const seen = Object.fromEntries(findings.map((finding) => [finding.subject, finding.seen]));

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { GROWTH_METRICS, METRICS, PATHS, type Comparison, type Subject } from "../../datapath/compare/results";
+import { GROWTH_METRICS, METRICS, PATHS, type Comparison, type Subject } from "../../compare/results";
 import { kubectl } from "./lab";
 
-/** Everything was looked at and measured so many times in every subject, and nothing of it is left. */
+/** Expect complete measurements of every subject, and no leftovers. */
 export function expectMeasured(
   { subjects }: Comparison,
   rounds: number,

@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { mergeValues, valueAt, type HelmValues, type ImageOverride } from "../../modes/ciliumValues";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { readStackFile } from "../../cli/stackFile";
-import type { Comparison } from "../../datapath/compare/results";
-import type { Walk } from "../../datapath/trace/walk";
+import type { Comparison } from "../../compare/results";
+import type { Trace } from "../../datapath/trace/result";
 import type { Verification } from "../../datapath/verify";
 import type { Settings } from "../../settings/parse";
 import { engineMissing, missingPrograms, TestProject } from "./project";
@@ -131,15 +131,15 @@ export class LabProject extends TestProject {
     };
   }
 
-  /** Trace in a stack's cluster: the exit code, and the walks. @throws Error when there is none */
-  trace(stack: string, ...options: string[]): { code: number | null; walks: readonly Walk[] } {
+  /** Trace in a stack's cluster: exit code and traces. @throws Error if there are none */
+  trace(stack: string, ...options: string[]): { code: number | null; traces: readonly Trace[] } {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
       ["cli/cilium-modes.mjs", "trace", stack, "--json", ...options],
       { cwd: this.directory, encoding: "utf8", env: process.env, maxBuffer: 2 ** 26 },
     );
     if (!stdout.startsWith("[")) throw new Error(`there is no trace:\n${stderr}`);
-    return { code: status, walks: JSON.parse(stdout) as Walk[] };
+    return { code: status, traces: JSON.parse(stdout) as Trace[] };
   }
 
   /** Compare stacks' clusters: the exit code, and what was found. @throws Error when nothing was kept */

@@ -1,7 +1,7 @@
 import type { RoutingMode } from "../../modes/contract";
 import { parseStackOutputs } from "../../outputs";
 import { expectContract } from "./evidence";
-import { expectWalks } from "./walks";
+import { expectTraces } from "./traces";
 import { attachedOf, containersOf, existingVolumes, kubectl, type LabProject, volumesOf } from "./lab";
 
 /** Hold a stack of three nodes, with the name of its mode, to everything that it promises while it stands. */
@@ -23,7 +23,7 @@ export async function expectStanding(project: LabProject, mode: RoutingMode, clu
   expect(look).toMatch(/^KubeProxyReplacement: +(True|False)\b/m);
   expect(look.match(/^PodName: nettool-\w+ \| PodIP: eth0 /gm)).toHaveLength(2);
 
-  expectWalks(project, mode, cluster);
+  expectTraces(project, mode, cluster);
 
   // no taint keeps the workload from the control plane
   const nodesOfPods = ["-n", "nettool", "get", "pods", "-l", "app=nettool", "-o", "jsonpath={.items[*].spec.nodeName}"];

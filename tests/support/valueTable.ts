@@ -57,7 +57,7 @@ export const VALUE_TABLE: readonly ValueRow[] = [
     },
     lint: {
       ...each(["1.15.0", "1.16.0"], "tunnel: is ignored"),
-      ...each(["1.15.19", ...NEW.slice(1)], "tunnel: is refused"),
+      ...each(["1.15.19", ...NEW.slice(1)], "tunnel: is rejected"),
     },
   },
   {
@@ -77,7 +77,7 @@ export const VALUE_TABLE: readonly ValueRow[] = [
     lint: {
       ...each(OLD, "routingMode: is ignored"),
       ...each(["1.15.0", "1.16.0"], "tunnel: is ignored"),
-      ...each(["1.15.19", ...NEW.slice(1)], "tunnel: is refused"),
+      ...each(["1.15.19", ...NEW.slice(1)], "tunnel: is rejected"),
     },
   },
   {
@@ -85,13 +85,13 @@ export const VALUE_TABLE: readonly ValueRow[] = [
     values: { kubeProxyReplacement: "strict" },
     outcomes: { ...each([...OLD, ...MIDDLE], { "kube-proxy-replacement": "strict" }), ...each(NEW, "refused") },
     // measured by the mode replacement, whose own value it is in the old charts
-    lint: each([...MIDDLE, ...NEW], 'kubeProxyReplacement: is "true" by the setting kubeProxyReplacement'),
+    lint: each([...MIDDLE, ...NEW], 'kubeProxyReplacement: is "true" according to the setting kubeProxyReplacement'),
   },
   {
     name: "kubeProxyReplacement=partial",
     values: { kubeProxyReplacement: "partial" },
     outcomes: { ...each([...OLD, ...MIDDLE], { "kube-proxy-replacement": "partial" }), ...each(NEW, "refused") },
-    lint: each(ALL, "by the setting kubeProxyReplacement"),
+    lint: each(ALL, "according to the setting kubeProxyReplacement"),
   },
   {
     name: "kubeProxyReplacement=probe",
@@ -100,13 +100,13 @@ export const VALUE_TABLE: readonly ValueRow[] = [
       ...each(["1.12.4", "1.13.0-rc5"], { "kube-proxy-replacement": "probe" }),
       ...each(["1.13.18", ...MIDDLE, ...NEW], "refused"),
     },
-    lint: each(ALL, "by the setting kubeProxyReplacement"),
+    lint: each(ALL, "according to the setting kubeProxyReplacement"),
   },
   {
     name: "kubeProxyReplacement=true",
     values: { kubeProxyReplacement: true },
     outcomes: { ...each(OLD, "refused"), ...each([...MIDDLE, ...NEW], { "kube-proxy-replacement": "true" }) },
-    lint: each(OLD, "kubeProxyReplacement: must be text"),
+    lint: each(OLD, "kubeProxyReplacement: must be a string"),
   },
   {
     name: 'kubeProxyReplacement="true"',
@@ -116,7 +116,7 @@ export const VALUE_TABLE: readonly ValueRow[] = [
       "1.13.18": "refused",
       ...each([...MIDDLE, ...NEW], { "kube-proxy-replacement": "true" }),
     },
-    lint: each(OLD, 'kubeProxyReplacement: is "strict" by the setting kubeProxyReplacement'),
+    lint: each(OLD, 'kubeProxyReplacement: is "strict" according to the setting kubeProxyReplacement'),
   },
   {
     name: "kubeProxyReplacement=false",
@@ -132,7 +132,7 @@ export const VALUE_TABLE: readonly ValueRow[] = [
       ...each(["1.17.18", "1.18.12"], { "kube-proxy-replacement": "false", "enable-node-port": "false" }),
       ...each(["1.19.6", "1.20.0"], { "kube-proxy-replacement": "false" }),
     },
-    lint: each(ALL, "by the setting kubeProxyReplacement"),
+    lint: each(ALL, "according to the setting kubeProxyReplacement"),
   },
   {
     name: "nativeRoutingCIDR",
@@ -169,14 +169,14 @@ export const VALUE_TABLE: readonly ValueRow[] = [
     values: { bpf: { masquerade: true } },
     outcomes: each(ALL, { "enable-bpf-masquerade": "true" }),
     // measured by the mode replacement
-    lint: each(ALL, "bpf.masquerade: is false by the setting bpf.masquerade"),
+    lint: each(ALL, "bpf.masquerade: is false according to the setting bpf.masquerade"),
   },
   {
     name: 'bpf.masquerade="true"',
     values: { bpf: { masquerade: "true" } },
     outcomes: { ...each([...OLD, ...MIDDLE], { "enable-bpf-masquerade": "true" }), ...each(NEW, "refused") },
     lint: {
-      ...each([...OLD, ...MIDDLE], "bpf.masquerade: is false by the setting bpf.masquerade"),
+      ...each([...OLD, ...MIDDLE], "bpf.masquerade: is false according to the setting bpf.masquerade"),
       ...each(NEW, "bpf.masquerade: must be"),
     },
   },
@@ -184,7 +184,7 @@ export const VALUE_TABLE: readonly ValueRow[] = [
     name: 'operator.replicas="1"',
     values: { operator: { replicas: "1" } },
     outcomes: { ...each([...OLD, ...MIDDLE], {}), ...each(NEW, "refused") },
-    lint: each(NEW, "operator.replicas: must be a whole number"),
+    lint: each(NEW, "operator.replicas: must be an integer"),
   },
   {
     name: 'debug.enabled="true"',
@@ -196,13 +196,13 @@ export const VALUE_TABLE: readonly ValueRow[] = [
     name: "debug.verbose=[datapath]",
     values: { debug: { enabled: true, verbose: ["datapath"] } },
     outcomes: each(NEW, "refused"),
-    lint: each(ALL, "debug.verbose: must be text"),
+    lint: each(ALL, "debug.verbose: must be a string"),
   },
   {
     name: "cluster.name of 33 characters",
     values: { cluster: { name: "c".repeat(33) } },
     outcomes: { ...each([...OLD, ...MIDDLE], { "cluster-name": "c".repeat(33) }), ...each(NEW, "refused") },
-    lint: each(ALL, 'cluster.name: is "c1" by the setting cluster.name'),
+    lint: each(ALL, 'cluster.name: is "c1" according to the setting cluster.name'),
   },
   {
     name: "k8sServiceHost=auto",
@@ -213,8 +213,8 @@ export const VALUE_TABLE: readonly ValueRow[] = [
       ...each(["1.16.0", "1.19.6", "1.20.0"], "refused"),
     },
     lint: {
-      ...each([...OLD, ...MIDDLE], 'k8sServiceHost: would be a host named "auto"'),
-      ...each(NEW, "k8sServiceHost: is looked up in the cluster only when Helm installs"),
+      ...each([...OLD, ...MIDDLE], 'k8sServiceHost: is a host named "auto"'),
+      ...each(NEW, "k8sServiceHost: is looked up only when Helm installs"),
     },
   },
   {

@@ -30,7 +30,7 @@ describe("parts", () => {
     ended(70, "command:local:Command", "cilium-ready"),
   ];
 
-  test("a resource lasts from before its creation to its outputs; what is not created has no part", () => {
+  test("a resource's span is from the start of its creation to its outputs; other operations have none", () => {
     expect(resourceSpans(lines)).toEqual([
       { name: "nettool-image", type: "docker:index/image:Image", from: 5, to: 7 },
       { name: "cluster-nodes", type: "kind:index:Cluster", from: 5, to: 30 },
@@ -40,7 +40,7 @@ describe("parts", () => {
     ]);
   });
 
-  test("an up's preview ends with the first event, and a part with the last of its resources", () => {
+  test("the preview of an up ends with the first event, and a part with its last resource", () => {
     expect(partsOfUp(lines)).toEqual([
       { name: "preview", from: 0, to: 5 },
       { name: "kind cluster", from: 5, to: 30 },
@@ -50,7 +50,7 @@ describe("parts", () => {
     ]);
   });
 
-  test("a script's part lasts until the next one, or to the end", () => {
+  test("a part of a script ends with the next one, or with the script", () => {
     const said = [
       { at: 0.1, text: "stage kind cluster" },
       { at: 12, text: "node/a untainted" },
@@ -66,12 +66,12 @@ describe("parts", () => {
 describe("processes", () => {
   const facts = (pid: number, parent: number, started = String(pid)): ProcessFacts => ({ pid, parent, started });
 
-  test("a process's name may hold what else separates fields", () => {
+  test("the name of a process can contain separators", () => {
     const rest = Array.from({ length: 40 }, (_, index) => index + 5).join(" ");
     expect(parseStat(`42 (a) S b)) S 7 ${rest}`)).toEqual({ pid: 42, parent: 7, started: "22" });
   });
 
-  test("what lost its parent is still counted, and a later process of the same id is not", () => {
+  test("orphans are counted, and later processes with the same id are not", () => {
     const known = new Map<number, string>();
     expect(familyOf(1, [facts(1, 0), facts(2, 1), facts(3, 2), facts(9, 0)], known)).toEqual([1, 2, 3]);
     expect(familyOf(1, [facts(1, 0), facts(3, 0), facts(4, 3)], known)).toEqual([1, 3, 4]);
@@ -110,7 +110,7 @@ describe("report", () => {
     rounds: 3,
   };
 
-  test("a ratio is that of the medians, with the lowest and the highest of a round", () => {
+  test("a ratio compares medians, with the lowest and highest ratio of a round", () => {
     expect(rowsOf(samples, ["up"])).toEqual([
       {
         title: "from nothing to a verified NodePort answer",
@@ -125,16 +125,16 @@ describe("report", () => {
     ]);
   });
 
-  test("sections that were not asked for are left out", () => {
+  test("sections that are not selected are omitted", () => {
     expect(rowsOf(samples, ["memory"]).map(({ unit }) => unit)).toEqual(["MiB"]);
     expect(rowsOf(samples, ["load"])).toEqual([]);
   });
 
-  test("a noisy run is called noisy", () => {
+  test("a noisy run is reported", () => {
     expect(markdown({ subject, samples }, ["up"])).not.toContain("Noisy");
     const busy = [...samples, { ...sample("helm", 1, 50), busyBefore: 0.6 }];
     expect(markdown({ subject: { ...subject, otherNodes: 2 }, samples: busy }, ["up"])).toContain(
-      "Noisy: before 1 of 7 measurements others kept the processors busy, up to 60 %.\n\nNoisy: 2 nodes of other clusters",
+      "Noisy: before 1 of 7 measurements, other processes used up to 60 % of the CPUs.\n\nNoisy: 2 nodes of other clusters",
     );
   });
 });

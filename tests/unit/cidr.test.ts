@@ -12,7 +12,7 @@ describe("networks", () => {
   const bits = fc.nat(2 ** 32 - 1);
   const prefix = fc.nat(32);
 
-  it("overlap and contain one another exactly as their ranges of addresses do", () => {
+  it("overlap and contain each other exactly as their address ranges do", () => {
     // two addresses that agree in as many bits as a common prefix says
     const pair = fc.tuple(bits, bits, prefix, prefix, prefix).map(([one, other, common, first, second]) => {
       const near = networkOf(one, common).start + (other % 2 ** (32 - common));
@@ -28,13 +28,13 @@ describe("networks", () => {
     );
   });
 
-  it("are accepted exactly without host bits, and told without them otherwise", () => {
+  it("are rejected with host bits, and suggested without them", () => {
     fc.assert(
       fc.property(bits, prefix, (address, length) => {
         const { start, cidr } = networkOf(address, length);
-        const rule = address === start ? undefined : `has host bits set; did you mean "${cidr}"?`;
+        const problem = address === start ? undefined : { rule: "has host bits set", suggestion: cidr };
         expect(ipv4CidrProblem(cidr)).toBeUndefined();
-        expect(ipv4CidrProblem(`${addressOf(address)}/${length}`)).toBe(rule);
+        expect(ipv4CidrProblem(`${addressOf(address)}/${length}`)).toEqual(problem);
       }),
     );
     for (const wrong of [
@@ -52,7 +52,7 @@ describe("networks", () => {
   });
 });
 
-describe("an address", () => {
+describe("isIpv4Address", () => {
   it.each([
     ["192.0.2.1", true],
     ["0.0.0.0", true],
@@ -63,7 +63,7 @@ describe("an address", () => {
     ["::1", false],
     ["one.one.one.one", false],
     ["", false],
-  ])("%j is one in IPv4's dotted form: %s", (text, expected) => {
+  ])("returns for %j: %s", (text, expected) => {
     expect(isIpv4Address(text)).toBe(expected);
   });
 });

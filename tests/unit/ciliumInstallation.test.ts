@@ -1,9 +1,9 @@
 import { gzipSync } from "node:zlib";
 import type { V1Secret } from "@kubernetes/client-node";
-import { asFailed, latestRecord, readRecord } from "../../datapath/helmRecord";
+import { asFailed, latestRecord, readRecord } from "../../cluster/helmRecord";
 import { ciliumInstallationHandler, type CiliumInstallationState } from "../../providers/kind/ciliumInstallation";
 import type { CiliumInstallationInputs } from "../../providers/kind/inputs";
-import type { Log } from "../../providers/kind/nodeSetup";
+import type { Log } from "../../providers/kind/handler";
 
 const CONFIG = JSON.stringify({ "enable-bpf-masquerade": "true", "enable-host-legacy-routing": null });
 const OWNER = "cilium-modes/ebpf/8a0c";
@@ -20,7 +20,7 @@ function record(revision: number, status: string, description: string): V1Secret
   };
 }
 
-/** What is in the cluster. */
+/** Content of the cluster. */
 interface Cluster {
   records: V1Secret[];
   mark?: { owner: string; generation: string; config: string; version?: string } | undefined;
@@ -70,7 +70,7 @@ function recordingLog(): Log & { warnings: string[] } {
 const SIGNAL = new AbortController().signal;
 
 describe("Helm's record of a revision", () => {
-  it("is read, and the latest is found", () => {
+  it("is decoded, and the latest revision is found", () => {
     const [old, recent] = [
       record(9, "deployed", "Upgrade complete"),
       record(10, "pending-upgrade", "Preparing upgrade"),
@@ -82,65 +82,65 @@ describe("Helm's record of a revision", () => {
     });
     expect(latestRecord([])).toBeUndefined();
     expect(() => readRecord({ metadata: { name: "x" }, data: { release: "eA==" } })).toThrow(
-      "Secret x holds no record",
+      "Secret x has no Helm record",
     );
   });
 
-  it("becomes that of one that failed, with everything else kept", () => {
+  it("asFailed changes only status and description", () => {
     const failed = asFailed(record(2, "pending-upgrade", "Preparing upgrade"), "interrupted");
     expect(readRecord(failed)).toEqual({ revision: 2, status: "failed", description: "interrupted" });
     expect(failed.metadata!.labels).toEqual({ owner: "helm", name: "cilium", status: "failed", version: "2" });
   });
 });
 
-describe("the installation of Cilium", () => {
-  it("of a cluster that is as it was left has nothing to do", async () => {
+describe("CiliumInstallation", () => {
+  it("does not change an installation that is unchanged", async () => {
     const log = recordingLog();
     expect(await handlerOf(healthy()).diff(STATE, INPUTS, log)).toEqual({ changes: false, replaces: [] });
     expect(log.warnings).toEqual([]);
   });
 
-  const troubles: [string, Partial<Cluster>, Partial<CiliumInstallationState>, RegExp][] = [
+  const cases: [string, Partial<Cluster>, Partial<CiliumInstallationState>, RegExp][] = [
     [
       "was interrupted while Helm installed it",
       { records: [record(1, "pending-install", "Initial install underway")], mark: undefined },
       {},
-      /interrupted in the middle of it/,
+      /interrupted while Helm installed it/,
     ],
     [
       "was interrupted while Helm upgraded it",
       { records: [record(1, "deployed", `${OWNER}, repairs 0`), record(2, "pending-upgrade", "Preparing upgrade")] },
       {},
-      /interrupted in the middle of it/,
+      /interrupted while Helm installed it/,
     ],
     ["was interrupted before the engine knew of it", { mark: undefined }, {}, /interrupted before it was recorded/],
     [
-      "was interrupted while it was done again",
+      "was interrupted during a repair",
       { records: [record(2, "deployed", `${OWNER}, repairs 1`)] },
       { repairs: 1 },
       /interrupted before it was recorded/,
     ],
     [
-      "was changed by somebody with Helm",
+      "somebody upgraded with Helm",
       { records: [record(3, "deployed", "Upgrade complete")] },
       {},
-      /revision 3 of its Helm release is not this stack's \("Upgrade complete"\)/,
+      /this stack did not create revision 3 of its Helm release \("Upgrade complete"\)/,
     ],
     [
-      "was changed by somebody with Helm, who gave up",
+      "somebody failed to upgrade with Helm",
       { records: [record(3, "failed", "timed out waiting for the condition")] },
       {},
-      /revision 3 of its Helm release is not this stack's \("timed out/,
+      /this stack did not create revision 3 of its Helm release \("timed out/,
     ],
     [
       "had its cilium-config edited",
       { config: { "enable-bpf-masquerade": "false", "enable-host-legacy-routing": "true" } },
       {},
-      /cilium-config is not as this stack has recorded it in enable-bpf-masquerade, enable-host-legacy-routing/,
+      /cilium-config differs from this stack's record in enable-bpf-masquerade, enable-host-legacy-routing/,
     ],
-    ["was lost by a refresh of a stopped cluster", {}, { lost: true }, /did not answer a refresh/],
+    ["was lost by a refresh of a stopped cluster", {}, { lost: true }, /did not respond to a refresh/],
   ];
-  it.each(troubles)("that %s is done again, over what is there", async (_what, change, state, reason) => {
+  it.each(cases)("installs again over a release that %s", async (_what, change, state, reason) => {
     const cluster: Cluster = { ...healthy(), ...change };
     const olds = { ...STATE, ...state };
     const log = recordingLog();
@@ -150,17 +150,17 @@ describe("the installation of Cilium", () => {
     expect(readRecord(latestRecord(cluster.records)!).status).toBe("failed");
   });
 
-  it("of a cluster that does not answer is left to others, and a refresh remembers it", async () => {
+  it("shows no change for an unreachable cluster, and remembers it in a refresh", async () => {
     const dead = handlerOf({ ...healthy(), unreachable: true });
     expect(await dead.diff(STATE, INPUTS, recordingLog())).toEqual({ changes: false, replaces: [] });
     expect(await dead.read(STATE)).toEqual({ ...STATE, lost: true });
     expect(await handlerOf(healthy()).read(STATE)).toEqual(STATE);
   });
 
-  it("goes to a new version without being done again", async () => {
+  it("accepts the next minor without a repair, and rejects a longer step", async () => {
     const news = { ...INPUTS, version: "1.19.6" };
     const handler = handlerOf(healthy());
-    // nothing that a preview would show
+    // a preview shows no change
     expect(await handler.diff(STATE, news, recordingLog())).toEqual({ changes: false, replaces: [] });
     expect(await handler.check(news, INPUTS)).toEqual([]);
     expect(await handler.check({ ...news, version: "1.16.0" }, INPUTS)).toEqual([
@@ -168,7 +168,7 @@ describe("the installation of Cilium", () => {
     ]);
   });
 
-  it("goes on from the version that is there, whatever was asked for meanwhile", async () => {
+  it("checks an upgrade against the recorded version, not the version in the state", async () => {
     const mark = { owner: OWNER, generation: "0", config: CONFIG, version: "1.18.12" };
     const handler = handlerOf({ ...healthy(), mark });
     expect(await handler.check({ ...INPUTS, version: "1.19.6" }, INPUTS)).toEqual([]);
@@ -178,14 +178,14 @@ describe("the installation of Cilium", () => {
   });
 
   it.each([
-    ["of nobody known", { mark: undefined }, "that this stack did not install"],
+    ["of an unknown owner", { mark: undefined }, "that this stack did not install"],
     [
       "of another stack",
       { mark: { owner: "cilium-modes/kubeproxy/1", generation: "0", config: CONFIG } },
       "of stack cilium-modes/kubeproxy/1",
     ],
     ["without Helm", { mark: undefined, records: [] }, "that this stack did not install"],
-  ])("does not touch a Cilium %s unless it may", async (_who, change, words) => {
+  ])("does not change a Cilium %s without adopt", async (_who, change, words) => {
     const cluster: Cluster = { ...healthy(), records: [record(4, "deployed", "Install complete")], ...change };
     const handler = handlerOf(cluster);
     expect(await handler.check(INPUTS, undefined)).toEqual([
@@ -205,54 +205,54 @@ describe("the installation of Cilium", () => {
     expect(cluster.records.every((each) => readRecord(each).status === "failed")).toBe(true);
   });
 
-  it("takes up what an earlier run of the stack began", async () => {
+  it("continues an installation of an earlier run of the stack", async () => {
     const cluster: Cluster = { ...healthy(), mark: undefined };
     expect(await handlerOf(cluster).check(INPUTS, undefined)).toEqual([]);
     await handlerOf(cluster).create(INPUTS, recordingLog(), SIGNAL);
     expect(readRecord(cluster.records[0]!).status).toBe("failed");
   });
 
-  it("says nothing of a cluster that is yet to be made", async () => {
+  it("accepts a cluster that is not created yet", async () => {
     expect(await handlerOf({ records: [], unreachable: true }).check(INPUTS, undefined)).toEqual([]);
     expect(await handlerOf({ records: [] }).check(INPUTS, undefined)).toEqual([]);
   });
 
-  it("is not taken from a stack that has taken it over", async () => {
+  it("does not change a Cilium that another stack has adopted", async () => {
     const cluster: Cluster = { ...healthy(), mark: { owner: "other/stack/1", generation: "0", config: CONFIG } };
     const update = handlerOf(cluster).update(STATE, INPUTS, recordingLog(), SIGNAL);
-    await expect(update).rejects.toThrow("is now that of stack other/stack/1; it was not touched");
+    await expect(update).rejects.toThrow("now belongs to stack other/stack/1; it was not changed");
     expect(readRecord(cluster.records[0]!).status).toBe("deployed");
   });
 
-  it("forgets nothing that was lost when the cluster still does not answer", async () => {
+  it("fails to repair while the cluster does not respond", async () => {
     const dead = handlerOf({ ...healthy(), unreachable: true });
     const update = dead.update({ ...STATE, lost: true }, INPUTS, recordingLog(), SIGNAL);
-    await expect(update).rejects.toThrow("The cluster's Cilium could not be looked at: connect ECONNREFUSED");
+    await expect(update).rejects.toThrow("The cluster's Cilium could not be read: connect ECONNREFUSED");
   });
 
   it.each([
-    [{ ipam: "kubernetes" }, "by ipam kubernetes of no pool"],
-    [{ ipam: "cluster-pool", "cluster-pool-ipv4-cidr": "10.0.0.0/8" }, "by ipam cluster-pool of 10.0.0.0/8"],
-  ])("does not take addresses from running pods (%j)", async (config, words) => {
+    [{ ipam: "kubernetes" }, "with ipam kubernetes from no pool"],
+    [{ ipam: "cluster-pool", "cluster-pool-ipv4-cidr": "10.0.0.0/8" }, "with ipam cluster-pool from 10.0.0.0/8"],
+  ])("does not adopt a Cilium with another address pool (%j)", async (config, words) => {
     const handler = handlerOf({ records: [record(4, "deployed", "Install complete")], config });
     expect(await handler.check({ ...INPUTS, adopt: true }, undefined)).toEqual([
       { property: "adopt", reason: expect.stringContaining(words) },
     ]);
   });
 
-  describe("in a cluster that exists", () => {
+  describe("in an external cluster", () => {
     const existing = { ...INPUTS, ownCluster: false, adopt: true };
     it.each([
-      ["the cluster", { clusterInstance: "c/2" }, "clusterInstance", /is in another cluster/],
-      ["the pods' network", { podCidr: "10.1.0.0/16" }, "podCidr", /keep their network 10\.0\.0\.0\/16/],
-      ["the leave to adopt", { adopt: false }, "adopt", /destroy would uninstall it/],
-    ])("does not exchange %s", async (_what, change, property, reason) => {
+      ["another cluster", { clusterInstance: "c/2" }, "clusterInstance", /is in another cluster/],
+      ["another pod network", { podCidr: "10.1.0.0/16" }, "podCidr", /keep their network 10\.0\.0\.0\/16/],
+      ["adopt withdrawn", { adopt: false }, "adopt", /destroy would uninstall it/],
+    ])("rejects %s", async (_what, change, property, reason) => {
       expect(await handlerOf(healthy()).check({ ...existing, ...change }, existing)).toEqual([
         { property, reason: expect.stringMatching(reason) },
       ]);
     });
 
-    it("loses nothing by a refresh that nobody answers", async () => {
+    it("keeps the state when a refresh gets no response", async () => {
       const state = { ...STATE, ...existing };
       expect(await handlerOf({ ...healthy(), unreachable: true }).read(state)).toEqual(state);
     });

@@ -16,8 +16,8 @@ const ARGS: CiliumValuesArgs = {
 
 const CASES = ROUTING_MODES.flatMap((mode) => TUNNELS.map((tunnel) => ({ mode, tunnel })));
 
-describe("Cilium's values", () => {
-  it("are these for the mode ebpf, and nothing else", () => {
+describe("ciliumValues", () => {
+  it("returns exactly these values for mode ebpf", () => {
     expect(ciliumValues(ARGS)).toEqual({
       cluster: { name: "c1" },
       k8sServiceHost: "c1-control-plane",
@@ -39,7 +39,7 @@ describe("Cilium's values", () => {
   });
 
   it.each(CASES)(
-    "agree with kind's configuration and the contract in mode $mode, tunnel $tunnel",
+    "agrees with kind's configuration and the contract in mode $mode, tunnel $tunnel",
     ({ mode, tunnel }) => {
       const values = ciliumValues({ ...ARGS, mode, tunnel });
       const { kubeProxyMode, hostRouting, masquerading } = MODE_CONTRACTS[mode];
@@ -57,7 +57,7 @@ describe("Cilium's values", () => {
     },
   );
 
-  it("never ask for more operators than there are nodes to put them on", () => {
+  it("never has more operators than nodes", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 21 }), (nodeCount) => {
         const { replicas } = ciliumValues({ ...ARGS, nodeCount })["operator"] as { replicas: number };
@@ -66,7 +66,7 @@ describe("Cilium's values", () => {
     );
   });
 
-  it("take extra values last, key by key", () => {
+  it("merges extra values last, key by key", () => {
     const values = ciliumValues({
       ...ARGS,
       extraValues: { bpf: { masquerade: false }, l7Proxy: false, ipam: "replaced" },
@@ -78,7 +78,7 @@ describe("Cilium's values", () => {
     });
   });
 
-  it("leave the chart's digest out exactly when an image is overridden and nothing is said of digests", () => {
+  it("omits the chart's digest exactly if an image is overridden without useDigest", () => {
     const image = (agent: CiliumValuesArgs["images"]["agent"]) =>
       ciliumValues({ ...ARGS, images: { ...ARGS.images, agent } })["image"];
     expect(image({})).toBeUndefined();
@@ -87,14 +87,14 @@ describe("Cilium's values", () => {
     expect(image({ useDigest: false })).toEqual({ useDigest: false });
   });
 
-  it("override each image in its own block, beside what stands there", () => {
+  it("overrides each image in its block, and keeps its other keys", () => {
     const images = { agent: {}, operator: { repository: "a/operator" }, envoy: { tag: "t" } };
     const { operator, envoy } = ciliumValues({ ...ARGS, images });
     expect(operator).toEqual({ replicas: 2, rollOutPods: true, image: { repository: "a/operator", useDigest: false } });
     expect(envoy).toEqual({ rollOutPods: true, image: { tag: "t", useDigest: false } });
   });
 
-  it("start Hubble's relay and UI only where they are asked for, and by tag where images are loaded", () => {
+  it("runs Hubble Relay and UI only on request, and refers to loaded images by tag", () => {
     expect(ciliumValues(ARGS)).not.toHaveProperty("hubble");
     const on = { enabled: true, rollOutPods: true };
     expect(ciliumValues({ ...ARGS, hubble: { relay: true, ui: false } })["hubble"]).toEqual({ relay: on });
@@ -106,14 +106,14 @@ describe("Cilium's values", () => {
     });
   });
 
-  it("leave routes to the nodes out where nodes do not share a network", () => {
+  it("disables routes between nodes on request", () => {
     expect(ciliumValues({ ...ARGS, autoDirectNodeRoutes: false })).toMatchObject({
       routingMode: "native",
       autoDirectNodeRoutes: false,
     });
   });
 
-  it("merge as Helm does: nothing changes nothing, what is added last wins, lists are replaced", () => {
+  it("merges as Helm does: an empty object changes nothing, later values win, lists are replaced", () => {
     // few keys, so that they meet
     const values = fc.object({
       key: fc.constantFrom("a", "b", "c"),

@@ -1,12 +1,13 @@
 import type { V1Node } from "@kubernetes/client-node";
-import { factsOf, type FactsEvidence } from "../../datapath/clusterFacts";
+import type { ClusterOverview } from "../../cluster/read";
+import { factsOf } from "../../datapath/clusterFacts";
 
 const node = (name: string, labels: Record<string, string>, ...addresses: string[]): V1Node => ({
   metadata: { name, labels },
   status: { addresses: addresses.map((address) => ({ type: "InternalIP", address })) },
 });
 
-const EVIDENCE: FactsEvidence = {
+const EVIDENCE: ClusterOverview = {
   identity: "5f4a",
   endpoint: "https://127.0.0.1:6443",
   nodes: [
@@ -24,8 +25,8 @@ const EVIDENCE: FactsEvidence = {
   serviceAddress: "10.96.0.1",
 };
 
-describe("the facts of a cluster that exists", () => {
-  it("are its nodes with their IPv4 addresses, and where nodes reach the API server", () => {
+describe("the facts of an external cluster", () => {
+  it("contain its nodes with their IPv4 addresses, and the API server's address", () => {
     expect(factsOf(EVIDENCE)).toEqual({
       identity: "5f4a",
       endpoint: "https://127.0.0.1:6443",
@@ -44,21 +45,21 @@ describe("the facts of a cluster that exists", () => {
 
   it.each([
     ["kubeadm's label", { name: "p", labels: { "k8s-app": "kube-proxy" } }],
-    ["the label of others", { name: "p", labels: { component: "kube-proxy" } }],
+    ["the label of other installers", { name: "p", labels: { component: "kube-proxy" } }],
     ["a static pod's name", { name: "kube-proxy-node-1" }],
-  ])("know kube-proxy by %s", (_by, metadata) => {
+  ])("recognize kube-proxy by %s", (_by, metadata) => {
     expect(factsOf({ ...EVIDENCE, systemPods: [{ metadata }] }).kubeProxy).toBe(true);
   });
 
   it.each(["kindnet", "calico-node", "kube-flannel-ds", "kube-flannel-ds-amd64", "rke2-canal"])(
-    "know the network plugin %s by its DaemonSet",
+    "recognize the network plugin %s by its DaemonSet",
     (name) => {
       const daemonSets = [{ metadata: { namespace: "kube-system", name } }];
       expect(factsOf({ ...EVIDENCE, daemonSets }).otherNetwork).toBe(`kube-system/${name}`);
     },
   );
 
-  it("have no API server where the service kubernetes has no IPv4 endpoint", () => {
+  it("have no API server if the service kubernetes has no IPv4 endpoint", () => {
     const [six] = EVIDENCE.apiServers;
     expect(factsOf({ ...EVIDENCE, apiServers: [six!] }).apiServer).toBeUndefined();
     expect(factsOf({ ...EVIDENCE, apiServers: [] }).apiServer).toBeUndefined();

@@ -1,6 +1,6 @@
-import { analyse, type Analysis, type DifferenceRow } from "../../datapath/compare/analysis";
-import { agreement } from "../../datapath/compare/agreement";
-import type { Comparison, PathId, Subject } from "../../datapath/compare/results";
+import { analyse, type Analysis, type DifferenceRow } from "../../compare/analyse/analysis";
+import { agreement } from "../../compare/analyse/agreement";
+import type { Comparison, PathId, Subject } from "../../compare/results";
 import { sampleComparison, sampleSubject, slowed, thinned, withValues } from "./support/comparisons";
 
 const ANALYSIS = analyse(sampleComparison());
@@ -51,23 +51,23 @@ function cellsOf({ differences }: Analysis, group: DifferenceRow["group"], name:
 }
 
 describe("the reference", () => {
-  it("is the subject with kube-proxy alone, wherever it stands", () => {
+  it("is the subject in mode kubeproxy, at any position", () => {
     expect(ofRead(sampleSubject("ebpf"), sampleSubject("kubeproxy")).reference).toBe("kubeproxy");
   });
 
-  it("is one without a tunnel rather than one with", () => {
+  it("is preferably one without a tunnel", () => {
     const tunnelled = sampleSubject("kubeproxy", { name: "vxlan", tunnel: "vxlan" });
     expect(ofRead(tunnelled, sampleSubject("kubeproxy")).reference).toBe("kubeproxy");
     expect(ofRead(sampleSubject("ebpf"), tunnelled).reference).toBe("vxlan");
   });
 
-  it("is the first where none has kube-proxy alone", () => {
+  it("is the first if none is in mode kubeproxy", () => {
     expect(ofRead(sampleSubject("replacement"), sampleSubject("ebpf")).reference).toBe("replacement");
   });
 });
 
 describe("the rows of a comparison", () => {
-  it("are all benchmarks and all growth, with a ratio of each subject but the reference", () => {
+  it("include all benchmarks and growth, with a ratio of each subject but the reference", () => {
     expect(ANALYSIS.benchmarks).toHaveLength(25);
     expect(ANALYSIS.growth).toHaveLength(45);
     for (const { summaries, ratios } of [...ANALYSIS.benchmarks, ...ANALYSIS.growth]) {
@@ -76,7 +76,7 @@ describe("the rows of a comparison", () => {
     }
   });
 
-  it("leave out a subject that was not measured, and have no ratios without the reference", () => {
+  it("omit a subject that was not measured, and have no ratios without the reference", () => {
     const without = (subject: Subject) => ({
       ...subject,
       series: subject.series.flatMap((each) => (each.path === "outside" ? [] : [each])),
@@ -92,7 +92,7 @@ describe("the rows of a comparison", () => {
     expect(of(without(sampleSubject("kubeproxy")), without(sampleSubject("ebpf"))).growth).toEqual([]);
   });
 
-  it("say the same each time", () => {
+  it("are deterministic", () => {
     expect(analyse(THIN)).toEqual(analyse(THIN));
   });
 });
@@ -106,7 +106,7 @@ describe("the verdicts", () => {
     expect(ANALYSIS.verdicts.filter((sentence) => sentence.includes("On this machine"))).toHaveLength(1);
   });
 
-  it("have figures and their uncertainty, and none of what was counted", () => {
+  it("have figures with uncertainty, and counts without", () => {
     expect(ANALYSIS.verdicts).toContainEqual(
       "At 5,000 Services, a new Service answers a pod after 2.08 s in kubeproxy, 48 ms in replacement (0.023 times, " +
         "0.022–0.024) and 41 ms in ebpf (0.02 times, 0.019–0.02)",
@@ -116,7 +116,7 @@ describe("the verdicts", () => {
     );
   });
 
-  it("tell of single paths and of growth", () => {
+  it("cover paths and growth", () => {
     const isGrowth = (sentence: string) => /at 5,000 Services,/i.test(sentence);
     expect(ANALYSIS.verdicts.filter(isGrowth)).toHaveLength(4);
     expect(ANALYSIS.verdicts.filter((sentence) => !isGrowth(sentence) && !sentence.startsWith("No diff"))).not.toEqual(
@@ -124,29 +124,29 @@ describe("the verdicts", () => {
     );
   });
 
-  it("begin with the largest difference", () => {
+  it("start with the largest difference", () => {
     const slow = of(sampleSubject("kubeproxy", { growth: [] }), delayed(sampleSubject("ebpf"), BETWEEN, 1000));
     expect(slow.verdicts[0]).toMatch(/across nodes, .* in kubeproxy and .* in ebpf \(/);
   });
 
-  it("give no ratio to nothing", () => {
+  it("have no ratio to zero", () => {
     const counted = (subject: Subject, value: number): Subject => ({
       ...subject,
       growth: [{ services: 5000, metric: "iptables-rules", values: [value] }],
       series: [],
     });
     const { verdicts } = of(counted(sampleSubject("kubeproxy"), 0), counted(sampleSubject("ebpf"), 12));
-    expect(verdicts).toEqual([expect.stringMatching(/comes to 0 rules in kubeproxy and 12 rules in ebpf$/)]);
+    expect(verdicts).toEqual([expect.stringMatching(/has 0 rules in kubeproxy and 12 rules in ebpf$/)]);
   });
 
-  it("say of subjects that measure alike that no difference was shown", () => {
+  it("report that no difference was shown between similar subjects", () => {
     const twin = { ...sampleSubject("kubeproxy"), name: "twin" };
     expect(of(sampleSubject("kubeproxy"), twin).verdicts).toEqual([
       "No difference was shown between kubeproxy and twin in any measurement",
     ]);
   });
 
-  it("name what did not differ beside what did", () => {
+  it("name metrics without a difference besides those with one", () => {
     const twin = slowed({ ...sampleSubject("kubeproxy"), name: "twin" }, 2, ({ metric }) => metric === "connections");
     const [claim, none] = of(sampleSubject("kubeproxy"), twin).verdicts;
     expect(claim).toMatch(/, new connections are served at .* \(0\.50 times, /);
@@ -154,16 +154,16 @@ describe("the verdicts", () => {
     expect(none).not.toContain("new connections");
   });
 
-  it.each([1, 2, 3])("say of %i rounds that they are too few, and claim only what was counted", (rounds) => {
+  it.each([1, 2, 3])("report that %i rounds are too few, and claim only counts", (rounds) => {
     const { verdicts, benchmarks } = analyse(shortened(THIN, rounds));
-    expect(verdicts[0]).toMatch(new RegExp(`^With ${rounds} rounds? chance explains any difference`));
+    expect(verdicts[0]).toMatch(new RegExp(`^With ${rounds} rounds?, chance explains any difference`));
     expect(verdicts.slice(1)).toEqual([expect.stringContaining("iptables")]);
     for (const { ratios } of benchmarks) {
       expect(new Set([...ratios.values()].map(({ outcome }) => outcome))).toEqual(new Set(["no difference"]));
     }
   });
 
-  it("say of a single subject that there is nothing to compare it with", () => {
+  it("report that a single subject has nothing to compare it with", () => {
     expect(of(sampleSubject("ebpf"))).toMatchObject({
       reference: "ebpf",
       verdicts: [expect.stringContaining("Only ebpf was measured, so there is nothing to compare it with")],
@@ -173,74 +173,74 @@ describe("the verdicts", () => {
 });
 
 describe("noise", () => {
-  it("is named with how far the values scatter, and not claimed", () => {
+  it("is reported with quartiles, and not claimed", () => {
     const scattered = withValues(sampleSubject("ebpf"), "connections", [9500, 12100, 9600, 12000, 11900]);
     const steady = withValues(sampleSubject("kubeproxy"), "connections", [9000, 9010, 9020, 9030, 9040]);
     const { noisy, verdicts } = of(steady, scattered);
     expect(noisy).toHaveLength(5);
     expect(noisy[0]).toBe(
-      "new connections, a request each: pod to pod on its own node: too noisy in ebpf (quartiles 9,600 a second and " +
-        "12,000 a second around 11,900 a second)",
+      "new connections, a request each: pod to pod on its own node: too noisy in ebpf (quartiles 9,600 per second and " +
+        "12,000 per second around 11,900 per second)",
     );
     expect(verdicts.join("\n")).not.toContain("new connections are served");
   });
 
-  it("is claimed, and called noisy, where the difference is larger than the noise", () => {
+  it("is claimed as noisy if the difference exceeds the noise", () => {
     const far = withValues(sampleSubject("ebpf"), "connections", [200000, 900000, 300000, 800000, 500000]);
     expect(of(sampleSubject("kubeproxy"), far).verdicts.join("\n")).toMatch(/new connections are served.*; noisy\)/);
   });
 
-  it("of too few values is told once", () => {
+  it("of too few values is reported once", () => {
     expect(analyse(shortened(THIN, 2)).noisy).toEqual([
-      "44 series of kubeproxy and ebpf have fewer than 3 values: how far they scatter is unknown",
+      "44 series of kubeproxy and ebpf have fewer than 3 values, so their noise is unknown",
     ]);
   });
 
-  it("is not seen in the sample", () => expect(ANALYSIS.noisy).toEqual([]));
+  it("is absent in the sample", () => expect(ANALYSIS.noisy).toEqual([]));
 });
 
 describe("the differences", () => {
-  it("hold settings and cilium-config against each other, with a dash for what is missing", () => {
+  it("compare settings and cilium-config, with a dash for missing ones", () => {
     const vxlan = ofRead(sampleSubject("kubeproxy"), sampleSubject("ebpf", { tunnel: "vxlan" }));
     expect(cellsOf(vxlan, "settings", "tunnel")).toEqual({ kubeproxy: "disabled", ebpf: "vxlan", differs: true });
     expect(cellsOf(vxlan, "cilium-config", "ipam")).toMatchObject({ differs: false });
     expect(cellsOf(vxlan, "interfaces", "cilium_vxlan")).toEqual({
       kubeproxy: "–",
-      ebpf: "3 (1 a node)",
+      ebpf: "3 (1 per node)",
       differs: true,
     });
   });
 
-  it("count rules by owner and services by type, over all nodes and of each", () => {
+  it("count rules by owner and services by type, in total and per node", () => {
     expect(cellsOf(ANALYSIS, "rules", "rules of kube-proxy")).toEqual({
-      kubeproxy: "276 (92 a node)",
+      kubeproxy: "276 (92 per node)",
       replacement: "0",
       ebpf: "0",
       differs: true,
     });
     expect(cellsOf(ANALYSIS, "rules", "nftables tables")).toMatchObject({ kubeproxy: "ip docker", ebpf: "none" });
-    expect(cellsOf(ANALYSIS, "service map", "NodePort")).toMatchObject({ kubeproxy: "–", ebpf: "18 (6 a node)" });
+    expect(cellsOf(ANALYSIS, "service map", "NodePort")).toMatchObject({ kubeproxy: "–", ebpf: "18 (6 per node)" });
   });
 
-  it("name a queue that slows packets, with its node", () => {
+  it("name a slowing queue with its node", () => {
     const slow = ofRead(sampleSubject("kubeproxy"), withQueue(sampleSubject("ebpf"), 1, "netem delay 5ms"));
     expect(cellsOf(slow, "interfaces", "eth0")).toEqual({
-      kubeproxy: "3 (1 a node)",
-      ebpf: "3 (1 a node); netem delay 5ms on cilium-ebpf-worker",
+      kubeproxy: "3 (1 per node)",
+      ebpf: "3 (1 per node); netem delay 5ms on cilium-ebpf-worker",
       differs: true,
     });
   });
 
-  it.each(["fq, mq", "none", "fq_codel"])("say nothing of a queue that is usual: %s", (queueing) => {
+  it.each(["fq, mq", "none", "fq_codel"])("ignore a default queue: %s", (queueing) => {
     const usual = ofRead(sampleSubject("kubeproxy"), withQueue(sampleSubject("ebpf"), 1, queueing));
     expect(cellsOf(usual, "interfaces", "eth0")).toMatchObject({ differs: false });
   });
 
-  it("follow packets", () => {
+  it("include packet paths", () => {
     expect(cellsOf(ANALYSIS, "hops", "cross-node: stations")).toEqual({
-      kubeproxy: "6 of the request, 6 of the reply",
-      replacement: "6 of the request, 6 of the reply",
-      ebpf: "5 of the request, 5 of the reply",
+      kubeproxy: "6 in the request, 6 in the reply",
+      replacement: "6 in the request, 6 in the reply",
+      ebpf: "5 in the request, 5 in the reply",
       differs: true,
     });
     expect(cellsOf(ANALYSIS, "hops", "clusterip: rewrites")).toMatchObject({
@@ -248,10 +248,10 @@ describe("the differences", () => {
       ebpf: "destination by socket LB",
     });
     expect(cellsOf(ANALYSIS, "hops", "same-node: netfilter")).toMatchObject({ kubeproxy: "yes", ebpf: "no" });
-    expect(cellsOf(ANALYSIS, "hops", "same-node: TTL at the end")).toMatchObject({ ebpf: "63", differs: false });
+    expect(cellsOf(ANALYSIS, "hops", "same-node: TTL at arrival")).toMatchObject({ ebpf: "63", differs: false });
   });
 
-  it("sum what components use, and leave a little more or less alone", () => {
+  it("sum the usage of components, and tolerate small differences", () => {
     expect(cellsOf(ANALYSIS, "resources", "memory of kube-proxy")).toEqual({
       kubeproxy: "86.4 MiB",
       replacement: "–",
@@ -270,14 +270,14 @@ describe("the differences", () => {
 });
 
 describe("indistinguishable subjects", () => {
-  it("are not to be found among the modes, nor among tunnels", () => {
+  it("do not exist among the sample's modes and tunnels", () => {
     expect(ANALYSIS.indistinguishable).toEqual([]);
     expect(
       ofRead(sampleSubject("ebpf"), sampleSubject("ebpf", { name: "x", tunnel: "vxlan" })).indistinguishable,
     ).toEqual([]);
   });
 
-  it("ask for another mode and have the same evidence", () => {
+  it("have different modes and the same evidence", () => {
     const { inventory } = sampleSubject("replacement");
     const [sentence, ...others] = ofRead(
       sampleSubject("replacement"),
@@ -285,30 +285,30 @@ describe("indistinguishable subjects", () => {
     ).indistinguishable;
     expect(others).toEqual([]);
     expect(sentence).toMatch(
-      /^replacement \(replacement, tunnel disabled\) and ebpf \(ebpf, tunnel disabled\) cannot be told/,
+      /^replacement \(replacement, tunnel disabled\) and ebpf \(ebpf, tunnel disabled\) show the same evidence/,
     );
-    expect(sentence).toContain("whether kube-proxy has rules (no)");
-    expect(sentence).toMatch(/the walks same-node, cross-node, .* and outside$/);
+    expect(sentence).toContain("rules of kube-proxy (no)");
+    expect(sentence).toMatch(/the traces same-node, cross-node, .* and outside$/);
   });
 
-  it("may be two of the same mode", () => {
+  it("can be two of the same mode", () => {
     expect(ofRead(sampleSubject("ebpf"), sampleSubject("ebpf", { name: "older" })).indistinguishable).toEqual([]);
   });
 
-  it("are not told apart by which of a service's pods answered, nor by walks that say nothing", () => {
+  it("ignore which of a service's pods answered, and inconclusive traces", () => {
     const { inventory } = sampleSubject("replacement");
-    const walks = inventory.walks.map((walk) =>
-      walk.scenario === "clusterip"
-        ? { ...walk, request: ["pod>", "veth<"], ttl: 61 }
-        : walk.scenario === "outside"
-          ? { ...walk, verdict: "inconclusive", request: [] }
-          : walk,
+    const walks = inventory.walks.map((trace) =>
+      trace.scenario === "clusterip"
+        ? { ...trace, request: ["pod>", "veth<"], ttl: 61 }
+        : trace.scenario === "outside"
+          ? { ...trace, verdict: "inconclusive", request: [] }
+          : trace,
     );
     const alike = sampleSubject("ebpf", { inventory: { ...inventory, walks } });
     const [sentence] = ofRead(sampleSubject("replacement"), alike).indistinguishable;
     expect(sentence).not.toContain("outside");
     const none = sampleSubject("ebpf", { inventory: { ...inventory, walks: [] } });
-    expect(ofRead(sampleSubject("replacement"), none).indistinguishable[0]).toContain("no walks");
+    expect(ofRead(sampleSubject("replacement"), none).indistinguishable[0]).toContain("no traces");
   });
 });
 
@@ -317,39 +317,31 @@ describe("slow paths", () => {
     ofSpeed(sampleSubject("kubeproxy"), delayed(sampleSubject("ebpf"), paths, factor)).slowPaths;
 
   it.each<[string, PathId[], string]>([
-    ["the nodes, of which one asks", [...BETWEEN], "between the nodes, not within a node, and not from outside"],
-    [
-      "the nodes, of which one answers",
-      [...BETWEEN, "outside"],
-      "between the nodes, not within a node, and from outside too",
-    ],
-    [
-      "services",
-      ["cluster-ip", "node-port"],
-      "in the translation of services: by cluster-ip and node-port, not from pod",
-    ],
-    ["everything", ["same-node", ...BETWEEN, "outside"], "on every path: the whole nodes or the machine"],
-    ["the way in", ["outside"], "on the way in from outside only"],
+    ["the client's node", [...BETWEEN], "between the nodes, not within a node, and not from outside"],
+    ["the server's node", [...BETWEEN, "outside"], "between the nodes, not within a node, and from outside too"],
+    ["services", ["cluster-ip", "node-port"], "in service translation: on cluster-ip and node-port, not from pod"],
+    ["everything", ["same-node", ...BETWEEN, "outside"], "on every path, which points to the nodes or the machine"],
+    ["the path from outside", ["outside"], "only on the path from outside the cluster"],
     ["a node itself", ["same-node"], "within a node, not between nodes"],
     [
       "no single part",
       ["same-node", "cluster-ip"],
-      "by same-node and cluster-ip, not by cross-node, node-port and outside",
+      "on same-node and cluster-ip, not on cross-node, node-port and outside",
     ],
-  ])("lead to %s", (_, paths, place) => {
+  ])("point to %s", (_, paths, place) => {
     const sentences = slowOn(paths);
-    expect(sentences).toEqual([expect.stringMatching(/^ebpf is slow against kubeproxy /)]);
+    expect(sentences).toEqual([expect.stringMatching(/^ebpf is slower than kubeproxy /)]);
     expect(sentences[0]).toContain(place);
     expect(sentences[0]).toContain("request and response on a kept connection, median: ");
   });
 
-  it("name the queue that explains them", () => {
+  it("name a queue as likely cause", () => {
     const slow = withQueue(delayed(sampleSubject("ebpf"), BETWEEN), 2, "netem delay 5ms");
     const [sentence] = ofSpeed(sampleSubject("kubeproxy"), slow).slowPaths;
-    expect(sentence).toMatch(/; the likely cause: eth0 of cilium-ebpf-worker2 has the queueing netem delay 5ms$/);
+    expect(sentence).toMatch(/; likely cause: the queueing discipline netem delay 5ms on eth0 of cilium-ebpf-worker2$/);
   });
 
-  it("are found by throughput where latency is as ever", () => {
+  it("are found by throughput if latency is unchanged", () => {
     const limited = slowed(
       sampleSubject("ebpf"),
       20,
@@ -360,45 +352,45 @@ describe("slow paths", () => {
     ]);
   });
 
-  it("are found in the reference, where it is slower than all others", () => {
+  it("are found in the reference if it is slower than all others", () => {
     const slow = withQueue(delayed(sampleSubject("kubeproxy"), BETWEEN), 0, "netem delay 5ms");
     expect(ofSpeed(slow, sampleSubject("replacement"), sampleSubject("ebpf")).slowPaths).toEqual([
       expect.stringMatching(
-        /^kubeproxy is slow against all others between the nodes, .* of cilium-kubeproxy-control-plane /,
+        /^kubeproxy is slower than all others between the nodes, .* of cilium-kubeproxy-control-plane/,
       ),
     ]);
     expect(ofSpeed(slow, sampleSubject("ebpf")).slowPaths).toEqual([
-      expect.stringMatching(/^kubeproxy is slow against ebpf /),
+      expect.stringMatching(/^kubeproxy is slower than ebpf /),
     ]);
     expect(ofSpeed(slow, delayed(sampleSubject("replacement"), BETWEEN), sampleSubject("ebpf")).slowPaths).toEqual([]);
   });
 
-  it("are not claimed of modes that differ as they do, nor of a few rounds", () => {
+  it("are not claimed for the modes' usual differences, nor for few rounds", () => {
     expect(ANALYSIS.slowPaths).toEqual([]);
     expect(slowOn(BETWEEN, 1.2)).toEqual([]);
     const slow = thin(sampleSubject("kubeproxy"), delayed(sampleSubject("ebpf"), BETWEEN));
     expect(analyse(shortened(slow, 3)).slowPaths).toEqual([]);
   });
 
-  it("are told without the paths that were not measured", () => {
+  it("consider only measured paths", () => {
     const near = (subject: Subject) => ({
       ...subject,
       series: subject.series.filter(({ path }) => BETWEEN.includes(path)),
     });
     const { slowPaths } = ofSpeed(near(sampleSubject("kubeproxy")), near(delayed(sampleSubject("ebpf"), BETWEEN)));
-    expect(slowPaths).toEqual([expect.stringContaining("between the nodes; within a node was not measured (")]);
+    expect(slowPaths).toEqual([expect.stringContaining("between the nodes; paths within a node were not measured (")]);
   });
 });
 
 describe("agreement of two runs", () => {
-  it("is complete with itself, and with a run a little faster or slower in all", () => {
+  it("is complete with itself, and with a run that is slightly faster or slower in all", () => {
     const again = THIN.subjects.map((subject) => slowed(subject, 1.3, () => true));
     for (const second of [THIN, sampleComparison({ subjects: again })]) {
       expect(agreement(THIN, second)).toMatchObject({ agreeing: 24, disagreeing: 0, unknown: 0 });
     }
   });
 
-  it("names what came out otherwise", () => {
+  it("lists disagreeing ratios", () => {
     const ebpf = slowed(
       sampleSubject("ebpf"),
       1.5,
@@ -414,7 +406,7 @@ describe("agreement of two runs", () => {
     ]);
   });
 
-  it("leaves open what is in one of both only, or has no interval", () => {
+  it("is unknown for ratios in only one run, or without an interval", () => {
     const other = thin(sampleSubject("kubeproxy"), sampleSubject("replacement"));
     expect(agreement(THIN, other)).toMatchObject({ agreeing: 0, disagreeing: 0, unknown: 48 });
     const counted = 2;

@@ -1,5 +1,5 @@
-import { compareToBaseline } from "../../datapath/compare/baseline";
-import type { Subject } from "../../datapath/compare/results";
+import { compareToBaseline } from "../../compare/analyse/baseline";
+import type { Subject } from "../../compare/results";
 import { sampleComparison, sampleSubject, slowed, thinned } from "./support/comparisons";
 
 const only = (...subjects: Subject[]) => sampleComparison({ subjects: subjects.map(thinned) });
@@ -12,7 +12,7 @@ const regressions = (now: Subject, threshold: number, before: Subject = EBPF) =>
 describe("a comparison with its own baseline", () => {
   const same = compareToBaseline(BEFORE, structuredClone(BEFORE), 5);
 
-  it("has nothing that changed, is slow, or is missing", () => {
+  it("has no changes, slow paths or missing measurements", () => {
     expect(same).toMatchObject({ changed: [], slowPaths: [], unmatched: [], blind: undefined });
   });
 
@@ -26,27 +26,27 @@ describe("a comparison with its own baseline", () => {
   });
 });
 
-describe("a baseline that cannot show that nothing became worse", () => {
+describe("a baseline that cannot rule out regressions", () => {
   const blindness = (now: ReturnType<typeof only>, before: ReturnType<typeof only>) =>
     compareToBaseline(now, before, 5).blind;
 
   it("has no subject of the same mode and tunnel", () => {
     expect(blindness(only(EBPF), only(sampleSubject("kubeproxy")))).toBe(
-      "no subject has the mode and tunnel of one before",
+      "no subject has the mode and tunnel of one in the baseline",
     );
-    expect(blindness(only(EBPF), BEFORE)).toMatch(/kubeproxy.* was measured before only$/);
+    expect(blindness(only(EBPF), BEFORE)).toMatch(/kubeproxy.* was only measured in the baseline$/);
   });
 
   it("has measurements that are missing now", () => {
     const short = { ...EBPF, series: EBPF.series.slice(1) };
-    expect(blindness(only(short), only(EBPF))).toMatch(/^1 measurements of before are missing, such as /);
+    expect(blindness(only(short), only(EBPF))).toMatch(/^1 measurements of the baseline are missing, such as /);
     expect(blindness(only(EBPF), only(short))).toBeUndefined();
   });
 
   it("has too few rounds", () => {
     const few = { ...EBPF, series: EBPF.series.map((each) => ({ ...each, values: each.values.slice(0, 3) })) };
     expect(blindness(only(few), only(EBPF))).toBeUndefined();
-    expect(blindness(only(few), only(few))).toBe("the rounds are too few: chance explains any difference");
+    expect(blindness(only(few), only(few))).toBe("with so few rounds, chance explains any difference");
   });
 });
 
@@ -64,7 +64,7 @@ describe("a regression", () => {
     expect(regressions(slow, 40)).toEqual([]);
   });
 
-  it("is less of what is better when it is more", () => {
+  it("is a decrease if higher is better", () => {
     expect(
       regressions(
         slowed(EBPF, 2, ({ metric }) => metric === "connections"),
@@ -79,7 +79,7 @@ describe("a regression", () => {
     ).toEqual([]);
   });
 
-  it("is no improvement, however large", () => {
+  it("is never an improvement", () => {
     expect(
       regressions(
         slowed(EBPF, 0.1, () => true),
@@ -88,7 +88,7 @@ describe("a regression", () => {
     ).toEqual([]);
   });
 
-  it("is not what chance explains", () => {
+  it("is significant", () => {
     const jittered = (subject: Subject, factors: readonly number[]) => ({
       ...subject,
       series: subject.series.map((each) => ({ ...each, values: each.values.map((value, at) => value * factors[at]!) })),
@@ -102,7 +102,7 @@ describe("a regression", () => {
     expect(regressions(single(slowed(EBPF, 9, () => true)), 5, single(EBPF))).toEqual([]);
   });
 
-  it("is a count that grew, even from nothing", () => {
+  it("can be a count that grew, even from zero", () => {
     const counted = (value: number): Subject => ({
       ...EBPF,
       series: [],
@@ -116,73 +116,73 @@ describe("a regression", () => {
   });
 });
 
-describe("what changed", () => {
-  it("is told of the machine, the method and the versions", () => {
+describe("changes", () => {
+  it("include the machine, the method and the versions", () => {
     const now = sampleComparison({
       machine: { ...BEFORE.machine, kernel: "6.19.1", cpus: 4, memoryGiB: 31.3, load: 3 },
       method: { ...BEFORE.method, rounds: 10, interleaved: false, services: [] },
       subjects: [thinned(sampleSubject("ebpf", { cilium: "1.21.0", growth: [] }))],
     });
     expect(compareToBaseline(now, BEFORE, 10).changed).toEqual([
-      "the machine's number of CPUs: 4, before 8",
-      "the machine's kernel: 6.19.1, before 6.18.0-test",
-      "the method's rounds: 10, before 5",
-      "the method's order: one after the other, before in turns",
-      "the method's numbers of Services: none, before 1, 10, 100, 1,000, 5,000",
-      "ebpf's Cilium: 1.21.0, before 1.20.2",
+      "machine: number of CPUs 4 (baseline: 8)",
+      "machine: kernel 6.19.1 (baseline: 6.18.0-test)",
+      "method: rounds 10 (baseline: 5)",
+      "method: order one after the other (baseline: interleaved)",
+      "method: numbers of Services none (baseline: 1, 10, 100, 1,000, 5,000)",
+      "ebpf: Cilium 1.21.0 (baseline: 1.20.2)",
     ]);
   });
 });
 
 describe("subjects of two comparisons", () => {
-  it("are matched by mode and tunnel, whatever they are called", () => {
+  it("are matched by mode and tunnel, whatever their names", () => {
     const { rows, unmatched } = compareToBaseline(only({ ...EBPF, name: "mine" }), only(EBPF), 10);
     expect(new Set(rows.map(({ subject }) => subject))).toEqual(new Set(["mine"]));
     expect(unmatched).toEqual([]);
   });
 
-  it("are matched by name too where mode and tunnel are not enough", () => {
+  it("are also matched by name if mode and tunnel are ambiguous", () => {
     const older = sampleSubject("ebpf", { name: "older", cilium: "1.19.0", growth: [] });
     const { rows, unmatched, changed } = compareToBaseline(only(older, EBPF), only(EBPF), 10);
     expect(new Set(rows.map(({ subject }) => subject))).toEqual(new Set(["ebpf"]));
-    expect(unmatched).toEqual(["older (ebpf, tunnel disabled) was measured now only"]);
+    expect(unmatched).toEqual(["older (ebpf, tunnel disabled) was not measured in the baseline"]);
     expect(changed).toEqual([]);
   });
 
-  it("are unmatched where the other comparison has none", () => {
+  it("are unmatched if the other comparison has none", () => {
     const vxlan = sampleSubject("ebpf", { tunnel: "vxlan" });
     expect(compareToBaseline(only(vxlan), only(EBPF), 10)).toMatchObject({
       rows: [],
       unmatched: [
-        "ebpf (ebpf, tunnel vxlan) was measured now only",
-        "ebpf (ebpf, tunnel disabled) was measured before only",
+        "ebpf (ebpf, tunnel vxlan) was not measured in the baseline",
+        "ebpf (ebpf, tunnel disabled) was only measured in the baseline",
       ],
     });
   });
 
-  it("tell what was measured of one of them only", () => {
+  it("report measurements of only one of them", () => {
     const fewer = { ...EBPF, series: EBPF.series.filter((each) => !isOutside(each)) };
     const title =
       "request and response on a kept connection, median: from outside the cluster to a NodePort of the pod's node";
     expect(compareToBaseline(only(fewer), only(EBPF), 10).unmatched).toEqual([
-      `ebpf: ${title} was measured before only`,
+      `ebpf: ${title} was only measured in the baseline`,
     ]);
-    expect(compareToBaseline(only(EBPF), only(fewer), 10).unmatched).toEqual([`ebpf: ${title} was measured now only`]);
+    expect(compareToBaseline(only(EBPF), only(fewer), 10).unmatched).toEqual([
+      `ebpf: ${title} was not measured in the baseline`,
+    ]);
   });
 });
 
-describe("slowness against before", () => {
-  it("is attributed to where it comes from", () => {
+describe("slowness since the baseline", () => {
+  it("is attributed to its cause", () => {
     const slow = slowed(EBPF, 40, ({ path }) => path === "cluster-ip" || path === "node-port");
     const { slowPaths } = compareToBaseline(only(slow), only(EBPF), 10);
-    expect(slowPaths).toEqual([
-      expect.stringMatching(/^ebpf is slow against itself before in the translation of services: /),
-    ]);
+    expect(slowPaths).toEqual([expect.stringMatching(/^ebpf is slower than in the baseline in service translation: /)]);
   });
 });
 
 describe("memory", () => {
-  it("stands beside what it was, without a judgement", () => {
+  it("is shown without a judgement", () => {
     const components = EBPF.inventory.components.map((each) => ({ ...each, memoryMiB: each.memoryMiB * 3 }));
     const now = { ...EBPF, inventory: { ...EBPF.inventory, components } };
     const { rows } = compareToBaseline(only(now), only(EBPF), 10);

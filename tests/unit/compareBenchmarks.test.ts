@@ -1,10 +1,16 @@
 import { PassThrough } from "node:stream";
-import { exposeForBench } from "../../datapath/compare/benchService";
-import { Bench, runRounds } from "../../datapath/compare/benchmarks";
-import { endsOf, lanesOf, programsOf, startServers, type Lane } from "../../datapath/compare/lanes";
-import { PATHS, type PathId } from "../../datapath/compare/results";
-import { TOOLS } from "../../datapath/compare/tools";
-import type { AttachableCluster } from "../../datapath/cluster";
+import { Bench, runRounds } from "../../compare/measure/benchmarks";
+import {
+  createBenchService,
+  endsOf,
+  measuredPaths,
+  programsOf,
+  startServers,
+  type MeasuredPath,
+} from "../../compare/measure/paths";
+import { PATHS, type PathId } from "../../compare/results";
+import { TOOLS } from "../../compare/measure/tools";
+import type { AttachableCluster } from "../../cluster/read";
 
 const toolOf = (metric: string) => TOOLS.find(({ metrics }) => metrics.some((each) => each === metric))!;
 const METHOD = { rounds: 2, seconds: 1, warmUpSeconds: 0.5 };
@@ -19,8 +25,8 @@ const NODES = [
   { node: "b", address: "172.18.0.3" },
 ];
 
-describe("what a tool printed", () => {
-  it("of sockperf 3.7 is read with its percentiles and its single packets", () => {
+describe("the output of a tool", () => {
+  it("of sockperf 3.7 has percentiles and single packets", () => {
     const { values, histogram } = toolOf("latency-p99").parse(
       [
         "sockperf: ---> percentile 99.000 = 1479.252",
@@ -39,25 +45,25 @@ describe("what a tool printed", () => {
     ]);
   });
 
-  it("of wrk 4.1.0 is its rate, and an error where requests failed", () => {
+  it("of wrk 4.1.0 is a rate, or an error if requests failed", () => {
     const wrk = toolOf("connections");
     expect([...wrk.parse("  1027 requests in 2.06s, 135.40KB read\nRequests/sec:    497.69\n").values]).toEqual([
       ["connections", 497.69],
     ]);
     expect(() => wrk.parse("  Socket errors: connect 0, read 0, write 0, timeout 3\nRequests/sec: 4.2")).toThrow(
-      "wrk met errors: Socket errors: connect 0, read 0, write 0, timeout 3",
+      "wrk reported errors: Socket errors: connect 0, read 0, write 0, timeout 3",
     );
     expect(() => wrk.parse("unable to connect to 10.0.0.1:80 Connection refused")).toThrow("Connection refused");
   });
 
-  it("of iperf3 3.12 is what the receiver got, and its own words where it failed", () => {
+  it("of iperf3 3.12 is what the receiver got, or its error", () => {
     const iperf = toolOf("throughput-8");
     const output = JSON.stringify({ end: { sum_received: { bits_per_second: 1589054754.7 } } });
     expect([...iperf.parse(`warning\n${output}`).values]).toEqual([["throughput-8", 1.5890547547]]);
     expect(() => iperf.parse('{"error":"the server is busy running a test"}')).toThrow("the server is busy");
   });
 
-  it("is asked for with the streams that the metric names", () => {
+  it("is requested with the streams of the metric", () => {
     expect(toolOf("throughput-8").client("10.0.0.2", 5201, 2, 0.5)).toContain("-P 8 -t 2 -O 1 ");
     expect(toolOf("throughput-1").client("10.0.0.2", 5201, 2, 0.5)).toContain("-P 1 ");
     // sockperf takes whole seconds only
@@ -65,16 +71,16 @@ describe("what a tool printed", () => {
   });
 });
 
-describe("the ways that are measured", () => {
-  const NOBODY = new Error("there is nobody outside to ask with the same tools");
+describe("the measured paths", () => {
+  const NO_CLIENT = new Error("no client outside the cluster has the tools");
   const cluster = {} as AttachableCluster;
-  const service = { clusterIp: "10.96.0.9", nodePorts: new Map([[80, 30080]]) };
+  const service = { clusterIp: "10.96.0.9", nodePorts: new Map([[80, 30080]]), remove: async () => undefined };
 
-  it("go to the client's own node, to another, through services and in from outside", () => {
+  it("lead to the client's own node, to another, through services, and in from outside", () => {
     const ends = endsOf([FAR, NEAR], [FAR, NEAR, CLIENT], NODES);
-    const { lanes, omitted } = lanesOf(cluster, ends, service, async () => "");
+    const { paths, omitted } = measuredPaths(cluster, ends, service, async () => "");
     expect(omitted).toEqual([]);
-    expect(lanes.map(({ path, address, portOf }) => [path, address, portOf(80)])).toEqual([
+    expect(paths.map(({ id, address, portOf }) => [id, address, portOf(80)])).toEqual([
       ["same-node", "10.0.1.2", 80],
       ["cross-node", "10.0.0.2", 80],
       ["cluster-ip", "10.96.0.9", 80],
@@ -83,27 +89,27 @@ describe("the ways that are measured", () => {
     ]);
   });
 
-  it("are told of where there are none: one node, nobody outside", () => {
-    const alone = lanesOf(cluster, endsOf([NEAR], [NEAR, CLIENT], NODES), undefined, NOBODY);
-    expect(alone.lanes.map(({ path }) => path)).toEqual(["same-node"]);
+  it("are reported as omitted with one node, or without a client outside", () => {
+    const alone = measuredPaths(cluster, endsOf([NEAR], [NEAR, CLIENT], NODES), undefined, NO_CLIENT);
+    expect(alone.paths.map(({ id }) => id)).toEqual(["same-node"]);
     expect(alone.omitted).toEqual(
       (["cross-node", "cluster-ip", "node-port", "outside"] as const).map(
-        (path) => `${PATHS[path]}: the cluster has one node`,
+        (path) => `${PATHS[path]}: the cluster has only one node`,
       ),
     );
-    const inside = lanesOf(cluster, endsOf([FAR, NEAR], [FAR, NEAR, CLIENT], NODES), service, NOBODY);
-    expect(inside.omitted).toEqual([`${PATHS.outside}: there is nobody outside to ask with the same tools`]);
+    const inside = measuredPaths(cluster, endsOf([FAR, NEAR], [FAR, NEAR, CLIENT], NODES), service, NO_CLIENT);
+    expect(inside.omitted).toEqual([`${PATHS.outside}: no client outside the cluster has the tools`]);
   });
 
   it("need the client pod", () => {
-    expect(() => endsOf([FAR, NEAR], [FAR, NEAR], NODES)).toThrow("the client pod net does not run");
+    expect(() => endsOf([FAR, NEAR], [FAR, NEAR], NODES)).toThrow("the client pod net is not running");
   });
 
   it("use the tools that the client has", async () => {
     expect(await programsOf(async () => "/usr/bin/wrk\n/usr/bin/iperf3\n")).toEqual(new Set(["wrk", "iperf3"]));
   });
 
-  it("have servers that listen before anybody asks, and end when told", async () => {
+  it("have servers that listen before requests, and end on request", async () => {
     const ended: string[] = [];
     const started: string[] = [];
     const clusterWith = (output: string) =>
@@ -120,7 +126,7 @@ describe("the ways that are measured", () => {
     expect(started[0]).toContain("iperf3 -s -p 5201");
     expect(started[0]).toContain("sockperf server --tcp -p 11111");
     await expect(startServers(clusterWith(""), FAR, new Set(["wrk"]))).rejects.toThrow(
-      /nettool-a: the servers .* ended/,
+      /nettool-a: the servers .* exited/,
     );
     expect(started[1]).not.toContain("iperf3 -s");
   });
@@ -130,22 +136,22 @@ describe("benchmarks", () => {
   const RATE = "Requests/sec: 100\n";
   const asked: string[] = [];
   const bench = (name: string, answer: (script: string) => string, programs = PROGRAMS) => {
-    const lane = (path: PathId): Lane => ({
-      path,
-      address: path,
+    const path = (id: PathId): MeasuredPath => ({
+      id,
+      address: id,
       portOf: (port) => port,
       run: async (script) => {
         const tool = TOOLS.find(({ program }) => script.includes(`${program} `))!;
-        asked.push(`${name} ${path} ${tool.program}`);
+        asked.push(`${name} ${id} ${tool.program}`);
         return answer(script);
       },
     });
-    const lanes = [lane("same-node"), lane("cross-node")];
-    return new Bench(name, lanes, new Map(lanes.map(({ path }) => [path, programs])), []);
+    const paths = [path("same-node"), path("cross-node")];
+    return new Bench(name, paths, new Map(paths.map(({ id }) => [id, programs])), []);
   };
   beforeEach(() => (asked.length = 0));
 
-  it("take turns between clusters at every measurement, and another begins in the next round", async () => {
+  it("take turns between clusters at every measurement, and start with another in the next round", async () => {
     const benches = [bench("A", () => RATE, new Set(["wrk"])), bench("B", () => RATE, new Set(["wrk"]))];
     const rounds: number[] = [];
     await runRounds(benches, METHOD, (round) => rounds.push(round), new AbortController().signal);
@@ -165,11 +171,11 @@ describe("benchmarks", () => {
       { path: "cross-node", metric: "connections", values: [100, 100] },
     ]);
     expect(benches[0]!.omitted()).toContain(
-      "pod to pod on its own node, throughput, one stream: the workload's image has no iperf3; give nettool.baseImage one that has it",
+      "pod to pod on its own node, throughput, one stream: the workload's image has no iperf3; set nettool.baseImage to one that has it",
     );
   });
 
-  it("name what failed, keep what did not, and add up single latencies", async () => {
+  it("report failures, keep other results, and add up latencies", async () => {
     let calls = 0;
     const half = bench(
       "A",
@@ -187,7 +193,7 @@ describe("benchmarks", () => {
     ]);
   });
 
-  it("end after the measurement under way when they are interrupted", async () => {
+  it("end after the current measurement if they are interrupted", async () => {
     const controller = new AbortController();
     const one = bench("A", () => {
       controller.abort(new Error("Interrupted"));
@@ -198,7 +204,7 @@ describe("benchmarks", () => {
   });
 });
 
-describe("the Service that is measured", () => {
+describe("the measured Service", () => {
   const writer = (calls: string[], fails = false) => ({
     deleteService: async () => void calls.push("delete"),
     createService: async () => void calls.push("service"),
@@ -215,18 +221,18 @@ describe("the Service that is measured", () => {
   });
   const service = async () => ({ spec: { clusterIP: "10.96.0.9", ports: [{ port: 80, nodePort: 30080 }] } }) as never;
 
-  it("stands before one server alone, in the place of an earlier one, until it is removed", async () => {
+  it("has one server, replaces an earlier one, and can be removed", async () => {
     const calls: string[] = [];
-    const exposed = await exposeForBench({ service }, writer(calls) as never, FAR);
-    expect([exposed.clusterIp, exposed.nodePorts.get(80)]).toEqual(["10.96.0.9", 30080]);
+    const created = await createBenchService({ service }, writer(calls) as never, FAR);
+    expect([created.clusterIp, created.nodePorts.get(80)]).toEqual(["10.96.0.9", 30080]);
     expect(calls).toEqual(["delete", "service", "endpoint 10.0.0.2 80,5201,11111"]);
-    await exposed.remove();
+    await created.remove();
     expect(calls.at(-1)).toBe("delete");
   });
 
-  it("is not left half made", async () => {
+  it("is removed if its creation fails", async () => {
     const calls: string[] = [];
-    await expect(exposeForBench({ service }, writer(calls, true) as never, FAR)).rejects.toThrow("refused");
+    await expect(createBenchService({ service }, writer(calls, true) as never, FAR)).rejects.toThrow("refused");
     expect(calls).toEqual(["delete", "service", "delete"]);
   });
 });

@@ -1,14 +1,12 @@
 import fc from "fast-check";
-import { axisMarks } from "../../cli/compare/axisMarks";
-import { chartSvg } from "../../cli/compare/chartSvg";
-import type { Chart } from "../../cli/compare/charts";
-import { growthChart } from "../../cli/compare/growthCharts";
-import { histogramsOf, latencyChart, quantile } from "../../cli/compare/latencyCharts";
-import { looksOf } from "../../cli/compare/looks";
-import { ratioCharts } from "../../cli/compare/ratioCharts";
-import { roundsChart } from "../../cli/compare/roundsChart";
-import { analyse, type GrowthRow } from "../../datapath/compare/analysis";
-import { METRICS, PATHS, type GrowthMetricId, type MetricId, type PathId } from "../../datapath/compare/results";
+import { ratioCharts, roundsChart } from "../../compare/report/benchmarks";
+import { axisMarks, type Chart } from "../../compare/report/charts";
+import { growthChart } from "../../compare/report/growth";
+import { chartSvg } from "../../compare/report/html";
+import { histogramsOf, latencyChart, quantile } from "../../compare/report/latencies";
+import { looksOf } from "../../compare/report/looks";
+import { analyse, type GrowthRow } from "../../compare/analyse/analysis";
+import { METRICS, PATHS, type GrowthMetricId, type MetricId, type PathId } from "../../compare/results";
 import { sampleComparison, sampleSubject } from "./support/comparisons";
 import { xmlProblem } from "./support/xml";
 
@@ -23,7 +21,7 @@ const pointsOf = (chart: Chart) => chart.option.series.filter(({ type }) => type
 const namesOf = (series: readonly { readonly name?: unknown }[]) => series.map(({ name }) => name);
 
 describe("charts of latencies", () => {
-  it.each(Object.keys(PATHS) as PathId[])("have one line a subject, that ends at all requests: %s", (path) => {
+  it.each(Object.keys(PATHS) as PathId[])("have one line per subject, which ends at 100 %: %s", (path) => {
     const lines = linesOf(latencyChart(SAMPLE, path, LOOKS)!);
     expect(namesOf(lines)).toEqual(SUBJECTS);
     for (const { data } of lines) {
@@ -33,13 +31,13 @@ describe("charts of latencies", () => {
     }
   });
 
-  it("are none where no single latencies were kept", () => {
+  it("are omitted without histograms", () => {
     const bare = sampleComparison({ subjects: [sampleSubject("ebpf", { series: [] })] });
     expect(latencyChart(bare, "same-node", LOOKS)).toBeUndefined();
     expect(histogramsOf(bare, "same-node").size).toBe(0);
   });
 
-  it("count quantiles by the requests, not by the steps", () => {
+  it("weight quantiles by requests", () => {
     const histogram = [
       [10, 1],
       [20, 98],
@@ -50,7 +48,7 @@ describe("charts of latencies", () => {
 });
 
 describe("charts of growth", () => {
-  it("have one line a subject with its spread, by the number of Services", () => {
+  it("have one line with whiskers per subject, by the number of Services", () => {
     const rows = growthOf("new-service");
     const chart = growthChart("new-service", rows, LOOKS)!;
     expect(namesOf(linesOf(chart))).toEqual(SUBJECTS);
@@ -61,7 +59,7 @@ describe("charts of growth", () => {
     expect(chart.option.xAxis).toMatchObject({ type: "log" });
   });
 
-  it("have a logarithmic axis where values span decades, and only there", () => {
+  it("have a logarithmic axis only if values span decades", () => {
     expect(growthChart("iptables-rules", growthOf("iptables-rules"), LOOKS)!.option.yAxis).toMatchObject({
       type: "log",
     });
@@ -76,13 +74,13 @@ describe("charts of growth", () => {
     expect(growthChart("iptables-rules", fromZero, LOOKS)!.option.yAxis).toMatchObject({ type: "value" });
   });
 
-  it("are none of a single number of Services", () => {
+  it("are omitted for a single number of Services", () => {
     expect(growthChart("new-service", growthOf("new-service").slice(0, 1), LOOKS)).toBeUndefined();
   });
 });
 
 describe("charts of benchmarks", () => {
-  it("have every round of every subject, and none else", () => {
+  it("have exactly every round of every subject", () => {
     const chart = roundsChart("throughput-1", benchmarksOf("throughput-1"), SAMPLE, LOOKS)!;
     expect(namesOf(pointsOf(chart))).toEqual(SUBJECTS);
     for (const { name, data } of pointsOf(chart)) {
@@ -92,7 +90,7 @@ describe("charts of benchmarks", () => {
     }
   });
 
-  it("have ratios of all but the reference, on one scale, with the better ones right", () => {
+  it("have ratios of all but the reference, on one scale, with better ones on the right", () => {
     const charts = ratioCharts(ANALYSIS.benchmarks, LOOKS, "kubeproxy");
     expect(charts).toHaveLength(Object.keys(METRICS).length);
     for (const chart of charts) expect(namesOf(pointsOf(chart))).toEqual(["replacement", "ebpf"]);
@@ -101,7 +99,7 @@ describe("charts of benchmarks", () => {
     expect(axes.map(({ inverse }) => inverse)).toEqual(Object.values(METRICS).map(({ better }) => better === "lower"));
   });
 
-  it("leave out a ratio that is none", () => {
+  it("omit undefined ratios", () => {
     const [row] = benchmarksOf("connections");
     const ratio = { ratio: Infinity, low: 0, high: Infinity, p: 1, outcome: "no difference" } as const;
     expect(ratioCharts([{ ...row!, ratios: new Map([["ebpf", ratio]]) }], LOOKS, "kubeproxy")).toEqual([]);
@@ -109,10 +107,10 @@ describe("charts of benchmarks", () => {
 });
 
 describe("a subject's look", () => {
-  it("differs from the others in colour, symbol and dashes, and the reference's comes first", () => {
+  it("differs in color, symbol and dashes, and the reference's is the first", () => {
     const looks = [...LOOKS.values()];
     expect([...looksOf(SAMPLE, "ebpf").keys()]).toEqual(["ebpf", "kubeproxy", "replacement"]);
-    for (const part of ["colour", "symbol", "dash"] as const)
+    for (const part of ["color", "symbol", "dash"] as const)
       expect(new Set(looks.map((look) => String(look[part]))).size).toBe(SUBJECTS.length);
   });
 });
@@ -120,15 +118,15 @@ describe("a subject's look", () => {
 describe("a drawn chart", () => {
   const chart = latencyChart(SAMPLE, "node-port", LOOKS)!;
 
-  it("is well-formed, scales with the page, and has every subject's colour", () => {
+  it("is well-formed, scales with the page, and has every subject's color", () => {
     const svg = chartSvg(chart, "here");
     expect(xmlProblem(svg)).toBeUndefined();
     expect(svg).toMatch(/^<svg role="img" aria-label="[^"]+" viewBox="0 0 420 \d+">/);
-    for (const { colour } of LOOKS.values()) expect(svg).toContain(`stroke="${colour}"`);
+    for (const { color } of LOOKS.values()) expect(svg).toContain(`stroke="${color}"`);
     expect(svg).not.toMatch(/NaN|Infinity|undefined|<style|class=/);
   });
 
-  it("is the same each time it is drawn, but for the prefix of its ids", () => {
+  it("is deterministic except for the prefix of its ids", () => {
     expect(chartSvg(chart, "there").replaceAll("there-", "here-")).toBe(chartSvg(chart, "here"));
   });
 });
@@ -143,7 +141,7 @@ describe("marks of an axis", () => {
     expect(axisMarks(low, high)).toEqual(expected);
   });
 
-  it("lie within any range, in order and few", () => {
+  it("are within any range, sorted and few", () => {
     const value = fc.double({ min: 1e-3, max: 1e6, noNaN: true });
     fc.assert(
       fc.property(value, fc.double({ min: 1.01, max: 1e6, noNaN: true }), (low, factor) => {

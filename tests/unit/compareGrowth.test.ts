@@ -3,10 +3,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
 import type { V1EndpointSlice, V1Namespace, V1Pod, V1Service } from "@kubernetes/client-node";
-import type { AttachableCluster, ServiceWriter } from "../../datapath/cluster";
-import { prepareGrowth } from "../../datapath/compare/growth";
-import type { GrowthOptions, GrowthTarget } from "../../datapath/compare/growthTarget";
-import { parseConnections, timeConnections, watch, type Origin } from "../../datapath/compare/growthProbes";
+import type { AttachableCluster } from "../../cluster/read";
+import type { ServiceWriter } from "../../cluster/services";
+import { prepareGrowth } from "../../compare/measure/growth";
+import type { GrowthOptions, GrowthTarget } from "../../compare/measure/growthSingle";
+import { parseConnections, timeConnections, watch, type Origin } from "../../compare/measure/growthProbes";
 import {
   createAll,
   endpointsOf,
@@ -17,8 +18,8 @@ import {
   serviceOf,
   syntheticEndpoint,
   type GrowthService,
-} from "../../datapath/compare/growthServices";
-import type { Session } from "../../datapath/podExec";
+} from "../../compare/measure/growthServices";
+import type { Session } from "../../cluster/podExec";
 
 const CIDR = "10.96.0.0/16";
 const OWN = { "app.kubernetes.io/managed-by": "cilium-modes" };
@@ -158,13 +159,13 @@ function targetOf(writer: FakeWriter, pod = commandsOn(writer), node?: ReturnTyp
 const QUICK: GrowthOptions = { samples: 2, passes: 3, connections: 4, quietMs: 0, settleMs: 0 };
 
 describe("the addresses of Services", () => {
-  it("come from the end of the network, without those that are taken", () => {
+  it("are allocated from the end of the network, without used ones", () => {
     const { take, left } = freeAddresses(CIDR, ["10.96.255.253", "None", "192.168.0.1"]);
     expect(left).toBe(65_534 - 1);
     expect([take(), take(), take()]).toEqual(["10.96.255.254", "10.96.255.252", "10.96.255.251"]);
   });
 
-  it("are given out again when there is no other, and never the first and the last of the network", () => {
+  it("are reused if no other is left, without the network's first and last address", () => {
     const addresses = freeAddresses("10.96.0.0/30", []);
     const [first, second] = [addresses.take(), addresses.take()];
     expect([first, second]).toEqual(["10.96.0.2", "10.96.0.1"]);
@@ -176,7 +177,7 @@ describe("the addresses of Services", () => {
 });
 
 describe("synthetic endpoints", () => {
-  it("are all different, and nobody's", () => {
+  it("are unique, and have no server", () => {
     const all = Array.from({ length: 5000 }, (_, index) => syntheticEndpoint(index));
     expect(new Set(all.map(({ address, port }) => `${address}:${port}`)).size).toBe(5000);
     const networks = new Set(all.map(({ address }) => address.replace(/\.\d+$/, "")));
@@ -186,17 +187,17 @@ describe("synthetic endpoints", () => {
   });
 });
 
-describe("the Services that a server answers for", () => {
+describe("the Services with a server", () => {
   it.each([
     [1, 4, [0]],
     [3, 4, [0, 1, 2]],
     [8, 4, [1, 3, 5, 7]],
     [10, 4, [1, 4, 6, 9]],
-  ])("of %i are spread evenly, at most %i, with the last one", (total, count, expected) => {
+  ])("of %i are spread evenly, at most %i, and include the last", (total, count, expected) => {
     expect(evenly(total, count)).toEqual(expected);
   });
 
-  it("are the nearest where others were asked for, each once", () => {
+  it("are the nearest existing ones, without duplicates", () => {
     expect(nearest([1, 3, 5, 7], [0, 4, 7])).toEqual([0, 4, 7]);
   });
 });
@@ -204,7 +205,7 @@ describe("the Services that a server answers for", () => {
 describe("a synthetic Service", () => {
   const one: GrowthService = { name: "a", clusterIp: "10.96.9.9", endpoint: { address: "192.0.2.1", port: 1024 } };
 
-  it("has no selector, and an endpoint of its own for each port by the port's name", () => {
+  it("has no selector, and an endpoint for each port by the port's name", () => {
     const service = serviceOf({ ...one, extraPort: 11111 });
     const slice = endpointsOf({ ...one, extraPort: 11111 });
     expect(service.spec).toEqual({
@@ -221,7 +222,7 @@ describe("a synthetic Service", () => {
     expect(slice.metadata?.labels?.["kubernetes.io/service-name"]).toBe("a");
   });
 
-  it("that is refused ends the creation of all, and nothing is made afterwards", async () => {
+  it("that is refused ends the creation of all", async () => {
     const writer = new FakeWriter();
     const services = Array.from({ length: 100 }, (_, index) => ({
       ...one,
@@ -236,7 +237,7 @@ describe("a synthetic Service", () => {
   });
 });
 
-describe("removing what was made", () => {
+describe("the removal of Services", () => {
   it("deletes the Services before their namespace", async () => {
     const writer = new FakeWriter();
     writer.namespaceObject = { metadata: { labels: OWN } };
@@ -245,11 +246,11 @@ describe("removing what was made", () => {
     expect(writer.log).toEqual(["delete a", "delete b", "delete namespace cilium-modes-growth with 0 services"]);
   });
 
-  it("leaves a namespace of the name that is not this project's", async () => {
+  it("refuses a namespace that this project did not create", async () => {
     const writer = new FakeWriter();
     writer.namespaceObject = { metadata: { labels: {} } };
     await expect(removeAll(writer)).rejects.toThrow(
-      "The namespace cilium-modes-growth is not this project's, since it lacks app.kubernetes.io/managed-by=cilium-modes",
+      "The namespace cilium-modes-growth was not created by this project: it lacks the label app.kubernetes.io/managed-by=cilium-modes",
     );
     expect(writer.log).toEqual([]);
   });
@@ -258,7 +259,7 @@ describe("removing what was made", () => {
 describe("a watch of an address", () => {
   const origin = (it: Session): Origin => ({ name: "net", start: () => it });
 
-  it("tells when a pod answered first, also when it is asked late", async () => {
+  it("returns the time of a pod's first answer, also after the answer", async () => {
     const it = session();
     const { ready, answerOf } = watch(origin(it), "10.96.9.9", 80, 60);
     it.stdout.write("ready\nanswer a\n");
@@ -270,7 +271,7 @@ describe("a watch of an address", () => {
     it.end();
   });
 
-  it("that ends says where and why", async () => {
+  it("reports where and why it ended", async () => {
     const it = session();
     const { ready, answerOf } = watch(origin(it), "10.96.9.9", 80, 60);
     it.stderr.write("sh: perl: not found\n");
@@ -279,20 +280,20 @@ describe("a watch of an address", () => {
     await expect(answerOf("a", 1)).rejects.toThrow("perl: not found");
   });
 
-  it("without an answer says how long it was waited for", async () => {
+  it("times out without an answer", async () => {
     const it = session();
     const { answerOf } = watch(origin(it), "10.96.9.9", 80, 60);
-    await expect(answerOf("a", 0.01)).rejects.toThrow("no answer of a at 10.96.9.9 from net within 0.01 s");
+    await expect(answerOf("a", 0.01)).rejects.toThrow("net gets no answer of a at 10.96.9.9 within 0.01 s");
     it.end();
   });
 });
 
 describe("timed connections", () => {
-  it("count by the median of each complete pass", () => {
+  it("are the median of each complete pass", () => {
     expect(parseConnections("connected 1.0 9.0 2.0\nconnected 4.0 5.0 6.0\nconnected 7.0\n", 3)).toEqual([2, 5]);
   });
 
-  it("that were refused are told", async () => {
+  it("report refused connections", async () => {
     const it = session();
     it.stderr.write("no connection to 10.96.9.9: Connection refused\n");
     it.end();
@@ -321,7 +322,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
   });
   afterAll(() => void http.close());
 
-  it("see who answers, and the one who does so next, until they are ended", async () => {
+  it("report each pod that answers, until they are ended", async () => {
     pod = "server-a";
     const { ready, answerOf, end } = watch(here, "127.0.0.1", port, 20);
     await ready;
@@ -329,10 +330,10 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
     pod = "server-b";
     expect(await answerOf("server-b", 5)).toBeGreaterThan(first);
     end();
-    await expect(answerOf("server-c", 5)).rejects.toThrow("here cannot watch 127.0.0.1: it ended");
+    await expect(answerOf("server-c", 5)).rejects.toThrow("here cannot watch 127.0.0.1: the command exited");
   });
 
-  it("go on where nobody listens yet", async () => {
+  it("continue before a server listens", async () => {
     const late = createServer((_, response) => response.end("PodName: late | PodIP: eth0 none\n"));
     await new Promise<void>((resolve) => late.listen(0, "127.0.0.1", resolve));
     const { port: free } = late.address() as AddressInfo;
@@ -346,7 +347,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
     late.close();
   });
 
-  it("time as many passes as are asked for, or say which connection failed", async () => {
+  it("time the requested passes, or report the failed connection", async () => {
     const medians = await timeConnections(here, ["127.0.0.1", "127.0.0.1"], port, 3);
     expect(medians).toHaveLength(3);
     for (const each of medians) expect(each).toBeGreaterThan(0);
@@ -355,7 +356,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
 });
 
 describe("a growth series", () => {
-  it("removes what an earlier run left before anything else", async () => {
+  it("first removes leftovers of earlier runs", async () => {
     const writer = new FakeWriter();
     writer.namespaceObject = { metadata: { labels: OWN } };
     writer.services.set("crowd-00000", { metadata: { name: "crowd-00000" }, spec: { clusterIP: "10.96.255.254" } });
@@ -369,7 +370,7 @@ describe("a growth series", () => {
     expect(writer.addresses()).toEqual(["10.96.255.254"]);
   });
 
-  it("grows to each number, its last Service made last and answered for by the server", async () => {
+  it("grows to each number; its last Service is created last and has a server", async () => {
     const writer = new FakeWriter();
     const run = await prepareGrowth(targetOf(writer), undefined, QUICK);
     await run.growTo(1);
@@ -383,10 +384,10 @@ describe("a growth series", () => {
     expect(answering).toEqual([0, 9, 19, 29, 39]);
     const address = writer.services.get("crowd-00039")!.spec!.clusterIP!;
     expect(writer.log.slice(-3)).toEqual(["create crowd-00039", "fill crowd-00039", `watch ${address}`]);
-    await expect(run.growTo(10)).rejects.toThrow("There are 40 Services already, more than 10");
+    await expect(run.growTo(10)).rejects.toThrow("The cluster has 40 Services already, more than 10");
   });
 
-  it("measures everything, from the pod and from its node, and leaves the number of Services as it was", async () => {
+  it("measures everything from the pod and its node, and keeps the number of Services", async () => {
     const writer = new FakeWriter();
     const [pod, node] = [commandsOn(writer), commandsOn(writer)];
     const run = await prepareGrowth(targetOf(writer, pod, node), undefined, QUICK);
@@ -412,7 +413,7 @@ describe("a growth series", () => {
     ]);
   });
 
-  it("asks an address before its Service is made, and changes the endpoint only after the first answer", async () => {
+  it("connects before the Service is created, and changes the endpoint after the first answer", async () => {
     const writer = new FakeWriter();
     const run = await prepareGrowth(targetOf(writer, commandsOn(writer, "")), undefined, { ...QUICK, samples: 1 });
     await run.growTo(1);
@@ -432,7 +433,7 @@ describe("a growth series", () => {
     expect(run.omitted()).toHaveLength(1);
   });
 
-  it("leaves out what failed, says why, and deletes the Service that it was tried with", async () => {
+  it("omits failed measurements with reasons, and deletes their Service", async () => {
     const writer = new FakeWriter();
     const pod = commandsOn(writer);
     const run = await prepareGrowth(targetOf(writer, pod), undefined, QUICK);
@@ -447,7 +448,7 @@ describe("a growth series", () => {
     expect(pod.counters.watching).toBe(0);
   });
 
-  it("that is aborted ends with the reason, and what is left can be removed", async () => {
+  it("fails with the reason if it is aborted, and can be removed", async () => {
     const writer = new FakeWriter();
     const abort = new AbortController();
     const run = await prepareGrowth(targetOf(writer), abort.signal, QUICK);
@@ -460,11 +461,11 @@ describe("a growth series", () => {
     expect(writer.namespaceObject).toBeUndefined();
   });
 
-  it("says when the service network is too small", async () => {
+  it("fails if the service network is too small", async () => {
     const target = { ...targetOf(new FakeWriter()), serviceCidr: "10.96.0.0/29" };
     const run = await prepareGrowth(target, undefined, QUICK);
     await expect(run.growTo(6)).rejects.toThrow(
-      "the service network 10.96.0.0/29 has 5 free addresses, too few for 6 Services",
+      "the service network 10.96.0.0/29 has only 5 free addresses, too few for 6 Services",
     );
   });
 });

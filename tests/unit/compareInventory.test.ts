@@ -1,15 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { V1Node, V1Pod } from "@kubernetes/client-node";
-import { readRecordedWalks } from "../../cli/walk/recordedWalks";
-import type { ClusterReader, MeasuredCluster } from "../../datapath/cluster";
-import { parseInterfaces } from "../../datapath/compare/interfaces";
-import { readNodes } from "../../datapath/compare/inventory";
-import { settingsOf } from "../../datapath/compare/modeSettings";
-import { componentUse, readUse } from "../../datapath/compare/resources";
-import { Comparison } from "../../datapath/compare/results";
-import { rulesByOwner } from "../../datapath/compare/rules";
-import { summariseWalk } from "../../datapath/compare/walkSummary";
+import { readRecordedTraces } from "../../cli/trace/docs";
+import type { ClusterReader, MeasuredCluster } from "../../cluster/read";
+import { parseInterfaces, readNodes, rulesByOwner, settingsOf, summarizeTrace } from "../../compare/measure/inventory";
+import { componentUse, readUse } from "../../compare/measure/resources";
+import { Comparison } from "../../compare/results";
 import { parse } from "./support/settings";
 
 const recorded = (name: string) => readFileSync(join(__dirname, "evidence", name), "utf8");
@@ -58,21 +54,21 @@ describe("a node's inventory", () => {
   test.each([
     ["there is no way to nodes", {}],
     ["nodes have no nft", { onNode: () => Promise.reject(new Error("nft: not found")) }],
-  ])("says nothing of nftables where %s", async (_, more) => {
+  ])("has no nftables if %s", async (_, more) => {
     const [node] = await readNodes(clusterOf("kubeproxy", more));
     expect(node).not.toHaveProperty("nftables");
     expect(node).toMatchObject({ services: { ClusterIP: 6 }, iptables: { "kube-proxy": { chains: 29, rules: 66 } } });
   });
 
-  test("is refused where an agent does not answer, or none is there", async () => {
+  test("fails if an agent does not answer, or there is none", async () => {
     const failing = clusterOf("ebpf", { exec: async () => ({ exitCode: 1, stdout: "", stderr: "daemon is away" }) });
-    await expect(readNodes(failing)).rejects.toThrow(/^dev-worker cannot be looked at: .* daemon is away$/);
-    await expect(readNodes(clusterOf("ebpf", { pods: async () => [] }))).rejects.toThrow("no agents");
+    await expect(readNodes(failing)).rejects.toThrow(/^dev-worker cannot be read: .* daemon is away$/);
+    await expect(readNodes(clusterOf("ebpf", { pods: async () => [] }))).rejects.toThrow("no Cilium agents");
   });
 });
 
 describe("rules by owner", () => {
-  test.each(["kubeproxy", "ebpf"])("count every rule and every made chain of %s once", (mode) => {
+  test.each(["kubeproxy", "ebpf"])("count every rule and every custom chain of %s once", (mode) => {
     const saved = recorded(`${mode}-1.20.2-rules.txt`);
     const counts = Object.values(rulesByOwner(saved));
     const sum = (what: "chains" | "rules") => counts.reduce((total, count) => total + count[what], 0);
@@ -92,7 +88,7 @@ describe("rules by owner", () => {
     expect(rulesByOwner(`*nat\n${rule}\nCOMMIT\n`)[owner].rules).toBe(1);
   });
 
-  test("give the chains that kubelet and kube-proxy both make to kube-proxy where it has run", () => {
+  test("attribute chains of both kubelet and kube-proxy to kube-proxy if it has run", () => {
     const shared = ":KUBE-MARK-MASQ - [0:0]\n-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000\n";
     expect(rulesByOwner(shared)).toMatchObject({ kubelet: { chains: 1, rules: 1 }, "kube-proxy": { rules: 0 } });
     expect(rulesByOwner(`:KUBE-SERVICES - [0:0]\n${shared}`)).toMatchObject({
@@ -102,7 +98,7 @@ describe("rules by owner", () => {
   });
 });
 
-describe("what queues packets", () => {
+describe("queueing disciplines", () => {
   const queueing = (qdiscs: string, kind = "noqueue") =>
     parseInterfaces(`[{"ifname":"eth0","qdisc":"${kind}"}]\n${qdiscs}`).map((each) => each.queueing);
 
@@ -126,11 +122,11 @@ describe("what queues packets", () => {
     expect(queueing(qdiscs)).toEqual([expected]);
   });
 
-  test("is as the link says where there is no tc", () => {
+  test("come from the link without tc", () => {
     expect(queueing("", "fq_codel")).toEqual(["fq_codel"]);
   });
 
-  test("tells veths apart only where it differs", () => {
+  test("separate veths only if they differ", () => {
     const links = ["lxc00000000000a", "lxc00000000000b", "lxc00000000000c", "lxc_health"];
     const listed = JSON.stringify(links.map((ifname) => ({ ifname, qdisc: "noqueue" })));
     expect(
@@ -143,7 +139,7 @@ describe("what queues packets", () => {
   });
 });
 
-describe("what components use", () => {
+describe("the usage of components", () => {
   const [earlier, later] = recorded("kubeproxy-1.20.2-summary.jsonl").trim().split("\n");
   const read = (summary: string | undefined) =>
     readUse({
@@ -160,7 +156,7 @@ describe("what components use", () => {
     ]);
   });
 
-  test("is what the kubelet found last where there is one reading, the same twice, or another container", async () => {
+  test("is the kubelet's latest sample for a single reading, two equal ones, or a new container", async () => {
     const [now, before] = [await read(later), await read(earlier)];
     const agent = { component: "cilium-agent", node, memoryMiB: 93.3, cpuMillis: 25.6 };
     expect(componentUse(now)[0]).toEqual(agent);
@@ -173,7 +169,7 @@ describe("what components use", () => {
     ).toEqual(agent);
   });
 
-  test("leaves out what has only just started", async () => {
+  test("omits containers that have just started", async () => {
     const container = { name: "kube-proxy", startTime: "2026-11-21T22:27:22Z" };
     const podRef = { name: "kube-proxy-1", namespace: "kube-system" };
     await expect(read(JSON.stringify({ pods: [{ podRef, containers: [container] }, { podRef }] }))).resolves.toEqual(
@@ -182,14 +178,14 @@ describe("what components use", () => {
   });
 });
 
-describe("a walk's summary", () => {
-  const walks = readRecordedWalks(join(__dirname, "..", "..", "docs", "traces"));
+describe("the summary of a trace", () => {
+  const traces = readRecordedTraces(join(__dirname, "..", "..", "docs", "traces"));
   const summaryOf = (mode: string, scenario: string) =>
-    summariseWalk(
-      walks.find((walk) => walk.mode === mode && walk.tunnel === "disabled" && walk.scenario === scenario)!,
+    summarizeTrace(
+      traces.find((trace) => trace.mode === mode && trace.tunnel === "disabled" && trace.scenario === scenario)!,
     );
 
-  test("has stations by role and direction, and who changed addresses", () => {
+  test("has stations by role and direction, and rewriters", () => {
     const way = ["pod>", "veth<", "device>", "device<"];
     expect(summaryOf("kubeproxy", "outside")).toEqual({
       scenario: "outside",
@@ -216,23 +212,23 @@ describe("a walk's summary", () => {
     expect(new Set(texts).size).toBe(3);
   });
 
-  test("leaves out what was not seen", () => {
-    const [walk] = walks;
-    const blind = walk!.nodes.map((each) => ({ ...each, netfilter: undefined }));
-    const summary = summariseWalk({ ...walk!, legs: [], nodes: blind });
+  test("omits what was not seen", () => {
+    const [trace] = traces;
+    const blind = trace!.nodes.map((each) => ({ ...each, netfilter: undefined }));
+    const summary = summarizeTrace({ ...trace!, legs: [], nodes: blind });
     expect(summary).toMatchObject({ request: [], reply: [], rewrites: [] });
     expect(summary).not.toHaveProperty("ttl");
     expect(summary).not.toHaveProperty("netfilter");
   });
 
-  test("fits the format of results", () => {
+  test("matches the format of results", () => {
     const format = Comparison.shape.subjects.element.shape.inventory.shape.walks.element;
-    for (const walk of walks) expect(format.parse(summariseWalk(walk))).toEqual(summariseWalk(walk));
+    for (const trace of traces) expect(format.parse(summarizeTrace(trace))).toEqual(summarizeTrace(trace));
   });
 });
 
-describe("the settings that make a mode", () => {
-  test("are named as in the stack file, with what the release decides", () => {
+describe("the settings of a mode", () => {
+  test("are named as in the stack file, and include values of the release", () => {
     expect(settingsOf(parse({ release: "1.20", "cluster.workers": "1" }))).toMatchObject({
       kubeProxyReplacement: "false",
       "bpf.masquerade": "false",
@@ -243,11 +239,11 @@ describe("the settings that make a mode", () => {
     });
   });
 
-  test("are those of native routing only where it is asked for", () => {
+  test("include those of native routing only without a tunnel", () => {
     expect(Object.keys(settingsOf(parse({ tunnel: "vxlan" })))).not.toContain("cilium.nativeRoutingCIDR");
   });
 
-  test("name Helm values without what they hold", () => {
+  test("name Helm values without their contents", () => {
     const settings = settingsOf(
       parse({ "cilium.values": '{"hubble":{"tls":{"ca":{"key":"SECRET"}}},"l7Proxy":true}' }),
     );

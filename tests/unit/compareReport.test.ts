@@ -1,28 +1,25 @@
-import { comparisonHtml } from "../../cli/compare/comparisonHtml";
-import { comparisonMarkdown } from "../../cli/compare/comparisonMarkdown";
-import { comparisonText } from "../../cli/compare/comparisonText";
-import { analyse, type Analysis } from "../../datapath/compare/analysis";
-import { compareToBaseline } from "../../datapath/compare/baseline";
-import {
-  GROWTH_METRICS,
-  METRICS,
-  PATHS,
-  type Comparison,
-  type Series,
-  type Subject,
-} from "../../datapath/compare/results";
-import { numberText, ratioText } from "../../datapath/compare/words";
+import { analyse, type Analysis } from "../../compare/analyse/analysis";
+import { compareToBaseline, type BaselineAnalysis } from "../../compare/analyse/baseline";
+import { reportHtml } from "../../compare/report/html";
+import { reportMarkdown } from "../../compare/report/markdown";
+import { reportOf, type Report } from "../../compare/report/report";
+import { reportText } from "../../compare/report/text";
+import { GROWTH_METRICS, METRICS, PATHS, type Comparison, type Series, type Subject } from "../../compare/results";
+import { numberText, ratioText } from "../../compare/analyse/words";
 import { sampleComparison, sampleSubject, slowed, withValues } from "./support/comparisons";
 import { xmlProblem } from "./support/xml";
 
-const FORMATS = { html: comparisonHtml, markdown: comparisonMarkdown, text: comparisonText };
-const formats = Object.entries(FORMATS);
+const FORMATS: Readonly<Record<string, (report: Report) => string>> = {
+  html: reportHtml,
+  markdown: reportMarkdown,
+  text: (report) => reportText(report),
+};
 
 const SAMPLE = sampleComparison();
 const ANALYSIS = analyse(SAMPLE);
-const PAGE = comparisonHtml(SAMPLE, ANALYSIS);
+const PAGE = reportHtml(reportOf(SAMPLE, ANALYSIS));
 
-/** The sample with two subjects, mode ebpf changed, and little of what takes long to analyse. */
+/** The sample with two subjects, a changed ebpf, and few measurements, so that the analysis is fast. */
 function small(overrides: Partial<Subject> = {}, change = (subject: Subject) => subject): Comparison {
   const subjects = [sampleSubject("kubeproxy"), change(sampleSubject("ebpf", overrides))];
   const isKept = ({ metric }: Series) => metric === "latency-p99" || metric === "connections";
@@ -52,7 +49,7 @@ const SLOW = analysed(small({}, (subject) => slowed(subject, 2, () => true)));
 const SLOW_THAN_THEN = compareToBaseline(SLOW.comparison, THEN, 10);
 const ALONE = analysed(sampleComparison({ subjects: [sampleSubject("ebpf", { growth: [] })] }));
 
-/** What a reader sees, whichever the format is; a table's row is one line. */
+/** The visible text of any format, one line per table row. */
 function readable(report: string): string {
   return report
     .replace(/<(style|title)>[^]*?<\/\1>|<svg[^]*?<\/svg>/g, "")
@@ -68,18 +65,20 @@ function readable(report: string): string {
     .replace(/[ \t|]+/g, " ");
 }
 
-/** The table of a measurement, from its heading on. */
+/** The table of a measurement, with its heading. */
 function tableOf(report: string, title: string): readonly string[] {
   const text = readable(report);
   const start = text.search(new RegExp(`^[# ]*${title.replace(/[()]/g, "\\$&")} *\\n\\s*[^\\n]*is better`, "im"));
   return text.slice(start, start + 3000).split("\n");
 }
 
-describe.each(formats)("a comparison as %s", (_, render) => {
+describe.each(Object.entries(FORMATS))("a comparison as %s", (_, format) => {
+  const render = (comparison: Comparison, analysis: Analysis, baseline?: BaselineAnalysis) =>
+    format(reportOf(comparison, analysis, baseline));
   const whole = render(SAMPLE, ANALYSIS);
   const sample = readable(whole);
 
-  it("begins with every verdict, before any figure of a table", () => {
+  it("starts with the verdicts, before any table", () => {
     expect(ANALYSIS.verdicts.length).toBeGreaterThan(0);
     for (const verdict of ANALYSIS.verdicts) {
       expect(sample).toContain(verdict);
@@ -87,12 +86,10 @@ describe.each(formats)("a comparison as %s", (_, render) => {
     }
   });
 
-  it("has each subject with what mode it is, and its versions, memory and CPU", () => {
-    expect(sample).toContain("Cilium as a plain CNI beside kube-proxy");
-    expect(sample).toContain("Cilium instead of kube-proxy");
-    expect(sample).toContain("Full eBPF: host routing past iptables");
-    expect(sample).toContain("213 MiB and 3.1 % CPU a node");
-    expect(sample).toContain("does not run");
+  it("describes each subject with mode, versions, memory and CPU", () => {
+    for (const { mode } of SAMPLE.subjects) expect(sample).toContain(`${mode}, native routing`);
+    expect(sample).toContain("213 MiB and 3.1 % CPU per node");
+    expect(sample).toContain("not running");
     expect(sample).toContain("1.36.1");
   });
 
@@ -108,7 +105,7 @@ describe.each(formats)("a comparison as %s", (_, render) => {
     },
   );
 
-  it("has each number of Services with its figures", () => {
+  it("has the figures of each number of Services", () => {
     const table = tableOf(whole, GROWTH_METRICS["new-service"].title);
     for (const { services, summaries } of ANALYSIS.growth.filter(({ metric }) => metric === "new-service")) {
       const line = table.find((each) => each.trim().startsWith(`${numberText(services)} `))!;
@@ -116,7 +113,7 @@ describe.each(formats)("a comparison as %s", (_, render) => {
     }
   });
 
-  it("calls noisy what is noisy, in its cell and in a sentence", () => {
+  it("marks noisy results in cells and in sentences", () => {
     const { comparison, analysis } = NOISY;
     const report = render(comparison, analysis);
     expect(analysis.noisy.length).toBeGreaterThan(0);
@@ -127,25 +124,25 @@ describe.each(formats)("a comparison as %s", (_, render) => {
     expect(sample).toContain("No measurement was noisy");
   });
 
-  it("says what was not measured", () => {
+  it("lists omissions", () => {
     const report = readable(render(LACKING.comparison, LACKING.analysis));
     expect(report).toContain("ebpf: new connections: the image has no wrk");
     expect(report.match(/not measured/g)).toHaveLength(Object.keys(PATHS).length);
   });
 
-  it("fails where a verification failed, and where two modes cannot be told apart", () => {
+  it("fails on failed verifications and indistinguishable modes", () => {
     const analysis: Analysis = {
       ...FAILED.analysis,
       indistinguishable: ["replacement and ebpf look the same in everything"],
     };
     const report = readable(render(FAILED.comparison, analysis));
     expect(report).toMatch(/failed/i);
-    expect(report).toContain("ebpf is not verified to be in its mode (fail): status on worker: Host Routing is Legacy");
+    expect(report).toContain("ebpf did not pass verification (fail): status on worker: Host Routing is Legacy");
     expect(report).toContain("replacement and ebpf look the same in everything");
     expect(sample).not.toMatch(/failed/i);
   });
 
-  it("marks what became worse than in the baseline, and what changed since", () => {
+  it("marks regressions and changes since the baseline", () => {
     const { changed, rows } = SLOWER_THAN_THEN;
     const regressions = rows.filter(({ isRegression }) => isRegression);
     const report = readable(render(SLOWER.comparison, SLOWER.analysis, SLOWER_THAN_THEN));
@@ -160,27 +157,27 @@ describe.each(formats)("a comparison as %s", (_, render) => {
     expect(report.match(/^.*\b(?:regression|REGRESSION) ?$/gm)).toHaveLength(regressions.length);
   });
 
-  it("says how many ratios between subjects came out as in the baseline, and which did not", () => {
+  it("reports how many ratios between subjects agree with the baseline, and lists the others", () => {
     const { agreeing, disagreeing, rows } = SLOWER_THAN_THEN.agreement;
     const report = readable(render(SLOWER.comparison, SLOWER.analysis, SLOWER_THAN_THEN));
     expect(disagreeing).toBeGreaterThan(0);
-    expect(report).toContain(`${agreeing} of ${rows.length} ratios to kubeproxy came out again`);
-    expect(report.match(/ then, .* now$/gm)).toHaveLength(disagreeing);
+    expect(report).toContain(`${agreeing} of ${rows.length} ratios to kubeproxy agree with the baseline`);
+    expect(report.match(/ in the baseline, .* now$/gm)).toHaveLength(disagreeing);
   });
 
-  it("names the worst of many regressions at the top, and counts the others", () => {
+  it("names the worst regressions in the headline, and counts the others", () => {
     const report = readable(render(SLOW.comparison, SLOW.analysis, SLOW_THAN_THEN));
     const count = SLOW_THAN_THEN.rows.filter(({ isRegression }) => isRegression).length;
     expect(report.match(/Regression in /g)).toHaveLength(5);
     expect(report).toContain(`${count - 5} more regressions`);
   });
 
-  it("is the same for the same comparison, and has one of a single subject without growth", () => {
+  it("is deterministic, and works for a single subject without growth", () => {
     expect(render(SAMPLE, ANALYSIS)).toBe(whole);
-    expect(readable(render(ALONE.comparison, ALONE.analysis))).toContain("ebpf measured");
+    expect(readable(render(ALONE.comparison, ALONE.analysis))).toContain("Measurements of ebpf");
   });
 
-  it("says how to repeat it", () => {
+  it("contains the command to repeat it", () => {
     expect(sample).toContain(SAMPLE.method.command);
   });
 });
@@ -193,18 +190,18 @@ describe("the page", () => {
     method: { ...SAMPLE.method, command: texts },
   });
 
-  it("escapes whatever it is told", () => {
-    const page = comparisonHtml(hostile, analysis);
+  it("escapes all texts", () => {
+    const page = reportHtml(reportOf(hostile, analysis));
     expect(page).not.toMatch(/<script|<b>"|\u0007/);
     expect(readable(page)).toContain("<script>alert('1')</script>");
   });
 
-  it("loads nothing, and runs nothing", () => {
+  it("loads nothing and runs no script", () => {
     expect(PAGE).not.toMatch(/https?:|\bsrc=|@import|url\((?!#)|<script|<link|\son\w+=/i);
     expect(PAGE).toContain("default-src 'none'");
   });
 
-  it("is well-formed, and has every id once, and those that it refers to", () => {
+  it("is well-formed, with unique ids and valid references", () => {
     const tree = PAGE.replace("<!doctype html>", "").replace(/<(meta[^>]*)>/g, "<$1/>");
     expect(xmlProblem(tree.replace(/<style>[^]*?<\/style>/g, ""))).toBeUndefined();
     const ids = [...PAGE.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
@@ -212,7 +209,7 @@ describe("the page", () => {
     for (const [, id] of PAGE.matchAll(/(?:href="#|url\(#|aria-labelledby=")([^")]*)/g)) expect(ids).toContain(id);
   });
 
-  it("defines every colour that it uses, in light and dark", () => {
+  it("defines every used color, in light and dark", () => {
     const [light, dark] = [0, 1].map((index) => {
       const rules = [...PAGE.matchAll(/:root \{([^}]*)\}/g)].map(([, each]) => each!);
       return rules.filter((_each, at) => at % 2 === index).join("");
@@ -223,7 +220,7 @@ describe("the page", () => {
     }
   });
 
-  it("heads its tables and names its pictures for those who hear it", () => {
+  it("has heads of tables and text alternatives of charts", () => {
     for (const [table] of PAGE.matchAll(/<table>[^]*?<\/table>/g)) {
       expect(table).toMatch(/<caption>[^<]+<\/caption>/);
       expect(table).toContain('<th scope="col">');
@@ -234,7 +231,7 @@ describe("the page", () => {
     for (const [figure] of figures) expect(figure).toMatch(/<svg role="img" aria-label="[^"]{30,}"/);
   });
 
-  it("shows what differs, and folds what is the same", () => {
+  it("shows differences, and folds equal entries", () => {
     const folded = [...PAGE.matchAll(/<details>[^]*?<\/details>/g)].map(([each]) => readable(each)).join("\n");
     const shown = readable(PAGE.replace(/<details>[^]*?<\/details>/g, ""));
     for (const { name, differs } of ANALYSIS.differences) expect(differs ? shown : folded).toContain(name);
@@ -242,9 +239,9 @@ describe("the page", () => {
 });
 
 describe("the Markdown", () => {
-  it("keeps its tables whole, whatever stands in their cells", () => {
+  it("keeps tables intact with any cell contents", () => {
     const odd = small({ cilium: "1|2\n3 *x* `y` <z>" });
-    const lines = comparisonMarkdown(odd, analyse(odd)).split("\n");
+    const lines = reportMarkdown(reportOf(odd, analyse(odd))).split("\n");
     const cells = (line: string) => line.match(/(?<!\\)\|/g)!.length;
     for (const [index, line] of lines.entries())
       if (line.startsWith("|") && lines[index - 1]?.startsWith("|")) expect(cells(line)).toBe(cells(lines[index - 1]!));
@@ -253,8 +250,8 @@ describe("the Markdown", () => {
 });
 
 describe("the text", () => {
-  it("has nothing that moves a terminal's cursor", () => {
+  it("contains no control characters", () => {
     const odd = small({ omitted: ["\u001b[2Jgone"] });
-    expect(comparisonText(odd, analyse(odd))).not.toMatch(/(?!\n)\p{Cc}/u);
+    expect(reportText(reportOf(odd, analyse(odd)))).not.toMatch(/(?!\n)\p{Cc}/u);
   });
 });

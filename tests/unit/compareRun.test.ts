@@ -1,12 +1,12 @@
 import { measure, type RunRequest } from "../../cli/compareRun";
-import type { Subject } from "../../datapath/compare/results";
+import type { Subject } from "../../compare/results";
 
 const done: string[] = [];
 /** What happens at a step, such as `A grows to 10`. */
 const happenings = new Map<string, () => void>();
 
 jest.mock("../../cli/compareSubject", () => ({
-  Contestant: class {
+  ComparedStack: class {
     private readonly omitted: string[] = [];
     constructor(private readonly name: string) {}
     static of(name: string): Promise<unknown> {
@@ -45,12 +45,12 @@ describe("a comparison's run", () => {
     done.length = 0;
     happenings.clear();
   });
-  // what went wrong is told by it too
+  // set on failures
   afterEach(() => (process.exitCode = undefined));
   const run = (signal = new AbortController().signal, request = REQUEST) =>
     measure(["A", "B"], request, () => undefined, signal);
 
-  it("has clusters take turns, and leaves each", async () => {
+  it("lets clusters take turns, and cleans up", async () => {
     const subjects = await run();
     expect(subjects.map(({ omitted }) => omitted)).toEqual([[], []]);
     expect(done.slice(0, 12)).toEqual([
@@ -70,7 +70,7 @@ describe("a comparison's run", () => {
     expect(done.slice(-2)).toEqual(["A is left", "B is left"]);
   });
 
-  it("goes on without a cluster that fails, keeps what was measured, and says from where on it has nothing", async () => {
+  it("continues without a failed cluster, and keeps its earlier results", async () => {
     happenings.set("B grows to 10", () => {
       throw new Error("no space left on device");
     });
@@ -84,7 +84,7 @@ describe("a comparison's run", () => {
     expect(done.slice(-2)).toEqual(["A is left", "B is left"]);
   });
 
-  it("that is interrupted keeps what was measured, and goes no further", async () => {
+  it("keeps its results if it is interrupted", async () => {
     const controller = new AbortController();
     happenings.set("A is made ready", () => controller.abort(new Error("Interrupted")));
     for (const { omitted } of await run(controller.signal))
@@ -103,7 +103,7 @@ describe("a comparison's run", () => {
     ]);
   });
 
-  it("in which a cluster cannot be looked at ends there, and leaves all", async () => {
+  it("fails if a cluster cannot be inspected, and cleans up", async () => {
     happenings.set("B is inspected", () => {
       throw new Error("the API server does not answer");
     });

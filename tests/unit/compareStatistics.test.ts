@@ -1,12 +1,5 @@
 import fc from "fast-check";
-import {
-  leastChance,
-  NOISY,
-  ratiosOf,
-  SIGNIFICANCE,
-  summaryOf,
-  type Contrast,
-} from "../../datapath/compare/statistics";
+import { leastChance, NOISY, ratiosOf, SIGNIFICANCE, summaryOf, type Contrast } from "../../compare/analyse/statistics";
 
 const contrast = (
   values: readonly number[],
@@ -31,24 +24,24 @@ describe("a summary", () => {
     expect(summaryOf([5, 1, 4, 2, 3], false)).toEqual({ median: 3, low: 2, high: 4, count: 5, isNoisy: true });
   });
 
-  it("is noisy when the quartiles lie too far apart for the median", () => {
+  it("is noisy if the interquartile range is too large", () => {
     const spread = (share: number) => [100 - 50 * share, 100 - 50 * share, 100, 100 + 50 * share, 100 + 50 * share];
     expect(summaryOf(spread(NOISY.spread * 0.9), false).isNoisy).toBe(false);
     expect(summaryOf(spread(NOISY.spread * 1.1), false).isNoisy).toBe(true);
   });
 
-  it("is noisy when a few values hide how far they scatter, unless they were counted", () => {
+  it("is noisy with too few values, unless they are counts", () => {
     expect(summaryOf([7, 7], false).isNoisy).toBe(true);
     expect(summaryOf([7], true).isNoisy).toBe(false);
     expect(summaryOf([7, 9], true).isNoisy).toBe(true);
   });
 
-  it("of zeros is not noisy, and of zeros with something between them is", () => {
+  it("is not noisy for zeros, but is for zeros with other values", () => {
     expect(summaryOf([0, 0, 0], false)).toMatchObject({ median: 0, isNoisy: false });
     expect(summaryOf([0, 0, 4, 0, 4], false)).toMatchObject({ median: 0, isNoisy: true });
   });
 
-  it("lies between the smallest and the largest value", () => {
+  it("is between the smallest and the largest value", () => {
     fc.assert(
       fc.property(amounts, (values) => {
         const { low, median, high } = summaryOf(values, false);
@@ -61,22 +54,22 @@ describe("a summary", () => {
 });
 
 describe("a ratio", () => {
-  it("is shown where five values lie wholly above five others", () => {
+  it("is shown if all five values exceed five others", () => {
     expect(ratioOf(DOUBLE, FIVE)).toMatchObject({ ratio: 2, outcome: "worse" });
     expect(ratioOf(DOUBLE, FIVE, { better: "higher" })).toMatchObject({ ratio: 2, outcome: "better" });
     expect(ratioOf(FIVE, DOUBLE)).toMatchObject({ ratio: 0.5, outcome: "better" });
   });
 
-  it("has the p of all arrangements, nearly", () => {
+  it("has nearly the exact p", () => {
     expect(ratioOf(DOUBLE, FIVE).p).toBeCloseTo(2 / 252, 2);
     expect(ratioOf(DOUBLE.slice(1), FIVE.slice(1)).p).toBeCloseTo(2 / 70, 2);
   });
 
-  it("is not shown where values overlap", () => {
+  it("is not shown if values overlap", () => {
     expect(ratioOf([50, 53, 49, 51, 52], FIVE).outcome).toBe("no difference");
   });
 
-  it("is never shown with three values a side, however far they are apart", () => {
+  it("is never shown with three values per side", () => {
     fc.assert(
       fc.property(fc.double({ min: 1.1, max: 1e6, noNaN: true }), (factor) => {
         const values = [10, 10.1, 10.2];
@@ -91,7 +84,7 @@ describe("a ratio", () => {
     );
   });
 
-  it("of a single value can be anything", () => {
+  it("has an infinite interval for a single value", () => {
     expect(ratioOf([90], [30])).toEqual({ ratio: 3, low: 0, high: Infinity, p: 1, outcome: "no difference" });
   });
 
@@ -99,7 +92,7 @@ describe("a ratio", () => {
     expect(ratioOf(DOUBLE, FIVE)).toEqual(ratioOf(DOUBLE, FIVE));
   });
 
-  it("lies in its interval, which knows no more than the values do", () => {
+  it("is within its interval, which is within the values' range", () => {
     fc.assert(
       fc.property(fc.tuple(amounts, amounts), ([values, reference]) => {
         const { ratio, low, high, p } = ratioOf(values, reference);
@@ -130,7 +123,7 @@ describe("a ratio", () => {
 describe("a ratio of counts", () => {
   const counted = { isCount: true };
 
-  it("has no uncertainty, even of a single one", () => {
+  it("has no uncertainty, even for a single one", () => {
     expect(ratioOf([24], [40092], counted)).toMatchObject({
       low: 24 / 40092,
       high: 24 / 40092,
@@ -140,18 +133,18 @@ describe("a ratio of counts", () => {
     expect(ratioOf([24, 24, 24], [24], counted)).toEqual({ ratio: 1, low: 1, high: 1, p: 1, outcome: "no difference" });
   });
 
-  it("of nothing is 0, to nothing is infinite, and of nothing to nothing is 1", () => {
+  it("is 0 for zero, infinite relative to zero, and 1 for two zeros", () => {
     expect(ratioOf([0], [92], counted)).toMatchObject({ ratio: 0, low: 0, high: 0, outcome: "better" });
     expect(ratioOf([92], [0], counted)).toMatchObject({ ratio: Infinity, outcome: "worse" });
     expect(ratioOf([0], [0], counted)).toMatchObject({ ratio: 1, outcome: "no difference" });
   });
 
-  it("is tested as any other where counts change from round to round", () => {
+  it("is tested like others if counts vary between rounds", () => {
     expect(ratioOf([24, 25], [90, 91], counted)).toMatchObject({ outcome: "no difference" });
     expect(ratioOf([0, 1, 0, 2, 0], [0, 0, 1, 0, 0], counted)).toMatchObject({ outcome: "no difference" });
   });
 
-  it("never is NaN", () => {
+  it("is never NaN", () => {
     const counts = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(fc.tuple(counts, counts), ([values, reference]) => {
@@ -163,17 +156,17 @@ describe("a ratio of counts", () => {
   });
 });
 
-describe("ratios that are tested together", () => {
+describe("ratios of one family", () => {
   const same = contrast([50.2, 49.5, 51.5, 50.1, 51], FIVE);
 
-  it("are corrected for how many they are", () => {
+  it("are corrected for their number", () => {
     const alone = ratioOf(DOUBLE, FIVE);
     const [among] = ratiosOf([contrast(DOUBLE, FIVE), same, same, same, same]);
     expect(among!.p).toBeCloseTo(5 * alone.p);
     expect(among!.outcome).toBe("worse");
   });
 
-  it("need more values or more company the more they are", () => {
+  it("need more values, or more significant ones, the more there are", () => {
     const many = (differing: number) =>
       ratiosOf(Array.from({ length: 10 }, (_, index) => (index < differing ? contrast(DOUBLE, FIVE) : same)));
     expect(many(1)[0]!.outcome).toBe("no difference");
@@ -190,13 +183,13 @@ describe("ratios that are tested together", () => {
   });
 });
 
-describe("the least chance", () => {
-  it("is too large for a claim up to three values a side", () => {
+describe("the smallest possible p", () => {
+  it("is above the significance level for up to three values per side", () => {
     expect([1, 2, 3].every((count) => leastChance(count, count) >= SIGNIFICANCE)).toBe(true);
     expect(leastChance(4, 4)).toBeCloseTo(2 / 70);
   });
 
-  it("is the share of one arrangement where sides differ in size", () => {
+  it("is the share of one arrangement if sides differ in size", () => {
     expect(leastChance(3, 5)).toBeCloseTo(1 / 56);
     expect(leastChance(5, 3)).toBeCloseTo(1 / 56);
   });

@@ -3,7 +3,7 @@ import type { RoutingMode } from "../../modes/contract";
 import { OUTPUTS } from "../support/outputs";
 import { FACTS, inputsOf, NODES, run } from "./support/mocks";
 
-/** A program of somebody's own, which says no more than it has to. */
+/** A program that sets only required arguments. */
 const own = (mode: string) =>
   run(async () => {
     const { Cilium, KindCluster, NettoolWorkload, Verification } = await import("../../components");
@@ -16,7 +16,7 @@ const own = (mode: string) =>
     };
   });
 
-/** The same in a cluster that was there before. */
+/** A program with an external cluster. */
 const ownInExisting = (mode: string) =>
   run(async () => {
     const { ExistingCluster } = await import("../../components");
@@ -27,18 +27,18 @@ const ownInExisting = (mode: string) =>
     };
   });
 
-/** The stack of that mode, with all its defaults. */
+/** The project's own program with this configuration. */
 const stack = (config: Record<string, string>) =>
   run(async () => {
     type Program = () => Promise<Record<string, never>>;
     return ((await import("../../index")) as unknown as { default: Program }).default;
   }, config);
 
-describe("the components in a program of somebody's own", () => {
+describe("components in another program", () => {
   it.each([
     ["kubeproxy", {}],
     ["ebpf", { kubeProxyReplacement: "true", "bpf.masquerade": "true" }],
-  ])("make with their defaults what a stack in mode %s makes with its own", async (mode, config) => {
+  ])("register with their defaults the resources of a stack in mode %s", async (mode, config) => {
     const { registered, outputs } = await own(mode);
     const wanted = await stack(config);
     expect(registered.map(({ name }) => name).sort()).toEqual(wanted.registered.map(({ name }) => name).sort());
@@ -47,7 +47,7 @@ describe("the components in a program of somebody's own", () => {
     expect(outputs["verification"]).toEqual(wanted.outputs["verification"]);
   });
 
-  it("have the same defaults in a cluster that exists", async () => {
+  it("have the same defaults in an external cluster", async () => {
     const { outputs } = await ownInExisting("kubeproxy");
     expect(outputs).toEqual({
       clusterName: "cilium-modes-dev",
@@ -58,16 +58,73 @@ describe("the components in a program of somebody's own", () => {
   });
 
   it.each([
-    ["a new cluster", own],
-    ["one that exists", ownInExisting],
-  ])("refuse a word that is no mode before anything is made, for %s", async (_name, program) => {
+    ["a kind cluster", own],
+    ["an external cluster", ownInExisting],
+  ])("reject an unknown mode before anything is created, for %s", async (_name, program) => {
     await expect(program("epbf")).rejects.toThrow(
       'cluster: mode must be one of kubeproxy, replacement, ebpf, partial, probe, probe-ebpf, got "epbf"',
     );
   });
 });
 
-describe("the notice on the verification", () => {
+describe("arguments of components", () => {
+  const inProgram = (program: (pulumi: typeof import("@pulumi/pulumi")) => Promise<Record<string, unknown>>) =>
+    run(async () => {
+      const pulumi = await import("@pulumi/pulumi");
+      return async () => (await program(pulumi)) as Record<string, never>;
+    });
+
+  it("accept outputs of other resources", async () => {
+    const { registered, called } = await inProgram(async ({ output }) => {
+      const { Cilium, ExistingCluster, inspectCluster, KindCluster, NettoolWorkload } =
+        await import("../../components");
+      const mirrors = { "docker.io": { endpoints: ["http://mirror:5000"], insecure: false } };
+      const cluster = new KindCluster("cluster", {
+        mode: "kubeproxy",
+        nodeImage: output("node:1"),
+        serviceCidr: Promise.resolve("10.97.0.0/16"),
+        registryMirrors: output(mirrors),
+        dnsForward: output("auto" as const),
+      });
+      const cilium = new Cilium("cilium", { cluster, repository: output("https://charts.example") });
+      const { names } = new NettoolWorkload("nettool", { cluster, cilium, image: output("tools:1") });
+      const kubeconfig = output("a kubeconfig");
+      const facts = await inspectCluster(kubeconfig);
+      const { owner } = new ExistingCluster("external", { mode: "kubeproxy", kubeconfig, facts });
+      return { names, owner };
+    });
+    expect(called.map(({ inputs }) => inputs["environment"])).toEqual([{ CILIUM_MODES_KUBECONFIG: "a kubeconfig" }]);
+    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({ nodeImage: "node:1", serviceCidr: "10.97.0.0/16" });
+    // without kube-proxy's replacement, auto is the node's own resolver; mirrors of an output are secret
+    expect(inputsOf(registered, "cluster-settings")).toMatchObject({
+      dnsForward: "node",
+      registryMirrors: { value: { "docker.io": { endpoints: ["http://mirror:5000"] } } },
+    });
+    expect(inputsOf(registered, "cilium-release")).toMatchObject({
+      repositoryOpts: { repo: "https://charts.example" },
+    });
+    expect(inputsOf(registered, "nettool-node-images")).toMatchObject({ images: ["tools:1"] });
+  });
+
+  it("reject a kubeconfig that is not known yet, since previews inspect the cluster", async () => {
+    const program = inProgram(async ({ Output }) => {
+      const { inspectCluster } = await import("../../components");
+      const [resources, no] = [new Set<never>(), Promise.resolve(false)];
+      type Unknown = new (...args: readonly unknown[]) => import("@pulumi/pulumi").Output<string>;
+      const unknown = new (Output as unknown as Unknown)(
+        resources,
+        Promise.resolve(""),
+        no,
+        no,
+        Promise.resolve(resources),
+      );
+      return { facts: await inspectCluster(unknown) };
+    });
+    await expect(program).rejects.toThrow("kubeconfig must be known in a preview");
+  });
+});
+
+describe("verificationNotice", () => {
   const SUMMARY = OUTPUTS.verification;
   const VERIFIED = new Date("2026-11-26T05:40:00Z");
   const later = (minutes: number) => new Date(VERIFIED.getTime() + minutes * 60_000);
@@ -75,7 +132,7 @@ describe("the notice on the verification", () => {
   const noticeOf = (summary: typeof SUMMARY, started: Date, now = started) =>
     verificationNotice(summary, { stack: "ebpf", started, now });
 
-  it("says that this run verified when the verification is younger than the run", () => {
+  it("says that this run verified the cluster if the verification is newer than the run", () => {
     expect(noticeOf(SUMMARY, later(-1), later(1))).toBe(
       "This run verified the cluster (2026-11-26 05:40 UTC, revision 1). Result: proven",
     );
@@ -89,7 +146,7 @@ describe("the notice on the verification", () => {
     [12, "12 minutes ago"],
     [150, "3 hours ago"],
     [3 * 24 * 60, "3 days ago"],
-  ])("says %s minutes later that an earlier run verified, %s", (minutes, age) => {
+  ])("says %s minutes later that an earlier run verified the cluster, %s", (minutes, age) => {
     expect(noticeOf(SUMMARY, later(minutes))).toBe(
       `Nothing has changed since the last verification ${age} (2026-11-26 05:40 UTC, revision 1), so this run did not verify again. Result: proven. ${REMEDY}`,
     );

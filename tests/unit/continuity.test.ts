@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { LIVE_CHANGES, liveChangeWarnings, MEASURED, type LiveChange } from "../../modes/continuity";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import type { CiliumValuesArgs } from "../../modes/ciliumValues";
-import { markHandler } from "../../providers/kind/mark";
-import type { MarkInputs } from "../../providers/kind/inputs";
+import { ownershipRecordHandler } from "../../providers/kind/ownershipRecord";
+import type { OwnershipRecordInputs } from "../../providers/kind/inputs";
 import { measuredChanges, type RecordedRun } from "../../scripts/readme/continuity";
 import { ciliumArgs } from "../../settings/ciliumArgs";
 import { parse, type Config } from "./support/settings";
@@ -23,30 +23,30 @@ const REPLACEMENT = recorded({ kubeProxyReplacement: "true" });
 const EBPF = recorded({ kubeProxyReplacement: "true", "bpf.masquerade": "true" });
 const VXLAN = recorded({ kubeProxyReplacement: "true", tunnel: "vxlan" });
 
-describe("the table of measured changes", () => {
-  it("is what the recorded runs say", () => {
+describe("MEASURED", () => {
+  it("is current; npx tsx scripts/continuity-table.ts regenerates it", () => {
     // written anew with: npx tsx scripts/continuity-table.ts
     expect(MEASURED).toEqual(measuredChanges(RUNS));
   });
 });
 
-describe("the warning of a live change", () => {
+describe("liveChangeWarnings", () => {
   const cases: readonly [LiveChange, typeof EBPF, typeof EBPF][] = [
     ["masquerade-on", REPLACEMENT, EBPF],
     ["masquerade-off", EBPF, REPLACEMENT],
     ["tunnel-on", REPLACEMENT, VXLAN],
     ["tunnel-off", VXLAN, REPLACEMENT],
   ];
-  it.each(cases)("names %s, what it interrupted, and the page", (change, before, after) => {
+  it.each(cases)("names %s, its interruptions and the documentation", (change, before, after) => {
     const [warning, ...others] = liveChangeWarnings(before, after);
     expect(others).toEqual([]);
     expect(warning).toContain(LIVE_CHANGES[change]);
-    expect(warning).toMatch(/in \d+ measured runs|longest gaps: |was not measured/);
+    expect(warning).toMatch(/in \d+ measured runs|longest gaps: |were not measured/);
     expect(warning).toMatch(/See docs\/continuity\.md$/);
     expect(warning!.length).toBeLessThan(400);
   });
 
-  it("has a sentence for each of several changes", () => {
+  it("has one warning for each change", () => {
     const warnings = liveChangeWarnings({ ...REPLACEMENT, version: "1.19.6" }, { ...EBPF, version: "1.20.2" });
     expect(warnings.map((text) => text.split(":")[0])).toEqual([
       "Live change, replacement → ebpf",
@@ -54,14 +54,14 @@ describe("the warning of a live change", () => {
     ]);
   });
 
-  it("is silent where nothing of it changes, or nothing is recorded", () => {
+  it("has no warning without a change or without a record", () => {
     expect(liveChangeWarnings(EBPF, EBPF)).toEqual([]);
     expect(liveChangeWarnings({}, EBPF)).toEqual([]);
   });
 
-  it("is given by the recorded Cilium's diff, and not for a cluster that is made again", async () => {
-    const handler = markHandler(() => Promise.reject(new Error("a diff asks no cluster")));
-    const state = (cilium: typeof EBPF): MarkInputs => ({
+  it("is logged by the diff of the ownership record, but not for a recreated cluster", async () => {
+    const handler = ownershipRecordHandler(() => Promise.reject(new Error("a diff asks no cluster")));
+    const state = (cilium: typeof EBPF): OwnershipRecordInputs => ({
       ...{ clusterInstance: "a", kubeconfig: "k", name: "cilium-modes", owner: "o", generation: "0" },
       ...cilium,
     });

@@ -33,8 +33,8 @@ const tunnel = fc.constantFrom(...TUNNELS);
 const modesOf = (of: string): RoutingMode[] =>
   ALL_MODES.filter((mode) => replacementProblem(MODE_CONTRACTS[mode].switches.kubeProxyReplacement, of) === undefined);
 
-describe("the mode contract", () => {
-  it("has kube-proxy off exactly when Cilium replaces it, in every version, mode and tunnel", () => {
+describe("MODE_CONTRACTS", () => {
+  it("disables kube-proxy exactly if Cilium replaces it, in every version, mode and tunnel", () => {
     fc.assert(
       fc.property(version, fc.constantFrom(...ALL_MODES), tunnel, (of, mode, through) => {
         fc.pre(modesOf(of).includes(mode));
@@ -51,7 +51,7 @@ describe("the mode contract", () => {
     );
   });
 
-  it("of every mode differs from every other's in something that can be seen, in every version and tunnel", () => {
+  it("has different evidence for every mode, in every version and tunnel", () => {
     for (const of of VERSIONS) {
       for (const through of TUNNELS) {
         const seen = modesOf(of).map((mode) =>
@@ -63,7 +63,7 @@ describe("the mode contract", () => {
     }
   });
 
-  it("gives the same values for settings that mean the same, however they are spelt", () => {
+  it("produces the same values for equivalent settings", () => {
     const spellings = [
       [{ kubeProxyReplacement: "true" }, { kubeProxyReplacement: "strict" }, { kubeProxyReplacement: "Strict" }],
       [{ kubeProxyReplacement: "false" }, { kubeProxyReplacement: "disabled" }, {}],
@@ -82,7 +82,7 @@ describe("the mode contract", () => {
     }
   });
 
-  it.each(ALL_MODES)("of %s is found again by its switches", (mode) => {
+  it.each(ALL_MODES)("identifies mode %s by its switches", (mode) => {
     expect(routingModeOf(MODE_CONTRACTS[mode].switches)).toBe(mode);
   });
 
@@ -96,7 +96,7 @@ describe("the mode contract", () => {
     },
   );
 
-  it("has BPF host routing exactly where Cilium answers for NodePorts and masquerades", () => {
+  it("has BPF host routing exactly if Cilium translates NodePorts and masquerades", () => {
     for (const mode of ALL_MODES) {
       const { services, masquerading, hostRouting } = MODE_CONTRACTS[mode];
       expect([mode, hostRouting === "BPF"]).toEqual([mode, services === "cilium" && masquerading === "BPF"]);
@@ -108,12 +108,12 @@ describe("the mode contract", () => {
     ["1.13.18", "strict", "disabled"],
     ["1.14.0", "true", "false"],
     ["1.20.2", "true", "false"],
-  ])("has the words of Cilium %s for kube-proxy's replacement: %s and %s", (of, on, off) => {
+  ])("has for Cilium %s the values %s and %s of kubeProxyReplacement", (of, on, off) => {
     expect([replacementWord(true, of), replacementWord(false, of)]).toEqual([on, off]);
   });
 });
 
-describe("the words of old Ciliums", () => {
+describe("kubeProxyReplacement values of older Cilium versions", () => {
   const outcome = (word: string, of: string, masquerade = "false") => {
     const config = { kubeProxyReplacement: word, "bpf.masquerade": masquerade, "cilium.version": of };
     try {
@@ -124,8 +124,8 @@ describe("the words of old Ciliums", () => {
   };
   const GONE = {
     partial:
-      '- kubeProxyReplacement: "partial" means something in Cilium 1.12 to 1.15 only; use false, which leaves kube-proxy in place',
-    probe: '- kubeProxyReplacement: "probe" means something in Cilium 1.12.0 to 1.12.10 only; use true or false',
+      '- kubeProxyReplacement: "partial" is a value of Cilium 1.12 to 1.15 only; use false, which keeps kube-proxy',
+    probe: '- kubeProxyReplacement: "probe" is a value of Cilium 1.12.0 to 1.12.10 only; use true or false',
   };
 
   it.each([
@@ -138,24 +138,24 @@ describe("the words of old Ciliums", () => {
     ["probe", "1.12.11", GONE.probe],
     ["probe", "1.13.0-rc5", GONE.probe],
     ["probe", "1.20.2", GONE.probe],
-  ])("%s with Cilium %s comes out as: %s", (word, of, expected) => {
+  ])("%s with Cilium %s results in: %s", (word, of, expected) => {
     expect(outcome(word, of)).toBe(expected);
   });
 
-  it("probe masquerades in BPF too, as article 004 shows", () => {
+  it("probe supports BPF masquerading, as article 004 shows", () => {
     expect(outcome("probe", "1.12.4", "true")).toBe("probe-ebpf");
   });
 
-  it("partial does not masquerade in BPF, which needs Cilium's NodePort", () => {
-    expect(outcome("partial", "1.12.4", "true")).toMatch(/^- bpf\.masquerade: needs kubeProxyReplacement: true/);
+  it("partial rejects BPF masquerading, which requires Cilium's NodePort", () => {
+    expect(outcome("partial", "1.12.4", "true")).toMatch(/^- bpf\.masquerade: requires kubeProxyReplacement: true/);
   });
 
-  it("coexist with kube-proxy", () => {
+  it("keep kube-proxy", () => {
     for (const mode of COEXISTING_MODES) expect(MODE_CONTRACTS[mode].kubeProxyMode).toBe("iptables");
   });
 });
 
-describe("the expected evidence", () => {
+describe("expectedEvidence", () => {
   const evidence = (of: string, mode: RoutingMode, through: (typeof TUNNELS)[number] = "disabled") =>
     expectedEvidence({ ...ARGS, mode, tunnel: through, version: of });
   const matches = (rows: readonly string[], status: string) => rows.map((row) => new RegExp(row, "m").test(status));
@@ -172,13 +172,13 @@ describe("the expected evidence", () => {
       "replacement",
       "KubeProxyReplacement:    Strict   [eth0 172.18.0.5 (Direct Routing)]\nHost Routing:            Legacy\nMasquerading:            IPTables [IPv4: Enabled, IPv6: Disabled]",
     ],
-  ] as const)("has rows that the status of %s in mode %s fulfils, and no other mode's", (of, mode, status) => {
+  ] as const)("matches the status of %s in mode %s, and no other mode does", (of, mode, status) => {
     expect(matches(evidence(of, mode).statusRows, status)).toEqual([true, true, true]);
     for (const other of ROUTING_MODES.filter((each) => each !== mode))
       expect(matches(evidence(of, other).statusRows, status)).toContain(false);
   });
 
-  it("asks the status of 1.16 and newer for both routings, and older ones for the host's", () => {
+  it("expects both routing modes in the status from 1.16 on, and only host routing before", () => {
     expect(evidence("1.15.19", "ebpf").statusJson).toEqual({
       "kube-proxy-replacement.mode": "True",
       "host-routing.mode": "BPF",
@@ -192,7 +192,7 @@ describe("the expected evidence", () => {
     });
   });
 
-  it("has the nodes' routes go by the other node, by Cilium's own interface in a tunnel, or left to others", () => {
+  it("expects routes through the other node, through Cilium's interface with a tunnel, or none of Cilium", () => {
     const routes = (through: (typeof TUNNELS)[number], autoDirectNodeRoutes?: boolean) => {
       const args = { ...ARGS, version: "1.20.2", mode: "ebpf", tunnel: through, autoDirectNodeRoutes } as const;
       const { nodeRoutes, tunnelDevice } = expectedEvidence(args);

@@ -5,7 +5,7 @@ import { program } from "../../cli/main";
 import { knownStacks } from "../../cli/stackFile";
 import { CHECKS } from "../../datapath/checks/all";
 import { ALL_MODES, TUNNELS } from "../../modes/contract";
-import { SCENARIOS } from "../../modes/walks";
+import { SCENARIOS } from "../../modes/tracePaths";
 import { verbs } from "../../scripts/readme/tables";
 import { bash } from "../support/bash";
 import { readMarkdown } from "../support/markdown";

@@ -4,12 +4,10 @@ import { main } from "../../cli/main";
 import { PROOF_EXIT_CODES } from "../../cli/verificationText";
 import { CHECKS } from "../../datapath/checks/all";
 import chartKeys from "../../modes/chartKeys.json";
-import { parseStackOutputs, SCHEMA_VERSION } from "../../outputs";
+import { OUTPUT_DESCRIPTIONS } from "../../outputs";
 import { EXIT_CODES } from "../../scripts/readme/commands";
-import { OUTPUT_WORDS } from "../../scripts/readme/outputs";
-import { SETTING_WORDS } from "../../scripts/readme/settings";
-import { leafSettings, PAGES, verbs, withParts } from "../../scripts/readme/tables";
-import { knownKeys, settingPaths } from "../../settings/schema";
+import { PAGES, verbs, withParts } from "../../scripts/readme/tables";
+import { defaultOf, knownKeys, metaOf, settingPaths } from "../../settings/schema";
 import { readMarkdown } from "../support/markdown";
 import { OUTPUTS } from "../support/outputs";
 import { sources } from "./support/sources";
@@ -41,21 +39,16 @@ describe("generated parts", () => {
   });
 });
 
-describe("settings", () => {
-  const documented = Object.keys(SETTING_WORDS);
-  const covers = (path: string, leaf: string) => `${leaf}.`.startsWith(`${path}.`);
-
-  it("every setting is documented exactly once, and no other", () => {
-    expect(documented.filter((path) => !settingPaths().includes(path))).toEqual([]);
-    const times = leafSettings().map((leaf) => [leaf, documented.filter((path) => covers(path, leaf)).length]);
-    expect(times).toEqual(leafSettings().map((leaf) => [leaf, 1]));
-  });
-
-  it.each(documented)("every field of %s is documented", (path) => {
-    const steps = path.split(".");
-    // fields of the members of a list or a map, too
-    for (const key of [...knownKeys(steps), ...knownKeys([...steps, "0"])]) {
-      expect(SETTING_WORDS[path]!.meaning).toMatch(new RegExp(`\\b${key}\\b`));
+describe("the documentation of settings", () => {
+  it("describes every setting and every field of its elements, with a default", () => {
+    const fields = settingPaths().flatMap((path) =>
+      knownKeys([...path.split("."), "0"]).map((key) => `${path}.0.${key}`),
+    );
+    for (const path of [...settingPaths(), ...fields].map((each) => each.split("."))) {
+      const { description, defaultText } = metaOf(path);
+      expect(description).not.toBe("");
+      const isSection = knownKeys(path).length > 0;
+      expect([path, isSection || defaultText !== undefined || defaultOf(path) !== undefined]).toEqual([path, true]);
     }
   });
 
@@ -72,26 +65,15 @@ describe("settings", () => {
     const unknown = named.filter(
       (path) => !settingPaths().includes(path) && !charts.has(path) && !path.startsWith("cilium.values."),
     );
-    expect(unknown).toEqual([]);
+    expect(unknown.filter((path) => !(path in OUTPUT_DESCRIPTIONS))).toEqual([]);
   });
 });
 
-describe("outputs", () => {
-  it("every output is documented, and no other", () => {
-    let missing: string[] = [];
-    try {
-      parseStackOutputs("s", { schemaVersion: SCHEMA_VERSION, mode: "ebpf" });
-    } catch (error) {
-      missing = [...(error as Error).message.matchAll(/^ {2}- (\w+): is missing$/gm)].map(([, name]) => name!);
-    }
-    expect([...missing, "schemaVersion", "mode"].sort()).toEqual(Object.keys(OUTPUT_WORDS).sort());
-  });
-
-  it.each(Object.entries(OUTPUT_WORDS))("every field of %s is documented", (name, words) => {
-    const value = [OUTPUTS[name as keyof typeof OUTPUTS]].flat()[0];
-    const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
-    const named = readMarkdown(words).code;
-    expect(keys.filter((key) => !named.includes(key))).toEqual([]);
+describe("the documentation of outputs", () => {
+  it("describes every output and every field", () => {
+    const described = Object.keys(OUTPUT_DESCRIPTIONS);
+    expect(described.filter((path) => /^\w+$/.test(path)).sort()).toEqual(Object.keys(OUTPUTS).sort());
+    expect(described.filter((path) => OUTPUT_DESCRIPTIONS[path] === "")).toEqual([]);
   });
 });
 

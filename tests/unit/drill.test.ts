@@ -4,16 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chooseFaults, drill, DrillState, ownNodes } from "../../cli/drill";
 import { drillText } from "../../cli/drillText";
-import { PLAIN } from "../../cli/terminal";
+import { PLAIN } from "../../render/terminal";
 import { CAUSES, FAULT_CLASSES, type CauseId } from "../../datapath/causes";
-import type { ClusterReader } from "../../datapath/cluster";
+import type { ClusterReader } from "../../cluster/read";
 import { applies, FAULTS } from "../../datapath/faults/catalogue";
 import { drillFault, undo, type DrillGround } from "../../datapath/faults/drill";
 import type { Fault, Script } from "../../datapath/faults/fault";
 import { labOf, readLabFacts, scriptOf, type LabFacts } from "../../datapath/faults/lab";
 import type { Verification } from "../../datapath/verify";
 import { ROUTING_MODES } from "../../modes/contract";
-import type { KindNode } from "../../providers/kind/docker";
+import type { KindNode } from "../../host/docker";
 
 const FACTS: LabFacts = {
   node: "c-worker",

@@ -19,7 +19,7 @@ describe.each(EXAMPLES)("the example %s", (name) => {
     expect(read("examples", name, "README.md")).toMatch(/^# \S.*\n\n\S[^]*```sh\n[^]+```/);
   });
 
-  it("asks for the versions that this project has", () => {
+  it("depends on the same versions as this project", () => {
     if (!existsSync(join(ROOT, "examples", name, "package.json"))) return;
     const { dependencies = {} } = JSON.parse(read("examples", name, "package.json")) as Package;
     for (const [dependency, version] of Object.entries(dependencies)) {
@@ -31,7 +31,7 @@ describe.each(EXAMPLES)("the example %s", (name) => {
   });
 });
 
-describe("the workflow for CI", () => {
+describe("the CI workflow", () => {
   const { jobs } = parse(read("examples", "ci", "cilium-modes.yml")) as {
     jobs: Record<string, { strategy: { matrix: { mode: string[] } }; steps: { run?: string }[] }>;
   };
@@ -41,7 +41,7 @@ describe("the workflow for CI", () => {
     expect(strategy.matrix.mode).toEqual([...ROUTING_MODES]);
   });
 
-  it.each(steps.flatMap(({ run }) => run ?? []))("has a step that there is: %s", (run) => {
+  it.each(steps.flatMap(({ run }) => run ?? []))("runs an existing command: %s", (run) => {
     const [program_, first, second] = run.split(" ");
     if (program_ === "npx") {
       const verb = program().commands.find((command) => command.name() === second);

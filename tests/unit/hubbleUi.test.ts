@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, connect } from "node:net";
 import { forwardUi } from "../../cli/forwardUi";
-import type { AttachableCluster } from "../../datapath/cluster";
+import type { AttachableCluster } from "../../cluster/read";
 
 const READY = [{ type: "Ready", status: "True" }];
 

@@ -1,4 +1,4 @@
-import { judgeFeatures, judgeKernel, parseProbes } from "../../machine/kernel";
+import { judgeFeatures, judgeKernel, parseProbes } from "../../host/kernel";
 import { MODE_CONTRACTS, ROUTING_MODES, type RoutingMode } from "../../modes/contract";
 import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
 import { RELEASES } from "../../modes/releases";
@@ -14,11 +14,11 @@ describe("kernels", () => {
     ["4.19.56", "4.19.57", false],
     ["5.15.153.1-microsoft-standard-WSL2", "5.10", true],
     ["unknown", "4.9.17", false],
-  ])("%s is at least %s: %s", (release, version, expected) => {
+  ])("isKernelAtLeast(%s, %s) is %s", (release, version, expected) => {
     expect(isKernelAtLeast(release, version)).toBe(expected);
   });
 
-  it("are asked for by every Cilium, and by no newer one less", () => {
+  it("oldestKernelFor names the oldest kernel of each release", () => {
     const oldest = Object.values(RELEASES).map(({ cilium }) => oldestKernelFor(cilium));
     expect(oldest).toEqual([
       "5.10.0",
@@ -33,42 +33,42 @@ describe("kernels", () => {
     ]);
   });
 
-  it("that are older than Cilium's oldest are a warning, since distributions carry newer parts", () => {
+  it("judgeKernel only warns about a kernel older than Cilium requires, since distributions backport features", () => {
     expect(judgeKernel("5.4.0-1", "1.18.12")).toMatchObject({
       verdict: "warning",
-      seen: "5.4.0-1, and Cilium 1.18.12 asks for 5.10.0",
+      seen: "5.4.0-1, and Cilium 1.18.12 requires 5.10.0",
       remedy: expect.stringContaining("release"),
     });
     expect(judgeKernel("5.10.1", "1.18.12").verdict).toBe("pass");
   });
 });
 
-describe("what a kernel has", () => {
+describe("judgeFeatures", () => {
   const of = (title: string, findings = judgeFeatures("6.12.0", NONE, needs("ebpf"))) =>
     findings.find(({ subject }) => subject === title);
 
-  it("is told by probes first, and by its version where there are none", () => {
+  it("decides by probes, and by the kernel version where there is no probe", () => {
     const probes = parseProbes("netkit yes\nbig-tcp-4 no\nnonsense\nbpf_redirect_peer yes\n");
     const findings = judgeFeatures("5.4.0", probes, needs("ebpf"));
-    expect(of("netkit", findings)).toMatchObject({ verdict: "pass", seen: "there (probed)" });
-    expect(of("BPF host routing", findings)).toMatchObject({ verdict: "pass", seen: "there (probed)" });
+    expect(of("netkit", findings)).toMatchObject({ verdict: "pass", seen: "available (probed)" });
+    expect(of("BPF host routing", findings)).toMatchObject({ verdict: "pass", seen: "available (probed)" });
     expect(of("BIG TCP for IPv4", findings)).toMatchObject({
       verdict: "skipped",
-      seen: "not there (probed: Linux has it from 6.3 on)",
+      seen: "not available (probed: Linux 6.3 or newer has it)",
     });
     expect(of("WireGuard", findings)).toMatchObject({
       verdict: "skipped",
-      seen: "not there (by its version: Linux has it from 5.6 on)",
+      seen: "not available (by kernel version: Linux 5.6 or newer has it)",
     });
   });
 
-  it("is not denied by a symbol that is missing, which a kernel may be built without", () => {
+  it("does not take a missing symbol as proof, since the function may be inlined", () => {
     const probes = parseProbes("bpf_redirect_peer no\n");
     expect(of("BPF host routing", judgeFeatures("6.1.0", probes, needs("ebpf")))!.verdict).toBe("pass");
     expect(of("BPF host routing", judgeFeatures("5.4.0", probes, needs("ebpf")))!.verdict).toBe("fail");
   });
 
-  it.each([...ROUTING_MODES])("stops the mode %s exactly where its host routing cannot be in force", (mode) => {
+  it.each([...ROUTING_MODES])("fails mode %s exactly when its host routing needs a newer kernel", (mode) => {
     const failed = judgeFeatures("5.4.0", NONE, needs(mode)).filter(({ verdict }) => verdict === "fail");
     const isBpf = MODE_CONTRACTS[mode].hostRouting === "BPF";
     expect(failed.map(({ subject }) => subject)).toEqual(isBpf ? ["BPF host routing"] : []);
@@ -79,20 +79,20 @@ describe("what a kernel has", () => {
     ["netkit", { bpf: { datapathMode: "netkit" } }],
     ["BIG TCP for IPv6", { enableIPv6BIGTCP: true }],
     ["WireGuard", { encryption: { enabled: true, type: "wireguard" } }],
-  ])("is asked for by values of one's own: %s", (title, values) => {
+  ])("fails a feature that extra values enable: %s", (title, values) => {
     expect(of(title, judgeFeatures("5.4.0", NONE, needs("replacement", values)))!.verdict).toBe("fail");
     expect(of(title, judgeFeatures("5.4.0", NONE, needs("replacement")))!.verdict).toBe("skipped");
   });
 
-  it("without an image to probe in is said of what only a probe can tell, where it is needed", () => {
+  it("skips, without a node image, the features that only a probe can find and the stack needs", () => {
     expect(of("BPF file system")).toMatchObject({
       verdict: "skipped",
-      seen: "not probed: Docker has no node image yet",
+      seen: "not probed: Docker does not have the node image yet",
     });
     expect(of("Geneve")).toBeUndefined();
   });
 
-  it("names every mode or value that it matters for", () => {
+  it("names the modes or values that each feature affects", () => {
     for (const { matters } of KERNEL_FEATURES) expect(matters).not.toBe("");
   });
 });

@@ -1,6 +1,6 @@
 import { hostsToml, kindConfig } from "../../modes/kindConfig";
 
-describe("kind's configuration", () => {
+describe("kindConfig", () => {
   const config = kindConfig({
     name: "c1",
     nodeImage: "img",
@@ -17,7 +17,7 @@ describe("kind's configuration", () => {
     ],
   });
 
-  it("has no CNI, the mode's kube-proxy, every mount on every node, and port mappings on their node", () => {
+  it("has no CNI, the mode's kube-proxy, all mounts on all nodes, and port mappings on their node", () => {
     const node = (role: string, extraPortMappings: object[] = []) => ({
       role,
       image: "img",
@@ -45,13 +45,13 @@ describe("kind's configuration", () => {
     });
   });
 
-  it("points every version of containerd's configuration at certs.d", () => {
+  it("configures certs.d in every version of containerd's configuration", () => {
     const patches = config["containerdConfigPatches"] as string[];
     expect(patches.map((patch) => /^version = (\d)/.exec(patch)?.[1])).toEqual(["2", "3", "4"]);
     for (const patch of patches) expect(patch).toContain('config_path = "/etc/containerd/certs.d"');
   });
 
-  it("sends pulls to the mirrors in their order, then to the registry itself", () => {
+  it("hostsToml directs pulls to the mirrors in their order, then to the registry", () => {
     expect(hostsToml("docker.io", { endpoints: ["https://a.example", "http://b.example:5000"], insecure: true })).toBe(
       `server = "https://registry-1.docker.io"
 

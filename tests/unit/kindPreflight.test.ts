@@ -3,10 +3,9 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { NODE_IMAGES } from "../../modes/releases";
 import { createCluster, nodesLastWords, preflight, type PreflightInputs } from "../../providers/kind/kindCli";
-import { resolversFor } from "../../providers/kind/nodeSetup";
 import { withOwnPath } from "./support/ownPath";
 
-describe("before a cluster is made", () => {
+describe("preflight", () => {
   const { program } = withOwnPath();
 
   const cluster = (nodeImage: string): PreflightInputs => ({
@@ -23,7 +22,7 @@ describe("before a cluster is made", () => {
     ["kind v0.32.0 go1.26.1 linux/amd64", images.old],
     ["kind v0.34.0-alpha+123 go1.26.1 linux/amd64", images.newest],
     ["kind (devel)", images.newest],
-  ])("preflight accepts %s for nodes of %s", async (version, image) => {
+  ])("accepts %s for nodes of %s", async (version, image) => {
     program("docker", "29.0.0");
     program("kind", version);
     await expect(preflight(cluster(image))).resolves.toBeUndefined();
@@ -32,22 +31,22 @@ describe("before a cluster is made", () => {
   it.each([
     ["kind v0.31.0 go1.25 linux/amd64", images.old, "0.32.0", "0.31.0"],
     ["kind v0.32.0 go1.25 linux/amd64", images.newest, "0.33.0", "0.32.0"],
-  ])("preflight refuses %s as too old for %s", async (version, image, oldest, found) => {
+  ])("rejects %s as too old for %s", async (version, image, oldest, found) => {
     program("docker", "29.0.0");
     program("kind", version);
     await expect(preflight(cluster(image))).rejects.toThrow(
-      `  - kind: ${image} needs ${oldest} or newer, and this is ${found}; install it from https://kind.sigs.k8s.io`,
+      `  - kind: ${image} needs ${oldest} or newer (got ${found}); install it from https://kind.sigs.k8s.io`,
     );
   });
 
-  it("preflight reports all problems together", async () => {
+  it("reports everything that is missing in one error", async () => {
     program("docker", "Cannot connect to the Docker daemon", 1);
     await expect(preflight(cluster(images.old))).rejects.toThrow(
-      /nothing was changed:\n {2}- Docker: no daemon answers \(Cannot connect[^\n]*; start Docker Desktop[^\n]*\n {2}- kind: is not on the PATH; install it/,
+      /nothing was changed:\n {2}- Docker: the daemon does not respond \(Cannot connect[^\n]*; start Docker Desktop[^\n]*\n {2}- kind: is not on the PATH; install it/,
     );
   });
 
-  it("preflight reports a port that another program holds, with the setting", async () => {
+  it("rejects a host port that another program uses, and names the setting", async () => {
     const holder = createServer();
     await new Promise<void>((listening) => holder.listen(0, "127.0.0.1", listening));
     const { port } = holder.address() as AddressInfo;
@@ -61,17 +60,17 @@ describe("before a cluster is made", () => {
       protocol: "TCP",
     };
     await expect(preflight({ ...cluster(images.old), portMappings: [mapping] })).rejects.toThrow(
-      `  - port 127.0.0.1:${port}: is taken by another program; set another hostPort in cluster.portMappings`,
+      `  - port 127.0.0.1:${port}: is in use by another program; set another hostPort in cluster.portMappings`,
     );
     holder.close();
   });
 
-  it("preflight reports a kernel feature that the mode needs and the kernel lacks", async () => {
+  it("rejects a kernel that lacks a feature of the mode", async () => {
     const info = { ServerVersion: "29.0.0", KernelVersion: "5.4.0-200-generic", Name: "elsewhere" };
     program("docker", JSON.stringify(info), 0, "info");
     program("kind", "kind v0.33.0");
     await expect(preflight({ ...cluster(images.old), mode: "ebpf" })).rejects.toThrow(
-      "  - BPF host routing: not there (by its version: Linux has it from 5.10 on); boot Linux 5.10 or newer, or leave out what asks for it",
+      "  - BPF host routing: not available (by kernel version: Linux 5.10 or newer has it); boot Linux 5.10 or newer, or remove the setting that needs it",
     );
     await expect(preflight(cluster(images.old))).resolves.toBeUndefined();
   });
@@ -81,7 +80,7 @@ describe("a warning about this machine", () => {
   const { program } = withOwnPath();
   afterEach(() => delete process.env["CILIUM_MODES_EXAMINED"]);
 
-  it("is given by preflight and for resolvers, unless npm start has had doctor give it", async () => {
+  it("is given by preflight, unless npm start has had doctor give it", async () => {
     const info = { ServerVersion: "29.0.0", KernelVersion: "6.8.0", Name: "elsewhere", MemTotal: 2e9 };
     program("docker", JSON.stringify(info), 0, "info");
     program("kind", "kind v0.33.0");
@@ -90,13 +89,12 @@ describe("a warning about this machine", () => {
     const examine = async () => {
       const inputs = { name: "c", mode: "ebpf", nodeImage: "own:1", workers: 2, portMappings: [] } as const;
       await preflight(inputs, log);
-      await resolversFor("auto", "0.0.0.0/0", log);
     };
     await examine();
-    expect(warnings.map((line) => line.split(" ")[0])).toEqual(["memory:", "Pods"]);
+    expect(warnings.map((line) => line.split(" ")[0])).toEqual(["memory:"]);
     process.env["CILIUM_MODES_EXAMINED"] = "true";
     await examine();
-    expect(warnings).toHaveLength(2);
+    expect(warnings).toHaveLength(1);
   });
 });
 

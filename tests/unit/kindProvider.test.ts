@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
-import { CommandError, lastLines, run } from "../../providers/kind/exec";
-import { forwardTo, parseResolvConf, resolversFor, type Log } from "../../providers/kind/nodeSetup";
+import { CommandError, lastLines, run } from "../../host/exec";
+import { parseResolvConf, resolversFor } from "../../host/resolvers";
+import { forwardTo } from "../../providers/kind/nodeSetup";
 import { kindProvider, plain } from "../../providers/kind/provider";
 
 /** As kubeadm writes it for Kubernetes 1.34.2. */
@@ -29,35 +30,34 @@ const COREFILE = `.:53 {
 }
 `;
 
-const SILENT: Log = { status: () => undefined, warn: () => undefined };
-
-describe("CoreDNS's forwarding", () => {
-  it("goes to the given resolvers, and back to the node's own, with nothing else changed", () => {
+describe("CoreDNS forwarding", () => {
+  it("switches CoreDNS between given resolvers and the node's own, and changes nothing else", () => {
     const forwarded = forwardTo(COREFILE, ["192.0.2.1", "192.0.2.2"]);
     expect(forwarded).toBe(COREFILE.replace("forward . /etc/resolv.conf {", "forward . 192.0.2.1 192.0.2.2 {"));
     expect(forwardTo(forwarded, [])).toBe(COREFILE);
     expect(forwardTo(forwarded, ["192.0.2.1", "192.0.2.2"])).toBe(forwarded);
   });
 
-  it("is found without a block of options too", () => {
+  it("changes a forward line without options", () => {
     expect(forwardTo(".:53 {\n    forward . /etc/resolv.conf\n    cache 30\n}\n", ["192.0.2.1"])).toBe(
       ".:53 {\n    forward . 192.0.2.1\n    cache 30\n}\n",
     );
   });
 
-  it("takes a list as it is, and leaves the node's resolver alone when asked to", async () => {
-    expect(await resolversFor(["192.0.2.9", "192.0.2.1"], "10.0.0.0/8", SILENT)).toEqual(["192.0.2.9", "192.0.2.1"]);
-    expect(await resolversFor("node", "10.0.0.0/8", SILENT)).toEqual([]);
+  it("resolversFor returns a list unchanged, and none for the node's own resolver", async () => {
+    const addresses = ["192.0.2.9", "192.0.2.1"];
+    expect(await resolversFor(addresses, "10.0.0.0/8")).toEqual({ addresses });
+    expect(await resolversFor("node", "10.0.0.0/8")).toEqual({ addresses: [] });
   });
 
-  it("never goes to a resolver in the native routing network, and warns when none is left", async () => {
-    const warnings: string[] = [];
-    const found = await resolversFor("auto", "0.0.0.0/0", { ...SILENT, warn: (message) => warnings.push(message) });
-    expect(found).toEqual([]);
-    expect(warnings).toEqual([expect.stringContaining("Set dns.forward to resolvers that pods reach.")]);
+  it("resolversFor skips resolvers in the native routing network, and reports a problem when none is left", async () => {
+    expect(await resolversFor("auto", "0.0.0.0/0")).toEqual({
+      addresses: [],
+      problem: expect.stringMatching(/^this machine('s resolver .* is in|\shas no resolver)/),
+    });
   });
 
-  it("takes resolvers that are IPv4 and no loopback", () => {
+  it("parseResolvConf keeps IPv4 resolvers without loopback addresses", () => {
     expect(
       parseResolvConf(
         "# nameserver 192.0.2.9\nsearch lan\nnameserver 127.0.0.53\nnameserver 192.0.2.1\n nameserver\t192.0.2.2\nnameserver fe80::1\n",
@@ -66,8 +66,8 @@ describe("CoreDNS's forwarding", () => {
   });
 });
 
-describe("a command", () => {
-  it("gives its standard output, reads its input and tells its lines as they come", async () => {
+describe("run", () => {
+  it("returns standard output, passes standard input and reports lines of standard error", async () => {
     const lines: string[] = [];
     expect(
       await run("sh", ["-c", "cat; echo one >&2; printf two >&2"], {
@@ -78,7 +78,7 @@ describe("a command", () => {
     expect(lines).toEqual(["one", "two"]);
   });
 
-  it("tells characters whole that come in two pieces", async () => {
+  it("decodes a character that arrives in two pieces", async () => {
     const lines: string[] = [];
     await run("sh", ["-c", "printf '\\342\\200' >&2; sleep 0.2; printf '\\242 step\\n' >&2"], {
       onLine: (line) => lines.push(line),
@@ -86,7 +86,7 @@ describe("a command", () => {
     expect(lines).toEqual(["• step"]);
   });
 
-  it("that fails says how, what could be pasted, and its last words", async () => {
+  it("reports the exit code, the quoted command and the last lines of a failed command", async () => {
     const failed = run("sh", ["-c", "echo first >&2; echo last >&2; exit 3"]);
     await expect(failed).rejects.toThrow(CommandError);
     await expect(failed).rejects.toThrow(
@@ -94,46 +94,46 @@ describe("a command", () => {
     );
   });
 
-  it("that fails without a word on standard error repeats its standard output", async () => {
+  it("reports standard output of a failed command without standard error", async () => {
     await expect(run("sh", ["-c", "echo why; exit 1"])).rejects.toThrow(
       /exit code 1: sh -c 'echo why; exit 1'\n {4}why$/,
     );
   });
 
-  it("that a signal ended says which", async () => {
+  it("reports the signal that ended a command", async () => {
     await expect(run("sh", ["-c", "kill -9 $$"])).rejects.toThrow(/^Command failed with SIGKILL: /);
   });
 
-  it("that fails repeats its last twenty lines and no earlier one", async () => {
+  it("reports only the last twenty lines of a failed command", async () => {
     const failed: CommandError = await run("sh", ["-c", "seq 1 25 >&2; exit 1"]).catch((error) => error);
     const repeated = failed.message.split("\n").slice(1);
     expect(repeated).toEqual(Array.from({ length: 20 }, (_, index) => `    ${index + 6}`));
   });
 
-  it("is shown as a shell takes it, with empty words and quotes", async () => {
+  it("quotes a command for the shell, including empty words and quotes", async () => {
     await expect(run("sh", ["-c", "exit 1", "", "it's", "$a"])).rejects.toThrow(
       /: sh -c 'exit 1' '' 'it'\\''s' '\$a'$/,
     );
   });
 
-  it("tells a line once, in however many pieces it comes", async () => {
+  it("reports a line once that arrives in several pieces", async () => {
     const lines: string[] = [];
     await run("sh", ["-c", "printf on >&2; sleep 0.5; echo e >&2"], { onLine: (line) => lines.push(line) });
     expect(lines).toEqual(["one"]);
   });
 
-  it("gets what is added to the environment that it inherits", async () => {
+  it("adds variables to the inherited environment", async () => {
     const script = 'echo "$ADDED ${PATH:+inherited}"';
     expect(await run("sh", ["-c", script], { env: { ADDED: "added" } })).toBe("added inherited\n");
   });
 
-  it("that does not exist says that it could not be started", async () => {
+  it("reports a program that does not exist", async () => {
     await expect(run("no-such-program", ["a b"])).rejects.toThrow(
       /^Command could not be started \(.*ENOENT\): no-such-program 'a b'$/,
     );
   });
 
-  it("is ended by cancellation together with everything that it started", async () => {
+  it("ends a cancelled command together with its child processes", async () => {
     const cancellation = new AbortController();
     let child = 0;
     const running = run("sh", ["-c", "sleep 60 & echo $! >&2; wait"], {
@@ -145,18 +145,18 @@ describe("a command", () => {
     });
     await expect(running).rejects.toThrow(/^Cancelled: sh -c /);
     expect(child).toBeGreaterThan(0);
-    // a zombie that nobody has collected yet still takes signals, so what it does is asked
+    // a zombie still accepts signals, so its state is read instead
     const stat = `/proc/${child}/stat`;
     expect(["", "Z"]).toContain(existsSync(stat) ? readFileSync(stat, "utf8").split(" ")[2] : "");
   });
 
-  it("is not started after cancellation", async () => {
+  it("does not start a command after cancellation", async () => {
     await expect(run("sh", ["-c", "exit 0"], { signal: AbortSignal.abort() })).rejects.toThrow(
       /^Cancelled before it started: /,
     );
   });
 
-  it("repeats only so many last lines, without colours", () => {
+  it("lastLines returns the last lines without empty ones and colours", () => {
     expect(lastLines("a\n\nb\n\u001b[0;32mc\u001b[0m\n", 2)).toEqual(["b", "c"]);
   });
 });
@@ -164,7 +164,7 @@ describe("a command", () => {
 describe("the kind provider", () => {
   const SECRET = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", value: { token: "t" } };
 
-  it("sees plain values where the engine wraps secrets", () => {
+  it("unwraps the engine's secrets", () => {
     expect(plain({ a: [SECRET, 1], b: { c: SECRET }, d: null })).toEqual({
       a: [{ token: "t" }, 1],
       b: { c: { token: "t" } },
@@ -172,11 +172,11 @@ describe("the kind provider", () => {
     });
   });
 
-  it("sees plain values where a secret holds a secret", () => {
+  it("unwraps a secret inside a secret", () => {
     expect(plain({ ...SECRET, value: { inner: SECRET } })).toEqual({ inner: { token: "t" } });
   });
 
-  it("names its resource types when asked for another", async () => {
+  it("lists its resource types in the error for an unknown one", async () => {
     const urn = "urn:pulumi:s::p::kind:index:Other::x";
     await expect(kindProvider().check!(urn, {}, {})).rejects.toThrow(
       "The kind provider has no resource type kind:index:Other; it has kind:index:CiliumInstallation, kind:index:Cluster, kind:index:Mark, kind:index:NodeImages, kind:index:NodeSettings, kind:index:StackMark, kind:index:WorkloadGround",
@@ -186,7 +186,7 @@ describe("the kind provider", () => {
   const diff = async (type: string, olds: object, news: object) =>
     kindProvider().diff!("id", `urn:pulumi:s::p::${type}::x`, olds, news);
 
-  it("replaces a NodeImages of another cluster, updates one with other images, and one that a node has lost", async () => {
+  it("replaces NodeImages of another cluster, and updates them for other or missing images", async () => {
     const olds = { clusterName: "c", clusterInstance: "c/1", images: ["a:1"], loaded: { "a:1": { n: "sha256:1" } } };
     const news = { clusterName: "c", clusterInstance: "c/1", images: ["a:1"] };
     const type = "kind:index:NodeImages";
@@ -202,7 +202,7 @@ describe("the kind provider", () => {
     });
   });
 
-  it("updates NodeSettings in place, also when they are no longer in force", async () => {
+  it("updates NodeSettings in place when they change or are no longer in force", async () => {
     const news = {
       clusterName: "c",
       clusterInstance: "c/1",
@@ -224,7 +224,7 @@ describe("the kind provider", () => {
     });
   });
 
-  it("replaces a cluster for what kind fixes at creation, and takes over the rest; without Docker that is all it can tell", async () => {
+  it("replaces a cluster when an input changes that kind sets at creation, and updates it for the others, without Docker", async () => {
     const news = {
       name: "c",
       nodeImage: "i",
@@ -272,14 +272,14 @@ describe("the kind provider", () => {
     }
   });
 
-  it("refuses to load images by digest", async () => {
+  it("rejects NodeImages with a digest", async () => {
     const { failures } = await kindProvider().check!(
       "urn:pulumi:s::p::kind:index:NodeImages::x",
       {},
       { clusterName: "c", clusterInstance: "i", images: ["a@sha256:0", "b:1"] },
     );
     expect(failures).toEqual([
-      { property: "images", reason: "a@sha256:0: an image with a digest cannot be loaded into nodes; name its tag" },
+      { property: "images", reason: "a@sha256:0: an image with a digest cannot be loaded into nodes; use its tag" },
     ]);
   });
 });

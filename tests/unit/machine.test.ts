@@ -3,20 +3,13 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "../../machine/daemon";
-import { judgeDisk, readFreeBytes } from "../../machine/disk";
-import { judgeHostNetworks, readHostNetworks } from "../../machine/networks";
-import { takenPorts } from "../../machine/ports";
-import {
-  judgeProxies,
-  judgeSource,
-  missingImages,
-  registryOf,
-  registrySources,
-  unreachable,
-} from "../../machine/reach";
-import { judgeKubectl, judgeNode, judgePulumi, missingPlugins } from "../../machine/tools";
-import { CommandError } from "../../providers/kind/exec";
+import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "../../host/daemon";
+import { judgeDisk, readFreeBytes } from "../../host/limits";
+import { judgeHostNetworks, readHostNetworks } from "../../host/networks";
+import { judgePorts } from "../../host/ports";
+import { judgeProxies, judgeSource, missingImages, registryOf, registrySources, unreachable } from "../../host/reach";
+import { judgeKubectl, judgeNode, judgePulumi, missingPlugins } from "../../host/tools";
+import { CommandError } from "../../host/exec";
 import { withOwnPath } from "./support/ownPath";
 
 const own = withOwnPath();
@@ -45,7 +38,7 @@ describe("Docker", () => {
       "install it from https://docs.docker.com/get-docker/",
     ],
     [
-      "is not this user's",
+      "rejects this user",
       new CommandError(
         "Command failed with exit code 1",
         "docker info",
@@ -55,26 +48,26 @@ describe("Docker", () => {
       "run: sudo usermod -aG docker $USER, and log in again",
     ],
     [
-      "does not run",
+      "is not running",
       new CommandError("Command failed with exit code 1", "docker info", "Cannot connect to the Docker daemon"),
-      "no daemon answers (Cannot connect to the Docker daemon)",
+      "the daemon does not respond (Cannot connect to the Docker daemon)",
       "start Docker Desktop, or run: sudo systemctl start docker",
     ],
-  ])("that %s is a problem with its remedy", (_case, error, seen, remedy) => {
+  ])("dockerProblem explains a Docker that %s, with a remedy", (_case, error, seen, remedy) => {
     expect(dockerProblem(error)).toMatchObject({ subject: "Docker", verdict: "fail", seen, remedy });
   });
 
   const verdicts = (daemon: Partial<Daemon>, kubernetes = "1.34.0") =>
     Object.fromEntries(
       judgeDaemon({ ...DAEMON, ...daemon }, kubernetes).map(({ subject, verdict, remedy }) => {
-        // whatever is not as it should be has a remedy, and nothing else
+        // exactly the findings that are no pass have a remedy
         expect([subject, remedy !== undefined]).toEqual([subject, verdict !== "pass"]);
         return [subject, verdict];
       }),
     );
   const GOOD = { Docker: "pass", "nodes' addresses": "pass", cgroups: "pass", "image store": "pass", CPUs: "pass" };
 
-  it("that is as kind wants it has nothing to tell", () => {
+  it("judgeDaemon passes a daemon that suits kind", () => {
     expect(verdicts({})).toEqual(GOOD);
     expect(verdicts({ containerdStore: true, driver: "overlayfs" }, "1.37.0")).toEqual(GOOD);
   });
@@ -84,18 +77,18 @@ describe("Docker", () => {
     ["runs in a virtual machine", { isHere: false }, { "nodes' addresses": "warning" }],
     ["copies whole images", { driver: "vfs" }, { "image store": "warning" }],
     ["has one CPU", { cpus: 1 }, { CPUs: "warning" }],
-    ["has cgroups of version 1", { cgroupVersion: "1" }, { cgroups: "warning" }],
-  ])("that %s is worth knowing", (_case, daemon, expected) => {
+    ["has cgroup v1", { cgroupVersion: "1" }, { cgroups: "warning" }],
+  ])("judgeDaemon warns about a daemon that %s", (_case, daemon, expected) => {
     expect(verdicts(daemon)).toEqual({ ...GOOD, ...expected });
   });
 
-  it("with cgroups of version 1 stops a Kubernetes that refuses them, with the newest that does not", () => {
+  it("judgeDaemon fails cgroup v1 for a Kubernetes that rejects it, and names the newest that accepts it", () => {
     expect(verdicts({ cgroupVersion: "1" }, "1.35.0")).toEqual({ ...GOOD, cgroups: "fail" });
     const { remedy } = judgeDaemon({ ...DAEMON, cgroupVersion: "1" }, "1.35.0")[2]!;
     expect(remedy).toContain("cluster.kubernetesVersion to 1.34.0 or older");
   });
 
-  it("tells of its store, its rights and its proxies", async () => {
+  it("readDaemon reads the image store, rootless mode and proxies", async () => {
     const info = {
       ServerVersion: "29.0.0",
       KernelVersion: "6.12.0",
@@ -120,18 +113,18 @@ describe("the disk", () => {
     [0.9e9, "fail"],
     [4.4e9, "warning"],
     [4.5e9, "pass"],
-  ])("with %d bytes free for three nodes: %s", (free, verdict) => {
+  ])("judgeDisk rates %d free bytes for three nodes as %s", (free, verdict) => {
     const [finding] = judgeDisk(free, 3);
     expect(finding!.verdict).toBe(verdict);
     expect(finding!.remedy !== undefined).toBe(verdict !== "pass");
   });
 
-  it("is not judged where Docker's is another machine's", async () => {
+  it("judgeDisk skips the disk of a Docker on another machine", async () => {
     expect(await readFreeBytes({ ...DAEMON, isHere: false })).toBeUndefined();
     expect(judgeDisk(undefined, 3)).toEqual([]);
   });
 
-  it("is that of the folder above where Docker's own is closed", async () => {
+  it("readFreeBytes uses the parent of a folder that cannot be read", async () => {
     expect(await readFreeBytes({ ...DAEMON, folder: join(own.folder, "closed") })).toBeGreaterThan(0);
   });
 });
@@ -145,26 +138,26 @@ describe("port mappings", () => {
     protocol,
   });
 
-  it("of a UDP port that is taken are told, and the same TCP port is free", async () => {
+  it("judgePorts fails a UDP port in use, and passes port 0 and a free port", async () => {
     const socket = createSocket("udp4");
     await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
     const { port } = socket.address();
-    const found = await takenPorts([mapping(port, "UDP"), mapping(0)]);
+    const found = await judgePorts([mapping(port, "UDP"), mapping(0)]);
     socket.close();
     expect(found).toEqual([
       expect.objectContaining({
         verdict: "fail",
-        seen: "is taken by another program",
+        seen: "is in use by another program",
         remedy: expect.stringContaining(`ss -lunp sport = :${port}`),
       }),
-      expect.objectContaining({ verdict: "pass", seen: "Docker chooses one" }),
+      expect.objectContaining({ verdict: "pass", seen: "Docker chooses a port" }),
     ]);
-    expect((await takenPorts([mapping(port, "UDP")]))[0]!.verdict).toBe("pass");
+    expect((await judgePorts([mapping(port, "UDP")]))[0]!.verdict).toBe("pass");
   });
 
-  it("to an address that this machine has not are told", async () => {
-    const [finding] = await takenPorts([mapping(18080, "TCP", "192.0.2.1")]);
-    expect(finding).toMatchObject({ verdict: "fail", seen: "192.0.2.1 is no address of this machine" });
+  it("judgePorts fails an address that this machine does not have", async () => {
+    const [finding] = await judgePorts([mapping(18080, "TCP", "192.0.2.1")]);
+    expect(finding).toMatchObject({ verdict: "fail", seen: "192.0.2.1 is not an address of this machine" });
   });
 });
 
@@ -183,7 +176,7 @@ br-1234\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
     tunnel: "disabled" as const,
   };
 
-  it("are read from the kernel's table, without containers' and the way to everything else", async () => {
+  it("readHostNetworks reads the kernel's table without networks of containers and the default route", async () => {
     const file = join(own.folder, "route");
     writeFileSync(file, ROUTES);
     expect(await readHostNetworks(file)).toEqual([
@@ -195,13 +188,13 @@ br-1234\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 
   const vpn = (cidr: string) => [{ device: "tun0", cidr }];
 
-  it("in the native routing network are a warning, which a tunnel has not", () => {
+  it("judgeHostNetworks warns about a network in nativeRoutingCIDR, but not with a tunnel", () => {
     const [finding, ...others] = judgeHostNetworks(vpn("10.20.0.0/16"), cluster);
     expect(finding).toMatchObject({
       subject: "cilium.nativeRoutingCIDR",
       verdict: "warning",
-      seen: "10.0.0.0/8 holds 10.20.0.0/16, which this machine reaches by tun0",
-      remedy: "set cilium.nativeRoutingCIDR to 10.0.0.0/16, if pods are to reach it",
+      seen: "10.0.0.0/8 contains 10.20.0.0/16, which this machine reaches through tun0",
+      remedy: "set cilium.nativeRoutingCIDR to 10.0.0.0/16 if pods must reach it",
     });
     expect(others).toEqual([]);
     expect(judgeHostNetworks(vpn("10.20.0.0/16"), { ...cluster, tunnel: "vxlan" })[0]!.verdict).toBe("pass");
@@ -210,19 +203,19 @@ br-1234\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
   it.each([
     ["pods", "10.0.3.0/24", "cluster.podCidr"],
     ["services", "10.96.0.0/12", "cluster.serviceCidr"],
-  ])("that overlap those of %s are told by the setting", (_whose, cidr, subject) => {
+  ])("judgeHostNetworks warns about a network that overlaps that of %s", (_whose, cidr, subject) => {
     const found = judgeHostNetworks(vpn(cidr), { ...cluster, nativeRoutingCIDR: "10.0.0.0/16" });
     expect(found.map(({ subject: each, verdict }) => [each, verdict])).toEqual([[subject, "warning"]]);
   });
 
-  it("elsewhere are no matter", () => {
+  it("judgeHostNetworks passes other networks", () => {
     expect(judgeHostNetworks(vpn("192.168.2.0/24"), cluster)).toEqual([
       expect.objectContaining({ verdict: "pass", seen: "192.168.2.0/24: no overlap with the cluster's" }),
     ]);
   });
 });
 
-describe("what is fetched", () => {
+describe("downloads", () => {
   let server: Server;
   let url: string;
   beforeAll(async () => {
@@ -238,43 +231,43 @@ describe("what is fetched", () => {
     ["quay.io/cilium/cilium:v1.20.2", "quay.io"],
     ["localhost:5000/a/b:1", "localhost:5000"],
     ["localhost/a", "localhost"],
-  ])("%s comes from %s", (image, registry) => {
+  ])("registryOf(%s) is %s", (image, registry) => {
     expect(registryOf(image)).toBe(registry);
   });
 
-  it("is asked for once a registry, and by its mirrors first", () => {
+  it("registrySources groups images by registry and lists mirrors first", () => {
     const missing = ["debian:12-slim", "kindest/node:v1", "quay.io/cilium/cilium:v1"];
     const sources = registrySources(missing, { "quay.io": { endpoints: ["http://mirror:5000"] } });
     expect(sources.map(({ what, urls }) => [what, urls])).toEqual([
       ["registry docker.io", ["https://registry-1.docker.io/v2/"]],
       ["registry quay.io", ["http://mirror:5000/v2/", "https://quay.io/v2/"]],
     ]);
-    expect(sources[0]!.matters).toBe("all modes: 2 images that are not here yet");
+    expect(sources[0]!.matters).toBe("all modes: 2 images are missing in Docker");
   });
 
   const source = (...urls: string[]) => ({ what: "registry x", urls, matters: "all modes", remedy: "set a mirror" });
 
-  it("can be had where any of its places answers, whatever the answer is", async () => {
+  it("judgeSource passes when any URL responds, whatever the status", async () => {
     expect(await judgeSource(source("http://127.0.0.1:1/", url))).toMatchObject({ verdict: "pass" });
   });
 
-  it("that does not answer is a warning, since Docker may have another way there", async () => {
+  it("judgeSource only warns about a source that does not respond, since Docker may reach it another way", async () => {
     expect(await unreachable("http://127.0.0.1:1/")).toMatch(/ECONNREFUSED|bad port|fetch failed/i);
     expect(await judgeSource(source("http://127.0.0.1:1/"))).toMatchObject({
       verdict: "warning",
-      seen: expect.stringContaining("127.0.0.1:1 does not answer"),
+      seen: expect.stringContaining("127.0.0.1:1 does not respond"),
       remedy: "set a mirror",
     });
   });
 
-  it("is what Docker lacks", async () => {
+  it("missingImages lists the images that Docker lacks", async () => {
     const docker = join(own.folder, "docker");
     writeFileSync(docker, '#!/bin/sh\n[ "$5" = "here:1" ]\n');
     chmodSync(docker, 0o755);
     expect(await missingImages(["here:1", "gone:1"])).toEqual(["gone:1"]);
   });
 
-  it("passes by the proxies of this machine and of Docker, which should agree", () => {
+  it("judgeProxies warns when this machine has a proxy and Docker has none", () => {
     const proxy = { HTTPS_PROXY: "http://proxy:3128" };
     expect(judgeProxies({}, {})).toEqual([]);
     expect(judgeProxies(proxy, {})[0]).toMatchObject({ verdict: "warning", remedy: expect.stringContaining("Docker") });
@@ -289,23 +282,23 @@ describe("tools", () => {
     ["20.18.3", "fail"],
     ["20.20.2", "warning"],
     ["24.1.0", "pass"],
-  ])("Node.js %s: %s", (version, verdict) => {
+  ])("judgeNode rates Node.js %s as %s", (version, verdict) => {
     expect(judgeNode(version).verdict).toBe(verdict);
     expect(judgeNode(version).remedy !== undefined).toBe(verdict !== "pass");
   });
 
-  it("that can be obtained are a warning where they are missing", async () => {
+  it("judgePulumi only warns when Pulumi is missing, since npm start installs it", async () => {
     expect(await judgePulumi()).toMatchObject({ verdict: "warning", remedy: expect.stringContaining("npm start") });
     own.program("pulumi", "v3.259.0");
     expect(await judgePulumi()).toMatchObject({ verdict: "pass", seen: "3.259.0" });
   });
 
-  it("that only a setting needs are missed only with it", async () => {
+  it("judgeKubectl warns only with the setting that needs kubectl", async () => {
     expect((await judgeKubectl(false)).verdict).toBe("skipped");
     expect((await judgeKubectl(true)).verdict).toBe("warning");
   });
 
-  it("of the engine are found on the PATH and in Pulumi's own folder, by their version", async () => {
+  it("missingPlugins finds plugins on the PATH and, by version, in Pulumi's folder", async () => {
     own.program("pulumi-resource-docker", "");
     mkdirSync(join(own.folder, "plugins", "resource-kubernetes-v4.32.0"), { recursive: true });
     const plugins = [

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import type { AttachableCluster } from "../../datapath/cluster";
+import type { AttachableCluster } from "../../cluster/read";
 import { flowText, hubbleFlow, isWanted, monitorFlow, type Flow } from "../../datapath/observe/flow";
 import { observe } from "../../datapath/observe/observe";
 
@@ -44,13 +44,13 @@ const FLOW: Flow = {
 };
 
 describe("a flow", () => {
-  it("is read from Hubble's JSON, with its time and names", () => {
+  it("is parsed from Hubble's JSON, with time and names", () => {
     expect(hubbleFlow(HUBBLE_LINE, "c-worker", new Map())).toEqual(FLOW);
     const dropped = HUBBLE_LINE.replace('"FORWARDED"', '"DROPPED","drop_reason_desc":"POLICY_DENIED"');
     expect(hubbleFlow(dropped, "c-worker", NAMES)).toEqual({ ...FLOW, verdict: "dropped", at: "policy-denied" });
   });
 
-  it("is read from what cilium monitor prints, with the time of its arrival", () => {
+  it("is parsed from the output of cilium monitor, with the time of arrival", () => {
     const flows = MONITOR.map((line) => monitorFlow(line, "c-worker", new Map(), TIME));
     const told = { time: TIME, node: "c-worker" };
     expect(flows).toEqual([
@@ -91,12 +91,12 @@ describe("a flow", () => {
     ]);
   });
 
-  it("is named by whoever has its addresses", () => {
+  it("has the names of its addresses", () => {
     const names = new Map([["10.0.0.187", "nettool/nettool-x"]]);
     expect(monitorFlow(MONITOR.at(-1)!, "c-worker", names, TIME)?.to.name).toBe("nettool/nettool-x");
   });
 
-  it("is read from what Hubble was recorded with, sockets' among them", () => {
+  it("is parsed from recorded output of Hubble, including socket events", () => {
     const recorded = readFileSync(join(__dirname, "evidence/ebpf-1.20.2-hubble.jsonl"), "utf8").trim().split("\n");
     expect(recorded.map((line) => hubbleFlow(line, "c-worker", NAMES)?.verdict)).toEqual([
       "forwarded",
@@ -107,14 +107,14 @@ describe("a flow", () => {
   });
 
   it.each(["", "Listening for events on 2 CPUs", '{"type":"agent"}', '{"lost_events":{}}'])(
-    "is not read from %j",
+    "is undefined for %j",
     (line) => {
       expect(hubbleFlow(line, "c-worker", NAMES)).toBeUndefined();
       expect(monitorFlow(line, "c-worker", NAMES, TIME)).toBeUndefined();
     },
   );
 
-  it("is one line, with the names of those whose names are known", () => {
+  it("is one line with known names", () => {
     expect(flowText(FLOW)).toBe(
       "07:00:00.123 c-worker: nettool/net (10.0.0.10):43210 -> nettool/nettool-x (10.0.1.20):80 TCP SYN to-endpoint forwarded",
     );
@@ -126,12 +126,12 @@ describe("a flow", () => {
     [{}, true],
     [{ from: "net" }, true],
     [{ from: "nettool/net", to: "10.0.1.20" }, true],
-    // the answer belongs to what was asked
+    // a reply matches as well
     [{ from: "nettool-x", to: "net" }, true],
     [{ from: "other" }, false],
     [{ from: "net", to: "other" }, false],
     [{ from: "net", dropped: true }, false],
-  ])("is shown for %j: %s", (filter, isShown) => {
+  ])("matches %j: %s", (filter, isShown) => {
     expect(isWanted(FLOW, filter)).toBe(isShown);
   });
 });
@@ -170,7 +170,7 @@ describe("the flows of a cluster", () => {
     return { cluster, ended, commands };
   }
 
-  it("come from all agents, with names for pods, nodes and services, until they are ended", async () => {
+  it("come from all agents, with names of pods, nodes and services, until they are ended", async () => {
     const first = HUBBLE_LINE.replaceAll('"namespace":"nettool",', "").replace("10.0.1.20", "172.18.0.2");
     const { cluster, ended, commands } = clusterOf({
       a: `hubble\n${first}\n`,
@@ -191,7 +191,7 @@ describe("the flows of a cluster", () => {
     expect(commands[0]!.slice(-3)).toEqual(["--last", "7", "--follow"]);
   });
 
-  it("end with an agent's connection that fails", async () => {
+  it("fail with an agent's connection", async () => {
     const { cluster } = clusterOf({ a: "hubble\n" });
     const start = cluster.start.bind(cluster);
     cluster.start = (...where) => {

@@ -16,18 +16,18 @@ function messageFor(outputs: object): string {
   throw new Error("the outputs were accepted");
 }
 
-describe("a stack's outputs", () => {
-  it("are read whole", () => {
+describe("parseStackOutputs", () => {
+  it("returns all outputs", () => {
     expect(parseStackOutputs(STACK, OUTPUTS)).toEqual(OUTPUTS);
   });
 
-  it("are read without the parts of the verification that older versions did not have", () => {
+  it("accepts a verification without the fields that older versions lack", () => {
     const { verdict, counts, seconds, checks } = OUTPUTS.verification;
     const old = { ...OUTPUTS, verification: { verdict, counts, seconds, checks } };
     expect(parseStackOutputs(STACK, old)).toEqual(old);
   });
 
-  it("that are missing or wrong are each named, with the way to make them, and never with their value", () => {
+  it("names each missing or invalid output and the remedy, without its value", () => {
     const wrong = {
       ...OUTPUTS,
       mode: "other",
@@ -44,32 +44,32 @@ describe("a stack's outputs", () => {
   - cilium.bpfMasquerade: must be of type boolean`);
   });
 
-  it("of a stack of another kind are all missing", () => {
+  it("reports all outputs of another kind of stack as missing", () => {
     const missing = Object.keys(OUTPUTS).map((key) => `  - ${key}: is missing`);
     expect(messageFor({ vpcId: "vpc-1" })).toBe([HEADLINE, ...missing].join("\n"));
   });
 
-  it("of a stack that is destroyed are told as such", () => {
+  it("explains that a destroyed stack has no outputs", () => {
     expect(messageFor({})).toBe(
-      `Stack ${STACK} has no outputs: it was destroyed, or never brought up; run: pulumi up -s ebpf`,
+      `Stack ${STACK} has no outputs: it was destroyed, or never deployed; run: pulumi up -s ebpf`,
     );
   });
 
-  it("of another version are refused by it", () => {
+  it("rejects outputs of another version", () => {
     const { schemaVersion, ...old } = OUTPUTS;
     expect(messageFor(old)).toBe(
-      `Stack ${STACK} was brought up by a cilium-modes that is too old for this one; run with this one: pulumi up -s ebpf`,
+      `Stack ${STACK} was deployed by an older, incompatible cilium-modes; run with the current one: pulumi up -s ebpf`,
     );
     expect(messageFor({ ...OUTPUTS, schemaVersion: schemaVersion + 1 })).toBe(
-      `Stack ${STACK} has outputs of version 2, and this cilium-modes reads version 1; install a newer one here`,
+      `Stack ${STACK} has outputs of version 2, but this cilium-modes reads version 1; install a newer cilium-modes here`,
     );
   });
 
-  it("may have more fields than are known, which a later version adds", () => {
+  it("ignores unknown fields, which a newer version adds", () => {
     expect(parseStackOutputs(STACK, { ...OUTPUTS, later: true })).toEqual(OUTPUTS);
   });
 
-  it("join what kind and what Cilium know of a node by its name, in kind's order", async () => {
+  it("joinNodes joins the nodes of the cluster and of Cilium by name, in the cluster's order", async () => {
     const joined = joinNodes(
       [
         { name: "a", role: "control-plane", address: "1" },

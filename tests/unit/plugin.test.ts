@@ -1,17 +1,20 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { packageSchema } from "../../plugin/schema";
+import { argumentsOf, COMPONENT_NAMES, packageSchema, WITHOUT_ARGUMENT } from "../../plugin/schema";
+import { settingPaths } from "../../settings/schema";
 import { inputsOf, run } from "./support/mocks";
 
 const token = (name: string) => `cilium-modes:index:${name}`;
 
-/** Every reference in a schema. */
+const inOrderOf = (all: readonly string[]) => (a: string, b: string) => all.indexOf(a) - all.indexOf(b);
+
+/** All references in a schema. */
 function references(node: unknown): string[] {
   if (typeof node !== "object" || node === null) return [];
   return Object.entries(node).flatMap(([key, value]) => (key === "$ref" ? [value as string] : references(value)));
 }
 
-describe("the components' package for other languages", () => {
-  it("has a schema that refers to nothing that is not there", () => {
+describe("the package for other languages", () => {
+  it("has a schema without dangling references", () => {
     const schema = packageSchema("1.2.3");
     expect(schema).toMatchObject({ name: "cilium-modes", version: "1.2.3" });
     const known = [
@@ -25,7 +28,27 @@ describe("the components' package for other languages", () => {
     );
   });
 
-  it("makes components that refer to one another, with the same resources as a program's own", async () => {
+  it("has an argument for every setting, or a reason why not", () => {
+    const settings = COMPONENT_NAMES.flatMap((name) => Object.values(argumentsOf(name)).map(({ setting }) => setting));
+    const isCovered = (path: string) => settings.some((setting) => `${path}.`.startsWith(`${setting}.`));
+    const leaves = settingPaths().filter((path) => !settingPaths().some((other) => other.startsWith(`${path}.`)));
+    expect(leaves.filter((path) => !isCovered(path))).toEqual(Object.keys(WITHOUT_ARGUMENT).sort(inOrderOf(leaves)));
+  });
+
+  it("describes every argument and every output", () => {
+    const { resources, types } = packageSchema("1.2.3");
+    const described = [...Object.values(resources), ...Object.values(types)] as {
+      inputProperties?: Record<string, { description?: string }>;
+      properties: Record<string, { description?: string }>;
+    }[];
+    for (const { inputProperties = {}, properties } of described) {
+      for (const [name, { description }] of Object.entries({ ...inputProperties, ...properties })) {
+        expect([name, description]).toEqual([name, expect.stringMatching(/\w/)]);
+      }
+    }
+  });
+
+  it("makes components that refer to each other, with the same resources as a program's own", async () => {
     const { registered, outputs } = await run(async () => {
       const { componentProvider } = await import("../../plugin/provider");
       return async () => {
@@ -35,7 +58,14 @@ describe("the components' package for other languages", () => {
           const known = await new Promise<string>((resolve) => (urn as pulumi.Output<string>).apply(resolve));
           return { urn: known, state: state as Record<string, pulumi.Input<unknown>> };
         };
-        const cluster = await make("cluster", "KindCluster", { mode: "ebpf", workers: 1 });
+        const { output } = await import("@pulumi/pulumi");
+        const cluster = await make("cluster", "KindCluster", {
+          mode: "ebpf",
+          workers: 1,
+          nodeImage: output("node:1"),
+          portMappings: output([{ containerPort: 80, hostPort: 8080 }]),
+          dnsForward: "node",
+        });
         const cilium = await make("cilium", "Cilium", { cluster: cluster.urn, tunnel: "vxlan" });
         const workload = await make("nettool", "NettoolWorkload", { cluster: cluster.urn, cilium: cilium.urn });
         const parts = { cluster: cluster.urn, cilium: cilium.urn, workload: workload.urn };
@@ -43,7 +73,15 @@ describe("the components' package for other languages", () => {
         return { ...cluster.state, ...state };
       };
     });
-    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({ workers: 1, kubeProxyMode: "none" });
+    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({
+      workers: 1,
+      kubeProxyMode: "none",
+      nodeImage: "node:1",
+      portMappings: [
+        { node: "control-plane", containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" },
+      ],
+    });
+    expect(inputsOf(registered, "cluster-settings")).toMatchObject({ dnsForward: "node" });
     expect(inputsOf(registered, "cilium-release")).toMatchObject({
       values: { tunnelProtocol: "vxlan", bpf: { masquerade: true } },
     });
@@ -54,7 +92,7 @@ describe("the components' package for other languages", () => {
     });
   });
 
-  it("makes nothing else", async () => {
+  it("rejects an unknown component", async () => {
     const other = run(async () => {
       const { componentProvider } = await import("../../plugin/provider");
       return async () => ({ made: (await componentProvider("1").construct!("x", token("Other"), {}, {})).urn });

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { untilEnded } from "../../datapath/podExec";
+import { untilEnded } from "../../cluster/podExec";
 
 /** Run a command as a session would, and do something as soon as it has said its first word. */
 async function run(command: string, act: (stdin: NodeJS.WritableStream) => void) {
@@ -11,18 +11,18 @@ async function run(command: string, act: (stdin: NodeJS.WritableStream) => void)
   return { output, code: code as number };
 }
 
-describe("a command that runs until it is ended", () => {
+describe("a command that runs until it is told to end", () => {
   const PATIENT = `sh -c 'echo begun; exec sleep 60'`;
 
-  it("ends with a line to read", async () => {
+  it("ends when it can read a line", async () => {
     expect(await run(PATIENT, (stdin) => stdin.write("\n"))).toEqual({ output: "begun\n", code: 0 });
   });
 
-  it("ends when nobody is there any more to write one", async () => {
+  it("ends when its input closes", async () => {
     expect(await run(PATIENT, (stdin) => stdin.end())).toEqual({ output: "begun\n", code: 0 });
   });
 
-  it("may end by itself before", async () => {
+  it("can end by itself", async () => {
     expect(await run("echo begun", () => undefined)).toEqual({ output: "begun\n", code: 0 });
   });
 });

@@ -14,32 +14,32 @@ const release = (values: object): Seen => ({
 });
 
 function ofStack({ validateStack }: StackValidationPolicy, ...resources: Seen[]): string[] {
-  const told: string[] = [];
+  const reported: string[] = [];
   void (validateStack as (args: object, report: (line: string) => void) => void)({ resources }, (line) =>
-    told.push(line),
+    reported.push(line),
   );
-  return told;
+  return reported;
 }
 
 function ofResource({ validateResource }: ResourceValidationPolicy, seen: Seen, config: object = {}): string[] {
-  const told: string[] = [];
+  const reported: string[] = [];
   const args = { ...seen, name: "r", getConfig: () => config };
   (validateResource as unknown as (args: object, report: (line: string) => void) => void)(args, (line) =>
-    told.push(line),
+    reported.push(line),
   );
-  return told;
+  return reported;
 }
 
-describe("the policy", () => {
+describe("policies", () => {
   it.each([
     ["1.20.2", 32, 33],
     ["1.12.4", 49, 50],
-  ])("cluster-name-length knows what Cilium %s takes", (version, longest, tooLong) => {
+  ])("cluster-name-length applies the limit of Cilium %s", (version, longest, tooLong) => {
     const named = (length: number) =>
       ofStack(clusterNameLength, cluster({ name: "c".repeat(length) }), installation(version));
     expect(named(longest)).toEqual([]);
     expect(named(tooLong)).toEqual([
-      `the cluster's name ${"c".repeat(tooLong)} has ${tooLong} characters, and ${longest} are the most with Cilium ${version}`,
+      `the cluster's name ${"c".repeat(tooLong)} must have at most ${longest} characters with Cilium ${version} (got ${tooLong})`,
     ]);
   });
 
@@ -50,22 +50,22 @@ describe("the policy", () => {
     ["nginx:1.29", true],
     ["registry.example:5000/nginx:1.29", true],
     ["nginx@sha256:0123", true],
-  ])("no-unpinned-images takes %s: %s", (image, isPinned) => {
+  ])("no-unpinned-images accepts %s: %s", (image, isPinned) => {
     const pod = { template: { spec: { initContainers: [{ image: "a:1" }], containers: [{ image }] } } };
-    const told = [
+    const reported = [
       ...ofResource(noUnpinnedImages, { type: "kubernetes:apps/v1:DaemonSet", props: { spec: pod } }),
       ...ofResource(noUnpinnedImages, { type: "kubernetes:core/v1:Pod", props: { spec: pod.template.spec } }),
       ...ofResource(noUnpinnedImages, cluster({ nodeImage: image, images: [] })),
       ...ofResource(noUnpinnedImages, { type: "kind:index:NodeImages", props: { images: [image] } }),
     ];
-    const line = `${image} may be another image tomorrow; name a tag other than latest, or a digest`;
-    expect(told).toEqual(isPinned ? [] : Array(4).fill(line));
+    const line = `${image} can change at any time; use a tag other than latest, or a digest`;
+    expect(reported).toEqual(isPinned ? [] : Array(4).fill(line));
   });
 
-  it("no-open-ports tells of ports that others reach, unless they are meant", () => {
+  it("no-open-ports reports ports that other machines can reach, unless they are allowed", () => {
     const open = cluster({ portMappings: [{ hostPort: 80, listenAddress: "0.0.0.0" }, { hostPort: 81 }] });
     expect(ofResource(noOpenPorts, open)).toEqual([
-      "port 80 listens on 0.0.0.0, which others reach; set listenAddress to 127.0.0.1",
+      "port 80 listens on 0.0.0.0, which other machines can reach; set listenAddress to 127.0.0.1",
     ]);
     expect(ofResource(noOpenPorts, open, { openPorts: true })).toEqual([]);
     expect(ofResource(noOpenPorts, cluster({ portMappings: [{ listenAddress: "127.0.0.1" }] }))).toEqual([]);
@@ -80,15 +80,15 @@ describe("the policy", () => {
     ["1.20.2", "iptables", "true", true, false],
     ["1.20.2", "iptables", "false", true, false],
   ])(
-    "one-mode: Cilium %s, kube-proxy %s, replacement %s, masquerade %s: %s",
+    "one-mode accepts Cilium %s, kube-proxy %s, replacement %s, masquerade %s: %s",
     (version, kubeProxyMode, word, masquerade, isOne) => {
       const values = { kubeProxyReplacement: word, bpf: { masquerade } };
-      const told = ofStack(oneMode, cluster({ kubeProxyMode }), installation(version), release(values));
-      expect(told).toEqual(
+      const reported = ofStack(oneMode, cluster({ kubeProxyMode }), installation(version), release(values));
+      expect(reported).toEqual(
         isOne
           ? []
           : [
-              `kubeProxyReplacement ${word} and bpf.masquerade ${masquerade}, in a cluster with kubeProxyMode ${kubeProxyMode}, make no routing mode`,
+              `kubeProxyReplacement ${word} and bpf.masquerade ${masquerade}, in a cluster with kubeProxyMode ${kubeProxyMode}, match no routing mode`,
             ],
       );
     },

@@ -8,7 +8,8 @@ import type {
   V1Pod,
   V1Service,
 } from "@kubernetes/client-node";
-import type { ClusterReader, ProbeWriter } from "../../datapath/cluster";
+import type { ClusterReader } from "../../cluster/read";
+import type { ProbeWriter } from "../../cluster/write";
 import { withProbeWorkload, type ReportProgress } from "../../datapath/probeWorkload";
 
 const AGENT_IMAGE = "quay.io/cilium/cilium:v1.20.2@sha256:aa";

@@ -5,8 +5,10 @@ import { FACTS, inputsOf, NODES, READY, run, SUMMARY } from "./support/mocks";
 type Program = () => Promise<Record<string, pulumi.Input<unknown>>>;
 
 /** Run the whole program. */
-const runProgram = (config: Readonly<Record<string, string>>, facts = FACTS) =>
-  run(async () => ((await import("../../index")) as unknown as { default: Program }).default, config, facts);
+const runProgram = (
+  config: Readonly<Record<string, string>>,
+  facts: ClusterFacts | { readonly problem: string } = FACTS,
+) => run(async () => ((await import("../../index")) as unknown as { default: Program }).default, config, facts);
 
 const MODES: Record<string, Record<string, string>> = {
   kubeproxy: { kubeProxyReplacement: "false" },
@@ -46,36 +48,42 @@ describe("the program", () => {
     ["kubeproxy", "iptables", "node", "false", false],
     ["replacement", "none", "auto", "true", false],
     ["ebpf", "none", "auto", "true", true],
-  ])("asks kind and Cilium for mode %s", async (mode, kubeProxyMode, dnsForward, kubeProxyReplacement, masquerade) => {
-    const { registered, outputs } = await runProgram(MODES[mode]!);
-    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({
-      name: "cilium-modes-dev",
-      kubeProxyMode,
-      workers: 2,
-      owner: "cilium-modes/dev/cluster-mark-id",
-    });
-    expect(inputsOf(registered, "cluster-settings")).toMatchObject({ dnsForward, clusterInstance: "cluster-nodes-id" });
-    expect(inputsOf(registered, "cilium-release")).toMatchObject({
-      name: "cilium",
-      namespace: "kube-system",
-      chart: "cilium",
-      version: "1.20.2",
-      repositoryOpts: { repo: "https://helm.cilium.io" },
-      values: {
-        kubeProxyReplacement,
-        bpf: { masquerade },
-        routingMode: "native",
-        k8sServiceHost: "cilium-modes-dev-control-plane",
-        rollOutCiliumPods: true,
-      },
-    });
-    expect(outputs["mode"]).toBe(mode);
-  });
+  ])(
+    "configures kind and Cilium for mode %s",
+    async (mode, kubeProxyMode, dnsForward, kubeProxyReplacement, masquerade) => {
+      const { registered, outputs } = await runProgram(MODES[mode]!);
+      expect(inputsOf(registered, "cluster-nodes")).toMatchObject({
+        name: "cilium-modes-dev",
+        kubeProxyMode,
+        workers: 2,
+        owner: "cilium-modes/dev/cluster-mark-id",
+      });
+      expect(inputsOf(registered, "cluster-settings")).toMatchObject({
+        dnsForward,
+        clusterInstance: "cluster-nodes-id",
+      });
+      expect(inputsOf(registered, "cilium-release")).toMatchObject({
+        name: "cilium",
+        namespace: "kube-system",
+        chart: "cilium",
+        version: "1.20.2",
+        repositoryOpts: { repo: "https://helm.cilium.io" },
+        values: {
+          kubeProxyReplacement,
+          bpf: { masquerade },
+          routingMode: "native",
+          k8sServiceHost: "cilium-modes-dev-control-plane",
+          rollOutCiliumPods: true,
+        },
+      });
+      expect(outputs["mode"]).toBe(mode);
+    },
+  );
 
   it.each([
     ["http://mirror.example:5000", false],
     ["http://user:word@mirror.example:5000", true],
-  ])("gives nodes the mirror %s, as a secret: %s", async (endpoint, isSecret) => {
+  ])("configures the mirror %s, as a secret: %s", async (endpoint, isSecret) => {
     const mirrors = { "docker.io": { endpoints: [endpoint] } };
     const { registered } = await runProgram({ "cluster.registryMirrors": JSON.stringify(mirrors) });
     const text = JSON.stringify(inputsOf(registered, "cluster-settings")!["registryMirrors"]);
@@ -83,7 +91,7 @@ describe("the program", () => {
     expect(text.includes("1b47061264138c4ac30d75fd1eb44270")).toBe(isSecret);
   });
 
-  it("exports what kind and Cilium know of the nodes, the NodePort's URLs and the kubeconfig", async () => {
+  it("exports the nodes, the NodePort's URLs, the kubeconfig and the verification", async () => {
     const { outputs } = await runProgram({ ...MODES["ebpf"], "nettool.nodePort": "31000" });
     expect(outputs).toEqual({
       schemaVersion: 1,
@@ -112,7 +120,7 @@ describe("the program", () => {
     });
   });
 
-  it("puts the workload on every node as privileged servers behind the NodePort, with one client beside them", async () => {
+  it("runs a privileged server on every node behind a NodePort, and one client", async () => {
     const { registered } = await runProgram({ "nettool.nodePort": "31000" });
     const image = (inputsOf(registered, "nettool-image") as { imageName: string }).imageName;
     expect(image).toMatch(/^cilium-modes\/nettool:[0-9a-f]{12}$/);
@@ -138,7 +146,7 @@ describe("the program", () => {
     expect(inputsOf(registered, "nettool-node-images")).toMatchObject({ images: [image] });
   });
 
-  it("names the built image by what it is made of", async () => {
+  it("names the built image by a hash of its base and context", async () => {
     const nameWith = async (baseImage: string) =>
       (
         inputsOf((await runProgram({ "nettool.baseImage": baseImage })).registered, "nettool-image") as {
@@ -154,7 +162,7 @@ describe("the program", () => {
     expect(other).not.toBe(first);
   });
 
-  it("hands settings other than the defaults to kind, Cilium, the check and the outputs", async () => {
+  it("passes settings to kind, Cilium, the commands and the outputs", async () => {
     const { registered, outputs } = await runProgram({
       ...MODES["replacement"],
       "cluster.workers": "1",
@@ -173,7 +181,7 @@ describe("the program", () => {
     expect(outputs["cilium"]).toMatchObject({ kubeProxyReplacement: true, bpfMasquerade: false });
   });
 
-  it("builds nothing when there is a ready image, and loads it only when asked to", async () => {
+  it("does not build an existing image, and loads it only with nettool.loadImage", async () => {
     const loaded = await runProgram({ "nettool.image": "tools:1" });
     expect(inputsOf(loaded.registered, "nettool-image")).toBeUndefined();
     expect(inputsOf(loaded.registered, "nettool-node-images")).toMatchObject({ images: ["tools:1"] });
@@ -181,7 +189,7 @@ describe("the program", () => {
     expect(inputsOf(pulled.registered, "nettool-node-images")).toBeUndefined();
   });
 
-  it("gives the Kubernetes provider the cluster's kubeconfig, and the cluster's id as its identity", async () => {
+  it("configures the Kubernetes provider with the cluster's kubeconfig and id", async () => {
     const { registered } = await runProgram({});
     expect(inputsOf(registered, "cluster-kubernetes")).toMatchObject({
       kubeconfig: "kubeconfig of c",
@@ -190,7 +198,7 @@ describe("the program", () => {
     });
   });
 
-  it("hands the commands what they need by the environment, and what makes them run again", async () => {
+  it("passes inputs to the commands in the environment, with what makes them run again", async () => {
     const { registered } = await runProgram({ "nettool.image": "tools:1" });
     const commandOf = (name: string) =>
       inputsOf(registered, name) as { create: string; update: string; environment: Record<string, string> };
@@ -223,7 +231,7 @@ describe("the program", () => {
     });
   });
 
-  it("has an input of the verification that differs in every run only when verifyWhen is always", async () => {
+  it("changes an input of the verification in every run only with verifyWhen: always", async () => {
     const runOf = async (verifyWhen: string) => {
       const { registered } = await runProgram({ verifyWhen });
       const { environment } = inputsOf(registered, "verification-checks") as { environment: Record<string, string> };
@@ -234,7 +242,7 @@ describe("the program", () => {
     expect(await runOf("changed")).toBeUndefined();
   });
 
-  it("logs that an earlier run verified the cluster when this one did not", async () => {
+  it("logs that an earlier run verified the cluster if this one did not", async () => {
     const { logged } = await runProgram({});
     expect(logged).toEqual([
       expect.stringMatching(
@@ -243,7 +251,7 @@ describe("the program", () => {
     ]);
   });
 
-  it.each(["off", "false"])("verifies nothing when verify is %s, and says so in its output", async (verify) => {
+  it.each(["off", "false"])("does not verify with verify: %s, and says so in its output", async (verify) => {
     const { registered, outputs, logged } = await runProgram({ verify });
     expect(registered.map(({ name }) => name)).not.toContain("verification-checks");
     const nothing = { causes: [], counts: {}, seconds: 0, checks: {} };
@@ -257,7 +265,7 @@ describe("the program", () => {
     ["oci://r.example/cilium", { chart: "oci://r.example/cilium", version: "1.20.2", repositoryOpts: undefined }],
     ["cilium", { chart: "cilium", version: "1.20.2", repositoryOpts: { repo: "https://charts.example" } }],
     ["./images/nettool", { chart: "./images/nettool", version: undefined, repositoryOpts: undefined }],
-  ])("takes the chart %s from where it is", async (chart, source) => {
+  ])("reads the chart %s from its source", async (chart, source) => {
     const { registered } = await runProgram({
       cilium: JSON.stringify({ chart, repository: "https://charts.example" }),
     });
@@ -266,14 +274,12 @@ describe("the program", () => {
     expect({ chart: release["chart"], version, repositoryOpts }).toEqual(source);
   });
 
-  it("refuses a chart that is not where it is said to be, before anything is made", async () => {
+  it("rejects a chart's path that does not exist, before anything is created", async () => {
     const run = runProgram({ "cilium.chart": "../charts/none.tgz" });
-    await expect(run).rejects.toThrow(
-      "cilium: chart: there is no file or folder ../charts/none.tgz; nothing was changed",
-    );
+    await expect(run).rejects.toThrow("cilium: chart ../charts/none.tgz does not exist; nothing was changed");
   });
 
-  it("installs a chart from a path, and brings Cilium's images into the nodes, when told so", async () => {
+  it("installs a chart from a path, and loads Cilium's images into the nodes", async () => {
     const { registered } = await runProgram({
       cilium:
         '{"chart":"./images/nettool","images":{"load":true,"agent":{"repository":"a/cilium"},"operator":{"tag":"t"}}}',
@@ -293,7 +299,7 @@ describe("the program", () => {
     });
   });
 
-  it("knows its own Cilium by the description of the Helm release, and marks it once it is recorded", async () => {
+  it("identifies its Cilium by the release's description and an ownership record", async () => {
     const { registered } = await runProgram(MODES["ebpf"]!);
     const owner = "cilium-modes/dev/cluster-mark-id";
     expect(inputsOf(registered, "cilium-release")).toMatchObject({ description: `${owner}, repairs 0`, replace: true });
@@ -309,7 +315,7 @@ describe("the program", () => {
   });
 });
 
-describe("the program for a cluster that exists", () => {
+describe("the program for an external cluster", () => {
   const KUBECONFIG = JSON.stringify({
     "current-context": "c",
     contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
@@ -318,7 +324,7 @@ describe("the program for a cluster that exists", () => {
   });
   const existing = { "cluster.kubeconfig": KUBECONFIG, "nettool.image": "registry.example/tools:1" };
 
-  it("makes nothing of kind's, and reaches nodes by pods of its own", async () => {
+  it("registers no resources of kind, and pods to reach the nodes", async () => {
     const { registered, called, outputs } = await runProgram(existing);
     expect(called.map(({ token }) => token)).toEqual(["command:local:run"]);
     expect(registered.map(({ type, name }) => `${type} ${name}`).sort()).toEqual([
@@ -362,36 +368,43 @@ describe("the program for a cluster that exists", () => {
     expect(outputs).toMatchObject({ apiEndpoint: "https://192.0.2.1:6443", nodes: NODES });
   });
 
+  it("reports why the cluster could not be read", async () => {
+    const problem = "The cluster at https://192.0.2.1:6443 cannot be read: connect ECONNREFUSED";
+    await expect(runProgram(existing, { problem })).rejects.toThrow(problem);
+  });
+
   it.each<[string, Record<string, string>, Partial<ClusterFacts>, RegExp]>([
-    ["kube-proxy runs and is to be replaced", MODES["ebpf"]!, {}, /kube-proxy runs there.*remove it first: kubectl/],
-    ["no kube-proxy runs", {}, { kubeProxy: false }, /no kube-proxy runs there, and mode kubeproxy needs one/],
+    ["kube-proxy runs and must be replaced", MODES["ebpf"]!, {}, /it runs kube-proxy, .*remove it first: kubectl/],
+    ["no kube-proxy runs", {}, { kubeProxy: false }, /it runs no kube-proxy, which mode kubeproxy needs/],
     [
-      "pods would have nodes' addresses",
+      "pods would get addresses of nodes",
       { "cluster.podCidr": "172.16.0.0/12", "cilium.nativeRoutingCIDR": "172.0.0.0/8" },
       {},
-      /podCidr 172\.16\.0\.0\/12 holds the address of c-control-plane, c-worker/,
+      /podCidr 172\.16\.0\.0\/12 contains the address of c-control-plane, c-worker/,
     ],
     [
-      "pods would have services' addresses",
+      "pods would get addresses of services",
       {},
       { serviceAddress: "10.0.4.1" },
-      /podCidr 10\.0\.0\.0\/16 holds the services' address 10\.0\.4\.1/,
+      /podCidr 10\.0\.0\.0\/16 contains the service address 10\.0\.4\.1/,
     ],
     [
       "another network plugin runs",
       {},
       { otherNetwork: "kube-flannel/kube-flannel-ds" },
-      /kube-flannel-ds runs there.*kubectl -n kube-flannel delete daemonset kube-flannel-ds/,
+      /it runs the network plugin kube-flannel-ds.*kubectl -n kube-flannel delete daemonset kube-flannel-ds/,
     ],
     [
       "nodes have no IPv4 address",
       {},
       { nodes: [{ name: "six", role: "worker", address: "" }], apiServer: undefined },
-      /six has no IPv4 address[^]*service kubernetes has no IPv4 endpoint/,
+      /six: no IPv4 address[^]*service kubernetes has no IPv4 endpoint/,
     ],
-  ])("changes nothing where %s", async (_why, config, facts, words) => {
+  ])("changes nothing if %s", async (_why, config, facts, words) => {
     const run = runProgram({ ...existing, ...config }, { ...FACTS, ...facts });
-    await expect(run).rejects.toThrow(/^The cluster at https:\/\/192\.0\.2\.1:6443 does not fit; nothing was changed:/);
+    await expect(run).rejects.toThrow(
+      /^Cilium cannot be installed in the cluster at https:\/\/192\.0\.2\.1:6443; nothing was changed:/,
+    );
     await expect(run).rejects.toThrow(words);
   });
 });

@@ -30,7 +30,7 @@ const READY: ReadinessEvidence = {
 };
 
 describe("Cilium's readiness", () => {
-  it("is there when nodes, agents, operator, CoreDNS and pod networks all are", () => {
+  it("is complete when nodes, agents, operator, CoreDNS and pod networks are ready", () => {
     expect(pendingReadiness(READY, 2)).toEqual([]);
     expect(nodeFacts(READY)).toEqual([
       { name: "a", podCidrs: ["10.0.0.0/24"], agentPod: "cilium-1" },
@@ -41,16 +41,16 @@ describe("Cilium's readiness", () => {
   it.each([
     ["a node that is not Ready", { nodes: [node("a"), node("b", "False")] }, "nodes: 1 of 2 Ready"],
     [
-      "the end of a node that is too many",
+      "the removal of an extra node",
       {
         nodes: [node("a"), node("b"), node("c", "False")],
         podCidrs: new Map(["a", "b", "c"].map((name) => [name, ["10.0.0.0/24"]])),
       },
-      "nodes: 2 of 2 Ready, and 1 too many there",
+      "nodes: 2 of 2 Ready, 1 more than expected",
     ],
     ["a node that has not joined", { nodes: [node("a")] }, "nodes: 1 of 2 Ready"],
     [
-      "one agent of two, where Helm's wait may end",
+      "the second agent, although Helm's wait may end",
       { agents: agents(1) },
       "agents: 1 of 2 ready with the current configuration",
     ],
@@ -60,7 +60,7 @@ describe("Cilium's readiness", () => {
       "agents: 0 of 2 ready with the current configuration",
     ],
     [
-      "a DaemonSet whose change nobody has observed yet",
+      "a DaemonSet whose change is not observed yet",
       { agents: agents(2, { observedGeneration: 2 }) },
       "agents: 0 of 2 ready with the current configuration",
     ],
@@ -70,17 +70,17 @@ describe("Cilium's readiness", () => {
       "operator: 1 of 2 available with the current configuration",
     ],
     [
-      "a CoreDNS that still has old pods",
+      "a CoreDNS with older pods",
       { coreDns: deployment(2, { replicas: 3 }) },
-      "CoreDNS: 2 of 2 available with the current configuration, and older pods still run",
+      "CoreDNS: 2 of 2 available with the current configuration, and older pods are still running",
     ],
     [
-      "a CoreDNS whose available pods are older ones",
+      "a CoreDNS whose available pods are older",
       { coreDns: deployment(2, { updatedReplicas: 1 }) },
       "CoreDNS: 1 of 2 available with the current configuration",
     ],
     [
-      "an operator whose change nobody has observed yet",
+      "an operator whose change is not observed yet",
       { operator: deployment(2, { observedGeneration: 1 }) },
       "operator: 0 of 2 available with the current configuration",
     ],
@@ -100,7 +100,7 @@ describe("Cilium's readiness", () => {
     expect(pendingReadiness({ ...READY, ...over }, 2)).toEqual([line]);
   });
 
-  it("names the pod, the node and the reason of a container that does not come up", () => {
+  it("reports pod, node and reason of a container that does not start", () => {
     const stuck = agentPod("cilium-1", "a", {
       status: {
         initContainerStatuses: [
@@ -114,7 +114,7 @@ describe("Cilium's readiness", () => {
     ]);
   });
 
-  it("tells how a container ended that is being started again", () => {
+  it("reports how a restarting container ended", () => {
     const crashed = agentPod("cilium-1", "a", {
       status: {
         containerStatuses: [
@@ -133,7 +133,7 @@ describe("Cilium's readiness", () => {
 
   it.each([
     [
-      "the reason of the last end of a container in a crash loop, not how long it waits",
+      "the last exit of a container in a crash loop, not its back-off time",
       {
         state: { waiting: { reason: "CrashLoopBackOff", message: "back-off 5m0s restarting failed container" } },
         lastState: { terminated: { reason: "Error", exitCode: 1, message: "level=fatal msg=why\n" } },
@@ -141,13 +141,13 @@ describe("Cilium's readiness", () => {
       [": Error: level=fatal msg=why"],
     ],
     [
-      "a crash loop without a known end",
+      "a crash loop without a known exit",
       { state: { waiting: { reason: "CrashLoopBackOff" } } },
       [": CrashLoopBackOff"],
     ],
-    ["an end with a failure", { state: { terminated: { reason: "Error", exitCode: 2 } } }, [": Error"]],
-    ["nothing of an end with success", { state: { terminated: { reason: "Completed", exitCode: 0 } } }, []],
-    ["nothing of a container that is starting", { state: { waiting: { reason: "PodInitializing" } } }, []],
+    ["an exit with a failure", { state: { terminated: { reason: "Error", exitCode: 2 } } }, [": Error"]],
+    ["nothing about a successful exit", { state: { terminated: { reason: "Completed", exitCode: 0 } } }, []],
+    ["nothing about a starting container", { state: { waiting: { reason: "PodInitializing" } } }, []],
     [
       "the last three lines of a long message",
       { state: { terminated: { reason: "Error", exitCode: 1, message: "1\n2\n3\n4\n" } } },
@@ -160,7 +160,7 @@ describe("Cilium's readiness", () => {
     );
   });
 
-  it("tells no pod's trouble when nothing is waited for", () => {
+  it("reports no pod once everything is ready", () => {
     const restarted = agentPod("cilium-1", "a", {
       status: {
         containerStatuses: [{ name: "agent", lastState: { terminated: { reason: "Error", exitCode: 1 } } }],
@@ -169,7 +169,7 @@ describe("Cilium's readiness", () => {
     expect(pendingReadiness({ ...READY, pods: [restarted] }, 2)).toEqual([]);
   });
 
-  it("reads agents, operator and CoreDNS where Cilium and Kubernetes put them", async () => {
+  it("reads agents, operator and CoreDNS from where Cilium and Kubernetes put them", async () => {
     const asked: string[] = [];
     const told =
       <T>(kind: string, answer: T) =>
@@ -205,7 +205,7 @@ describe("Cilium's readiness", () => {
     expect(evidence.agents).toBe(READY.agents);
   });
 
-  it("leaves the agent of a node open that has none", () => {
+  it("leaves the agent empty for a node without one", () => {
     expect(nodeFacts({ ...READY, pods: [READY.pods[0]!] })[1]).toEqual({
       name: "b",
       podCidrs: ["10.0.1.0/24"],
@@ -213,7 +213,7 @@ describe("Cilium's readiness", () => {
     });
   });
 
-  it("takes the agent that stays, not the one that is being deleted", () => {
+  it("ignores an agent that is being deleted", () => {
     const leaving = {
       ...agentPod("cilium-0", "a"),
       metadata: { name: "cilium-0", labels: { "k8s-app": "cilium" }, deletionTimestamp: new Date() },

@@ -5,20 +5,20 @@ import { NODE_IMAGES } from "../../modes/releases";
 import { parseSettings } from "../../settings/parse";
 import { parse, problemsOf } from "./support/settings";
 
-describe("the settings of a stack", () => {
-  it.each(ROUTING_MODES)("the file of the stack %s makes the mode of its name", (mode) => {
+describe("parseSettings", () => {
+  it.each(ROUTING_MODES)("reads mode %s from its stack file", (mode) => {
     const text = readFileSync(join(__dirname, `../../Pulumi.${mode}.yaml`), "utf8");
     const config = Object.fromEntries(
       [...text.matchAll(/^ {2}cilium-modes:([\w.]+): "(.*)"$/gm)].map((match) => [match[1]!, match[2]!]),
     );
-    // every line that is no comment has been understood
+    // every line that is not a comment was parsed
     const lines = text.split("\n").filter((line) => /^\s+[^#\s]/.test(line));
     expect(Object.keys(config)).toHaveLength(lines.length);
     expect(lines.length).toBeGreaterThan(0);
     expect(parse(config).mode).toBe(mode);
   });
 
-  it("have defaults that make a whole cluster", () => {
+  it("fills in all defaults", () => {
     expect(parse({})).toEqual({
       release: "1.20",
       mode: "kubeproxy",
@@ -55,7 +55,7 @@ describe("the settings of a stack", () => {
     });
   });
 
-  it("mean the same nested and with dots, as text and as JSON", () => {
+  it("treats nested and dotted keys, text and JSON alike", () => {
     const nested = parse({ kubeProxyReplacement: "true", bpf: '{"masquerade":true}', cluster: '{"workers":1}' });
     const dotted = parse({ kubeProxyReplacement: "true", "bpf.masquerade": "true", "cluster.workers": "1" });
     const nestedText = parse({
@@ -68,7 +68,7 @@ describe("the settings of a stack", () => {
     expect(nested).toMatchObject({ mode: "ebpf", bpf: { masquerade: true }, cluster: { workers: 1 } });
   });
 
-  it("fill the elements of lists with their defaults", () => {
+  it("fills in the defaults in elements of lists", () => {
     const { cluster } = parse({
       "cluster.portMappings": '[{"containerPort":"80","hostPort":0}]',
       "cluster.mounts": '[{"hostPath":"a","containerPath":"/b"}]',
@@ -81,7 +81,7 @@ describe("the settings of a stack", () => {
     expect(cluster.registryMirrors).toEqual({ "docker.io": { endpoints: ["http://m:5000"], insecure: false } });
   });
 
-  it("may be set nested and with dots at once only when both say the same", () => {
+  it("accepts a setting that is both nested and dotted only with equal values", () => {
     const both = (masquerade: string) => ({
       kubeProxyReplacement: "true",
       bpf: '{"masquerade":true}',
@@ -100,13 +100,13 @@ describe("the settings of a stack", () => {
     });
   });
 
-  it("take Helm values as they are, and those of a key of their own as helm --set does", () => {
+  it("keeps Helm values, and types dotted ones as helm --set does", () => {
     const values = (config: Record<string, string>) => parse(config).cilium.values;
     expect(values({ "cilium.values": '{"l7Proxy":false,"a":{"b":["1",null]}}' })).toEqual({
       l7Proxy: false,
       a: { b: ["1", null] },
     });
-    // a chart takes the text "false" for true
+    // charts treat the text "false" as true
     expect(
       values({
         "cilium.values": '{"a":{"text":"false"}}',
@@ -119,7 +119,7 @@ describe("the settings of a stack", () => {
     ).toEqual({ l7Proxy: false, a: { text: "false", number: -12, none: null, version: "1.20", code: "007" } });
   });
 
-  it("leave the keys of other projects and of Pulumi itself alone", () => {
+  it("ignores keys of other projects and of Pulumi", () => {
     const config = { "pulumi:tags": "{}", "kubernetes:context": "a", "cilium-modes-other:tunnel": "x" };
     expect(parseSettings({ project: "cilium-modes", stack: "x", config }).settings.mode).toBe("kubeproxy");
   });
@@ -129,44 +129,44 @@ describe("the settings of a stack", () => {
     ["disabled", false],
     ["true", true],
     ["false", false],
-  ])("understand kubeProxyReplacement: %s", (word, expected) => {
+  ])("reads kubeProxyReplacement: %s as %s", (word, expected) => {
     expect(parse({ kubeProxyReplacement: word }).kubeProxyReplacement).toBe(expected);
   });
 });
 
-describe("settings that contradict one another", () => {
+describe("contradictory settings", () => {
   it.each([
-    [{ "bpf.masquerade": "true" }, "bpf.masquerade: needs kubeProxyReplacement: true"],
+    [{ "bpf.masquerade": "true" }, "bpf.masquerade: requires kubeProxyReplacement: true"],
     [
       { tunnel: "vxlan", "cilium.autoDirectNodeRoutes": "true" },
-      "cilium.autoDirectNodeRoutes: needs tunnel: disabled, since traffic in vxlan",
+      "cilium.autoDirectNodeRoutes: requires tunnel: disabled, since traffic in vxlan",
     ],
     [{ "cluster.podCidr": "10.96.0.0/12" }, "cluster.podCidr: 10.96.0.0/12 overlaps cluster.serviceCidr 10.96.0.0/16"],
     [
       { "cluster.podCidr": "10.0.0.0/23" },
-      "cluster.podCidr: 10.0.0.0/23 has room for 2 nodes of a /24 each, and the cluster has 3",
+      "cluster.podCidr: 10.0.0.0/23 has room for 2 nodes with a /24 each, and the cluster has 3",
     ],
-    [{ "cluster.podCidr": "10.0.0.0/25", "cluster.workers": "0" }, "10.0.0.0/25 has room for 0 nodes of a /24 each"],
+    [{ "cluster.podCidr": "10.0.0.0/25", "cluster.workers": "0" }, "10.0.0.0/25 has room for 0 nodes with a /24 each"],
     [
       { "cluster.podCidr": "10.0.0.0/7", "cluster.serviceCidr": "172.30.0.0/16", tunnel: "vxlan" },
-      "cluster.podCidr: 10.0.0.0/7 is larger than Kubernetes takes; its prefix must be at least /8",
+      "cluster.podCidr: 10.0.0.0/7 is larger than Kubernetes accepts; the prefix must be at least /8",
     ],
-    [{ "cluster.serviceCidr": "172.0.0.0/11" }, "cluster.serviceCidr: 172.0.0.0/11 is none that Kubernetes takes"],
-    [{ "cluster.serviceCidr": "10.96.0.0/29" }, "it must have a prefix from /12 to /28"],
+    [{ "cluster.serviceCidr": "172.0.0.0/11" }, "cluster.serviceCidr: 172.0.0.0/11 is not accepted by Kubernetes"],
+    [{ "cluster.serviceCidr": "10.96.0.0/29" }, "the prefix must be from /12 to /28"],
     [
       { "cluster.podCidr": "192.168.0.0/16" },
       "cilium.nativeRoutingCIDR: 10.0.0.0/8 does not contain cluster.podCidr 192.168.0.0/16",
     ],
     [
       { "cilium.nativeRoutingCIDR": "10.96.128.0/17", tunnel: "geneve" },
-      "cilium.nativeRoutingCIDR: 10.96.128.0/17 lies inside cluster.serviceCidr 10.96.0.0/16",
+      "cilium.nativeRoutingCIDR: 10.96.128.0/17 is inside cluster.serviceCidr 10.96.0.0/16",
     ],
     [
       { "cluster.portMappings": '[{"node":"worker-3","containerPort":80,"hostPort":8080}]' },
       "cluster.portMappings.0.node: worker-3 does not exist; the cluster has 2 workers",
     ],
-    [{ "nettool.image": "nettool@sha256:00" }, "nettool.image: has a digest, and cannot be loaded into nodes"],
-  ])("%j are refused with the reason", (config, line) => {
+    [{ "nettool.image": "nettool@sha256:00" }, "nettool.image: has a digest and cannot be loaded into nodes"],
+  ])("are rejected: %j", (config, line) => {
     expect(problemsOf(config)).toEqual([expect.stringContaining(line)]);
   });
 
@@ -178,15 +178,15 @@ describe("settings that contradict one another", () => {
     { "cluster.podCidr": "10.0.0.0/22" },
     { "cluster.portMappings": '[{"node":"worker-2","containerPort":80,"hostPort":8080}]' },
     { nettool: '{"image":"nettool@sha256:00","loadImage":false}' },
-  ])("%j do not", (config) => {
+  ])("do not include %j", (config) => {
     expect(() => parse(config as Record<string, string>)).not.toThrow();
   });
 });
 
-describe("settings of a cluster that exists", () => {
+describe("settings of an external cluster", () => {
   const existing = { "cluster.kubeconfig": "~/.kube/config", "nettool.image": "registry.example/tools:1" };
 
-  it("take a path, a context or what stands in a kubeconfig, and load no images", () => {
+  it("accept a path, a context or the content of a kubeconfig, and load no images", () => {
     expect(parse(existing)).toMatchObject({
       cluster: { kubeconfig: "~/.kube/config" },
       nettool: { loadImage: false },
@@ -203,28 +203,28 @@ describe("settings of a cluster that exists", () => {
 
   it.each<[Record<string, string>, string]>([
     [{ "nettool.image": "" }, "nettool.image: must not be empty"],
-    [{ "cluster.workers": "1" }, "cluster.workers: cannot be set for a cluster that exists: it is decided there"],
-    [{ "cluster.nodeImage": "n:1" }, "cluster.nodeImage: cannot be set for a cluster that exists"],
+    [{ "cluster.workers": "1" }, "cluster.workers: cannot be set for an external cluster: the cluster has its own"],
+    [{ "cluster.nodeImage": "n:1" }, "cluster.nodeImage: cannot be set for an external cluster"],
     [
       { "dns.forward": "node" },
-      "dns.forward: cannot be set for a cluster that exists: its CoreDNS is not this stack's",
+      "dns.forward: cannot be set for an external cluster: this stack does not configure its CoreDNS",
     ],
-    [{ "cilium.images.load": "true" }, "cilium.images.load: cannot be set for a cluster that exists: its nodes pull"],
-    [{ "nettool.loadImage": "true" }, "nettool.loadImage: cannot be set for a cluster that exists: its nodes pull"],
-  ])("with %j are refused with the reason", (config, line) => {
+    [{ "cilium.images.load": "true" }, "cilium.images.load: cannot be set for an external cluster: its nodes pull"],
+    [{ "nettool.loadImage": "true" }, "nettool.loadImage: cannot be set for an external cluster: its nodes pull"],
+  ])("do not include %j", (config, line) => {
     expect(problemsOf({ ...existing, ...config })).toEqual([expect.stringContaining(line)]);
   });
 
-  it("need an image for the workload, and adopt needs such a cluster", () => {
+  it("require nettool.image, and cilium.adopt requires an external cluster", () => {
     expect(problemsOf({ "cluster.context": "lab" })).toEqual([
-      expect.stringContaining("nettool.image: must be set for a cluster that exists: build images/nettool"),
+      expect.stringContaining("nettool.image: must be set for an external cluster: build images/nettool"),
     ]);
     expect(problemsOf({ "cilium.adopt": "true" })).toEqual([
-      expect.stringContaining("cilium.adopt: needs cluster.kubeconfig or cluster.context"),
+      expect.stringContaining("cilium.adopt: requires cluster.kubeconfig or cluster.context"),
     ]);
   });
 
-  it("are in no message, though nobody has said that they are secret", () => {
+  it("are hidden in messages even if they are not stored as secrets", () => {
     const [line] = problemsOf({ ...existing, cluster: '{"kubeconfig":["token: abc"]}', "cluster.kubeconfig": "" });
     expect(line).not.toContain("abc");
   });

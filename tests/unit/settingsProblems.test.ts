@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { parse, problemsOf, type Config } from "./support/settings";
 
-describe("a wrong configuration", () => {
-  it("is told in one message with one line for each of five mistakes", () => {
+describe("ConfigurationError", () => {
+  it("has one line for each of five mistakes", () => {
     const lines = problemsOf({
       tunel: "disabled",
       kubeProxyReplacement: "maybe",
@@ -12,44 +12,40 @@ describe("a wrong configuration", () => {
     expect(lines.sort()).toEqual([
       '  - bpf.masquerad: is not a setting; did you mean "masquerade"?',
       '  - cluster.podCidr: has host bits set, got "10.0.0.1/16"; did you mean "10.0.0.0/16"?',
-      "  - cluster.workers: must be a whole number from 0 to 20, got 99",
-      '  - kubeProxyReplacement: must be true or false (or Cilium\'s older words strict, disabled, partial and probe), got "maybe"',
+      "  - cluster.workers: must be an integer from 0 to 20, got 99",
+      '  - kubeProxyReplacement: must be true or false (or a value of older Cilium versions: strict, disabled, partial, probe), got "maybe"',
       '  - tunel: is not a setting; did you mean "tunnel"?',
     ]);
   });
 
   const cases: [string, Config, string[]][] = [
     [
-      "another word, with the likely one",
+      "a misspelt word",
       { tunnel: "vxlna" },
       ['tunnel: must be one of disabled, vxlan, geneve, got "vxlna"; did you mean "vxlan"?'],
     ],
+    ["an unknown word", { tunnel: "wireguard" }, ['tunnel: must be one of disabled, vxlan, geneve, got "wireguard"']],
     [
-      "another word, with the choice",
-      { tunnel: "wireguard" },
-      ['tunnel: must be one of disabled, vxlan, geneve, got "wireguard"'],
-    ],
-    [
-      "a switch with a slip",
+      "a misspelt boolean",
       { kubeProxyReplacement: "ture" },
       [
-        'kubeProxyReplacement: must be true or false (or Cilium\'s older words strict, disabled, partial and probe), got "ture"; did you mean "true"?',
+        'kubeProxyReplacement: must be true or false (or a value of older Cilium versions: strict, disabled, partial, probe), got "ture"; did you mean "true"?',
       ],
     ],
     [
-      "a switch that is an inherited word",
+      "a boolean that is a key of every object",
       { kubeProxyReplacement: "toString" },
       [
-        'kubeProxyReplacement: must be true or false (or Cilium\'s older words strict, disabled, partial and probe), got "toString"',
+        'kubeProxyReplacement: must be true or false (or a value of older Cilium versions: strict, disabled, partial, probe), got "toString"',
       ],
     ],
     [
-      "a strictness with a slip",
+      "a word with a wrong ending",
       { verify: "strictly" },
       ['verify: must be one of strict, warn, off, got "strictly"; did you mean "strict"?'],
     ],
     [
-      "a switch in capitals",
+      "a boolean in capitals",
       { "bpf.masquerade": "True" },
       ['bpf.masquerade: must be true or false, got "True"; did you mean "true"?'],
     ],
@@ -63,33 +59,33 @@ describe("a wrong configuration", () => {
       "an unknown key",
       { zzzzzzzz: "2" },
       [
-        "zzzzzzzz: is not a setting; known here: release, tunnel, kubeProxyReplacement, bpf, verify, verifyWhen, verifyNodes, cluster, dns, cilium, hubble, nettool",
+        "zzzzzzzz: is not a setting; valid keys here: release, tunnel, kubeProxyReplacement, bpf, verify, verifyWhen, verifyNodes, cluster, dns, cilium, hubble, nettool",
       ],
     ],
     [
       "a number in words",
       { "cluster.workers": "two" },
-      ['cluster.workers: must be a whole number from 0 to 20, got "two"'],
+      ['cluster.workers: must be an integer from 0 to 20, got "two"'],
     ],
-    ["a fraction", { cluster: '{"workers":1.5}' }, ["cluster.workers: must be a whole number from 0 to 20, got 1.5"]],
-    ["no number", { "cluster.workers": "" }, ['cluster.workers: must be a whole number from 0 to 20, got ""']],
+    ["a fraction", { cluster: '{"workers":1.5}' }, ["cluster.workers: must be an integer from 0 to 20, got 1.5"]],
+    ["an empty number", { "cluster.workers": "" }, ['cluster.workers: must be an integer from 0 to 20, got ""']],
     [
-      "a number that is null",
+      "null as a number",
       { cluster: '{"workers":null}' },
-      ["cluster.workers: must be a whole number from 0 to 20, got null"],
+      ["cluster.workers: must be an integer from 0 to 20, got null"],
     ],
     [
       "a number out of range",
       { "nettool.nodePort": "80" },
-      ['nettool.nodePort: must be a whole number from 30000 to 32767, got "80"'],
+      ['nettool.nodePort: must be an integer from 30000 to 32767, got "80"'],
     ],
     [
-      "no network",
+      "an address instead of a network",
       { "cluster.podCidr": "10.0.0.0" },
       ['cluster.podCidr: must be an IPv4 network such as 10.0.0.0/16, got "10.0.0.0"'],
     ],
     [
-      "a network that some read in octal",
+      "a network with a leading zero",
       { "cluster.podCidr": "010.0.0.0/16" },
       ['cluster.podCidr: must be an IPv4 network such as 10.0.0.0/16, got "010.0.0.0/16"'],
     ],
@@ -97,10 +93,14 @@ describe("a wrong configuration", () => {
       "a cluster's name in capitals",
       { "cluster.name": "Upper" },
       [
-        'cluster.name: must consist of a-z, 0-9 and inner dashes, got "Upper"; set another, the default is <project>-<stack>',
+        'cluster.name: must consist of a-z, 0-9 and inner dashes, got "Upper"; set another name; the default is <project>-<stack>',
       ],
     ],
-    ["an empty text, once", { "cluster.name": "" }, ['cluster.name: must not be empty, got ""']],
+    [
+      "an empty string, once",
+      { "cluster.name": "" },
+      ['cluster.name: must not be empty, got ""; set another name; the default is <project>-<stack>'],
+    ],
     [
       "a version with v",
       { "cilium.version": "v1.20.2" },
@@ -108,13 +108,13 @@ describe("a wrong configuration", () => {
     ],
     ["an object as text", { cluster: "two workers" }, ['cluster: must be an object, got "two workers"']],
     [
-      "an object that is not JSON",
+      "an object that is not valid JSON",
       { cluster: "{workers: 1}" },
       ['cluster: must be an object, got "{workers: 1}"; it is not valid JSON'],
     ],
     ["a list as an object", { "cluster.mounts": '{"a":1}' }, ['cluster.mounts: must be a list, got {"a":1}']],
     [
-      "a value used as an object",
+      "a setting used as an object",
       { tunnel: "vxlan", "tunnel.port": "1" },
       ['tunnel.port: "tunnel" is set to a value and used as an object; remove one'],
     ],
@@ -127,11 +127,11 @@ describe("a wrong configuration", () => {
       ],
     ],
     [
-      "a word where a list is possible too",
+      "a misspelt word where a list is possible too",
       { "dns.forward": "atuo" },
       ['dns.forward: must be "auto", "node" or a list of IPv4 addresses, got "atuo"; did you mean "auto"?'],
     ],
-    ["a wrong type in a list", { "dns.forward": '[1,"192.0.2.1"]' }, ["dns.forward.0: must be text, got 1"]],
+    ["a wrong type in a list", { "dns.forward": '[1,"192.0.2.1"]' }, ["dns.forward.0: must be a string, got 1"]],
     ["an empty list", { "dns.forward": "[]" }, ["dns.forward: must not be empty, got []"]],
     [
       "a misspelt key in a record, once",
@@ -144,16 +144,16 @@ describe("a wrong configuration", () => {
       ["cluster.registryMirrors.docker.io.endpoints: must be a list, but is missing"],
     ],
     [
-      "a mirror's credentials in what is wrong",
+      "a URL with credentials, which are hidden",
       { "cluster.registryMirrors": '{"docker.io":{"endpoints":["ftp://user:word@a"]}}' },
       ['cluster.registryMirrors.docker.io.endpoints.0: must be an http or https URL, got "ftp://…@a"'],
     ],
     [
-      "everything that is wrong in an element of a list",
+      "several mistakes in an element of a list",
       { "cluster.portMappings": '[{"node":"worker-01","containerPort":0,"hostPort":1,"protocol":"tcp"}]' },
       [
         'cluster.portMappings.0.node: must be control-plane or worker-<number>, got "worker-01"',
-        "cluster.portMappings.0.containerPort: must be a whole number from 1 to 65535, got 0",
+        "cluster.portMappings.0.containerPort: must be an integer from 1 to 65535, got 0",
         'cluster.portMappings.0.protocol: must be TCP, UDP or SCTP, got "tcp"; did you mean "TCP"?',
       ],
     ],
@@ -163,25 +163,25 @@ describe("a wrong configuration", () => {
       ['cluster.mounts.0.containerPath: must be an absolute path, got "b"'],
     ],
     [
-      "Helm values that are no object",
+      "Helm values that are not an object",
       { "cilium.values": "l7Proxy=false" },
       ['cilium.values: must be an object of Helm values, got "l7Proxy=false"'],
     ],
   ];
-  it.each(cases)("with %s is told with the rule, what was found and the fix", (_case, config, lines) => {
+  it.each(cases)("names the rule, the value and the fix for %s", (_case, config, lines) => {
     expect(problemsOf(config)).toEqual(lines.map((line) => `  - ${line}`));
   });
 
-  it("with an unknown Kubernetes version is told the known ones, and the way to another", () => {
+  it("lists the known Kubernetes versions, and how to use another", () => {
     expect(problemsOf({ "cluster.kubernetesVersion": "1.34" })).toEqual([
       expect.stringMatching(
-        /^ {2}- cluster\.kubernetesVersion: must be one of 1\.37\.0, .*, got "1\.34"; for another set cluster\.nodeImage; did you mean "1\.34\.0"\?$/,
+        /^ {2}- cluster\.kubernetesVersion: must be one of 1\.37\.0, .*, got "1\.34"; for another version set cluster\.nodeImage; did you mean "1\.34\.0"\?$/,
       ),
     ]);
   });
 
-  it("tells a cluster's name that nobody has set, made of a stack's name that Cilium does not take", () => {
-    const hint = "set another, the default is <project>-<stack>";
+  it("explains an invalid default of cluster.name", () => {
+    const hint = "set another name; the default is <project>-<stack>";
     expect(problemsOf({}, [], "my_stack")).toEqual([
       `  - cluster.name: must consist of a-z, 0-9 and inner dashes, got "cilium-modes-my_stack"; ${hint}`,
     ]);
@@ -192,14 +192,14 @@ describe("a wrong configuration", () => {
   });
 
   it.each(["__proto__.polluted", "constructor.prototype.polluted", "toString", "bpf.__proto__"])(
-    "with the key %s changes no object but its own",
+    "rejects the key %s without changing any object's prototype",
     (key) => {
       expect(problemsOf({ [key]: "x" })).toEqual([`  - ${key}: is not a setting`]);
       expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     },
   );
 
-  it("is told in lines of this form, whatever the keys and values", () => {
+  it("has lines of one form, whatever the keys and values", () => {
     const key = fc.oneof(
       fc.constantFrom("tunnel", "cluster", "cluster.workers", "bpf", "dns.forward", "cilium.values.a", "nettool.image"),
       fc.stringMatching(/^[a-z.]{1,12}$/),
@@ -217,7 +217,7 @@ describe("a wrong configuration", () => {
           expect(lines.length).toBeGreaterThan(0);
           for (const line of lines) {
             const words = line.replace(/"(\\.|[^"\\])*"/g, '""');
-            expect(words).toMatch(/^ {2}- [\w.:/"-]*: (is|must|has|needs|takes|leaves|would|"|\d)/);
+            expect(words).toMatch(/^ {2}- [\w.:/"-]*: (is|must|has|requires|disables|would|"|\d)/);
             expect(words).not.toMatch(/Invalid|undefined|\[object/);
           }
         }

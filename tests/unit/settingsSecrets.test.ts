@@ -1,9 +1,9 @@
 import { problemsOf, type Config } from "./support/settings";
 
-describe("the value of a secret", () => {
+describe("a secret value", () => {
   it.each<[string, Config, string[]]>([
     ["a word", { tunnel: "s3cret" }, ["tunnel: must be one of disabled, vxlan, geneve, got a secret value"]],
-    ["a likely word", { tunnel: "vxlna" }, ["tunnel: must be one of disabled, vxlan, geneve, got a secret value"]],
+    ["a misspelt word", { tunnel: "vxlna" }, ["tunnel: must be one of disabled, vxlan, geneve, got a secret value"]],
     ["a network", { "cluster.podCidr": "10.66.1.1/16" }, ["cluster.podCidr: has host bits set, got a secret value"]],
     [
       "a network that overlaps another",
@@ -16,31 +16,31 @@ describe("the value of a secret", () => {
       "a name",
       { "cluster.name": "s3cret-".repeat(9) + "x" },
       [
-        "cluster.name: must have at most 32 characters with Cilium 1.20.2, got (a secret value); set another, the default is <project>-<stack>",
+        "cluster.name: must have at most 32 characters with Cilium 1.20.2, got (a secret value); set another name; the default is <project>-<stack>",
       ],
     ],
     [
       "part of a secret object",
       { cluster: '{"workers":77}' },
-      ["cluster.workers: must be a whole number from 0 to 20, got a secret value"],
+      ["cluster.workers: must be an integer from 0 to 20, got a secret value"],
     ],
     [
-      "a whole that holds a secret",
+      "a key in an object",
       { "bpf.masquerade": "s3cret" },
       ["bpf.masquerade: must be true or false, got a secret value"],
     ],
     ["text that should be JSON", { cluster: "{s3cret" }, ["cluster: must be an object, got a secret value"]],
-  ])("is in no message: %s", (_case, config, lines) => {
+  ])("is not shown in a message about %s", (_case, config, lines) => {
     expect(problemsOf(config, Object.keys(config))).toEqual(lines.map((line) => `  - ${line}`));
   });
 
-  it("hides no other value beside it", () => {
+  it("does not hide other values", () => {
     expect(problemsOf({ "cluster.name": "ok", "cluster.workers": "77" }, ["cluster.name"])).toEqual([
-      '  - cluster.workers: must be a whole number from 0 to 20, got "77"',
+      '  - cluster.workers: must be an integer from 0 to 20, got "77"',
     ]);
   });
 
-  it("is hidden where its whole is shown", () => {
+  it("is not shown in a message about the object that contains it", () => {
     const config = { cilium: '{"images":[]}', "cilium.images.0": "s3cret" };
     expect(problemsOf(config, ["cilium.images.0"])).toEqual([
       "  - cilium.images: must be an object, got a secret value",

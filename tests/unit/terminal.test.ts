@@ -6,9 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createColors } from "picocolors";
 import { doctorText } from "../../cli/doctorText";
 import { withProgress } from "../../cli/progress";
-import { lookOf, PLAIN, table, type Look } from "../../cli/terminal";
+import { lookOf } from "../../cli/environment";
+import { type Look, PLAIN, table, verdictWord } from "../../render/terminal";
 import { VERDICTS } from "../../datapath/facts";
-import { verdictWord } from "../../cli/verdictWord";
 
 const COLOURED: Look = { colors: createColors(true) };
 const ESCAPE = "\u001b[";

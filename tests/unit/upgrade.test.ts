@@ -1,6 +1,6 @@
-import { upgradeProblem } from "../../modes/upgrade";
+import { upgradeProblem } from "../../modes/releases";
 
-describe("a change of Cilium's version", () => {
+describe("upgradeProblem", () => {
   it.each([
     ["1.20.0", "1.20.2"],
     ["1.20.2", "1.20.0"],
@@ -8,7 +8,7 @@ describe("a change of Cilium's version", () => {
     ["1.20.2", "1.19.6"],
     ["1.12.4", "1.13.0-rc5"],
     ["1.16.0", "04da6b54-80e4-46f7-96ec"],
-  ])("from %s to %s is done in place", (installed, wanted) => {
+  ])("accepts a change from %s to %s", (installed, wanted) => {
     expect(upgradeProblem(installed, wanted)).toBeUndefined();
   });
 
@@ -16,8 +16,8 @@ describe("a change of Cilium's version", () => {
     ["1.18.12", "1.20.2", "set cilium.version to 1.19.6 and run pulumi up before 1.20.2"],
     ["1.20.2", "1.16.19", "set cilium.version to 1.19.6 and run pulumi up before 1.16.19"],
     ["1.20.2", "1.23.0", "set cilium.version to 1.21.<patch> and run pulumi up before 1.23.0"],
-    ["1.20.2", "2.0.0", "goes one minor at a time"],
-  ])("from %s to %s is refused, with the way there", (installed, wanted, words) => {
+    ["1.20.2", "2.0.0", "can only be upgraded one minor at a time"],
+  ])("rejects a change from %s to %s, and names the next step", (installed, wanted, words) => {
     expect(upgradeProblem(installed, wanted)).toContain(words);
   });
 });

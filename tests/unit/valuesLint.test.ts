@@ -19,9 +19,9 @@ const ARGS: CiliumValuesArgs = {
 const lint = (extraValues: HelmValues, more: Partial<CiliumValuesArgs> = {}) =>
   lintValues({ ...ARGS, ...more, extraValues }).map(({ severity, key, rule }) => `${severity} ${key}: ${rule}`);
 
-describe("the lint of Helm values", () => {
+describe("lintValues", () => {
   describe.each(VALUE_TABLE)("on $name", ({ values, lint: expected }) => {
-    it.each(TABLE_VERSIONS)("says what Cilium %s makes of it", (version) => {
+    it.each(TABLE_VERSIONS)("reports the same problem as the chart of Cilium %s", (version) => {
       const found = lint(values, { version }).join("\n");
       const wanted = expected[version];
       if (wanted === undefined) expect(found).toBe("");
@@ -36,17 +36,17 @@ describe("the lint of Helm values", () => {
     [{ tunnelProtocoll: "vxlan" }, 'did you mean "tunnelProtocol"?'],
     [{ datapathMode: "netkit" }, 'did you mean "bpf.datapathMode"?'],
     [{ enableK8sTerminatingEndpoint: true }, "charts 1.12.0-rc0 to 1.17.18 read it"],
-  ])("names the right key for %j", (values, fix) => {
+  ])("suggests the correct key for %j", (values, fix) => {
     expect(lint(values)).toEqual([expect.stringContaining(fix)]);
   });
 
   it.each<[string, HelmValues]>([
     [
-      "what the templates read",
+      "keys that templates read",
       { hubble: { relay: { enabled: true } }, l7Proxy: false, bandwidthManager: { enabled: true } },
     ],
     [
-      "free keys",
+      "keys that users choose",
       {
         extraConfig: { "any-flag": "x" },
         resources: { limits: { cpu: "1" } },
@@ -54,13 +54,16 @@ describe("the lint of Helm values", () => {
         nodeSelector: { disk: "ssd" },
       },
     ],
-    ["what takes a default away", { l7Proxy: null, nodeSelector: null, debug: { verbose: null } }],
-    ["what the settings say too", { kubeProxyReplacement: true, routingMode: "native", cluster: { name: "c1" } }],
+    ["null for a default", { l7Proxy: null, nodeSelector: null, debug: { verbose: null } }],
+    [
+      "values that agree with the settings",
+      { kubeProxyReplacement: true, routingMode: "native", cluster: { name: "c1" } },
+    ],
     [
       "types that a schema allows",
       { endpointRoutes: { enabled: "true" }, ipam: { operator: { clusterPoolIPv4PodCIDRList: "10.0.0.0/16" } } },
     ],
-  ])("has nothing to say of %s", (_case, values) => {
+  ])("accepts %s", (_case, values) => {
     expect(lint(values).filter((line) => !line.includes("clusterPoolIPv4PodCIDRList"))).toEqual([]);
   });
 
@@ -69,42 +72,47 @@ describe("the lint of Helm values", () => {
       "BPF host routing",
       { bpf: { hostLegacyRouting: true } },
       { mode: "ebpf" },
-      "error bpf.hostLegacyRouting: takes BPF host routing away",
+      "error bpf.hostLegacyRouting: disables BPF host routing",
     ],
-    ["masquerading", { enableIPv4Masquerade: false }, {}, "error enableIPv4Masquerade: leaves pods without a way out"],
-    ["the tunnel", { routingMode: "tunnel" }, {}, 'error routingMode: is "native" by the setting tunnel, got "tunnel"'],
+    ["masquerading", { enableIPv4Masquerade: false }, {}, "error enableIPv4Masquerade: disables masquerading"],
+    [
+      "the tunnel",
+      { routingMode: "tunnel" },
+      {},
+      'error routingMode: is "native" according to the setting tunnel, got "tunnel"',
+    ],
     [
       "the tunnel's protocol",
       { tunnelProtocol: "geneve" },
       { tunnel: "vxlan" },
-      'error tunnelProtocol: is "vxlan" by the setting tunnel',
+      'error tunnelProtocol: is "vxlan" according to the setting tunnel',
     ],
     ["native routing's network", { ipv4NativeRoutingCIDR: "" }, {}, "error ipv4NativeRoutingCIDR: is"],
-    ["the pods' networks", { ipam: { mode: "kubernetes" } }, {}, "error ipam.mode: must stay cluster-pool"],
+    ["the IPAM mode", { ipam: { mode: "kubernetes" } }, {}, "error ipam.mode: must be cluster-pool"],
     [
-      "the operator's place",
+      "the number of nodes",
       { operator: { replicas: 2 } },
       { nodeCount: 1 },
       "error operator.replicas: must be at most 1, got 2",
     ],
-  ])("refuses what takes away %s", (_case, values, args, line) => {
+  ])("rejects a value that contradicts %s", (_case, values, args, line) => {
     expect(lint(values, args)).toEqual([expect.stringContaining(line)]);
   });
 
-  it("warns of null in the place of an object that templates look into", () => {
-    expect(lint({ envoy: null })).toEqual([expect.stringMatching(/^warning envoy: is an object, and null takes away/)]);
+  it("warns about null for an object that templates read", () => {
+    expect(lint({ envoy: null })).toEqual([expect.stringMatching(/^warning envoy: is an object, and null removes/)]);
   });
 
-  it("finds what is refused below a key that the chart does not read", () => {
+  it("finds rejected keys below a key that the chart does not read", () => {
     expect(lint({ etcd: { managed: true } })).toEqual([
-      expect.stringMatching(/^error etcd\.managed: is refused by the chart/),
+      expect.stringMatching(/^error etcd\.managed: is rejected by the chart/),
     ]);
   });
 
-  it("gives a version that is newer than the table the rules of the newest", () => {
+  it("applies the rules of the newest chart to a newer version", () => {
     expect(new ChartKeys("1.31.4").chart).toBe("1.20.2");
     expect(lint({ tunnel: "vxlan" }, { version: "1.31.4" })).toEqual([
-      expect.stringMatching(/^error tunnel: is refused/),
+      expect.stringMatching(/^error tunnel: is rejected/),
     ]);
   });
 
@@ -113,22 +121,22 @@ describe("the lint of Helm values", () => {
     ["1.15.99", "1.15.19"],
     ["1.16.0-pre.3", "1.16.0-rc.0"],
     ["1.12.0", "1.12.0"],
-  ])("knows the rules of %s by the chart %s", (version, chart) => {
+  ])("applies to %s the rules of chart %s", (version, chart) => {
     expect(new ChartKeys(version).chart).toBe(chart);
   });
 });
 
-describe("cilium.values in a stack's settings", () => {
-  it("are a warning where the chart ignores a key, and an error where it refuses one", () => {
+describe("cilium.values", () => {
+  it("warn about a key that the chart ignores, and fail for one that it rejects", () => {
     expect(warningsOf({ "cilium.values.monitorAggregation": "none" })).toEqual([
       "cilium.values.monitorAggregation: is ignored by the chart of Cilium 1.20.2; use bpf.monitorAggregation",
     ]);
     expect(problemsOf({ "cilium.values.tunnel": "disabled" })).toEqual([
-      "  - cilium.values.tunnel: is refused by the chart of Cilium 1.20.2; use the setting tunnel of this project",
+      "  - cilium.values.tunnel: is rejected by the chart of Cilium 1.20.2; use the setting tunnel of this project",
     ]);
   });
 
-  it("are in no message when they are secret", () => {
+  it("are hidden in messages if they are secret", () => {
     const config = { "cilium.values": '{"bpf":{"masquerade":"s3cret"},"debug":{"enabled":"s3cret"}}' };
     const text = problemsOf(config, ["cilium.values"]).join("\n");
     expect(text).toContain("bpf.masquerade");

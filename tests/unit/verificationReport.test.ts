@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { withoutSecrets, writeDiagnostics } from "../../cli/diagnostics";
 import { verificationJunit } from "../../cli/verificationJunit";
-import { PLAIN } from "../../cli/terminal";
+import { PLAIN } from "../../render/terminal";
 import { verificationText } from "../../cli/verificationText";
 import { diagnose } from "../../datapath/causes";
 import { fail, inconclusive, pass, skipped, warning, type Finding } from "../../datapath/checks/check";
-import type { ClusterReader } from "../../datapath/cluster";
+import type { ClusterReader } from "../../cluster/read";
 import type { CheckResult, Verification } from "../../datapath/verify";
 
 const result = (id: string, ...findings: Finding[]): CheckResult => ({

@@ -2,7 +2,7 @@ import { verificationText } from "../../cli/verificationText";
 import { CHECKS } from "../../datapath/checks/all";
 import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
 import { fallbackLines } from "../../datapath/checks/status";
-import type { EvidenceCluster } from "../../datapath/cluster";
+import type { EvidenceCluster } from "../../cluster/read";
 import { valueOf } from "../../datapath/evidence/api";
 import { COVERAGE, type FlowId } from "../../datapath/evidence/coverage";
 import { sampled, type Evidence } from "../../datapath/evidence/gather";

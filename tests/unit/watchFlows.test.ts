@@ -17,25 +17,28 @@ const TARGETS: Targets = {
 };
 
 describe("the flows of a watch", () => {
-  it("have ids of their own", () => {
+  it("have unique ids", () => {
     expect(new Set(FLOWS.map(({ id }) => id)).size).toBe(FLOWS.length);
   });
 
-  it("are all sent where everything is there", () => {
+  it("are all sent if nothing is missing", () => {
     const { flows, omitted } = chooseFlows(TARGETS, new Set(["pod", "node", "outside"]));
     expect([flows.length, omitted]).toEqual([FLOWS.length, []]);
   });
 
-  it("are left out with the reason where something is missing", () => {
+  it("are omitted with reasons if something is missing", () => {
     const { outside: _, far: __, ...some } = TARGETS;
     const { flows, omitted } = chooseFlows(some, new Set(["pod"]));
     expect(flows.every(({ from, to }) => from === "pod" && to !== "outside" && to !== "far")).toBe(true);
-    expect(omitted).toContainEqual({ title: "pod to pod, other node, ping", reason: "the cluster has one node" });
-    expect(omitted).toContainEqual({ title: "node to node, ping", reason: "no shell on the cluster's nodes" });
+    expect(omitted).toContainEqual({ title: "pod to pod, other node, ping", reason: "the cluster has only one node" });
+    expect(omitted).toContainEqual({
+      title: "node to node, ping",
+      reason: "commands cannot run on the cluster's nodes",
+    });
     expect(flows.length + omitted.length).toBe(FLOWS.length);
   });
 
-  it("go to a worker of another node where there is one", () => {
+  it("lead to a worker on another node if there is one", () => {
     const place = (node: string) => ({ pod: `server-${node}`, node, address: "10.0.0.1" });
     const servers = ["c-control-plane", "c-worker", "c-worker2"].map(place);
     const chosen = choosePods(place("c-worker"), servers);
@@ -43,7 +46,7 @@ describe("the flows of a watch", () => {
     expect(choosePods(place("c-control-plane"), servers.slice(0, 1)).far).toBeUndefined();
   });
 
-  it("are the program's arguments", () => {
+  it("become the program's arguments", () => {
     const flows = FLOWS.filter(({ id }) => ["same-node-icmp", "dns", "control-pod"].includes(id));
     expect(flowArguments(flows, TARGETS, 100, 1000)).toEqual([
       "100",
@@ -80,7 +83,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
     return new Client("here", ids, start, () => performance.now() - began);
   };
 
-  it("gets answers over new and kept connections, by UDP and over the loopback interface", async () => {
+  it("gets answers over new and kept connections, UDP and the loopback interface", async () => {
     const client = clientOf(
       ...["tcp", "kept", "udp"].map((protocol) => `${protocol},${protocol},127.0.0.1,${PORT}`),
       "self,self,,",
@@ -95,7 +98,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
     }
   });
 
-  it("says why probes are lost", async () => {
+  it("reports why probes are lost", async () => {
     const client = clientOf("refused,tcp,127.0.0.1,1", "kept,kept,127.0.0.1,1");
     await client.ready;
     await sleep(200);
@@ -107,7 +110,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
     }
   });
 
-  it("says when a kept connection broke, and opens another one", async () => {
+  it("reports a broken connection, and opens a new one", async () => {
     const sockets: Socket[] = [];
     const echo = createServer((socket) => {
       sockets.push(socket);
@@ -131,7 +134,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
     ).toBeGreaterThan(2);
   });
 
-  it("is started again when it dies, and the time between is unobserved", async () => {
+  it("is restarted when it dies, and the time in between is unobserved", async () => {
     const client = clientOf("self,self,,");
     await client.ready;
     await sleep(200);
@@ -146,7 +149,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
     expect(probes.filter(({ sentAt }) => sentAt > holes[0]!.from + 50 && sentAt < holes[0]!.to - 50)).toEqual([]);
   });
 
-  it("ends when nobody is there any more to end it", async () => {
+  it("ends when its input closes", async () => {
     const child = spawn("perl", [join(IMAGE, "flow"), "50", "300", "self,self,,"], { stdio: "pipe" });
     await new Promise((resolve) => child.stdout.once("data", resolve));
     child.stdin.end();
@@ -154,7 +157,7 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
     expect(code).toBe(0);
   });
 
-  it("is an error with its own words where it cannot start", async () => {
+  it("fails with its own message if it cannot start", async () => {
     const client = new Client(
       "net",
       new Set(["self"]),

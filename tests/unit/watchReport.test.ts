@@ -1,4 +1,4 @@
-import { PLAIN } from "../../cli/terminal";
+import { PLAIN } from "../../render/terminal";
 import { watchText } from "../../cli/watchText";
 import { judgeFlow, type Probe } from "../../datapath/watch/series";
 import type { WatchReport } from "../../datapath/watch/watch";

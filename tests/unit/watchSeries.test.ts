@@ -27,13 +27,13 @@ describe("the judgement of a flow", () => {
     expect(result.baseline).toEqual({ sent: 20, lost: 0 });
   });
 
-  it("finds the lost probes, their reasons, and the gap between the answers around them", () => {
+  it("finds lost probes, their reasons, and the gap around them", () => {
     const result = judgeFlow(seriesOf(lostBetween(1000, 4600)), [], METHOD);
     expect(result).toMatchObject({ sent: 81, lost: 36, verdict: "interrupted", reasons: [["no answer", 36]] });
     expect(result.longest).toEqual({ from: 901, to: 4601, excusedMs: 0 });
   });
 
-  it("names the longest of several gaps", () => {
+  it("reports the longest of several gaps", () => {
     const change = (at: number) => ({ ...lostBetween(1000, 1500)(at), ...lostBetween(3000, 5000)(at) });
     const result = judgeFlow(seriesOf(change), [], METHOD);
     expect(result.gaps.map(({ from, to }) => [from, to])).toEqual([
@@ -43,7 +43,7 @@ describe("the judgement of a flow", () => {
     expect(result.longest?.from).toBe(2901);
   });
 
-  it("counts a flow that ends without an answer up to its last probe", () => {
+  it("extends a gap at the end to the last probe", () => {
     expect(judgeFlow(seriesOf(lostBetween(6000, 9000)), [], METHOD).longest).toEqual({
       from: 5901,
       to: 8000,
@@ -51,7 +51,7 @@ describe("the judgement of a flow", () => {
     });
   });
 
-  it("calls a flow silent that never had an answer", () => {
+  it("is silent for a flow without any answer", () => {
     expect(
       judgeFlow(
         seriesOf(() => LOST),
@@ -61,7 +61,7 @@ describe("the judgement of a flow", () => {
     ).toBe("silent");
   });
 
-  it("fails a kept connection that broke, though nothing else was lost", () => {
+  it("fails a broken connection without other losses", () => {
     const breaks = [{ at: 3000, why: "connection reset by peer" }];
     expect(judgeFlow(seriesOf(undefined, { breaks }), [], METHOD)).toMatchObject({
       lost: 0,
@@ -70,7 +70,7 @@ describe("the judgement of a flow", () => {
     });
   });
 
-  it("fails a kept connection that stood still for longer than a probe may take, though all answers came", () => {
+  it("fails a kept connection that stalled for longer than a probe's timeout, even without losses", () => {
     const late = (at: number) => (at >= 1000 && at < 3500 ? { answeredAt: 3500 } : {});
     expect(judgeFlow(seriesOf(late), [], METHOD)).toMatchObject({ lost: 0, verdict: "interrupted" });
     const littleLate = (at: number) => (at >= 1000 && at < 1500 ? { answeredAt: 1500 } : {});
@@ -78,7 +78,7 @@ describe("the judgement of a flow", () => {
     expect([longest, verdict]).toEqual([{ from: 901, to: 1500, excusedMs: 0 }, "ok"]);
   });
 
-  it("does not take for an interruption what the baseline lost as often", () => {
+  it("ignores losses that were as frequent in the baseline", () => {
     const everyTenth = (at: number) => (at % 1000 === 0 ? LOST : {});
     const result = judgeFlow(seriesOf(everyTenth), [], METHOD);
     expect(result).toMatchObject({ lost: 9, baseline: { sent: 20, lost: 2 } });
@@ -92,7 +92,7 @@ describe("the judgement of a flow", () => {
     ).toBe("ok");
   });
 
-  it("leaves out gaps that the baseline had too", () => {
+  it("ignores gaps that were as long in the baseline", () => {
     const slow = (at: number) => (at >= -1000 && at < -500 ? { answeredAt: -500 } : {});
     const both = (at: number) => ({ ...slow(at), ...(at >= 1000 && at < 1500 ? { answeredAt: 1500 } : {}) });
     expect(judgeFlow(seriesOf(both), [], METHOD).gaps).toEqual([]);
@@ -102,16 +102,16 @@ describe("the judgement of a flow", () => {
 describe("a stall of the machine", () => {
   const stalls = stallsOf([seriesOf(), seriesOf(stalledBetween(1000, 1800))], METHOD);
 
-  it("is seen by a control flow, from when its next answer was due", () => {
+  it("starts when a control flow's next answer was due", () => {
     expect(stalls).toEqual([{ from: 1101, to: 1801 }]);
   });
 
-  it("is no stall when the sender was down, which is unobserved", () => {
+  it("does not include unobserved time", () => {
     const unobserved = [{ from: 901, to: 1801 }];
     expect(stallsOf([seriesOf(stalledBetween(900, 1800), { unobserved })], METHOD)).toEqual([]);
   });
 
-  it("excuses the gap that it makes, but not a longer one around it", () => {
+  it("excuses a gap of its length, but not a longer one", () => {
     const stalled = judgeFlow(seriesOf(stalledBetween(1000, 1800)), stalls, METHOD);
     expect(stalled).toMatchObject({ lost: 0, gaps: [], verdict: "ok" });
     const interrupted = judgeFlow(seriesOf(lostBetween(1000, 4000)), stalls, METHOD);
@@ -119,14 +119,14 @@ describe("a stall of the machine", () => {
     expect(interrupted.verdict).toBe("interrupted");
   });
 
-  it("takes the blame for probes whose time it covers, and for no others", () => {
+  it("explains the losses that it covers, and no others", () => {
     const result = judgeFlow(seriesOf(lostBetween(1000, 2000)), stalls, METHOD);
     expect(result).toMatchObject({ lostByMachine: 4, lost: 6 });
   });
 });
 
-describe("a time in which nobody observed a flow", () => {
-  it("is no gap of the flow", () => {
+describe("unobserved time", () => {
+  it("is not a gap of the flow", () => {
     const unobserved = [{ from: 901, to: 3050 }];
     const result = judgeFlow(seriesOf(stalledBetween(900, 3000), { unobserved }), [], METHOD);
     expect(result).toMatchObject({ lost: 0, gaps: [], verdict: "ok" });

@@ -60,32 +60,32 @@ const WRONG_STARTS: readonly WrongStart[] = [
   [
     "a daemon that does not run",
     { docker: "down" },
-    "Docker: no daemon answers (Cannot connect",
+    "Docker: the daemon does not respond (Cannot connect",
     "sudo systemctl start docker",
   ],
   ["no kind", { kind: undefined }, "kind: is not on the PATH", "npm start"],
   [
     "an old kind",
     { kind: "kind v0.20.0" },
-    /kind: kindest\/node\S+ needs 0\.32\.0 or newer, and this is 0\.20\.0/,
+    /kind: kindest\/node\S+ needs 0\.32\.0 or newer \(got 0\.20\.0\)/,
     "https://kind.sigs.k8s.io",
   ],
   [
     "an old kernel",
     { info: { KernelVersion: "5.4.0-200" } },
-    "BPF host routing: not there (by its version: Linux has it from 5.10 on)",
+    "BPF host routing: not available (by kernel version: Linux 5.10 or newer has it)",
     "boot Linux 5.10 or newer",
   ],
   [
     "too little memory",
     { info: { MemTotal: 1.5e9 } },
-    "memory: Docker has 1.5 GB, and 3 nodes with Cilium take an estimated 3.0 GB",
-    "give Docker more memory, or set cluster.workers lower",
+    "memory: Docker has 1.5 GB, and 3 nodes with Cilium need an estimated 3.0 GB",
+    "give Docker more memory, or reduce cluster.workers",
   ],
   [
     "cgroups that Kubernetes refuses",
     { info: { CgroupVersion: "1" }, set: ["cluster.kubernetesVersion=1.35.0"] },
-    "cgroups: version 1, which Kubernetes 1.35.0 refuses",
+    "cgroups: version 1, which Kubernetes 1.35.0 rejects",
     "cluster.kubernetesVersion to 1.34.0 or older",
   ],
   [
@@ -97,13 +97,13 @@ const WRONG_STARTS: readonly WrongStart[] = [
   [
     "a port that is taken",
     { set: ['cluster.portMappings=[{"containerPort":80,"hostPort":TAKEN}]'] },
-    /port 127\.0\.0\.1:\d+: is taken by another program/,
+    /port 127\.0\.0\.1:\d+: is in use by another program/,
     "set another hostPort in cluster.portMappings",
   ],
   [
     "a chart that is not there",
     { set: ["cilium.chart=./none.tgz"] },
-    "Cilium's chart: there is no file or folder ./none.tgz",
+    "Cilium's chart: ./none.tgz does not exist",
     "set cilium.chart to a chart's folder or .tgz",
   ],
   [

@@ -12,20 +12,20 @@ import {
   type PathId,
   type Series,
   type Subject,
-  type WalkSummary,
-} from "../../../datapath/compare/results";
+  type TraceSummary,
+} from "../../../compare/results";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../../modes/contract";
 import { modeConfig } from "../../../modes/ciliumConfig";
-import { promisedWalk, SCENARIOS, type PromisedHop, type Scenario, type WalkFacts } from "../../../modes/walks";
+import { expectedPath, SCENARIOS, type ExpectedHop, type Scenario, type PathFacts } from "../../../modes/tracePaths";
 
 /** Numbers of Services in the samples' growth series. */
 const SAMPLE_SERVICES = [1, 10, 100, 1000, 5000] as const;
 
 type SampleMode = "kubeproxy" | "replacement" | "ebpf";
 
-// All figures in this file are invented for tests; nobody measured them.
+// All figures in this file are invented for tests.
 
-/** Relative to its middle, what each round comes to. */
+/** Each round relative to the median. */
 const ROUNDS = [1, 1.012, 0.991, 0.985, 1.02];
 
 const KUBEPROXY_FIGURES: Record<MetricId, Record<PathId, number>> = {
@@ -209,7 +209,7 @@ function sampleInventory(mode: SampleMode, tunnel: Tunnel): Inventory {
         ? [{ component: "kube-proxy" as const, node, memoryMiB: 27.8 + index, cpuMillis: 4 }]
         : []),
     ]),
-    walks: (Object.keys(SCENARIOS) as Scenario[]).map((scenario) => walkOf(scenario, mode, tunnel)),
+    walks: (Object.keys(SCENARIOS) as Scenario[]).map((scenario) => traceOf(scenario, mode, tunnel)),
   };
 }
 
@@ -237,18 +237,18 @@ function nodeInventory(node: string, mode: SampleMode, tunnel: Tunnel): NodeInve
   };
 }
 
-/** A walk as the mode promises it. */
-function walkOf(scenario: Scenario, mode: RoutingMode, tunnel: Tunnel): WalkSummary {
-  const walk = promisedWalk({ ...MODE_CONTRACTS[mode], tunnel, ...WAYS[scenario] });
-  const stations = (hops: readonly PromisedHop[]) =>
+/** A trace on the mode's expected path. */
+function traceOf(scenario: Scenario, mode: RoutingMode, tunnel: Tunnel): TraceSummary {
+  const path = expectedPath({ ...MODE_CONTRACTS[mode], tunnel, ...WAYS[scenario] });
+  const stations = (hops: readonly ExpectedHop[]) =>
     hops.map(({ role, direction }) => `${role}${direction === "out" ? ">" : "<"}`);
   const changed = scenario === "outside" ? "source" : "destination";
   return {
     scenario,
     verdict: "pass",
-    request: stations(walk?.request ?? []),
-    reply: stations(walk?.reply ?? []),
-    rewrites: walk?.rewriter === undefined ? [] : [`${changed} by ${walk.rewriter}`],
+    request: stations(path?.request ?? []),
+    reply: stations(path?.reply ?? []),
+    rewrites: path?.rewriter === undefined ? [] : [`${changed} by ${path.rewriter}`],
     ttl: scenario === "same-node" || tunnel !== "disabled" ? 63 : 62,
     netfilter: MODE_CONTRACTS[mode].hostRouting === "Legacy",
   };
@@ -259,7 +259,7 @@ const NEAR = { node: "worker", pod: "near" };
 const FAR = { node: "worker2", pod: "far" };
 const POD = { kind: "pod", ...NET } as const;
 
-const WAYS: Record<Scenario, Pick<WalkFacts, "sender" | "target" | "arrived">> = {
+const WAYS: Record<Scenario, Pick<PathFacts, "sender" | "target" | "arrived">> = {
   "same-node": { sender: POD, target: { kind: "pod", ...NEAR }, arrived: NEAR },
   "cross-node": { sender: POD, target: { kind: "pod", ...FAR }, arrived: FAR },
   clusterip: { sender: POD, target: { kind: "clusterIP" }, arrived: FAR },

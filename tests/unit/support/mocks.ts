@@ -1,14 +1,14 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterFacts } from "../../../datapath/facts";
 
-/** One resource as the program registers it. */
+/** A resource that the program registers. */
 export interface Registered {
   type: string;
   name: string;
   inputs: Record<string, unknown>;
 }
 
-/** One function of a provider as the program calls it. */
+/** A function of a provider that the program calls. */
 export interface Called {
   token: string;
   inputs: Record<string, unknown>;
@@ -33,7 +33,7 @@ export const SUMMARY = {
   checks: { config: "pass: cluster: as asked for" },
 };
 
-/** Of a cluster that exists. */
+/** Properties of an external cluster. */
 export const FACTS: ClusterFacts = {
   identity: "5f4a",
   endpoint: "https://192.0.2.1:6443",
@@ -44,7 +44,7 @@ export const FACTS: ClusterFacts = {
   serviceAddress: "10.96.0.1",
 };
 
-/** What the resources' providers would answer. */
+/** State of a resource, as its provider would return it. */
 function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
   if (type === "kind:index:Cluster")
     return {
@@ -62,23 +62,23 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
   return inputs as Record<string, unknown>;
 }
 
-/** What a program did, as mocks saw it. They know no options: deletedWith, parents and secrets are tested in tests/engine. */
+/** What a program did. Mocks do not see options: deletedWith, parents and secrets are tested in tests/engine. */
 export interface Run {
   readonly registered: Registered[];
   readonly called: Called[];
   readonly outputs: Record<string, unknown>;
-  /** What was logged at level info. */
+  /** Messages that were logged at level info. */
   readonly logged: readonly string[];
 }
 
 /**
  * Run a program with this configuration.
- * @param load imports it anew, and everything that it uses
+ * @param load imports the program and all of its modules again
  */
 export async function run(
   load: () => Promise<() => Promise<Record<string, pulumi.Input<unknown>>>>,
   config: Readonly<Record<string, string>> = {},
-  facts: ClusterFacts = FACTS,
+  facts: ClusterFacts | { readonly problem: string } = FACTS,
 ): Promise<Run> {
   const registered: Registered[] = [];
   const called: Called[] = [];
@@ -94,7 +94,7 @@ export async function run(
       },
       call: ({ token, inputs }) => {
         called.push({ token, inputs: inputs as Record<string, unknown> });
-        return { stdout: JSON.stringify(facts) };
+        return { stdout: JSON.stringify("problem" in facts ? facts : { facts }) };
       },
     },
     "cilium-modes",

@@ -4,7 +4,20 @@ import { join } from "node:path";
 const ROOT = join(__dirname, "../../..");
 
 /** Folders with what this project says and does; documentation and tests are others. */
-const FOLDERS = ["cli", "components", "datapath", "machine", "modes", "policies", "providers", "scripts", "settings"];
+const FOLDERS = [
+  "cli",
+  "cluster",
+  "compare",
+  "components",
+  "datapath",
+  "host",
+  "modes",
+  "policies",
+  "providers",
+  "render",
+  "scripts",
+  "settings",
+];
 
 /** The project's own code, by its path. */
 export function sources(): ReadonlyMap<string, string> {

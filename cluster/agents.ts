@@ -1,0 +1,102 @@
+import type { V1Pod } from "@kubernetes/client-node";
+import { apiErrorLine } from "./apiError";
+import type { AttachableCluster, ClusterReader } from "./read";
+import { lastLine, type ExecResult, type Session } from "./podExec";
+import { within } from "./within";
+
+/** Cilium's namespace, and the label of its agents. */
+export const CILIUM_NAMESPACE = "kube-system";
+export const AGENT_SELECTOR = "k8s-app=cilium";
+/** The agent's container in its pod. */
+export const AGENT_CONTAINER = "cilium-agent";
+const CONFIG_CONTAINER = "config";
+
+/** An agent and its node. */
+export interface Agent {
+  readonly node: string;
+  readonly pod: string;
+  readonly ready: boolean;
+  /** When it read its configuration; undefined while it is not running. */
+  readonly configuredAt?: Date | undefined;
+}
+
+/** One agent's answer, or why there is none. */
+export interface AgentAnswer {
+  readonly node: string;
+  readonly output: string | Error;
+}
+
+/** The agents of a cluster, sorted by node. */
+export async function listAgents(cluster: ClusterReader): Promise<Agent[]> {
+  const pods = await cluster.pods(CILIUM_NAMESPACE, AGENT_SELECTOR);
+  return pods
+    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+    .map(agentOf)
+    .sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+}
+
+/** Run a command in every agent, which shares its node's network. */
+export async function askAgents(cluster: ClusterReader, ...command: string[]): Promise<AgentAnswer[]> {
+  const agents = await listAgents(cluster);
+  return Promise.all(
+    agents.map(async (agent) => ({ node: agent.node, output: await askAgent(cluster, agent, command) })),
+  );
+}
+
+/** Shell command that prints the rules of both iptables backends; neither backend shows the other's rules. */
+export function saveRules(...options: string[]): string {
+  const [legacy, nft, other] = ["legacy-save", "nft-save", "save"].map((name) =>
+    [`iptables-${name}`, ...options].join(" "),
+  );
+  return `${legacy} 2>/dev/null; ${nft} 2>/dev/null || ${other}`;
+}
+
+/** The same, nat tables only. */
+export const SAVE_NAT = saveRules("-t nat");
+
+/** Seconds to wait for one agent's answer. */
+const ANSWER_SECONDS = 12;
+
+/** Run a command in one agent. @param seconds to wait for the answer */
+export async function askAgent(
+  cluster: ClusterReader,
+  { node, pod }: Agent,
+  command: readonly string[],
+  seconds = ANSWER_SECONDS,
+): Promise<string | Error> {
+  try {
+    const answer = cluster.exec(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command);
+    return textOf(await within(seconds, answer, `${pod} on ${node} does not answer`), command);
+  } catch (error) {
+    return new Error(apiErrorLine(error as Error));
+  }
+}
+
+/** Start a command in one agent. */
+export function startInAgent(cluster: AttachableCluster, { pod }: Agent, command: readonly string[]): Session {
+  return cluster.start(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command);
+}
+
+function textOf({ exitCode, stdout, stderr }: ExecResult, command: readonly string[]): string | Error {
+  if (exitCode === 0) return stdout;
+  return new Error(`${shortened(command)} failed with exit code ${exitCode}: ${lastLine(stderr || stdout) ?? ""}`);
+}
+
+/** A command, cut to 80 characters for messages. */
+function shortened(command: readonly string[]): string {
+  const text = command.join(" ");
+  return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+}
+
+function agentOf({ metadata, spec, status }: V1Pod): Agent {
+  const container = status?.containerStatuses?.find(({ name }) => name === AGENT_CONTAINER);
+  const started = container?.state?.running?.startedAt;
+  const copied = status?.initContainerStatuses?.find(({ name }) => name === CONFIG_CONTAINER);
+  return {
+    node: spec?.nodeName ?? "",
+    pod: metadata!.name!,
+    ready: container?.ready ?? false,
+    // newer agents read the copy that an init container made once for the pod, however often they restart
+    configuredAt: started === undefined ? undefined : (copied?.state?.terminated?.startedAt ?? started),
+  };
+}

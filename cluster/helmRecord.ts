@@ -1,0 +1,60 @@
+import { gunzipSync, gzipSync } from "node:zlib";
+import type { V1Secret } from "@kubernetes/client-node";
+
+/** Helm's record of one revision of a release, kept in a Secret. */
+export interface HelmRecord {
+  readonly revision: number;
+  /** `deployed`, `failed`, `pending-install` and the like: https://pkg.go.dev/helm.sh/helm/v3/pkg/release#Status */
+  readonly status: string;
+  /** Set by the installer, or else written by Helm. */
+  readonly description: string;
+}
+
+/** Label selector of a release's records that are neither superseded nor uninstalled. */
+export function recordsOf(release: string): string {
+  return `owner=helm,name=${release},status!=superseded,status!=uninstalled`;
+}
+
+/** The latest record of a release. */
+export function latestRecord(secrets: readonly V1Secret[]): V1Secret | undefined {
+  return [...secrets].sort((a, b) => revisionOf(b) - revisionOf(a))[0];
+}
+
+/** Decode a record. @throws Error if the Secret has none */
+export function readRecord(secret: V1Secret): HelmRecord {
+  const { info } = payloadOf(secret);
+  return { revision: revisionOf(secret), status: info.status, description: info.description ?? "" };
+}
+
+/**
+ * The same record with status `failed`. Helm then assumes neither that an operation is in progress nor (with `replace`)
+ * that the release's name is in use, and still upgrades from the last deployed revision.
+ */
+export function asFailed(secret: V1Secret, description: string): V1Secret {
+  const payload = payloadOf(secret);
+  const failed = { ...payload, info: { ...payload.info, status: "failed", description } };
+  // Helm encodes in base64, and Secrets do so again
+  const release = gzipSync(JSON.stringify(failed)).toString("base64");
+  return {
+    ...secret,
+    metadata: { ...secret.metadata, labels: { ...secret.metadata?.labels, status: "failed" } },
+    data: { ...secret.data, release: Buffer.from(release).toString("base64") },
+  };
+}
+
+interface Payload {
+  readonly info: { readonly status: string; readonly description?: string };
+}
+
+function payloadOf({ metadata, data }: V1Secret): Payload {
+  try {
+    const release = Buffer.from(data!["release"]!, "base64").toString();
+    return JSON.parse(gunzipSync(Buffer.from(release, "base64")).toString()) as Payload;
+  } catch {
+    throw new Error(`Secret ${metadata?.name} has no Helm record`);
+  }
+}
+
+function revisionOf({ metadata }: V1Secret): number {
+  return Number(metadata?.labels?.["version"] ?? 0);
+}

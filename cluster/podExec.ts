@@ -1,0 +1,97 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import type { Exec, V1Status } from "@kubernetes/client-node";
+import type { Session } from "../host/exec";
+import { within } from "./within";
+
+export type { Session } from "../host/exec";
+
+/** Result of a command in a pod. */
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Shell script that runs a command until it can read a line, or its input closes. */
+export const untilEnded = (command: string) => `exec 3<&0
+${command} &
+running=$!
+(read -r line <&3; kill $running) 2>/dev/null &
+wait $running
+kill $! 2>/dev/null
+exit 0`;
+
+/** Everything a session prints until it ends. @throws Error on timeout, or if it prints only errors */
+export async function readToEnd(session: Session, name: string, seconds: number): Promise<string> {
+  const answer = Promise.all([text(session.stdout), text(session.stderr)]);
+  answer.catch(() => undefined); // arrives after the timeout
+  const [output, errors] = await within(seconds, answer, `${name} does not answer`).catch((error: unknown) => {
+    session.end();
+    throw error;
+  });
+  if (output === "" && errors !== "") throw new Error(`${name}: ${lastLine(errors)}`);
+  return output;
+}
+
+/** The last line of a failed command's output; undefined if it printed nothing. */
+export function lastLine(output: string): string | undefined {
+  return output.trim().split("\n").at(-1) || undefined;
+}
+
+/** Run a command in a pod's container and wait for it. */
+export async function execIn(
+  exec: Exec,
+  namespace: string,
+  pod: string,
+  container: string,
+  command: readonly string[],
+): Promise<ExecResult> {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const status = new Promise<V1Status>((resolve, reject) => {
+    exec
+      .exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve)
+      // the status, if any, arrives before this
+      .then((socket) => socket.on("close", () => reject(new Error(`the connection to ${pod} was closed`))))
+      .catch(reject);
+  });
+  const [{ status: outcome, details, message }, out, err] = await Promise.all([
+    status.finally(() => {
+      stdout.end();
+      stderr.end();
+    }),
+    text(stdout),
+    text(stderr),
+  ]);
+  const code = details?.causes?.find(({ reason }) => reason === "ExitCode")?.message;
+  return {
+    exitCode: outcome === "Success" ? 0 : Number(code ?? -1),
+    stdout: out,
+    stderr: err || (code === undefined ? (message ?? "") : ""),
+  };
+}
+
+/** Start a command in a pod's container. */
+export function startIn(
+  exec: Exec,
+  namespace: string,
+  pod: string,
+  container: string,
+  command: readonly string[],
+): Session {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  exec
+    .exec(namespace, pod, container, [...command], stdout, stderr, stdin, false)
+    .then((socket) =>
+      socket.on("close", () => {
+        stdout.end();
+        stderr.end();
+      }),
+    )
+    .catch((error: Error) => {
+      stdout.destroy(error);
+      stderr.destroy();
+    });
+  return { stdout, stderr, end: () => void stdin.write("\n") };
+}

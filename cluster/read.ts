@@ -1,0 +1,214 @@
+import type { Duplex } from "node:stream";
+import {
+  AppsV1Api,
+  CoreV1Api,
+  CustomObjectsApi,
+  DiscoveryV1Api,
+  Exec,
+  PortForward,
+  type V1ConfigMap,
+  type V1DaemonSet,
+  type V1Deployment,
+  type V1EndpointSlice,
+  type V1Node,
+  type V1Pod,
+  type V1Service,
+} from "@kubernetes/client-node";
+import type { OutsideClient } from "../host/outside";
+import { isIpv4Address } from "../modes/cidr";
+import { apiErrorLine } from "./apiError";
+import { load, timely, undefinedIfNotFound } from "./client";
+import { execIn, startIn, type ExecResult, type Session } from "./podExec";
+
+export type { OutsideClient } from "../host/outside";
+
+/** Read access to a running cluster; tests replace it with recorded answers. */
+export interface ClusterReader {
+  nodes(): Promise<V1Node[]>;
+  /** Pods of a namespace by label selector. */
+  pods(namespace: string, labelSelector: string): Promise<V1Pod[]>;
+  /** The pods of all namespaces. */
+  allPods(): Promise<V1Pod[]>;
+  daemonSet(namespace: string, name: string): Promise<V1DaemonSet>;
+  deployment(namespace: string, name: string): Promise<V1Deployment>;
+  /** Node name to the IPv4 networks that Cilium's pool gave it. */
+  ciliumPodCidrs(): Promise<Map<string, string[]>>;
+  /** Addresses of each node and of its agent's health endpoint. */
+  healthAddresses(): Promise<HealthAddress[]>;
+  /** Undefined if it does not exist. */
+  configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
+  /** Undefined if it does not exist. */
+  service(namespace: string, name: string): Promise<V1Service | undefined>;
+  /** Events of all namespaces, one line each. */
+  events(): Promise<string>;
+  /** A container's log from its start. @param bytes maximum size */
+  log(namespace: string, pod: string, container: string, bytes?: number): Promise<string>;
+  /** Run a command in a pod's container. */
+  exec(namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult>;
+  /** Run a command on a node and return its output; undefined if nodes cannot be reached. */
+  readonly onNode?: NodeExec | undefined;
+}
+
+/** A cluster that can be verified. */
+export interface EvidenceCluster extends ClusterReader {
+  /** Services of all namespaces. */
+  services(): Promise<V1Service[]>;
+  /** All objects of a kind outside the core API; none if the cluster does not know the kind. */
+  list<T>(apiVersion: string, plural: string): Promise<readonly T[]>;
+  /** Start a client in the nodes' network, outside the cluster; undefined if there is no place for one. */
+  readonly startOutside?: ((image: string) => Promise<OutsideClient>) | undefined;
+}
+
+/** A cluster in whose pods commands can keep running. */
+export interface AttachableCluster extends EvidenceCluster {
+  /** Connect a stream to a pod's port. */
+  forward(namespace: string, pod: string, port: number, stream: Duplex): Promise<void>;
+  /** Start a command in a pod's container. */
+  start(namespace: string, pod: string, container: string, command: readonly string[]): Session;
+}
+
+/** A cluster whose kubelets report what pods use. */
+export interface MeasuredCluster extends ClusterReader {
+  /** A kubelet's Summary API: https://kubernetes.io/docs/reference/instrumentation/node-metrics/ */
+  nodeSummary(node: string): Promise<unknown>;
+}
+
+/** Where a node's agent and its health endpoint in the pod network answer probes. */
+export interface HealthAddress {
+  readonly node: string;
+  readonly nodeAddress?: string | undefined;
+  /** Undefined until the agent has created it, and if the configuration disables it. */
+  readonly endpointAddress?: string | undefined;
+}
+
+/** Runs a command on a node. @throws Error if it fails */
+export type NodeExec = (node: string, command: readonly string[]) => Promise<string>;
+
+/** Objects that describe a cluster before anything is installed in it. */
+export interface ClusterOverview {
+  /** Uid of the namespace kube-system. */
+  readonly identity: string;
+  /** URL of the API server. */
+  readonly endpoint: string;
+  readonly nodes: readonly V1Node[];
+  /** Pods of kube-system. */
+  readonly systemPods: readonly V1Pod[];
+  readonly daemonSets: readonly V1DaemonSet[];
+  /** EndpointSlices of the service `kubernetes`. */
+  readonly apiServers: readonly V1EndpointSlice[];
+  /** ClusterIP of the service `kubernetes`. */
+  readonly serviceAddress: string;
+}
+
+/** Read a cluster's overview. @throws Error if the cluster does not answer */
+export async function readOverview(kubeconfig: string): Promise<ClusterOverview> {
+  const config = load(kubeconfig);
+  const core = config.makeApiClient(CoreV1Api);
+  const discovery = config.makeApiClient(DiscoveryV1Api);
+  const endpoint = config.getCurrentCluster()?.server ?? "";
+  const api = { namespace: "default", name: "kubernetes" };
+  const read = Promise.all([
+    core.readNamespace({ name: "kube-system" }),
+    core.listNode(),
+    core.listNamespacedPod({ namespace: "kube-system" }),
+    config.makeApiClient(AppsV1Api).listDaemonSetForAllNamespaces(),
+    discovery.listNamespacedEndpointSlice({
+      namespace: api.namespace,
+      labelSelector: `kubernetes.io/service-name=${api.name}`,
+    }),
+    core.readNamespacedService(api),
+  ]);
+  const [system, nodes, systemPods, daemonSets, apiServers, service] = await timely(read).catch((error: Error) => {
+    throw new Error(`The cluster at ${endpoint} cannot be read: ${apiErrorLine(error)}`);
+  });
+  return {
+    identity: system.metadata!.uid!,
+    endpoint,
+    nodes: nodes.items,
+    systemPods: systemPods.items,
+    daemonSets: daemonSets.items,
+    apiServers: apiServers.items,
+    serviceAddress: service.spec!.clusterIP!,
+  };
+}
+
+/** Connect to a cluster's API server, and to its nodes through `onNode`. */
+export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluster & MeasuredCluster {
+  const config = load(kubeconfig);
+  const core = config.makeApiClient(CoreV1Api);
+  const apps = config.makeApiClient(AppsV1Api);
+  const custom = config.makeApiClient(CustomObjectsApi);
+  return {
+    nodes: async () => (await timely(core.listNode())).items,
+    pods: async (namespace, labelSelector) =>
+      (await timely(core.listNamespacedPod({ namespace, labelSelector }))).items,
+    allPods: async () => (await timely(core.listPodForAllNamespaces())).items,
+    daemonSet: (namespace, name) => timely(apps.readNamespacedDaemonSet({ namespace, name })),
+    deployment: (namespace, name) => timely(apps.readNamespacedDeployment({ namespace, name })),
+    ciliumPodCidrs: async () =>
+      new Map(
+        (await ciliumNodes(custom)).map(({ metadata, spec }) => [
+          metadata.name,
+          (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":")),
+        ]),
+      ),
+    healthAddresses: async () =>
+      (await ciliumNodes(custom)).map(({ metadata, spec }) => ({
+        node: metadata.name,
+        nodeAddress: spec.addresses?.find(({ type, ip }) => type === "InternalIP" && isIpv4Address(ip))?.ip,
+        endpointAddress: isIpv4Address(spec.health?.ipv4 ?? "") ? spec.health!.ipv4 : undefined,
+      })),
+    configMap: (namespace, name) =>
+      timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
+    services: async () => (await timely(core.listServiceForAllNamespaces())).items,
+    async list<T>(apiVersion: string, plural: string) {
+      const [group, version] = apiVersion.split("/") as [string, string];
+      const objects = custom.listClusterCustomObject({ group, version, plural }) as Promise<{ items: T[] }>;
+      return (await timely(objects.catch(undefinedIfNotFound)))?.items ?? [];
+    },
+    service: (namespace, name) => timely(core.readNamespacedService({ namespace, name }).catch(undefinedIfNotFound)),
+    // typed as text, but the client has parsed it
+    nodeSummary: (name) => timely<unknown>(core.connectGetNodeProxyWithPath({ name, path: "stats/summary" })),
+    events: async () =>
+      (await core.listEventForAllNamespaces()).items
+        .map(({ lastTimestamp, eventTime, involvedObject, reason, message }) => {
+          const time = (lastTimestamp ?? eventTime)?.toISOString() ?? "";
+          return `${time} ${involvedObject.kind}/${involvedObject.name} ${reason}: ${message}`;
+        })
+        .sort()
+        .join("\n"),
+    log: (namespace, pod, container, bytes) =>
+      core.readNamespacedPodLog({
+        namespace,
+        name: pod,
+        container,
+        ...(bytes === undefined ? {} : { limitBytes: bytes }),
+      }),
+    exec: (...where) => execIn(new Exec(config), ...where),
+    async forward(namespace, pod, port, stream) {
+      const socket = await new PortForward(config).portForward(namespace, pod, [port], stream, null, stream);
+      stream.once("close", () => (socket as { close(): void }).close());
+    },
+    start: (...where) => startIn(new Exec(config), ...where),
+    onNode,
+  };
+}
+
+interface CiliumNode {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly addresses?: readonly { readonly type: string; readonly ip: string }[];
+    readonly health?: { readonly ipv4?: string };
+    readonly ipam?: { readonly podCIDRs?: string[] };
+  };
+}
+
+async function ciliumNodes(custom: CustomObjectsApi): Promise<readonly CiliumNode[]> {
+  const nodes = custom.listClusterCustomObject({
+    group: "cilium.io",
+    version: "v2",
+    plural: "ciliumnodes",
+  }) as Promise<{ items: CiliumNode[] }>;
+  // the operator defines this kind when it starts
+  return (await timely(nodes.catch(undefinedIfNotFound)))?.items ?? [];
+}

@@ -1,6 +1,0 @@
-/** An API server's refusal in one line; the client's own message holds the whole response. */
-export function apiErrorLine(error: Error): string {
-  if (!("code" in error && "body" in error)) return error.message;
-  const { code, body } = error;
-  return `the API server answered ${String(code)}: ${typeof body === "string" ? body.trim() : JSON.stringify(body)}`;
-}

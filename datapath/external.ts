@@ -1,0 +1,67 @@
+import semver from "semver";
+import type { CiliumValuesArgs } from "../modes/ciliumValues";
+import { isOlderThanKnown, OLDEST_CILIUM } from "../modes/ciliumVersion";
+import { modeConfig, tunnelOf } from "../modes/ciliumConfig";
+import type { RoutingMode, Tunnel } from "../modes/contract";
+import { expectedEvidence, onAnyDevice } from "../modes/evidence";
+import { WORKLOAD } from "../modes/workload";
+import { askAgents, CILIUM_NAMESPACE } from "../cluster/agents";
+import type { Expectation } from "./checks/check";
+import type { ClusterReader } from "../cluster/read";
+
+/**
+ * What to expect of an external cluster: the mode's contract for the Cilium version and the networks found there.
+ * @param tunnel default: as the cluster is configured
+ * @throws Error if Cilium is missing, or older than the oldest supported version
+ */
+export async function externalExpectation(
+  cluster: ClusterReader,
+  mode: RoutingMode,
+  tunnel: Tunnel | undefined,
+): Promise<Expectation> {
+  const [configMap, version, nodes, service, servers] = await Promise.all([
+    cluster.configMap(CILIUM_NAMESPACE, "cilium-config"),
+    runningVersion(cluster),
+    cluster.nodes(),
+    cluster.service(WORKLOAD.namespace, WORKLOAD.service),
+    cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`),
+  ]);
+  const data = configMap?.data;
+  if (data === undefined)
+    throw new Error(`The ConfigMap cilium-config is missing in ${CILIUM_NAMESPACE}; is Cilium installed?`);
+  const args: Pick<CiliumValuesArgs, "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes"> = {
+    mode,
+    tunnel: tunnel ?? tunnelOf(data),
+    version,
+    nativeRoutingCIDR: data["ipv4-native-routing-cidr"] ?? "",
+    autoDirectNodeRoutes: data["auto-direct-node-routes"] === "true",
+  };
+  const evidence = onAnyDevice(expectedEvidence(args));
+  return {
+    mode,
+    isExternal: true,
+    evidence: {
+      ...evidence,
+      masqueradingCidr: args.nativeRoutingCIDR === "" ? undefined : evidence.masqueradingCidr,
+    },
+    ciliumConfig: modeConfig(args),
+    nodeCount: nodes.length,
+    nodePort: servers.length === 0 ? undefined : service?.spec?.ports?.[0]?.nodePort,
+  };
+}
+
+/** The oldest version that the cluster's agents report. */
+async function runningVersion(cluster: ClusterReader): Promise<string> {
+  const answers = await askAgents(cluster, "cilium", "version");
+  const versions = answers.flatMap(({ output }) =>
+    typeof output === "string" ? (/^(?:Daemon|Client): (\d+\.\d+\.\d+\S*)/m.exec(output)?.[1] ?? []) : [],
+  );
+  const version = versions.sort(semver.compare)[0];
+  if (version === undefined) {
+    const reason = answers.map(({ output }) => (output instanceof Error ? output.message : "")).find(Boolean);
+    throw new Error(`No agent in ${CILIUM_NAMESPACE} reports its version${reason === undefined ? "" : `: ${reason}`}`);
+  }
+  if (isOlderThanKnown(version))
+    throw new Error(`The cluster runs Cilium ${version}; the oldest supported version is ${OLDEST_CILIUM}`);
+  return version;
+}

@@ -1,0 +1,112 @@
+import Table from "cli-table3";
+import { createColors } from "picocolors";
+import type { Verdict } from "../datapath/facts";
+
+/** How a text may look on a stream. */
+export interface Look {
+  readonly colors: Pick<ReturnType<typeof createColors>, "bold" | "dim" | "red" | "green" | "yellow" | "cyan">;
+  /** Maximum width of a line; undefined for any: in files and for other programs. */
+  readonly columns?: number | undefined;
+}
+
+/** For files, reports and other programs. */
+export const PLAIN: Look = { colors: createColors(false) };
+
+/** The width down to which a table's last column is broken before the others are. */
+const NARROWEST = 24;
+
+const GAP = "  ";
+
+/** No lines between columns and rows. */
+const BARE = Object.fromEntries(
+  ["top", "bottom", "left", "right", "mid"].flatMap((at) =>
+    [at, `${at}-mid`, `${at}-left`, `${at}-right`, `${at}-${at}`].map((name) => [name, ""]),
+  ),
+);
+
+/**
+ * Rows in columns as wide as their widest cell, which may have several lines. Lines that would be too long are broken
+ * between words: first in the last column, then in the widest others.
+ */
+export function table(rows: readonly (readonly string[])[], { columns }: Look, indent = ""): string {
+  const widths = widthsOf(rows, "\n");
+  const drawn = new Table({
+    chars: { ...BARE, middle: GAP } as Table.TableInstanceOptions["chars"],
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
+    colWidths: columns === undefined ? widths : narrowed(widths, widthsOf(rows, /\s/), columns - indent.length),
+    wordWrap: columns !== undefined,
+  });
+  drawn.push(...rows.map((row) => [...row]));
+  return drawn
+    .toString()
+    .split("\n")
+    .map((line) => (indent + line).replace(/\s+((?:\x1b\[\d+m)*)$/, "$1"))
+    .join("\n");
+}
+
+/** Column widths of which a row fits into a line, where words allow it. */
+function narrowed(widths: readonly number[], longestWords: readonly number[], columns: number): number[] {
+  const fitted = [...widths];
+  const last = fitted.length - 1;
+  let excess = fitted.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
+  const narrow = (column: number, to: number, by = excess) => {
+    const less = Math.max(0, Math.min(by, fitted[column]! - Math.max(to, longestWords[column]!)));
+    fitted[column]! -= less;
+    excess -= less;
+    return less > 0;
+  };
+  narrow(last, NARROWEST);
+  while (excess > 0) {
+    const widestFirst = fitted.map((_, column) => column).sort((a, b) => fitted[b]! - fitted[a]!);
+    if (!widestFirst.some((column) => narrow(column, 1, 1))) break;
+  }
+  return fitted;
+}
+
+/** The length of the longest part in each column. */
+function widthsOf(rows: readonly (readonly string[])[], separator: string | RegExp): number[] {
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  return Array.from({ length: columns }, (_, index) =>
+    Math.max(
+      1,
+      ...rows.flatMap((row) =>
+        visible(row[index] ?? "")
+          .split(separator)
+          .map(lengthOf),
+      ),
+    ),
+  );
+}
+
+const lengthOf = (line: string) => [...line].length;
+
+/** A text without colors. */
+const visible = (text: string) => text.replace(/\x1b\[\d+m/g, "");
+
+/** A text without control characters, which is safe to print. */
+export function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "\u{FFFD}");
+}
+
+/** The word for each verdict. */
+const WORDS = {
+  pass: "PASS",
+  fail: "FAIL",
+  warning: "WARN",
+  skipped: "SKIP",
+  inconclusive: "UNKNOWN",
+} as const satisfies Readonly<Record<Verdict, string>>;
+
+const WORD_WIDTH = Math.max(...Object.values(WORDS).map((word) => word.length));
+
+/** A verdict's word in its color, padded to the width of the longest. */
+export function verdictWord(verdict: Verdict, { colors }: Look): string {
+  const paint: Readonly<Record<Verdict, (text: string) => string>> = {
+    pass: colors.green,
+    fail: colors.red,
+    inconclusive: colors.red,
+    warning: colors.yellow,
+    skipped: colors.dim,
+  };
+  return paint[verdict](WORDS[verdict].padEnd(WORD_WIDTH));
+}

@@ -1,0 +1,102 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+
+const ROOT = resolve(__dirname, "../..");
+const CONFIG = ".dependency-cruiser.mjs";
+
+/** A file with a forbidden import, by the rule that it breaks. */
+const FORBIDDEN: Readonly<Record<string, readonly [file: string, text: string]>> = {
+  "modes-know-nothing-else": ["modes/a.ts", 'import type { T } from "../settings/target";'],
+  "host-is-below-everything": ["host/a.ts", 'import type { T } from "../datapath/target";'],
+  "settings-depend-on-modes": ["settings/a.ts", 'import { v } from "../host/target";'],
+  "datapath-knows-no-programs": ["datapath/a.ts", 'import type { T } from "../components/target";'],
+  "datapath-runs-nothing-on-the-host": ["datapath/b.ts", 'import { v } from "../host/target";'],
+  "providers-know-no-programs": ["providers/kind/a.ts", 'import { v } from "../../cli/target";'],
+  "components-take-arguments": ["components/a.ts", 'import type { T } from "../settings/target";'],
+  "outputs-are-a-format": ["outputs.ts", 'import { v } from "./components/target";'],
+  "connect-reads-outputs": ["connect.ts", 'import { v } from "./components/target";'],
+  "policies-depend-on-modes": ["policies/a.ts", 'import { v } from "../components/target";'],
+  "plugin-wraps-components": ["plugin/a.ts", 'import { v } from "../cli/target";'],
+  "cli-is-no-pulumi-program": ["cli/a.ts", 'import { v } from "../policies/target";'],
+  "examples-use-the-package": ["examples/a/index.ts", 'import { v } from "../../components/target";'],
+  "only-the-program-loads-settings": ["cli/b.ts", 'const load = () => import("../settings");'],
+  "no-product-code-in-tools": ["components/b.ts", 'import { v } from "../scripts/target";'],
+  "pulumi-stays-in-programs": ["datapath/c.ts", 'import type { Output } from "@pulumi/pulumi";'],
+  "kubernetes-client-in-one-place": ["cli/c.ts", 'import { KubeConfig } from "@kubernetes/client-node";'],
+  "processes-start-in-host": ["components/c.ts", 'const start = () => require("node:child_process");'],
+  "no-folder-cycle": ["bench/a/a.ts", 'import type { T } from "../b/b";'],
+  "no-file-cycle": ["cli/d.ts", 'import type { T } from "./e";'],
+};
+
+/** What the forbidden imports lead to, and imports that are allowed. */
+const OTHERS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    ["cli", "components", "datapath", "host", "policies", "scripts", "settings"].map((folder) => [
+      `${folder}/target.ts`,
+      "export type T = 1; export const v = 1;",
+    ]),
+  ),
+  "settings.ts": "export type T = 1;",
+  "bench/b/b.ts": 'import type { T } from "../a/a";',
+  "cli/e.ts": 'import type { T } from "./d";',
+  "host/exec.ts": 'import { spawn } from "node:child_process";',
+  "datapath/allowed.ts":
+    'import type { T } from "../host/target"; import type { V1Pod } from "@kubernetes/client-node";',
+};
+
+interface Result {
+  readonly summary: {
+    readonly violations: readonly { readonly from: string; readonly rule: { readonly name: string } }[];
+    readonly ruleSetUsed: { readonly forbidden: readonly { readonly name: string }[] };
+  };
+}
+
+function cruise(directory: string): Result["summary"] {
+  const program = join(ROOT, "node_modules/dependency-cruiser/bin/dependency-cruise.mjs");
+  const args = [program, ".", "--config", CONFIG, "--output-type", "json"];
+  const { stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: directory,
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  if (stdout === "") throw new Error(stderr);
+  return (JSON.parse(stdout) as Result).summary;
+}
+
+describe("the boundaries between folders", () => {
+  let summary: Result["summary"];
+  beforeAll(() => {
+    const directory = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    try {
+      for (const file of [CONFIG, "tsconfig.json"]) copyFileSync(join(ROOT, file), join(directory, file));
+      symlinkSync(join(ROOT, "node_modules"), join(directory, "node_modules"));
+      for (const [file, text] of [...Object.values(FORBIDDEN), ...Object.entries(OTHERS)]) {
+        mkdirSync(join(directory, dirname(file)), { recursive: true });
+        writeFileSync(join(directory, file), text);
+      }
+      summary = cruise(directory);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  it("are kept by the project", () => {
+    expect(cruise(ROOT).violations.map(({ from, rule }) => `${rule.name}: ${from}`)).toEqual([]);
+  });
+
+  it.each(Object.entries(FORBIDDEN))("%s refuses a planted import", (name, [file]) => {
+    const found = summary.violations.filter(({ rule }) => rule.name === name).map(({ from }) => from);
+    // a cycle is reported for one of its folders
+    expect(found.some((from) => from === file || from === dirname(file))).toBe(true);
+  });
+
+  it("are all tested", () => {
+    expect(summary.ruleSetUsed.forbidden.map(({ name }) => name)).toEqual(Object.keys(FORBIDDEN));
+  });
+
+  it("allow types where only values are forbidden", () => {
+    expect(summary.violations.map(({ from }) => from)).not.toContain("datapath/allowed.ts");
+  });
+});

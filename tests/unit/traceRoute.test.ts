@@ -1,0 +1,127 @@
+import { PassThrough } from "node:stream";
+import type { Places } from "../../datapath/trace/namespaces";
+import { readTables } from "../../datapath/trace/lookups";
+import { probeTo, send } from "../../datapath/trace/probe";
+import { routeOfNames, routeOfScenario, type ServiceAddress } from "../../datapath/trace/route";
+import type { TraceCluster } from "../../datapath/trace/traceCluster";
+
+const NET = { pod: "net", node: "a", address: "10.0.1.5" };
+const SERVER = { pod: "server-b", node: "b", address: "10.0.2.7" };
+const PLACES: Places = {
+  nodes: [
+    { node: "a", address: "172.18.0.3" },
+    { node: "b", address: "172.18.0.4" },
+  ],
+  pods: [SERVER, NET],
+  servers: [SERVER],
+};
+const SERVICE: ServiceAddress = { address: "10.96.0.9", port: 80, nodePort: 32_000 };
+const INSIDE = ["10.0.0.0/16", "10.96.0.0/16", "10.0.0.0/8"];
+
+const route = (from: string, to: string) => routeOfNames(from, to, PLACES, SERVICE, INSIDE);
+
+/** A cluster in which every command prints this. */
+const clusterPrinting = (output: string, code = 0): TraceCluster =>
+  ({
+    pods: async () => [],
+    exec: async () => ({ exitCode: code, stdout: output, stderr: "" }),
+    startOnNode: () => {
+      const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+      stdout.end(output);
+      stderr.end();
+      return { stdout, stderr, end: () => undefined };
+    },
+  }) as unknown as TraceCluster;
+
+describe("the route of a trace", () => {
+  it.each([
+    ["server-b", { kind: "pod", address: SERVER.address, place: SERVER }],
+    ["10.0.2.7:80", { kind: "pod", address: SERVER.address, port: 80, place: SERVER }],
+    ["serversvc", { kind: "clusterIP", address: SERVICE.address, port: 80 }],
+    ["10.96.0.9:80", { kind: "clusterIP", address: SERVICE.address, port: 80 }],
+    ["172.18.0.4:32000", { kind: "nodePort", address: "172.18.0.4", port: 32_000, node: "b" }],
+    ["192.0.2.1", { kind: "outside", address: "192.0.2.1" }],
+    // in the cluster, without an expected path
+    ["b", { kind: "other", address: "172.18.0.4" }],
+    ["172.18.0.4:6443", { kind: "other", address: "172.18.0.4", port: 6443 }],
+    ["10.96.0.1:443", { kind: "other", address: "10.96.0.1", port: 443 }],
+    ["10.0.2.99", { kind: "other", address: "10.0.2.99" }],
+  ])("--to %s leads from a pod to %j", (to, target) => {
+    expect(route("net", to)).toEqual({ sender: { kind: "pod", place: NET }, target });
+  });
+
+  it("--from can be a node", () => {
+    expect(route("a", "server-b").sender).toEqual({ kind: "node", node: "a" });
+  });
+
+  it.each([
+    ["nobody", "server-b", /--from must be a pod of the workload or a node: server-b, net, a, b \(got "nobody"\)/],
+    ["net", "nobody", /--to must be serversvc, an IPv4 address with an optional :port, or one of server-b, net, a, b/],
+    ["net", "10.0.2.7:0", /got "10\.0\.2\.7:0"/],
+    ["net", "10.0.2.7; reboot", /--to must be/],
+    ["net", "net", /must differ \(both are net\)/],
+  ])("--from %s --to %s is an error that lists the possible names", (from, to, words) => {
+    expect(() => route(from, to)).toThrow(words);
+  });
+
+  it("a scenario fails if the cluster lacks what it needs", async () => {
+    const scenario = (name: "same-node" | "cross-node" | "outside", places = PLACES, said = "") =>
+      routeOfScenario(name, clusterPrinting(said), places, SERVICE, INSIDE);
+    expect((await scenario("cross-node")).target).toMatchObject({ kind: "pod", place: SERVER });
+    await expect(scenario("same-node")).rejects.toThrow("needs a server on a");
+    await expect(scenario("cross-node", { ...PLACES, pods: [] })).rejects.toThrow("The pod net is not running");
+    const gateway = (address: string) => scenario("outside", PLACES, `default via ${address} dev eth0\n`);
+    expect((await gateway("172.18.0.1")).target).toEqual({ kind: "outside", address: "172.18.0.1" });
+    expect((await gateway("10.9.0.1")).target.kind).toBe("other");
+    await expect(gateway("fe80::1")).rejects.toThrow("name an address with --to");
+  });
+});
+
+describe("a probe", () => {
+  const probe = probeTo("10.96.0.9", 80);
+  const sending = (output: string) =>
+    send(clusterPrinting(output), { kind: "pod", place: NET }, probe, "10.96.0.9", 80);
+
+  it("has a unique mark, and ports to choose from", () => {
+    expect(probe.command).toMatch(/^curl .* --local-port \d+-\d+ http:\/\/10\.96\.0\.9:80\/[\da-f]{32}$/);
+    expect(probeTo("10.0.2.7", undefined).command).toMatch(/^ping -n -c 1 -W 2 -p [\da-f]{32} 10\.0\.2\.7$/);
+    expect(probeTo("10.0.2.7", 80).mark.data).not.toEqual(probe.mark.data);
+  });
+
+  it.each([
+    ["0", true],
+    ["28", false],
+    ["7", false],
+  ])("an exit code %s of its command means answered: %s", async (code, answered) => {
+    expect(await sending(`exit code ${code}\n`)).toBe(answered);
+  });
+
+  it.each(["exit code 127\n", "exit code 45\n", ""])("fails if its command could not send it: %j", async (said) => {
+    await expect(sending(said)).rejects.toThrow("net could not send the probe");
+  });
+});
+
+describe("the kernel's connection tracking", () => {
+  const { packet } = {
+    packet: {
+      source: "10.0.1.5",
+      destination: "172.18.0.1",
+      ttl: 64,
+      content: { protocol: "ICMP", type: 8, identifier: 7, data: Buffer.alloc(0) },
+    } as const,
+  };
+  const own =
+    "icmp 1 29 src=10.0.1.5 dst=172.18.0.1 type=8 code=0 id=7 src=172.18.0.1 dst=172.18.0.3 type=0 code=0 id=7";
+  const read = async (output: string) => (await readTables(clusterPrinting(output), "a", [packet], undefined)).kernel;
+
+  it("is filtered for the probe", async () => {
+    const others = [own.replaceAll("id=7", "id=77"), own.replace("10.0.1.5", "10.0.1.55"), own.replace("icmp", "udp")];
+    expect(await read(`${[own, ...others].join("\n")}\nread\n`)).toEqual([own]);
+    expect(await read("read\n")).toEqual([]);
+  });
+
+  it("is undefined if it cannot be read", async () => {
+    expect(await read("")).toBeUndefined();
+    expect(await read(`${own}\n`)).toBeUndefined();
+  });
+});
