@@ -26,7 +26,7 @@ if (!isCheckout) {
   process.exitCode = 1;
 } else {
   // the tools and the state of npm start, for every command
-  const { ownEnvironment } = await import("../scripts/project.mjs");
+  const { ownEnvironment } = await import("./ownEnvironment.mjs");
   Object.assign(process.env, ownEnvironment());
   // before tsx: whatever is loaded after it passes through it, which takes this package three times as long
   if (CLUSTER_VERBS.includes(process.argv[2])) require("@kubernetes/client-node");

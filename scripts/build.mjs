@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { ROOT } from "./project.mjs";
+import { ROOT } from "../cli/ownEnvironment.mjs";
 
 const FOLDERS = [
   "cli",

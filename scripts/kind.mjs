@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isFound, OWN } from "./project.mjs";
+import { OWN } from "../cli/ownEnvironment.mjs";
+import { isFound } from "./project.mjs";
 
 /** The release of kind that is obtained when none is on the PATH. */
 const KIND_VERSION = "v0.33.0";

@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { ROOT, runPulumi, stateFolder } from "./project.mjs";
+import { ROOT } from "../cli/ownEnvironment.mjs";
+import { runPulumi, stateFolder } from "./project.mjs";
 
 /** Cancel the update that a killed run left locked: only when its process is gone from this machine. Returns an exit code. */
 export async function releaseStaleLock(stack) {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { ROOT } from "../cli/ownEnvironment.mjs";
 import { kindUnreachable } from "./kind.mjs";
-import { dependenciesOutdated, isFound, knownStacks, ROOT } from "./project.mjs";
+import { dependenciesOutdated, isFound, knownStacks } from "./project.mjs";
 
 const MINIMUM_NODE = [20, 19];
 

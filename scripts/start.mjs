@@ -1,15 +1,14 @@
 // npm start [-- <stack>]: from a fresh machine to a stack that is up and verified.
+import { hasPassphrase, isLoggedIn } from "../cli/ownEnvironment.mjs";
 import { obtainKind } from "./kind.mjs";
 import { releaseStaleLock } from "./lock.mjs";
 import { missingForStart } from "./preflight.mjs";
 import {
   askCli,
   dependenciesOutdated,
-  hasPassphrase,
   hasSecrets,
   installDependencies,
   isFound,
-  isLoggedIn,
   knownStacks,
   obtainPulumi,
   readOutputs,

@@ -4,7 +4,8 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { installDependencies, ROOT } from "./project.mjs";
+import { ROOT } from "../cli/ownEnvironment.mjs";
+import { installDependencies } from "./project.mjs";
 
 const CHECKS = [
   ["type check", "tsc", "-p", "."],

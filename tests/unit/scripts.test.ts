@@ -45,6 +45,7 @@ class Machine {
       "Pulumi.replacement.yaml",
       "package-lock.json",
       "cli/npmPath.mjs",
+      "cli/ownEnvironment.mjs",
     ])
       cpSync(join(ROOT, file), join(this.project, file));
     mkdirSync(join(this.project, "node_modules"));
