@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 import { createColors } from "picocolors";
-import type { Verdict } from "../datapath/facts";
+import type { Verdict } from "../modes/verdict";
 
 /** How a text may look on a stream. */
 export interface Look {
