@@ -194,7 +194,7 @@ export function joinNodes(
 export function parseStackOutputs(stack: string, outputs: object): StackOutputs {
   const up = `pulumi up -s ${stack.split("/").pop()}`;
   if (Object.keys(outputs).length === 0) {
-    throw new StackOutputsError(`Stack ${stack} has no outputs: it was destroyed, or never brought up; run: ${up}`);
+    throw new StackOutputsError(`Stack ${stack} has no outputs: it was destroyed, or never deployed; run: ${up}`);
   }
   const { schemaVersion: version, mode } = outputs as { readonly schemaVersion?: unknown; readonly mode?: unknown };
   if (version !== SCHEMA_VERSION && mode !== undefined) {

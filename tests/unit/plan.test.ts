@@ -85,7 +85,7 @@ describe("cilium-modes plan", () => {
   it("says which tag is not known of a Cilium newer than the table", async () => {
     const { out, err } = await cli("plan", "ebpf", "--images", "--set", "cilium.version=1.22.0");
     expect(out).toContain("quay.io/cilium/cilium-envoy:<the chart's own tag>");
-    expect(err).toContain("The tag of envoy in the chart of Cilium 1.22.0 is not known here");
+    expect(err).toContain("The tag of envoy in the chart of Cilium 1.22.0 is unknown");
     expect(err).toContain("is newer than 1.20, the newest supported Cilium");
   });
 
