@@ -61,6 +61,11 @@ Examples:
   cilium-modes drill ebpf --class programs --json
   cilium-modes drill ebpf --undo`;
 
+const DEMO_EXAMPLES = `
+Examples:
+  cilium-modes demo
+  cilium-modes demo --fault ip-forward-off --no-open`;
+
 const TRACE_EXAMPLES = `
 Examples:
   cilium-modes trace ebpf
@@ -183,6 +188,15 @@ export function program(argv: readonly string[] = []): Command {
     .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
       process.exitCode = await (await import("./verify")).verify(stack, options);
     });
+
+  command
+    .command("demo")
+    .description("Show status, verify and trace on a recorded cluster; needs no Docker, Pulumi or network")
+    .option("--fault <name>", "Show a cluster that was broken by this fault")
+    .option("--html <file>", "Write the page of the trace to this file; default: a temporary one")
+    .option("--no-open", "Do not open the page in a browser")
+    .addHelpText("after", DEMO_EXAMPLES)
+    .action(async (options: import("./demo").DemoOptions) => (await import("./demo")).demo(options));
 
   command
     .command("drill")

@@ -24,6 +24,8 @@ export type { OutsideClient } from "../host/outside";
 
 /** Read access to a running cluster; tests replace it with recorded answers. */
 export interface ClusterReader {
+  /** Milliseconds since 1970; those of a recorded cluster are the recording's. Probes derive their marks from it. */
+  now(): number;
   nodes(): Promise<V1Node[]>;
   /** Pods of a namespace by label selector. */
   pods(namespace: string, labelSelector: string): Promise<V1Pod[]>;
@@ -139,6 +141,7 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
   const apps = config.makeApiClient(AppsV1Api);
   const custom = config.makeApiClient(CustomObjectsApi);
   return {
+    now: () => Date.now(),
     nodes: async () => (await timely(core.listNode())).items,
     pods: async (namespace, labelSelector) =>
       (await timely(core.listNamespacedPod({ namespace, labelSelector }))).items,

@@ -107,6 +107,11 @@ export async function verify(
   const asked = chosen.filter((check) => check.skip?.(expectation) === undefined);
   const parts = new Set<Part>(asked.flatMap(({ needs }) => needs));
   const earlier = new Map<string, string>();
+  const conclusion = (results: readonly CheckResult[], evidence: Evidence): Verification => ({
+    ...conclude(results, evidence, expectation, earlier),
+    seconds: Math.round((Date.now() - start) / 100) / 10,
+    verifiedAt: new Date(cluster.now()).toISOString(),
+  });
   for (let looksRight = 0; ;) {
     const [evidence, owns] = await Promise.all([
       gather(cluster, expectation, { parts, maxNodes, quick }, at),
@@ -117,12 +122,12 @@ export async function verify(
     const isRight = results.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
     looksRight = isRight ? looksRight + 1 : 0;
     if (isRight && (earlier.size === 0 || looksRight >= SETTLED_LOOKS))
-      return conclude(results, evidence, expectation, earlier, start);
+      return conclusion(results, evidence);
     const patience = results.every(({ verdict }) => GOOD.has(verdict))
       ? Math.min(settleSeconds, WARNING_SECONDS)
       : settleSeconds;
     if (Date.now() + RETRY_SECONDS * 1000 >= start + patience * 1000)
-      return conclude(results, evidence, expectation, earlier, start);
+      return conclusion(results, evidence);
     for (const { id, verdict, findings } of results) {
       if (verdict === "pass" || verdict === "skipped") continue;
       const { subject, seen, reason } = findings.find((finding) => finding.verdict === verdict)!;
@@ -138,8 +143,7 @@ function conclude(
   evidence: Evidence,
   { mode }: Expectation,
   earlier: ReadonlyMap<string, string>,
-  start: number,
-): Verification {
+): Omit<Verification, "seconds" | "verifiedAt"> {
   const proof = proofOf(results);
   const all = valueOf(evidence.api.nodes, undefined)?.length;
   return {
@@ -151,8 +155,6 @@ function conclude(
       const before = earlier.get(result.id);
       return result.verdict === "pass" && before !== undefined ? { ...result, earlier: before } : result;
     }),
-    seconds: Math.round((Date.now() - start) / 100) / 10,
-    verifiedAt: new Date().toISOString(),
     nodes: all === undefined || evidence.nodes.length === 0 ? undefined : { looked: evidence.nodes.length, all },
   };
 }

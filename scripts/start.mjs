@@ -24,10 +24,10 @@ process.exitCode = await start();
 async function start() {
   const { problems: missing, canInstall } = await missingForStart(stack);
   if (missing.length > 0) {
-    showPlan(canInstall);
-    console.error(
-      ["Nothing was started, because this machine lacks:", ...missing.map((line) => `  - ${line}`)].join("\n"),
-    );
+    const isInstalled = showPlan(canInstall);
+    const problems = ["Nothing was started, because this machine lacks:", ...missing.map((line) => `  - ${line}`)];
+    console.error(problems.join("\n"));
+    if (isInstalled) showDemo();
     return 1;
   }
   if (installDependencies() !== 0) return 1;
@@ -115,14 +115,22 @@ function isPossible() {
   }
   console.log(`${plan.stdout.trimEnd()}\n`);
   console.error(stdout.trim() || stderr.trim());
+  console.error("See what a running cluster looks like: npx cilium-modes demo");
   return false;
 }
 
-/** Show what the stack would create, for which the dependencies are enough. */
+/** Show what the commands say of a cluster that runs, from a recording. */
+function showDemo() {
+  console.log("\nUntil then, this is what a running cluster looks like:\n");
+  runCli("demo", "--no-open");
+}
+
+/** Show what the stack would create, for which the dependencies are enough. @returns whether they are installed */
 function showPlan(canInstall) {
-  if (!knownStacks().includes(stack)) return;
-  if (dependenciesOutdated() && !(canInstall && installDependencies() === 0)) return;
+  if (!knownStacks().includes(stack)) return false;
+  if (dependenciesOutdated() && !(canInstall && installDependencies() === 0)) return false;
   const { status, stdout, stderr } = askCli("plan", stack);
   if (status === 0) console.log(`${stdout.trimEnd()}\n`);
   else console.error(`${stderr.trim()}\n`);
+  return true;
 }

@@ -39,7 +39,7 @@ export const translationCheck: Check<readonly Flow[]> = {
         const own = nodes.findIndex(({ node }) => node === place.node);
         const target = nodes[(own + 1) % nodes.length]?.address;
         if (target === undefined) throw new Error("no node has an IPv4 address");
-        const first = PORTS.first + (((Date.now() + index) * TRIES) % (PORTS.last - PORTS.first));
+        const first = PORTS.first + (((cluster.now() + index) * TRIES) % (PORTS.last - PORTS.first));
         const ports = Array.from({ length: TRIES }, (_, offset) => first + offset);
         const agent = agents.find(({ node }) => node === place.node);
         const connections = ports.map(

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { runInPod, type Place } from "../probes";
 import type { Mark } from "./legs";
@@ -24,16 +24,16 @@ const PORTS = [61_000, 65_500] as const;
 /** A recently used port is not free yet. */
 const TRIED_PORTS = 10;
 
-/** A ping to an address, or a connection if there is a port. */
-export function probeTo(address: string, port: number | undefined): Probe {
-  const data = randomBytes(16);
+/** A ping to an address, or a connection if there is a port. @param now the time in milliseconds, from which its mark follows */
+export function probeTo(address: string, port: number | undefined, now: number): Probe {
+  const data = createHash("sha256").update(String(now)).digest().subarray(0, 16);
   if (port === undefined) {
     return {
       mark: { protocol: "ICMP", data },
       command: `ping -n -c 1 -W ${SECONDS} -p ${data.toString("hex")} ${address}`,
     };
   }
-  const first = randomInt(...PORTS);
+  const first = PORTS[0] + (now % (PORTS[1] - PORTS[0]));
   const ports = Array.from({ length: TRIED_PORTS }, (_, index) => first + index);
   const token = data.toString("hex");
   return {

@@ -49,8 +49,9 @@ export async function tracePacket(request: TraceRequest): Promise<Traced> {
       ? await routeOfScenario(scenario, cluster, places, service, request.inside)
       : routeOfNames(scenario.from, scenario.to, places, service, request.inside);
   const { address, port } = route.target;
-  const probe = probeTo(address, port);
-  const startedAt = new Date().toISOString();
+  const now = cluster.now();
+  const probe = probeTo(address, port, now);
+  const startedAt = new Date(now).toISOString();
   const vantages = vantagesOf(places, route);
   const probing = () => send(cluster, route.sender, probe, address, port);
   const [{ captured, result: answered }, namespaces] = await Promise.all([

@@ -178,6 +178,7 @@ describe("Cilium's readiness", () => {
         return Promise.resolve(answer);
       };
     const evidence = await readReadiness({
+      now: () => 0,
       nodes: told("nodes", [...READY.nodes]),
       daemonSet: told("daemonSet", READY.agents),
       deployment: told("deployment", READY.operator),

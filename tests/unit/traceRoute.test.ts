@@ -78,14 +78,14 @@ describe("the route of a trace", () => {
 });
 
 describe("a probe", () => {
-  const probe = probeTo("10.96.0.9", 80);
+  const probe = probeTo("10.96.0.9", 80, 1);
   const sending = (output: string) =>
     send(clusterPrinting(output), { kind: "pod", place: NET }, probe, "10.96.0.9", 80);
 
   it("has a unique mark, and ports to choose from", () => {
     expect(probe.command).toMatch(/^curl .* --local-port \d+-\d+ http:\/\/10\.96\.0\.9:80\/[\da-f]{32}$/);
-    expect(probeTo("10.0.2.7", undefined).command).toMatch(/^ping -n -c 1 -W 2 -p [\da-f]{32} 10\.0\.2\.7$/);
-    expect(probeTo("10.0.2.7", 80).mark.data).not.toEqual(probe.mark.data);
+    expect(probeTo("10.0.2.7", undefined, 2).command).toMatch(/^ping -n -c 1 -W 2 -p [\da-f]{32} 10\.0\.2\.7$/);
+    expect(probeTo("10.0.2.7", 80, 3).mark.data).not.toEqual(probe.mark.data);
   });
 
   it.each([

@@ -1,0 +1,75 @@
+// npx tsx scripts/record-demo.ts <stack> [fault...]: record a running stack for `cilium-modes demo`, healthy and with each of these faults.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import type { RecordedCluster } from "../cli/demo";
+import { withoutSecrets } from "../cli/diagnostics";
+import { ownNodes } from "../cli/drill";
+import { stackCluster } from "../cli/stackCluster";
+import { traceable } from "../cli/traceable";
+import { record, type Recording } from "../cluster/recording";
+import { FAULTS } from "../datapath/faults/catalogue";
+import { drillFault } from "../datapath/faults/drill";
+import { labOf, readLabFacts } from "../datapath/faults/lab";
+import { tracePacket } from "../datapath/trace/trace";
+import { verify } from "../datapath/verify";
+import { execInNode } from "../host/docker";
+import type { Scenario } from "../modes/tracePaths";
+import { ciliumArgs } from "../settings/ciliumArgs";
+
+const [stack, ...faults] = process.argv.slice(2) as [string, ...string[]];
+const SHOWN: readonly Scenario[] = ["cross-node", "nodeport-other"];
+const FOLDER = join(__dirname, "../cli/recorded");
+
+async function main() {
+  const found = await stackCluster(stack, []);
+  const { cluster, expectation, settings } = found;
+  const nodes = await ownNodes(stack, settings.cluster.name);
+  const verified = async () => {
+    const recorder = record(cluster);
+    const verification = await verify(recorder.cluster, expectation, { settleSeconds: 0 });
+    return { verification, answers: recorder.recording() };
+  };
+  const [first] = await cluster.nodes();
+  const common = {
+    ...{ stack: settings.mode, args: ciliumArgs(settings), nodePort: settings.nettool.nodePort },
+    kubernetes: first!.status!.nodeInfo!.kubeletVersion,
+    createdAt: new Date(first!.metadata!.creationTimestamp!).toISOString(),
+  };
+  const healthy = await verified();
+  if (healthy.verification.proof !== "proven") throw new Error("the cluster is not healthy");
+  const request = await traceable(stack, found);
+  const traces: Record<string, { inside: readonly string[]; answers: Recording }> = {};
+  for (const scenario of SHOWN) {
+    const recorder = record(request.cluster);
+    await tracePacket({ ...request, cluster: recorder.cluster, scenario });
+    traces[scenario] = { inside: request.inside, answers: recorder.recording() };
+  }
+  keep(settings.mode, { ...common, verification: healthy.answers, traces });
+
+  for (const name of faults) {
+    const fault = FAULTS.find((each) => each.name === name);
+    if (fault === undefined) throw new Error(`unknown fault ${name}`);
+    let inForce = false;
+    const result = await drillFault(fault, {
+      lab: labOf(await readLabFacts(cluster), nodes, execInNode),
+      async verify(settleSeconds) {
+        if (!inForce) return verify(cluster, expectation, { settleSeconds });
+        const { verification, answers } = await verified();
+        keep(name, { ...common, fault: { name, title: fault.title }, verification: answers, traces: {} });
+        return verification;
+      },
+      remember: (active) => Promise.resolve(void (inForce = active !== undefined)),
+      at: (what) => console.error(what),
+      signal: new AbortController().signal,
+    });
+    console.error(`${name}: ${result.outcome}, ${result.causes.join(", ")}`);
+  }
+}
+
+function keep(name: string, recorded: RecordedCluster) {
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(join(FOLDER, `${name}.json.gz`), gzipSync(withoutSecrets(JSON.stringify(recorded)), { level: 9 }));
+}
+
+void main();
