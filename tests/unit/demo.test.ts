@@ -1,0 +1,49 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { demo, readRecorded, recordedNames, replayed } from "../../cli/demo";
+import { replay } from "../../cluster/recording";
+import { expectationOf } from "../../datapath/expectation";
+import { FAULTS } from "../../datapath/faults/catalogue";
+import { verify } from "../../datapath/verify";
+import { PLAIN } from "../../render/terminal";
+
+const HEALTHY = "ebpf";
+
+const verified = (name: string) => {
+  const { args, nodePort, verification } = readRecorded(name);
+  return verify(replay(verification), expectationOf(args, { isKind: true, nodePort }));
+};
+
+describe("a recorded cluster of the demo", () => {
+  it("is proven if it is healthy, at the time of the recording", async () => {
+    const { proof, results, verifiedAt } = await verified(HEALTHY);
+    expect([proof, results.filter(({ verdict }) => verdict === "fail")]).toEqual(["proven", []]);
+    expect(verifiedAt).toBe(readRecorded(HEALTHY).verification.recordedAt);
+  });
+
+  it.each(recordedNames().filter((name) => name !== HEALTHY))("names the cause of %s first", async (name) => {
+    const { causes } = await verified(name);
+    expect(FAULTS.find((fault) => fault.name === name)!.expect).toContain(causes[0]?.cause);
+  });
+
+  it("answers everything that the commands ask", async () => {
+    const { text, page } = await replayed(readRecorded(HEALTHY), PLAIN);
+    expect(text).not.toContain("was not asked");
+    expect(text).toContain("PROVEN");
+    expect(page).toContain("<svg");
+  });
+
+  it("is named first, with its versions and its day, and leaves the page of the trace", async () => {
+    const lines: string[] = [];
+    const print = jest.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
+    const html = join(mkdtempSync(join(tmpdir(), "demo-")), "trace.html");
+    await demo({ html, open: false }).finally(() => print.mockRestore());
+    expect(lines[0]).toMatch(/^This is a recorded cluster.* Cilium 1\.\d+\.\d+, Kubernetes v1\.\d+\.\d+, .* recorded on 20\d\d-/);
+    expect(readFileSync(html, "utf8")).toContain("<svg");
+  });
+
+  it("refuses a fault without a recording, and names the others", async () => {
+    await expect(demo({ fault: "cosmic-ray" })).rejects.toThrow(/no recording of the fault cosmic-ray; recorded are .+/);
+  });
+});
