@@ -24,7 +24,7 @@ export interface CheckResult {
 
 /** How a whole cluster was found. */
 export interface Verification {
-  /** `pass`: nothing contradicts what was asked for; {@link proof} says how strong the evidence is. */
+  /** `pass`: nothing contradicts the mode; {@link proof} says how strong the evidence is. */
   readonly verdict: "pass" | "fail";
   readonly proof: Exclude<Proof, "off">;
   /** The mode that was expected. */

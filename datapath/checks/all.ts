@@ -32,7 +32,7 @@ import {
 } from "./traffic";
 import { translationCheck } from "./translation";
 
-/** Every check, from what was asked for to what the datapath does. */
+/** Every check, from the configuration to the traffic. */
 export const CHECKS: readonly Check[] = [
   nodesCheck,
   configCheck,

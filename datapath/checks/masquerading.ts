@@ -4,7 +4,7 @@ import { places, runInPod, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
-/** What happened to one node's pod on its way out of the cluster. */
+/** A ping from one node's pod out of the cluster. */
 interface WayOut {
   readonly place: Place;
   /** The nodes' gateway: an address outside the cluster that cannot know the way back to a pod. */
@@ -18,7 +18,7 @@ interface WayOut {
 
 const BPF_NAT = "cilium bpf nat list 2>/dev/null || echo no BPF NAT list";
 
-/** Whether pods are masqueraded on their way out, by whom the mode has it. */
+/** Whether the mode's component, BPF or iptables, masquerades pods that leave the cluster. */
 export const masqueradingCheck: Check<readonly WayOut[]> = {
   id: "masquerading",
   question: "Does BPF or iptables, as the mode expects, give pods their node's address on the way out of the cluster?",

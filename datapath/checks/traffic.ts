@@ -107,7 +107,7 @@ function failureOf({ to, shape, tries }: Probe): string {
   return `${to.name} (${to.address}${to.port === 0 ? "" : `:${to.port}`}, ${shape}): ${count}${failed[0]!.failure!}`;
 }
 
-/** Servers that never answered through a frontend, where so many tries reach each of a few by chance alone. */
+/** Servers that never answered through a frontend, if random choice alone would have reached each of them in these tries. */
 function missingBackends(
   probes: readonly Probe[],
   seen: string,

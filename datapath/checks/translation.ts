@@ -20,7 +20,7 @@ const TRIES = 10;
 const SEE =
   "kubectl -n kube-system exec ds/cilium -- cilium status --verbose | grep -A 12 KubeProxyReplacement; bpftool cgroup show /run/cilium/cgroupv2 in the agent";
 
-/** Whether a NodePort is translated by whom the mode has it: Cilium does so before the packet leaves the pod's node. */
+/** Whether the mode's component translates a NodePort: Cilium does so before the packet leaves the pod's node. */
 export const translationCheck: Check<readonly Flow[]> = {
   id: "translation",
   question: "Who translates the NodePort: Cilium on the pod's own node, or kube-proxy on the node that was asked?",

@@ -14,7 +14,7 @@ const SYSCTLS =
   "grep -sH '' /proc/sys/net/ipv4/* /proc/sys/net/ipv4/conf/*/* /proc/sys/net/netfilter/nf_conntrack_count " +
   "/proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/bridge/bridge-nf-call-iptables | sed 's|^/proc/sys/net/||'";
 
-/** Filters on devices that are no BPF programs, and so nobody's of Cilium. */
+/** Filters on devices that are no BPF programs: Cilium attaches none. */
 const FILTERS = `for device in $(ls /sys/class/net); do for way in ingress egress; do
   tc filter show dev "$device" "$way" 2>/dev/null | sed -n "s|^filter |$device $way |p" | grep -v ' bpf '
 done; done; true`;

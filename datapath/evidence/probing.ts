@@ -14,9 +14,9 @@ export interface Target {
   readonly port: number;
   /** TCP: bytes that the server sends. UDP and ICMP: length of the payload, sent with DF. */
   readonly bytes: number;
-  /** At most so many tries, one after the other. */
+  /** Maximum number of tries, one after the other. */
   readonly tries: number;
-  /** Stop when so many different pods have answered; 0: never. */
+  /** Stop when this number of pods has answered; 0: never. */
   readonly distinct: number;
   /** How long one try may take, in seconds. */
   readonly seconds: number;

@@ -78,7 +78,7 @@ export interface TrafficEvidence {
 const TRY_SECONDS = 3;
 /** Tries through a service, at most: with three backends each is missed once in 200,000 runs. */
 const SERVICE_TRIES = 30;
-/** Of a service with more backends, only so many have to answer. */
+/** Number of backends that must answer, if a service has more. */
 const MOST_BACKENDS = 6;
 /** Probes of one sender take so long at most. */
 const SENDER_SECONDS = 30;

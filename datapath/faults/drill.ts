@@ -32,7 +32,7 @@ export interface DrillResult {
 /** What a drill needs of its surroundings. */
 export interface DrillGround {
   readonly lab: Lab;
-  /** Verify the cluster, retrying for so many seconds what does not pass. */
+  /** Verify the cluster, retrying for this many seconds until it passes. */
   verify(settleSeconds: number): Promise<Verification>;
   /** Keep the name of a fault before it is injected, so that another run can undo it; undefined when it is undone. */
   remember(fault: Fault | undefined): Promise<void>;

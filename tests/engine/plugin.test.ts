@@ -42,7 +42,7 @@ describeIf([...engineMissing(), ...missingPrograms("pulumi-language-yaml")], "a 
     expect(state("cilium-ready").inputs).toMatchObject({ create: "node ../../cli/cilium-modes.mjs await-cilium" });
   });
 
-  it("is told of a mode that there is not", async () => {
+  it("reports an unknown mode", async () => {
     await project.succeed("config", "set", "mode", "epbf", ...AT);
     const { code, output } = await project.pulumi("preview", ...AT);
     expect(code).not.toBe(0);

@@ -88,7 +88,7 @@ describeIf([...labMissing(), ...longMissing(), ...missingPrograms("helm")], "a c
   );
 
   it(
-    "gets the same from a program of somebody's own, by the components",
+    "gets the same from a user's own program, by the components",
     async () => {
       const { version, chart, images, values } = project.settings(STACK).cilium;
       const { image } = project.settings(STACK).nettool;
@@ -120,7 +120,7 @@ describeIf([...labMissing(), ...longMissing(), ...missingPrograms("helm")], "a c
         subsets: { addresses: { ip: string }[] }[];
       };
       const [host] = address.subsets[0]!.addresses;
-      // what the test before uninstalled is still on its way out
+      // what the test before uninstalled is still being removed
       system("wait", "--for=delete", "namespace/cilium-secrets", "--timeout=60s");
       helm("install", "cilium", chart, "--values", values, "--set", `k8sServiceHost=${host!.ip}`, "--wait");
       for (const command of [["preview"], UP]) {

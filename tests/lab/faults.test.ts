@@ -368,7 +368,7 @@ describeIf([...labMissing(), ...longMissing(), ...missingPrograms("helm", "ps")]
   }
 
   it.each(faultsOf(`${CLUSTER_PREFIX}${STACK}`, labAgentTag()).map((fault) => [fault.name, fault] as const))(
-    "%s: the stack comes to what was asked for",
+    "%s: the stack reaches its configuration",
     async (name, fault) => {
       const { project, cluster } = run;
       // each begins as it needs it, whatever became of the one before

@@ -112,7 +112,7 @@ describeIf(labMissing(), "an interrupted creation", () => {
   );
 });
 
-describeIf(labMissing(), "a cluster of somebody else", () => {
+describeIf(labMissing(), "an external cluster", () => {
   let project: LabProject;
   const foreign = `${CLUSTER_PREFIX}foreign`;
   beforeAll(() => (project = new LabProject()));

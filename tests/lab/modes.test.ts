@@ -7,7 +7,7 @@ import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
 import { brokenTrace } from "../support/traces";
 
-/** The third, ebpf, stands in verify.test.ts, where its cluster is broken in every way. */
+/** verify.test.ts has the third, ebpf, and breaks its cluster in every way. */
 const MODES = ROUTING_MODES.filter((mode) => mode !== "ebpf");
 
 describeIf(labMissing(), "a stack on a real cluster", () => {

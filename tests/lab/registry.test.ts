@@ -119,7 +119,7 @@ describeIf(missing, "images and chart of one's own", () => {
     }
   }
 
-  /** A Helm repository of the laboratory's chart; what was asked for is in `asked`. */
+  /** A Helm repository of the laboratory's chart; its requests are in `asked`. */
   async function startHelmRepository(): Promise<{ url: string; asked: string[] }> {
     const folder = join(scratch, "charts");
     mkdirSync(folder);

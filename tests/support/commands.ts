@@ -39,7 +39,7 @@ export function expectExamined(project: LabProject, stack: string): void {
   }
 }
 
-/** What the UI's place is taken by: its own images are not to be had everywhere. */
+/** Replaces the UI, whose images cannot be pulled everywhere. */
 const standIn = (image: string) => ({
   apiVersion: "v1",
   kind: "List",

@@ -31,7 +31,7 @@ describe("the way to Hubble's UI", () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it("is told of as missing, with the settings that make it", async () => {
+  it("is reported as missing, with the settings that enable it", async () => {
     await expect(forwardUi(clusterOf([], undefined), "ebpf", 0)).rejects.toThrow(
       "The cluster of stack ebpf has no Hubble UI; run: pulumi config set hubble.relay true -s ebpf, pulumi config set hubble.ui true -s ebpf, pulumi up -s ebpf",
     );

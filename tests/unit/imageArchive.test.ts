@@ -183,7 +183,7 @@ describe("saving images", () => {
     expect(existsSync(join(docker, "log"))).toBe(false);
   });
 
-  it("says once that there is no Docker", async () => {
+  it("reports missing Docker once", async () => {
     process.env["PATH"] = "";
     await expect(saveImages(IMAGES, archive, say)).rejects.toThrow(
       /^Command could not be started .* docker image [^\n]*$/,

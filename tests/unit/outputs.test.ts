@@ -5,7 +5,7 @@ import { OUTPUTS } from "../support/outputs";
 const STACK = "organization/cilium-modes/ebpf";
 const HEADLINE = `Stack ${STACK} does not have the outputs of a cilium-modes stack; run: pulumi up -s ebpf`;
 
-/** What a user of these outputs is told. */
+/** The error that a user of these outputs gets. */
 function messageFor(outputs: object): string {
   try {
     parseStackOutputs(STACK, outputs);

@@ -11,7 +11,7 @@ async function run(command: string, act: (stdin: NodeJS.WritableStream) => void)
   return { output, code: code as number };
 }
 
-describe("a command that runs until it is told to end", () => {
+describe("a command that runs until it is ended", () => {
   const PATIENT = `sh -c 'echo begun; exec sleep 60'`;
 
   it("ends when it can read a line", async () => {
