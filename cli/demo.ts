@@ -34,7 +34,9 @@ export interface RecordedCluster {
   /** The fault that was in force, with what it does in one sentence. */
   readonly fault?: { readonly name: string; readonly title: string };
   readonly verification: Recording;
-  readonly traces: Readonly<Partial<Record<Scenario, { readonly inside: readonly string[]; readonly answers: Recording }>>>;
+  readonly traces: Readonly<
+    Partial<Record<Scenario, { readonly inside: readonly string[]; readonly answers: Recording }>>
+  >;
 }
 
 export interface DemoOptions {
@@ -88,7 +90,15 @@ export async function replayed(recorded: RecordedCluster, look: Look): Promise<{
   const expectation = expectationOf(args, { isKind: true, nodePort });
   const verification = await verify(replay(answers), expectation);
   const status: StackStatus = {
-    ...{ stack, mode: args.mode, cluster: args.clusterName, state: "up", nodes: args.nodeCount, createdAt, verification },
+    ...{
+      stack,
+      mode: args.mode,
+      cluster: args.clusterName,
+      state: "up",
+      nodes: args.nodeCount,
+      createdAt,
+      verification,
+    },
     problems: [],
   };
   const typed = (command: string) => look.colors.dim(`$ npx cilium-modes ${command}`);

@@ -121,13 +121,11 @@ export async function verify(
     const results = chosen.map((check, index) => judge(check, evidence, expectation, owns[index]));
     const isRight = results.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
     looksRight = isRight ? looksRight + 1 : 0;
-    if (isRight && (earlier.size === 0 || looksRight >= SETTLED_LOOKS))
-      return conclusion(results, evidence);
+    if (isRight && (earlier.size === 0 || looksRight >= SETTLED_LOOKS)) return conclusion(results, evidence);
     const patience = results.every(({ verdict }) => GOOD.has(verdict))
       ? Math.min(settleSeconds, WARNING_SECONDS)
       : settleSeconds;
-    if (Date.now() + RETRY_SECONDS * 1000 >= start + patience * 1000)
-      return conclusion(results, evidence);
+    if (Date.now() + RETRY_SECONDS * 1000 >= start + patience * 1000) return conclusion(results, evidence);
     for (const { id, verdict, findings } of results) {
       if (verdict === "pass" || verdict === "skipped") continue;
       const { subject, seen, reason } = findings.find((finding) => finding.verdict === verdict)!;

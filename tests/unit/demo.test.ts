@@ -39,11 +39,15 @@ describe("a recorded cluster of the demo", () => {
     const print = jest.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
     const html = join(mkdtempSync(join(tmpdir(), "demo-")), "trace.html");
     await demo({ html, open: false }).finally(() => print.mockRestore());
-    expect(lines[0]).toMatch(/^This is a recorded cluster.* Cilium 1\.\d+\.\d+, Kubernetes v1\.\d+\.\d+, .* recorded on 20\d\d-/);
+    expect(lines[0]).toMatch(
+      /^This is a recorded cluster.* Cilium 1\.\d+\.\d+, Kubernetes v1\.\d+\.\d+, .* recorded on 20\d\d-/,
+    );
     expect(readFileSync(html, "utf8")).toContain("<svg");
   });
 
   it("refuses a fault without a recording, and names the others", async () => {
-    await expect(demo({ fault: "cosmic-ray" })).rejects.toThrow(/no recording of the fault cosmic-ray; recorded are .+/);
+    await expect(demo({ fault: "cosmic-ray" })).rejects.toThrow(
+      /no recording of the fault cosmic-ray; recorded are .+/,
+    );
   });
 });

@@ -24,7 +24,11 @@ function runningCluster(): AttachableCluster {
         : Promise.resolve({ exitCode: 0, stdout: `${(counter += 1)}`, stderr: "" }),
     onNode: (node: string) => Promise.resolve(`rules of ${node}`),
     startOutside: () =>
-      Promise.resolve({ address: "172.18.0.9", run: (script: string) => Promise.resolve(`ran ${script}`), end: () => Promise.resolve() }),
+      Promise.resolve({
+        address: "172.18.0.9",
+        run: (script: string) => Promise.resolve(`ran ${script}`),
+        end: () => Promise.resolve(),
+      }),
     start: () => printing("captured"),
   } as Partial<AttachableCluster> as AttachableCluster;
 }
@@ -67,7 +71,9 @@ describe("a recorded cluster", () => {
     const cluster = replay<AttachableCluster>((await recorded()).recording);
     for (const expected of ["1", "2", "2"])
       expect((await cluster.exec("default", "net", "net", ["count"])).stdout).toBe(expected);
-    await expect(cluster.exec("default", "net", "net", ["reboot"])).rejects.toThrow(/was not asked this: exec\(.*reboot/);
+    await expect(cluster.exec("default", "net", "net", ["reboot"])).rejects.toThrow(
+      /was not asked this: exec\(.*reboot/,
+    );
   });
 
   it("says when it was recorded, and keeps equal answers once", async () => {

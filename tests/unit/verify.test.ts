@@ -663,7 +663,9 @@ describe("the verdict", () => {
       get: (_, name) =>
         name === "onNode" || name === "startOutside"
           ? undefined
-          : () => Promise.reject(new Error("connect ECONNREFUSED")),
+          : name === "now"
+            ? Date.now
+            : () => Promise.reject(new Error("connect ECONNREFUSED")),
     });
     const verification = await verify(dead, recordedExpectation());
     expect(verification.verdict).toBe("fail");
