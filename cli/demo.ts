@@ -3,7 +3,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { gunzipSync } from "node:zlib";
+import { brotliDecompressSync } from "node:zlib";
 import { replay, type Recording } from "../cluster/recording";
 import { expectationOf } from "../datapath/expectation";
 import { tracePacket } from "../datapath/trace/trace";
@@ -50,7 +50,7 @@ export interface DemoOptions {
 
 const FOLDER = join(PACKAGE_DIRECTORY, "cli", "recorded");
 const HEALTHY = "ebpf";
-const ENDING = ".json.gz";
+const ENDING = ".json.br";
 
 /** Run status, verify and trace on a recorded cluster. */
 export async function demo({ fault, html, open }: DemoOptions): Promise<void> {
@@ -75,7 +75,7 @@ export const recordedNames = () =>
 
 /** Read a recording that comes with this package. */
 export const readRecorded = (name: string) =>
-  JSON.parse(gunzipSync(readFileSync(join(FOLDER, `${name}${ENDING}`))).toString("utf8")) as RecordedCluster;
+  JSON.parse(brotliDecompressSync(readFileSync(join(FOLDER, `${name}${ENDING}`))).toString("utf8")) as RecordedCluster;
 
 /** Which cluster this is: said before anything else. */
 function originOf({ args, kubernetes, fault, verification: { recordedAt } }: RecordedCluster): string {

@@ -1,7 +1,7 @@
 // npx tsx scripts/record-demo.ts <stack> [fault...]: record a running stack for `cilium-modes demo`, healthy and with each of these faults.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync } from "node:zlib";
 import type { RecordedCluster } from "../cli/demo";
 import { withoutSecrets } from "../cli/diagnostics";
 import { ownNodes } from "../cli/drill";
@@ -87,7 +87,8 @@ function small<C extends EvidenceCluster>(cluster: C): C {
 
 function keep(name: string, recorded: RecordedCluster) {
   mkdirSync(FOLDER, { recursive: true });
-  writeFileSync(join(FOLDER, `${name}.json.gz`), gzipSync(withoutSecrets(JSON.stringify(recorded)), { level: 9 }));
+  // a recording repeats long lists, which Brotli's window covers
+  writeFileSync(join(FOLDER, `${name}.json.br`), brotliCompressSync(withoutSecrets(JSON.stringify(recorded))));
 }
 
 void main();
