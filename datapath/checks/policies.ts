@@ -8,11 +8,7 @@ import { skipWithoutWorkload } from "./podNetwork";
 /** What `cilium endpoint list -o json` prints of an endpoint, as far as it is needed. */
 interface Endpoint {
   readonly status?: {
-    readonly "external-identifiers"?: {
-      readonly "k8s-namespace"?: string;
-      readonly "k8s-pod-name"?: string;
-      readonly "pod-name"?: string;
-    };
+    readonly identity?: { readonly labels?: readonly string[] };
     readonly policy?: {
       readonly realized?: { readonly "policy-enabled"?: string; readonly l4?: Readonly<Record<string, unknown>> };
     };
@@ -35,7 +31,7 @@ export const policiesCheck: Check = {
       const denied = [...drops].filter(([reason]) => /policy/i.test(reason));
       const count = denied.reduce((sum, [, each]) => sum + each, 0);
       const enforced = enforcedOn(jsonOf<Endpoint[]>(node, "endpoints"), workload.namespace);
-      const seen = `${policies.length} policies in the cluster, ${enforced.length} of the workload's endpoints enforce one`;
+      const seen = `policies in the cluster: ${policies.length}, enforced on endpoints of the workload: ${enforced.length}`;
       if (count === 0) return pass(node.node, seen);
       const named = suspects(policies, workload.namespace, enforced);
       return fail(
@@ -51,30 +47,22 @@ export const policiesCheck: Check = {
   },
 };
 
-interface Enforced {
-  readonly pod: string;
-  /** `ingress`, `egress` or `both`. */
-  readonly way: string;
-  /** Its realized policy, in which the names of policies stand. */
-  readonly text: string;
-}
-
-function enforcedOn(endpoints: readonly Endpoint[] | Error, namespace: string): Enforced[] {
+/** The realized policies, as JSON with the policies' names, of those endpoints of a namespace that enforce one. */
+function enforcedOn(endpoints: readonly Endpoint[] | Error, namespace: string): string[] {
   if (endpoints instanceof Error) return [];
   return endpoints.flatMap(({ status }) => {
-    const ids = status?.["external-identifiers"];
-    const pod = ids?.["pod-name"] ?? `${ids?.["k8s-namespace"]}/${ids?.["k8s-pod-name"]}`;
-    const way = status?.policy?.realized?.["policy-enabled"] ?? "none";
-    if (!pod.startsWith(`${namespace}/`) || way === "none") return [];
-    return [{ pod, way, text: JSON.stringify(status?.policy?.realized) }];
+    const realized = status?.policy?.realized;
+    const isOwn = status?.identity?.labels?.includes(`k8s:io.kubernetes.pod.namespace=${namespace}`);
+    if (!isOwn || (realized?.["policy-enabled"] ?? "none") === "none") return [];
+    return [JSON.stringify(realized)];
   });
 }
 
 /** The policies that an endpoint says its rules come from; else those that can select it. */
-function suspects(policies: readonly string[], namespace: string, enforced: readonly Enforced[]): string[] {
+function suspects(policies: readonly string[], namespace: string, enforced: readonly string[]): string[] {
   const named = policies.filter((policy) => {
     const name = policy.split(/[ /]/).at(-1)!;
-    return enforced.some(({ text }) => text.includes(`policy.name=${name}"`));
+    return enforced.some((text) => text.includes(`policy.name=${name}"`));
   });
   if (named.length > 0) return named;
   return policies.filter((policy) => policy.includes(` ${namespace}/`) || policy.startsWith("CiliumClusterwide"));

@@ -291,6 +291,7 @@ export const dnsCheck: Check = {
       const endpoints = valueOf(api.endpoints, [])
         .filter((each) => each.namespace === "kube-system" && each.service === dns?.name && each.protocol === "UDP")
         .flatMap(({ addresses }) => addresses);
+      const servers = valueOf(api.pods, []).filter(({ address }) => endpoints.includes(address));
       const why =
         endpoints.length === 0
           ? "Service kube-dns has no ready endpoint"
@@ -302,7 +303,7 @@ export const dnsCheck: Check = {
         seen,
         `${failed.map(({ name }) => name).join(", ")} did not resolve: ${why}`,
         "kubectl -n kube-system get pods -l k8s-app=kube-dns; kubectl -n kube-system get endpointslices -l kubernetes.io/service-name=kube-dns; kubectl -n kube-system logs -l k8s-app=kube-dns",
-        { cause: "dns-down", ...at },
+        { cause: "dns-down", nodes: [node, ...servers.map((server) => server.node)] },
       );
     });
   },

@@ -60,8 +60,9 @@ export const translationCheck: Check<readonly Flow[]> = {
     if (flows.length < 2) return [skipped("cluster", "a cluster of one node has no other node to ask")];
     return flows.map(({ place: { node, address }, target, sent, tracked }): Finding => {
       const at = { nodes: [node] };
+      // a server on any node may be the reason
       if (sent instanceof Error)
-        return inconclusive(node, `connections to another node's NodePort failed: ${sent.message}`, undefined, at);
+        return inconclusive(node, `connections to another node's NodePort failed: ${sent.message}`);
       if (tracked instanceof Error) return inconclusive(node, tracked.message, undefined, at);
       const flows = [...tracked.matchAll(/^TCP OUT (\S+) -> (\S+)/gm)].map(([, from, out]) => ({ from, out }));
       if (flows.length === 0) {

@@ -62,7 +62,8 @@ export function continuityRows(): string[][] {
       index === 0 ? name : "",
       title,
       rangeText(lost, (value) => String(value)),
-      rangeText(gapSeconds, (value) => `${value.toFixed(1)} s`),
+      // zero: no gap was longer than the baseline's
+      rangeText(gapSeconds, (value) => (value === 0 ? "usual" : `${value.toFixed(1)} s`)),
       brokenIn === 0 ? "" : `in ${brokenIn} of ${runs} runs`,
     ]);
   });

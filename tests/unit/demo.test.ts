@@ -22,9 +22,16 @@ describe("a recorded cluster of the demo", () => {
     expect(verifiedAt).toBe(readRecorded(HEALTHY).verification.recordedAt);
   });
 
-  it.each(recordedNames().filter((name) => name !== HEALTHY))("names the cause of %s first", async (name) => {
+  it.each(recordedNames().filter((name) => name !== HEALTHY))("has one cause, which explains %s", async (name) => {
     const { causes } = await verified(name);
-    expect(FAULTS.find((fault) => fault.name === name)!.expect).toContain(causes[0]?.cause);
+    expect(causes).toHaveLength(1);
+    expect(FAULTS.find((fault) => fault.name === name)!.expect).toContain(causes[0]!.cause);
+  });
+
+  it("shows on which endpoints a policy is enforced", async () => {
+    const [cause] = (await verified("policy-without-world")).causes;
+    expect(cause!.seen).toContain("enforced on endpoints of the workload: 1");
+    expect(cause!.reason).toContain("CiliumNetworkPolicy nettool/drill");
   });
 
   it("answers everything that the commands ask", async () => {
