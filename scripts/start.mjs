@@ -121,7 +121,7 @@ function isPossible() {
 
 /** Show what the commands say of a cluster that runs, from a recording. */
 function showDemo() {
-  console.log("\nUntil then, this is what a running cluster looks like:\n");
+  console.error("\nUntil then, this is what a running cluster looks like:\n");
   runCli("demo", "--no-open");
 }
 

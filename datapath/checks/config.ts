@@ -1,6 +1,6 @@
 import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import type { ClusterReader } from "../../cluster/read";
-import { valueOf, type ConfigState, type NodeConfigState } from "../evidence/api";
+import { readingOf, valueOf, type ConfigState, type NodeConfigState } from "../evidence/api";
 import { sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 
@@ -50,12 +50,12 @@ export const agentsCheck: Check = {
   question: "Does every node have a ready agent that runs with this configuration, and are all agents alike?",
   needs: ["nodes"],
   judge({ api, nodes }, { ciliumConfig, datapathConfig = {}, nodeCount }) {
-    const pods = valueOf(api.pods, []).filter(
+    const pods = readingOf(api.pods).filter(
       ({ namespace, labels, deleting }) =>
         namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting,
     );
     const config = valueOf(api.config, undefined);
-    const nodeConfigs = valueOf(api.nodeConfigs, []);
+    const nodeConfigs = readingOf(api.nodeConfigs);
     const findings = nodes.map((node): Finding => {
       const at = { nodes: [node.node] };
       const pod = pods.find((each) => each.node === node.node);

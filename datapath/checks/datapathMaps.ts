@@ -1,4 +1,4 @@
-import { valueOf } from "../evidence/api";
+import { readingOf } from "../evidence/api";
 import { jsonOf, type NodeEvidence } from "../evidence/node";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
@@ -13,13 +13,13 @@ export const datapathMapsCheck: Check = {
   question: "Do the BPF maps know every pod: its identity, its node, and its device where it is local?",
   needs: ["nodes"],
   judge(evidence, { evidence: { tunnelDevice } }) {
-    const endpoints = valueOf(evidence.api.ciliumEndpoints, []).filter(
+    const endpoints = readingOf(evidence.api.ciliumEndpoints).filter(
       ({ address, identity }) => address !== "" && identity > 0,
     );
-    const pods = valueOf(evidence.api.pods, []).filter(
+    const pods = readingOf(evidence.api.pods).filter(
       ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
     );
-    const nodes = valueOf(evidence.api.nodes, []);
+    const nodes = readingOf(evidence.api.nodes);
     return eachNode(evidence, "ipcache", (node): Finding => {
       const at = { nodes: [node.node] };
       const ipcache = jsonOf<Dump>(node, "ipcache");

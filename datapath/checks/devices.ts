@@ -1,5 +1,5 @@
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { valueOf } from "../evidence/api";
+import { readingOf } from "../evidence/api";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./config";
@@ -33,7 +33,7 @@ export const devicesCheck: Check = {
     "Are the nodes' and pods' devices up, with the same MTU everywhere, their addresses, and no traffic shaping?",
   needs: ["nodes"],
   judge(evidence, { evidence: { tunnelDevice } }) {
-    const nodes = valueOf(evidence.api.nodes, []);
+    const nodes = readingOf(evidence.api.nodes);
     const mtus = odd(
       evidence.nodes.map((node) => ({
         node: node.node,
@@ -83,7 +83,7 @@ export const devicesCheck: Check = {
       }
       const host =
         addressed.find(({ ifname }) => ifname === "cilium_host")?.addr_info.flatMap(({ local }) => local ?? []) ?? [];
-      const cidrs = valueOf(evidence.api.ciliumNodes, []).find(({ name }) => name === node.node)?.podCidrs ?? [];
+      const cidrs = readingOf(evidence.api.ciliumNodes).find(({ name }) => name === node.node)?.podCidrs ?? [];
       if (
         host.length === 0 ||
         (cidrs.length > 0 && !host.some((address) => cidrs.some((cidr) => contains(cidr, `${address}/32`))))

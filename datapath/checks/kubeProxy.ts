@@ -1,5 +1,5 @@
 import type { ClusterReader } from "../../cluster/read";
-import { valueOf } from "../evidence/api";
+import { readingOf } from "../evidence/api";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
@@ -32,7 +32,7 @@ export const kubeProxyCheck: Check = {
         ),
       ];
     }
-    const without = valueOf(api.nodes, []).filter(({ name }) => !ready.some(({ node }) => node === name));
+    const without = readingOf(api.nodes).filter(({ name }) => !ready.some(({ node }) => node === name));
     if (without.length === 0 && ready.length > 0) return [pass("cluster", seen)];
     const names = without.map(({ name }) => name);
     return [
@@ -41,7 +41,7 @@ export const kubeProxyCheck: Check = {
         seen,
         `this mode needs a ready kube-proxy on every node; none on ${names.join(", ")}`,
         `kubectl -n kube-system get daemonset kube-proxy; kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide${isExternal ? "" : "; pulumi destroy and pulumi up create it again where its DaemonSet is gone"}`,
-        { cause: "kube-proxy-missing", ...(names.length < valueOf(api.nodes, []).length ? { nodes: names } : {}) },
+        { cause: "kube-proxy-missing", ...(names.length < readingOf(api.nodes).length ? { nodes: names } : {}) },
       ),
     ];
   },

@@ -1,6 +1,6 @@
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
-import { valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
+import { readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
@@ -104,9 +104,7 @@ export const workloadCheck: Check = {
     const looked = nodes.length > 0 ? nodes.map(({ node }) => node) : valueOf(api.nodes, []).map(({ name }) => name);
     const findings: Finding[] = [];
     if (nodePort !== undefined) findings.push(...looked.map((node) => judgeServer(pods, node, workload)));
-    findings.push(
-      ...judgeEndpoints(pods, valueOf(api.ciliumEndpoints, []), valueOf(api.config, undefined)?.data ?? {}),
-    );
+    findings.push(...judgeEndpoints(pods, readingOf(api.ciliumEndpoints), valueOf(api.config, undefined)?.data ?? {}));
     return findings;
   },
 };

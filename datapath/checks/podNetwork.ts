@@ -1,5 +1,5 @@
 import { contains } from "../../modes/cidr";
-import { valueOf } from "../evidence/api";
+import { readingOf } from "../evidence/api";
 import { jsonOf } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./config";
@@ -37,7 +37,7 @@ export const podNetworkCheck: Check = {
   judge({ api, nodes, traffic }) {
     if (traffic === undefined || traffic.pods.length === 0)
       return [inconclusive("cluster", "no workload pod could be asked")];
-    const known = valueOf(api.ciliumNodes, []);
+    const known = readingOf(api.ciliumNodes);
     const mtus = odd(
       traffic.pods.map((pod) => ({ ...pod, node: pod.pod })),
       (pod) => (pod.output === undefined ? undefined : String(mtuOf(pod))),

@@ -29,10 +29,11 @@ export const policiesCheck: Check = {
       const drops = dropsBetween(counterOf(before, node.node, "drops"), counterOf(after, node.node, "drops"));
       if (drops instanceof Error) return inconclusive(node.node, drops.message, undefined, at);
       const denied = [...drops].filter(([reason]) => /policy/i.test(reason));
-      const count = denied.reduce((sum, [, each]) => sum + each, 0);
+      const dropped = denied.reduce((sum, [, each]) => sum + each, 0);
       const enforced = enforcedOn(jsonOf<Endpoint[]>(node, "endpoints"), workload.namespace);
-      const seen = `policies in the cluster: ${policies.length}, enforced on endpoints of the workload: ${enforced.length}`;
-      if (count === 0) return pass(node.node, seen);
+      const count = "error" in api.policies ? `unknown (${api.policies.error})` : policies.length;
+      const seen = `policies in the cluster: ${count}, enforced on endpoints of the workload: ${enforced.length}`;
+      if (dropped === 0) return pass(node.node, seen);
       const named = suspects(policies, workload.namespace, enforced);
       return fail(
         node.node,

@@ -1,4 +1,4 @@
-import { valueOf } from "../evidence/api";
+import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Expectation, type Finding } from "./check";
@@ -131,7 +131,7 @@ function needed(
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
   const names = links instanceof Error ? [] : links.map(({ ifname }) => ifname);
   const isCilium = evidence.serviceMap.nodePort === "present";
-  const address = valueOf(api.nodes, []).find(({ name }) => name === node.node)?.address;
+  const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
   const addressed = jsonOf<{ readonly ifname: string; readonly addr_info: readonly { readonly local?: string }[] }[]>(
     node,
     "addresses",

@@ -1,6 +1,6 @@
 import { contains } from "../../modes/cidr";
 import type { ExpectedEvidence } from "../../modes/evidence";
-import { valueOf } from "../evidence/api";
+import { readingOf, valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
@@ -52,8 +52,8 @@ export const routesCheck: Check = {
 };
 
 function peersOf({ api }: Evidence): Peer[] {
-  const known = valueOf(api.ciliumNodes, []);
-  return valueOf(api.nodes, []).map(({ name, address }) => ({
+  const known = readingOf(api.ciliumNodes);
+  return readingOf(api.nodes).map(({ name, address }) => ({
     name,
     address,
     podCidrs: known.find((each) => each.name === name)?.podCidrs ?? [],

@@ -1,5 +1,12 @@
 import { WORKLOAD } from "../../modes/workload";
-import { valueOf, type ApiEvidence, type EndpointState, type PodState, type ServiceState } from "../evidence/api";
+import {
+  readingOf,
+  valueOf,
+  type ApiEvidence,
+  type EndpointState,
+  type PodState,
+  type ServiceState,
+} from "../evidence/api";
 import { sectionOf } from "../evidence/node";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
 import { eachNode } from "./nodes";
@@ -237,7 +244,7 @@ export const serviceMapCheck: Check = {
       const map = sectionOf(node, "lb");
       if (map instanceof Error) return inconclusive(node.node, map.message, undefined, at);
       const inMap = parseLbMap(map);
-      const address = valueOf(api.nodes, []).find(({ name }) => name === node.node)?.address;
+      const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
       const stale = [...wanted, ...ownNodePorts(wanted, address, lbMaps)].flatMap((each) => {
         const own = inMap.get(`${each.frontend}/${each.protocol}`) ?? inMap.get(`${each.frontend}/ANY`);
         const problem = own === undefined ? "is missing" : differenceOf(own, each.backends);
@@ -283,8 +290,8 @@ function differenceOf(own: ReadonlySet<string>, wanted: ReadonlySet<string>): st
 
 /** Every ClusterIP with endpoints, and NodePorts where Cilium answers for them. */
 function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wanted[] {
-  const endpoints = valueOf(api.endpoints, []);
-  return valueOf(api.services, []).flatMap((service): Wanted[] => {
+  const endpoints = readingOf(api.endpoints);
+  return readingOf(api.services).flatMap((service): Wanted[] => {
     if (!/^\d/.test(service.clusterIp) || service.internalTrafficPolicy !== "Cluster") return [];
     return service.ports.flatMap(({ protocol, port, targetPort, nodePort }): Wanted[] => {
       const own = endpoints.filter(
@@ -316,7 +323,7 @@ export const hostPortsCheck: Check = {
   skip: ({ evidence }) =>
     evidence.serviceMap.nodePort === "absent" ? "the CNI plugin portmap answers for HostPorts in this mode" : undefined,
   judge(evidence) {
-    const wanted = valueOf(evidence.api.pods, []).filter(
+    const wanted = readingOf(evidence.api.pods).filter(
       ({ hostPorts, hostNetwork, running }) => running && !hostNetwork && hostPorts.length > 0,
     );
     if (!("value" in evidence.api.pods)) return [inconclusive("cluster", evidence.api.pods.error)];

@@ -1,5 +1,5 @@
 import { contains } from "../../modes/cidr";
-import { valueOf } from "../evidence/api";
+import { readingOf, valueOf } from "../evidence/api";
 import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
@@ -288,7 +288,7 @@ export const dnsCheck: Check = {
           { cause: "dns-config", ...at },
         );
       }
-      const endpoints = valueOf(api.endpoints, [])
+      const endpoints = readingOf(api.endpoints)
         .filter((each) => each.namespace === "kube-system" && each.service === dns?.name && each.protocol === "UDP")
         .flatMap(({ addresses }) => addresses);
       const servers = valueOf(api.pods, []).filter(({ address }) => endpoints.includes(address));
@@ -317,7 +317,7 @@ export const sourceAddressCheck: Check = {
   skip: skipWithoutWorkload,
   judge({ traffic, api }, { evidence }) {
     if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
-    const nodes = valueOf(api.nodes, []);
+    const nodes = readingOf(api.nodes);
     const addressOf = (name: string | undefined) => nodes.find((each) => each.name === name)?.address;
     const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));
     const isCilium = evidence.serviceMap.nodePort === "present";

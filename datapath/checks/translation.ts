@@ -17,6 +17,9 @@ const PORTS = { first: 61000, last: 65499 } as const;
 /** Connections of each pod: those that the service gives back to the pod itself never leave it, and nobody tracks them. */
 const TRIES = 10;
 
+/** How often they are sent at most until Cilium lists one. */
+const ATTEMPTS = 3;
+
 const SEE =
   "kubectl -n kube-system exec ds/cilium -- cilium status --verbose | grep -A 12 KubeProxyReplacement; bpftool cgroup show /run/cilium/cgroupv2 in the agent";
 
@@ -39,19 +42,26 @@ export const translationCheck: Check<readonly Flow[]> = {
         const own = nodes.findIndex(({ node }) => node === place.node);
         const target = nodes[(own + 1) % nodes.length]?.address;
         if (target === undefined) throw new Error("no node has an IPv4 address");
-        const first = PORTS.first + (((cluster.now() + index) * TRIES) % (PORTS.last - PORTS.first));
-        const ports = Array.from({ length: TRIES }, (_, offset) => first + offset);
         const agent = agents.find(({ node }) => node === place.node);
-        const connections = ports.map(
-          (port) => `curl -sf -m 5 -o /dev/null --local-port ${port} http://${target}:${nodePort}/`,
-        );
-        const sent = await runInPod(cluster, place, connections.join(" && "));
-        const filter = `^TCP OUT ${place.address}:(${ports.join("|")}) `;
-        const tracked =
-          agent === undefined
-            ? new Error(`there is no agent on ${place.node}`)
-            : await askAgent(cluster, agent, ["sh", "-c", `cilium bpf ct list global | grep -E '${filter}' || true`]);
-        return { place, target, sent: sent instanceof Error ? explained(sent) : sent, tracked };
+        const flow = async (attempt: number): Promise<Flow> => {
+          const number = cluster.now() + index + attempt * servers.length;
+          const first = PORTS.first + ((number * TRIES) % (PORTS.last - PORTS.first));
+          const ports = Array.from({ length: TRIES }, (_, offset) => first + offset);
+          const connections = ports.map(
+            (port) => `curl -sf -m 5 -o /dev/null --local-port ${port} http://${target}:${nodePort}/`,
+          );
+          const sent = await runInPod(cluster, place, connections.join(" && "));
+          const filter = `^TCP OUT ${place.address}:(${ports.join("|")}) `;
+          const tracked =
+            agent === undefined
+              ? new Error(`there is no agent on ${place.node}`)
+              : await askAgent(cluster, agent, ["sh", "-c", `cilium bpf ct list global | grep -E '${filter}' || true`]);
+          return { place, target, sent: sent instanceof Error ? explained(sent) : sent, tracked };
+        };
+        let found = await flow(0);
+        // on a busy node Cilium removes closed connections before they are listed
+        for (let attempt = 1; attempt < ATTEMPTS && found.tracked === ""; attempt++) found = await flow(attempt);
+        return found;
       }),
     );
   },

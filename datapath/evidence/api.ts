@@ -132,6 +132,12 @@ export function valueOf<T, D>(reading: Reading<T>, otherwise: D): T | D {
   return "value" in reading ? reading.value : otherwise;
 }
 
+/** What was read. @throws Error saying why it was not: a check that needs it then has no evidence, instead of an empty list */
+export function readingOf<T>(reading: Reading<T>): T {
+  if ("error" in reading) throw new Error(reading.error);
+  return reading.value;
+}
+
 /** Read everything that verification wants to know of the API server; what cannot be read says why. */
 export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
   const [nodes, pods, services, endpoints, config, nodeConfigs, ciliumNodes, ciliumEndpoints, policies] =

@@ -1,5 +1,6 @@
 import { WORKLOAD } from "../../modes/workload";
 import { listAgents, type Agent } from "../../cluster/agents";
+import { apiErrorLine } from "../../cluster/apiError";
 import type { Expectation } from "../checks/check";
 import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
 import { readApi, valueOf, type ApiEvidence } from "./api";
@@ -46,6 +47,7 @@ export async function gather(
 ): Promise<Evidence> {
   at("the API server");
   const [api, agents] = await Promise.all([readApi(cluster), agentsByNode(cluster)]);
+  const agentOf = (node: string) => (agents instanceof Error ? agents : agents.get(node));
   const nodes = sampled(
     valueOf(api.nodes, []).map(({ name }) => name),
     scope.maxNodes,
@@ -57,9 +59,9 @@ export async function gather(
     .map(({ address }) => address);
   const readAll = async () => {
     if (!scope.parts.has("nodes")) return [];
-    return Promise.all(nodes.map((node) => readNode(cluster, node, agents.get(node), destinations)));
+    return Promise.all(nodes.map((node) => readNode(cluster, node, agentOf(node), destinations)));
   };
-  const countAll = () => Promise.all(nodes.map((node) => readCounters(cluster, node, agents.get(node))));
+  const countAll = () => Promise.all(nodes.map((node) => readCounters(cluster, node, agentOf(node))));
   const probe = async () => {
     if (!wantsTraffic) return { before: [], after: [] };
     const image = workloadImage(api, workload.namespace);
@@ -67,7 +69,8 @@ export async function gather(
     try {
       const before = await countAll();
       const traffic = await readTraffic({
-        ...{ cluster, api, agents, nodes, workload, nodePort, outside },
+        ...{ cluster, api, nodes, workload, nodePort, outside },
+        agents: agents instanceof Error ? new Map() : agents,
         quick: scope.quick,
       });
       return { before, after: await countAll(), traffic };
@@ -80,9 +83,12 @@ export async function gather(
   return { api, nodes: observed, ...probed };
 }
 
-async function agentsByNode(cluster: EvidenceCluster): Promise<ReadonlyMap<string, Agent>> {
-  const agents = await listAgents(cluster).catch(() => []);
-  return new Map(agents.map((agent) => [agent.node, agent]));
+/** @returns an error if the API server does not tell which agents there are */
+async function agentsByNode(cluster: EvidenceCluster): Promise<ReadonlyMap<string, Agent> | Error> {
+  return listAgents(cluster).then(
+    (agents) => new Map(agents.map((agent) => [agent.node, agent])),
+    (error: Error) => new Error(`the agents could not be listed: ${apiErrorLine(error)}`),
+  );
 }
 
 function workloadImage(api: ApiEvidence, namespace: string): string | undefined {

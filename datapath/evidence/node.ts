@@ -100,10 +100,11 @@ done`;
 export async function readNode(
   cluster: EvidenceCluster,
   node: string,
-  agent: Agent | undefined,
+  agent: Agent | Error | undefined,
   destinations: readonly string[],
 ): Promise<NodeEvidence> {
-  if (agent === undefined) return { node, error: `no Cilium agent runs on ${node}`, sections: {}, lookups: {} };
+  if (agent === undefined || agent instanceof Error)
+    return { node, error: agent?.message ?? `no Cilium agent runs on ${node}`, sections: {}, lookups: {} };
   const { onNode } = cluster;
   const [output, nftables] = await Promise.all([
     askAgent(cluster, agent, ["sh", "-c", scriptOf(NODE_COMMANDS) + lookupsOf(destinations)], NODE_SECONDS),
@@ -131,9 +132,10 @@ export async function readNode(
 export async function readCounters(
   cluster: EvidenceCluster,
   node: string,
-  agent: Agent | undefined,
+  agent: Agent | Error | undefined,
 ): Promise<NodeCounters> {
-  if (agent === undefined) return { node, sections: {}, error: `no Cilium agent runs on ${node}` };
+  if (agent === undefined || agent instanceof Error)
+    return { node, sections: {}, error: agent?.message ?? `no Cilium agent runs on ${node}` };
   const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(COUNTERS)], NODE_SECONDS);
   if (output instanceof Error) return { node, sections: {}, error: output.message };
   return { node, sections: sectionsOf<Counter>(output) };

@@ -178,7 +178,10 @@ describe("npm start", () => {
     // the plan needs none of it
     expect([code, output.trim().split("\n")]).toEqual([
       1,
-      ["the plan of ebpf", "", "Nothing was started, because this machine lacks:", line],
+      [
+        ...["the plan of ebpf", "", "Nothing was started, because this machine lacks:", line],
+        ...["", "Until then, this is what a running cluster looks like:", "", "the plan of --no-open"],
+      ],
     ]);
   });
 
@@ -189,7 +192,10 @@ describe("npm start", () => {
       .install("pulumi", RECORDING_PULUMI)
       .cli('if [ "$1" = doctor ]; then echo "inotify is full ($3)"; exit 1; fi; echo "the plan of $2"')
       .run("start.mjs");
-    expect([code, output]).toEqual([1, "the plan of ebpf\n\ninotify is full (--quiet)\n"]);
+    expect([code, output]).toEqual([
+      1,
+      "the plan of ebpf\n\ninotify is full (--quiet)\nSee what a running cluster looks like: npx cilium-modes demo\n",
+    ]);
   });
 
   it("npm start leaves a stack with secret settings to Pulumi", async () => {

@@ -575,6 +575,19 @@ describe("a verification of recorded evidence", () => {
     expect(bad(results)).toEqual([]);
   });
 
+  it.each(Object.keys(recordedEvidence().api) as (keyof Evidence["api"])[])(
+    "fails no check if the API server does not tell the cluster's %s",
+    (part) => {
+      const unread = { error: "the API server does not answer within 10 s" };
+      const { results, causes } = judged(recordedEvidence(({ api }) => void (api[part] = unread)));
+      expect(results.filter(({ verdict }) => verdict === "fail")).toEqual([]);
+      const named = causes.flatMap(({ cause }) => cause ?? []);
+      expect(named.filter((cause) => cause !== "cluster-unreachable")).toEqual([]);
+      const shown = results.flatMap(({ findings }) => findings.map(({ seen, reason = "" }) => `${seen} ${reason}`));
+      expect(shown.join()).toContain("does not answer within 10 s");
+    },
+  );
+
   it("blames XDP acceleration for what is lost from outside, where it is on", () => {
     const change = both(
       inConfig("bpf-lb-acceleration", "native"),
