@@ -1,4 +1,4 @@
-import { inAgent, inPod, iptablesRule, kube, nodeConfig, onNode, RESTART_AGENT, type Fault } from "./fault";
+import { inAgent, inPod, kube, nodeConfig, onNode, RESTART_AGENT, type Fault } from "./fault";
 
 const NODE_READY = kube(`kubectl get node $node -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`)[0]!;
 const WAIT_FOR_NODE = kube("kubectl wait --for=condition=Ready node/$node --timeout=90s >/dev/null");
@@ -7,6 +7,11 @@ const AGENT_PODS = kube(
 )[0]!;
 /** Until the node controller notices a silent kubelet. */
 const NOT_READY_SECONDS = 100;
+
+/** Drop what a node sends to API servers; kind's kubelets reach theirs by IPv6 where Docker's network has it. */
+const API_RULES = ["iptables", "ip6tables"].map(
+  (program) => (action: string) => `${program} -w 5 ${action} OUTPUT -p tcp --dport 6443 -j DROP`,
+);
 
 /** What Kubernetes itself says about nodes and pods. */
 export const KUBERNETES_FAULTS: readonly Fault[] = [
@@ -29,8 +34,11 @@ export const KUBERNETES_FAULTS: readonly Fault[] = [
     teaches:
       "The kubelet stops reporting and the node becomes NotReady. The agent keeps its last state, so old Services answer and new ones do not.",
     expect: ["node-not-ready", "netfilter-foreign"],
-    ...iptablesRule("OUTPUT", "-d $third_address -p tcp --dport 6443 -j DROP"),
-    undo: [...iptablesRule("OUTPUT", "-d $third_address -p tcp --dport 6443 -j DROP").undo, ...WAIT_FOR_NODE],
+    inject: onNode(API_RULES.map((rule) => rule("-I")).join(" && ")),
+    undo: [
+      ...onNode(API_RULES.map((rule) => `while ${rule("-C")} 2>/dev/null; do ${rule("-D")}; done`).join("; ")),
+      ...WAIT_FOR_NODE,
+    ],
     probe: NODE_READY,
     effectSeconds: NOT_READY_SECONDS,
   },
