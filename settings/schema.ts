@@ -161,7 +161,7 @@ const mirror = about(
   { title: "RegistryMirror" },
 );
 
-/** Hint about the cluster's name, which may be wrong although nobody set it. */
+/** Hint about the cluster's name, whose default follows the stack's name and can be invalid. */
 export const NAME_HINT = "set another name; the default is <project>-<stack>";
 
 /**

@@ -47,7 +47,8 @@ export async function gather(
 ): Promise<Evidence> {
   at("the API server");
   const [api, agents] = await Promise.all([readApi(cluster), agentsByNode(cluster)]);
-  const agentOf = (node: string) => (agents instanceof Error ? agents : agents.get(node));
+  const agentOf = (node: string) =>
+    agents instanceof Error ? agents : (agents.get(node) ?? new Error(`no Cilium agent runs on ${node}`));
   const nodes = sampled(
     valueOf(api.nodes, []).map(({ name }) => name),
     scope.maxNodes,

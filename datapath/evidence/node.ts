@@ -96,15 +96,14 @@ nft list tables 2>/dev/null | while read -r _ family table; do
   nft -s list table "$family" "$table"
 done`;
 
-/** Ask a node's agent everything, in one go. */
+/** Ask a node's agent everything, in one go. @param agent or why there is none to ask */
 export async function readNode(
   cluster: EvidenceCluster,
   node: string,
-  agent: Agent | Error | undefined,
+  agent: Agent | Error,
   destinations: readonly string[],
 ): Promise<NodeEvidence> {
-  if (agent === undefined || agent instanceof Error)
-    return { node, error: agent?.message ?? `no Cilium agent runs on ${node}`, sections: {}, lookups: {} };
+  if (agent instanceof Error) return { node, error: agent.message, sections: {}, lookups: {} };
   const { onNode } = cluster;
   const [output, nftables] = await Promise.all([
     askAgent(cluster, agent, ["sh", "-c", scriptOf(NODE_COMMANDS) + lookupsOf(destinations)], NODE_SECONDS),
@@ -128,14 +127,13 @@ export async function readNode(
   };
 }
 
-/** Read the counters of a node. */
+/** Read the counters of a node. @param agent or why there is none to ask */
 export async function readCounters(
   cluster: EvidenceCluster,
   node: string,
-  agent: Agent | Error | undefined,
+  agent: Agent | Error,
 ): Promise<NodeCounters> {
-  if (agent === undefined || agent instanceof Error)
-    return { node, sections: {}, error: agent?.message ?? `no Cilium agent runs on ${node}` };
+  if (agent instanceof Error) return { node, sections: {}, error: agent.message };
   const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(COUNTERS)], NODE_SECONDS);
   if (output instanceof Error) return { node, sections: {}, error: output.message };
   return { node, sections: sectionsOf<Counter>(output) };

@@ -60,17 +60,21 @@ export const RESTART_AGENT = kube("restart_agents $node");
 
 /** Inject, undo and probe a rule of iptables on the chosen worker: `chain` and `rule` as after `-I`. */
 export function iptablesRule(chain: string, rule: string, table = "filter") {
-  const command = (action: string) => `iptables -w 5 -t ${table} ${action} ${chain} ${rule}`;
-  return {
-    inject: onNode(command("-I")),
-    undo: onNode(`while ${command("-C")} 2>/dev/null; do ${command("-D")}; done`),
-    probe: onNode(`${command("-C")} 2>&1 && echo present`)[0]!,
-  };
+  return ruleBy("iptables", `-t ${table}`, chain, rule);
+}
+
+/** The same for IPv6. */
+export function ip6tablesRule(chain: string, rule: string) {
+  return ruleBy("ip6tables", "-t filter", chain, rule);
 }
 
 /** The same in the network namespace of the workload's pod on the chosen worker. */
 export function podRule(chain: string, rule: string) {
-  const command = (action: string) => `in_pod iptables -w 5 ${action} ${chain} ${rule}`;
+  return ruleBy("in_pod iptables", "-t filter", chain, rule);
+}
+
+function ruleBy(program: string, table: string, chain: string, rule: string) {
+  const command = (action: string) => `${program} -w 5 ${table} ${action} ${chain} ${rule}`;
   return {
     inject: onNode(command("-I")),
     undo: onNode(`while ${command("-C")} 2>/dev/null; do ${command("-D")}; done`),

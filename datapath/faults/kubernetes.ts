@@ -1,4 +1,14 @@
-import { inAgent, inPod, kube, nodeConfig, onNode, RESTART_AGENT, type Fault } from "./fault";
+import {
+  inAgent,
+  inPod,
+  ip6tablesRule,
+  iptablesRule,
+  kube,
+  nodeConfig,
+  onNode,
+  RESTART_AGENT,
+  type Fault,
+} from "./fault";
 
 const NODE_READY = kube(`kubectl get node $node -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`)[0]!;
 const WAIT_FOR_NODE = kube("kubectl wait --for=condition=Ready node/$node --timeout=90s >/dev/null");
@@ -9,9 +19,7 @@ const AGENT_PODS = kube(
 const NOT_READY_SECONDS = 100;
 
 /** Drop what a node sends to API servers; kind's kubelets reach theirs by IPv6 where Docker's network has it. */
-const API_RULES = ["iptables", "ip6tables"].map(
-  (program) => (action: string) => `${program} -w 5 ${action} OUTPUT -p tcp --dport 6443 -j DROP`,
-);
+const API_RULES = [iptablesRule, ip6tablesRule].map((rule) => rule("OUTPUT", "-p tcp --dport 6443 -j DROP"));
 
 /** What Kubernetes itself says about nodes and pods. */
 export const KUBERNETES_FAULTS: readonly Fault[] = [
@@ -34,11 +42,8 @@ export const KUBERNETES_FAULTS: readonly Fault[] = [
     teaches:
       "The kubelet stops reporting and the node becomes NotReady. The agent keeps its last state, so old Services answer and new ones do not.",
     expect: ["node-not-ready", "netfilter-foreign"],
-    inject: onNode(API_RULES.map((rule) => rule("-I")).join(" && ")),
-    undo: [
-      ...onNode(API_RULES.map((rule) => `while ${rule("-C")} 2>/dev/null; do ${rule("-D")}; done`).join("; ")),
-      ...WAIT_FOR_NODE,
-    ],
+    inject: API_RULES.flatMap(({ inject }) => inject),
+    undo: [...API_RULES.flatMap(({ undo }) => undo), ...WAIT_FOR_NODE],
     probe: NODE_READY,
     effectSeconds: NOT_READY_SECONDS,
   },
