@@ -30,9 +30,9 @@ function valueOf(key: string): Script {
   )[0]!;
 }
 
-/** Give one agent another value by a CiliumNodeConfig, and restart it. */
-function onOneNode(key: string, value: string) {
-  const object = nodeConfig(key, value);
+/** Give one agent other values by a CiliumNodeConfig, and restart it. */
+function onOneNode(defaults: Parameters<typeof nodeConfig>[0]) {
+  const object = nodeConfig(defaults);
   return {
     inject: [...object.inject, ...RESTART_AGENT],
     undo: [...object.undo, ...RESTART_AGENT],
@@ -83,7 +83,7 @@ export const CONFIGURATION_FAULTS: readonly Fault[] = [
     teaches: "cilium-config is right and all agents but one follow it. Pods on that node reach Services another way.",
     expect: ["config-overridden", "agent-differs", "mode-fallback"],
     modes: WITHOUT_KUBE_PROXY,
-    ...onOneNode("bpf-lb-sock-hostns-only", "true"),
+    ...onOneNode({ "bpf-lb-sock-hostns-only": "true" }),
   },
   {
     name: "legacy-routing-on-one-node",
@@ -92,7 +92,7 @@ export const CONFIGURATION_FAULTS: readonly Fault[] = [
     teaches: "Everything answers. Packets of that node's pods pass iptables again, which costs CPU and latency.",
     expect: ["config-overridden", "agent-differs", "mode-fallback"],
     modes: BPF_ROUTING,
-    ...onOneNode("enable-host-legacy-routing", "true"),
+    ...onOneNode({ "enable-host-legacy-routing": "true" }),
   },
   {
     name: "masquerading-off-on-one-node",
@@ -101,7 +101,8 @@ export const CONFIGURATION_FAULTS: readonly Fault[] = [
     teaches:
       "Pods on that node leave the cluster with their own address, so nothing outside can answer them. Inside the cluster all is well.",
     expect: ["config-overridden", "agent-differs", "mode-fallback"],
-    ...onOneNode("enable-ipv4-masquerade", "false"),
+    // with BPF masquerading alone the agent refuses to start
+    ...onOneNode({ "enable-ipv4-masquerade": "false", "enable-bpf-masquerade": "false" }),
   },
   {
     name: "policy-always-on-one-node",
@@ -109,7 +110,7 @@ export const CONFIGURATION_FAULTS: readonly Fault[] = [
     title: "A CiliumNodeConfig makes one agent deny all traffic that no policy allows.",
     teaches: "Pods on that node answer nobody, although no policy exists. Drops there say policy denied.",
     expect: ["config-overridden", "agent-differs", "policy-drop"],
-    ...onOneNode("enable-policy", "always"),
+    ...onOneNode({ "enable-policy": "always" }),
   },
   {
     name: "legacy-host-routing",

@@ -116,8 +116,8 @@ export function patched(object: string, namespace: string, patch: string, back: 
 /** JSON in double quotes of a shell, where variables are still expanded. */
 const escaped = (json: string) => json.replaceAll('"', '\\"');
 
-/** Give the chosen worker's agent another value than all others; it reads it when it starts. */
-export function nodeConfig(key: string, value: string) {
+/** Give the chosen worker's agent other values than all others; it reads them when it starts. */
+export function nodeConfig(defaults: Readonly<Record<string, string>>) {
   return manifest(
     "ciliumnodeconfig/drill",
     `apiVersion: cilium.io/v2
@@ -125,7 +125,9 @@ kind: CiliumNodeConfig
 metadata: {name: drill, namespace: kube-system}
 spec:
   nodeSelector: {matchLabels: {kubernetes.io/hostname: $node}}
-  defaults: {${key}: "${value}"}`,
+  defaults: {${Object.entries(defaults)
+    .map(([key, value]) => `${key}: "${value}"`)
+    .join(", ")}}`,
     "kube-system",
   );
 }

@@ -97,12 +97,12 @@ sleep 3`,
     teaches: "The agent restarts again and again (CrashLoopBackOff). The node runs on what the last agent left.",
     expect: ["agent-not-ready", "config-overridden", "agent-missing"],
     inject: [
-      ...nodeConfig("enable-ipv4", "false").inject,
+      ...nodeConfig({ "enable-ipv4": "false" }).inject,
       ...kube(
         "delete_agents $node; for second in $(seq 60); do kubectl -n kube-system get pods -l k8s-app=cilium --field-selector=spec.nodeName=$node --no-headers | grep -qE 'Error|CrashLoopBackOff' && exit; sleep 1; done; exit 1",
       ),
     ],
-    undo: [...nodeConfig("enable-ipv4", "false").undo, ...RESTART_AGENT],
+    undo: [...nodeConfig({ "enable-ipv4": "false" }).undo, ...RESTART_AGENT],
     probe: AGENT_PODS,
   },
   {
