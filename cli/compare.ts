@@ -15,6 +15,7 @@ import { readMachine } from "./machine";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { checkTarget } from "./targetFile";
 import { UsageError } from "./usage";
+import { interruptible } from "../host/interruptible";
 
 export interface CompareOptions {
   /** Bring up, measure and destroy one stack after the other. */
@@ -93,10 +94,12 @@ async function measured(
   const startedAt = new Date().toISOString();
   const machine = await readMachine();
   const { measure } = await import("./compareRun");
-  const subjects = await interruptible((signal) =>
-    options.up
-      ? oneByOne(stacks, (stack) => measure([stack], request, log, signal), signal)
-      : measure(stacks, request, log, signal),
+  const subjects = await interruptible(
+    (signal) =>
+      options.up
+        ? oneByOne(stacks, (stack) => measure([stack], request, log, signal), signal)
+        : measure(stacks, request, log, signal),
+    "Interrupted: removing everything that was created (press Ctrl-C again to leave it)",
   );
   const comparison: Comparison = {
     resultsVersion: RESULTS_VERSION,
@@ -170,26 +173,6 @@ async function oneByOne(
     }
   }
   return subjects;
-}
-
-/** Also a closed terminal, which must not leave anything behind. */
-const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** Let Ctrl-C end the work cleanly, and a second Ctrl-C at once. */
-async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(130);
-    console.error("Interrupted: removing everything that was created (press Ctrl-C again to leave it)");
-    process.exitCode = 130;
-    controller.abort(new Error("Interrupted"));
-  };
-  for (const signal of ENDINGS) process.on(signal, stop);
-  try {
-    return await act(controller.signal);
-  } finally {
-    for (const signal of ENDINGS) process.off(signal, stop);
-  }
 }
 
 function log(line: string): void {

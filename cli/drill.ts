@@ -13,6 +13,7 @@ import { catalogueJson, catalogueText, drillText, resultLine } from "./drillText
 import { PROJECT_DIRECTORY, readStackFile } from "./stackFile";
 import { lookOf } from "./environment";
 import { UsageError } from "./usage";
+import { interruptible } from "../host/interruptible";
 
 export interface DrillOptions {
   readonly fault?: readonly string[];
@@ -47,7 +48,10 @@ export async function drill(stack: string | undefined, options: DrillOptions): P
   if (faults.length === 0) {
     throw new UsageError(`No fault is chosen that applies to ${settings.mode}; use --all, --fault, --class or --list`);
   }
-  const results = await interruptible((signal) => run({ stack, options, faults, nodes, state, signal }));
+  const results = await interruptible(
+    (signal) => run({ stack, options, faults, nodes, state, signal }),
+    "Interrupted: undoing the fault (press Ctrl-C again to leave it to the next drill)",
+  );
   const look = lookOf(process.stdout);
   console.log(options.json ? JSON.stringify(results, undefined, 2) : drillText(results, settings, look));
   return results.length === faults.length && results.every(({ outcome }) => outcome === "caught");
@@ -195,24 +199,5 @@ function isRunning(id: number): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** Let Ctrl-C undo the fault first; pressed again, leave it to the next drill. */
-async function interruptible<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(130);
-    console.error("Interrupted: undoing the fault (press Ctrl-C again to leave it to the next drill)");
-    process.exitCode = 130;
-    controller.abort(new Error("Interrupted"));
-  };
-  for (const signal of ENDINGS) process.on(signal, stop);
-  try {
-    return await act(controller.signal);
-  } finally {
-    for (const signal of ENDINGS) process.off(signal, stop);
   }
 }

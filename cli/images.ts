@@ -3,6 +3,7 @@ import { archiveSettings, loadImages, saveImages, type StackImages } from "./ima
 import { withProgress } from "./progress";
 import { readStackFile } from "./stackFile";
 import { planStack } from "./stackPlan";
+import { interruptible } from "../host/interruptible";
 
 export interface ImagesOptions {
   readonly set?: readonly string[];
@@ -61,16 +62,4 @@ function withSteps<T>(work: (say: (line: string) => void) => Promise<T>): Promis
       at(line);
     }),
   );
-}
-
-/** Run with a signal that Ctrl-C aborts: commands run in process groups of their own, which the terminal does not reach. */
-async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const abort = () => controller.abort(new Error("Interrupted"));
-  process.once("SIGINT", abort).once("SIGTERM", abort);
-  try {
-    return await work(controller.signal);
-  } finally {
-    process.off("SIGINT", abort).off("SIGTERM", abort);
-  }
 }

@@ -13,6 +13,7 @@ import { traceable } from "./traceable";
 import { UsageError } from "./usage";
 import { showMeanwhile } from "./watchProgress";
 import { watchText } from "./watchText";
+import { interruptible } from "../host/interruptible";
 
 export interface WatchOptions {
   /** Default: until Ctrl-C, or until the command of `while` ends. */
@@ -31,26 +32,17 @@ const TIMEOUT_MS = 1000;
 /** Time for which flows are sent after the command has ended. */
 const AFTER_SECONDS = 5;
 
-/** A terminal that is closed ends a watch as Ctrl-C does. */
-const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
 /**
  * Send every kind of flow through a stack's cluster and report what was lost.
  * @returns whether no flow lost anything beyond the controls, and the command succeeded
  */
 export async function watch(stack: string, options: WatchOptions): Promise<boolean> {
   checkOptions(options);
-  const stopped = new AbortController();
-  const stop = () => {
-    if (stopped.signal.aborted) process.exit(130);
-    stopped.abort();
-  };
-  for (const signal of ENDINGS) process.on(signal, stop);
-  try {
+  return interruptible(async (signal) => {
     const found = await stackCluster(stack, options.set);
     const outside = found.nodesAreContainers ? await startOutside(found) : undefined;
     try {
-      const { report, commandCode } = await watched(stack, found, outside, options, stopped.signal);
+      const { report, commandCode } = await watched(stack, found, outside, options, signal);
       console.log(
         options.json
           ? JSON.stringify({ stack, command: options.while, commandCode, ...report }, undefined, 2)
@@ -61,9 +53,7 @@ export async function watch(stack: string, options: WatchOptions): Promise<boole
     } finally {
       await outside?.end();
     }
-  } finally {
-    for (const signal of ENDINGS) process.off(signal, stop);
-  }
+  });
 }
 
 async function watched(

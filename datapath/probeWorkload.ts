@@ -11,6 +11,7 @@ import { apiErrorLine } from "../cluster/apiError";
 import type { ClusterReader } from "../cluster/read";
 import type { ProbeWriter } from "../cluster/write";
 import { podTrouble } from "./readiness";
+import { ENDINGS, INTERRUPTED } from "../host/interruptible";
 
 /** Marks namespaces of probe workloads, so that those of killed runs are found. */
 const LABELS = {
@@ -121,9 +122,6 @@ async function removedInAnyCase<T>(remove: () => Promise<void>, work: () => Prom
     for (const signal of ENDINGS) process.off(signal, stop);
   }
 }
-
-const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const INTERRUPTED = 130;
 
 /** Remove what killed runs left. What cannot be removed is reported, and stops nothing. */
 async function removeLeftovers(writer: ProbeWriter, say: (line: string) => void): Promise<void> {
