@@ -51,9 +51,6 @@ export function saveRules(...options: string[]): string {
   return `${legacy} 2>/dev/null; ${nft} 2>/dev/null || ${other}`;
 }
 
-/** The same, nat tables only. */
-export const SAVE_NAT = saveRules("-t nat");
-
 /** Seconds to wait for one agent's answer. */
 const ANSWER_SECONDS = 12;
 

@@ -15,7 +15,6 @@ import {
   type V1Service,
 } from "@kubernetes/client-node";
 import type { OutsideClient } from "../host/outside";
-import { isIpv4Address } from "../modes/cidr";
 import { apiErrorLine } from "./apiError";
 import { load, timely, undefinedIfNotFound } from "./client";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
@@ -35,8 +34,6 @@ export interface ClusterReader {
   deployment(namespace: string, name: string): Promise<V1Deployment>;
   /** Node name to the IPv4 networks that Cilium's pool gave it. */
   ciliumPodCidrs(): Promise<Map<string, string[]>>;
-  /** Addresses of each node and of its agent's health endpoint. */
-  healthAddresses(): Promise<HealthAddress[]>;
   /** Undefined if it does not exist. */
   configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
   /** Undefined if it does not exist. */
@@ -73,14 +70,6 @@ export interface AttachableCluster extends EvidenceCluster {
 export interface MeasuredCluster extends ClusterReader {
   /** A kubelet's Summary API: https://kubernetes.io/docs/reference/instrumentation/node-metrics/ */
   nodeSummary(node: string): Promise<unknown>;
-}
-
-/** Where a node's agent and its health endpoint in the pod network answer probes. */
-export interface HealthAddress {
-  readonly node: string;
-  readonly nodeAddress?: string | undefined;
-  /** Undefined until the agent has created it, and if the configuration disables it. */
-  readonly endpointAddress?: string | undefined;
 }
 
 /** Runs a command on a node. @throws Error if it fails */
@@ -155,12 +144,6 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
           (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":")),
         ]),
       ),
-    healthAddresses: async () =>
-      (await ciliumNodes(custom)).map(({ metadata, spec }) => ({
-        node: metadata.name,
-        nodeAddress: spec.addresses?.find(({ type, ip }) => type === "InternalIP" && isIpv4Address(ip))?.ip,
-        endpointAddress: isIpv4Address(spec.health?.ipv4 ?? "") ? spec.health!.ipv4 : undefined,
-      })),
     configMap: (namespace, name) =>
       timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
     services: async () => (await timely(core.listServiceForAllNamespaces())).items,
@@ -200,8 +183,6 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
 interface CiliumNode {
   readonly metadata: { readonly name: string };
   readonly spec: {
-    readonly addresses?: readonly { readonly type: string; readonly ip: string }[];
-    readonly health?: { readonly ipv4?: string };
     readonly ipam?: { readonly podCIDRs?: string[] };
   };
 }

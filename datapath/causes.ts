@@ -26,6 +26,7 @@ export type FaultClass = (typeof FAULT_CLASSES)[number];
 export const CAUSES = {
   "cluster-unreachable": "kubernetes",
   "node-not-ready": "kubernetes",
+  "node-unreachable": "kubernetes",
   "agent-missing": "kubernetes",
   "agent-not-ready": "kubernetes",
   "agent-silent": "kubernetes",
@@ -131,6 +132,7 @@ const DATAPATH = [
 const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "cluster-unreachable": ["*"],
   "node-not-ready": ["*"],
+  "node-unreachable": ["*"],
   "agent-missing": ["*"],
   "agent-not-ready": ["*"],
   "agent-silent": ["*"],

@@ -5,6 +5,7 @@ import { apiErrorLine } from "../cluster/apiError";
 import { diagnose, type Diagnosis } from "./causes";
 import { CHECKS } from "./checks/all";
 import { inconclusive, skipped, type Check, type Expectation, type Finding } from "./checks/check";
+import { askedOnce } from "../cluster/askedOnce";
 import type { EvidenceCluster } from "../cluster/read";
 import { gather, type Evidence, type Part } from "./evidence/gather";
 import { valueOf } from "./evidence/api";
@@ -113,9 +114,10 @@ export async function verify(
     verifiedAt: new Date(cluster.now()).toISOString(),
   });
   for (let looksRight = 0; ;) {
+    const asking = askedOnce(cluster);
     const [evidence, owns] = await Promise.all([
-      gather(cluster, expectation, { parts, maxNodes, quick }, at),
-      Promise.all(chosen.map((check) => readOwn(check, cluster, expectation))),
+      gather(asking, expectation, { parts, maxNodes, quick }, at),
+      Promise.all(chosen.map((check) => readOwn(check, asking, expectation))),
     ]);
     keep?.(evidence);
     const results = chosen.map((check, index) => judge(check, evidence, expectation, owns[index]));

@@ -182,7 +182,7 @@ function unlike(nodes: readonly NodeEvidence[], pods: readonly AgentPod[]): Find
       return own === undefined ? undefined : `${own.image} ${own.imageId}`;
     },
     "runtime options": (node) => text(sectionOf(node, "options"))?.trim(),
-    version: (node) => text(sectionOf(node, "version"))?.match(/^(?:Daemon|Client): (\S+)/m)?.[1],
+    version: (node) => /"cilium":\s*\{\s*"msg":\s*"(\S+)/.exec(text(sectionOf(node, "status")) ?? "")?.[1],
     "arguments and environment": (node) =>
       text(sectionOf(node, "arguments"))
         ?.replace(/^CILIUM_K8S_(?:NAMESPACE|NODE).*$/gm, "")

@@ -1,69 +1,46 @@
-import { askAgents, type AgentAnswer } from "../../cluster/agents";
-import { places, runInPod, type Place } from "../probes";
+import { counterOf, type NodeCounters } from "../evidence/node";
+import { PATH_PINGS } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
-/** Counters of a node before and after pings that crossed it. */
-interface PacketPathEvidence {
-  readonly senders: readonly { readonly place: Place; readonly output: string | Error }[];
-  readonly before: readonly AgentAnswer[];
-  readonly after: readonly AgentAnswer[];
-}
-
-/** Pings that every pod sends to the next node's; each node forwards these and their answers, of two pods: 4 packets each. */
-const PINGS = 50;
-const FORWARDED = 4 * PINGS;
+/** Every pod pings the next node's; each node forwards these and their answers, of two pods: 4 packets each. */
+const FORWARDED = 4 * PATH_PINGS;
 
 /** A node forwards a few packets of others meanwhile. One direction of one pair of pods is more than these. */
-const TOLERANCE = PINGS / 2;
+const TOLERANCE = PATH_PINGS / 2;
 
 /** What pods of each node send of them at least: pings, and answers to others'. */
-const SENT = 2 * PINGS;
-
-const COUNTERS = [
-  "sh",
-  "-c",
-  "cat /sys/class/net/cilium_host/statistics/rx_packets /sys/class/net/cilium_host/statistics/tx_packets; " +
-    // what pods sent, as their interfaces on the node have received it
-    "cat /sys/class/net/lxc*/statistics/rx_packets | { sum=0; while read -r each; do sum=$((sum + each)); done; echo $sum; }; " +
-    "cat /proc/net/snmp",
-];
+const SENT = 2 * PATH_PINGS;
 
 /** Whether packets between pods take the way through the node that the mode promises. */
-export const packetPathCheck: Check<PacketPathEvidence> = {
+export const packetPathCheck: Check = {
   id: "packet-path",
   question:
     "Do packets between nodes' pods bypass the hosts' IP stack and its iptables, or pass it, as the mode expects?",
-  needs: [],
-  timeoutSeconds: 40,
+  needs: ["traffic"],
   skip: (expectation) =>
     skipWithoutWorkload(expectation) ??
     (expectation.evidence.forwarding === "not promised"
       ? "packets in a tunnel pass the hosts' IP stack in every mode"
       : undefined),
-  async read(cluster, expectation) {
-    const { servers } = await places(cluster, expectation);
-    const before = await askAgents(cluster, ...COUNTERS);
-    const senders = await Promise.all(
-      servers.map(async (place, index) => {
-        const target = servers[(index + 1) % servers.length]!;
-        const script = `ping -q -c ${PINGS} -i 0.02 -W 2 ${target.address} || true`;
-        return { place, output: servers.length < 2 ? "" : await runInPod(cluster, place, script) };
-      }),
+  judge({ before, after, traffic }, { evidence }) {
+    const servers = new Set(traffic?.pods.map(({ node }) => node));
+    if (traffic === undefined || servers.size === 0) return [inconclusive("cluster", "the workload has no pods")];
+    if (servers.size < 2) return [skipped("cluster", "a cluster of one node has no packets between nodes")];
+    const pings = traffic.probes.filter(
+      ({ flow, shape, from, to }) => flow === "pod-to-pod" && shape === "icmp/small" && from.node !== to.node,
     );
-    return { senders, before, after: await askAgents(cluster, ...COUNTERS) };
-  },
-  judge(_, { evidence }, { senders, before, after }) {
-    if (senders.length === 0) return [inconclusive("cluster", "the workload has no pods")];
-    if (senders.length < 2) return [skipped("cluster", "a cluster of one node has no packets between nodes")];
-    const silent = senders.filter(({ output }) => output instanceof Error || !/ 0% packet loss/.test(output));
+    const silent = [...servers].filter((node) => {
+      const own = pings.filter(({ from }) => from.node === node);
+      const answered = own.filter(({ tries }) => tries.every(({ failure }) => failure === undefined));
+      return answered.length < own.length || !answered.some(({ tries }) => tries.length >= PATH_PINGS);
+    });
     if (silent.length > 0) {
-      const names = silent.map(({ place: { node } }) => node);
-      const reason = `pings between pods are lost from ${names.join(", ")}, so nobody can tell which way they take`;
-      return [inconclusive("cluster", reason, undefined, { nodes: names })];
+      const reason = `pings between pods are lost from ${silent.join(", ")}, so nobody can tell which way they take`;
+      return [inconclusive("cluster", reason, undefined, { nodes: silent })];
     }
-    return after.map(({ node, output }): Finding => {
-      const [start, end] = [countersOf(before.find((answer) => answer.node === node)?.output), countersOf(output)];
+    return after.map(({ node }): Finding => {
+      const [start, end] = [countersOf(before, node), countersOf(after, node)];
       if (start instanceof Error) return inconclusive(node, start.message);
       if (end instanceof Error) return inconclusive(node, end.message);
       const forwarded = end.forwarded - start.forwarded;
@@ -109,14 +86,16 @@ interface Counters {
   readonly fromPods: number;
 }
 
-function countersOf(output: string | Error | undefined): Counters | Error {
-  if (output === undefined) return new Error("the agent was not there before");
-  if (output instanceof Error) return output;
-  const forwarded = forwardedIn(output);
-  const [received, sent, fromPods] = output.split("\n").map(Number) as [number, number, number];
-  if (forwarded === undefined || Number.isNaN(received + sent + fromPods))
+function countersOf(counters: readonly NodeCounters[], node: string): Counters | Error {
+  const [snmp, host, fromPods] = (["snmp", "ciliumHost", "fromPods"] as const).map((name) =>
+    counterOf(counters, node, name),
+  ) as [string | Error, string | Error, string | Error];
+  for (const each of [snmp, host, fromPods]) if (each instanceof Error) return each;
+  const forwarded = forwardedIn(snmp as string);
+  const [received, sent] = (host as string).trim().split("\n").map(Number);
+  if (forwarded === undefined || Number.isNaN(received! + sent! + Number(fromPods)))
     return new Error("the node did not tell its counters");
-  return { forwarded, ciliumHost: received + sent, fromPods };
+  return { forwarded, ciliumHost: received! + sent!, fromPods: Number(fromPods) };
 }
 
 /** IPv4 packets that the kernel itself has forwarded, in `/proc/net/snmp`: a line of names and one of numbers. */

@@ -2,6 +2,7 @@ import { contains } from "../../modes/cidr";
 import type { ExpectedEvidence } from "../../modes/evidence";
 import { readingOf, valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
+import { answeredIn, healthTargets } from "../evidence/health";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
@@ -268,20 +269,37 @@ function judgeDefault(node: NodeEvidence, lines: readonly string[], { nodes }: E
 }
 
 /** The other nodes' link-layer addresses, against those that their devices really have. */
-function judgeNeighbors(node: NodeEvidence, { nodes }: Evidence, peers: readonly Peer[]): Finding[] {
+function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: readonly Peer[]): Finding[] {
   const text = sectionOf(node, "neighbors");
   if (text instanceof Error) return [];
+  const health = sectionOf(node, "health");
+  const targets = healthTargets(api);
   return peers.flatMap((peer) => {
-    const there = nodes.find((each) => each.node === peer.name);
-    const real = there === undefined || peer.name === node.node ? undefined : linkAddressOf(there, peer.address);
     const entry = text.split("\n").find((line) => line.startsWith(`${peer.address} `));
-    const own = /lladdr (\S+)/.exec(entry ?? "")?.[1];
+    if (entry === undefined || peer.name === node.node) return [];
+    const own = /lladdr (\S+)/.exec(entry)?.[1];
+    const device = /dev (\S+)/.exec(entry)?.[1] ?? "eth0";
+    // an entry can be without an address for a moment in a healthy network
+    const asked = targets.findIndex(({ address }) => address === peer.address);
+    const isSilent = typeof health === "string" && asked >= 0 && !answeredIn(health, asked);
+    if (own === undefined && isSilent) {
+      return [
+        fail(
+          node.node,
+          entry.trim(),
+          `${peer.name} (${peer.address}) does not answer ARP requests, so nothing on its network reaches it`,
+          `on ${peer.name}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
+          { cause: "node-unreachable", nodes: [peer.name] },
+        ),
+      ];
+    }
+    const there = nodes.find((each) => each.node === peer.name);
+    const real = there === undefined ? undefined : linkAddressOf(there, peer.address);
     if (real === undefined || own === undefined || own === real) return [];
-    const device = /dev (\S+)/.exec(entry!)?.[1] ?? "eth0";
     return [
       fail(
         node.node,
-        entry!.trim(),
+        entry.trim(),
         `the neighbor entry for ${peer.name} (${peer.address}) has another link-layer address than that node's device, ${real}`,
         `on ${node.node}: ip neigh del ${peer.address} dev ${device}`,
         { cause: "neighbor-wrong", nodes: [node.node, peer.name] },

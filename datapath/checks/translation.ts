@@ -48,9 +48,9 @@ export const translationCheck: Check<readonly Flow[]> = {
           const first = PORTS.first + ((number * TRIES) % (PORTS.last - PORTS.first));
           const ports = Array.from({ length: TRIES }, (_, offset) => first + offset);
           const connections = ports.map(
-            (port) => `curl -sf -m 5 -o /dev/null --local-port ${port} http://${target}:${nodePort}/`,
+            (port) => `-sf -m 5 -o /dev/null --local-port ${port} http://${target}:${nodePort}/`,
           );
-          const sent = await runInPod(cluster, place, connections.join(" && "));
+          const sent = await runInPod(cluster, place, `curl --fail-early ${connections.join(" --next ")}`);
           const filter = `^TCP OUT ${place.address}:(${ports.join("|")}) `;
           const tracked =
             agent === undefined

@@ -1,10 +1,13 @@
+import { isIpv4Address } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { listAgents, type Agent } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { Expectation } from "../checks/check";
 import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
 import { readApi, valueOf, type ApiEvidence } from "./api";
-import { readCounters, readNode, type NodeCounters, type NodeEvidence } from "./node";
+import { healthScript, healthTargets } from "./health";
+import { hubbleScript } from "./hubble";
+import { counterOf, readCounters, readNode, type NodeCounters, type NodeEvidence } from "./node";
 import { readTraffic, type TrafficEvidence } from "./traffic";
 
 /** Parts of the evidence: a check needs some of them. */
@@ -60,9 +63,11 @@ export async function gather(
     .map(({ address }) => address);
   const readAll = async () => {
     if (!scope.parts.has("nodes")) return [];
-    return Promise.all(nodes.map((node) => readNode(cluster, node, agentOf(node), destinations)));
+    const health = healthScript(healthTargets(api));
+    return Promise.all(nodes.map((node) => readNode(cluster, node, agentOf(node), destinations, health)));
   };
-  const countAll = () => Promise.all(nodes.map((node) => readCounters(cluster, node, agentOf(node))));
+  const countAll = (hubble: (node: string) => string | undefined = () => undefined) =>
+    Promise.all(nodes.map((node) => readCounters(cluster, node, agentOf(node), hubble(node))));
   const probe = async () => {
     if (!wantsTraffic) return { before: [], after: [] };
     const image = workloadImage(api, workload.namespace);
@@ -70,11 +75,12 @@ export async function gather(
     try {
       const before = await countAll();
       const traffic = await readTraffic({
-        ...{ cluster, api, nodes, workload, nodePort, outside },
+        ...{ cluster, api, nodes, workload, nodePort, outside, gateway: gatewayIn(before) },
         agents: agents instanceof Error ? new Map() : agents,
         quick: scope.quick,
       });
-      return { before, after: await countAll(), traffic };
+      const after = await countAll((node) => (scope.quick ? undefined : hubbleScript(api, traffic, node)));
+      return { before, after, traffic };
     } finally {
       if (!(outside instanceof Error)) await outside.end().catch(() => undefined);
     }
@@ -90,6 +96,18 @@ async function agentsByNode(cluster: EvidenceCluster): Promise<ReadonlyMap<strin
     (agents) => new Map(agents.map((agent) => [agent.node, agent])),
     (error: Error) => new Error(`the agents could not be listed: ${apiErrorLine(error)}`),
   );
+}
+
+/** The gateway of the first node that has one. */
+function gatewayIn(before: readonly NodeCounters[]): string | undefined {
+  const gateways = before.flatMap(({ node }) => gatewayOf(counterOf(before, node, "defaultRoute")) ?? []);
+  return gateways[0];
+}
+
+/** The IPv4 gateway of a default route. */
+export function gatewayOf(route: string | Error): string | undefined {
+  if (route instanceof Error) return undefined;
+  return [...route.matchAll(/^default via (\S+)/gm)].map(([, via]) => via!).find(isIpv4Address);
 }
 
 function workloadImage(api: ApiEvidence, namespace: string): string | undefined {

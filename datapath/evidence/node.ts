@@ -15,20 +15,25 @@ const SYSCTLS =
   "/proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/bridge/bridge-nf-call-iptables | sed 's|^/proc/sys/net/||'";
 
 /** Filters on devices that are no BPF programs: Cilium attaches none. */
-const FILTERS = `for device in $(ls /sys/class/net); do for way in ingress egress; do
-  tc filter show dev "$device" "$way" 2>/dev/null | sed -n "s|^filter |$device $way |p" | grep -v ' bpf '
-done; done; true`;
+const FILTERS = `for device in /sys/class/net/*; do for way in ingress egress; do
+  device=\${device##*/}
+  tc filter show dev "$device" "$way" 2>/dev/null | while read -r first rest; do
+    case "$first $rest" in *" bpf "*) ;; "filter "*) echo "$device $way $rest" ;; esac
+  done
+done; done`;
 
 /** The configuration as the agent has it: the ConfigMap with what overrides it on this node. */
 const CONFIG = `cd /tmp/cilium/config-map 2>/dev/null && for key in *; do
-  [ -f "$key" ] && { printf '%s=' "$key"; tr '\\n' ' ' < "$key"; echo; }
+  [ -f "$key" ] || continue
+  value=
+  while IFS= read -r line || [ -n "$line" ]; do value="\${value:+$value }$line"; done < "$key"
+  printf '%s=%s\\n' "$key" "$value"
 done; true`;
 
-/** What an agent is asked, by section. */
+/** What an agent is asked, by section. Every process costs the node some milliseconds, so the shell does what it can. */
 export const NODE_COMMANDS = {
   config: CONFIG,
   arguments: "tr '\\0' '\\n' < /proc/1/cmdline; tr '\\0' '\\n' < /proc/1/environ | grep '^CILIUM_' | sort; true",
-  version: "cilium version",
   options: "cilium config",
   status: "cilium status -o json --all-controllers",
   services: "cilium service list",
@@ -51,7 +56,7 @@ export const NODE_COMMANDS = {
 } as const;
 
 /** A part of what an agent answered. */
-export type Section = keyof typeof NODE_COMMANDS;
+export type Section = keyof typeof NODE_COMMANDS | "health";
 
 /** What counts packets, read before and after the probes. */
 const COUNTERS = {
@@ -62,10 +67,13 @@ const COUNTERS = {
   fromPods:
     "cat /sys/class/net/lxc*/statistics/rx_packets | { sum=0; while read -r each; do sum=$((sum + each)); done; echo $sum; }",
   drops: "cilium metrics list -o json -p drop_count_total",
+  // where iptables masquerades there is no such map
+  nat: `timeout ${COMMAND_SECONDS} cilium bpf nat list 2>/dev/null | grep '^ICMP OUT '; true`,
+  defaultRoute: "ip -4 route show default",
 } as const;
 
-/** A set of counters. */
-export type Counter = keyof typeof COUNTERS;
+/** A set of counters; `hubble` are the flows of a probe, after the probes only. */
+export type Counter = keyof typeof COUNTERS | "hubble";
 
 /** What one node's agent answered. */
 export interface NodeEvidence {
@@ -91,22 +99,27 @@ export interface NodeCounters {
 /** Tables that iptables keeps in nftables are read as iptables; kubelet's own only marks packets. */
 const LIST_RULES = `command -v nft >/dev/null || exit 0
 nft list tables 2>/dev/null | while read -r _ family table; do
-  nft list table "$family" "$table" 2>/dev/null | grep -q 'xt\\|# Warning: table' && continue
-  case "$family $table" in "ip filter"|"ip nat"|"ip mangle"|"ip raw"|"ip6 filter"|"ip6 nat"|"ip6 mangle"|"ip6 raw") ;; esac
-  nft -s list table "$family" "$table"
+  rules=$(nft -s list table "$family" "$table" 2>/dev/null)
+  case "$rules" in *"xt match"*|*"xt target"*|*"# xt_"*|*"# Warning: table"*) ;; *) printf '%s\\n' "$rules" ;; esac
 done`;
 
-/** Ask a node's agent everything, in one go. @param agent or why there is none to ask */
+/** Ask a node's agent everything, in one go. @param agent or why there is none to ask @param health script of the section */
 export async function readNode(
   cluster: EvidenceCluster,
   node: string,
   agent: Agent | Error,
   destinations: readonly string[],
+  health: string,
 ): Promise<NodeEvidence> {
   if (agent instanceof Error) return { node, error: agent.message, sections: {}, lookups: {} };
   const { onNode } = cluster;
   const [output, nftables] = await Promise.all([
-    askAgent(cluster, agent, ["sh", "-c", scriptOf(NODE_COMMANDS) + lookupsOf(destinations)], NODE_SECONDS),
+    askAgent(
+      cluster,
+      agent,
+      ["sh", "-c", scriptOf({ ...NODE_COMMANDS, health }) + lookupsOf(destinations)],
+      NODE_SECONDS,
+    ),
     onNode?.(node, ["sh", "-c", LIST_RULES]).then(
       (value) => ({ value }),
       (error: Error) => ({ error: error.message }),
@@ -127,14 +140,16 @@ export async function readNode(
   };
 }
 
-/** Read the counters of a node. @param agent or why there is none to ask */
+/** Read the counters of a node. @param agent or why there is none to ask @param hubble script of the section */
 export async function readCounters(
   cluster: EvidenceCluster,
   node: string,
   agent: Agent | Error,
+  hubble?: string,
 ): Promise<NodeCounters> {
   if (agent instanceof Error) return { node, sections: {}, error: agent.message };
-  const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(COUNTERS)], NODE_SECONDS);
+  const commands = { ...COUNTERS, ...(hubble === undefined ? {} : { hubble }) };
+  const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(commands)], NODE_SECONDS);
   if (output instanceof Error) return { node, sections: {}, error: output.message };
   return { node, sections: sectionsOf<Counter>(output) };
 }
@@ -148,12 +163,13 @@ const LOOKUPS = "@@@ lookups";
  */
 function scriptOf(commands: Readonly<Record<string, string>>): string {
   const run = Object.entries(commands).map(([name, command]) => {
-    const quoted = `'${command.replaceAll("'", `'\\''`)}'`;
-    const ask = `timeout ${COMMAND_SECONDS} sh -c ${quoted} 2>"$errors"; code=$?`;
-    const isAgent = /^cilium (?!bpf )/.test(command);
+    const asksCilium = /^cilium (bpf )?/.exec(command);
+    const ask = `${asksCilium === null ? `( ${command}\n)` : `timeout ${COMMAND_SECONDS} ${command}`} 2>"$errors"; code=$?`;
+    const asksAgent = asksCilium !== null && asksCilium[1] === undefined;
     return [
-      isAgent ? `if [ $silent = 124 ]; then code=124; else ${ask}; silent=$code; fi` : ask,
-      `printf '\\n${MARK} ${name} %s %s\\n' $code "$(tail -n 1 "$errors" | tr -d '\\n')"`,
+      asksAgent ? `if [ $silent = 124 ]; then code=124; else ${ask}; silent=$code; fi` : ask,
+      `error=; [ ! -s "$errors" ] || error=$(tail -n 1 "$errors")`,
+      `printf '\\n${MARK} ${name} %s %s\\n' $code "$error"`,
     ].join("\n");
   });
   return ["errors=$(mktemp)", "silent=0", ...run, 'rm -f "$errors"\n'].join("\n");

@@ -14,7 +14,7 @@ import {
   type SenderKind,
   type TargetKind,
 } from "./coverage";
-import { probeCommand, probeScript, triesOf, type Protocol, type Target, type Try } from "./probing";
+import { probeScript, triesOf, type Protocol, type Target, type Try } from "./probing";
 
 /** An end of a probe: a pod, a node, an address of a service, or a host outside. */
 export interface End {
@@ -80,6 +80,8 @@ const TRY_SECONDS = 3;
 const SERVICE_TRIES = 30;
 /** Number of backends that must answer, if a service has more. */
 const MOST_BACKENDS = 6;
+/** Pings of a server to the next one: so many that nobody else's packets show another path. */
+export const PATH_PINGS = 50;
 /** Probes of one sender take so long at most. */
 const SENDER_SECONDS = 30;
 const BULK_BYTES = 256 * 1024;
@@ -97,6 +99,8 @@ export interface Ground {
   readonly workload: WorkloadNames;
   readonly nodePort: number;
   readonly outside: OutsideClient | Error;
+  /** The nodes' gateway. */
+  readonly gateway: string | undefined;
   /** Only what is essential: small packets, and fewer tries. */
   readonly quick: boolean;
 }
@@ -122,7 +126,7 @@ const NETWORK =
 
 /** Probe every flow, every sender at the same time. */
 export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
-  const { cluster, api, nodes, workload, outside } = ground;
+  const { cluster, api, nodes, workload, outside, gateway } = ground;
   const looked = new Set(nodes);
   const all = valueOf(api.pods, []).filter(
     ({ namespace, node, deleting, address, running }) =>
@@ -138,10 +142,10 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
     }),
   );
   const fullBytes = Math.max(...pods.map(mtuOf), 0) - IP_AND_ICMP_HEADER;
-  const gateway = gatewayOf(await askGateway(ground));
   const senders = sendersOf(ground, pods);
   const backends = servers.length;
-  const targets = targetsOf(ground, servers, gateway);
+  const targets = targetsOf(ground, servers);
+  const nextOf = new Map(servers.map(({ name }, index) => [name, servers[(index + 1) % backends]!.name]));
   const omitted: Partial<Record<FlowId, string>> = {};
   const silent: { flow: FlowId; from: End; error: string }[] = [];
   const probes: Probe[] = [];
@@ -151,14 +155,18 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
     const why = whyOmitted(flow, senders, targets, outside);
     if (why !== undefined) omitted[id] = why;
   }
-  await Promise.all([
-    ...senders.map(async (sender) => {
-      const planned = plan(sender, targets, omitted, { fullBytes, backends, quick: ground.quick });
+  await Promise.all(
+    senders.map(async (sender) => {
+      const planned = plan(sender, targets, omitted, {
+        ...{ fullBytes, backends, quick: ground.quick },
+        next: nextOf.get(sender.end.name),
+      });
       if (planned.length === 0) return;
       const flows = [...new Set(planned.map(({ flow }) => flow))];
       try {
         const control = sender.kind === "pod" ? [CONTROL] : [];
         const output = await within(SENDER_SECONDS, sender.run([...planned.map(({ target }) => target), ...control]));
+        resolutions.push(...resolutionsOf(output, sender, workload));
         const tries = triesOf(output);
         slowest = Math.max(
           slowest,
@@ -174,10 +182,7 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
         silent.push(...flows.map((flow) => ({ flow, from: sender.end, error: apiErrorLine(error as Error) })));
       }
     }),
-    ...pods.map(async ({ pod, node }) => {
-      resolutions.push(...(await resolve(cluster, workload, pod, node)));
-    }),
-  ]);
+  );
   return {
     ...{ pods, probes, resolutions, silent, omitted, gateway, fullBytes, slowest },
     outside: outside instanceof Error ? undefined : outside.address,
@@ -189,22 +194,21 @@ const NAMES = (workload: WorkloadNames) => [
   `${workload.service}.${workload.namespace}.svc.cluster.local.`,
 ];
 
-async function resolve(
-  cluster: EvidenceCluster,
-  workload: WorkloadNames,
-  pod: string,
-  node: string,
-): Promise<Resolution[]> {
-  const names = NAMES(workload);
-  const script = names.map(
-    (name, index) =>
-      `(s=$(date +%s%3N); timeout 8 getent hosts ${name} >/dev/null; echo ${index} $? $(($(date +%s%3N) - s))) &`,
-  );
-  const output = await inPod(cluster, workload, pod, ["sh", "-c", [...script, "wait"].join("\n")]);
-  if (output instanceof Error) return [];
-  return names.map((name, index) => {
-    const [, code, took] = new RegExp(`^${index} (\\d+) (\\d+)$`, "m").exec(output) ?? [];
-    return { pod, node, name, answered: code === "0", milliseconds: Number(took ?? 0) };
+/** Resolves all names at the same time, next to whatever follows in the script. */
+const resolveScript = (workload: WorkloadNames) =>
+  NAMES(workload)
+    .map(
+      (name, index) =>
+        `(s=$(date +%s%3N); timeout 8 getent hosts ${name} >/dev/null; echo name ${index} $? $(($(date +%s%3N) - s))) &\n`,
+    )
+    .join("");
+
+/** What a sender's output says of the names; nodes and the client outside resolve none. */
+function resolutionsOf(output: string, { kind, end }: Sender, workload: WorkloadNames): Resolution[] {
+  if (kind !== "pod") return [];
+  return NAMES(workload).map((name, index) => {
+    const [, code, took] = new RegExp(`^name ${index} (\\d+) (\\d+)$`, "m").exec(output) ?? [];
+    return { pod: end.name, node: end.node!, name, answered: code === "0", milliseconds: Number(took ?? 0) };
   });
 }
 
@@ -233,17 +237,6 @@ export function mtuOf({ output = "" }: PodNetwork): number {
   return Number(route ?? /\beth0\b.* mtu (\d+)/.exec(links)?.[1] ?? (output === "" ? 0 : DEFAULT_MTU));
 }
 
-async function askGateway({ cluster, agents }: Ground): Promise<string | Error> {
-  const [agent] = agents.values();
-  if (agent === undefined) return new Error("there is no agent");
-  return askAgent(cluster, agent, ["ip", "-4", "route", "show", "default"]);
-}
-
-function gatewayOf(routes: string | Error): string | undefined {
-  if (routes instanceof Error) return undefined;
-  return [...routes.matchAll(/^default via (\S+)/gm)].map(([, via]) => via!).find(isIpv4Address);
-}
-
 function sendersOf({ cluster, workload, agents, nodes, outside, api }: Ground, pods: readonly PodNetwork[]): Sender[] {
   const addressOf = (node: string) => valueOf(api.nodes, []).find(({ name }) => name === node)?.address ?? "";
   const orThrow = (output: string | Error) => {
@@ -254,7 +247,14 @@ function sendersOf({ cluster, workload, agents, nodes, outside, api }: Ground, p
     ...pods.map(({ pod, node, address }): Sender => ({
       kind: "pod",
       end: { name: pod, node, address, port: 0 },
-      run: async (targets) => orThrow(await inPod(cluster, workload, pod, probeCommand(targets))),
+      run: async (targets) =>
+        orThrow(
+          await inPod(cluster, workload, pod, [
+            "sh",
+            "-c",
+            `${resolveScript(workload)}(${probeScript(targets)}\n)\nwait`,
+          ]),
+        ),
     })),
     ...nodes.flatMap((node): Sender[] => {
       const agent = agents.get(node);
@@ -278,9 +278,8 @@ function sendersOf({ cluster, workload, agents, nodes, outside, api }: Ground, p
 type Targets = Readonly<Record<TargetKind, readonly End[]>>;
 
 function targetsOf(
-  { api, workload, nodePort, nodes, outside }: Ground,
+  { api, workload, nodePort, nodes, outside, gateway }: Ground,
   servers: readonly { name: string; node: string; address: string }[],
-  gateway: string | undefined,
 ): Targets {
   const looked = new Set(nodes);
   const known = valueOf(api.nodes, []).filter(({ name, address }) => looked.has(name) && isIpv4Address(address));
@@ -326,11 +325,19 @@ interface Planned {
   readonly target: Target;
 }
 
+interface PlanOptions {
+  readonly fullBytes: number;
+  readonly backends: number;
+  readonly quick: boolean;
+  /** The pod that the sender pings often enough to show the packets' path; undefined if it is no server. */
+  readonly next: string | undefined;
+}
+
 function plan(
   sender: Sender,
   targets: Targets,
   omitted: Readonly<Partial<Record<FlowId, string>>>,
-  { fullBytes, backends, quick }: { fullBytes: number; backends: number; quick: boolean },
+  { fullBytes, backends, quick, next }: PlanOptions,
 ): Planned[] {
   const planned: Planned[] = [];
   for (const [flow, { from, to, shapes }] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
@@ -356,7 +363,14 @@ function plan(
         const target: Target = {
           id: String(planned.length),
           ...{ protocol, bytes, address: end.address, port: end.port, seconds: TRY_SECONDS },
-          tries: everyBackend && !quick ? SERVICE_TRIES : size === "small" ? 3 : 2,
+          tries:
+            shape === "icmp/small" && end.name === next
+              ? PATH_PINGS
+              : everyBackend && !quick
+                ? SERVICE_TRIES
+                : size === "small"
+                  ? 3
+                  : 2,
           distinct: everyBackend ? Math.min(backends, MOST_BACKENDS) : 0,
         };
         planned.push({ flow, to: end, shape, target });

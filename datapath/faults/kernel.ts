@@ -88,7 +88,7 @@ export const KERNEL_FAULTS: readonly Fault[] = [
     class: "kernel",
     title: "One worker answers no ARP requests on eth0 (arp_ignore 8).",
     teaches: "Nothing happens until the neighbours' entries expire. Then the node is unreachable from its own network.",
-    expect: ["sysctl-changed", "neighbor-wrong", "node-not-ready"],
+    expect: ["sysctl-changed", "node-unreachable", "node-not-ready"],
     inject: [
       ...kernelParameter(onNode, "net/ipv4/conf/eth0/arp_ignore", "8").inject,
       ...onEveryNode("[ $here = $node ] || ip neigh flush to $node_address dev eth0 nud all; true"),

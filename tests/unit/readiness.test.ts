@@ -184,7 +184,6 @@ describe("Cilium's readiness", () => {
       deployment: told("deployment", READY.operator),
       pods: told("pods", [READY.pods[0]!]),
       ciliumPodCidrs: told("podCidrs", new Map([["a", ["10.0.0.0/24"]]])),
-      healthAddresses: () => Promise.reject(new Error("readiness asks no health endpoint")),
       configMap: () => Promise.reject(new Error("readiness reads no configuration")),
       allPods: () => Promise.reject(new Error("readiness reads no other pods")),
       service: () => Promise.reject(new Error("readiness reads no service")),

@@ -1,0 +1,41 @@
+import { isIpv4Address } from "../../modes/cidr";
+import { valueOf, type ApiEvidence } from "./api";
+
+/** Every node and health endpoint listens there by default: https://docs.cilium.io/en/v1.18/operations/system_requirements/#firewall-rules */
+const HEALTH_PORT = 4240;
+
+/** How long a connection may take, in seconds. */
+const SECONDS = 8;
+
+/** An address that agents ask for each other's health. */
+interface HealthTarget {
+  readonly node: string;
+  readonly title: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The addresses of all nodes and of their health endpoints. */
+export function healthTargets({ ciliumNodes, config }: ApiEvidence): HealthTarget[] {
+  const port = Number(valueOf(config, undefined)?.data["cluster-health-port"] ?? HEALTH_PORT);
+  const target = (node: string, what: string, address: string): HealthTarget[] =>
+    isIpv4Address(address) ? [{ node, title: `${what} ${node} (${address}:${port})`, address, port }] : [];
+  return valueOf(ciliumNodes, []).flatMap(({ name, address, healthAddress }) => [
+    ...target(name, "node", address),
+    ...target(name, "the health endpoint of", healthAddress),
+  ]);
+}
+
+/** Connects to all of them at once. An agent's image has neither ping nor curl in every version, but bash. */
+export function healthScript(targets: readonly HealthTarget[]): string {
+  const tries = targets.map(
+    ({ address, port }, index) =>
+      `(timeout ${SECONDS} bash -c '</dev/tcp/${address}/${port}' 2>/dev/null && echo ${index}) &`,
+  );
+  return [...tries, "wait"].join("\n");
+}
+
+/** Whether a target answered, by what the script printed. */
+export function answeredIn(output: string, index: number): boolean {
+  return output.split("\n").includes(String(index));
+}
