@@ -9,7 +9,7 @@ import { hopsCheck } from "./hops";
 import { hubbleCheck } from "./hubble";
 import { kernelCheck } from "./kernel";
 import { kubeProxyCheck, kubeProxyRulesCheck } from "./kubeProxy";
-import { controllersCheck, coreDnsCheck, nodesCheck, operatorCheck, workloadCheck } from "./kubernetes";
+import { cniCheck, controllersCheck, coreDnsCheck, nodesCheck, operatorCheck, workloadCheck } from "./kubernetes";
 import { masqueradingCheck } from "./masquerading";
 import { netfilterCheck } from "./netfilter";
 import { packetPathCheck } from "./packetPath";
@@ -39,6 +39,7 @@ export const CHECKS: readonly Check[] = [
   agentsCheck,
   statusCheck,
   featuresCheck,
+  cniCheck,
   operatorCheck,
   controllersCheck,
   coreDnsCheck,

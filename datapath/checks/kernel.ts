@@ -4,7 +4,13 @@ import { eachNode } from "./nodes";
 import { sectionOf } from "../evidence/node";
 
 /** Settings that every mode needs, wherever the device is Cilium's or leads to other nodes. */
-const REQUIRED: readonly { readonly key: RegExp; readonly value: string; readonly why: string }[] = [
+const REQUIRED: readonly {
+  readonly key: RegExp;
+  readonly value: string;
+  /** Values that do no harm either. */
+  readonly harmless?: readonly string[];
+  readonly why: string;
+}[] = [
   { key: /^ipv4\/ip_forward$/, value: "1", why: "the kernel forwards no packets between pods, nodes and the outside" },
   {
     key: /^ipv4\/conf\/(?:all|cilium_host|cilium_net|lxc\w+)\/forwarding$/,
@@ -16,6 +22,13 @@ const REQUIRED: readonly { readonly key: RegExp; readonly value: string; readonl
     key: /^ipv4\/conf\/(?:cilium_host|cilium_net|lxc\w+)\/rp_filter$/,
     value: "0",
     why: "the kernel drops packets whose way back it would route elsewhere",
+  },
+  {
+    // the stricter one of this and the device's own counts
+    key: /^ipv4\/conf\/all\/rp_filter$/,
+    value: "0",
+    harmless: ["2"],
+    why: "the kernel drops packets whose way back it would route elsewhere, on every device",
   },
 ];
 
@@ -59,7 +72,9 @@ export const kernelCheck: Check = {
         );
       }
       const wrong = [...settings].flatMap(([key, value]) =>
-        REQUIRED.filter((rule) => rule.key.test(key) && rule.value !== value).map((rule) => ({
+        REQUIRED.filter(
+          (rule) => rule.key.test(key) && rule.value !== value && !(rule.harmless ?? []).includes(value),
+        ).map((rule) => ({
           key,
           value,
           want: rule.value,

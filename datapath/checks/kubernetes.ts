@@ -4,16 +4,46 @@ import { readingOf, valueOf, type PodState, type Reading, type ReplicaState } fr
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
+/** Parts of the control plane whose absence nobody notices at once, and what no longer happens. */
+const CONTROLLERS: Readonly<Record<string, string>> = {
+  "kube-controller-manager": "EndpointSlices follow no pod, and nodes that are gone stay Ready",
+  "kube-scheduler": "new pods start on no node",
+};
+
+/** What of the control plane does not run; where it runs elsewhere, as in a managed cluster, nobody here can tell. */
+function judgeControlPlane(pods: Reading<readonly PodState[]>): Finding[] {
+  const own = valueOf(pods, []).filter(({ namespace }) => namespace === "kube-system");
+  const runs = (component: string) =>
+    own.some(
+      ({ labels, running, containers }) =>
+        labels["component"] === component && running && containers.every(({ trouble }) => trouble === undefined),
+    );
+  if (!runs("kube-apiserver")) return [];
+  return Object.entries(CONTROLLERS).flatMap(([component, consequence]) =>
+    runs(component)
+      ? []
+      : [
+          fail(
+            "cluster",
+            `${component} does not run`,
+            `without ${component} ${consequence}`,
+            `kubectl -n kube-system get pods -l component=${component}; on the control plane: ls /etc/kubernetes/manifests; crictl ps --all --name ${component}`,
+            { cause: "control-plane-down" },
+          ),
+        ],
+  );
+}
+
 /** Whether Kubernetes itself calls the nodes healthy. */
 export const nodesCheck: Check = {
   id: "nodes",
-  question: "Is every node Ready, and under no pressure?",
+  question: "Is every node Ready and under no pressure, and does the control plane run?",
   needs: [],
   judge({ api }) {
     if (!("value" in api.nodes)) {
       return [inconclusive("cluster", api.nodes.error, "kubectl get nodes", { cause: "cluster-unreachable" })];
     }
-    return api.nodes.value.map(({ name, ready, trouble }): Finding => {
+    const nodes = api.nodes.value.map(({ name, ready, trouble }): Finding => {
       if (ready && trouble === "") return pass(name, "Ready");
       return fail(
         name,
@@ -25,7 +55,28 @@ export const nodesCheck: Check = {
         { cause: "node-not-ready", nodes: [name] },
       );
     });
+    return [...nodes, ...judgeControlPlane(api.pods)];
   },
+};
+
+/** Whether the kubelet gives new pods to Cilium: where several plugins are installed, the first by name gets them. */
+export const cniCheck: Check = {
+  id: "cni",
+  question: "Does every node give its new pods to Cilium?",
+  needs: ["nodes"],
+  judge: (evidence) =>
+    eachNode(evidence, "cni", ({ node }, output): Finding => {
+      const [, file, mentions] = /^(.+\.(?:conf|conflist|json)):(\d+)$/m.exec(output) ?? [];
+      if (file === undefined) return skipped(node, "the agent does not see the node's CNI configuration");
+      if (mentions !== "0") return pass(node, `${file} is Cilium's`);
+      return fail(
+        node,
+        `${file} comes first`,
+        "new pods get their network from another plugin, and Cilium does not know them; pods that run are not affected",
+        `on ${node}: mv /etc/cni/net.d/${file} /root/; then restart the pods that it gave a network; the Helm value cni.exclusive: true lets the agent do so`,
+        { cause: "cni-foreign", nodes: [node] },
+      );
+    }),
 };
 
 /** Whether the operator is there, which gives nodes their pod networks. */

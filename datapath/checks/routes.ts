@@ -33,6 +33,7 @@ export const routesCheck: Check = {
         .filter(Boolean);
       const bad = [
         ...judgeRules(node, isExternal ?? false),
+        ...judgePolicies(node, evidence, isExternal ?? false),
         ...judgeTunnel(node, expected),
         ...judgeMissing(node, lines, peers, expected),
         ...judgeForeign(node, lines, peers, expected),
@@ -90,6 +91,21 @@ function judgeRules(node: NodeEvidence, isExternal: boolean): Finding[] {
     { cause: "rule-foreign", ...at },
   ] as const;
   // other clusters' nodes have rules of other programs, which need not concern pods
+  return [isExternal ? warning(...found) : fail(...found)];
+}
+
+/** Policies of IPsec come before every route; Cilium has some only where it encrypts with IPsec. */
+function judgePolicies(node: NodeEvidence, { api }: Evidence, isExternal: boolean): Finding[] {
+  const text = sectionOf(node, "xfrm");
+  const isCiliums = valueOf(api.config, undefined)?.data["enable-ipsec"] === "true";
+  if (text instanceof Error || isCiliums || text.trim() === "") return [];
+  const found = [
+    node.node,
+    `IPsec policy ${text.trim().replace(/\s+/g, " ").slice(0, 120)}`,
+    "a policy of IPsec that is not Cilium's encrypts or drops packets before they are routed",
+    `on ${node.node}: ip xfrm policy; ip xfrm policy deleteall removes all of them`,
+    { cause: "rule-foreign", nodes: [node.node] },
+  ] as const;
   return [isExternal ? warning(...found) : fail(...found)];
 }
 

@@ -30,6 +30,9 @@ const CONFIG = `cd /tmp/cilium/config-map 2>/dev/null && for key in *; do
   printf '%s=%s\\n' "$key" "$value"
 done; true`;
 
+/** The network plugins that the kubelet may choose from, and how often each mentions Cilium: the first by name wins. */
+const CNI = "cd /host/etc/cni/net.d 2>/dev/null || { echo not mounted; exit 0; }; grep -Hsc cilium -- *; true";
+
 /** What an agent is asked, by section. Every process costs the node some milliseconds, so the shell does what it can. */
 export const NODE_COMMANDS = {
   config: CONFIG,
@@ -43,7 +46,10 @@ export const NODE_COMMANDS = {
   endpointMap: "cilium bpf endpoint list -o json",
   links: "ip -j -d -s link show",
   addresses: "ip -j -4 addr show",
+  cni: CNI,
   rules: "ip -4 rule show",
+  // not every kernel has it
+  xfrm: "ip xfrm policy 2>/dev/null; true",
   routes: "ip -4 route show table all",
   neighbors: "ip -4 neigh show",
   sysctls: SYSCTLS,

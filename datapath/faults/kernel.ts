@@ -30,6 +30,15 @@ export const KERNEL_FAULTS: readonly Fault[] = [
     ...kernelParameter(onNode, "net/ipv4/conf/all/rp_filter", "1"),
   },
   {
+    name: "reverse-path-filter-strict-everywhere",
+    class: "kernel",
+    title: "Every node checks source addresses strictly on every interface (rp_filter 1).",
+    teaches: "A hardening guide or the distribution's defaults set it on all nodes, so comparing nodes shows nothing.",
+    expect: ["sysctl-changed"],
+    modes: THROUGH_HOST,
+    ...kernelParameter(onEveryNode, "net/ipv4/conf/all/rp_filter", "1"),
+  },
+  {
     name: "node-ignores-pings",
     class: "kernel",
     title: "One worker answers no pings (icmp_echo_ignore_all).",

@@ -18,6 +18,9 @@ const AGENT_PODS = kube(
 /** Until the node controller notices a silent kubelet. */
 const NOT_READY_SECONDS = 100;
 
+/** The kubelet runs what lies there. */
+const CONTROLLER_MANAGER = "/etc/kubernetes/manifests/kube-controller-manager.yaml";
+
 /** Drop what a node sends to API servers; kind's kubelets reach theirs by IPv6 where Docker's network has it. */
 const API_RULES = [iptablesRule, ip6tablesRule].map((rule) => rule("OUTPUT", "-p tcp --dport 6443 -j DROP"));
 
@@ -104,6 +107,20 @@ sleep 3`,
     ],
     undo: [...nodeConfig({ "enable-ipv4": "false" }).undo, ...RESTART_AGENT],
     probe: AGENT_PODS,
+  },
+  {
+    name: "controller-manager-stopped",
+    class: "kubernetes",
+    title: "kube-controller-manager does not run.",
+    teaches:
+      "Nothing breaks at once. EndpointSlices no longer follow the pods, so Services lead to pods that are gone, and a node that is lost stays Ready.",
+    expect: ["control-plane-down"],
+    inject: kube(`[ ! -e ${CONTROLLER_MANAGER} ] || mv ${CONTROLLER_MANAGER} $kept/`),
+    undo: kube(
+      `[ ! -e $kept/kube-controller-manager.yaml ] || mv $kept/kube-controller-manager.yaml ${CONTROLLER_MANAGER}`,
+    ),
+    probe: kube("kubectl -n kube-system get pods -l component=kube-controller-manager -o name")[0]!,
+    effectSeconds: 60,
   },
   {
     name: "operator-scaled-down",

@@ -176,6 +176,20 @@ export const ROUTING_FAULTS: readonly Fault[] = [
     ...foreignRule("to $peer_pods blackhole"),
   },
   {
+    name: "ipsec-policy-drops-pods",
+    class: "routing",
+    title: "An IPsec policy of one worker drops packets for another node's pods.",
+    teaches:
+      "Routes, rules and filters are all as they were: a VPN or an older cluster left a policy that comes before them.",
+    expect: ["rule-foreign"],
+    tunnel: false,
+    inject: onNode(
+      "ip xfrm policy update dst $peer_pods dir out action block; ip xfrm policy update dst $peer_pods dir fwd action block",
+    ),
+    undo: onNode("ip xfrm policy deleteall"),
+    probe: onNode("ip xfrm policy")[0]!,
+  },
+  {
     name: "main-table-not-used",
     class: "routing",
     title: "One worker has no ip rule for the main table.",

@@ -538,6 +538,37 @@ describe("a verification of recorded evidence", () => {
       /cmlead-worker2 \(172\.18\.0\.\d+\) does not answer ARP requests/,
     ],
     [
+      "another network plugin that comes first",
+      inNode("cni", (text) => `00-bridge.conflist:0\n${text}`, WORKER),
+      "cni",
+      "cni-foreign",
+      /new pods get their network from another plugin/,
+    ],
+    [
+      "a policy of IPsec",
+      inNode("xfrm", () => "src 0.0.0.0/0 dst 10.0.2.0/24 \n\tdir out action block priority 0 \n", WORKER),
+      "routes",
+      "rule-foreign",
+      /a policy of IPsec that is not Cilium's/,
+    ],
+    [
+      "a control plane without a controller manager",
+      ({ api }) => {
+        if ("value" in api.pods)
+          api.pods.value = api.pods.value.filter(({ labels }) => labels["component"] !== "kube-controller-manager");
+      },
+      "nodes",
+      "control-plane-down",
+      /without kube-controller-manager EndpointSlices follow no pod/,
+    ],
+    [
+      "strict source address checks on every node",
+      inNode("sysctls", (text) => text.replace("ipv4/conf/all/rp_filter:0", "ipv4/conf/all/rp_filter:1")),
+      "kernel",
+      "sysctl-changed",
+      /net\.ipv4\.conf\.all\.rp_filter must be 0: the kernel drops packets/,
+    ],
+    [
       "health endpoints that one node does not reach",
       inNode("health", () => "0\n2\n4\n", WORKER),
       "health",
