@@ -25,7 +25,7 @@ __attribute__((section("${kind}"), used)) int foreign(struct ${context} *packet)
   if (load(packet, 0, header, sizeof header)) return ${pass};
   return header[12] == 8 && header[13] == 0 && header[23] == 17 ? ${drop} : ${pass};
 }
-char license[] __attribute__((section("license"), used)) = "GPL";
+char _license[] __attribute__((section("license"), used)) = "GPL";
 X
 clang -O2 -target bpf -c $kept/foreign.c -o $kept/foreign.o`);
 }
