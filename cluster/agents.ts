@@ -81,7 +81,7 @@ function textOf({ exitCode, stdout, stderr }: ExecResult, command: readonly stri
 
 /** A command, cut to 80 characters for messages. */
 function shortened(command: readonly string[]): string {
-  const text = command.join(" ");
+  const text = command.join(" ").replace(/\s+/g, " ");
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }
 

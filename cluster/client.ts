@@ -1,6 +1,6 @@
-import { Agent, type AgentOptions, type RequestOptions } from "node:https";
+import { Agent, type AgentOptions } from "node:https";
 import { isDeepStrictEqual } from "node:util";
-import { ApiException, KubeConfig, type RequestContext } from "@kubernetes/client-node";
+import { ApiException, KubeConfig } from "@kubernetes/client-node";
 import { within } from "./within";
 
 /** Seconds to wait for an answer: a connection to an API server that is gone can hang forever. */
@@ -15,43 +15,44 @@ export function timely<T>(answer: Promise<T>, seconds = ANSWER_SECONDS): Promise
 const KEPT_MILLISECONDS = 5000;
 
 /**
- * A kubeconfig whose requests share connections and TLS sessions: a handshake with a client's certificate costs the API
+ * Let a kubeconfig's requests share connections and TLS sessions: a handshake with a client's certificate costs the API
  * server more than most answers.
  */
-class SharedConnections extends KubeConfig {
-  private shared: { readonly options: AgentOptions; readonly agent: Agent } | undefined;
-
-  override async applySecurityAuthentication(context: RequestContext): Promise<void> {
-    await super.applySecurityAuthentication(context);
-    context.setAgent(this.sharedAgent(context.getAgent() as Agent));
-  }
-
-  override async applyToHTTPSOptions(options: RequestOptions): Promise<void> {
-    await super.applyToHTTPSOptions(options);
-    options.agent = this.sharedAgent(options.agent as Agent);
-  }
-
-  /** An agent for the same credentials; a proxy's agent is left as it is. */
-  private sharedAgent(own: Agent): Agent {
+function withSharedConnections(config: KubeConfig): KubeConfig {
+  const secure = config.applySecurityAuthentication.bind(config);
+  const apply = config.applyToHTTPSOptions.bind(config);
+  let shared: { readonly options: AgentOptions; readonly agent: Agent } | undefined;
+  // for the same credentials; a proxy's agent is left as it is
+  const sharedAgent = (own: Agent): Agent => {
     if (Object.getPrototypeOf(own) !== Agent.prototype) return own;
-    const { options } = own;
-    if (this.shared === undefined || !isDeepStrictEqual(this.shared.options, options)) {
-      this.shared = { options, agent: new Agent({ ...options, keepAlive: true, timeout: KEPT_MILLISECONDS }) };
+    // websockets have many options that are not set
+    const options = Object.fromEntries(Object.entries(own.options).filter(([, value]) => value !== undefined));
+    if (shared === undefined || !isDeepStrictEqual(shared.options, options)) {
+      shared = { options, agent: new Agent({ ...options, keepAlive: true, timeout: KEPT_MILLISECONDS }) };
     }
-    return this.shared.agent;
-  }
+    return shared.agent;
+  };
+  config.applySecurityAuthentication = async (context) => {
+    await secure(context);
+    context.setAgent(sharedAgent(context.getAgent() as Agent));
+  };
+  config.applyToHTTPSOptions = async (options) => {
+    await apply(options);
+    options.agent = sharedAgent(options.agent as Agent);
+  };
+  return config;
 }
 
 /** Parse a kubeconfig. @throws Error without the text, which has secrets */
 export function load(kubeconfig: string): KubeConfig {
-  const config = new SharedConnections();
+  const config = new KubeConfig();
   try {
     config.loadFromString(kubeconfig);
   } catch {
     // the parser's own message repeats parts of the text
     throw new Error("The kubeconfig cannot be read: it is not valid YAML, or names no cluster");
   }
-  return config;
+  return withSharedConnections(config);
 }
 
 /** For `catch`: undefined for an object that does not exist. @throws any other error */

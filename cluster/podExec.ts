@@ -65,11 +65,10 @@ export async function execIn(
     text(stderr),
   ]);
   const code = details?.causes?.find(({ reason }) => reason === "ExitCode")?.message;
-  return {
-    exitCode: outcome === "Success" ? 0 : Number(code ?? -1),
-    stdout: out,
-    stderr: err || (code === undefined ? (message ?? "") : ""),
-  };
+  // the URL of the failed request holds the whole command
+  if (outcome !== "Success" && code === undefined)
+    throw new Error(message?.replace(/\b\w+ "https?:\/\/[^"]*": /, "") ?? `${pod} did not run the command`);
+  return { exitCode: outcome === "Success" ? 0 : Number(code), stdout: out, stderr: err };
 }
 
 /** Start a command in a pod's container. */

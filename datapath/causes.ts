@@ -56,7 +56,6 @@ export const CAUSES = {
   "route-foreign": "routing",
   "route-missing": "routing",
   "neighbor-wrong": "routing",
-  detour: "routing",
   "netfilter-foreign": "netfilter",
   "netfilter-missing": "netfilter",
   "kube-proxy-leftover": "netfilter",
@@ -70,6 +69,7 @@ export const CAUSES = {
   "dns-down": "dns",
   "dns-config": "dns",
   "xdp-loses-packets": "traffic",
+  detour: "routing",
   "packet-loss": "traffic",
   "large-packets": "traffic",
   "source-address": "traffic",
@@ -113,6 +113,7 @@ const TRAFFIC = [
 ];
 /** Those of them that need a service. */
 const SERVICES = [
+  "packet-size",
   "services",
   "node-ports",
   "from-outside",
@@ -155,7 +156,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "address-missing": [...TRAFFIC, "routes", "devices", "pod-network"],
   "mtu-mismatch": [...TRAFFIC, "devices", "pod-network"],
   "traffic-shaped": TRAFFIC,
-  "program-missing": TRAFFIC,
+  "program-missing": [...TRAFFIC, "service-map", "policies"],
   "program-foreign": TRAFFIC,
   "rule-foreign": [...TRAFFIC, "routes"],
   "rule-missing": [...TRAFFIC, "routes"],
@@ -167,7 +168,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "netfilter-missing": [...TRAFFIC, "netfilter"],
   "kube-proxy-leftover": [...TRAFFIC, "netfilter"],
   "service-changed": ["service-map", ...SERVICES],
-  "endpoints-incomplete": ["service-map", ...SERVICES],
+  "endpoints-incomplete": ["service-map", "packet-path", ...SERVICES],
   "service-map-stale": ["service-map", ...SERVICES],
   "ipcache-stale": TRAFFIC,
   "endpoint-map-stale": TRAFFIC,
@@ -224,11 +225,14 @@ function explains(causes: readonly Found[], symptom: Found): boolean {
   if (cause === undefined) return false;
   // no node or agent changes the ConfigMap
   if (symptom.cause === "config-changed" && cause !== "cluster-unreachable") return false;
-  // the same cause found by several checks
-  if (cause === symptom.cause && check !== symptom.check) return shareNodes(causes, symptom);
+  // the same cause found by several checks, or on paths that have a node in common
+  if (cause === symptom.cause && (check !== symptom.check || TRAFFIC.includes(check)))
+    return shareNodes(causes, symptom);
   const explained = EXPLAINS[cause] ?? [];
   if (!explained.includes("*") && !explained.includes(symptom.check)) return false;
-  return rankOf(cause) < rankOf(symptom.cause) && shareNodes(causes, symptom);
+  if (rankOf(cause) >= rankOf(symptom.cause)) return false;
+  // a detour leads through a node that has nothing to do with its cause
+  return symptom.cause === "detour" || shareNodes(causes, symptom);
 }
 
 /** Whether a symptom is on a node of the cause, or between it and another; what names no node concerns all. */

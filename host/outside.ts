@@ -71,7 +71,8 @@ async function addressOf(name: string, { stdout, stderr }: Session): Promise<str
   const [line = ""] = await Promise.race([
     once(lines, "line", { signal }) as Promise<[string]>,
     once(lines, "close", { signal }) as Promise<[]>,
-  ]).catch((): [string?] => {
+  ]).catch((error: Error): [string?] => {
+    if (error.name !== "AbortError") throw error;
     throw new Error(`The container ${name} did not tell its address within ${START_MILLISECONDS / 1000} s`);
   });
   const [address] = line.split(/\s/);

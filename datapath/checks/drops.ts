@@ -5,6 +5,9 @@ import { skipWithoutWorkload } from "./podNetwork";
 /** Every interface that comes up asks for IPv6 routers, and Cilium drops what it is not configured for. */
 const HARMLESS = /Unsupported L3 protocol|Unsupported protocol for NAT masquerade|Stale or unroutable IP/;
 
+/** Reasons that tell of a program that should have been called; the second one is that of newer versions. */
+export const MISSING_PROGRAM = /tail call|policy program not available/i;
+
 /** As many drops as this come with connections that end and pods that change. */
 const FEW = 3;
 
@@ -26,7 +29,7 @@ export const dropsCheck: Check = {
           ? "no packet dropped"
           : `dropped ${[...more].map(([reason, count]) => `${count} × ${reason}`).join(", ")}`;
       if (counted.reduce((sum, [, count]) => sum + count, 0) <= FEW) return pass(node, seen);
-      const tail = counted.filter(([reason]) => /tail call/i.test(reason));
+      const tail = counted.filter(([reason]) => MISSING_PROGRAM.test(reason));
       if (tail.length > 0) {
         return fail(
           node,

@@ -14,14 +14,13 @@ export const hubbleCheck: Check = {
   judge({ api, traffic, after }) {
     if (!isHubbleOn(api)) return [skipped("cluster", "Hubble is off in cilium-config")];
     if (traffic === undefined || traffic.probes.length === 0) return [inconclusive("cluster", "no probes were sent")];
-    const outputs = after.map(({ node }) => ({ node, output: counterOf(after, node, "hubble") }));
-    if (outputs.length > 0 && outputs.every(({ output }) => typeof output === "string" && output.trim() === NO_HUBBLE))
-      return [skipped("cluster", "the agent's image has no hubble command")];
-    const observed = outputs.flatMap(({ node, output }) => {
+    const observed = after.flatMap(({ node }) => {
       const probe = observedProbe(traffic, node);
-      return probe === undefined ? [] : [{ node, output, probe }];
+      return probe === undefined ? [] : [{ node, output: counterOf(after, node, "hubble"), probe }];
     });
     if (observed.length === 0) return [skipped("cluster", "no flow between nodes was probed")];
+    if (observed.some(({ output }) => typeof output === "string" && output.trim() === NO_HUBBLE))
+      return [skipped("cluster", "the agent's image has no hubble command")];
     return observed.map(({ node, output, probe: { from, to, tries } }): Finding => {
       const nodes = [...new Set([from.node!, node])];
       if (tries.some(({ failure }) => failure !== undefined))

@@ -7,6 +7,8 @@ import { sectionOf } from "../evidence/node";
 const REQUIRED: readonly {
   readonly key: RegExp;
   readonly value: string;
+  /** Whether it matters only where packets pass the host's IP stack. */
+  readonly hostOnly?: boolean;
   /** Values that do no harm either. */
   readonly harmless?: readonly string[];
   readonly why: string;
@@ -28,6 +30,7 @@ const REQUIRED: readonly {
     key: /^ipv4\/conf\/all\/rp_filter$/,
     value: "0",
     harmless: ["2"],
+    hostOnly: true,
     why: "the kernel drops packets whose way back it would route elsewhere, on every device",
   },
 ];
@@ -48,7 +51,7 @@ export const kernelCheck: Check = {
   id: "kernel",
   question: "Do the kernel settings of every node allow forwarding, and are they the same on all nodes?",
   needs: ["nodes"],
-  judge(evidence, { isExternal }) {
+  judge(evidence, { isExternal, evidence: { forwarding } }) {
     // nodes of another maker may be machines of different kinds
     const isCompared = (key: string) => (isExternal ? COMPARED.test(key) : !VOLATILE.test(key));
     const settingsByNode = new Map(
@@ -73,7 +76,11 @@ export const kernelCheck: Check = {
       }
       const wrong = [...settings].flatMap(([key, value]) =>
         REQUIRED.filter(
-          (rule) => rule.key.test(key) && rule.value !== value && !(rule.harmless ?? []).includes(value),
+          (rule) =>
+            rule.key.test(key) &&
+            rule.value !== value &&
+            !(rule.harmless ?? []).includes(value) &&
+            !(rule.hostOnly === true && forwarding === "BPF"),
         ).map((rule) => ({
           key,
           value,

@@ -4,14 +4,16 @@ import { readingOf, valueOf, type PodState, type Reading, type ReplicaState } fr
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
-/** Parts of the control plane whose absence nobody notices at once, and what no longer happens. */
+/** Parts of the control plane without which a cluster goes on for a while, and what no longer happens. */
 const CONTROLLERS: Readonly<Record<string, string>> = {
-  "kube-controller-manager": "EndpointSlices follow no pod, and nodes that are gone stay Ready",
-  "kube-scheduler": "new pods start on no node",
+  "kube-controller-manager": "EndpointSlices are no longer updated, and nodes that are down still show Ready",
+  "kube-scheduler": "new pods stay Pending",
 };
 
-/** What of the control plane does not run; where it runs elsewhere, as in a managed cluster, nobody here can tell. */
-function judgeControlPlane(pods: Reading<readonly PodState[]>): Finding[] {
+/** What of the control plane does not run; in a managed cluster it runs elsewhere, and has no pods. */
+function judgeControlPlane(pods: Reading<readonly PodState[]>, isExternal: boolean): Finding[] {
+  if ("error" in pods) return [inconclusive("cluster", pods.error, "kubectl -n kube-system get pods")];
+  const judge = isExternal ? warning : fail;
   const own = valueOf(pods, []).filter(({ namespace }) => namespace === "kube-system");
   const runs = (component: string) =>
     own.some(
@@ -23,7 +25,7 @@ function judgeControlPlane(pods: Reading<readonly PodState[]>): Finding[] {
     runs(component)
       ? []
       : [
-          fail(
+          judge(
             "cluster",
             `${component} does not run`,
             `without ${component} ${consequence}`,
@@ -39,7 +41,7 @@ export const nodesCheck: Check = {
   id: "nodes",
   question: "Is every node Ready and under no pressure, and does the control plane run?",
   needs: [],
-  judge({ api }) {
+  judge({ api }, { isExternal = false }) {
     if (!("value" in api.nodes)) {
       return [inconclusive("cluster", api.nodes.error, "kubectl get nodes", { cause: "cluster-unreachable" })];
     }
@@ -55,7 +57,7 @@ export const nodesCheck: Check = {
         { cause: "node-not-ready", nodes: [name] },
       );
     });
-    return [...nodes, ...judgeControlPlane(api.pods)];
+    return [...nodes, ...judgeControlPlane(api.pods, isExternal)];
   },
 };
 
@@ -64,14 +66,24 @@ export const cniCheck: Check = {
   id: "cni",
   question: "Does every node give its new pods to Cilium?",
   needs: ["nodes"],
-  judge: (evidence) =>
+  judge: (evidence, { isExternal }) =>
     eachNode(evidence, "cni", ({ node }, output): Finding => {
+      if (!/^mounted$/m.test(output)) return skipped(node, "the agent does not see the node's CNI configuration");
       const [, file, mentions] = /^(.+\.(?:conf|conflist|json)):(\d+)$/m.exec(output) ?? [];
-      if (file === undefined) return skipped(node, "the agent does not see the node's CNI configuration");
+      if (file === undefined) {
+        return fail(
+          node,
+          "no CNI configuration",
+          "no file in /etc/cni/net.d tells the kubelet to give pods to Cilium, so new pods do not start",
+          `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}: the agent writes it when it starts`,
+          { cause: "cni-foreign", nodes: [node] },
+        );
+      }
       if (mentions !== "0") return pass(node, `${file} is Cilium's`);
-      return fail(
+      // another file of an external cluster may call Cilium's plugin by a name of its own
+      return (isExternal ? warning : fail)(
         node,
-        `${file} comes first`,
+        `the kubelet uses ${file}, which does not mention Cilium`,
         "new pods get their network from another plugin, and Cilium does not know them; pods that run are not affected",
         `on ${node}: mv /etc/cni/net.d/${file} /root/; then restart the pods that it gave a network; the Helm value cni.exclusive: true lets the agent do so`,
         { cause: "cni-foreign", nodes: [node] },

@@ -1,6 +1,7 @@
 import { contains } from "../../modes/cidr";
+import { valueOf } from "../evidence/api";
 import { gatewayOf, type Evidence } from "../evidence/gather";
-import { counterOf } from "../evidence/node";
+import { counterOf, LATE } from "../evidence/node";
 import type { Probe } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
@@ -12,7 +13,7 @@ export const masqueradingCheck: Check = {
   needs: ["traffic"],
   skip: skipWithoutWorkload,
   judge(evidence, { evidence: expected, ciliumConfig }) {
-    const { before, after, traffic } = evidence;
+    const { api, before, after, traffic } = evidence;
     if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
     const pods = traffic.pods.filter(
       ({ node }, index) => traffic.pods.findIndex((other) => other.node === node) === index,
@@ -20,10 +21,12 @@ export const masqueradingCheck: Check = {
     if (pods.length === 0) return [inconclusive("cluster", "the workload has no pods")];
     return pods.map(({ pod, node, address }): Finding => {
       const at = { nodes: [node] };
-      const gateway = traffic.gateway;
+      if (valueOf(api.nodes, []).some((each) => each.address === address))
+        return inconclusive(node, `${pod} uses the host network, so it is never masqueraded`, undefined, at);
       const route = counterOf(before, node, "defaultRoute");
       if (route instanceof Error) return inconclusive(node, route.message, undefined, at);
-      if (gateway === undefined || gatewayOf(route) === undefined)
+      const gateway = gatewayOf(route);
+      if (gateway === undefined)
         return inconclusive(node, "the node has no default route by an IPv4 address", undefined, at);
       const native = ciliumConfig["ipv4-native-routing-cidr"];
       if (typeof native === "string" && contains(native, `${gateway}/32`))
@@ -35,6 +38,12 @@ export const masqueradingCheck: Check = {
       if (ping === undefined) return inconclusive(node, `${pod} sent no pings to ${gateway}`, undefined, at);
       const rules = counterOf(after, node, "iptables");
       if (rules instanceof Error) return inconclusive(node, rules.message, undefined, at);
+      const lists = [counterOf(before, node, "nat"), counterOf(after, node, "nat")];
+      for (const list of lists) {
+        if (list instanceof Error) return inconclusive(node, list.message, undefined, at);
+        if (list.includes(LATE))
+          return inconclusive(node, "the agent did not list its BPF NAT map in time", undefined, at);
+      }
       const answered = ping.tries.some(({ failure }) => failure === undefined);
       const by =
         [

@@ -101,13 +101,14 @@ export const netfilterCheck: Check = {
       }
       const tables = foreignTables(node.nftables);
       if (tables.length > 0) {
-        const say = isExternal ? warning : fail;
+        const actsOnPackets = tables.some(({ rules: own }) => ACTIONS.test(own));
+        const say = isExternal || !actsOnPackets ? warning : fail;
         findings.push(
           say(
             node.node,
-            tables.join(", "),
-            "nftables has tables that neither Cilium nor kube-proxy made",
-            `on ${node.node}: nft list ${tables[0]!}; nft delete ${tables[0]!}`,
+            tables.map(({ name }) => name).join(", "),
+            `nftables has tables that neither Cilium nor kube-proxy made${actsOnPackets ? "" : ", whose rules drop and rewrite nothing"}`,
+            `on ${node.node}: nft list ${tables[0]!.name}; nft delete ${tables[0]!.name}`,
             { cause: "netfilter-foreign", ...at },
           ),
         );
@@ -181,10 +182,14 @@ function usualRules({ nodes }: Evidence): ReadonlySet<string> {
   return new Set([...keys].filter((key) => all.filter((each) => each.has(key)).length >= enough));
 }
 
+/** What an nftables rule does to packets, beside accepting and counting them. */
+const ACTIONS =
+  /\b(?:drop|reject|dnat|snat|masquerade|redirect|queue|notrack|tproxy|synproxy|fwd|dup)\b|\bset (?!\S+ \{)/;
+
 /** Tables of nftables, without those that iptables and kube-proxy keep there. */
-function foreignTables(nftables: Evidence["nodes"][number]["nftables"]): string[] {
+function foreignTables(nftables: Evidence["nodes"][number]["nftables"]): { name: string; rules: string }[] {
   if (nftables === undefined || !("value" in nftables)) return [];
-  return [...nftables.value.matchAll(/^(table \S+ \S+)/gm)]
-    .map(([, table]) => table!)
-    .filter((table) => !/^table ip6? (?:filter|nat|mangle|raw|security)$|kube-proxy$/.test(table));
+  return [...nftables.value.matchAll(/^(table \S+ \S+) ([^]*?)(?=^table |$(?![^]))/gm)]
+    .map(([, name, rules]) => ({ name: name!, rules: rules! }))
+    .filter(({ name }) => !/^table ip6? (?:filter|nat|mangle|raw|security)$|kube-proxy$/.test(name));
 }

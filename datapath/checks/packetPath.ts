@@ -1,5 +1,5 @@
 import { counterOf, type NodeCounters } from "../evidence/node";
-import { PATH_PINGS } from "../evidence/traffic";
+import { NONE_LOST, PATH_PINGS } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
@@ -23,24 +23,21 @@ export const packetPathCheck: Check = {
     (expectation.evidence.forwarding === "not promised"
       ? "packets in a tunnel pass the hosts' IP stack in every mode"
       : undefined),
-  judge({ before, after, traffic }, { evidence }) {
-    const servers = new Set(traffic?.pods.map(({ node }) => node));
-    if (traffic === undefined || servers.size === 0) return [inconclusive("cluster", "the workload has no pods")];
-    if (servers.size < 2) return [skipped("cluster", "a cluster of one node has no packets between nodes")];
-    const pings = traffic.probes.filter(
-      ({ flow, shape, from, to }) => flow === "pod-to-pod" && shape === "icmp/small" && from.node !== to.node,
-    );
-    const silent = [...servers].filter((node) => {
-      const own = pings.filter(({ from }) => from.node === node);
-      const answered = own.filter(({ tries }) => tries.every(({ failure }) => failure === undefined));
-      return answered.length < own.length || !answered.some(({ tries }) => tries.length >= PATH_PINGS);
-    });
+  judge({ nodes, before, between, traffic }, { evidence, nodeCount = 1 }) {
+    if (traffic === undefined || traffic.pods.length === 0)
+      return [inconclusive("cluster", "the workload has no pods")];
+    const servers = traffic.pods.filter(({ pinged }) => pinged !== undefined);
+    const wanted = nodes.length === 0 ? nodeCount : Math.min(nodeCount, nodes.length);
+    if (wanted > 1 && servers.length < wanted)
+      return [inconclusive("cluster", `servers on ${servers.length} of ${wanted} nodes could send pings`)];
+    if (servers.length < 2) return [skipped("cluster", "a cluster of one node has no packets between nodes")];
+    const silent = servers.filter(({ pinged }) => pinged!.lost !== NONE_LOST).map(({ node }) => node);
     if (silent.length > 0) {
       const reason = `pings between pods are lost from ${silent.join(", ")}, so nobody can tell which way they take`;
       return [inconclusive("cluster", reason, undefined, { nodes: silent })];
     }
-    return after.map(({ node }): Finding => {
-      const [start, end] = [countersOf(before, node), countersOf(after, node)];
+    return between.map(({ node }): Finding => {
+      const [start, end] = [countersOf(before, node), countersOf(between, node)];
       if (start instanceof Error) return inconclusive(node, start.message);
       if (end instanceof Error) return inconclusive(node, end.message);
       const forwarded = end.forwarded - start.forwarded;

@@ -2,7 +2,7 @@ import { WORKLOAD } from "../../modes/workload";
 import { valueOf } from "../evidence/api";
 import { counterOf, jsonOf } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
-import { dropsBetween } from "./drops";
+import { dropsBetween, MISSING_PROGRAM } from "./drops";
 import { skipWithoutWorkload } from "./podNetwork";
 
 /** What `cilium endpoint list -o json` prints of an endpoint, as far as it is needed. */
@@ -28,7 +28,7 @@ export const policiesCheck: Check = {
       const at = { nodes: [node.node] };
       const drops = dropsBetween(counterOf(before, node.node, "drops"), counterOf(after, node.node, "drops"));
       if (drops instanceof Error) return inconclusive(node.node, drops.message, undefined, at);
-      const denied = [...drops].filter(([reason]) => /policy/i.test(reason));
+      const denied = [...drops].filter(([reason]) => /policy/i.test(reason) && !MISSING_PROGRAM.test(reason));
       const dropped = denied.reduce((sum, [, each]) => sum + each, 0);
       const enforced = enforcedOn(jsonOf<Endpoint[]>(node, "endpoints"), workload.namespace);
       const count = "error" in api.policies ? `unknown (${api.policies.error})` : policies.length;

@@ -1,6 +1,6 @@
 import { contains } from "../../modes/cidr";
 import type { ExpectedEvidence } from "../../modes/evidence";
-import { readingOf, valueOf } from "../evidence/api";
+import { readingOf, valueOf, type ApiEvidence } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { answeredIn, healthTargets } from "../evidence/health";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
@@ -97,13 +97,17 @@ function judgeRules(node: NodeEvidence, isExternal: boolean): Finding[] {
 /** Policies of IPsec come before every route; Cilium has some only where it encrypts with IPsec. */
 function judgePolicies(node: NodeEvidence, { api }: Evidence, isExternal: boolean): Finding[] {
   const text = sectionOf(node, "xfrm");
-  const isCiliums = valueOf(api.config, undefined)?.data["enable-ipsec"] === "true";
-  if (text instanceof Error || isCiliums || text.trim() === "") return [];
+  const config = valueOf(api.config, undefined)?.data;
+  // without a configuration nobody can tell whose it is; another check says so
+  if (config === undefined || config["enable-ipsec"] === "true") return [];
+  if (text instanceof Error) return [inconclusive(node.node, text.message, undefined, { nodes: [node.node] })];
+  const [, selector, direction] = /^(src \S+ dst \S+).*\n\s+dir (\w+)/m.exec(text) ?? [];
+  if (selector === undefined) return [];
   const found = [
     node.node,
     `IPsec policy ${text.trim().replace(/\s+/g, " ").slice(0, 120)}`,
-    "a policy of IPsec that is not Cilium's encrypts or drops packets before they are routed",
-    `on ${node.node}: ip xfrm policy; ip xfrm policy deleteall removes all of them`,
+    "an IPsec policy that is not Cilium's encrypts or drops packets before they are routed",
+    `on ${node.node}: ip xfrm policy delete ${selector} dir ${direction}`,
     { cause: "rule-foreign", nodes: [node.node] },
   ] as const;
   return [isExternal ? warning(...found) : fail(...found)];
@@ -288,24 +292,26 @@ function judgeDefault(node: NodeEvidence, lines: readonly string[], { nodes }: E
 function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: readonly Peer[]): Finding[] {
   const text = sectionOf(node, "neighbors");
   if (text instanceof Error) return [];
-  const health = sectionOf(node, "health");
-  const targets = healthTargets(api);
   return peers.flatMap((peer) => {
     const entry = text.split("\n").find((line) => line.startsWith(`${peer.address} `));
     if (entry === undefined || peer.name === node.node) return [];
     const own = /lladdr (\S+)/.exec(entry)?.[1];
     const device = /dev (\S+)/.exec(entry)?.[1] ?? "eth0";
-    // an entry can be without an address for a moment in a healthy network
-    const asked = targets.findIndex(({ address }) => address === peer.address);
-    const isSilent = typeof health === "string" && asked >= 0 && !answeredIn(health, asked);
-    if (own === undefined && isSilent) {
+    if (isUnresolved(node, peer, api)) {
+      const others = nodes.filter(
+        (each) => each.node !== peer.name && typeof sectionOf(each, "neighbors") === "string",
+      );
+      const isPeers = others.every((each) => isUnresolved(each, peer, api));
+      const silent = isPeers ? peer.name : node.node;
       return [
         fail(
           node.node,
           entry.trim(),
-          `${peer.name} (${peer.address}) does not answer ARP requests, so nothing on its network reaches it`,
-          `on ${peer.name}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
-          { cause: "node-unreachable", nodes: [peer.name] },
+          isPeers
+            ? `${peer.name} (${peer.address}) does not answer ARP requests, so nothing on its network reaches it`
+            : `${node.node} gets no answer to ARP requests for ${peer.name} (${peer.address}), while other nodes do`,
+          `on ${silent}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
+          { cause: "node-unreachable", nodes: [silent] },
         ),
       ];
     }
@@ -322,6 +328,16 @@ function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: rea
       ),
     ];
   });
+}
+
+/** Whether a node has no link-layer address of another, nor a connection: for a moment a healthy network has the first. */
+function isUnresolved(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean {
+  const [neighbors, health] = [sectionOf(node, "neighbors"), sectionOf(node, "health")];
+  if (typeof neighbors !== "string" || typeof health !== "string") return false;
+  if (valueOf(api.config, undefined)?.data["enable-health-checking"] === "false") return false;
+  const entry = neighbors.split("\n").find((line) => line.startsWith(`${peer.address} `));
+  const asked = healthTargets(api).findIndex(({ address }) => address === peer.address);
+  return entry !== undefined && !entry.includes("lladdr") && asked >= 0 && !answeredIn(health, asked);
 }
 
 function linkAddressOf(node: NodeEvidence, address: string): string | undefined {

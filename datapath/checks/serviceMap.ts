@@ -47,18 +47,22 @@ export function parseServiceList(text: string): ServiceEntry[] {
 /** Read the backends of `cilium bpf lb list`: `address:port/protocol` to those of its frontend; `ANY` where the version does not say. */
 export function parseLbMap(text: string): Map<string, Set<string>> {
   const map = new Map<string, Set<string>>();
+  const [slotted, masters] = [new Set<string>(), new Set<string>()];
   let frontend = "";
   for (const line of text.split("\n")) {
     // the frontend is printed once, or in front of each of its slots
-    const head = /^([\d.]+:\d+)(?:\/(\w+))?(?:\/i)?(?: \(\d+\))?\s+(.*)$/.exec(line);
+    const head = /^([\d.]+:\d+)(?:\/(\w+))?(?:\/i)?(?: \((\d+)\))?\s+(.*)$/.exec(line);
     if (head !== null) frontend = `${head[1]}/${head[2] ?? "ANY"}`;
-    const rest = (head === null ? line : head[3]!).trim();
+    if (head?.[3] !== undefined) (head[3] === "0" ? masters : slotted).add(frontend);
+    const rest = (head === null ? line : head[4]!).trim();
     const backend = /^([\d.]+:\d+)/.exec(rest)?.[1];
     if (frontend === "" || rest === "") continue;
     const own = map.get(frontend) ?? new Set();
     if (backend !== undefined && !backend.startsWith("0.0.0.0:")) own.add(backend);
     map.set(frontend, own);
   }
+  // without its slot 0, which tells how many there are, no other slot is looked at
+  for (const each of slotted) if (!masters.has(each)) map.delete(each);
   return map;
 }
 

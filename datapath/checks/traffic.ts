@@ -77,7 +77,11 @@ function judgeSender(
   if (failing.length > 0) {
     const [first] = failing as [Probe, ...Probe[]];
     return fail(nameOf(from), seen, shortList(failing.map(failureOf), 3), remedy(from, first.to, evidence), {
-      cause: typeof cause === "function" ? cause(evidence) : cause,
+      // where small packets are lost too, large ones are not the point
+      cause:
+        cause === "large-packets" && failing.every((each) => losesSmall(each, evidence))
+          ? undefined
+          : causeOf(cause, evidence),
       nodes: [...new Set([...nodesOf(from), ...failing.flatMap(({ to }) => nodesOf(to))])],
     });
   }
@@ -101,6 +105,21 @@ function judgeSender(
   return missingBackends(probes, seen, evidence, expectation) ?? pass(nameOf(from), seen);
 }
 
+const causeOf = (cause: FlowCheck["cause"], evidence: Evidence) =>
+  typeof cause === "function" ? cause(evidence) : cause;
+
+/** Whether small packets fail between the same two ends. */
+function losesSmall({ flow, from, to }: Probe, { traffic }: Evidence): boolean {
+  return traffic!.probes.some(
+    (other) =>
+      other.flow === flow &&
+      isSmall(other.shape) &&
+      other.from.name === from.name &&
+      other.to.address === to.address &&
+      other.tries.some(({ failure }) => failure !== undefined),
+  );
+}
+
 function failureOf({ to, shape, tries }: Probe): string {
   const failed = tries.filter(({ failure }) => failure !== undefined);
   const count = failed.length === tries.length ? "" : `${failed.length} of ${tries.length} tries: `;
@@ -114,7 +133,8 @@ function missingBackends(
   { traffic }: Evidence,
   { evidence }: Expectation,
 ): Finding | undefined {
-  const servers = (traffic as TrafficEvidence).pods.filter(({ pod }) => pod !== "net").map(({ pod }) => pod);
+  const { pods, probes: all } = traffic as TrafficEvidence;
+  const servers = pods.filter(({ pod }) => pod !== "net").map(({ pod }) => pod);
   if (servers.length > 6) return undefined;
   for (const { from, to, shape, tries } of probes) {
     const many = tries.length >= 3 * servers.length || new Set(tries.map(({ pod }) => pod)).size >= servers.length;
@@ -129,8 +149,16 @@ function missingBackends(
       `${silent.join(", ")} never answers through ${to.name}, in ${tries.length} tries`,
       `compare the Service's endpoints with ${translator}: kubectl -n nettool get endpointslices; kubectl -n kube-system exec ds/cilium -- cilium service list`,
       {
-        cause: "service-map-stale",
-        nodes: nodesOf(from),
+        // what answers nobody answers no Service either
+        cause: all.some(
+          ({ flow, to: { name }, tries: own }) =>
+            flow === "pod-to-pod" && silent.includes(name) && own.some(({ failure }) => failure !== undefined),
+        )
+          ? undefined
+          : "service-map-stale",
+        nodes: [
+          ...new Set([...nodesOf(from), ...pods.filter(({ pod }) => silent.includes(pod)).map(({ node }) => node)]),
+        ],
       },
     );
   }

@@ -7,8 +7,8 @@ import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
 import { readApi, valueOf, type ApiEvidence } from "./api";
 import { healthScript, healthTargets } from "./health";
 import { hubbleScript } from "./hubble";
-import { counterOf, readCounters, readNode, type NodeCounters, type NodeEvidence } from "./node";
-import { readTraffic, type TrafficEvidence } from "./traffic";
+import { counterOf, readCounters, readNode, type Moment, type NodeCounters, type NodeEvidence } from "./node";
+import { readPods, readTraffic, type TrafficEvidence } from "./traffic";
 
 /** Parts of the evidence: a check needs some of them. */
 export type Part = "nodes" | "traffic";
@@ -18,8 +18,9 @@ export interface Evidence {
   readonly api: ApiEvidence;
   /** The nodes that were looked at. */
   readonly nodes: readonly NodeEvidence[];
-  /** Counters before and after the probes. */
+  /** Counters before the pings between pods, between these and the other probes, and after them. */
   readonly before: readonly NodeCounters[];
+  readonly between: readonly NodeCounters[];
   readonly after: readonly NodeCounters[];
   /** Undefined where no workload can send probes. */
   readonly traffic?: TrafficEvidence | undefined;
@@ -66,22 +67,30 @@ export async function gather(
     const health = healthScript(healthTargets(api));
     return Promise.all(nodes.map((node) => readNode(cluster, node, agentOf(node), destinations, health)));
   };
-  const countAll = (hubble: (node: string) => string | undefined = () => undefined) =>
-    Promise.all(nodes.map((node) => readCounters(cluster, node, agentOf(node), hubble(node))));
   const probe = async () => {
-    if (!wantsTraffic) return { before: [], after: [] };
+    if (!wantsTraffic) return { before: [], between: [], after: [] };
     const image = workloadImage(api, workload.namespace);
-    const outside = await startOutside(cluster, image, scope.quick);
+    const starting = startOutside(cluster, image, scope.quick);
     try {
-      const before = await countAll();
+      const before = await Promise.all(nodes.map((node) => readCounters(cluster, node, agentOf(node), "before")));
+      // an agent that has not answered is not asked again
+      const silent = new Map(
+        before.flatMap(({ node, error }) => (error === undefined ? [] : [[node, new Error(error)]])),
+      );
+      const count = (node: string, moment: Moment, hubble?: string) =>
+        readCounters(cluster, node, silent.get(node) ?? agentOf(node), moment, hubble);
+      const places = await readPods({ cluster, api, nodes, workload });
+      const between = await Promise.all(nodes.map((node) => count(node, "between")));
       const traffic = await readTraffic({
-        ...{ cluster, api, nodes, workload, nodePort, outside, gateway: gatewayIn(before) },
-        agents: agents instanceof Error ? new Map() : agents,
+        ...{ cluster, api, nodes, workload, nodePort, places, gateways: gatewaysIn(before), outside: await starting },
+        agents: new Map(agents instanceof Error ? [] : [...agents].filter(([node]) => !silent.has(node))),
         quick: scope.quick,
       });
-      const after = await countAll((node) => (scope.quick ? undefined : hubbleScript(api, traffic, node)));
-      return { before, after, traffic };
+      const hubble = (node: string) => (scope.quick ? undefined : hubbleScript(api, traffic, node));
+      const after = await Promise.all(nodes.map((node) => count(node, "after", hubble(node))));
+      return { before, between, after, traffic };
     } finally {
+      const outside = await starting;
       if (!(outside instanceof Error)) await outside.end().catch(() => undefined);
     }
   };
@@ -98,10 +107,14 @@ async function agentsByNode(cluster: EvidenceCluster): Promise<ReadonlyMap<strin
   );
 }
 
-/** The gateway of the first node that has one. */
-function gatewayIn(before: readonly NodeCounters[]): string | undefined {
-  const gateways = before.flatMap(({ node }) => gatewayOf(counterOf(before, node, "defaultRoute")) ?? []);
-  return gateways[0];
+/** Node to its gateway. */
+function gatewaysIn(before: readonly NodeCounters[]): ReadonlyMap<string, string> {
+  return new Map(
+    before.flatMap(({ node }) => {
+      const gateway = gatewayOf(counterOf(before, node, "defaultRoute"));
+      return gateway === undefined ? [] : [[node, gateway] as const];
+    }),
+  );
 }
 
 /** The IPv4 gateway of a default route. */

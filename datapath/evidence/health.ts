@@ -28,11 +28,13 @@ export function healthTargets({ ciliumNodes, config }: ApiEvidence): HealthTarge
 
 /** Connects to all of them at once. An agent's image has neither ping nor curl in every version, but bash. */
 export function healthScript(targets: readonly HealthTarget[]): string {
-  const tries = targets.map(
-    ({ address, port }, index) =>
-      `(timeout ${SECONDS} bash -c '</dev/tcp/${address}/${port}' 2>/dev/null && echo ${index}) &`,
-  );
-  return [...tries, "wait"].join("\n");
+  const places = targets.map(({ address, port }) => `${address}/${port}`).join(" ");
+  return `index=0
+for place in ${places}; do
+  (timeout ${SECONDS} bash -c "</dev/tcp/$place" 2>/dev/null && echo $index) &
+  index=$((index + 1))
+done
+wait`;
 }
 
 /** Whether a target answered, by what the script printed. */

@@ -17,11 +17,16 @@ export function isHubbleOn({ config }: ApiEvidence): boolean {
   return known === undefined || known.data["enable-hubble"] === "true";
 }
 
-/** The probe of which a node's Hubble is asked: from another node's pod to its own. */
-export function observedProbe({ probes }: TrafficEvidence, node: string): Probe | undefined {
+/** The probe of which a node's Hubble is asked: from the previous node's server, which connects once more at last. */
+export function observedProbe({ probes, pods }: TrafficEvidence, node: string): Probe | undefined {
+  const own = pods.filter((pod) => pod.node === node).map(({ address }) => address);
+  const previous = pods.find(({ pinged }) => pinged !== undefined && own.includes(pinged.address));
   return probes.find(
     ({ flow, shape, from, to }) =>
-      flow === "pod-to-pod" && shape === "tcp/small" && to.node === node && from.node !== node,
+      flow === "pod-to-pod" &&
+      shape === "tcp/small" &&
+      from.name === previous?.pod &&
+      to.address === previous.pinged!.address,
   );
 }
 
@@ -32,7 +37,7 @@ export function hubbleScript(api: ApiEvidence, traffic: TrafficEvidence, node: s
   return `command -v hubble >/dev/null || { echo ${NO_HUBBLE}; exit 0; }
 for attempt in ${ATTEMPTS.join(" ")}; do
   [ $attempt = 0 ] || sleep ${ATTEMPT_SECONDS}
-  seen=$(hubble observe --since ${SINCE} -o json --from-ip ${probe.from.address} --to-ip ${probe.to.address}) || exit 1
+  seen=$(timeout 8 hubble observe --since ${SINCE} -o json --from-ip ${probe.from.address} --to-ip ${probe.to.address}) || exit 1
   [ -z "$seen" ] || { printf '%s\\n' "$seen"; exit 0; }
 done`;
 }

@@ -6,6 +6,9 @@ import { LIST_TCX } from "./tcx";
 /** Seconds that all commands of a node may take: a busy machine takes long. */
 const NODE_SECONDS = 45;
 
+/** The same for counters. */
+const COUNTER_SECONDS = 20;
+
 /** Seconds that one command of the script may take. */
 const COMMAND_SECONDS = 8;
 
@@ -31,7 +34,8 @@ const CONFIG = `cd /tmp/cilium/config-map 2>/dev/null && for key in *; do
 done; true`;
 
 /** The network plugins that the kubelet may choose from, and how often each mentions Cilium: the first by name wins. */
-const CNI = "cd /host/etc/cni/net.d 2>/dev/null || { echo not mounted; exit 0; }; grep -Hsc cilium -- *; true";
+const CNI =
+  "cd /host/etc/cni/net.d 2>/dev/null || { echo not mounted; exit 0; }; echo mounted; grep -Hsc cilium -- *; true";
 
 /** What an agent is asked, by section. Every process costs the node some milliseconds, so the shell does what it can. */
 export const NODE_COMMANDS = {
@@ -55,31 +59,45 @@ export const NODE_COMMANDS = {
   sysctls: SYSCTLS,
   qdiscs: "tc qdisc show",
   filters: FILTERS,
-  network: "bpftool net show -j",
-  tcx: `command -v perl >/dev/null || exit 0; perl -e '${LIST_TCX.replaceAll("'", `'\\''`)}'`,
-  cgroup: "bpftool cgroup show /run/cilium/cgroupv2 -j",
+  network: `timeout ${COMMAND_SECONDS} bpftool net show -j`,
+  tcx: `command -v perl >/dev/null || exit 0; timeout ${COMMAND_SECONDS} perl -e '${LIST_TCX.replaceAll("'", `'\\''`)}'`,
+  cgroup: `timeout ${COMMAND_SECONDS} bpftool cgroup show /run/cilium/cgroupv2 -j`,
   iptables: saveRules("-c"),
 } as const;
 
 /** A part of what an agent answered. */
 export type Section = keyof typeof NODE_COMMANDS | "health";
 
-/** What counts packets, read before and after the probes. */
-const COUNTERS = {
-  iptables: saveRules("-c"),
+/** What shows the way that packets take, read before and after the pings between pods. */
+const PATH = {
   snmp: "head -n 2 /proc/net/snmp",
   ciliumHost: "cat /sys/class/net/cilium_host/statistics/rx_packets /sys/class/net/cilium_host/statistics/tx_packets",
   // what pods sent, as their interfaces on the node have received it
   fromPods:
     "cat /sys/class/net/lxc*/statistics/rx_packets | { sum=0; while read -r each; do sum=$((sum + each)); done; echo $sum; }",
-  drops: "cilium metrics list -o json -p drop_count_total",
-  // where iptables masquerades there is no such map
-  nat: `timeout ${COMMAND_SECONDS} cilium bpf nat list 2>/dev/null | grep '^ICMP OUT '; true`,
-  defaultRoute: "ip -4 route show default",
 } as const;
 
-/** A set of counters; `hubble` are the flows of a probe, after the probes only. */
-export type Counter = keyof typeof COUNTERS | "hubble";
+/** Stands for a list that took too long. */
+export const LATE = "late";
+
+/** What else counts or keeps packets, read before and after the probes. */
+const PROBED = {
+  drops: "cilium metrics list -o json -p drop_count_total",
+  // where iptables masquerades there is no such map
+  nat: `{ timeout ${COMMAND_SECONDS} cilium bpf nat list 2>/dev/null || [ $? != 124 ] || echo ${LATE}; } | grep -e '^ICMP OUT ' -e '^${LATE}$'; true`,
+} as const;
+
+const COUNTERS = {
+  before: { ...PROBED, defaultRoute: "ip -4 route show default", ...PATH },
+  between: PATH,
+  after: { ...PROBED, iptables: saveRules("-c") },
+} as const;
+
+/** When counters are read: before the pings between pods, between these and the other probes, and after them. */
+export type Moment = keyof typeof COUNTERS;
+
+/** A set of counters; `hubble` are the flows of a connection, after the probes only. */
+export type Counter = keyof typeof COUNTERS.before | keyof typeof COUNTERS.after | "hubble";
 
 /** What one node's agent answered. */
 export interface NodeEvidence {
@@ -102,10 +120,10 @@ export interface NodeCounters {
   readonly error?: string | undefined;
 }
 
-/** Tables that iptables keeps in nftables are read as iptables; kubelet's own only marks packets. */
+/** Tables that iptables keeps in nftables are read as iptables. */
 const LIST_RULES = `command -v nft >/dev/null || exit 0
 nft list tables 2>/dev/null | while read -r _ family table; do
-  rules=$(nft -s list table "$family" "$table" 2>/dev/null)
+  rules=$(nft -s list table "$family" "$table" 2>/dev/null) || continue
   case "$rules" in *"xt match"*|*"xt target"*|*"# xt_"*|*"# Warning: table"*) ;; *) printf '%s\\n' "$rules" ;; esac
 done`;
 
@@ -151,11 +169,12 @@ export async function readCounters(
   cluster: EvidenceCluster,
   node: string,
   agent: Agent | Error,
+  moment: Moment,
   hubble?: string,
 ): Promise<NodeCounters> {
   if (agent instanceof Error) return { node, sections: {}, error: agent.message };
-  const commands = { ...COUNTERS, ...(hubble === undefined ? {} : { hubble }) };
-  const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(commands)], NODE_SECONDS);
+  const commands = { ...COUNTERS[moment], ...(hubble === undefined ? {} : { hubble }) };
+  const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(commands)], COUNTER_SECONDS);
   if (output instanceof Error) return { node, sections: {}, error: output.message };
   return { node, sections: sectionsOf<Counter>(output) };
 }

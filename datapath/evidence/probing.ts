@@ -42,7 +42,7 @@ export interface Try {
 const client = () => readFileSync(join(PACKAGE_DIRECTORY, "images", "nettool", "probe"), "utf8");
 
 /** The command that probes all targets, where there is perl. */
-export function probeCommand(targets: readonly Target[]): readonly string[] {
+function probeCommand(targets: readonly Target[]): readonly string[] {
   return ["perl", "-e", client(), ...targets.map(argumentOf)];
 }
 

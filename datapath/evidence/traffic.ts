@@ -39,6 +39,8 @@ export interface PodNetwork {
   readonly pod: string;
   readonly node: string;
   readonly address: string;
+  /** What became of {@link PATH_PINGS} pings to the next node's server; undefined for what is no server. */
+  readonly pinged?: { readonly address: string; readonly lost: string } | undefined;
   /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show`, resolv.conf, IPv4's sysctls, neighbors, and what filters or delays packets; or why they could not be read. */
   readonly output?: string | undefined;
   readonly error?: string | undefined;
@@ -66,8 +68,6 @@ export interface TrafficEvidence {
   readonly slowest: number;
   /** Flows that were not probed, and why. */
   readonly omitted: Readonly<Partial<Record<FlowId, string>>>;
-  /** The nodes' gateway, which stands for the world outside. */
-  readonly gateway?: string | undefined;
   /** Payload of a packet of full size, in bytes. */
   readonly fullBytes: number;
   /** The client outside; undefined where there is none. */
@@ -82,6 +82,10 @@ const SERVICE_TRIES = 30;
 const MOST_BACKENDS = 6;
 /** Pings of a server to the next one: so many that nobody else's packets show another path. */
 export const PATH_PINGS = 50;
+/** A pod tells its network in this time at most, pings included. */
+const POD_SECONDS = 20;
+/** What stands for the world outside. */
+const GATEWAY = "the nodes' gateway";
 /** Probes of one sender take so long at most. */
 const SENDER_SECONDS = 30;
 const BULK_BYTES = 256 * 1024;
@@ -99,8 +103,9 @@ export interface Ground {
   readonly workload: WorkloadNames;
   readonly nodePort: number;
   readonly outside: OutsideClient | Error;
-  /** The nodes' gateway. */
-  readonly gateway: string | undefined;
+  readonly places: readonly PodNetwork[];
+  /** Node to its gateway. */
+  readonly gateways: ReadonlyMap<string, string>;
   /** Only what is essential: small packets, and fewer tries. */
   readonly quick: boolean;
 }
@@ -117,6 +122,8 @@ interface Sender {
   run(targets: readonly Target[]): Promise<string>;
 }
 
+const inNodes = (a: { node: string }, b: { node: string }) => a.node.localeCompare(b.node, "en", { numeric: true });
+
 const NETWORK =
   "ip -4 -o addr show; echo ---; ip -4 route show; echo ---; ip -o link show; echo ---; cat /etc/resolv.conf; echo ---; " +
   "(cd /proc/sys/net/ipv4 && grep -sH '' * conf/all/* conf/eth0/*); echo ---; ip -4 neigh show; echo ---; " +
@@ -124,28 +131,54 @@ const NETWORK =
   "iptables-save 2>/dev/null | grep ^-A; nft -s list ruleset 2>/dev/null | grep -v '^#'; " +
   "tc qdisc show dev eth0 | grep -vE ' (noqueue|clsact|ingress) '; tc filter show dev eth0 ingress; tc filter show dev eth0 egress; true";
 
-/** Probe every flow, every sender at the same time. */
-export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
-  const { cluster, api, nodes, workload, outside, gateway } = ground;
+/** Ask the workload's pods about their networks, and let every server ping the next node's. */
+export async function readPods({
+  cluster,
+  api,
+  nodes,
+  workload,
+}: Pick<Ground, "cluster" | "api" | "nodes" | "workload">): Promise<PodNetwork[]> {
   const looked = new Set(nodes);
   const all = valueOf(api.pods, []).filter(
     ({ namespace, node, deleting, address, running }) =>
       namespace === workload.namespace && looked.has(node) && !deleting && running && isIpv4Address(address),
   );
-  const inNodes = (a: { node: string }, b: { node: string }) => a.node.localeCompare(b.node, "en", { numeric: true });
   const servers = all.filter(({ labels }) => labels["app"] === workload.daemonSet).sort(inNodes);
   const clients = all.filter(({ name }) => name === workload.clientPod);
-  const pods = await Promise.all(
-    [...servers, ...clients].map(async ({ name: pod, node, address }): Promise<PodNetwork> => {
-      const output = await inPod(cluster, workload, pod, ["sh", "-c", NETWORK]);
-      return { pod, node, address, ...(output instanceof Error ? { error: output.message } : { output }) };
+  return Promise.all(
+    [...servers, ...clients].map(async ({ name: pod, node, address }, index): Promise<PodNetwork> => {
+      const next = index < servers.length && servers.length > 1 ? servers[(index + 1) % servers.length] : undefined;
+      const script = next === undefined ? NETWORK : `${NETWORK}\necho ${PINGED}\n${pingsTo(next.address)}`;
+      const said = await inPod(cluster, workload, pod, ["sh", "-c", script], POD_SECONDS);
+      if (said instanceof Error) return { pod, node, address, error: said.message };
+      const [output, lost = ""] = said.split(`${PINGED}\n`);
+      const pinged = next && { address: next.address, lost: lost.trim() };
+      return { pod, node, address, output, pinged };
     }),
   );
+}
+
+/** What pings that were all answered say. */
+export const NONE_LOST = "0% packet loss";
+
+const PINGED = "@@@ pinged";
+const pingsTo = (address: string) =>
+  `ping -q -c ${PATH_PINGS} -i 0.02 -W 2 ${address} 2>&1 | grep -oE '[0-9.]+% packet loss'; true`;
+
+/** Probe every flow, every sender at the same time. */
+export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
+  const { api, workload, outside, places } = ground;
+  const pods = places.filter(({ error }) => error === undefined);
   const fullBytes = Math.max(...pods.map(mtuOf), 0) - IP_AND_ICMP_HEADER;
   const senders = sendersOf(ground, pods);
+  const servers = valueOf(api.pods, []).filter(
+    ({ name, namespace, labels }) =>
+      namespace === workload.namespace &&
+      labels["app"] === workload.daemonSet &&
+      places.some(({ pod }) => pod === name),
+  );
   const backends = servers.length;
-  const targets = targetsOf(ground, servers);
-  const nextOf = new Map(servers.map(({ name }, index) => [name, servers[(index + 1) % backends]!.name]));
+  const targets = targetsOf(ground, servers.sort(inNodes));
   const omitted: Partial<Record<FlowId, string>> = {};
   const silent: { flow: FlowId; from: End; error: string }[] = [];
   const probes: Probe[] = [];
@@ -159,7 +192,7 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
     senders.map(async (sender) => {
       const planned = plan(sender, targets, omitted, {
         ...{ fullBytes, backends, quick: ground.quick },
-        next: nextOf.get(sender.end.name),
+        gateway: ground.gateways.get(sender.end.node ?? ""),
       });
       if (planned.length === 0) return;
       const flows = [...new Set(planned.map(({ flow }) => flow))];
@@ -172,7 +205,10 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
           slowest,
           ...tries.filter(({ target }) => target === CONTROL.id).map(({ milliseconds }) => milliseconds),
         );
-        if (tries.length === 0) throw new Error("the probes ended without a result");
+        if (tries.length === 0) {
+          const said = output.split("\n").findLast((line) => line !== "" && !line.startsWith("name "));
+          throw new Error(`the probes ended without a result${said === undefined ? "" : `: ${said.slice(0, 200)}`}`);
+        }
         for (const { flow, to, shape, target } of planned) {
           const own = tries.filter((each) => each.target === target.id);
           // bash can do neither pings nor unconnected sockets
@@ -184,7 +220,7 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
     }),
   );
   return {
-    ...{ pods, probes, resolutions, silent, omitted, gateway, fullBytes, slowest },
+    ...{ pods: places, probes, resolutions, silent, omitted, fullBytes, slowest },
     outside: outside instanceof Error ? undefined : outside.address,
   };
 }
@@ -217,10 +253,11 @@ async function inPod(
   { namespace }: WorkloadNames,
   pod: string,
   command: readonly string[],
+  seconds = SENDER_SECONDS,
 ): Promise<string | Error> {
   try {
     const { exitCode, stdout, stderr } = await within(
-      SENDER_SECONDS,
+      seconds,
       cluster.exec(namespace, pod, WORKLOAD_CONTAINER, command),
       `${pod} gives no answer`,
     );
@@ -237,14 +274,20 @@ export function mtuOf({ output = "" }: PodNetwork): number {
   return Number(route ?? /\beth0\b.* mtu (\d+)/.exec(links)?.[1] ?? (output === "" ? 0 : DEFAULT_MTU));
 }
 
-function sendersOf({ cluster, workload, agents, nodes, outside, api }: Ground, pods: readonly PodNetwork[]): Sender[] {
+/** A last connection, of which Hubble is asked: it tells of the latest flows only. */
+const connectTo = (address: string) => `timeout 2 bash -c '</dev/tcp/${address}/80' 2>/dev/null; true`;
+
+function sendersOf(
+  { cluster, workload, agents, nodes, outside, api, quick }: Ground,
+  pods: readonly PodNetwork[],
+): Sender[] {
   const addressOf = (node: string) => valueOf(api.nodes, []).find(({ name }) => name === node)?.address ?? "";
   const orThrow = (output: string | Error) => {
     if (output instanceof Error) throw output;
     return output;
   };
   return [
-    ...pods.map(({ pod, node, address }): Sender => ({
+    ...pods.map(({ pod, node, address, pinged }): Sender => ({
       kind: "pod",
       end: { name: pod, node, address, port: 0 },
       run: async (targets) =>
@@ -252,7 +295,7 @@ function sendersOf({ cluster, workload, agents, nodes, outside, api }: Ground, p
           await inPod(cluster, workload, pod, [
             "sh",
             "-c",
-            `${resolveScript(workload)}(${probeScript(targets)}\n)\nwait`,
+            `${resolveScript(workload)}(${probeScript(targets)}\n) 2>&1\nwait\n${quick || pinged === undefined ? "" : connectTo(pinged.address)}`,
           ]),
         ),
     })),
@@ -278,7 +321,7 @@ function sendersOf({ cluster, workload, agents, nodes, outside, api }: Ground, p
 type Targets = Readonly<Record<TargetKind, readonly End[]>>;
 
 function targetsOf(
-  { api, workload, nodePort, nodes, outside, gateway }: Ground,
+  { api, workload, nodePort, nodes, outside, gateways }: Ground,
   servers: readonly { name: string; node: string; address: string }[],
 ): Targets {
   const looked = new Set(nodes);
@@ -302,7 +345,8 @@ function targetsOf(
     // the gateway answers pings only
     outside: [
       ...(outside instanceof Error ? [] : [{ name: "outside client", address: outside.address, port: 80 }]),
-      ...(gateway === undefined ? [] : [{ name: "the nodes' gateway", address: gateway, port: 0 }]),
+      // each sender asks its own node's
+      ...[...gateways.values()].slice(0, 1).map((address) => ({ name: GATEWAY, address, port: 0 })),
     ],
   };
 }
@@ -329,20 +373,21 @@ interface PlanOptions {
   readonly fullBytes: number;
   readonly backends: number;
   readonly quick: boolean;
-  /** The pod that the sender pings often enough to show the packets' path; undefined if it is no server. */
-  readonly next: string | undefined;
+  /** The gateway of the sender's node. */
+  readonly gateway: string | undefined;
 }
 
 function plan(
   sender: Sender,
   targets: Targets,
   omitted: Readonly<Partial<Record<FlowId, string>>>,
-  { fullBytes, backends, quick, next }: PlanOptions,
+  { fullBytes, backends, quick, gateway }: PlanOptions,
 ): Planned[] {
   const planned: Planned[] = [];
   for (const [flow, { from, to, shapes }] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
     if (from !== sender.kind || omitted[flow] !== undefined) continue;
-    for (const end of targets[to]) {
+    for (const each of targets[to]) {
+      const end = each.name === GATEWAY ? { ...each, address: gateway ?? each.address } : each;
       // a pod does not ask itself
       if (to === "pod" && end.address === sender.end.address) continue;
       for (const shape of shapes) {
@@ -363,14 +408,7 @@ function plan(
         const target: Target = {
           id: String(planned.length),
           ...{ protocol, bytes, address: end.address, port: end.port, seconds: TRY_SECONDS },
-          tries:
-            shape === "icmp/small" && end.name === next
-              ? PATH_PINGS
-              : everyBackend && !quick
-                ? SERVICE_TRIES
-                : size === "small"
-                  ? 3
-                  : 2,
+          tries: everyBackend && !quick ? SERVICE_TRIES : size === "small" ? 3 : 2,
           distinct: everyBackend ? Math.min(backends, MOST_BACKENDS) : 0,
         };
         planned.push({ flow, to: end, shape, target });

@@ -54,7 +54,7 @@ const FORW_DATAGRAMS = 6; // the first word is "Ip:"
 
 /** Change a counter that one node told. */
 const inCounters =
-  (when: "before" | "after", counter: Counter, node: string, change: (text: string) => string): Change =>
+  (when: "before" | "between" | "after", counter: Counter, node: string, change: (text: string) => string): Change =>
   (evidence) => {
     const { sections } = evidence[when].find((each) => each.node === node)!;
     const reading = sections[counter]!;
@@ -510,20 +510,14 @@ describe("a verification of recorded evidence", () => {
     [
       "a node that answers no ARP requests, so that its agent cannot be asked either",
       both(
-        inNode(
-          "neighbors",
-          (text) => text.replace(new RegExp(`^${PEER_NODE} .*$`, "m"), `${PEER_NODE} dev eth0 FAILED`),
-          WORKER,
-        ),
-        inNode(
-          "health",
-          (text) =>
-            text
-              .split("\n")
-              .filter((index) => !["4", "5"].includes(index))
-              .join("\n"),
-          WORKER,
-        ),
+        ...[WORKER, "cmlead-control-plane"].flatMap((node) => [
+          inNode(
+            "neighbors",
+            (text) => text.replace(new RegExp(`^${PEER_NODE} .*$`, "m"), `${PEER_NODE} dev eth0 FAILED`),
+            node,
+          ),
+          inNode("health", (text) => text.replace(/^[45]\n/gm, ""), node),
+        ]),
         ({ nodes }) => {
           const peer = nodes.find(({ node }) => node === "cmlead-worker2")!;
           Object.assign(peer, {
@@ -539,7 +533,7 @@ describe("a verification of recorded evidence", () => {
     ],
     [
       "another network plugin that comes first",
-      inNode("cni", (text) => `00-bridge.conflist:0\n${text}`, WORKER),
+      inNode("cni", (text) => text.replace("mounted\n", "mounted\n00-bridge.conflist:0\n"), WORKER),
       "cni",
       "cni-foreign",
       /new pods get their network from another plugin/,
@@ -549,7 +543,7 @@ describe("a verification of recorded evidence", () => {
       inNode("xfrm", () => "src 0.0.0.0/0 dst 10.0.2.0/24 \n\tdir out action block priority 0 \n", WORKER),
       "routes",
       "rule-foreign",
-      /a policy of IPsec that is not Cilium's/,
+      /an IPsec policy that is not Cilium's/,
     ],
     [
       "a control plane without a controller manager",
@@ -559,14 +553,14 @@ describe("a verification of recorded evidence", () => {
       },
       "nodes",
       "control-plane-down",
-      /without kube-controller-manager EndpointSlices follow no pod/,
+      /without kube-controller-manager EndpointSlices are no longer updated/,
     ],
     [
-      "strict source address checks on every node",
-      inNode("sysctls", (text) => text.replace("ipv4/conf/all/rp_filter:0", "ipv4/conf/all/rp_filter:1")),
+      "no forwarding on any node",
+      inNode("sysctls", (text) => text.replace("ipv4/ip_forward:1", "ipv4/ip_forward:0")),
       "kernel",
       "sysctl-changed",
-      /net\.ipv4\.conf\.all\.rp_filter must be 0: the kernel drops packets/,
+      /net\.ipv4\.ip_forward must be 1/,
     ],
     [
       "health endpoints that one node does not reach",
@@ -577,7 +571,7 @@ describe("a verification of recorded evidence", () => {
     ],
     [
       "packets between pods that pass one host's IP stack",
-      inCounters("after", "snmp", WORKER, (text) =>
+      inCounters("between", "snmp", WORKER, (text) =>
         text.replace(/^(Ip: \d.*)$/m, (line) =>
           line
             .split(" ")
@@ -607,9 +601,12 @@ describe("a verification of recorded evidence", () => {
     ],
     [
       "a flow that Hubble saw dropped",
-      inCounters("after", "hubble", WORKER, () =>
-        JSON.stringify({ flow: { verdict: "DROPPED", IP: { source: OWN, destination: PEER } } }),
-      ),
+      ({ after }) => {
+        for (const { node, sections } of after) {
+          const verdict = node === WORKER ? "DROPPED" : "FORWARDED";
+          sections.hubble = { value: JSON.stringify({ flow: { verdict, IP: { source: OWN, destination: PEER } } }) };
+        }
+      },
       "hubble",
       "packet-loss",
       /packets of the probe were dropped, or none was forwarded/,
@@ -765,6 +762,54 @@ describe("a verification of recorded evidence", () => {
     ]);
   });
 
+  it.each([
+    ["ct state new counter drop", "fail"],
+    ["meta mark set 0x1", "fail"],
+    ["counter accept", "warning"],
+  ])("judges another program's nftables table by what it does: %s", (rule, verdict) => {
+    const { results } = judged(
+      recordedEvidence(({ nodes }) => {
+        nodes[1]!.nftables = {
+          value: `table inet external {\n\tset known { type ipv4_addr; }\n\tchain c {\n\t\ttype filter hook input priority 0; policy accept;\n\t\t${rule}\n\t}\n}\n`,
+        };
+      }),
+    );
+    expect(results.find(({ id }) => id === "netfilter")!.verdict).toBe(verdict);
+  });
+
+  it("blames the Service and not the packets' size where small packets fail as well", () => {
+    const { causes } = judged(
+      recordedEvidence(
+        both(
+          ({ api }) => {
+            const service = valueOf(api.services, []).find(({ name }) => name === "serversvc")!;
+            for (const port of service.ports) Object.assign(port, { targetPort: "81" });
+          },
+          failing(({ flow }) => flow.endsWith("-cluster-ip") || flow.endsWith("-node-port")),
+        ),
+      ),
+    );
+    expect(causes.map(({ cause }) => cause)).toEqual(["service-changed"]);
+  });
+
+  it("takes a list of the NAT map that came late for no evidence", () => {
+    const { results } = judged(recordedEvidence(inCounters("after", "nat", WORKER, (text) => `${text}late\n`)));
+    expect(results.find(({ id }) => id === "masquerading")!.verdict).toBe("inconclusive");
+  });
+
+  it("takes a pod with its node's address for no proof of masquerading", () => {
+    const { results } = judged(
+      recordedEvidence(({ api, traffic }) => {
+        for (const pod of traffic!.pods) {
+          const { address } = valueOf(api.nodes, []).find(({ name }) => name === pod.node)!;
+          for (const { from } of traffic!.probes) if (from.name === pod.pod) from.address = address;
+          pod.address = address;
+        }
+      }),
+    );
+    expect(results.find(({ id }) => id === "masquerading")!.verdict).toBe("inconclusive");
+  });
+
   it("does not mind an annotation of cilium-config", () => {
     const { results } = judged(
       recordedEvidence(({ api }) => {
@@ -887,9 +932,11 @@ describe("what agents print", () => {
 
   it("of the BPF service map is read with and without protocols", () => {
     const map = parseLbMap(
-      "SERVICE ADDRESS             BACKEND ADDRESS (REVNAT_ID) (SLOT)\n10.96.0.10:53/TCP (2)       10.0.0.199:53/TCP (3) (2)\n10.96.0.1:443   0.0.0.0:0 (1) (0) [ClusterIP, non-routable]\n                172.18.0.4:6443 (1) (1)\n",
+      "SERVICE ADDRESS             BACKEND ADDRESS (REVNAT_ID) (SLOT)\n172.18.0.2:32000/TCP (1)    10.0.0.1:80/TCP (3) (1)\n10.96.0.10:53/TCP (0)       0.0.0.0:0 (3) (0) [ClusterIP, non-routable]\n10.96.0.10:53/TCP (2)       10.0.0.199:53/TCP (3) (2)\n10.96.0.1:443   0.0.0.0:0 (1) (0) [ClusterIP, non-routable]\n                172.18.0.4:6443 (1) (1)\n",
     );
     expect(map.get("10.96.0.10:53/TCP")).toEqual(new Set(["10.0.0.199:53"]));
+    // its first slot, by which all others are found, is missing
+    expect(map.has("172.18.0.2:32000/TCP")).toBe(false);
     expect(map.get("10.96.0.1:443/ANY")).toEqual(new Set(["172.18.0.4:6443"]));
   });
 
