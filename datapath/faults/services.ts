@@ -14,6 +14,10 @@ const service = (patch: string, back: string, shown: string) =>
 const frontend = (address: string, number: string, slot: number, protocol = "06") =>
   `$(address_bytes ${address}) $(port_bytes ${number}) ${slot.toString(16).padStart(2, "0")} 00 ${protocol} 00 00 00`;
 
+/** The slices that Kubernetes makes from the workload's pods. */
+const OWN_SLICES =
+  "kubernetes.io/service-name=serversvc,endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io";
+
 /** Services, their backends, and what agents made of them. */
 export const SERVICE_FAULTS: readonly Fault[] = [
   {
@@ -50,15 +54,17 @@ export const SERVICE_FAULTS: readonly Fault[] = [
       "Pods and Service look right, and one backend gets no request. Nobody corrects a slice that has no selector.",
     expect: ["endpoints-incomplete", "service-changed"],
     inject:
-      kube(`kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":null}}' >/dev/null; sleep 2
-slice=$(kubectl -n nettool get endpointslices -l kubernetes.io/service-name=serversvc -o jsonpath='{.items[0].metadata.name}')
+      // without a selector a slice is mirrored from the Endpoints object, as long as there is one
+      kube(`kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":null}}' >/dev/null
+kubectl -n nettool delete endpoints serversvc --ignore-not-found >/dev/null 2>&1; sleep 2
+slice=$(kubectl -n nettool get endpointslices -l ${OWN_SLICES} -o jsonpath='{.items[0].metadata.name}')
 kubectl -n nettool patch endpointslice $slice --type=json -p '[{"op":"remove","path":"/endpoints/0"}]' >/dev/null; sleep 1`),
     undo: kube(
       `kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":{"app":"nettool"}}}' >/dev/null
 kubectl -n nettool delete endpointslices -l kubernetes.io/service-name=serversvc >/dev/null; sleep 3`,
     ),
     probe: kube(
-      "kubectl -n nettool get endpointslices -l kubernetes.io/service-name=serversvc -o jsonpath='{.items[0].endpoints[*].addresses[0]}' | wc -w",
+      `kubectl -n nettool get endpointslices -l ${OWN_SLICES} -o jsonpath='{.items[0].endpoints[*].addresses[0]}' | wc -w`,
     )[0]!,
   },
   {
