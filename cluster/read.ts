@@ -17,6 +17,7 @@ import {
 import type { OutsideClient } from "../host/outside";
 import { apiErrorLine } from "./apiError";
 import { load, timely, undefinedIfNotFound } from "./client";
+import { reach } from "./reach";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
 
 export type { OutsideClient } from "../host/outside";
@@ -54,6 +55,8 @@ export interface EvidenceCluster extends ClusterReader {
   services(): Promise<V1Service[]>;
   /** All objects of a kind outside the core API; none if the cluster does not know the kind. */
   list<T>(apiVersion: string, plural: string): Promise<readonly T[]>;
+  /** Ask a URL from this machine: `ok` or what went wrong; undefined where this machine is not to be asked. */
+  readonly reach?: ((url: string) => Promise<string>) | undefined;
   /** Start a client in the nodes' network, outside the cluster; undefined if there is no place for one. */
   readonly startOutside?: ((image: string) => Promise<OutsideClient>) | undefined;
 }
@@ -177,6 +180,7 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
     },
     start: (...where) => startIn(new Exec(config), ...where),
     onNode,
+    reach,
   };
 }
 
