@@ -76,7 +76,7 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
           process.execPath,
           [
             "cli/cilium-modes.mjs",
-            ...`verify --kubeconfig ${kubeconfig} --expect ${mode} --settle-seconds 10`.split(" "),
+            ...`verify --kubeconfig ${kubeconfig} --expect ${mode} --settle-seconds 30`.split(" "),
             ...`--junit ${join(folder, "junit.xml")} --diagnostics ${join(folder, "diagnostics")}`.split(" "),
           ],
           { cwd: project.directory, encoding: "utf8" },

@@ -1,5 +1,6 @@
 import { verificationText } from "../../cli/verificationText";
 import { CHECKS } from "../../datapath/checks/all";
+import { fail, pass, type Check } from "../../datapath/checks/check";
 import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
 import { fallbackLines } from "../../datapath/checks/status";
 import type { EvidenceCluster } from "../../cluster/read";
@@ -841,7 +842,7 @@ const PASSED: Verification = {
 
 describe("the verdict", () => {
   it("is unknown of a cluster that does not answer, and no check passes", async () => {
-    const dead = new Proxy({} as EvidenceCluster, {
+    const dead = new Proxy({ reach: undefined } as Partial<EvidenceCluster> as EvidenceCluster, {
       get: (_, name) =>
         name === "onNode" || name === "startOutside"
           ? undefined
@@ -855,6 +856,26 @@ describe("the verdict", () => {
     expect(verification.results.map(({ id, verdict }) => `${id} ${verdict}`)).toEqual(
       CHECKS.map(({ id }) => `${id} inconclusive`),
     );
+  });
+
+  it("comes after a second look where a busy machine spent all the time on the first", async () => {
+    let time = Date.now();
+    const clock = jest.spyOn(Date, "now").mockImplementation(() => time);
+    let looks = 0;
+    const check: Check<number> = {
+      ...{ id: "slow", question: "", needs: [] },
+      read: () => {
+        time += 20_000;
+        return Promise.resolve((looks += 1));
+      },
+      judge: (_evidence, _expectation, look) => [look === 1 ? fail("a", "late", "late", "wait") : pass("a", "there")],
+    };
+    const of = (settleSeconds: number) =>
+      verify({ now: () => 0 } as EvidenceCluster, recordedExpectation(), { checks: [check as Check], settleSeconds });
+    expect((await of(5)).results[0]!.verdict).toBe("fail");
+    looks = 0;
+    expect((await of(15)).results[0]!.verdict).toBe("pass");
+    clock.mockRestore();
   });
 
   it("is summed up in a line for each check", () => {
