@@ -85,7 +85,7 @@ export const cniCheck: Check = {
         node,
         `the kubelet uses ${file}, which does not mention Cilium`,
         "new pods get their network from another plugin, and Cilium does not know them; pods that run are not affected",
-        `on ${node}: mv /etc/cni/net.d/${file} /root/; then restart the pods that it gave a network; the Helm value cni.exclusive: true lets the agent do so`,
+        `on ${node}: mv /etc/cni/net.d/${file} /etc/cni/; then restart the pods that it gave a network; the Helm value cni.exclusive: true lets the agent do so`,
         { cause: "cni-foreign", nodes: [node] },
       );
     }),
