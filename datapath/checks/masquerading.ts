@@ -1,6 +1,6 @@
 import { contains } from "../../modes/cidr";
 import { valueOf } from "../evidence/api";
-import { gatewayOf, type Evidence } from "../evidence/gather";
+import { gatewayOf } from "../evidence/gather";
 import { counterOf, LATE } from "../evidence/node";
 import type { Probe } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
@@ -12,8 +12,7 @@ export const masqueradingCheck: Check = {
   question: "Does BPF or iptables, as the mode expects, give pods their node's address on the way out of the cluster?",
   needs: ["traffic"],
   skip: skipWithoutWorkload,
-  judge(evidence, { evidence: expected, ciliumConfig }) {
-    const { api, before, after, traffic } = evidence;
+  judge({ api, before, after, traffic }, { evidence: expected, ciliumConfig }) {
     if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
     const pods = traffic.pods.filter(
       ({ node }, index) => traffic.pods.findIndex((other) => other.node === node) === index,
@@ -38,16 +37,18 @@ export const masqueradingCheck: Check = {
       if (ping === undefined) return inconclusive(node, `${pod} sent no pings to ${gateway}`, undefined, at);
       const rules = counterOf(after, node, "iptables");
       if (rules instanceof Error) return inconclusive(node, rules.message, undefined, at);
-      const lists = [counterOf(before, node, "nat"), counterOf(after, node, "nat")];
-      for (const list of lists) {
-        if (list instanceof Error) return inconclusive(node, list.message, undefined, at);
-        if (list.includes(LATE))
-          return inconclusive(node, "the agent did not list its BPF NAT map in time", undefined, at);
-      }
+      const [known, now] = [before, after].map((counters) => counterOf(counters, node, "nat")) as [
+        string | Error,
+        string | Error,
+      ];
+      if (known instanceof Error) return inconclusive(node, known.message, undefined, at);
+      if (now instanceof Error) return inconclusive(node, now.message, undefined, at);
+      if ([known, now].some((list) => list.includes(LATE)))
+        return inconclusive(node, "the agent did not list its BPF NAT map in time", undefined, at);
       const answered = ping.tries.some(({ failure }) => failure === undefined);
       const by =
         [
-          ...(hasNewEntry(evidence, ping) ? ["BPF"] : []),
+          ...(hasNewEntry(known, now, ping) ? ["BPF"] : []),
           ...(/^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*-j MASQUERADE/m.test(rules) ? ["iptables"] : []),
         ].join(" and ") || "nobody";
       const seen = `${address} to ${gateway}: ${answered ? "answered" : "no answer"}, masqueraded by ${by}`;
@@ -79,12 +80,9 @@ export const masqueradingCheck: Check = {
  * Whether BPF has translated one of the pings, each of which has an entry of its own: a list of a map that changes meanwhile
  * may skip some, and entries from before may be left of a mode that was in force until lately.
  */
-function hasNewEntry({ before, after }: Evidence, { from, to }: Probe): boolean {
-  const [known, now] = [before, after].map((counters) => {
-    const list = counterOf(counters, from.node!, "nat");
-    return list instanceof Error ? [] : translationsOf(list, from.address, to.address);
-  });
-  return now!.some((each) => !known!.includes(each));
+function hasNewEntry(before: string, after: string, { from, to }: Probe): boolean {
+  const known = translationsOf(before, from.address, to.address);
+  return translationsOf(after, from.address, to.address).some((each) => !known.includes(each));
 }
 
 /** What BPF gave another source on the way from a pod to an address, each with its port or the ping's identifier. */

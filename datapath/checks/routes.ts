@@ -293,7 +293,7 @@ function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: rea
   const text = sectionOf(node, "neighbors");
   if (text instanceof Error) return [];
   return peers.flatMap((peer) => {
-    const entry = text.split("\n").find((line) => line.startsWith(`${peer.address} `));
+    const entry = entryOf(text, peer);
     if (entry === undefined || peer.name === node.node) return [];
     const own = /lladdr (\S+)/.exec(entry)?.[1];
     const device = /dev (\S+)/.exec(entry)?.[1] ?? "eth0";
@@ -330,14 +330,19 @@ function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: rea
   });
 }
 
+/** A node's neighbor entry for another. */
+const entryOf = (neighbors: string, { address }: Peer) =>
+  neighbors.split("\n").find((line) => line.startsWith(`${address} `));
+
 /** Whether a node has no link-layer address of another, nor a connection: for a moment a healthy network has the first. */
 function isUnresolved(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean {
   const [neighbors, health] = [sectionOf(node, "neighbors"), sectionOf(node, "health")];
   if (typeof neighbors !== "string" || typeof health !== "string") return false;
   if (valueOf(api.config, undefined)?.data["enable-health-checking"] === "false") return false;
-  const entry = neighbors.split("\n").find((line) => line.startsWith(`${peer.address} `));
+  const entry = entryOf(neighbors, peer);
+  if (entry === undefined || entry.includes("lladdr")) return false;
   const asked = healthTargets(api).findIndex(({ address }) => address === peer.address);
-  return entry !== undefined && !entry.includes("lladdr") && asked >= 0 && !answeredIn(health, asked);
+  return asked >= 0 && !answeredIn(health, asked);
 }
 
 function linkAddressOf(node: NodeEvidence, address: string): string | undefined {

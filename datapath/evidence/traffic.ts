@@ -80,7 +80,7 @@ const TRY_SECONDS = 3;
 const SERVICE_TRIES = 30;
 /** Number of backends that must answer, if a service has more. */
 const MOST_BACKENDS = 6;
-/** Pings of a server to the next one: so many that nobody else's packets show another path. */
+/** Number of pings from each server to the next one: enough to stand out from all other packets of a node. */
 export const PATH_PINGS = 50;
 /** A pod tells its network in this time at most, pings included. */
 const POD_SECONDS = 20;
