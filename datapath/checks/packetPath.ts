@@ -1,5 +1,5 @@
 import { counterOf, type NodeCounters } from "../evidence/node";
-import { NONE_LOST, PATH_PINGS } from "../evidence/traffic";
+import { NONE_LOST, PATH_PINGS } from "../evidence/pods";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 

@@ -3,7 +3,7 @@ import { readingOf } from "../evidence/api";
 import { jsonOf } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./config";
-import { mtuOf } from "../evidence/traffic";
+import { mtuOf } from "../evidence/pods";
 
 /** Why checks that need the workload say nothing; for `skip`. */
 export const skipWithoutWorkload = ({ nodePort }: { readonly nodePort?: number | undefined }): string | undefined =>
@@ -62,7 +62,7 @@ export const podNetworkCheck: Check = {
       const gateway = /^default via (\S+)/m.exec(routes)?.[1];
       const cidrs = known.find(({ name }) => name === node)?.podCidrs ?? [];
       const remedy = `kubectl -n nettool delete pod ${pod}: its controller creates it again with Cilium's network`;
-      const seen = `${address ?? "no address"} via ${gateway ?? "no gateway"}, pod network ${cidrs.join(", ") || "unknown"}, MTU ${mtuOf({ pod, node, address: "", output })}`;
+      const seen = `${address ?? "no address"} via ${gateway ?? "no gateway"}, pod network ${cidrs.join(", ") || "unknown"}, MTU ${mtuOf({ output })}`;
       if (/\beth0\b/.test(links) && !/\beth0\b.*<[^>]*\bUP\b/.test(links)) {
         return fail(subject, seen, "the pod's eth0 is down", remedy, { cause: "device-down", ...at });
       }

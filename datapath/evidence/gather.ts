@@ -8,7 +8,8 @@ import { readApi, valueOf, type ApiEvidence } from "./api";
 import { healthScript, healthTargets } from "./health";
 import { hubbleScript } from "./hubble";
 import { counterOf, readCounters, readNode, type Moment, type NodeCounters, type NodeEvidence } from "./node";
-import { readPods, readTraffic, type TrafficEvidence } from "./traffic";
+import { readPods } from "./pods";
+import { readTraffic, type TrafficEvidence } from "./traffic";
 
 /** Parts of the evidence: a check needs some of them. */
 export type Part = "nodes" | "traffic";
@@ -79,7 +80,7 @@ export async function gather(
       );
       const count = (node: string, moment: Moment, hubble?: string) =>
         readCounters(cluster, node, silent.get(node) ?? agentOf(node), moment, hubble);
-      const places = await readPods({ cluster, api, nodes, workload });
+      const places = await readPods(cluster, api, nodes, workload);
       const between = await Promise.all(nodes.map((node) => count(node, "between")));
       const traffic = await readTraffic({
         ...{ cluster, api, nodes, workload, nodePort, places, gateways: gatewaysIn(before), outside: await starting },

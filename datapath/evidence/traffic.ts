@@ -1,5 +1,5 @@
 import { isIpv4Address } from "../../modes/cidr";
-import { WORKLOAD_CONTAINER, type WorkloadNames } from "../../modes/workload";
+import type { WorkloadNames } from "../../modes/workload";
 import { askAgent, type Agent } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
@@ -14,6 +14,7 @@ import {
   type SenderKind,
   type TargetKind,
 } from "./coverage";
+import { inPod, mtuOf, type PodNetwork } from "./pods";
 import { probeScript, triesOf, type Protocol, type Target, type Try } from "./probing";
 
 /** An end of a probe: a pod, a node, an address of a service, or a host outside. */
@@ -32,18 +33,6 @@ export interface Probe {
   readonly to: End;
   readonly shape: ProbedShape;
   readonly tries: readonly Try[];
-}
-
-/** What a workload pod says of its own network. */
-export interface PodNetwork {
-  readonly pod: string;
-  readonly node: string;
-  readonly address: string;
-  /** What became of {@link PATH_PINGS} pings to the next node's server; undefined for what is no server. */
-  readonly pinged?: { readonly address: string; readonly lost: string } | undefined;
-  /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show`, resolv.conf, IPv4's sysctls, neighbors, and what filters or delays packets; or why they could not be read. */
-  readonly output?: string | undefined;
-  readonly error?: string | undefined;
 }
 
 /** A name that a pod tried to resolve. */
@@ -80,10 +69,6 @@ const TRY_SECONDS = 3;
 const SERVICE_TRIES = 30;
 /** Number of backends that must answer, if a service has more. */
 const MOST_BACKENDS = 6;
-/** Number of pings from each server to the next one: enough to stand out from all other packets of a node. */
-export const PATH_PINGS = 50;
-/** A pod tells its network in this time at most, pings included. */
-const POD_SECONDS = 20;
 /** What stands for the world outside. */
 const GATEWAY = "the nodes' gateway";
 /** Probes of one sender take so long at most. */
@@ -91,7 +76,6 @@ const SENDER_SECONDS = 30;
 const BULK_BYTES = 256 * 1024;
 const SMALL_BYTES = 32;
 const IP_AND_ICMP_HEADER = 28;
-const DEFAULT_MTU = 1500;
 
 /** The targets of traffic, and who sends. */
 export interface Ground {
@@ -122,63 +106,15 @@ interface Sender {
   run(targets: readonly Target[]): Promise<string>;
 }
 
-const inNodes = (a: { node: string }, b: { node: string }) => a.node.localeCompare(b.node, "en", { numeric: true });
-
-const NETWORK =
-  "ip -4 -o addr show; echo ---; ip -4 route show; echo ---; ip -o link show; echo ---; cat /etc/resolv.conf; echo ---; " +
-  "(cd /proc/sys/net/ipv4 && grep -sH '' * conf/all/* conf/eth0/*); echo ---; ip -4 neigh show; echo ---; " +
-  // an image need not have the tools for rules
-  "iptables-save 2>/dev/null | grep ^-A; nft -s list ruleset 2>/dev/null | grep -v '^#'; " +
-  "tc qdisc show dev eth0 | grep -vE ' (noqueue|clsact|ingress) '; tc filter show dev eth0 ingress; tc filter show dev eth0 egress; true";
-
-/** Ask the workload's pods about their networks, and let every server ping the next node's. */
-export async function readPods({
-  cluster,
-  api,
-  nodes,
-  workload,
-}: Pick<Ground, "cluster" | "api" | "nodes" | "workload">): Promise<PodNetwork[]> {
-  const looked = new Set(nodes);
-  const all = valueOf(api.pods, []).filter(
-    ({ namespace, node, deleting, address, running }) =>
-      namespace === workload.namespace && looked.has(node) && !deleting && running && isIpv4Address(address),
-  );
-  const servers = all.filter(({ labels }) => labels["app"] === workload.daemonSet).sort(inNodes);
-  const clients = all.filter(({ name }) => name === workload.clientPod);
-  return Promise.all(
-    [...servers, ...clients].map(async ({ name: pod, node, address }, index): Promise<PodNetwork> => {
-      const next = index < servers.length && servers.length > 1 ? servers[(index + 1) % servers.length] : undefined;
-      const script = next === undefined ? NETWORK : `${NETWORK}\necho ${PINGED}\n${pingsTo(next.address)}`;
-      const said = await inPod(cluster, workload, pod, ["sh", "-c", script], POD_SECONDS);
-      if (said instanceof Error) return { pod, node, address, error: said.message };
-      const [output, lost = ""] = said.split(`${PINGED}\n`);
-      const pinged = next && { address: next.address, lost: lost.trim() };
-      return { pod, node, address, output, pinged };
-    }),
-  );
-}
-
-/** What pings that were all answered say. */
-export const NONE_LOST = "0% packet loss";
-
-const PINGED = "@@@ pinged";
-const pingsTo = (address: string) =>
-  `ping -q -c ${PATH_PINGS} -i 0.02 -W 2 ${address} 2>&1 | grep -oE '[0-9.]+% packet loss'; true`;
-
 /** Probe every flow, every sender at the same time. */
 export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
-  const { api, workload, outside, places } = ground;
+  const { workload, outside, places } = ground;
   const pods = places.filter(({ error }) => error === undefined);
   const fullBytes = Math.max(...pods.map(mtuOf), 0) - IP_AND_ICMP_HEADER;
   const senders = sendersOf(ground, pods);
-  const servers = valueOf(api.pods, []).filter(
-    ({ name, namespace, labels }) =>
-      namespace === workload.namespace &&
-      labels["app"] === workload.daemonSet &&
-      places.some(({ pod }) => pod === name),
-  );
+  const servers = places.filter(({ server }) => server);
   const backends = servers.length;
-  const targets = targetsOf(ground, servers.sort(inNodes));
+  const targets = targetsOf(ground, servers);
   const omitted: Partial<Record<FlowId, string>> = {};
   const silent: { flow: FlowId; from: End; error: string }[] = [];
   const probes: Probe[] = [];
@@ -248,32 +184,6 @@ function resolutionsOf(output: string, { kind, end }: Sender, workload: Workload
   });
 }
 
-async function inPod(
-  cluster: EvidenceCluster,
-  { namespace }: WorkloadNames,
-  pod: string,
-  command: readonly string[],
-  seconds = SENDER_SECONDS,
-): Promise<string | Error> {
-  try {
-    const { exitCode, stdout, stderr } = await within(
-      seconds,
-      cluster.exec(namespace, pod, WORKLOAD_CONTAINER, command),
-      `${pod} gives no answer`,
-    );
-    return exitCode === 0 || stdout !== "" ? stdout : new Error(stderr.trim().slice(-200) || `exit code ${exitCode}`);
-  } catch (error) {
-    return new Error(apiErrorLine(error as Error));
-  }
-}
-
-/** The largest packet that a pod's routes let out; 0 where the pod did not say. */
-export function mtuOf({ output = "" }: PodNetwork): number {
-  const [, routes = "", links = ""] = output.split("---\n");
-  const route = /^default .*\bmtu (\d+)/m.exec(routes)?.[1];
-  return Number(route ?? /\beth0\b.* mtu (\d+)/.exec(links)?.[1] ?? (output === "" ? 0 : DEFAULT_MTU));
-}
-
 /** A last connection, of which Hubble is asked: it tells of the latest flows only. */
 const connectTo = (address: string) => `timeout 2 bash -c '</dev/tcp/${address}/80' 2>/dev/null; true`;
 
@@ -292,7 +202,7 @@ function sendersOf(
       end: { name: pod, node, address, port: 0 },
       run: async (targets) =>
         orThrow(
-          await inPod(cluster, workload, pod, [
+          await inPod(cluster, workload, pod, SENDER_SECONDS, [
             "sh",
             "-c",
             `${resolveScript(workload)}(${probeScript(targets)}\n) 2>&1\nwait\n${quick || pinged === undefined ? "" : connectTo(pinged.address)}`,
@@ -322,7 +232,7 @@ type Targets = Readonly<Record<TargetKind, readonly End[]>>;
 
 function targetsOf(
   { api, workload, nodePort, nodes, outside, gateways }: Ground,
-  servers: readonly { name: string; node: string; address: string }[],
+  servers: readonly PodNetwork[],
 ): Targets {
   const looked = new Set(nodes);
   const known = valueOf(api.nodes, []).filter(({ name, address }) => looked.has(name) && isIpv4Address(address));
@@ -330,7 +240,7 @@ function targetsOf(
     ({ namespace, name }) => namespace === workload.namespace && name === workload.service,
   );
   return {
-    pod: servers.map(({ name, node, address }) => ({ name, node, address, port: 80 })),
+    pod: servers.map(({ pod, node, address }) => ({ name: pod, node, address, port: 80 })),
     node: known.map(({ name, address }) => ({ name, node: name, address, port: 0 })),
     "cluster-ip":
       service !== undefined && isIpv4Address(service.clusterIp)

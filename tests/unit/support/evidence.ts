@@ -5,9 +5,10 @@ import { CHECKS } from "../../../datapath/checks/all";
 import type { Expectation } from "../../../datapath/checks/check";
 import { diagnose, type Diagnosis } from "../../../datapath/causes";
 import type { Evidence } from "../../../datapath/evidence/gather";
-import type { Section } from "../../../datapath/evidence/node";
+import type { Counter, Section } from "../../../datapath/evidence/node";
+import type { Probe } from "../../../datapath/evidence/traffic";
 import { expectationOf } from "../../../datapath/expectation";
-import { judge, type CheckResult } from "../../../datapath/verify";
+import { judge, type CheckResult, type Verification } from "../../../datapath/verify";
 import type { CiliumValuesArgs } from "../../../modes/ciliumValues";
 import type { RoutingMode } from "../../../modes/contract";
 
@@ -93,3 +94,53 @@ export function inNode(section: Section, change: (text: string) => string, name?
     }
   };
 }
+
+/** Let every try of some probes fail. */
+export const failing =
+  (wanted: (probe: Probe) => boolean, why = "no answer within 4 s"): Change =>
+  ({ traffic }) => {
+    for (const probe of traffic!.probes) if (wanted(probe)) for (const each of probe.tries) each.failure = why;
+  };
+
+/** Change a key of cilium-config, in the ConfigMap and in every agent. */
+export const inConfig =
+  (key: string, value: string): Change =>
+  (evidence) => {
+    const { config } = evidence.api;
+    if ("value" in config) (config.value.data as Record<string, string>)[key] = value;
+    inNode("config", (text) => `${text.replace(new RegExp(`^${key}=.*\n`, "m"), "")}\n${key}=${value}\n`)(evidence);
+  };
+
+/** Change a counter that one node told. */
+export const inCounters =
+  (when: "before" | "between" | "after", counter: Counter, node: string, change: (text: string) => string): Change =>
+  (evidence) => {
+    const { sections } = evidence[when].find((each) => each.node === node)!;
+    const reading = sections[counter]!;
+    if (!("value" in reading)) throw new Error(`${node} did not tell its ${counter}`);
+    const changed = change(reading.value);
+    if (changed === reading.value) throw new Error(`${counter} did not change`);
+    reading.value = changed;
+  };
+
+/** Several changes. */
+export const both =
+  (...changes: Change[]): Change =>
+  (evidence) =>
+    changes.forEach((change) => change(evidence));
+
+/** Ids of the checks that found something. */
+export const bad = (results: readonly CheckResult[]) =>
+  results.filter(({ verdict }) => verdict !== "pass" && verdict !== "skipped").map(({ id }) => id);
+
+/** A verification in which nothing was found. */
+export const PASSED: Verification = {
+  verdict: "pass",
+  proof: "proven",
+  mode: "ebpf",
+  causes: [],
+  results: [],
+  seconds: 5,
+  verifiedAt: "2026-11-26T06:00:00.000Z",
+  nodes: { looked: 3, all: 3 },
+};

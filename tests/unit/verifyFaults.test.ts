@@ -1,0 +1,620 @@
+import { verificationText } from "../../cli/verificationText";
+import { valueOf } from "../../datapath/evidence/api";
+import {
+  bad,
+  both,
+  failing,
+  inConfig,
+  inCounters,
+  inNode,
+  inPod,
+  judged,
+  PASSED,
+  PURE,
+  RECORDED_PODS,
+  recordedEvidence,
+  recordedExpectation,
+  type Change,
+} from "./support/evidence";
+
+const WORKER = "cmlead-worker";
+const { own: OWN, ownNetwork: OWN_NETWORK, peer: PEER, peerNetwork: PEER_NETWORK, peerNode: PEER_NODE } = RECORDED_PODS;
+/** Column of that counter in `/proc/net/snmp`. */
+const FORW_DATAGRAMS = 6; // the first word is "Ip:"
+
+describe("a fault in recorded evidence", () => {
+  const faults: [string, Change, string, string, RegExp][] = [
+    [
+      "a node that is NotReady",
+      ({ api }) => {
+        const node = valueOf(api.nodes, [])[1]! as { ready: boolean; trouble: string };
+        Object.assign(node, { ready: false, trouble: "NodeStatusUnknown: Kubelet stopped posting node status." });
+      },
+      "nodes",
+      "node-not-ready",
+      /the kubelet does not report to the API server/,
+    ],
+    [
+      "a mode's key that was changed",
+      inConfig("enable-bpf-masquerade", "false"),
+      "config",
+      "config-changed",
+      /expected enable-bpf-masquerade: "true"/,
+    ],
+    [
+      "socket LB in the host namespace only",
+      inConfig("bpf-lb-sock-hostns-only", "true"),
+      "config",
+      "config-changed",
+      /expected bpf-lb-sock-hostns-only: "false"/,
+    ],
+    [
+      "a CiliumNodeConfig that overrides one node",
+      both(
+        inNode("config", (text) => `${text}\nbpf-lb-sock-hostns-only=true\n`, WORKER),
+        ({ api }) => {
+          api.nodeConfigs = {
+            value: [{ namespace: "kube-system", name: "odd", defaults: { "bpf-lb-sock-hostns-only": "true" } }],
+          };
+        },
+      ),
+      "agents",
+      "config-overridden",
+      /CiliumNodeConfig odd overrides cilium-config on this node/,
+    ],
+    [
+      "an agent that read an older configuration",
+      inNode("config", (text) => text.replace(/^debug=.*$/m, "debug=maybe"), WORKER),
+      "agents",
+      "agent-outdated",
+      /agents read it only when they start/,
+    ],
+    [
+      "an agent with other arguments",
+      inNode("arguments", (text) => `${text}\n--mtu=1400\n`, WORKER),
+      "agents",
+      "agent-differs",
+      /arguments and environment differ/,
+    ],
+    [
+      "BPF host routing that fell back",
+      inNode("status", (text) => text.replace(/("intra-host-routing-mode": )"BPF"/, '$1"Legacy"'), WORKER),
+      "status",
+      "mode-fallback",
+      /expected Routing Host BPF/,
+    ],
+    [
+      "forwarding that is off",
+      inNode("sysctls", (text) => text.replace("ipv4/ip_forward:1", "ipv4/ip_forward:0"), WORKER),
+      "kernel",
+      "sysctl-changed",
+      /net\.ipv4\.ip_forward must be 1/,
+    ],
+    [
+      "a full connection table",
+      inNode("sysctls", (text) => text.replace(/(nf_conntrack_max:)\d+/, "$12"), WORKER),
+      "kernel",
+      "conntrack-full",
+      /drops new connections/,
+    ],
+    [
+      "a device with a smaller MTU",
+      inNode("links", (text) => text.replace(/("ifname":"eth0".*?"mtu":)1500/, "$11280"), WORKER),
+      "devices",
+      "mtu-mismatch",
+      /larger packets are lost/,
+    ],
+    [
+      "cilium_host that is down",
+      inNode("links", (text) => text.replace(/("ifname":"cilium_host","flags":\[)[^\]]*/, '$1"BROADCAST"'), WORKER),
+      "devices",
+      "device-down",
+      /cilium_host is down/,
+    ],
+    [
+      "a shaped device",
+      inNode("qdiscs", (text) => text.replace("qdisc noqueue 0: dev eth0", "qdisc tbf 8001: dev eth0"), WORKER),
+      "devices",
+      "traffic-shaped",
+      /delays or drops packets/,
+    ],
+    [
+      "a detached program on eth0",
+      inNode("tcx", (text) => text.replace(/^.*cil_from_netdev.*\n/m, ""), WORKER),
+      "programs",
+      "program-missing",
+      /packets that arrive at the node bypass Cilium/,
+    ],
+    [
+      "a detached socket hook",
+      inNode("cgroup", (text) => text.replace("cil_sock4_sendmsg", "gone"), WORKER),
+      "programs",
+      "program-missing",
+      /unconnected UDP to services gets no answer/,
+    ],
+    [
+      "a foreign program",
+      inNode("tcx", (text) => `${text}{"devname":"eth0","kind":"tcx/ingress","name":"dropper"}\n`, WORKER),
+      "programs",
+      "program-foreign",
+      /not Cilium's/,
+    ],
+    [
+      "a runtime option that was changed on one node",
+      inNode("options", (text) => text.replace(/(PolicyAuditMode\s*: )Disabled/, "$1Enabled"), WORKER),
+      "agents",
+      "agent-differs",
+      /runtime options differ/,
+    ],
+    [
+      "a missing default route",
+      inNode("routes", (text) => text.replace(/^default .*\n/m, ""), WORKER),
+      "routes",
+      "route-missing",
+      /no way out of this node/,
+    ],
+    [
+      "a route with an MTU of its own",
+      inNode("routes", (text) => text.replace(new RegExp(`^(${PEER_NETWORK} via .*)$`, "m"), "$1 mtu 1280"), WORKER),
+      "routes",
+      "mtu-mismatch",
+      /an MTU of 1280, which Cilium did not set/,
+    ],
+    [
+      "a rule inside a pod's network",
+      inPod(WORKER, (text) => `${text}-A INPUT -m length --length 1000:65535 -j DROP\n`),
+      "pod-network",
+      "netfilter-foreign",
+      /inside the pod's network drop or change its packets/,
+    ],
+    [
+      "a queueing discipline inside a pod",
+      inPod(WORKER, (text) => `${text}qdisc tbf 8001: dev eth0 root refcnt 2 rate 1Mbit\n`),
+      "pod-network",
+      "traffic-shaped",
+      /delays or drops its packets/,
+    ],
+    [
+      "a permanent neighbor entry inside a pod",
+      inPod(WORKER, (text) => text.replace(/(dev eth0 lladdr \S+) \w+/, "$1 PERMANENT")),
+      "pod-network",
+      "neighbor-wrong",
+      /permanent neighbor entry/,
+    ],
+    [
+      "a pod's own kernel settings",
+      inPod(WORKER, (text) => text.replace("icmp_echo_ignore_all:0", "icmp_echo_ignore_all:1")),
+      "pod-network",
+      "sysctl-changed",
+      /icmp_echo_ignore_all = 1 \(0 in the others\)/,
+    ],
+    [
+      "a node missing in the ipcache",
+      inNode("ipcache", (text) => text.replace(`"${PEER_NODE}/32"`, '"172.18.9.9/32"'), WORKER),
+      "datapath-maps",
+      "ipcache-stale",
+      /another identity or another way/,
+    ],
+    [
+      "programs that miss a tail call",
+      ({ after }) => {
+        const drops = JSON.stringify([{ labels: { reason: "Missed tail call", direction: "EGRESS" }, value: 50 }]);
+        for (const node of after) node.sections.drops = { value: drops };
+      },
+      "drops",
+      "program-missing",
+      /a part of Cilium's programs is missing/,
+    ],
+    [
+      "no UDP port of the workload's service in the BPF map",
+      inNode("lb", (text) => text.replaceAll(/^.*80\/UDP.*\n/gm, ""), WORKER),
+      "service-map",
+      "service-map-stale",
+      /BPF service map differs/,
+    ],
+    [
+      "a missing route",
+      inNode("routes", (text) => text.replace(new RegExp(`^${PEER_NETWORK} via.*\n`, "m"), ""), WORKER),
+      "routes",
+      "route-missing",
+      /the route to the pods of cmlead-worker2 must be/,
+    ],
+    [
+      "a more specific route",
+      inNode("routes", (text) => `${PEER} via 172.18.0.99 dev eth0 \n${text}`, WORKER),
+      "routes",
+      "route-foreign",
+      /a route that Cilium did not write/,
+    ],
+    [
+      "a blackhole",
+      inNode("routes", (text) => `blackhole ${PEER} \n${text}`, WORKER),
+      "routes",
+      "route-foreign",
+      /throws packets for 10\.[\d.]+ away/,
+    ],
+    [
+      "a foreign routing rule",
+      inNode("rules", (text) => `${text}100:\tfrom all to ${PEER} lookup 77\n`, WORKER),
+      "routes",
+      "rule-foreign",
+      /neither the kernel's nor Cilium's/,
+    ],
+    [
+      "a wrong neighbor entry",
+      inNode(
+        "neighbors",
+        (text) => text.replace(new RegExp(`^(${PEER_NODE} dev eth0 lladdr )\\S+`, "m"), "$102:00:00:00:00:01"),
+        WORKER,
+      ),
+      "routes",
+      "neighbor-wrong",
+      /another link-layer address/,
+    ],
+    [
+      "a rule that masquerades pods",
+      inNode(
+        "iptables",
+        (text) =>
+          text.replace(
+            /^\[\d+:\d+\] -A POSTROUTING -d 127\.0\.0\.11.*$/m,
+            `$&\n[7:420] -A POSTROUTING -s ${OWN_NETWORK} -o eth0 -j MASQUERADE`,
+          ),
+        WORKER,
+      ),
+      "netfilter",
+      "netfilter-foreign",
+      /it rewrites source addresses/,
+    ],
+    [
+      "a chain's policy that drops",
+      inNode("iptables", (text) => text.replace(":FORWARD ACCEPT", ":FORWARD DROP"), WORKER),
+      "netfilter",
+      "netfilter-foreign",
+      /drops every packet/,
+    ],
+    [
+      "Cilium's rules flushed",
+      inNode("iptables", (text) => text.replace(/^\[.*-A CILIUM_FORWARD .*\n/gm, ""), WORKER),
+      "netfilter",
+      "netfilter-missing",
+      /rules that the other nodes have are missing/,
+    ],
+    [
+      "a chain that kube-proxy left",
+      inNode("iptables", (text) => text.replace(/^:DOCKER_OUTPUT/m, ":KUBE-SVC-X - [0:0]\n:DOCKER_OUTPUT"), WORKER),
+      "kube-proxy-rules",
+      "kube-proxy-leftover",
+      /still on this node/,
+    ],
+    [
+      "a pod missing from the EndpointSlice",
+      ({ api }) => {
+        if ("value" in api.endpoints)
+          for (const each of api.endpoints.value) if (each.service === "serversvc") (each.addresses as string[]).pop();
+      },
+      "service",
+      "endpoints-incomplete",
+      /is ready and missing/,
+    ],
+    [
+      "an emptied selector",
+      ({ api }) => {
+        if ("value" in api.services)
+          for (const each of api.services.value) if (each.name === "serversvc") each.selector = { app: "nobody" };
+      },
+      "service",
+      "service-changed",
+      /selector \{"app":"nobody"\}, expected \{"app":"nettool"\}/,
+    ],
+    [
+      "a backend missing in the agent's list",
+      inNode("services", (text) => text.replace(/^.*3 => 10\.0\.\d+\.\d+:80\/TCP.*\n/m, ""), WORKER),
+      "service-map",
+      "service-map-stale",
+      /differ from the API server's/,
+    ],
+    [
+      "a backend missing in the BPF map",
+      inNode(
+        "lb",
+        (text) =>
+          text
+            .replace(/^10\.96\.\d+\.\d+:80\/TCP \(3\).*\n/m, "")
+            .replace(/^(10\.96\.\d+\.\d+:80)\/UDP \(3\).*\n/m, ""),
+        WORKER,
+      ),
+      "service-map",
+      "service-map-stale",
+      /BPF service map differs/,
+    ],
+    [
+      "an unknown address in the ipcache",
+      inNode("ipcache", (text) => text.replace(`"${PEER}/32"`, '"10.9.9.9/32"'), WORKER),
+      "datapath-maps",
+      "ipcache-stale",
+      /another identity or another way/,
+    ],
+    [
+      "a pod missing in the endpoint map",
+      inNode("endpointMap", (text) => text.replace(`"${OWN}:0"`, '"10.9.9.9:0"'), WORKER),
+      "datapath-maps",
+      "endpoint-map-stale",
+      /not delivered/,
+    ],
+    [
+      "a pod without a CiliumEndpoint",
+      ({ api }) => {
+        if ("value" in api.ciliumEndpoints)
+          api.ciliumEndpoints.value = api.ciliumEndpoints.value.filter(({ name }) => name !== "net");
+      },
+      "workload",
+      "pod-without-endpoint",
+      /Cilium does not know nettool\/net/,
+    ],
+    [
+      "a workload on the host network",
+      ({ api }) => {
+        if ("value" in api.pods)
+          for (const pod of api.pods.value) if (pod.labels["app"] === "nettool") pod.hostNetwork = true;
+      },
+      "workload",
+      "workload-not-ready",
+      /say nothing about pods/,
+    ],
+    [
+      "a path through a third node",
+      ({ traffic }) => {
+        for (const probe of traffic!.probes)
+          if (probe.flow === "pod-to-pod" && probe.from.node === WORKER && probe.to.node === "cmlead-worker2")
+            for (const each of probe.tries) if (each.ttl !== undefined) each.ttl = 61;
+      },
+      "hops",
+      "detour",
+      /packets take a detour/,
+    ],
+    [
+      "large packets that are lost",
+      failing(
+        ({ shape, from }: { shape: string; from: { node?: string | undefined } }) =>
+          shape === "icmp/full" && from.node === WORKER,
+      ),
+      "packet-size",
+      "large-packets",
+      /no answer within 4 s/,
+    ],
+    [
+      "unconnected UDP that is lost",
+      failing(
+        ({ shape, from }: { shape: string; from: { node?: string | undefined } }) =>
+          shape === "udp-unconnected/small" && from.node === WORKER,
+      ),
+      "services",
+      "packet-loss",
+      /udp-unconnected\/small/,
+    ],
+    [
+      "one try of thirty that fails",
+      ({ traffic }) => {
+        const probe = traffic!.probes.find(({ flow, shape }) => flow === "pod-to-node-port" && shape === "tcp/small")!;
+        probe.tries[0]!.failure = "connection refused";
+      },
+      "services",
+      "packet-loss",
+      /1 of \d+ tries: connection refused/,
+    ],
+    [
+      "a client's address that is rewritten",
+      ({ traffic }) => {
+        for (const probe of traffic!.probes)
+          if (probe.flow === "pod-to-pod" && probe.from.node === WORKER)
+            for (const each of probe.tries) if (each.client) each.client = "172.18.0.8";
+      },
+      "source-address",
+      "source-address",
+      /saw 172\.18\.0\.8, expected the client's own address/,
+    ],
+    [
+      "names that do not resolve",
+      ({ traffic }) => {
+        for (const each of traffic!.resolutions) each.answered = false;
+      },
+      "dns",
+      "dns-down",
+      /cluster DNS at 10\.96\.0\.10 gives no answer/,
+    ],
+    [
+      "no CoreDNS",
+      ({ api }) => {
+        api.coreDns = { value: { wanted: 2, ready: 0 } };
+      },
+      "coredns",
+      "dns-down",
+      /no CoreDNS pod answers/,
+    ],
+    [
+      "a policy that drops probes",
+      ({ api, after }) => {
+        api.policies = { value: ["CiliumNetworkPolicy nettool/no-world"] };
+        const drops = JSON.stringify([{ labels: { reason: "Policy denied", direction: "INGRESS" }, value: 1e6 }]);
+        for (const node of after) node.sections.drops = { value: drops };
+      },
+      "policies",
+      "policy-drop",
+      /CiliumNetworkPolicy nettool\/no-world drops probes/,
+    ],
+    [
+      "a node that answers no ARP requests, so that its agent cannot be asked either",
+      both(
+        ...[WORKER, "cmlead-control-plane"].flatMap((node) => [
+          inNode(
+            "neighbors",
+            (text) => text.replace(new RegExp(`^${PEER_NODE} .*$`, "m"), `${PEER_NODE} dev eth0 FAILED`),
+            node,
+          ),
+          inNode("health", (text) => text.replace(/^[45]\n/gm, ""), node),
+        ]),
+        ({ nodes }) => {
+          const peer = nodes.find(({ node }) => node === "cmlead-worker2")!;
+          Object.assign(peer, {
+            sections: {},
+            lookups: {},
+            error: "cilium-x on cmlead-worker2 does not answer within 45 s",
+          });
+        },
+      ),
+      "routes",
+      "node-unreachable",
+      /cmlead-worker2 \(172\.18\.0\.\d+\) does not answer ARP requests/,
+    ],
+    [
+      "another network plugin that comes first",
+      inNode("cni", (text) => text.replace("mounted\n", "mounted\n00-bridge.conflist:0\n"), WORKER),
+      "cni",
+      "cni-foreign",
+      /new pods get their network from another plugin/,
+    ],
+    [
+      "a policy of IPsec",
+      inNode("xfrm", () => "src 0.0.0.0/0 dst 10.0.2.0/24 \n\tdir out action block priority 0 \n", WORKER),
+      "routes",
+      "rule-foreign",
+      /an IPsec policy that is not Cilium's/,
+    ],
+    [
+      "a control plane without a controller manager",
+      ({ api }) => {
+        if ("value" in api.pods)
+          api.pods.value = api.pods.value.filter(({ labels }) => labels["component"] !== "kube-controller-manager");
+      },
+      "nodes",
+      "control-plane-down",
+      /without kube-controller-manager EndpointSlices are no longer updated/,
+    ],
+    [
+      "no forwarding on any node",
+      inNode("sysctls", (text) => text.replace("ipv4/ip_forward:1", "ipv4/ip_forward:0")),
+      "kernel",
+      "sysctl-changed",
+      /net\.ipv4\.ip_forward must be 1/,
+    ],
+    [
+      "health endpoints that one node does not reach",
+      inNode("health", () => "0\n2\n4\n", WORKER),
+      "health",
+      "packet-loss",
+      /no answer from the health endpoint of cmlead-control-plane/,
+    ],
+    [
+      "packets between pods that pass one host's IP stack",
+      inCounters("between", "snmp", WORKER, (text) =>
+        text.replace(/^(Ip: \d.*)$/m, (line) =>
+          line
+            .split(" ")
+            .map((value, column) => (column === FORW_DATAGRAMS ? Number(value) + 200 : value))
+            .join(" "),
+        ),
+      ),
+      "packet-path",
+      "detour",
+      /in this mode BPF passes packets around the host's stack/,
+    ],
+    [
+      "pods' packets that leave one node with the pods' addresses",
+      inCounters("after", "nat", WORKER, () => ""),
+      "masquerading",
+      "source-address",
+      /this mode masquerades by BPF, and nobody does/,
+    ],
+    [
+      "iptables that masquerades beside BPF",
+      inCounters("after", "iptables", WORKER, (text) =>
+        text.replace(/^\*nat$/m, "*nat\n[0:0] -A CILIUM_POST_nat -s 10.0.1.0/24 -j MASQUERADE"),
+      ),
+      "masquerading",
+      "source-address",
+      /BPF and iptables does/,
+    ],
+    [
+      "a flow that Hubble saw dropped",
+      ({ after }) => {
+        for (const { node, sections } of after) {
+          const verdict = node === WORKER ? "DROPPED" : "FORWARDED";
+          sections.hubble = { value: JSON.stringify({ flow: { verdict, IP: { source: OWN, destination: PEER } } }) };
+        }
+      },
+      "hubble",
+      "packet-loss",
+      /packets of the probe were dropped, or none was forwarded/,
+    ],
+    [
+      "no operator",
+      ({ api }) => {
+        api.operator = { value: { wanted: 2, ready: 0 } };
+      },
+      "operator",
+      "operator-down",
+      /new nodes get no pod network/,
+    ],
+    [
+      "kube-proxy beside Cilium",
+      ({ api }) => {
+        if ("value" in api.pods) {
+          const [pod] = api.pods.value;
+          api.pods.value.push({
+            ...pod!,
+            namespace: "kube-system",
+            name: "kube-proxy-x",
+            labels: { "k8s-app": "kube-proxy" },
+            hostNetwork: true,
+          });
+        }
+      },
+      "kube-proxy",
+      "kube-proxy-running",
+      /both translate services/,
+    ],
+    [
+      "a pod of another network",
+      ({ traffic }) => {
+        const pod = traffic!.pods[0]!;
+        pod.output = pod.output!.replace(/inet 10\.0\.\d+\.\d+\/32/, "inet 10.77.0.2/24");
+      },
+      "pod-network",
+      "address-missing",
+      /not a \/32 of its node's pod network/,
+    ],
+  ];
+  it.each(faults)("finds %s in the right check, and names the cause first", (_fault, change, check, cause, reason) => {
+    const { results, causes } = judged(recordedEvidence(change));
+    expect(bad(results)).toContain(check);
+    expect(causes[0]).toMatchObject({ cause });
+    expect(JSON.stringify(causes).replaceAll('\\"', '"')).toMatch(reason);
+    const text = verificationText("x", { ...PASSED, verdict: "fail", proof: "not in force", results, causes });
+    expect(text).toMatch(/^x \(mode ebpf\): NOT IN FORCE \(/m);
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(300);
+  });
+
+  it("has a fault for every check that judges the common evidence", () => {
+    const without = [
+      "features",
+      "controllers",
+      "host-ports",
+      "pod-to-pod",
+      "pod-to-node",
+      "node-ports",
+      "from-outside",
+      "way-out",
+      "drops",
+    ];
+    const covered = new Set(faults.map(([, , check]) => check));
+    expect(PURE.map(({ id }) => id).filter((id) => !covered.has(id) && !without.includes(id))).toEqual([]);
+  });
+
+  it("does not name another check or pulumi up in the remedies of an external cluster", () => {
+    for (const [, change] of faults) {
+      const { causes } = judged(recordedEvidence(change), { ...recordedExpectation(), isExternal: true });
+      for (const { remedy } of causes) expect(remedy ?? "").not.toMatch(/pulumi up|the checks? /);
+    }
+  });
+});
