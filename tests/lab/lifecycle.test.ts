@@ -19,10 +19,9 @@ describeIf(labMissing(), "two stacks on one machine", () => {
         await project.addStack("ebpf", SINGLE_NODE),
         await project.addStack("replacement", SINGLE_NODE),
       ];
-      await Promise.all([
-        project.succeed("up", "--yes", "--skip-preview", "-s", "ebpf"),
-        project.succeed("up", "--yes", "--skip-preview", "-s", "replacement"),
-      ]);
+      const both = (...command: string[]) =>
+        Promise.all(["ebpf", "replacement"].map((stack) => project.succeed(...command, "-s", stack)));
+      await both("up", "--yes", "--skip-preview");
       expect(agentStatuses(ebpf).map(({ masquerading }) => masquerading.mode)).toEqual(["BPF"]);
       expect(agentStatuses(replacement).map(({ masquerading }) => masquerading.mode)).toEqual(["iptables"]);
 
@@ -47,14 +46,11 @@ describeIf(labMissing(), "two stacks on one machine", () => {
         `The kind cluster ${replacement} of this stack was deleted; it will be created again.`,
       );
       expect(await project.succeed("refresh", "--yes", "--skip-preview", "-s", "replacement")).toMatch(/- \d+ deleted/);
-      await project.succeed("up", "--yes", "--skip-preview", "-s", "replacement");
+      await both("up", "--yes", "--skip-preview");
+      expect(agentStatuses(ebpf).map((agent) => agent["kube-proxy-replacement"].mode)).toEqual(["False"]);
       expect(agentStatuses(replacement)).toHaveLength(1);
       removeCluster(replacement);
-      await project.succeed("destroy", "--yes", "-s", "replacement");
-
-      await project.succeed("up", "--yes", "--skip-preview", "-s", "ebpf");
-      expect(agentStatuses(ebpf).map((agent) => agent["kube-proxy-replacement"].mode)).toEqual(["False"]);
-      await project.succeed("destroy", "--yes", "-s", "ebpf");
+      await both("destroy", "--yes");
       expect([containersOf(ebpf), containersOf(replacement)]).toEqual([[], []]);
     },
     15 * MINUTES,
