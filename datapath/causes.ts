@@ -70,6 +70,7 @@ export const CAUSES = {
   "dns-config": "dns",
   "xdp-loses-packets": "traffic",
   detour: "routing",
+  "service-untranslated": "traffic",
   "packet-loss": "traffic",
   "large-packets": "traffic",
   "source-address": "traffic",
@@ -178,6 +179,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "dns-config": ["dns"],
   "xdp-loses-packets": ["from-outside", "node-ports-from-here", "packet-size", "drops"],
   "large-packets": ["packet-size", "drops", "hubble", "translation"],
+  "service-untranslated": SERVICES,
   "source-address": ["masquerading", "translation"],
   "packet-loss": TRAFFIC,
 };

@@ -249,9 +249,19 @@ export const serviceMapCheck: Check = {
       if (map instanceof Error) return inconclusive(node.node, map.message, undefined, at);
       const inMap = parseLbMap(map);
       const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
+      // the kept connections of a pod that terminates, as in every rollout
+      const inactive = new Set(
+        entries.flatMap(({ backends }) => backends.filter(({ active }) => !active).map((each) => each.address)),
+      );
       const stale = [...wanted, ...ownNodePorts(wanted, address, lbMaps)].flatMap((each) => {
         const own = inMap.get(`${each.frontend}/${each.protocol}`) ?? inMap.get(`${each.frontend}/ANY`);
-        const problem = own === undefined ? "is missing" : differenceOf(own, each.backends);
+        const problem =
+          own === undefined
+            ? "is missing"
+            : differenceOf(
+                new Set([...own].filter((one) => each.backends.has(one) || !inactive.has(one))),
+                each.backends,
+              );
         return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
       });
       if (stale.length > 0) {

@@ -94,7 +94,7 @@ export const translationCheck: Check<readonly Flow[]> = {
         seen,
         "the connection left the node untranslated; in this mode Cilium translates it in the pod's socket",
         SEE,
-        { cause: "program-missing", ...at },
+        { cause: "service-untranslated", ...at },
       );
     });
   },

@@ -1,12 +1,14 @@
 import { CHECKS } from "../../datapath/checks/all";
 import { fail, pass, type Check } from "../../datapath/checks/check";
 import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
+import { diagnose } from "../../datapath/causes";
 import { fallbackLines } from "../../datapath/checks/status";
+import { translationCheck } from "../../datapath/checks/translation";
 import type { EvidenceCluster } from "../../cluster/read";
 import { valueOf } from "../../datapath/evidence/api";
 import type { FlowId } from "../../datapath/evidence/coverage";
 import { sampled, type Evidence } from "../../datapath/evidence/gather";
-import { summaryOf, verify } from "../../datapath/verify";
+import { judge, summaryOf, verify } from "../../datapath/verify";
 import {
   bad,
   both,
@@ -17,6 +19,7 @@ import {
   judged,
   PASSED,
   PURE,
+  RECORDED_PODS,
   recordedEvidence,
   recordedExpectation,
   type Change,
@@ -154,6 +157,34 @@ describe("a verification of recorded evidence", () => {
       ),
     );
     expect(causes.map(({ cause }) => cause)).toEqual(["service-changed"]);
+  });
+
+  it("takes a backend for stale unless the agent says that it is terminating, as in a rollout", () => {
+    const inMap = inNode("lb", (text) => `${text}0.0.0.0:32000/TCP (4)      10.0.9.9:80/TCP (6) (4)\n`, WORKER);
+    const inAgent = inNode(
+      "services",
+      (text) => text.replace(/^ +3 => 10.*:80\/TCP \(active\).*\n/m, "$&     4 => 10.0.9.9:80/TCP (terminating)\n"),
+      WORKER,
+    );
+    expect(judged(recordedEvidence(inMap)).causes).toMatchObject([{ cause: "service-map-stale", nodes: [WORKER] }]);
+    expect(bad(judged(recordedEvidence(both(inMap, inAgent))).results)).toEqual([]);
+  });
+
+  it("folds a NodePort that Cilium does not translate under the node that its ipcache lacks", () => {
+    const evidence = recordedEvidence(
+      inNode("ipcache", (text) => text.replace(`"${RECORDED_PODS.peerNode}/32"`, '"172.18.9.9/32"'), WORKER),
+    );
+    const flows = evidence.nodes.map(({ node }) => ({
+      place: { pod: "nettool-a", node, address: RECORDED_PODS.own },
+      target: RECORDED_PODS.peerNode,
+      sent: "",
+      tracked: `TCP OUT ${RECORDED_PODS.own}:61000 -> ${node === WORKER ? `${RECORDED_PODS.peerNode}:32000` : `${RECORDED_PODS.peer}:80`} expires=1`,
+    }));
+    const translated = judge(translationCheck as Check, evidence, recordedExpectation(), flows);
+    const causes = diagnose([translated, ...judged(evidence).results]);
+    expect(causes).toMatchObject([
+      { cause: "ipcache-stale", nodes: [WORKER], symptoms: [{ check: "translation", subjects: [WORKER] }] },
+    ]);
   });
 
   it("takes a list of the NAT map that came late for no evidence", () => {
