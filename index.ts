@@ -3,6 +3,7 @@ import { Cilium } from "./components/cilium";
 import { ExistingCluster, inspectCluster } from "./components/existingCluster";
 import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
+import { ProgramError } from "./components/programError";
 import { logVerification, Verification } from "./components/verification";
 import { loadedImages } from "./modes/images";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
@@ -71,6 +72,6 @@ async function existingCluster(settings: Settings): Promise<ExistingCluster> {
       nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     });
   } catch (error) {
-    throw new pulumi.RunError((error as Error).message);
+    throw new ProgramError((error as Error).message);
   }
 }

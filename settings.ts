@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { ProgramError } from "./components/programError";
 import { ConfigurationError, parseSettings, renderWarnings, type Settings } from "./settings/parse";
 
 /** Read and check the running stack's configuration, and log its warnings. @throws pulumi.RunError with one line for each problem */
@@ -16,6 +17,6 @@ export function loadSettings(): Settings {
     if (warnings.length > 0) void pulumi.log.warn(renderWarnings(stack, warnings));
     return settings;
   } catch (error) {
-    throw error instanceof ConfigurationError ? new pulumi.RunError(error.message) : error;
+    throw error instanceof ConfigurationError ? new ProgramError(error.message) : error;
   }
 }

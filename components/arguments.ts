@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
+import { ProgramError } from "./programError";
 
 /** Check an argument that has fixed values, since programs in other languages may pass any text. @throws pulumi.RunError */
 export function checkChoice(component: string, argument: string, word: unknown, words: readonly string[]): void {
   if (words.includes(word as string)) return;
-  throw new pulumi.RunError(
+  throw new ProgramError(
     `${component}: ${argument} must be one of ${words.join(", ")}, got ${JSON.stringify(word) ?? "nothing"}`,
   );
 }
@@ -13,7 +14,7 @@ export async function knownValue<T>(argument: string, input: pulumi.Input<T>): P
   // not in the SDK's types: `apply` never runs for an unknown value
   const output = pulumi.output(input) as unknown as { promise(): Promise<T>; readonly isKnown: Promise<boolean> };
   if (!(await output.isKnown)) {
-    throw new pulumi.RunError(`${argument} must be known in a preview; deploy the resource that it comes from first`);
+    throw new ProgramError(`${argument} must be known in a preview; deploy the resource that it comes from first`);
   }
   return output.promise();
 }

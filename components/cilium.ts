@@ -14,6 +14,7 @@ import { CiliumInstallation, NodeImages, OwnershipRecord } from "../providers/ki
 import { checkChoice } from "./arguments";
 import { chartProblem, isChartPath } from "./chartSource";
 import { packageFile } from "../host/packageFile";
+import { ProgramError } from "./programError";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
 /**
@@ -164,7 +165,7 @@ function chartSource(
   version: string,
 ) {
   const problem = chartProblem(chart);
-  if (problem !== undefined) throw new pulumi.RunError(`${name}: chart ${problem}; nothing was changed`);
+  if (problem !== undefined) throw new ProgramError(`${name}: chart ${problem}; nothing was changed`);
   if (isChartPath(chart)) return { chart };
   if (chart.startsWith("oci://")) return { chart, version };
   return { chart, version, repositoryOpts: { repo: repository } };

@@ -8,6 +8,7 @@ import { packageFile } from "../host/packageFile";
 import type { RoutingMode } from "../modes/contract";
 import { StackIdentity } from "../providers/kind/resources";
 import { knownValue } from "./arguments";
+import { ProgramError } from "./programError";
 import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
 const Facts = z.object({
@@ -36,7 +37,7 @@ export async function inspectCluster(kubeconfig: pulumi.Input<string>): Promise<
     logging: "none",
   });
   const inspection = Inspection.parse(JSON.parse(stdout));
-  if ("problem" in inspection) throw new pulumi.RunError(inspection.problem);
+  if ("problem" in inspection) throw new ProgramError(inspection.problem);
   const { apiServer, otherNetwork, ...facts } = inspection.facts;
   return { ...facts, apiServer, otherNetwork };
 }
@@ -110,6 +111,6 @@ function fitting(cluster: ExistingCluster, facts: ClusterFacts) {
   try {
     return fittingCluster(cluster, facts);
   } catch (error) {
-    throw new pulumi.RunError((error as Error).message);
+    throw new ProgramError((error as Error).message);
   }
 }

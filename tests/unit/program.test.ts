@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterFacts } from "../../datapath/facts";
 import { FACTS, inputsOf, NODES, READY, run, SUMMARY } from "./support/mocks";
@@ -277,6 +278,14 @@ describe("the program", () => {
   it("rejects a chart's path that does not exist, before anything is created", async () => {
     const run = runProgram({ "cilium.chart": "../charts/none.tgz" });
     await expect(run).rejects.toThrow("cilium: chart ../charts/none.tgz does not exist; nothing was changed");
+  });
+
+  it.each([
+    ["a setting", { "bpf.masquerade": "maybe" }],
+    ["a chart's path", { "cilium.chart": "../charts/none.tgz" }],
+  ])("ends because of %s with a message alone, which Pulumi formats at once", async (_what, config) => {
+    const error = await runProgram(config).catch((thrown: Error) => thrown);
+    expect(inspect(error, { colors: true })).toBe((error as Error).message);
   });
 
   it("installs a chart from a path, and loads Cilium's images into the nodes", async () => {
