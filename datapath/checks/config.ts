@@ -1,7 +1,7 @@
 import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import type { ClusterReader } from "../../cluster/read";
 import { readingOf, valueOf, type ConfigState, type NodeConfigState } from "../evidence/api";
-import { sectionOf, type NodeEvidence } from "../evidence/node";
+import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 
 const CONFIG_MAP = "cilium-config";
@@ -122,12 +122,30 @@ export const agentsCheck: Check = {
           { cause: "agent-outdated", ...at },
         );
       }
+      const other = [
+        ...argumentsBeside(node, ciliumConfig, datapathConfig),
+        ...optionsBeside(node, datapathConfig),
+        ...endpointsBeside(node),
+      ];
+      if (other.length > 0) {
+        return fail(
+          node.node,
+          other.slice(0, 4).join("; "),
+          `the agent does not run as ${CONFIG_MAP} says: arguments and runtime options come before it`,
+          `kubectl -n ${CILIUM_NAMESPACE} get daemonset cilium -o yaml; kubectl -n ${CILIUM_NAMESPACE} delete pod ${pod.name}: options that were set at run time end with the agent`,
+          { cause: "config-overridden", ...at },
+        );
+      }
       return pass(node.node, `${pod.name} runs with ${Object.keys(mine).length} keys of ${CONFIG_MAP}`);
     });
     const missing = "value" in api.nodes ? (nodeCount ?? 0) - api.nodes.value.length : 0;
     return [
       ...findings,
-      ...unlike(nodes, pods),
+      // what comes before the ConfigMap is told once
+      ...unlike(nodes, pods).filter(
+        ({ nodes: [name] = [] }) =>
+          !findings.some(({ cause, nodes: own }) => cause === "config-overridden" && own?.[0] === name),
+      ),
       ...(nodes.length === 0
         ? [inconclusive("cluster", "no node could be asked", "kubectl get nodes", { cause: "cluster-unreachable" })]
         : []),
@@ -169,6 +187,73 @@ function keysSince(started: string | undefined, { writers: [written] }: ConfigSt
   return started !== undefined && written !== undefined && started < written.time ? written.keys : [];
 }
 
+/** Arguments of an agent, and variables of its environment, that set what the ConfigMap should. */
+function argumentsBeside(
+  node: NodeEvidence,
+  ciliumConfig: Readonly<Record<string, string | null>>,
+  datapathConfig: Readonly<Record<string, readonly string[]>>,
+): string[] {
+  const said = text(sectionOf(node, "arguments")) ?? "";
+  return [...said.matchAll(/^(?:--([\w-]+)(?:=(.*))?|CILIUM_([A-Z0-9_]+)=(.*))$/gm)].flatMap(
+    ([found, argument, argued = "true", variable, assigned]) => {
+      const key = argument ?? variable!.toLowerCase().replaceAll("_", "-");
+      const allowed = key in ciliumConfig ? [ciliumConfig[key]] : datapathConfig[key];
+      if (allowed === undefined || allowed.includes(assigned ?? argued)) return [];
+      return [`${argument === undefined ? "variable" : "argument"} ${found}`];
+    },
+  );
+}
+
+/** Options that can be changed at run time, and decide which packets policies let pass. */
+const OPTIONS: Readonly<Record<string, { readonly key: string; readonly usual: string }>> = {
+  PolicyEnforcement: { key: "enable-policy", usual: "default" },
+  PolicyAuditMode: { key: "policy-audit-mode", usual: "Disabled" },
+  SourceIPVerification: { key: "enable-source-ip-verification", usual: "Enabled" },
+};
+
+/** What `cilium config` prints, as far as it is needed. */
+const optionsOf = (node: NodeEvidence): ReadonlyMap<string, string> =>
+  new Map(
+    [...(text(sectionOf(node, "options")) ?? "").matchAll(/^(\w+) +: (\S+)$/gm)].map(([, name, value]) => [
+      name!,
+      value!,
+    ]),
+  );
+
+/** Runtime options of an agent that its configuration does not have. */
+function optionsBeside(node: NodeEvidence, datapathConfig: Readonly<Record<string, readonly string[]>>): string[] {
+  const options = optionsOf(node);
+  return Object.entries(OPTIONS).flatMap(([name, { key, usual }]) => {
+    const own = options.get(name);
+    // a key that the user sets is compared where it is written
+    return own === undefined || !(key in datapathConfig) || own === usual ? [] : [`option ${name}: ${own}`];
+  });
+}
+
+/** What `cilium endpoint list -o json` prints of an endpoint's options. */
+interface EndpointOptions {
+  readonly id: number;
+  readonly status?: {
+    readonly "external-identifiers"?: { readonly "k8s-pod-name"?: string; readonly "pod-name"?: string };
+    readonly realized?: { readonly options?: Readonly<Record<string, string>> };
+  };
+}
+
+/** Endpoints that have another option than their agent. */
+function endpointsBeside(node: NodeEvidence): string[] {
+  const endpoints = jsonOf<EndpointOptions[]>(node, "endpoints");
+  if (endpoints instanceof Error) return [];
+  const options = optionsOf(node);
+  return endpoints.flatMap(({ id, status }) =>
+    Object.keys(OPTIONS).flatMap((name) => {
+      const [own, agents] = [status?.realized?.options?.[name], options.get(name)];
+      if (own === undefined || agents === undefined || own === agents) return [];
+      const pod = status?.["external-identifiers"];
+      return [`endpoint ${pod?.["k8s-pod-name"] ?? pod?.["pod-name"] ?? id} has ${name}: ${own}, its agent ${agents}`];
+    }),
+  );
+}
+
 interface AgentPod {
   readonly node: string;
   readonly containers: readonly { readonly name: string; readonly image: string; readonly imageId: string }[];
@@ -185,7 +270,9 @@ function unlike(nodes: readonly NodeEvidence[], pods: readonly AgentPod[]): Find
     version: (node) => /"cilium":\s*\{\s*"msg":\s*"(\S+)/.exec(text(sectionOf(node, "status")) ?? "")?.[1],
     "arguments and environment": (node) =>
       text(sectionOf(node, "arguments"))
-        ?.replace(/^CILIUM_K8S_(?:NAMESPACE|NODE).*$/gm, "")
+        // Kubernetes tells each pod of the Services that were there when it started
+        ?.replace(/^CILIUM_(?:K8S_(?:NAMESPACE|NODE)|\w+_SERVICE_(?:HOST|PORT)|\w+_PORT).*$/gm, "")
+        .replace(/\n+/g, "\n")
         .trim(),
   };
   return Object.entries(traits).flatMap(([trait, of]) =>

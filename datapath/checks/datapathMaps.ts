@@ -1,8 +1,13 @@
 import { readingOf } from "../evidence/api";
-import { jsonOf, type NodeEvidence } from "../evidence/node";
+import type { Evidence } from "../evidence/gather";
+import { counterOf, jsonOf, type NodeEvidence } from "../evidence/node";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { metricsIn } from "./drops";
 import { eachNode } from "./nodes";
+
+/** Part of a map's entries. */
+const FULL = 0.95;
 
 /** `cilium bpf ipcache list -o json` and `cilium bpf endpoint list -o json`: key to values. */
 type Dump = Readonly<Record<string, readonly string[]>>;
@@ -64,16 +69,18 @@ export const datapathMapsCheck: Check = {
         if (name !== node.node && address !== "" && entryOf(ipcache, address) === undefined)
           wrong.push(`the node ${name} (${address}) is missing`);
       }
+      for (const address of falseHosts(ipcache, node))
+        wrong.push(`${address} has the identity of the node itself, and is not its address`);
       if (wrong.length > 0) {
         return fail(
           node.node,
           `ipcache: ${wrong.slice(0, 3).join("; ")}`,
-          `the BPF ipcache differs from the API server in ${wrong.length} pods: their packets get another identity or another way`,
+          `the BPF ipcache differs from the API server in ${wrong.length} entries: their packets get another identity or another way`,
           restart,
           { cause: "ipcache-stale", ...at },
         );
       }
-      const full = fullMaps(node);
+      const full = fullMaps(evidence, node);
       if (full.length > 0) {
         return fail(
           node.node,
@@ -108,14 +115,24 @@ function entryOf(
   };
 }
 
-function fullMaps(node: NodeEvidence): string[] {
-  const status = jsonOf<{
-    readonly "bpf-maps"?: {
-      readonly maps?: readonly { readonly name?: string; readonly size?: number; readonly pressure?: number }[];
-    };
-  }>(node, "status");
-  if (status instanceof Error) return [];
-  return (status["bpf-maps"]?.maps ?? []).flatMap(({ name, pressure }) =>
-    pressure !== undefined && pressure > 0.95 ? [`${name} is ${Math.round(pressure * 100)} % full`] : [],
+/** Maps that lose entries when they are full, as agents tell it: those of connections forget the oldest. */
+function fullMaps({ before }: Evidence, { node }: NodeEvidence): string[] {
+  const output = counterOf(before, node, "metrics");
+  if (output instanceof Error) return [];
+  return metricsIn(output, "bpf_map_pressure").flatMap(({ labels, value }) =>
+    value > FULL && !/ct|nat|affinity|lru/.test(labels?.["map_name"] ?? "")
+      ? [`${labels?.["map_name"]} is ${Math.round(value * 100)} % full`]
+      : [],
   );
+}
+
+/** Addresses that the ipcache takes for the node itself, and that are on none of its devices. */
+function falseHosts(ipcache: Dump, node: NodeEvidence): string[] {
+  const addressed = jsonOf<{ readonly addr_info: readonly { readonly local?: string }[] }[]>(node, "addresses");
+  if (addressed instanceof Error) return [];
+  const own = new Set(addressed.flatMap(({ addr_info: each }) => each.flatMap(({ local }) => local ?? [])));
+  return Object.entries(ipcache).flatMap(([key, values]) => {
+    const isHost = /(?:^|identity=)1(?:\s|$)/.test(values.join(" "));
+    return isHost && !key.includes(":") && !own.has(key.replace(/\/32$/, "")) ? [key] : [];
+  });
 }

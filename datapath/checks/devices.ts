@@ -24,7 +24,11 @@ interface Addressed {
 const CILIUM = /^(?:lxc|cilium_)/;
 
 /** Queueing disciplines that neither delay nor drop packets on purpose. */
-const HARMLESS = new Set(["noqueue", "clsact", "ingress", "mq", "fq", "fq_codel", "pfifo_fast", "multiq"]);
+const HARMLESS = new Set([
+  ...["noqueue", "clsact", "ingress", "mq", "fq", "fq_codel", "pfifo_fast", "multiq", "pfifo", "bfifo", "sfq", "prio"],
+]);
+/** Parameters with which they do: a rate, or a queue of less than 100 packets of full size. */
+const SHAPING = /\bmaxrate\b|\blimit (?:\d{1,2}p?|\d{1,5}b)(?:\s|$)/;
 
 /** Whether the devices that packets pass are up, as large as each other, and not slowed down. */
 export const devicesCheck: Check = {
@@ -155,6 +159,8 @@ function shaping(node: NodeEvidence): { device: string; kind: string; rest: stri
   const text = sectionOf(node, "qdiscs");
   if (text instanceof Error) return [];
   return [...text.matchAll(/^qdisc (\S+) \S+ dev (\S+) (.*)$/gm)].flatMap(([, kind, device, rest]) =>
-    HARMLESS.has(kind!) ? [] : [{ device: device!, kind: kind!, rest: `${kind} ${rest!.trim()}` }],
+    HARMLESS.has(kind!) && !SHAPING.test(rest!)
+      ? []
+      : [{ device: device!, kind: kind!, rest: `${kind} ${rest!.trim()}` }],
   );
 }

@@ -2,8 +2,8 @@ import { counterOf } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
-/** Every interface that comes up asks for IPv6 routers, and Cilium drops what it is not configured for. */
-const HARMLESS = /Unsupported L3 protocol|Unsupported protocol for NAT masquerade|Stale or unroutable IP/;
+/** Every interface that comes up asks for IPv6 routers, and Cilium drops what it is not configured for; policies have a check. */
+const HARMLESS = /Policy denied|Unsupported L3 protocol|Unsupported protocol for NAT masquerade|Stale or unroutable IP/;
 
 /** Reasons that tell of a program that should have been called; the second one is that of newer versions. */
 export const MISSING_PROGRAM = /tail call|policy program not available/i;
@@ -21,7 +21,7 @@ export const dropsCheck: Check = {
     if (after.length === 0) return [inconclusive("cluster", "no node could be asked")];
     return after.map(({ node }): Finding => {
       const at = { nodes: [node] };
-      const more = dropsBetween(counterOf(before, node, "drops"), counterOf(after, node, "drops"));
+      const more = dropsBetween(counterOf(before, node, "metrics"), counterOf(after, node, "metrics"));
       if (more instanceof Error) return inconclusive(node, more.message, undefined, at);
       const counted = [...more].filter(([reason]) => !HARMLESS.test(reason));
       const seen =
@@ -66,13 +66,30 @@ export function dropsBetween(before: string | Error, after: string | Error): Map
   );
 }
 
+/** What `cilium metrics list -o json` prints of a metric. */
+interface Metric {
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** The values of one metric. @throws SyntaxError for what is no JSON */
+export function metricsIn(output: string, name: string): Metric[] {
+  // null where there is none yet
+  const metrics = (JSON.parse(output.trim() || "null") ?? []) as Metric[];
+  return metrics.filter((metric) => metric.name === undefined || metric.name.endsWith(name));
+}
+
 /** Dropped packets by direction and reason. */
 function dropsOf(output: string | Error): Map<string, number> | Error {
   if (output instanceof Error) return output;
   try {
-    // null where nothing was ever dropped
-    const metrics = (JSON.parse(output.trim() || "null") ?? []) as { labels?: Record<string, string>; value: number }[];
-    return new Map(metrics.map(({ labels, value }) => [`${labels?.["reason"]} (${labels?.["direction"]})`, value]));
+    return new Map(
+      metricsIn(output, "drop_count_total").map(({ labels, value }) => [
+        `${labels?.["reason"]} (${labels?.["direction"]})`,
+        value,
+      ]),
+    );
   } catch {
     return new Error(`the metrics are not JSON: ${output.slice(0, 80)}`);
   }

@@ -1,4 +1,4 @@
-import { fail, pass, type Check, type Finding } from "./check";
+import { fail, pass, warning, type Check, type Finding } from "./check";
 import { odd } from "./config";
 import { eachNode } from "./nodes";
 import { sectionOf } from "../evidence/node";
@@ -15,7 +15,7 @@ const REQUIRED: readonly {
 }[] = [
   { key: /^ipv4\/ip_forward$/, value: "1", why: "the kernel forwards no packets between pods, nodes and the outside" },
   {
-    key: /^ipv4\/conf\/(?:all|cilium_host|cilium_net|lxc\w+)\/forwarding$/,
+    key: /^ipv4\/conf\/(?:all|eth0|cilium_host|cilium_net|lxc\w+)\/forwarding$/,
     value: "1",
     why: "the kernel forwards no packets that come in by this device",
   },
@@ -37,11 +37,16 @@ const REQUIRED: readonly {
 
 /** Settings in which nodes of one cluster do not differ by chance. */
 const COMPARED =
-  /^ipv4\/(?:ip_forward|ip_default_ttl|ip_no_pmtu_disc|ip_nonlocal_bind|icmp_\w+|tcp_(?:mtu_probing|timestamps|sack|window_scaling|syncookies|ecn)|conf\/(?:all|default|eth0|cilium_host|cilium_net)\/(?:forwarding|rp_filter|accept_local|arp_\w+|proxy_arp|route_localnet|disable_policy|disable_xfrm|src_valid_mark|send_redirects|accept_source_route))$|^bridge\//;
+  /^ipv4\/(?:ip_forward|ip_default_ttl|ip_no_pmtu_disc|ip_nonlocal_bind|icmp_\w+|ipfrag_\w+|ip_local_port_range|tcp_(?:mtu_probing|timestamps|sack|window_scaling|syncookies|ecn)|conf\/(?:all|default|eth0|cilium_host|cilium_net)\/(?:forwarding|rp_filter|accept_local|arp_\w+|proxy_arp|route_localnet|disable_policy|disable_xfrm|src_valid_mark|send_redirects|accept_source_route))$|^bridge\//;
 
-/** Settings of one machine's nodes that differ by themselves. */
+/** Settings of one machine's nodes that differ by themselves, or that people tune without touching other nodes' packets. */
 const VOLATILE =
-  /^ipv4\/(?:tcp_fastopen_key|ping_group_range)$|^ipv4\/conf\/(?:lxc|veth|tunl|sit|dummy|docker)|mc_forwarding$|^netfilter\//;
+  /^ipv4\/(?:tcp_fastopen_key|ping_group_range)$|^ipv4\/tcp_(?:keepalive_\w+|fin_timeout|tw_\w+|max_\w+|orphan_retries|slow_start_\w+|\w*congestion_control)$|^ipv4\/conf\/(?:lxc|veth|tunl|sit|dummy|docker)|mc_forwarding$|^netfilter\//;
+
+/** Seconds after which the kernel may forget an idle connection, and with it how its packets are translated. */
+const SHORTEST_MEMORY = 300;
+
+const ESTABLISHED = "nf_conntrack_tcp_timeout_established";
 
 /** A connection table as full as this drops new connections soon. */
 const FULL = 0.95;
@@ -88,6 +93,13 @@ export const kernelCheck: Check = {
           why: rule.why,
         })),
       );
+      const forgotten = Number(settings.get(`netfilter/${ESTABLISHED}`) ?? SHORTEST_MEMORY);
+      if (forgotten < SHORTEST_MEMORY) {
+        wrong.push({
+          ...{ key: `netfilter/${ESTABLISHED}`, value: String(forgotten), want: "86400" },
+          why: "idle connections that netfilter translates break after this many seconds",
+        });
+      }
       const unlike = [...keys].flatMap((key) => {
         if (wrong.some((each) => each.key === key)) return [];
         const all = [...settingsByNode].map(([name, own]) => ({ node: name, value: own.get(key) }));
@@ -99,7 +111,9 @@ export const kernelCheck: Check = {
       const all = [...wrong, ...unlike];
       if (all.length === 0) return pass(node, `${settings.size} settings read, none in the way`);
       const shown = all.slice(0, 5);
-      return fail(
+      // of these nobody here knows that they matter
+      const say = unlike.length === all.length && !unlike.some(({ key }) => COMPARED.test(key)) ? warning : fail;
+      return say(
         node,
         shown.map(({ key, value }) => `${nameOf(key)} = ${value}`).join(", "),
         `${shown.map(({ key, want, why }) => `${nameOf(key)} must be ${want}: ${why}`).join("; ")}${all.length > 5 ? `; and ${all.length - 5} more` : ""}`,

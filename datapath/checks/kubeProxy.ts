@@ -2,6 +2,7 @@ import type { ClusterReader } from "../../cluster/read";
 import { readingOf } from "../evidence/api";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
+import { sectionOf } from "../evidence/node";
 
 /** Whether kube-proxy runs exactly where the mode has it. */
 export const kubeProxyCheck: Check = {
@@ -48,7 +49,8 @@ export const kubeProxyCheck: Check = {
 };
 
 /** Chains that kube-proxy alone makes. Cilium keeps chains of its own in every mode, and kubelet has KUBE-FIREWALL and its like. */
-const CHAINS = /^:(KUBE-(?:SVC|SEP|NODEPORTS|EXT|NODE-PORT|LOAD-BALANCER)\S*)/gm;
+const CHAINS =
+  /^:(KUBE-(?:SVC|SEP|SERVICES|EXTERNAL-SERVICES|NODEPORTS|EXT|NODE-PORT|LOAD-BALANCER|FORWARD|PROXY)\S*)/gm;
 
 /** The tables that kube-proxy has in its mode nftables. */
 const TABLES = /^table (?:ip|ip6|inet) kube-proxy\b/gm;
@@ -76,7 +78,8 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
   timeoutSeconds: 10,
   read: readComplaints,
   judge(evidence, { evidence: expected, nodePort }, complaints) {
-    return eachNode(evidence, "iptables", ({ node, nftables }, output): Finding => {
+    return eachNode(evidence, "iptables", (each, output): Finding => {
+      const { node, nftables } = each;
       const at = { nodes: [node] };
       if (!output.includes("*nat")) return inconclusive(node, "iptables-save printed no nat table", undefined, at);
       const tables = nftables === undefined || !("value" in nftables) ? "" : nftables.value;
@@ -102,6 +105,25 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
       }
       const complete =
         services.some((chain) => chain.startsWith("KUBE-SVC")) && (nodePort === undefined || ofNodePort.length > 0);
+      if (complete && ofNftables.length > 0) {
+        return fail(
+          node,
+          seen,
+          "kube-proxy's rules are in iptables and in nftables at the same time: one set is left over, and nobody updates it",
+          `on ${node}: nft delete ${ofNftables[0]!}, if kube-proxy's mode is iptables; kube-proxy writes its own again when it restarts`,
+          { cause: "kube-proxy-leftover", ...at },
+        );
+      }
+      const health = sectionOf(each, "kubeProxy");
+      if (typeof health === "string" && /silent| 5\d\d /.test(health)) {
+        return fail(
+          node,
+          `${seen}; health check: ${health.trim()}`,
+          "kube-proxy does not answer its own health check, so nobody updates its rules",
+          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node}`,
+          { cause: "kube-proxy-missing", ...at },
+        );
+      }
       if (complete || ofNftables.length > 0) return pass(node, seen);
       if (nftables === undefined) {
         return inconclusive(

@@ -67,7 +67,16 @@ export const cniCheck: Check = {
   question: "Does every node give its new pods to Cilium?",
   needs: ["nodes"],
   judge: (evidence, { isExternal }) =>
-    eachNode(evidence, "cni", ({ node }, output): Finding => {
+    eachNode(evidence, "cni", ({ node, missingPlugins = [] }, output): Finding => {
+      if (missingPlugins.length > 0) {
+        return fail(
+          node,
+          `no program ${missingPlugins.map((name) => `/opt/cni/bin/${name}`).join(", ")}`,
+          "the kubelet cannot call the CNI plugin, so new pods do not start; pods that run are not affected",
+          `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}: the agent installs its plugin when it starts`,
+          { cause: "cni-foreign", nodes: [node] },
+        );
+      }
       if (!/^mounted$/m.test(output)) return skipped(node, "the agent does not see the node's CNI configuration");
       const [, file, mentions] = /^(.+\.(?:conf|conflist|json)):(\d+)$/m.exec(output) ?? [];
       if (file === undefined) {

@@ -17,6 +17,8 @@ interface Ruleset {
   readonly rules: readonly NetfilterRule[];
   /** `table/chain` to the policy of a built-in chain. */
   readonly policies: ReadonlyMap<string, string>;
+  /** `table/chain` of all others. */
+  readonly chains: ReadonlySet<string>;
 }
 
 /** Chains of Cilium, kube-proxy, kubelet, and of Docker for kind's nodes. */
@@ -30,12 +32,14 @@ const HARMLESS = new Set(["ACCEPT", "RETURN", "LOG", "NFLOG", ""]);
 function parseRules(text: string): Ruleset {
   const rules: NetfilterRule[] = [];
   const policies = new Map<string, string>();
+  const chains = new Set<string>();
   let table = "";
   for (const line of text.split("\n")) {
     if (line.startsWith("*")) table = line.slice(1).trim();
     const policy = /^:(\S+) (\S+) \[/.exec(line);
     if (policy !== null && policy[2] !== "-")
       policies.set(`${table}/${policy[1]!}`, policies.get(`${table}/${policy[1]!}`) === "DROP" ? "DROP" : policy[2]!);
+    if (policy?.[2] === "-") chains.add(`${table}/${policy[1]!}`);
     const rule = /^\[(\d+):\d+\] -A (\S+) ?(.*)$/.exec(line);
     if (rule !== null) {
       const [, packets, chain, match] = rule as unknown as [string, string, string, string];
@@ -48,7 +52,7 @@ function parseRules(text: string): Ruleset {
       });
     }
   }
-  return { rules, policies };
+  return { rules, policies, chains };
 }
 
 /** Whether the nodes' netfilter has Cilium's rules, and none that drop or rewrite packets on anybody else's account. */
@@ -62,13 +66,14 @@ export const netfilterCheck: Check = {
       const at = { nodes: [node.node] };
       if (!output.includes("*nat"))
         return [inconclusive(node.node, "iptables-save printed no nat table", undefined, at)];
-      const { rules, policies } = parseRules(output);
+      const ruleset = parseRules(output);
+      const { rules, policies } = ruleset;
       const later = parseRules(textOr(counterOf(evidence.after, node.node, "iptables"), output)).rules;
       const counted = (rule: NetfilterRule) =>
         (later.find(({ table, text }) => table === rule.table && text === rule.text)?.packets ?? 0) - rule.packets;
       const foreign = rules.filter(isForeign);
       const findings: Finding[] = [];
-      const effective = foreign.filter(({ target }) => !HARMLESS.has(target));
+      const effective = foreign.filter((rule) => isEffective(rule, ruleset));
       if (effective.length > 0) {
         const shown = effective.slice(0, 3);
         const isUsed = effective.some((rule) => rule.packets > 0 || counted(rule) > 0);
@@ -136,7 +141,25 @@ export const netfilterCheck: Check = {
   },
 };
 
+/** Whether a rule of others changes what becomes of a packet. */
+function isEffective(rule: NetfilterRule, { rules, chains }: Ruleset): boolean {
+  const { table, chain, target } = rule;
+  // what another chain does is told by its own rules
+  if (chains.has(`${table}/${target}`)) return false;
+  if (!HARMLESS.has(target)) return true;
+  if (target !== "ACCEPT" || table === "filter" || chains.has(`${table}/${chain}`)) return false;
+  // it ends the table for its packets: the rules after it translate, mark and masquerade
+  const jumps = rules.flatMap((each, index) =>
+    each.table === table && each.chain === chain && KNOWN_CHAIN.test(each.target) ? [index] : [],
+  );
+  return rules.indexOf(rule) < (jumps.at(-1) ?? -1);
+}
+
+/** What the kubelet writes into its own chain. */
+const OF_KUBELET = /--comment "(?:kubernetes firewall|block incoming localnet)/;
+
 function isForeign({ chain, target, text }: NetfilterRule): boolean {
+  if (chain === "KUBE-FIREWALL") return !OF_KUBELET.test(text);
   if (KNOWN_CHAIN.test(chain)) return false;
   return !(KNOWN_CHAIN.test(target) || /--comment "?cilium/.test(text));
 }
@@ -144,6 +167,7 @@ function isForeign({ chain, target, text }: NetfilterRule): boolean {
 function effectOf(rules: readonly NetfilterRule[]): string {
   const words: Readonly<Record<string, string>> = {
     DROP: "it drops packets",
+    ACCEPT: "it keeps packets from the rules after it",
     REJECT: "it refuses packets",
     MASQUERADE: "it rewrites source addresses",
     SNAT: "it rewrites source addresses",

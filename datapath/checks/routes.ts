@@ -3,7 +3,7 @@ import type { ExpectedEvidence } from "../../modes/evidence";
 import { readingOf, valueOf, type ApiEvidence } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { answeredIn, healthTargets } from "../evidence/health";
-import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
@@ -16,7 +16,9 @@ interface Peer {
 
 /** Routing rules of the kernel and of Cilium: local, main, default, and the proxy's. */
 const RULES =
-  /^(?:0|100):\s+from all lookup local$|^3276[67]:\s+from all lookup (?:main|default)$|^(?:9|10):\s+from all fwmark 0x[ab2]00\/0xf00 lookup 200[45]\b|^(?:20|110|111):\s.* lookup /;
+  /^(?:0|100):\s+from all lookup local$|^3276[67]:\s+from all lookup (?:main|default)$|^(?:9|10):\s+from all fwmark 0x[ab2]00\/0xf00 lookup 200[45]\b/;
+/** Those that Cilium has for interfaces of clouds, and for egress gateways. */
+const RULES_OF_INTERFACES = /^(?:20|110|111):\s.* lookup /;
 
 /** Whether every node sends packets for the other nodes' pods the way that mode and tunnel have. */
 export const routesCheck: Check = {
@@ -32,13 +34,14 @@ export const routesCheck: Check = {
         .map((line) => line.trim())
         .filter(Boolean);
       const bad = [
-        ...judgeRules(node, isExternal ?? false),
+        ...judgeRules(node, evidence, isExternal ?? false),
         ...judgePolicies(node, evidence, isExternal ?? false),
         ...judgeTunnel(node, expected),
         ...judgeMissing(node, lines, peers, expected),
         ...judgeForeign(node, lines, peers, expected),
         ...judgeNeighbors(node, evidence, peers),
         ...judgeDefault(node, lines, evidence),
+        ...judgeOutside(node, lines),
       ];
       if (bad.length > 0) return bad;
       const lookups = judgeLookups(node, evidence, peers, expected);
@@ -62,14 +65,19 @@ function peersOf({ api }: Evidence): Peer[] {
   }));
 }
 
-function judgeRules(node: NodeEvidence, isExternal: boolean): Finding[] {
+function judgeRules(node: NodeEvidence, { api }: Evidence, isExternal: boolean): Finding[] {
   const text = sectionOf(node, "rules");
   if (text instanceof Error) return [inconclusive(node.node, text.message, undefined, { nodes: [node.node] })];
   const rules = text
     .split("\n")
     .map((line) => line.trim().replace(/\s+/g, " "))
     .filter(Boolean);
-  const foreign = rules.filter((rule) => !RULES.test(rule));
+  const config = valueOf(api.config, undefined)?.data;
+  const hasInterfaces =
+    config === undefined ||
+    /^(?:eni|azure|alibabacloud)$/.test(config["ipam"] ?? "") ||
+    Object.entries(config).some(([key, value]) => /egress-gateway$/.test(key) && value === "true");
+  const foreign = rules.filter((rule) => !RULES.test(rule) && !(hasInterfaces && RULES_OF_INTERFACES.test(rule)));
   const at = { nodes: [node.node] };
   if (!rules.some((rule) => /lookup main$/.test(rule)) || !rules.some((rule) => /lookup local$/.test(rule))) {
     return [
@@ -284,6 +292,25 @@ function judgeDefault(node: NodeEvidence, lines: readonly string[], { nodes }: E
         cause: "route-missing",
         nodes: [node.node],
       },
+    ),
+  ];
+}
+
+/** The kernel's own answer for an address outside the cluster: it takes the default route. */
+function judgeOutside(node: NodeEvidence, lines: readonly string[]): Finding[] {
+  const said = node.lookups[OUTSIDE_ADDRESS]?.split("\n")[0]?.trim();
+  const defaults = lines.filter((line) => line.startsWith("default ") && !/\btable \S+/.test(line));
+  if (said === undefined || defaults.length === 0) return [];
+  const ways = defaults.map((line) => /\bvia \S+/.exec(line)?.[0] ?? /\bdev \S+/.exec(line)?.[0]);
+  // several next hops are on lines of their own
+  if (ways.some((way) => way === undefined || `${said} `.includes(`${way} `))) return [];
+  return [
+    fail(
+      node.node,
+      said,
+      `packets that leave the cluster take another way than the default route, ${ways.join(" or ")}`,
+      `on ${node.node}: ip rule show; ip route show table all | grep -v cilium; ip route get ${OUTSIDE_ADDRESS}`,
+      { cause: "route-foreign", nodes: [node.node] },
     ),
   ];
 }

@@ -307,6 +307,8 @@ function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wanted[] 
   const endpoints = readingOf(api.endpoints);
   return readingOf(api.services).flatMap((service): Wanted[] => {
     if (!/^\d/.test(service.clusterIp) || service.internalTrafficPolicy !== "Cluster") return [];
+    // Cilium and kube-proxy leave it to another proxy
+    if (service.proxyName !== undefined) return [];
     return service.ports.flatMap(({ protocol, port, targetPort, nodePort }): Wanted[] => {
       const own = endpoints.filter(
         (each) => each.namespace === service.namespace && each.service === service.name && each.protocol === protocol,

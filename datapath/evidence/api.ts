@@ -64,6 +64,8 @@ export interface ServiceState {
   readonly externalTrafficPolicy: string;
   readonly internalTrafficPolicy: string;
   readonly sessionAffinity: string;
+  /** Label `service.kubernetes.io/service-proxy-name`: another proxy than the cluster's answers for it. */
+  readonly proxyName?: string | undefined;
 }
 
 /** The ready endpoints of one port of a Service. */
@@ -248,6 +250,7 @@ function serviceState({ metadata, spec }: V1Service): ServiceState {
     externalTrafficPolicy: spec?.externalTrafficPolicy ?? "Cluster",
     internalTrafficPolicy: spec?.internalTrafficPolicy ?? "Cluster",
     sessionAffinity: spec?.sessionAffinity ?? "None",
+    proxyName: metadata?.labels?.["service.kubernetes.io/service-proxy-name"],
   };
 }
 

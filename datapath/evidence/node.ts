@@ -6,6 +6,9 @@ import { LIST_TCX } from "./tcx";
 /** Seconds that all commands of a node may take: a busy machine takes long. */
 const NODE_SECONDS = 45;
 
+/** Stands for all addresses outside the cluster: it is for documentation, and nothing is sent there (RFC 5737). */
+export const OUTSIDE_ADDRESS = "198.51.100.1";
+
 /** The same for counters. */
 const COUNTER_SECONDS = 20;
 
@@ -15,7 +18,7 @@ const COMMAND_SECONDS = 8;
 /** IPv4 settings of the node's network namespace, without those of devices that come and go by the hundred. */
 const SYSCTLS =
   "grep -sH '' /proc/sys/net/ipv4/* /proc/sys/net/ipv4/conf/*/* /proc/sys/net/netfilter/nf_conntrack_count " +
-  "/proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/bridge/bridge-nf-call-iptables | sed 's|^/proc/sys/net/||'";
+  "/proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established /proc/sys/net/bridge/bridge-nf-call-iptables | sed 's|^/proc/sys/net/||'";
 
 /** Filters on devices that are no BPF programs: Cilium attaches none. */
 const FILTERS = `for device in /sys/class/net/*; do for way in ingress egress; do
@@ -37,6 +40,11 @@ done; true`;
 const CNI =
   "cd /host/etc/cni/net.d 2>/dev/null || { echo not mounted; exit 0; }; echo mounted; grep -Hsc cilium -- *; true";
 
+/** What kube-proxy answers to its own health check, where one listens. */
+const KUBE_PROXY =
+  "timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10256 && printf \"GET /healthz HTTP/1.0\\r\\n\\r\\n\" >&3 && head -n 1 <&3' 2>/dev/null; " +
+  "[ $? != 124 ] || echo silent";
+
 /** What an agent is asked, by section. Every process costs the node some milliseconds, so the shell does what it can. */
 export const NODE_COMMANDS = {
   config: CONFIG,
@@ -51,6 +59,7 @@ export const NODE_COMMANDS = {
   links: "ip -j -d -s link show",
   addresses: "ip -j -4 addr show",
   cni: CNI,
+  kubeProxy: KUBE_PROXY,
   rules: "ip -4 rule show",
   // not every kernel has it
   xfrm: "ip xfrm policy 2>/dev/null; true",
@@ -82,7 +91,7 @@ export const LATE = "late";
 
 /** What else counts or keeps packets, read before and after the probes. */
 const PROBED = {
-  drops: "cilium metrics list -o json -p drop_count_total",
+  metrics: "cilium metrics list -o json -p 'drop_count_total|bpf_map_pressure'",
   // where iptables masquerades there is no such map
   nat: `{ timeout ${COMMAND_SECONDS} cilium bpf nat list 2>/dev/null || [ $? != 124 ] || echo ${LATE}; } | grep -e '^ICMP OUT ' -e '^${LATE}$'; true`,
 } as const;
@@ -111,6 +120,8 @@ export interface NodeEvidence {
   readonly lookups: Readonly<Record<string, string>>;
   /** The node's nftables rules beside those that iptables made; undefined where nodes cannot be entered. */
   readonly nftables?: Reading<string> | undefined;
+  /** CNI plugins that the kubelet needs and does not have; undefined where nodes cannot be entered. */
+  readonly missingPlugins?: readonly string[] | undefined;
 }
 
 /** The counters of one node. */
@@ -120,12 +131,15 @@ export interface NodeCounters {
   readonly error?: string | undefined;
 }
 
+const PLUGINS = "@@@ plugins";
+
 /** Tables that iptables keeps in nftables are read as iptables. */
-const LIST_RULES = `command -v nft >/dev/null || exit 0
-nft list tables 2>/dev/null | while read -r _ family table; do
+const LIST_RULES = `command -v nft >/dev/null && nft list tables 2>/dev/null | while read -r _ family table; do
   rules=$(nft -s list table "$family" "$table" 2>/dev/null) || continue
   case "$rules" in *"xt match"*|*"xt target"*|*"# xt_"*|*"# Warning: table"*) ;; *) printf '%s\\n' "$rules" ;; esac
-done`;
+done
+echo '${PLUGINS}'
+for plugin in cilium-cni loopback; do [ -x /opt/cni/bin/$plugin ] || echo $plugin; done`;
 
 /** Ask a node's agent everything, in one go. @param agent or why there is none to ask @param health script of the section */
 export async function readNode(
@@ -137,20 +151,19 @@ export async function readNode(
 ): Promise<NodeEvidence> {
   if (agent instanceof Error) return { node, error: agent.message, sections: {}, lookups: {} };
   const { onNode } = cluster;
-  const [output, nftables] = await Promise.all([
+  const [output, entered] = await Promise.all([
     askAgent(
       cluster,
       agent,
-      ["sh", "-c", scriptOf({ ...NODE_COMMANDS, health }) + lookupsOf(destinations)],
+      ["sh", "-c", scriptOf({ ...NODE_COMMANDS, health }) + lookupsOf([...destinations, OUTSIDE_ADDRESS])],
       NODE_SECONDS,
     ),
-    onNode?.(node, ["sh", "-c", LIST_RULES]).then(
-      (value) => ({ value }),
-      (error: Error) => ({ error: error.message }),
-    ),
+    onNode?.(node, ["sh", "-c", LIST_RULES]).then(enteredOf, (error: Error) => ({
+      nftables: { error: error.message },
+    })),
   ]);
   if (output instanceof Error) {
-    return { node, agent: agent.pod, error: output.message, sections: {}, lookups: {}, nftables };
+    return { node, agent: agent.pod, error: output.message, sections: {}, lookups: {}, ...entered };
   }
   const [sections, lookups] = output.split(`\n${LOOKUPS}\n`);
   return {
@@ -160,8 +173,13 @@ export async function readNode(
     lookups: Object.fromEntries(
       [...(lookups ?? "").matchAll(/^> (\S+)\n([^]*?)(?=^> |$(?![^]))/gm)].map(([, to, said]) => [to!, said!.trim()]),
     ),
-    nftables,
+    ...entered,
   };
+}
+
+function enteredOf(output: string): Pick<NodeEvidence, "nftables" | "missingPlugins"> {
+  const [rules, plugins] = output.split(`${PLUGINS}\n`);
+  return { nftables: { value: rules! }, missingPlugins: plugins?.split("\n").filter(Boolean) };
 }
 
 /** Read the counters of a node. @param agent or why there is none to ask @param hubble script of the section */

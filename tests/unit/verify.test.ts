@@ -3,9 +3,10 @@ import { fail, pass, type Check } from "../../datapath/checks/check";
 import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
 import { diagnose } from "../../datapath/causes";
 import { fallbackLines } from "../../datapath/checks/status";
+import { kubeProxyRulesCheck } from "../../datapath/checks/kubeProxy";
 import { translationCheck } from "../../datapath/checks/translation";
 import type { EvidenceCluster } from "../../cluster/read";
-import { valueOf } from "../../datapath/evidence/api";
+import { valueOf, type EndpointState, type ServiceState } from "../../datapath/evidence/api";
 import type { FlowId } from "../../datapath/evidence/coverage";
 import { sampled, type Evidence } from "../../datapath/evidence/gather";
 import { judge, summaryOf, verify } from "../../datapath/verify";
@@ -168,6 +169,80 @@ describe("a verification of recorded evidence", () => {
     );
     expect(judged(recordedEvidence(inMap)).causes).toMatchObject([{ cause: "service-map-stale", nodes: [WORKER] }]);
     expect(bad(judged(recordedEvidence(both(inMap, inAgent))).results)).toEqual([]);
+  });
+
+  it.each<[string, Change]>([
+    [
+      "a chain of another program that only returns",
+      inNode("iptables", (text) =>
+        text.replace(/^\*filter\n/m, "$&:f2b - [0:0]\n[9:540] -A INPUT -j f2b\n[9:540] -A f2b -j RETURN\n"),
+      ),
+    ],
+    [
+      "a rule that accepts after Cilium's",
+      inNode("iptables", (text) =>
+        text.replace(/(\*nat\n[^]*?)COMMIT/, "$1[9:540] -A POSTROUTING -p tcp -j ACCEPT\nCOMMIT"),
+      ),
+    ],
+    [
+      "another patience with idle connections",
+      inNode("sysctls", (text) => text.replace(/(tcp_keepalive_time:)\d+/, "$1600"), WORKER),
+    ],
+    [
+      "a plain queue",
+      inNode(
+        "qdiscs",
+        (text) => text.replace("noqueue 0: dev eth0 root", "pfifo 8001: dev eth0 root limit 1000p"),
+        WORKER,
+      ),
+    ],
+    [
+      "a Service of another proxy",
+      ({ api }) => {
+        const services = valueOf(api.services, []) as ServiceState[];
+        const own = services.find(({ name }) => name === "kube-dns")!;
+        services.push({ ...own, name: "other", clusterIp: "10.96.99.99", proxyName: "other" });
+        const endpoints = valueOf(api.endpoints, []) as EndpointState[];
+        endpoints.push({ ...endpoints.find(({ service }) => service === "kube-dns")!, service: "other" });
+      },
+    ],
+    [
+      "Services that one agent was told of when it started",
+      inNode(
+        "arguments",
+        (text) => `${text}\nCILIUM_X_SERVICE_HOST=10.96.1.1\nCILIUM_X_PORT_1_TCP=tcp://10.96.1.1:1\n`,
+        WORKER,
+      ),
+    ],
+    [
+      "packets of other pods that a policy denies",
+      inCounters("after", "metrics", WORKER, (text) =>
+        text.replace(
+          "[",
+          '[{"name": "cilium_drop_count_total", "labels": {"reason": "Policy denied", "direction": "INGRESS"}, "value": 1000000},',
+        ),
+      ),
+    ],
+  ])("does not mind %s", (_what, change) => {
+    expect(bad(judged(recordedEvidence(change)).results)).toEqual([]);
+  });
+
+  it.each([
+    ["does not answer its health check", { kubeProxy: { value: "silent\n" } }, "", "kube-proxy-missing"],
+    ["left rules of another mode", {}, "table ip kube-proxy {\n}\n", "kube-proxy-leftover"],
+    ["is well", { kubeProxy: { value: "HTTP/1.0 200 OK\r\n" } }, "", undefined],
+  ])("tells whether kube-proxy %s", (_what, sections, nftables, cause) => {
+    const evidence = recordedEvidence(({ nodes }) => {
+      for (const node of nodes) {
+        node.sections.iptables = {
+          value: "*nat\n:KUBE-SVC-A - [0:0]\n[0:0] -A KUBE-NODEPORTS -p tcp --dport 32000 -j KUBE-EXT-A\n",
+        };
+        Object.assign(node.sections, sections);
+        node.nftables = { value: nftables };
+      }
+    });
+    const { findings } = judge(kubeProxyRulesCheck as Check, evidence, recordedExpectation("kubeproxy"), new Map());
+    expect(new Set(findings.map((finding) => finding.cause))).toEqual(new Set([cause]));
   });
 
   it("folds a NodePort that Cilium does not translate under the node that its ipcache lacks", () => {

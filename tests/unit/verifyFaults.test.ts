@@ -1,5 +1,6 @@
 import { verificationText } from "../../cli/verificationText";
 import { valueOf } from "../../datapath/evidence/api";
+import { OUTSIDE_ADDRESS } from "../../datapath/evidence/node";
 import {
   bad,
   both,
@@ -19,6 +20,8 @@ import {
 
 const WORKER = "cmlead-worker";
 const { own: OWN, ownNetwork: OWN_NETWORK, peer: PEER, peerNetwork: PEER_NETWORK, peerNode: PEER_NODE } = RECORDED_PODS;
+const SKIPPING = "[9:540] -A POSTROUTING -s 10.0.2.0/24 -p tcp -m tcp --dport 443 -j ACCEPT";
+const QUEUE = "qdisc fq 8001: dev eth0 root refcnt 2 limit 10000p flow_limit 100p";
 /** Column of that counter in `/proc/net/snmp`. */
 const FORW_DATAGRAMS = 6; // the first word is "Ip:"
 
@@ -71,7 +74,7 @@ describe("a fault in recorded evidence", () => {
     ],
     [
       "an agent with other arguments",
-      inNode("arguments", (text) => `${text}\n--mtu=1400\n`, WORKER),
+      inNode("arguments", (text) => `${text}\n--labels=k8s:app\n`, WORKER),
       "agents",
       "agent-differs",
       /arguments and environment differ/,
@@ -143,8 +146,127 @@ describe("a fault in recorded evidence", () => {
       "a runtime option that was changed on one node",
       inNode("options", (text) => text.replace(/(PolicyAuditMode\s*: )Disabled/, "$1Enabled"), WORKER),
       "agents",
-      "agent-differs",
-      /runtime options differ/,
+      "config-overridden",
+      /option PolicyAuditMode: Enabled/,
+    ],
+    [
+      "an argument that all agents have",
+      inNode("arguments", (text) => `${text}\n--bpf-lb-sock-hostns-only=true\n`),
+      "agents",
+      "config-overridden",
+      /argument --bpf-lb-sock-hostns-only=true/,
+    ],
+    [
+      "a variable in the environment of all agents",
+      inNode("arguments", (text) => `${text}\nCILIUM_MTU=1400\n`),
+      "agents",
+      "config-overridden",
+      /variable CILIUM_MTU=1400/,
+    ],
+    [
+      "endpoints whose policies only warn",
+      inNode(
+        "endpoints",
+        (text) => text.replaceAll('"PolicyAuditMode": "Disabled"', '"PolicyAuditMode": "Enabled"'),
+        WORKER,
+      ),
+      "agents",
+      "config-overridden",
+      /has PolicyAuditMode: Enabled, its agent Disabled/,
+    ],
+    [
+      "fragments that nobody tracks",
+      inConfig("enable-ipv4-fragment-tracking", "false"),
+      "config",
+      "config-changed",
+      /expected enable-ipv4-fragment-tracking: "true"/,
+    ],
+    [
+      "half of all addresses routed to another node",
+      ({ nodes }) => {
+        const { lookups } = nodes.find(({ node }) => node === WORKER)!;
+        lookups[OUTSIDE_ADDRESS] = lookups[OUTSIDE_ADDRESS]!.replace(/via \S+/, `via ${PEER_NODE}`);
+      },
+      "routes",
+      "route-foreign",
+      /take another way than the default route, via 172\.18\.0\.1/,
+    ],
+    [
+      "a rule of a cloud's interface, where there is none",
+      inNode("rules", (text) => `${text}\n110:\tfrom 10.0.2.0/24 to 198.51.100.0/24 lookup 99\n`, WORKER),
+      "routes",
+      "rule-foreign",
+      /neither the kernel's nor Cilium's/,
+    ],
+    [
+      "a rule in the kubelet's chain",
+      inNode(
+        "iptables",
+        (text) => text.replace(/^\*filter\n/m, "$&[5:300] -A KUBE-FIREWALL -p tcp -m tcp --dport 9100 -j DROP\n"),
+        WORKER,
+      ),
+      "netfilter",
+      "netfilter-foreign",
+      /-A KUBE-FIREWALL -p tcp/,
+    ],
+    [
+      "connections that skip masquerading",
+      inNode("iptables", (text) => text.replace(/^.* -A POSTROUTING .*CILIUM_POST_nat.*$/m, `${SKIPPING}\n$&`), WORKER),
+      "netfilter",
+      "netfilter-foreign",
+      /keeps packets from the rules after it/,
+    ],
+    [
+      "a chain that only kube-proxy makes",
+      inNode("iptables", (text) => text.replace(/^\*filter\n/m, "$&:KUBE-FORWARD - [0:0]\n"), WORKER),
+      "kube-proxy-rules",
+      "kube-proxy-leftover",
+      /KUBE-FORWARD/,
+    ],
+    [
+      "a queue with a rate",
+      inNode(
+        "qdiscs",
+        (text) => text.replace("qdisc noqueue 0: dev eth0 root refcnt 2", `${QUEUE} maxrate 4Mbit`),
+        WORKER,
+      ),
+      "devices",
+      "traffic-shaped",
+      /maxrate 4Mbit/,
+    ],
+    [
+      "idle connections that are forgotten",
+      inNode("sysctls", (text) => text.replace(/(timeout_established:)\d+/, "$15"), WORKER),
+      "kernel",
+      "sysctl-changed",
+      /idle connections that netfilter translates break/,
+    ],
+    [
+      "a CNI plugin that is gone",
+      ({ nodes }) => {
+        nodes.find(({ node }) => node === WORKER)!.missingPlugins = ["cilium-cni"];
+      },
+      "cni",
+      "cni-foreign",
+      /the kubelet cannot call the CNI plugin/,
+    ],
+    [
+      "outside addresses that count as the node",
+      inNode(
+        "ipcache",
+        (text) => text.replace("{", '{"198.51.100.0/24": ["identity=1 encryptkey=0 tunnelendpoint=0.0.0.0"],'),
+        WORKER,
+      ),
+      "datapath-maps",
+      "ipcache-stale",
+      /198\.51\.100\.0\/24 has the identity of the node itself/,
+    ],
+    [
+      "a map that is full",
+      inCounters("before", "metrics", WORKER, (text) => text.replace(/("map_name": "lxc"[^]*?"value": )\S+/, "$10.99")),
+      "datapath-maps",
+      "map-full",
+      /lxc is 99 % full/,
     ],
     [
       "a missing default route",
@@ -199,7 +321,7 @@ describe("a fault in recorded evidence", () => {
       "programs that miss a tail call",
       ({ after }) => {
         const drops = JSON.stringify([{ labels: { reason: "Missed tail call", direction: "EGRESS" }, value: 50 }]);
-        for (const node of after) node.sections.drops = { value: drops };
+        for (const node of after) node.sections.metrics = { value: drops };
       },
       "drops",
       "program-missing",
@@ -434,10 +556,12 @@ describe("a fault in recorded evidence", () => {
     ],
     [
       "a policy that drops probes",
-      ({ api, after }) => {
+      ({ api, after, traffic }) => {
         api.policies = { value: ["CiliumNetworkPolicy nettool/no-world"] };
         const drops = JSON.stringify([{ labels: { reason: "Policy denied", direction: "INGRESS" }, value: 1e6 }]);
-        for (const node of after) node.sections.drops = { value: drops };
+        for (const node of after) node.sections.metrics = { value: drops };
+        for (const { flow, tries } of traffic!.probes)
+          if (flow === "outside-to-node-port") for (const each of tries) each.failure = "no answer within 3 s";
       },
       "policies",
       "policy-drop",
