@@ -41,6 +41,12 @@ function onOneNode(defaults: Parameters<typeof nodeConfig>[0]) {
   };
 }
 
+/** Ask every agent something, one after the other. */
+const onEveryAgent = (command: string) =>
+  `for pod in $(kubectl -n kube-system get pods -l k8s-app=cilium -o name); do
+  kubectl -n kube-system exec $pod -c cilium-agent -- sh -c 'cilium=cilium-dbg; command -v cilium-dbg >/dev/null || cilium=cilium; $cilium ${command}' </dev/null
+done`;
+
 /** Change the DaemonSet's agent container by a JSON patch, and bring only the chosen worker's agent to it. */
 function oneAgent(patch: string) {
   const container = "/spec/template/spec/containers/0";
@@ -265,20 +271,20 @@ export const CONFIGURATION_FAULTS: readonly Fault[] = [
     class: "configuration",
     title: "One agent runs with an environment variable that overrides its configuration.",
     teaches:
-      "cilium-config is the same for all, and one node still masquerades nothing: the environment of an agent wins over its files.",
+      "cilium-config is the same for all, and new pods of one node have a smaller MTU: the environment of an agent wins over its files.",
     expect: ["agent-differs", "config-overridden", "agent-outdated", "mode-fallback"],
     ...oneAgent(
-      `[{\\"op\\":\\"add\\",\\"path\\":\\"/spec/template/spec/containers/0/env/-\\",\\"value\\":{\\"name\\":\\"CILIUM_ENABLE_IPV4_MASQUERADE\\",\\"value\\":\\"false\\"}}]`,
+      `[{\\"op\\":\\"add\\",\\"path\\":\\"/spec/template/spec/containers/0/env/-\\",\\"value\\":{\\"name\\":\\"CILIUM_MTU\\",\\"value\\":\\"1400\\"}}]`,
     ),
   },
   {
     name: "agent-argument-differs",
     class: "configuration",
-    title: "One agent was started with an additional argument that turns masquerading off.",
+    title: "One agent was started with an additional argument that turns policies off.",
     teaches: "A left-over of a debugging session: an argument wins over cilium-config, on one node only.",
     expect: ["agent-differs", "config-overridden", "agent-outdated", "mode-fallback"],
     ...oneAgent(
-      `[{\\"op\\":\\"add\\",\\"path\\":\\"/spec/template/spec/containers/0/args/-\\",\\"value\\":\\"--enable-ipv4-masquerade=false\\"}]`,
+      `[{\\"op\\":\\"add\\",\\"path\\":\\"/spec/template/spec/containers/0/args/-\\",\\"value\\":\\"--enable-policy=never\\"}]`,
     ),
   },
   {
@@ -367,5 +373,23 @@ kubectl -n kube-system rollout status daemonset/kube-proxy --timeout=60s >/dev/n
     inject: inAgent("$cilium config PolicyEnforcement=always >/dev/null; sleep 5"),
     undo: inAgent("$cilium config PolicyEnforcement=default >/dev/null; sleep 5"),
     probe: inAgent("$cilium config PolicyEnforcement")[0]!,
+  },
+  {
+    name: "fragments-untracked",
+    class: "configuration",
+    title: "cilium-config turns the tracking of fragments off (enable-ipv4-fragment-tracking).",
+    teaches: "Only datagrams larger than a packet are lost, such as large DNS answers; everything else works.",
+    expect: ["config-changed"],
+    ...inForce(["enable-ipv4-fragment-tracking", "false"]),
+  },
+  {
+    name: "policies-ignored-at-runtime",
+    class: "configuration",
+    title: "Every agent was told at run time to enforce no policies.",
+    teaches: "cilium-config and the policies are as before, and nobody is denied anything until the agents restart.",
+    expect: ["config-overridden"],
+    inject: kube(onEveryAgent("config PolicyEnforcement=never")),
+    undo: kube(onEveryAgent("config PolicyEnforcement=default")),
+    probe: kube(onEveryAgent("config | grep PolicyEnforcement"))[0]!,
   },
 ];

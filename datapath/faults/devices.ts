@@ -174,4 +174,14 @@ export const DEVICE_FAULTS: readonly Fault[] = [
     undo: RESTART_AGENT,
     probe: onNode("ip -o link show | grep -c cilium_vxlan || true")[0]!,
   },
+  {
+    name: "queue-tiny",
+    class: "device",
+    title: "The queue of one worker's eth0 holds five packets.",
+    teaches: "Bursts are cut off: small requests pass, and large transfers are slow.",
+    expect: ["traffic-shaped"],
+    inject: onNode("tc qdisc replace dev eth0 root pfifo limit 5"),
+    undo: onNode("tc qdisc del dev eth0 root 2>/dev/null || true"),
+    probe: onNode("tc qdisc show dev eth0 | grep -c pfifo || true")[0]!,
+  },
 ];

@@ -126,4 +126,12 @@ export const KERNEL_FAULTS: readonly Fault[] = [
     undo: onNode("[ ! -e $kept/rp ] || { cat $kept/rp >/proc/sys/net/ipv4/conf/$(lxc)/rp_filter; rm $kept/rp; }"),
     probe: onNode("cat /proc/sys/net/ipv4/conf/$(lxc)/rp_filter")[0]!,
   },
+  {
+    name: "connections-forgotten",
+    class: "kernel",
+    title: "One worker's kernel forgets connections that are idle for five seconds.",
+    teaches: "Busy connections live. Those that wait lose their translation, and their next packet is refused.",
+    expect: ["sysctl-changed"],
+    ...kernelParameter(onNode, "net/netfilter/nf_conntrack_tcp_timeout_established", "5"),
+  },
 ];

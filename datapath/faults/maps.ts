@@ -83,4 +83,14 @@ while read -r entry; do bpftool map update pinned $map $entry; done <$kept/polic
     undo: inAgent(replaceBackend(NOBODY, "$peer_pod_address")),
     probe: inAgent("$cilium bpf lb list --backends 2>/dev/null | grep -c 10.255.255.254 || true")[0]!,
   },
+  {
+    name: "ipcache-outsiders-are-host",
+    class: "maps",
+    title: "One agent's ipcache gives an outside network the identity of the host.",
+    teaches: "Policies that trust the host let strangers through.",
+    expect: ["ipcache-stale"],
+    inject: inAgent("$cilium bpf ipcache update 198.51.100.0/24 --identity 1 --tunnelendpoint 0.0.0.0 >/dev/null"),
+    undo: inAgent("$cilium bpf ipcache delete 198.51.100.0/24 >/dev/null 2>&1 || true"),
+    probe: inAgent("$cilium bpf ipcache list | grep -c 198.51.100.0 || true")[0]!,
+  },
 ];

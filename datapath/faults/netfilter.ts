@@ -204,4 +204,51 @@ export const NETFILTER_FAULTS: readonly Fault[] = [
     tunnel: true,
     ...iptablesRule("INPUT", "-s $peer_address -p udp --dport 8472 -j DROP"),
   },
+  {
+    name: "kubelet-chain-drops",
+    class: "netfilter",
+    title: "A rule in the kubelet's chain KUBE-FIREWALL drops another node's health probes.",
+    teaches: "The chain's name says Kubernetes, so nobody looks at its rules.",
+    expect: ["netfilter-foreign"],
+    ...iptablesRule("KUBE-FIREWALL", "-s $peer_address -p tcp --dport 4240 -j DROP"),
+  },
+  {
+    name: "accept-before-masquerading",
+    class: "netfilter",
+    title: "A rule accepts some of one worker's connections before they are masqueraded.",
+    teaches:
+      "ACCEPT sounds harmless. In the table nat it means: leave the address as it is, so that no answer returns.",
+    expect: ["netfilter-foreign"],
+    modes: THROUGH_HOST,
+    ...iptablesRule("POSTROUTING", "-s $node_pods ! -d 10.0.0.0/8 -p tcp --dport 80 -j ACCEPT", "nat"),
+  },
+  {
+    name: "kube-forward-left",
+    class: "netfilter",
+    title: "A worker has kube-proxy's chain KUBE-FORWARD, with a rule that drops HTTPS.",
+    teaches: "kube-proxy was removed, and a part of its rules was not.",
+    expect: ["kube-proxy-leftover"],
+    modes: WITHOUT_KUBE_PROXY,
+    inject: onNode(
+      "iptables -w 5 -N KUBE-FORWARD; iptables -w 5 -A KUBE-FORWARD -p tcp --dport 443 -j DROP; iptables -w 5 -I FORWARD -j KUBE-FORWARD",
+    ),
+    undo: onNode(
+      "while iptables -w 5 -D FORWARD -j KUBE-FORWARD 2>/dev/null; do :; done; iptables -w 5 -F KUBE-FORWARD 2>/dev/null && iptables -w 5 -X KUBE-FORWARD || true",
+    ),
+    probe: onNode("iptables -w 5 -S | grep -c KUBE-FORWARD || true")[0]!,
+  },
+  {
+    name: "kube-proxy-rules-of-another-mode",
+    class: "netfilter",
+    title: "A worker has rules of kube-proxy's mode nftables beside those of iptables.",
+    teaches:
+      "The mode was changed without a cleanup. Rules that nobody updates send connections to pods that are gone.",
+    expect: ["kube-proxy-leftover"],
+    modes: WITH_KUBE_PROXY,
+    inject: onNode(
+      'nft "add table ip kube-proxy"; nft "add chain ip kube-proxy drill { type nat hook output priority -110; }"; nft "add rule ip kube-proxy drill ip daddr 10.96.255.254 tcp dport 80 dnat to 10.255.255.254:80"',
+    ),
+    undo: onNode('nft "delete table ip kube-proxy" 2>/dev/null || true'),
+    probe: onNode("nft list tables | grep -c kube-proxy || true")[0]!,
+  },
 ];

@@ -1,4 +1,4 @@
-import { manifest, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
+import { inAgent, manifest, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
 
 const cilium = (spec: string) =>
   manifest(
@@ -98,5 +98,15 @@ spec:
     teaches: "The pod that people test with gets answers, and no other does.",
     expect: ["policy-drop"],
     ...cilium("  ingress: [{fromEndpoints: [{matchLabels: {run: net}}]}]"),
+  },
+  {
+    name: "endpoint-only-audits",
+    class: "policy",
+    title: "The policies of one pod only report what they would deny (PolicyAuditMode).",
+    teaches: "A left-over of a debugging session: kubectl shows the policies, and this pod's are not enforced.",
+    expect: ["config-overridden"],
+    inject: inAgent("$cilium endpoint config $(endpoint) PolicyAuditMode=Enabled >/dev/null"),
+    undo: inAgent("$cilium endpoint config $(endpoint) PolicyAuditMode=Disabled >/dev/null"),
+    probe: inAgent("$cilium endpoint config $(endpoint) | grep PolicyAuditMode")[0]!,
   },
 ];

@@ -236,4 +236,28 @@ export const ROUTING_FAULTS: readonly Fault[] = [
     undo: inPod("[ ! -e $kept/default ] || { ip route replace $(cat $kept/default); rm $kept/default; }"),
     probe: inPod("ip route show default")[0]!,
   },
+  {
+    name: "outside-over-another-node",
+    class: "routing",
+    title: "Routes for 0.0.0.0/1 and 128.0.0.0/1 lead one worker's packets for the outside through another node.",
+    teaches: "This is how a VPN takes over: the default route is untouched, and no longer used.",
+    expect: ["route-foreign"],
+    inject: onNode("ip route replace 0.0.0.0/1 via $peer_address; ip route replace 128.0.0.0/1 via $peer_address"),
+    undo: onNode("for half in 0.0.0.0/1 128.0.0.0/1; do ip route del $half 2>/dev/null || true; done"),
+    probe: onNode("ip route show 0.0.0.0/1")[0]!,
+  },
+  {
+    name: "rule-of-lost-interface",
+    class: "routing",
+    title: "One worker has a rule and a table of a cloud's interface that throw packets for an outside network away.",
+    teaches: "A left-over of ENI or an egress gateway: everything works but what this network answers.",
+    expect: ["rule-foreign", "route-foreign"],
+    inject: onNode(
+      "ip route replace blackhole default table 99; ip rule add pref 110 from $node_pods to 198.51.100.0/24 lookup 99",
+    ),
+    undo: onNode(
+      "while ip rule del pref 110 lookup 99 2>/dev/null; do :; done; ip route flush table 99 2>/dev/null || true",
+    ),
+    probe: onNode("ip rule show pref 110")[0]!,
+  },
 ];
