@@ -132,7 +132,7 @@ export const agentsCheck: Check = {
           node.node,
           other.slice(0, 4).join("; "),
           `the agent does not run as ${CONFIG_MAP} says: arguments and runtime options come before it`,
-          `kubectl -n ${CILIUM_NAMESPACE} get daemonset cilium -o yaml; kubectl -n ${CILIUM_NAMESPACE} delete pod ${pod.name}: options that were set at run time end with the agent`,
+          `kubectl -n ${CILIUM_NAMESPACE} get daemonset cilium -o yaml shows the arguments; ${RESTART}: options that were set at run time end with the agent`,
           { cause: "config-overridden", ...at },
         );
       }
