@@ -238,10 +238,11 @@ function explains(causes: readonly Found[], symptom: Found): boolean {
 }
 
 /** Whether a symptom is on a node of the cause, or between it and another; what names no node concerns all. */
-function shareNodes(causes: readonly Found[], { nodes }: Found): boolean {
+function shareNodes(causes: readonly Found[], { nodes, backendNodes = [] }: Found): boolean {
+  const concerned = [...(nodes ?? []), ...backendNodes];
   return (
     nodes === undefined ||
-    causes.some((cause) => cause.nodes === undefined || cause.nodes.some((node) => nodes.includes(node)))
+    causes.some((cause) => cause.nodes === undefined || cause.nodes.some((node) => concerned.includes(node)))
   );
 }
 

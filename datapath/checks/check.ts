@@ -22,6 +22,8 @@ export interface Finding {
   readonly cause?: CauseId | undefined;
   /** Nodes that it is about; a symptom between two nodes names both. */
   readonly nodes?: readonly string[] | undefined;
+  /** Other nodes that may have it: those of the backends that a Service can have chosen. */
+  readonly backendNodes?: readonly string[] | undefined;
 }
 
 /** What a cluster is verified against. */
@@ -67,7 +69,7 @@ export const fail = (
   seen: string,
   reason: string,
   remedy: string,
-  more: Pick<Finding, "cause" | "nodes"> = {},
+  more: Pick<Finding, "cause" | "nodes" | "backendNodes"> = {},
 ): Finding => ({ verdict: "fail", subject, seen, reason, remedy, ...more });
 
 export const warning = (

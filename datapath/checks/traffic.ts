@@ -83,6 +83,7 @@ function judgeSender(
           ? undefined
           : causeOf(cause, evidence),
       nodes: [...new Set([...nodesOf(from), ...failing.flatMap(({ to }) => nodesOf(to))])],
+      backendNodes: backendNodesOf(failing, evidence),
     });
   }
   // the kernel also repeats TCP segments whose answer is only late
@@ -99,7 +100,11 @@ function judgeSender(
         3,
       )}`,
       remedy(from, lossy[0]!.to, evidence),
-      { cause: "packet-loss", nodes: [...new Set([...nodesOf(from), ...lossy.flatMap(({ to }) => nodesOf(to))])] },
+      {
+        cause: "packet-loss",
+        nodes: [...new Set([...nodesOf(from), ...lossy.flatMap(({ to }) => nodesOf(to))])],
+        backendNodes: backendNodesOf(lossy, evidence),
+      },
     );
   }
   return missingBackends(probes, seen, evidence, expectation) ?? pass(nameOf(from), seen);
@@ -134,12 +139,11 @@ function missingBackends(
   { evidence }: Expectation,
 ): Finding | undefined {
   const { pods, probes: all } = traffic as TrafficEvidence;
-  const servers = pods.filter(({ pod }) => pod !== "net").map(({ pod }) => pod);
+  const servers = pods.filter(({ server }) => server).map(({ pod }) => pod);
   if (servers.length > 6) return undefined;
   for (const { from, to, shape, tries } of probes) {
     const many = tries.length >= 3 * servers.length || new Set(tries.map(({ pod }) => pod)).size >= servers.length;
-    const isService = to.port !== 0 && /^(?:NodePort|serversvc)/.test(to.name);
-    if (shape !== "tcp/small" || !isService || !many) continue;
+    if (shape !== "tcp/small" || !isService(to) || !many) continue;
     const silent = servers.filter((pod) => !tries.some((each) => each.pod === pod));
     if (silent.length === 0) continue;
     const translator = evidence.serviceMap.nodePort === "present" ? "Cilium's service map" : "kube-proxy's rules";
@@ -169,6 +173,15 @@ function bySender(probes: readonly Probe[]): Probe[][] {
   const senders = new Map<string, Probe[]>();
   for (const probe of probes) senders.set(probe.from.name, [...(senders.get(probe.from.name) ?? []), probe]);
   return [...senders.values()];
+}
+
+/** Whether somebody asked the workload's Service, by any of its addresses. */
+const isService = ({ name, port }: End) => port !== 0 && /^(?:NodePort|serversvc)/.test(name);
+
+/** Nodes of the servers that probes to the Service can have reached. */
+function backendNodesOf(probes: readonly Probe[], { traffic }: Evidence): string[] {
+  if (!probes.some(({ to }) => isService(to))) return [];
+  return [...new Set(traffic!.pods.filter(({ server }) => server).map(({ node }) => node))];
 }
 
 const nameOf = ({ name, node }: End) => (node === undefined || node === name ? name : `${name} on ${node}`);

@@ -56,7 +56,7 @@ function measuredFlow(flows: readonly RecordedFlow[]): MeasuredFlow[] {
 export function continuityRows(): string[][] {
   if (MEASURED.length === 0) return [["not measured yet", "", "", "", ""]];
   return MEASURED.flatMap(({ change, runs, cilium, flows }) => {
-    const name = `${LIVE_CHANGES[change]} (Cilium ${cilium}, ${runs} runs)`;
+    const name = `${LIVE_CHANGES[change]} (Cilium ${cilium}, ${runs} ${runs === 1 ? "run" : "runs"})`;
     if (flows.length === 0) return [[name, "none", "", "", ""]];
     return flows.map(({ title, lost, gapSeconds, brokenIn }, index) => [
       index === 0 ? name : "",
