@@ -141,7 +141,7 @@ export const agentsCheck: Check = {
     const missing = "value" in api.nodes ? (nodeCount ?? 0) - api.nodes.value.length : 0;
     return [
       ...findings,
-      // what comes before the ConfigMap is told once
+      // report an override once, and not also as a difference between agents
       ...unlike(nodes, pods).filter(
         ({ nodes: [name] = [] }) =>
           !findings.some(({ cause, nodes: own }) => cause === "config-overridden" && own?.[0] === name),

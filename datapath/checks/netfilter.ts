@@ -144,7 +144,7 @@ export const netfilterCheck: Check = {
 /** Whether a rule of others changes what becomes of a packet. */
 function isEffective(rule: NetfilterRule, { rules, chains }: Ruleset): boolean {
   const { table, chain, target } = rule;
-  // what another chain does is told by its own rules
+  // the rules of the other chain are judged on their own
   if (chains.has(`${table}/${target}`)) return false;
   if (!HARMLESS.has(target)) return true;
   if (target !== "ACCEPT" || table === "filter" || chains.has(`${table}/${chain}`)) return false;
