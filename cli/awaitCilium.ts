@@ -3,7 +3,7 @@ import { apiErrorLine } from "../cluster/apiError";
 import { outdatedAgents } from "../datapath/checks/config";
 import { connect } from "../cluster/read";
 import { restartDaemonSet } from "../cluster/write";
-import { nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
+import { newsOf, nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
 import { required } from "./environment";
 
 const POLL_MILLISECONDS = 1000;
@@ -19,7 +19,7 @@ export async function awaitCilium(): Promise<void> {
   const nodeCount = Number(required("CILIUM_MODES_NODES"));
   const timeoutSeconds = Number(required("CILIUM_MODES_TIMEOUT_SECONDS"));
   const deadline = Date.now() + timeoutSeconds * 1000;
-  let shown = "";
+  const shown = new Set<string>();
   let restarted = false;
   for (;;) {
     const evidence = await readReadiness(cluster).catch((error: Error) => error);
@@ -40,7 +40,7 @@ export async function awaitCilium(): Promise<void> {
         [`Cilium did not become ready within ${timeoutSeconds} s:`, ...pending.map((line) => `  - ${line}`)].join("\n"),
       );
     }
-    if (pending[0] !== shown) console.error((shown = pending[0]!));
+    for (const line of newsOf(pending, shown)) console.error(line);
     await sleep(POLL_MILLISECONDS);
   }
 }

@@ -47,6 +47,16 @@ export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number)
   return pending.length === 0 ? [] : [...pending, ...evidence.pods.flatMap(podTrouble)];
 }
 
+/** Lines to show while something is pending: its first line, and each container's trouble once. @param shown lines so far */
+export function newsOf(pending: readonly string[], shown: Set<string>): string[] {
+  const [first, ...others] = pending;
+  return [first!, ...others.filter((line) => line.startsWith("pod "))].filter((line) => {
+    // three pods of a DaemonSet have the same trouble, and its text changes with each attempt
+    const what = /container [^:]+: [^:]+/.exec(line)?.[0] ?? line;
+    return !shown.has(what) && shown.add(what);
+  });
+}
+
 /** The nodes of a ready cluster, for the stack's outputs. */
 export function nodeFacts({ nodes, pods, podCidrs }: ReadinessEvidence): NodeFacts[] {
   const agents = pods.filter(

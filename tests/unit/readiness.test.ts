@@ -1,5 +1,5 @@
 import type { V1DaemonSet, V1Deployment, V1Node, V1Pod } from "@kubernetes/client-node";
-import { nodeFacts, pendingReadiness, readReadiness, type ReadinessEvidence } from "../../datapath/readiness";
+import { newsOf, nodeFacts, pendingReadiness, readReadiness, type ReadinessEvidence } from "../../datapath/readiness";
 
 const node = (name: string, ready = "True") =>
   ({ metadata: { name }, status: { conditions: [{ type: "Ready", status: ready }] } }) as V1Node;
@@ -158,6 +158,20 @@ describe("Cilium's readiness", () => {
     expect(pendingReadiness({ ...READY, agents: agents(1), pods: [pod] }, 2).slice(1)).toEqual(
       told.map((rest) => `pod cilium-1 on a, container agent${rest}`),
     );
+  });
+
+  it("tells each container's trouble once while it waits, and its first line whenever it is new", () => {
+    const shown = new Set<string>();
+    const nodes = "nodes: 0 of 3 Ready";
+    const trouble = (pod: string, reason: string) => `pod ${pod} on ${pod}-node, container agent: ${reason}`;
+    const pulled = trouble("a", 'ErrImagePull: failed to pull "quay.io/cilium/cilium"');
+    expect(newsOf([nodes, "agents: 0 of 3 ready"], shown)).toEqual([nodes]);
+    expect(newsOf([nodes, "agents: 0 of 3 ready", pulled], shown)).toEqual([pulled]);
+    expect(newsOf([nodes, trouble("a", "ErrImagePull: again"), trouble("b", "ErrImagePull: too")], shown)).toEqual([]);
+    expect(newsOf(["CoreDNS: 0 of 2 available", trouble("b", "Error: exit code 1")], shown)).toEqual([
+      "CoreDNS: 0 of 2 available",
+      trouble("b", "Error: exit code 1"),
+    ]);
   });
 
   it("reports no pod once everything is ready", () => {
