@@ -78,8 +78,9 @@ export function liveChangeWarnings(before: RecordedCilium, after: RecordedCilium
 function consequenceOf(change: LiveChange): string {
   const measured = MEASURED.find((each) => each.change === change);
   if (measured === undefined) return "agents restart on every node; interruptions were not measured";
-  const { runs, flows } = measured;
-  if (flows.length === 0) return `no flow was interrupted in ${runs} measured runs`;
+  const { flows } = measured;
+  const runs = measured.runs === 1 ? "1 measured run" : `${measured.runs} measured runs`;
+  if (flows.length === 0) return `no flow was interrupted in ${runs}`;
   const broken = flows.filter(({ brokenIn }) => brokenIn > 0);
   const lossy = flows
     .filter(({ brokenIn }) => brokenIn === 0)
@@ -88,7 +89,7 @@ function consequenceOf(change: LiveChange): string {
   return [
     ...(broken.length === 0
       ? []
-      : [`broken connections in ${runs} measured runs: ${broken.map(brokenText).join(", ")}`]),
+      : [`broken connections in ${runs}: ${broken.map(brokenText).join(", ")}`]),
     ...(lossy.length === 0 ? [] : [`longest gaps: ${lossy.map(gapText).join(", ")}`]),
   ].join("; ");
 }
