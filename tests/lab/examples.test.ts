@@ -10,6 +10,8 @@ import {
   longMissing,
   removeCluster,
 } from "../support/lab";
+import { expectExamples } from "../support/examples";
+import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf, missingPrograms } from "../support/project";
 
 const MINUTES = 60_000;
@@ -69,5 +71,24 @@ describeIf([...labMissing(), ...longMissing()], "an example that drives the stac
       expect(containersOf(cluster)).toEqual([]);
     },
     6 * MINUTES,
+  );
+});
+
+describeIf([...labMissing(), ...longMissing()], "examples that use a stack's cluster", () => {
+  const MODE = "replacement";
+  let project: LabProject;
+  beforeAll(() => (project = new LabProject()));
+  afterAll(() => project.close(MODE));
+
+  it(
+    "come up on it, change nothing when repeated, and leave nothing",
+    async () => {
+      const cluster = await project.addStack(MODE);
+      await project.succeed("up", "--yes", "--skip-preview", "-s", MODE);
+      await expectStanding(project, MODE, cluster);
+      await expectExamples(project, MODE, cluster);
+      await expectNothingLeft(project, MODE, cluster);
+    },
+    15 * MINUTES,
   );
 });

@@ -25,14 +25,6 @@ describeIf(labMissing(), "two stacks on one machine", () => {
       expect(agentStatuses(ebpf).map(({ masquerading }) => masquerading.mode)).toEqual(["BPF"]);
       expect(agentStatuses(replacement).map(({ masquerading }) => masquerading.mode)).toEqual(["iptables"]);
 
-      await project.succeed("config", "set", "bpf.masquerade", "false", "-s", "ebpf");
-      const diff = await project.succeed("preview", "--diff", "-s", "ebpf");
-      expect(diff).toMatch(/~ values\s*: \{\s+~ bpf: \{\s+~ masquerade: true => false\s+\}\s+\}/);
-      expect(diff).not.toMatch(/kind:index:Cluster: \((update|replace)/);
-      await project.succeed("up", "--yes", "--skip-preview", "-s", "ebpf");
-      const [status] = agentStatuses(ebpf);
-      expect([status!.routing["intra-host-routing-mode"], status!.masquerading.mode]).toEqual(["Legacy", "iptables"]);
-
       await project.succeed("config", "set", "kubeProxyReplacement", "false", "-s", "ebpf");
       const preview = await project.succeed("preview", "-s", "ebpf");
       expect(preview).toMatch(/kind:index:Cluster cluster-nodes (create replacement|replace)/);

@@ -129,6 +129,20 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
   );
 
   it(
+    "becomes replacement in place, warned of what that breaks, and stands in that mode",
+    async () => {
+      await project.succeed("config", "set", "bpf.masquerade", "false", "-s", STACK);
+      const diff = await project.succeed("preview", "--diff", "-s", STACK);
+      expect(diff).toMatch(/~ values\s*: \{\s+~ bpf: \{\s+~ masquerade: true => false\s+\}\s+\}/);
+      expect(diff).not.toMatch(/kind:index:Cluster: \((update|replace)/);
+      expect(diff).toContain("Live change, ebpf → replacement: ");
+      await project.succeed("up", "--yes", "--skip-preview", "-s", STACK);
+      await expectStanding(project, "replacement", cluster, STACK);
+    },
+    6 * MINUTES,
+  );
+
+  it(
     "passes in no check on a cluster that does not answer at all, and destroying it leaves nothing",
     async () => {
       const deaf = (action: string) => {

@@ -79,18 +79,18 @@ async function expectPolicy(project: LabProject, mode: RoutingMode, cluster: str
   ) as { items: { metadata: { name: string }; status: { podIP: string } }[] };
   const [asking, asked] = servers.items;
   const [from, to] = [asking!.metadata.name, asked!.metadata.name];
+  const ask = (pod: string, seconds: number) => [
+    ...["exec", `${cluster}-control-plane`, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"],
+    ...["-n", WORKLOAD.namespace, "exec", pod, "--", "curl", "-sf", "-m", String(seconds), asked!.status.podIP],
+  ];
   /** Whether a pod has an answer of the server that is asked. */
-  const answers = (pod: string, seconds = 1) =>
-    spawnSync("docker", [
-      ...["exec", `${cluster}-control-plane`, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"],
-      ...["-n", WORKLOAD.namespace, "exec", pod, "--", "curl", "-sf", "-m", String(seconds), asked!.status.podIP],
-    ]).status === 0;
+  const answers = (pod: string) => spawnSync("docker", ask(pod, 5)).status === 0;
   /** What observe shows between the two servers while the one asks the other. */
-  const observed = (...options: string[]) => observe(project, mode, () => answers(from), from, to, ...options);
+  const observed = (...options: string[]) => observe(project, mode, ask(from, 1), from, to, ...options);
   expect(await observed("--dropped")).toEqual([]);
   expect((await observed()).map(({ verdict }) => verdict)).toContain("forwarded");
   await runExample(project, "policy", { stack: referenceTo(mode) }, async () => {
-    expect([answers(WORKLOAD.clientPod, 5), answers(from)]).toEqual([true, false]);
+    expect([answers(WORKLOAD.clientPod), answers(from)]).toEqual([true, false]);
     const dropped = await observed("--dropped");
     expect([...new Set(dropped.map(({ at }) => at.toLowerCase().replaceAll("-", " ")))]).toEqual(["policy denied"]);
     expect(dropped[0]).toMatchObject({
@@ -99,14 +99,14 @@ async function expectPolicy(project: LabProject, mode: RoutingMode, cluster: str
       protocol: "TCP SYN",
     });
   });
-  expect(answers(from, 5)).toBe(true);
+  expect(answers(from)).toBe(true);
 }
 
-/** The flows between two ends that observe shows while something is done again and again. */
+/** The flows between two ends that observe shows while the one asks the other, by docker, again and again. */
 async function observe(
   project: LabProject,
   stack: string,
-  act: () => void,
+  asking: readonly string[],
   from: string,
   to: string,
   ...options: string[]
@@ -114,13 +114,15 @@ async function observe(
   const args = ["--json", "--seconds", "8", "--last", "1000", "--from", from, "--to", to, ...options];
   const child = spawn(process.execPath, ["cli/cilium-modes.mjs", "observe", stack, ...args], {
     cwd: project.directory,
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
-  const told = text(child.stdout);
-  const acting = setInterval(act, 1500);
-  const lines = await told;
-  clearInterval(acting);
-  return lines.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Flow]));
+  const told = Promise.all([text(child.stdout), text(child.stderr)]);
+  const repeated = setInterval(() => spawn("docker", asking, { stdio: "ignore" }), 1500);
+  const [lines, errors] = await told;
+  clearInterval(repeated);
+  const flows = lines.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Flow]));
+  if (flows.length === 0) expect(errors).toContain("No matching flow was seen");
+  return flows;
 }
 
 /** That a probe of the client is seen from end to end. */

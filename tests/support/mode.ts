@@ -4,14 +4,19 @@ import { expectContract } from "./evidence";
 import { expectTraces } from "./traces";
 import { attachedOf, containersOf, existingVolumes, kubectl, type LabProject, volumesOf } from "./lab";
 
-/** Hold a stack of three nodes, with the name of its mode, to everything that it promises while it stands. */
-export async function expectStanding(project: LabProject, mode: RoutingMode, cluster: string): Promise<void> {
-  expectContract(project.settings(mode));
-  expect(project.verify(mode)).toEqual({ code: 0, wrong: {} });
+/** Hold a stack of three nodes to everything that its mode promises while it stands. */
+export async function expectStanding(
+  project: LabProject,
+  mode: RoutingMode,
+  cluster: string,
+  stack: string = mode,
+): Promise<void> {
+  expectContract(project.settings(stack));
+  expect(project.verify(stack)).toEqual({ code: 0, wrong: {} });
 
   const outputs = parseStackOutputs(
-    mode,
-    project.json<object>("stack", "output", "--json", "--show-secrets", "-s", mode),
+    stack,
+    project.json<object>("stack", "output", "--json", "--show-secrets", "-s", stack),
   );
   expect(outputs).toMatchObject({ mode, clusterName: cluster, verification: { verdict: "pass" } });
   expect(outputs.nodes.map(({ role }) => role)).toEqual(["control-plane", "worker", "worker"]);
@@ -19,19 +24,19 @@ export async function expectStanding(project: LabProject, mode: RoutingMode, clu
   expect(outputs.nodePortUrls).toHaveLength(3);
   for (const url of outputs.nodePortUrls)
     expect(await (await fetch(url)).text()).toMatch(/^PodName: nettool-\w+ \| PodIP: eth0 10\.0\.\d+\.\d+\/32$/m);
-  const look = project.documented("docs/commands.md", "## Use the cluster", mode);
+  const look = project.documented("docs/commands.md", "## Use the cluster", stack);
   expect(look).toMatch(/^KubeProxyReplacement: +(True|False)\b/m);
   expect(look.match(/^PodName: nettool-\w+ \| PodIP: eth0 /gm)).toHaveLength(2);
 
-  expectTraces(project, mode, cluster);
+  expectTraces(project, stack, cluster);
 
   // no taint keeps the workload from the control plane
   const nodesOfPods = ["-n", "nettool", "get", "pods", "-l", "app=nettool", "-o", "jsonpath={.items[*].spec.nodeName}"];
   const places = kubectl(cluster, ...nodesOfPods).split(" ");
   expect(places.sort()).toEqual(outputs.nodes.map(({ name }) => name).sort());
 
-  await project.succeed("preview", "--expect-no-changes", "-s", mode);
-  expect(await project.succeed("up", "--yes", "-s", mode)).toMatch(/Resources:\s+\d+ unchanged/);
+  await project.succeed("preview", "--expect-no-changes", "-s", stack);
+  expect(await project.succeed("up", "--yes", "-s", stack)).toMatch(/Resources:\s+\d+ unchanged/);
 }
 
 /** Destroy a stack of three nodes, and see that nothing of it is left. */
