@@ -87,9 +87,7 @@ function consequenceOf(change: LiveChange): string {
     .sort((a, b) => b.gapSeconds[1] - a.gapSeconds[1])
     .slice(0, MAX_NAMED);
   return [
-    ...(broken.length === 0
-      ? []
-      : [`broken connections in ${runs}: ${broken.map(brokenText).join(", ")}`]),
+    ...(broken.length === 0 ? [] : [`broken connections in ${runs}: ${broken.map(brokenText).join(", ")}`]),
     ...(lossy.length === 0 ? [] : [`longest gaps: ${lossy.map(gapText).join(", ")}`]),
   ].join("; ");
 }
