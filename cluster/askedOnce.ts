@@ -1,9 +1,10 @@
 import type { EvidenceCluster } from "./read";
 
 /** The questions that only read the API server. */
-const READS = "nodes pods allPods services service configMap daemonSet deployment list ciliumPodCidrs".split(
-  " ",
-) as (keyof EvidenceCluster)[];
+const READS =
+  "nodes pods allPods services service configMap renderedConfigMap daemonSet deployment list ciliumPodCidrs".split(
+    " ",
+  ) as (keyof EvidenceCluster)[];
 
 /** The same cluster, whose API server is asked every question once: for answers that are judged together. */
 export function askedOnce<C extends EvidenceCluster>(cluster: C): C {

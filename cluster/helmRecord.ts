@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { V1Secret } from "@kubernetes/client-node";
+import { parse } from "yaml";
 
 /** Helm's record of one revision of a release, kept in a Secret. */
 export interface HelmRecord {
@@ -26,6 +27,21 @@ export function readRecord(secret: V1Secret): HelmRecord {
   return { revision: revisionOf(secret), status: info.status, description: info.description ?? "" };
 }
 
+/** Label selector of the records of what is deployed now. */
+export const DEPLOYED = "owner=helm,status=deployed";
+
+/** The data of a ConfigMap as the records' charts rendered it; undefined if none of them did. */
+export function renderedData(secrets: readonly V1Secret[], configMap: string): Record<string, string> | undefined {
+  const named = new RegExp(`^  name: "?${configMap}"?$`, "m");
+  for (const secret of secrets) {
+    const documents = (payloadOf(secret).manifest ?? "").split(/^---.*$/m);
+    const text = documents.find((document) => /^kind: ConfigMap$/m.test(document) && named.test(document));
+    // Helm reads YAML 1.1
+    if (text !== undefined) return (parse(text, { version: "1.1" }) as { data?: Record<string, string> }).data ?? {};
+  }
+  return undefined;
+}
+
 /**
  * The same record with status `failed`. Helm then assumes neither that an operation is in progress nor (with `replace`)
  * that the release's name is in use, and still upgrades from the last deployed revision.
@@ -44,6 +60,7 @@ export function asFailed(secret: V1Secret, description: string): V1Secret {
 
 interface Payload {
   readonly info: { readonly status: string; readonly description?: string };
+  readonly manifest?: string;
 }
 
 function payloadOf({ metadata, data }: V1Secret): Payload {

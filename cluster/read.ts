@@ -16,6 +16,7 @@ import {
 } from "@kubernetes/client-node";
 import type { OutsideClient } from "../host/outside";
 import { apiErrorLine } from "./apiError";
+import { DEPLOYED, renderedData } from "./helmRecord";
 import { load, timely, undefinedIfNotFound } from "./client";
 import { reach } from "./reach";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
@@ -37,6 +38,8 @@ export interface ClusterReader {
   ciliumPodCidrs(): Promise<Map<string, string[]>>;
   /** Undefined if it does not exist. */
   configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
+  /** A ConfigMap's data as Helm rendered it last in its namespace; undefined if Helm did not. */
+  renderedConfigMap(namespace: string, name: string): Promise<Record<string, string> | undefined>;
   /** Undefined if it does not exist. */
   service(namespace: string, name: string): Promise<V1Service | undefined>;
   /** Events of all namespaces, one line each. */
@@ -149,6 +152,8 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
       ),
     configMap: (namespace, name) =>
       timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
+    renderedConfigMap: async (namespace, name) =>
+      renderedData((await timely(core.listNamespacedSecret({ namespace, labelSelector: DEPLOYED }))).items, name),
     services: async () => (await timely(core.listServiceForAllNamespaces())).items,
     async list<T>(apiVersion: string, plural: string) {
       const [group, version] = apiVersion.split("/") as [string, string];

@@ -70,3 +70,12 @@ export function datapathConfig(extraValues: HelmValues): Readonly<Record<string,
   const own = KEYS.filter(({ paths }) => paths.every((path) => valueAt(extraValues, path) === undefined));
   return Object.fromEntries(own.map(({ key, neutral }) => [key, neutral]));
 }
+
+/** Keys that say how agents log, count and tidy up; every other key may change what becomes of packets. */
+const BESIDE_PACKETS =
+  /^(debug|log-|metrics|prometheus|(enable-)?hubble|monitor|operator-|pprof|gops|identity-gc|cilium-endpoint-gc|nodes-gc)/;
+
+/** Whether a key of `cilium-config` may change what becomes of packets. */
+export function concernsPackets(key: string): boolean {
+  return !BESIDE_PACKETS.test(key);
+}

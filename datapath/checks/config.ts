@@ -1,10 +1,13 @@
 import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import type { ClusterReader } from "../../cluster/read";
+import { concernsPackets } from "../../modes/datapathConfig";
 import { readingOf, valueOf, type ConfigState, type NodeConfigState } from "../evidence/api";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 
 const CONFIG_MAP = "cilium-config";
+/** Keys that one finding names. */
+const MAX_KEYS = 4;
 const RESTART = `kubectl -n ${CILIUM_NAMESPACE} rollout restart daemonset/cilium`;
 
 /** Whether `cilium-config` holds what the mode needs, and nothing that takes it away. */
@@ -18,38 +21,80 @@ export const configCheck: Check = {
       return [inconclusive("cluster", api.config.error, remedy, { cause: "cluster-unreachable" })];
     }
     const { data, writers } = api.config.value;
-    const wrong = Object.entries(ciliumConfig).filter(([key, value]) => (data[key] ?? null) !== value);
-    const changed = Object.entries(datapathConfig).filter(
-      ([key, allowed]) => data[key] !== undefined && !allowed.includes(data[key]),
+    const byMode = Object.entries(ciliumConfig).flatMap(([key, value]) =>
+      (data[key] ?? null) === value ? [] : [{ key, expected: shown(value) }],
     );
-    const count = Object.keys(ciliumConfig).length + Object.keys(datapathConfig).length;
-    if (wrong.length + changed.length === 0) return [pass("cluster", `${count} keys as expected`)];
-    const all = [
-      ...wrong.map(([key, value]) => ({ key, expected: shown(value) })),
-      ...changed.map(([key, allowed]) => ({ key, expected: allowed.map(shown).join(" or ") })),
-    ];
-    const writer = writers.find(({ keys }) => all.some(({ key }) => keys.includes(key)));
-    const by = writer === undefined ? "" : `; last written by ${writer.manager} at ${writer.time}`;
-    return [
-      fail(
-        "cluster",
-        all.map(({ key }) => `${key}: ${shown(data[key])}`).join(", "),
-        `expected ${all.map(({ key, expected }) => `${key}: ${expected}`).join(", ")}${by}`,
-        isExternal
-          ? `set the Helm values that render these keys, then ${RESTART}`
-          : `pulumi up --refresh; if it comes back, find out who writes the ConfigMap: kubectl -n ${CILIUM_NAMESPACE} get configmap ${CONFIG_MAP} --show-managed-fields -o yaml`,
-        { cause: "config-changed" },
-      ),
-    ];
+    const beside = Object.entries(datapathConfig).flatMap(([key, allowed]) =>
+      data[key] === undefined || allowed.includes(data[key])
+        ? []
+        : [{ key, expected: allowed.map(shown).join(" or ") }],
+    );
+    const rendered = valueOf(api.rendered ?? { value: null }, null);
+    const edited = rendered === null ? [] : editedKeys(data, rendered).filter(isNew([...byMode, ...beside]));
+    const telling = (keys: readonly Wrong[]) => {
+      const writer = writers.find((each) => keys.some(({ key }) => each.keys.includes(key)));
+      const by = writer === undefined ? "" : `; last written by ${writer.manager} at ${writer.time}`;
+      const seen = firstOf(keys.map(({ key }) => `${key}: ${shown(data[key])}`));
+      return { seen, reason: `expected ${firstOf(keys.map(({ key, expected }) => `${key}: ${expected}`))}${by}` };
+    };
+    const count = new Set([
+      ...Object.keys(ciliumConfig),
+      ...Object.keys(datapathConfig),
+      ...Object.keys(rendered ?? {}),
+    ]);
+    // how another cluster is configured beside its mode is its owner's choice
+    const wrong = [...byMode, ...beside, ...(isExternal ? [] : edited)];
+    if (wrong.length > 0) {
+      const { seen, reason } = telling(wrong);
+      const remedy = isExternal
+        ? `set the Helm values that render these keys, then ${RESTART}`
+        : `pulumi up --refresh; if it comes back, find out who writes the ConfigMap: kubectl -n ${CILIUM_NAMESPACE} get configmap ${CONFIG_MAP} --show-managed-fields -o yaml`;
+      return [fail("cluster", seen, reason, remedy, { cause: "config-changed" })];
+    }
+    if (edited.length > 0) {
+      const { seen, reason } = telling(edited);
+      return [
+        warning(
+          "cluster",
+          seen,
+          `Helm rendered other values: ${reason}`,
+          "set them as Helm values, so that an upgrade keeps them",
+        ),
+      ];
+    }
+    return [pass("cluster", `${count.size} keys as expected`)];
   },
 };
+
+/** A key of `cilium-config` that has not the value that it should. */
+interface Wrong {
+  readonly key: string;
+  readonly expected: string;
+}
+
+/** Keys that may change what becomes of packets, and were edited after Helm rendered them. */
+function editedKeys(data: Readonly<Record<string, string>>, rendered: Readonly<Record<string, string>>): Wrong[] {
+  return Object.keys({ ...rendered, ...data })
+    .filter((key) => concernsPackets(key) && flat(data[key]) !== flat(rendered[key]))
+    .map((key) => ({ key, expected: shown(rendered[key]) }));
+}
+
+const isNew =
+  (known: readonly Wrong[]) =>
+  ({ key }: Wrong) =>
+    !known.some((each) => each.key === key);
+
+/** The first of many, in one line. */
+function firstOf(words: readonly string[]): string {
+  return `${words.slice(0, MAX_KEYS).join(", ")}${words.length > MAX_KEYS ? ` and ${words.length - MAX_KEYS} more` : ""}`;
+}
 
 /** Whether every node has a ready agent that runs with the configuration and is like the others. */
 export const agentsCheck: Check = {
   id: "agents",
   question: "Does every node have a ready agent that runs with this configuration, and are all agents alike?",
   needs: ["nodes"],
-  judge({ api, nodes }, { ciliumConfig, datapathConfig = {}, nodeCount }) {
+  judge({ api, nodes }, { ciliumConfig, datapathConfig = {}, nodeCount, isExternal }) {
     const pods = readingOf(api.pods).filter(
       ({ namespace, labels, deleting }) =>
         namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting,
@@ -92,7 +137,9 @@ export const agentsCheck: Check = {
       );
       const overridden = differing.flatMap((key) => overrideOf(nodeConfigs, key, mine[key]) ?? []);
       if (overridden.length > 0) {
-        const isDatapath = overridden.some(({ key }) => key in ciliumConfig || key in datapathConfig);
+        const isDatapath = overridden.some(
+          ({ key }) => key in ciliumConfig || key in datapathConfig || (!isExternal && concernsPackets(key)),
+        );
         const say = isDatapath ? fail : warning;
         const names = [...new Set(overridden.map(({ by }) => by))];
         return say(

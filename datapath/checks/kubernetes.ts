@@ -124,9 +124,10 @@ function judgeReplicas(
   if (!("value" in reading)) return inconclusive("cluster", reading.error, remedy);
   const { wanted, ready } = reading.value;
   const seen = `${ready} of ${wanted} available`;
-  if (ready === wanted && wanted > 0) return pass("cluster", seen);
+  // during a rollout there are more than are wanted; with none wanted, those that are left go
+  if (ready >= wanted && wanted > 0) return pass("cluster", seen);
   // two refuse to share a node, so the second is missing where there is one, and while nodes are replaced
-  if (ready > 0) return warning("cluster", seen, "fewer replicas run than the Deployment wants", remedy);
+  if (ready > 0 && wanted > 0) return warning("cluster", seen, "fewer replicas run than the Deployment wants", remedy);
   return fail("cluster", seen, none, remedy, { cause });
 }
 

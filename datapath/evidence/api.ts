@@ -120,6 +120,8 @@ export interface ApiEvidence {
   readonly services: Reading<readonly ServiceState[]>;
   readonly endpoints: Reading<readonly EndpointState[]>;
   readonly config: Reading<ConfigState>;
+  /** Data of `cilium-config` as Helm rendered it, or null where Helm did not; undefined in older recordings. */
+  readonly rendered?: Reading<Readonly<Record<string, string>> | null> | undefined;
   readonly nodeConfigs: Reading<readonly NodeConfigState[]>;
   readonly ciliumNodes: Reading<readonly CiliumNodeState[]>;
   readonly ciliumEndpoints: Reading<readonly CiliumEndpointState[]>;
@@ -142,7 +144,7 @@ export function readingOf<T>(reading: Reading<T>): T {
 
 /** Read everything that verification wants to know of the API server; what cannot be read says why. */
 export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
-  const [nodes, pods, services, endpoints, config, nodeConfigs, ciliumNodes, ciliumEndpoints, policies] =
+  const [nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies] =
     await Promise.all([
       reading(async () => (await cluster.nodes()).map(nodeState)),
       reading(async () => (await cluster.allPods()).map(podState)),
@@ -151,6 +153,7 @@ export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
         (await cluster.list<V1EndpointSlice>("discovery.k8s.io/v1", "endpointslices")).flatMap(endpointStates),
       ),
       reading(async () => configState(await cluster.configMap(CILIUM_NAMESPACE, "cilium-config"))),
+      reading(async () => (await cluster.renderedConfigMap(CILIUM_NAMESPACE, "cilium-config")) ?? null),
       reading(async () => (await readNodeConfigs(cluster)).map(nodeConfigState)),
       reading(async () => (await cluster.list<CiliumNode>("cilium.io/v2", "ciliumnodes")).map(ciliumNodeState)),
       reading(async () =>
@@ -163,7 +166,7 @@ export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
     reading(() => replicas(cluster, "coredns")),
   ]);
   return {
-    ...{ nodes, pods, services, endpoints, config, nodeConfigs, ciliumNodes, ciliumEndpoints, policies },
+    ...{ nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies },
     ...{ operator, coreDns },
   };
 }

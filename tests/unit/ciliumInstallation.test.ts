@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import type { V1Secret } from "@kubernetes/client-node";
-import { asFailed, latestRecord, readRecord } from "../../cluster/helmRecord";
+import { asFailed, latestRecord, readRecord, renderedData } from "../../cluster/helmRecord";
 import { ciliumInstallationHandler, type CiliumInstallationState } from "../../providers/kind/ciliumInstallation";
 import type { CiliumInstallationInputs } from "../../providers/kind/inputs";
 import type { Log } from "../../providers/kind/handler";
@@ -9,8 +9,8 @@ const CONFIG = JSON.stringify({ "enable-bpf-masquerade": "true", "enable-host-le
 const OWNER = "cilium-modes/ebpf/8a0c";
 
 /** A record as Helm 3 writes it. */
-function record(revision: number, status: string, description: string): V1Secret {
-  const release = gzipSync(JSON.stringify({ name: "cilium", info: { status, description }, chart: {} }));
+function record(revision: number, status: string, description: string, manifest = ""): V1Secret {
+  const release = gzipSync(JSON.stringify({ name: "cilium", info: { status, description }, chart: {}, manifest }));
   return {
     metadata: {
       name: `sh.helm.release.v1.cilium.v${revision}`,
@@ -70,6 +70,23 @@ function recordingLog(): Log & { warnings: string[] } {
 const SIGNAL = new AbortController().signal;
 
 describe("Helm's record of a revision", () => {
+  it("holds the data of a ConfigMap as the chart rendered it", () => {
+    const document = (name: string, data: string) =>
+      `---\n# Source: cilium/templates/${name}.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n  namespace: kube-system\ndata:\n${data}`;
+    const cilium = record(
+      2,
+      "deployed",
+      "Upgrade complete",
+      `${document("hubble-relay-config", "  config.yaml: x\n")}${document("cilium-config", '\n  # how large maps are\n  bpf-map-dynamic-size-ratio: "0.0025"\n  ipam: "cluster-pool"\n')}`,
+    );
+    const other = record(1, "deployed", "Install complete", document("coredns", "  Corefile: x\n"));
+    expect(renderedData([other, cilium], "cilium-config")).toEqual({
+      "bpf-map-dynamic-size-ratio": "0.0025",
+      ipam: "cluster-pool",
+    });
+    expect(renderedData([other], "cilium-config")).toBeUndefined();
+  });
+
   it("is decoded, and the latest revision is found", () => {
     const [old, recent] = [
       record(9, "deployed", "Upgrade complete"),

@@ -291,6 +291,28 @@ describe("a verification of recorded evidence", () => {
   });
 });
 
+describe("keys that Helm rendered otherwise", () => {
+  const edited = (key: string) =>
+    recordedEvidence(({ api }) => {
+      if ("value" in api.config) api.rendered = { value: { ...api.config.value.data, [key]: "rendered" } };
+    });
+
+  it("are no matter where they only say how agents log", () => {
+    expect(bad(judged(edited("debug-verbose")).results)).toEqual([]);
+  });
+
+  it("are a warning in a cluster of somebody else", () => {
+    const isOf = (isExternal: boolean) =>
+      judged(edited("bpf-policy-map-max"), { ...recordedExpectation(), isExternal }).results.find(
+        ({ id }) => id === "config",
+      )!;
+    expect([isOf(true).verdict, isOf(false).verdict]).toEqual(["warning", "fail"]);
+    expect(isOf(true).findings[0]!.reason).toContain(
+      'Helm rendered other values: expected bpf-policy-map-max: "rendered"',
+    );
+  });
+});
+
 describe("the verdict", () => {
   it("is unknown of a cluster that does not answer, and no check passes", async () => {
     const dead = new Proxy({ reach: undefined } as Partial<EvidenceCluster> as EvidenceCluster, {

@@ -45,6 +45,16 @@ describe("a fault in recorded evidence", () => {
       /expected enable-bpf-masquerade: "true"/,
     ],
     [
+      "a key beside the mode's that is not as Helm rendered it",
+      both(
+        ({ api }) => (api.rendered = { value: { ...valueOf(api.config, undefined)!.data } }),
+        inConfig("bpf-ct-global-tcp-max", "1024"),
+      ),
+      "config",
+      "config-changed",
+      /expected bpf-ct-global-tcp-max: \(not set\)/,
+    ],
+    [
       "socket LB in the host namespace only",
       inConfig("bpf-lb-sock-hostns-only", "true"),
       "config",
@@ -670,6 +680,15 @@ describe("a fault in recorded evidence", () => {
       "hubble",
       "packet-loss",
       /packets of the probe were dropped, or none was forwarded/,
+    ],
+    [
+      "an operator that is wanted no more, and still runs",
+      ({ api }) => {
+        api.operator = { value: { wanted: 0, ready: 2 } };
+      },
+      "operator",
+      "operator-down",
+      /new nodes get no pod network/,
     ],
     [
       "no operator",
