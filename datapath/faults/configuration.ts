@@ -302,11 +302,12 @@ export const CONFIGURATION_FAULTS: readonly Fault[] = [
       return {
         ...changed,
         inject: [
-          ...kube(`[ -e $kept/image ] || ${image} >$kept/image`),
+          ...kube(`[ -e $kept/image ] || ${image} | sed 's/@.*//' >$kept/image`),
           // the node's own image under another name
           {
             at: "node" as const,
-            run: "name=$(crictl inspecti -o json $(crictl ps --name cilium-agent -o json | jq -r '.containers[0].imageRef') | jq -r '.status.repoTags[0]'); echo $name >$kept/image; ctr -n k8s.io images tag --force $name $name-drill >/dev/null",
+            run: `image=$(ctr -n k8s.io containers ls 'labels."io.kubernetes.container.name"==cilium-agent' | awk 'NR == 2 { print $2 }')
+[ -n "$image" ] && ctr -n k8s.io images tag --force "$image" "\${image%@*}-drill" >/dev/null`,
           },
           ...changed.inject,
         ],
