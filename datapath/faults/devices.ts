@@ -1,4 +1,8 @@
-import { inPod, onNode, RESTART_AGENT, type Fault, type Script } from "./fault";
+import { inPod, onEveryNode, onNode, RESTART_AGENT, type Fault, type Script } from "./fault";
+
+/** What nodes and pods have learnt of paths with a smaller MTU would last for ten minutes (net.ipv4.route.mtu_expires). */
+const FORGET_PATHS =
+  "ip route flush cache; for namespace in $(ip netns list | cut -d' ' -f1); do ip netns exec $namespace ip route flush cache; done";
 
 /** A device's MTU, changed and restored. */
 function mtu(where: typeof onNode | typeof inPod, device: string, bytes: number) {
@@ -6,7 +10,10 @@ function mtu(where: typeof onNode | typeof inPod, device: string, bytes: number)
     inject: where(
       `[ -e $kept/mtu ] || cat /sys/class/net/${device}/mtu >$kept/mtu; ip link set dev ${device} mtu ${bytes}`,
     ),
-    undo: where(`[ ! -e $kept/mtu ] || { ip link set dev ${device} mtu $(cat $kept/mtu); rm $kept/mtu; }`),
+    undo: [
+      ...where(`[ ! -e $kept/mtu ] || { ip link set dev ${device} mtu $(cat $kept/mtu); rm $kept/mtu; }`),
+      ...onEveryNode(FORGET_PATHS),
+    ],
     probe: where(`cat /sys/class/net/${device}/mtu`)[0]!,
   };
 }
