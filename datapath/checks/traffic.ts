@@ -230,7 +230,7 @@ export const packetSizeCheck = flowCheck({
   cause: "large-packets",
   quick: false,
   remedy: (from, to) =>
-    `compare MTUs: ip link show on ${[...new Set([from.node, to.node].filter(Boolean))].join(" and ") || "the nodes"}, and ip route get ${to.address} in ${from.name}`,
+    `compare MTUs: ip link show on ${[...new Set([from.node, to.node].filter(Boolean))].join(" and ") || "the nodes"}, and ip route get ${to.address} in ${from.name}; a path MTU learnt before a repair lasts 10 minutes: ip route flush cache`,
 });
 
 /** Whether services answer pods: the ClusterIP, and every node's NodePort. */

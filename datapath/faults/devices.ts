@@ -1,8 +1,4 @@
-import { inPod, onEveryNode, onNode, RESTART_AGENT, type Fault, type Script } from "./fault";
-
-/** What nodes and pods have learnt of paths with a smaller MTU would last for ten minutes (net.ipv4.route.mtu_expires). */
-const FORGET_PATHS =
-  "ip route flush cache; for namespace in $(ip netns list | cut -d' ' -f1); do ip netns exec $namespace ip route flush cache; done";
+import { inPod, onNode, RESTART_AGENT, type Fault, type Script } from "./fault";
 
 /** A device's MTU, changed and restored. */
 function mtu(where: typeof onNode | typeof inPod, device: string, bytes: number) {
@@ -10,10 +6,7 @@ function mtu(where: typeof onNode | typeof inPod, device: string, bytes: number)
     inject: where(
       `[ -e $kept/mtu ] || cat /sys/class/net/${device}/mtu >$kept/mtu; ip link set dev ${device} mtu ${bytes}`,
     ),
-    undo: [
-      ...where(`[ ! -e $kept/mtu ] || { ip link set dev ${device} mtu $(cat $kept/mtu); rm $kept/mtu; }`),
-      ...onEveryNode(FORGET_PATHS),
-    ],
+    undo: where(`[ ! -e $kept/mtu ] || { ip link set dev ${device} mtu $(cat $kept/mtu); rm $kept/mtu; }`),
     probe: where(`cat /sys/class/net/${device}/mtu`)[0]!,
   };
 }

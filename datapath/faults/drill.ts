@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CauseId, FaultClass } from "../causes";
 import type { Verification } from "../verify";
-import type { Fault } from "./fault";
+import { onEveryNode, type Fault } from "./fault";
 import type { Lab } from "./lab";
 
 /**
@@ -101,9 +101,17 @@ export async function drillFault(fault: Fault, ground: DrillGround): Promise<Dri
   return answer(during!.verdict === "pass" ? "missed" : "caught", during);
 }
 
+/**
+ * What nodes and pods have learnt of paths with a smaller MTU would last for ten minutes (net.ipv4.route.mtu_expires):
+ * full packets would be lost after the undo.
+ */
+const FORGET_PATHS = onEveryNode(
+  "ip route flush cache; for namespace in $(ip netns list | cut -d' ' -f1); do ip netns exec $namespace ip route flush cache || true; done",
+);
+
 /** Undo a fault, whether it is in force or not. @throws Error naming the fault when a script fails */
 export async function undo(fault: Fault, lab: Lab): Promise<void> {
-  for (const script of fault.undo) {
+  for (const script of [...fault.undo, ...FORGET_PATHS]) {
     await lab.run(script).catch((error: Error) => {
       throw new Error(`The fault ${fault.name} cannot be undone: ${error.message}`);
     });

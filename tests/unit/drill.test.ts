@@ -94,6 +94,7 @@ describe("the catalogue of faults", () => {
 /** A cluster that has one fault, or none. */
 class FakeCluster {
   broken = false;
+  ran: string[] = [];
   remembered: (string | undefined)[] = [];
   readonly controller = new AbortController();
 
@@ -104,7 +105,8 @@ class FakeCluster {
   readonly ground: DrillGround = {
     lab: {
       facts: FACTS,
-      run: async ({ run }) => {
+      run: async ({ at, run }) => {
+        this.ran.push(`${at}: ${run}`);
         if (run === "inject" && !this.options.resists) this.broken = true;
         if (run === "undo") this.broken = false;
         if (run === "fail") throw new Error("Command failed with exit code 1\n    no such device");
@@ -176,6 +178,13 @@ describe("one fault of a drill", () => {
       outcome: "not-injected",
       problem: "the fault could not be injected: no such device",
     });
+  });
+
+  it("makes every node forget the path MTUs that it taught, after its own undo", async () => {
+    const { ground, ran } = new FakeCluster();
+    await drillFault(fault(), ground);
+    const after = ran.slice(ran.indexOf("node: undo") + 1);
+    expect(after[0]).toMatch(/^every-node: ip route flush cache; for namespace in .* ip netns exec/);
   });
 
   it("is not repaired when the cluster does not pass after the undo", async () => {
