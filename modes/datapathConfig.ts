@@ -14,6 +14,8 @@ const off = (key: string, ...paths: string[]): Key => ({ key, paths, neutral: ["
 /** From the templates of the packaged charts 1.12.4 to 1.20.2 (`cilium-configmap.yaml`) and the agents' defaults. */
 const KEYS: readonly Key[] = [
   off("bpf-lb-sock-hostns-only", "socketLB.hostNamespaceOnly", "hostServices.hostNamespaceOnly", "gatewayAPI.enabled"),
+  // it belongs to the replacement, and translates before kube-proxy does: the programs tell
+  { key: "bpf-lb-sock", paths: ["socketLB.enabled", "hostServices.enabled"], neutral: ["false", "true", ""] },
   { key: "bpf-lb-mode", paths: ["loadBalancer.mode", "nodePort.mode"], neutral: ["snat"] },
   { key: "node-port-mode", paths: ["loadBalancer.mode", "nodePort.mode"], neutral: ["snat"] },
   { key: "bpf-lb-acceleration", paths: ["loadBalancer.acceleration", "nodePort.acceleration"], neutral: ["disabled"] },

@@ -1,6 +1,7 @@
 import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import type { ClusterReader } from "../../cluster/read";
 import { concernsPackets } from "../../modes/datapathConfig";
+import type { Evidence } from "../evidence/gather";
 import { readingOf, valueOf, type ConfigState, type NodeConfigState } from "../evidence/api";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
@@ -94,7 +95,8 @@ export const agentsCheck: Check = {
   id: "agents",
   question: "Does every node have a ready agent that runs with this configuration, and are all agents alike?",
   needs: ["nodes"],
-  judge({ api, nodes }, { ciliumConfig, datapathConfig = {}, nodeCount, isExternal }) {
+  judge(evidence, { ciliumConfig, datapathConfig = {}, nodeCount, isExternal }) {
+    const { api, nodes } = evidence;
     const pods = readingOf(api.pods).filter(
       ({ namespace, labels, deleting }) =>
         namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting,
@@ -193,6 +195,7 @@ export const agentsCheck: Check = {
         ({ nodes: [name] = [] }) =>
           !findings.some(({ cause, nodes: own }) => cause === "config-overridden" && own?.[0] === name),
       ),
+      ...withoutEnvoy(evidence),
       ...(nodes.length === 0
         ? [inconclusive("cluster", "no node could be asked", "kubectl get nodes", { cause: "cluster-unreachable" })]
         : []),
@@ -210,6 +213,24 @@ export const agentsCheck: Check = {
     ];
   },
 };
+
+/** Nodes without the Envoy that rules of layer 7 need, where it runs outside the agent. */
+function withoutEnvoy({ api, nodes }: Evidence): Finding[] {
+  if (valueOf(api.config, undefined)?.data["external-envoy-proxy"] !== "true") return [];
+  const envoys = readingOf(api.pods).filter(
+    ({ namespace, labels, ready }) => namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium-envoy" && ready,
+  );
+  const without = nodes.filter(({ node }) => !envoys.some((pod) => pod.node === node)).map(({ node }) => node);
+  if (without.length === 0) return [];
+  return [
+    warning(
+      "cluster",
+      `no ready Envoy on ${without.join(", ")}`,
+      "policies of layer 7, Ingress and Gateway API do not work there; the mode's datapath does not need it",
+      `kubectl -n ${CILIUM_NAMESPACE} describe pods -l k8s-app=cilium-envoy; kubectl -n ${CILIUM_NAMESPACE} get daemonset cilium-envoy`,
+    ),
+  ];
+}
 
 function parseConfig(text: string): Record<string, string> {
   return Object.fromEntries(
@@ -335,16 +356,32 @@ function unlike(nodes: readonly NodeEvidence[], pods: readonly AgentPod[]): Find
   );
 }
 
-/** Nodes whose trait is not that of most; where no trait has a majority, all but the first. */
-export function odd<T>(nodes: readonly (T & { readonly node: string })[], of: (node: T) => string | undefined) {
+/** A node whose trait differs from the others'. */
+export interface Odd {
+  readonly node: string;
+  readonly own: string;
+  readonly most: string;
+  /** Whether there are two nodes, so that nobody knows which one is right. */
+  readonly isTie: boolean;
+}
+
+/** Nodes whose trait is not that of most: both of two; all but the first where no trait has a majority. */
+export function odd<T>(
+  nodes: readonly (T & { readonly node: string })[],
+  of: (node: T) => string | undefined,
+): readonly Odd[] {
   const all = nodes.flatMap((node) => {
     const own = of(node);
     return own === undefined ? [] : [{ node: node.node, own }];
   });
   const counts = new Map<string, number>();
   for (const { own } of all) counts.set(own, (counts.get(own) ?? 0) + 1);
-  const [most] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
-  return most === undefined ? [] : all.filter(({ own }) => own !== most).map((each) => ({ ...each, most }));
+  const [first, second] = [...counts].sort((a, b) => b[1] - a[1]);
+  if (first === undefined || second === undefined) return [];
+  const isTie = all.length === 2;
+  return all
+    .filter(({ own }) => isTie || own !== first[0])
+    .map((each) => ({ ...each, most: each.own === first[0] ? second[0] : first[0], isTie }));
 }
 
 /** The words of one text that the other lacks, or all of a short one. */

@@ -116,7 +116,9 @@ export const devicesCheck: Check = {
           node.node,
           `${out ?? "device"} has MTU ${unlike.own}`,
           `the other nodes' devices have MTU ${unlike.most}: larger packets are lost on the way to or from this node`,
-          `on ${node.node}: ip link set ${out} mtu ${unlike.most}`,
+          unlike.isTie
+            ? `give ${out} the same MTU on every node: ip link show ${out}; ip link set ${out} mtu <the network's>`
+            : `on ${node.node}: ip link set ${out} mtu ${unlike.most}`,
           { cause: "mtu-mismatch", ...at },
         );
       }

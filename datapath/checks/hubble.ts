@@ -30,7 +30,10 @@ export const hubbleCheck: Check = {
       const verdicts = output.split("\n").flatMap((line) => hubbleFlow(line, node)?.verdict ?? []);
       const seen = `${verdicts.length} flows from ${from.address} to ${to.address}: ${[...new Set(verdicts)].join(", ") || "none"}`;
       if (verdicts.length === 0)
-        return inconclusive(node, `Hubble reports no flow from ${from.address} to ${to.address}`, undefined, { nodes });
+        return skipped(
+          node,
+          `the probe was answered, and Hubble no longer knows its flow from ${from.address} to ${to.address}`,
+        );
       // beside these two there are verdicts of sockets, which decide nothing
       if (!verdicts.includes("dropped") && verdicts.includes("forwarded")) return pass(node, seen);
       return fail(

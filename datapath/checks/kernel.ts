@@ -75,7 +75,7 @@ export const kernelCheck: Check = {
           node,
           `${count} of ${max} connections tracked`,
           "the kernel's connection table is full, and it drops new connections",
-          `on ${node}: sysctl -w net.netfilter.nf_conntrack_max=262144`,
+          `on the machine that ${node} runs on: sysctl -w net.netfilter.nf_conntrack_max=262144`,
           { cause: "conntrack-full", ...at },
         );
       }
@@ -91,12 +91,13 @@ export const kernelCheck: Check = {
           value,
           want: rule.value,
           why: rule.why,
+          isTie: false,
         })),
       );
       const forgotten = Number(settings.get(`netfilter/${ESTABLISHED}`) ?? SHORTEST_MEMORY);
       if (forgotten < SHORTEST_MEMORY) {
         wrong.push({
-          ...{ key: `netfilter/${ESTABLISHED}`, value: String(forgotten), want: "86400" },
+          ...{ key: `netfilter/${ESTABLISHED}`, value: String(forgotten), want: "86400", isTie: false },
           why: "idle connections that netfilter translates break after this many seconds",
         });
       }
@@ -106,7 +107,13 @@ export const kernelCheck: Check = {
         const mine = odd(all, ({ value }) => value).find((each) => each.node === node);
         return mine === undefined
           ? []
-          : [{ key, value: mine.own, want: mine.most, why: "the other nodes have another value" }];
+          : [
+              {
+                ...{ key, value: mine.own, why: "the other nodes have another value" },
+                want: mine.isTie ? `like the other's (${mine.most})` : mine.most,
+                isTie: mine.isTie,
+              },
+            ];
       });
       const all = [...wrong, ...unlike];
       if (all.length === 0) return pass(node, `${settings.size} settings read, none in the way`);
@@ -117,7 +124,7 @@ export const kernelCheck: Check = {
         node,
         shown.map(({ key, value }) => `${nameOf(key)} = ${value}`).join(", "),
         `${shown.map(({ key, want, why }) => `${nameOf(key)} must be ${want}: ${why}`).join("; ")}${all.length > 5 ? `; and ${all.length - 5} more` : ""}`,
-        `on ${node}: ${shown.map(({ key, want }) => `sysctl -w ${nameOf(key)}=${want}`).join("; ")}`,
+        `on ${node}: ${shown.map(({ key, want, isTie }) => (isTie ? `sysctl ${nameOf(key)}, and set the same on every node` : `sysctl -w ${nameOf(key)}=${want}`)).join("; ")}`,
         { cause: "sysctl-changed", ...at },
       );
     });

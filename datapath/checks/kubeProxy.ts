@@ -1,5 +1,5 @@
 import type { ClusterReader } from "../../cluster/read";
-import { readingOf } from "../evidence/api";
+import { readingOf, type EndpointState } from "../evidence/api";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 import { sectionOf } from "../evidence/node";
@@ -124,6 +124,16 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
           { cause: "kube-proxy-missing", ...at },
         );
       }
+      const strange = strangeTargets(output, readingOf(evidence.api.endpoints));
+      if (strange.length > 0) {
+        return fail(
+          node,
+          strange.slice(0, 3).join(", "),
+          "kube-proxy's rules send packets to addresses that are no endpoints of their Service",
+          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node}: kube-proxy writes its rules when it starts`,
+          { cause: "service-map-stale", ...at },
+        );
+      }
       if (complete || ofNftables.length > 0) return pass(node, seen);
       if (nftables === undefined) {
         return inconclusive(
@@ -144,3 +154,18 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
     });
   },
 };
+
+/** A rule that translates to one backend: `--comment "namespace/service:port"`, the port's name only where it has one. */
+const TO_BACKEND =
+  /-A KUBE-SEP-\S+ .*--comment "?([\w.-]+\/[\w.-]+?)(?::[\w.-]+)?"? .*-j DNAT --to-destination (\d+\.\d+\.\d+\.\d+):(\d+)/gm;
+
+/** Targets of kube-proxy's rules that no EndpointSlice of their Service has. */
+function strangeTargets(output: string, endpoints: readonly EndpointState[]): string[] {
+  return [...output.matchAll(TO_BACKEND)].flatMap(([, service, address, port]) => {
+    const own = endpoints.filter((each) => `${each.namespace}/${each.service}` === service);
+    // a Service that was deleted a moment ago
+    if (own.length === 0) return [];
+    const isKnown = own.some((each) => each.addresses.includes(address!) && String(each.port) === port);
+    return isKnown ? [] : [`${service} to ${address}:${port}`];
+  });
+}

@@ -25,6 +25,13 @@ interface Ruleset {
 const KNOWN_CHAIN = /^(?:OLD_)?CILIUM_|^KUBE-|^DOCKER_|^KIND-/;
 /** Chains whose rules are the same on every node. */
 const OWN_CHAIN = /^CILIUM_|^KUBE-(?:SERVICES|NODEPORTS|POSTROUTING|MARK-MASQ|FORWARD)$/;
+/** Chains that kube-proxy and the kubelet make. */
+const OF_KUBERNETES =
+  /^KUBE-(?:SERVICES|EXTERNAL-SERVICES|NODEPORTS|NODE-PORT|POSTROUTING|MARK-MASQ|MARK-DROP|FORWARD|FIREWALL|PROXY-FIREWALL|PROXY-CANARY|KUBELET-CANARY|IPTABLES-HINT|LOAD-BALANCER\S*|IPVS-\S+|SOURCE-RANGES-FIREWALL|CLUSTER-IP|EXTERNAL-IP\S*|NODE-PORT-\S+|(?:SVC|SVL|SEP|EXT|FW|XLB|HP)-\S+)$/;
+/** Chains of one Service or backend: with a traffic policy of Local, nodes have different ones. */
+const OF_SERVICE = /^KUBE-(?:SVC|SVL|SEP|EXT|FW|XLB|HP)-/;
+/** Rules that only nodes with certain pods have: of Services with a traffic policy of Local, and of L7 policies. */
+const OF_SOME_NODES = /has no local endpoints|-j KUBE-(?:SVL|XLB)-|TPROXY to host/;
 /** Targets that change nothing for a packet. */
 const HARMLESS = new Set(["ACCEPT", "RETURN", "LOG", "NFLOG", ""]);
 
@@ -124,8 +131,12 @@ export const netfilterCheck: Check = {
           fail(
             node.node,
             `${missing.length} of ${usual.size} of Cilium's and kube-proxy's rules are missing: ${missing.slice(0, 2).join("; ")}`,
-            "rules that the other nodes have are missing on this node",
-            `kubectl -n kube-system delete pod ${node.agent}: the agent writes its rules when it starts`,
+            evidence.nodes.length === 2
+              ? "the other node has these rules: they are missing on this node, or somebody added them there"
+              : "rules that the other nodes have are missing on this node",
+            missing.every((rule) => /^\S+ -A \S*KUBE-|-j KUBE-/.test(rule))
+              ? `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node.node}: kube-proxy writes its rules when it starts`
+              : `kubectl -n kube-system delete pod ${node.agent}: the agent writes its rules when it starts`,
             { cause: "netfilter-missing", ...at },
           ),
         );
@@ -155,13 +166,24 @@ function isEffective(rule: NetfilterRule, { rules, chains }: Ruleset): boolean {
   return rules.indexOf(rule) < (jumps.at(-1) ?? -1);
 }
 
+/** Chains of kube-proxy and the kubelet that every packet passes, and that drop and translate none but invalid ones. */
+const OF_ALL_PACKETS = /^KUBE-(?:FORWARD|POSTROUTING|MARK-MASQ)$/;
+/** Targets that end or change a packet. */
+const REWRITING = /^(?:DROP|REJECT|DNAT|SNAT|REDIRECT)$/;
+
+const isKnown = (chain: string) => KNOWN_CHAIN.test(chain) && (!chain.startsWith("KUBE-") || OF_KUBERNETES.test(chain));
+
 /** What the kubelet writes into its own chain. */
 const OF_KUBELET = /--comment "(?:kubernetes firewall|block incoming localnet)/;
 
 function isForeign({ chain, target, text }: NetfilterRule): boolean {
   if (chain === "KUBE-FIREWALL") return !OF_KUBELET.test(text);
-  if (KNOWN_CHAIN.test(chain)) return false;
-  return !(KNOWN_CHAIN.test(target) || /--comment "?cilium/.test(text));
+  // Cilium comments each of its rules
+  if (/^CILIUM_/.test(chain)) return REWRITING.test(target) && !text.includes("--comment ");
+  if (OF_ALL_PACKETS.test(chain))
+    return REWRITING.test(target) && !/--ctstate INVALID|--comment "?kubernetes/.test(text);
+  if (isKnown(chain)) return false;
+  return !(isKnown(target) || /--comment "?cilium/.test(text));
 }
 
 function effectOf(rules: readonly NetfilterRule[]): string {
@@ -196,7 +218,10 @@ function usualRules({ nodes }: Evidence): ReadonlySet<string> {
     return [
       new Set(
         parseRules(text)
-          .rules.filter(({ chain, target }) => OWN_CHAIN.test(chain) || OWN_CHAIN.test(target))
+          .rules.filter(
+            ({ chain, target, text: rule }) =>
+              (OWN_CHAIN.test(chain) || OWN_CHAIN.test(target)) && !OF_SERVICE.test(chain) && !OF_SOME_NODES.test(rule),
+          )
           .map(keyOf),
       ),
     ];

@@ -1,4 +1,5 @@
 import { contains } from "../../modes/cidr";
+import { WORKLOAD } from "../../modes/workload";
 import { readingOf } from "../evidence/api";
 import { jsonOf } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
@@ -27,6 +28,13 @@ function sysctlsOf(output = ""): ReadonlyMap<string, string> {
   );
 }
 
+/** How a pod of the workload gets its network anew; the client belongs to no controller. */
+function renewal(namespace: string, pod: string): string {
+  const how =
+    pod === WORKLOAD.clientPod && namespace === WORKLOAD.namespace ? "then pulumi up --refresh" : "its controller";
+  return `kubectl -n ${namespace} delete pod ${pod}: ${how} creates it again with Cilium's network`;
+}
+
 /** Whether pods have addresses of their node's pod network, and Cilium's way out. */
 export const podNetworkCheck: Check = {
   id: "pod-network",
@@ -34,7 +42,7 @@ export const podNetworkCheck: Check = {
     "Does every workload pod have a /32 of its node's pod network, cilium_host as its gateway, and the same MTU as the others?",
   needs: ["nodes", "traffic"],
   skip: skipWithoutWorkload,
-  judge({ api, nodes, traffic }) {
+  judge({ api, nodes, traffic }, { workload: { namespace } = WORKLOAD }) {
     if (traffic === undefined || traffic.pods.length === 0)
       return [inconclusive("cluster", "no workload pod could be asked")];
     const known = readingOf(api.ciliumNodes);
@@ -47,7 +55,12 @@ export const podNetworkCheck: Check = {
       const subject = `${pod} on ${node}`;
       const at = { nodes: [node] };
       if (output === undefined)
-        return inconclusive(subject, error ?? "the pod did not answer", `kubectl -n nettool describe pod ${pod}`, at);
+        return inconclusive(
+          subject,
+          error ?? "the pod did not answer",
+          `kubectl -n ${namespace} describe pod ${pod}`,
+          at,
+        );
       const [addresses = "", routes = "", links = ""] = output.split("---\n");
       const there = nodes.find((each) => each.node === node);
       const addressed =
@@ -61,7 +74,7 @@ export const podNetworkCheck: Check = {
       const address = /\beth0\b.*\binet (\S+)/.exec(addresses)?.[1];
       const gateway = /^default via (\S+)/m.exec(routes)?.[1];
       const cidrs = known.find(({ name }) => name === node)?.podCidrs ?? [];
-      const remedy = `kubectl -n nettool delete pod ${pod}: its controller creates it again with Cilium's network`;
+      const remedy = renewal(namespace, pod);
       const seen = `${address ?? "no address"} via ${gateway ?? "no gateway"}, pod network ${cidrs.join(", ") || "unknown"}, MTU ${mtuOf({ output })}`;
       if (/\beth0\b/.test(links) && !/\beth0\b.*<[^>]*\bUP\b/.test(links)) {
         return fail(subject, seen, "the pod's eth0 is down", remedy, { cause: "device-down", ...at });

@@ -30,12 +30,16 @@ type CgroupPrograms = readonly { readonly attach_type?: string; readonly name?: 
 /** Hooks of sockets without which services are not translated where programs connect, send and receive. */
 const SOCKET_HOOKS = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
 
+/** Key of `cilium-config` that turns the socket load balancer on where kube-proxy runs. */
+const SOCKET_LB = "bpf-lb-sock";
+
 /** Whether every hook that the mode needs has Cilium's program, and nobody else's. */
 export const programsCheck: Check = {
   id: "programs",
   question: "Is Cilium's program attached to every hook that the mode needs, and nobody else's?",
   needs: ["nodes"],
   judge(evidence, expectation) {
+    const { datapathConfig = {} } = expectation;
     const all = new Map(evidence.nodes.map((node) => [node.node, attachedOn(node)] as const));
     const usual = usualHooks(all);
     return eachNode(evidence, "network", (node): Finding => {
@@ -58,6 +62,17 @@ export const programsCheck: Check = {
       const foreign = attached.filter(
         ({ name, where }) => where !== "cgroup" && !/^(?:cil_|cilium|from|to|handle|tail|__send_drop)/.test(name),
       );
+      const translating = attached.find(({ where, name }) => where === "cgroup" && /sock4_connect$/.test(name));
+      // where the user has not asked for the socket load balancer beside kube-proxy
+      if (expectation.mode === "kubeproxy" && translating !== undefined && SOCKET_LB in datapathConfig) {
+        return fail(
+          node.node,
+          `${seen}; ${translating.name} on ${translating.device}`,
+          "Cilium's socket load balancer translates Services before kube-proxy sees them",
+          `kubectl -n kube-system get configmap cilium-config -o yaml, and the arguments of daemonset cilium: ${SOCKET_LB} must not be true`,
+          { cause: "mode-fallback", ...at },
+        );
+      }
       const filters = foreignFilters(node);
       if (foreign.length + filters.length > 0) {
         const shown = [
@@ -68,7 +83,7 @@ export const programsCheck: Check = {
           node.node,
           shown.slice(0, 3).join("; "),
           "a program or filter that is not Cilium's sees packets before or after Cilium does",
-          `on ${node.node}: bpftool net show; tc filter show dev ${foreign[0]?.device ?? filters[0]?.split(" ")[0] ?? "eth0"} ingress; tc qdisc del dev ${foreign[0]?.device ?? filters[0]?.split(" ")[0] ?? "eth0"} clsact`,
+          `on ${node.node}: bpftool net show; ${foreign.length > 0 ? detaching(foreign[0]!) : `tc filter show dev ${filters[0]!.split(" ").slice(0, 2).join(" ")}, then tc filter del with the same words and its pref`}`,
           { cause: "program-foreign", ...at },
         );
       }
@@ -76,6 +91,15 @@ export const programsCheck: Check = {
     });
   },
 };
+
+/** The command that takes a program away, and nothing of Cilium's beside it. */
+function detaching({ device, kind }: Attached): string {
+  if (kind.startsWith("xdp")) return `ip link set dev ${device} xdp off`;
+  const way = /egress/.test(kind) ? "egress" : "ingress";
+  return kind.startsWith("tcx")
+    ? `bpftool net detach tcx_${way} dev ${device}`
+    : `tc filter show dev ${device} ${way}, then tc filter del dev ${device} ${way} pref <its pref>`;
+}
 
 function attachedOn(node: NodeEvidence): Attached[] | Error {
   const net = jsonOf<NetPrograms[] | NetPrograms>(node, "network");

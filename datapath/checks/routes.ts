@@ -38,9 +38,9 @@ export const routesCheck: Check = {
         ...judgePolicies(node, evidence, isExternal ?? false),
         ...judgeTunnel(node, expected),
         ...judgeMissing(node, lines, peers, expected),
-        ...judgeForeign(node, lines, peers, expected),
+        ...judgeForeign(node, lines, peers, expected, isExternal ?? false),
         ...judgeNeighbors(node, evidence, peers),
-        ...judgeDefault(node, lines, evidence),
+        ...judgeDefault(node, lines, evidence, isExternal ?? false),
         ...judgeOutside(node, lines),
       ];
       if (bad.length > 0) return bad;
@@ -228,6 +228,7 @@ function judgeForeign(
   lines: readonly string[],
   peers: readonly Peer[],
   expected: ExpectedEvidence,
+  isExternal: boolean,
 ): Finding[] {
   const cidrs = peers.flatMap(({ podCidrs }) => podCidrs);
   const concerns = (to: string) => {
@@ -242,7 +243,7 @@ function judgeForeign(
     const match = /^(?:(blackhole|prohibit|unreachable|throw) )?(\d[\d./]*)\b/.exec(line);
     if (match === null) return [];
     const [, refusal, to] = match as unknown as [string, string | undefined, string];
-    if (!concerns(to)) return [];
+    if (!concerns(to) && (isExternal || refusal === undefined)) return [];
     const known =
       refusal === undefined &&
       (/\bdev (?:cilium_host|lxc\w+|cilium_net)\b/.test(line)
@@ -275,7 +276,26 @@ function judgeForeign(
 }
 
 /** The way out of the cluster, where other nodes have one. */
-function judgeDefault(node: NodeEvidence, lines: readonly string[], { nodes }: Evidence): Finding[] {
+function judgeDefault(
+  node: NodeEvidence,
+  lines: readonly string[],
+  { nodes }: Evidence,
+  isExternal: boolean,
+): Finding[] {
+  const own = lines.find((line) => line.startsWith("default ") && !/\btable \S+/.test(line));
+  const mtu = / mtu (?:lock )?(\d+)/.exec(own ?? "");
+  // clouds give their MTU by DHCP
+  if (mtu !== null && !isExternal) {
+    return [
+      fail(
+        node.node,
+        own!,
+        `the default route has an MTU of ${mtu[1]}, which neither Cilium nor kind set: larger packets out of the cluster are cut or lost`,
+        `on ${node.node}: ip route replace ${own!.replace(mtu[0], "").trim()}`,
+        { cause: "mtu-mismatch", nodes: [node.node] },
+      ),
+    ];
+  }
   if (lines.some((line) => line.startsWith("default "))) return [];
   const others = nodes.flatMap((each) => {
     const text = each.node === node.node ? "" : sectionOf(each, "routes");

@@ -3,6 +3,7 @@ import { fail, pass, type Check } from "../../datapath/checks/check";
 import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
 import { diagnose } from "../../datapath/causes";
 import { fallbackLines } from "../../datapath/checks/status";
+import { odd } from "../../datapath/checks/config";
 import { kubeProxyRulesCheck } from "../../datapath/checks/kubeProxy";
 import { translationCheck } from "../../datapath/checks/translation";
 import type { EvidenceCluster } from "../../cluster/read";
@@ -245,6 +246,18 @@ describe("a verification of recorded evidence", () => {
     expect(new Set(findings.map((finding) => finding.cause))).toEqual(new Set([cause]));
   });
 
+  it.each([
+    ["an endpoint of the Service", RECORDED_PODS.own, undefined],
+    ["an address that is none", "10.255.255.254", "service-map-stale"],
+  ])("tells whether kube-proxy sends packets to %s", (_what, address, cause) => {
+    const evidence = recordedEvidence(({ nodes }) => {
+      const rules = `*nat\n:KUBE-SVC-A - [0:0]\n[0:0] -A KUBE-NODEPORTS -p tcp --dport 32000 -j KUBE-EXT-A\n[0:0] -A KUBE-SEP-B -p tcp -m comment --comment "nettool/serversvc:cni" -m tcp -j DNAT --to-destination ${address}:80\n`;
+      for (const node of nodes) node.sections.iptables = { value: rules };
+    });
+    const { findings } = judge(kubeProxyRulesCheck as Check, evidence, recordedExpectation("kubeproxy"), new Map());
+    expect(new Set(findings.map((finding) => finding.cause))).toEqual(new Set([cause]));
+  });
+
   it("folds a NodePort that Cilium does not translate under the node that its ipcache lacks", () => {
     const evidence = recordedEvidence(
       inNode("ipcache", (text) => text.replace(`"${RECORDED_PODS.peerNode}/32"`, '"172.18.9.9/32"'), WORKER),
@@ -288,6 +301,59 @@ describe("a verification of recorded evidence", () => {
       }),
     );
     expect(bad(results)).toEqual([]);
+  });
+});
+
+describe("nodes that differ as they may", () => {
+  const quiet = (change: Change) => expect(bad(judged(recordedEvidence(change)).results)).toEqual([]);
+  const rulesOn = (node: string, table: string, rules: string) =>
+    inNode(
+      "iptables",
+      (text) =>
+        text.replace(new RegExp(`^\\*${table}\\n([^]*?)^COMMIT`, "m"), (_, own) => `*${table}\n${own}${rules}\nCOMMIT`),
+      node,
+    );
+
+  it("have rules of their own for Services of one node, and for L7 policies", () => {
+    const workers = ["cmlead-worker", "cmlead-worker2"];
+    quiet((evidence) => {
+      for (const node of workers) {
+        rulesOn(
+          node,
+          "nat",
+          ':CILIUM_PRE_mangle - [0:0]\n[0:0] -A CILIUM_PRE_mangle -p tcp -m mark --mark 0x1 -m comment --comment "cilium: TPROXY to host egress proxy" -j TPROXY --on-port 1 --on-ip 127.0.0.1 --tproxy-mark 0x200/0xffffffff',
+        )(evidence);
+      }
+    });
+  });
+
+  it("have chains of their own for the backends of Services with a traffic policy of Local, also where there are two", () => {
+    const ofNode = (address: string) =>
+      `:KUBE-SEP-${address.replaceAll(".", "")} - [0:0]\n[0:0] -A KUBE-SEP-${address.replaceAll(".", "")} -s ${address}/32 -m comment --comment "kube-system/hubble-peer:peer-service" -j KUBE-MARK-MASQ\n[0:0] -A KUBE-SERVICES -d 10.96.0.9/32 -m comment --comment "a/b has no local endpoints" -j DROP`;
+    const { results } = judged(
+      recordedEvidence((evidence) => {
+        Object.assign(evidence, { nodes: evidence.nodes.slice(0, 2) });
+        evidence.nodes.forEach(({ node }, index) =>
+          rulesOn(node, "nat", `:KUBE-SERVICES - [0:0]\n${ofNode(`172.18.0.${index}`)}`)(evidence),
+        );
+      }),
+    );
+    expect(results.find(({ id }) => id === "netfilter")!.verdict).toBe("pass");
+  });
+
+  it("are both named where there are two, without a command that spreads the wrong value", () => {
+    expect(
+      odd(
+        [
+          { node: "a", mtu: "1500" },
+          { node: "b", mtu: "1280" },
+        ],
+        ({ mtu }) => mtu,
+      ),
+    ).toEqual([
+      { node: "a", own: "1500", most: "1280", isTie: true },
+      { node: "b", own: "1280", most: "1500", isTie: true },
+    ]);
   });
 });
 

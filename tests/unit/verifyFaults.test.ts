@@ -25,6 +25,13 @@ const QUEUE = "qdisc fq 8001: dev eth0 root refcnt 2 limit 10000p flow_limit 100
 /** Column of that counter in `/proc/net/snmp`. */
 const FORW_DATAGRAMS = 6; // the first word is "Ip:"
 
+/** Adds rules to a table of what iptables-save printed. */
+const inTable = (table: string, rules: string) => (text: string) =>
+  text.replace(
+    new RegExp(`^\\*${table}\\n([^]*?)^COMMIT`, "m"),
+    (_, own: string) => `*${table}\n${own}${rules}\nCOMMIT`,
+  );
+
 describe("a fault in recorded evidence", () => {
   const faults: [string, Change, string, string, RegExp][] = [
     [
@@ -689,6 +696,41 @@ describe("a fault in recorded evidence", () => {
       "operator",
       "operator-down",
       /new nodes get no pod network/,
+    ],
+    [
+      "a rule that drops packets in one of Cilium's chains",
+      inNode("iptables", inTable("filter", "[3:180] -A CILIUM_FORWARD -p tcp -m tcp --dport 5432 -j DROP"), WORKER),
+      "netfilter",
+      "netfilter-foreign",
+      /neither Cilium, kube-proxy nor kind made/,
+    ],
+    [
+      "a rule in a chain that only looks like kube-proxy's",
+      inNode(
+        "iptables",
+        inTable(
+          "filter",
+          ":KUBE-POD-FW-ABC - [0:0]\n[1:60] -A FORWARD -j KUBE-POD-FW-ABC\n[1:60] -A KUBE-POD-FW-ABC -p udp -m udp --dport 443 -j DROP",
+        ),
+        WORKER,
+      ),
+      "netfilter",
+      "netfilter-foreign",
+      /it drops packets/,
+    ],
+    [
+      "a default route with a small MTU",
+      inNode("routes", (text) => text.replace(/^default .*$/m, (line) => `${line.trim()} mtu 576`), WORKER),
+      "routes",
+      "mtu-mismatch",
+      /the default route has an MTU of 576/,
+    ],
+    [
+      "a network outside that is thrown away",
+      inNode("routes", (text) => `blackhole 192.168.0.0/16\n${text}`, WORKER),
+      "routes",
+      "route-foreign",
+      /a blackhole route throws packets for 192.168.0.0\/16 away/,
     ],
     [
       "no operator",
