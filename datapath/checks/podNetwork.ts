@@ -135,6 +135,11 @@ export const podNetworkCheck: Check = {
       }
       if (filters.trim() !== "") {
         const isShaped = /^qdisc/.test(filters.trim());
+        const cause = isShaped
+          ? "traffic-shaped"
+          : /^filter /.test(filters.trim())
+            ? "program-foreign"
+            : "netfilter-foreign";
         return fail(
           subject,
           filters.trim().split("\n").slice(0, 3).join("; "),
@@ -142,7 +147,7 @@ export const podNetworkCheck: Check = {
             ? "a queueing discipline inside the pod delays or drops its packets"
             : "rules or filters inside the pod's network drop or change its packets",
           remedy,
-          { cause: isShaped ? "traffic-shaped" : "netfilter-foreign", ...at },
+          { cause, ...at },
         );
       }
       const changed = [...settings.get(pod)!.keys()].flatMap((key) => {

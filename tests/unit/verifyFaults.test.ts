@@ -300,6 +300,16 @@ describe("a fault in recorded evidence", () => {
       /an MTU of 1280, which Cilium did not set/,
     ],
     [
+      "a program inside a pod's network",
+      inPod(
+        WORKER,
+        (text) => `${text}filter protocol all pref 49152 bpf chain 0 handle 0x1 foreign.o:[tc] direct-action\n`,
+      ),
+      "pod-network",
+      "program-foreign",
+      /inside the pod's network drop or change its packets/,
+    ],
+    [
       "a rule inside a pod's network",
       inPod(WORKER, (text) => `${text}-A INPUT -m length --length 1000:65535 -j DROP\n`),
       "pod-network",
