@@ -25,6 +25,7 @@ describeIf(labMissing(), "two stacks on one machine", () => {
       expect(agentStatuses(ebpf).map(({ masquerading }) => masquerading.mode)).toEqual(["BPF"]);
       expect(agentStatuses(replacement).map(({ masquerading }) => masquerading.mode)).toEqual(["iptables"]);
 
+      await project.succeed("config", "set", "bpf.masquerade", "false", "-s", "ebpf");
       await project.succeed("config", "set", "kubeProxyReplacement", "false", "-s", "ebpf");
       const preview = await project.succeed("preview", "-s", "ebpf");
       expect(preview).toMatch(/kind:index:Cluster cluster-nodes (create replacement|replace)/);
