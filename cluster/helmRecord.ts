@@ -27,13 +27,14 @@ export function readRecord(secret: V1Secret): HelmRecord {
   return { revision: revisionOf(secret), status: info.status, description: info.description ?? "" };
 }
 
-/** Label selector of the records of what is deployed now. */
-export const DEPLOYED = "owner=helm,status=deployed";
+/** Label selector of all releases' records that are neither superseded nor uninstalled. */
+export const CURRENT_RECORDS = "owner=helm,status!=superseded,status!=uninstalled";
 
-/** The data of a ConfigMap as the records' charts rendered it; undefined if none of them did. */
+/** The data of a ConfigMap as the latest record's chart rendered it; undefined if none did. */
 export function renderedData(secrets: readonly V1Secret[], configMap: string): Record<string, string> | undefined {
   const named = new RegExp(`^  name: "?${configMap}"?$`, "m");
-  for (const secret of secrets) {
+  // during an upgrade, and after one that failed, the record before it is still there
+  for (const secret of [...secrets].sort((a, b) => revisionOf(b) - revisionOf(a))) {
     const documents = (payloadOf(secret).manifest ?? "").split(/^---.*$/m);
     const text = documents.find((document) => /^kind: ConfigMap$/m.test(document) && named.test(document));
     // Helm reads YAML 1.1

@@ -16,7 +16,7 @@ import {
 } from "@kubernetes/client-node";
 import type { OutsideClient } from "../host/outside";
 import { apiErrorLine } from "./apiError";
-import { DEPLOYED, renderedData } from "./helmRecord";
+import { CURRENT_RECORDS, renderedData } from "./helmRecord";
 import { load, timely, undefinedIfNotFound } from "./client";
 import { reach } from "./reach";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
@@ -153,7 +153,10 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
     configMap: (namespace, name) =>
       timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
     renderedConfigMap: async (namespace, name) =>
-      renderedData((await timely(core.listNamespacedSecret({ namespace, labelSelector: DEPLOYED }))).items, name),
+      renderedData(
+        (await timely(core.listNamespacedSecret({ namespace, labelSelector: CURRENT_RECORDS }))).items,
+        name,
+      ),
     services: async () => (await timely(core.listServiceForAllNamespaces())).items,
     async list<T>(apiVersion: string, plural: string) {
       const [group, version] = apiVersion.split("/") as [string, string];

@@ -157,14 +157,16 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
 
 /** A rule that translates to one backend: `--comment "namespace/service:port"`, the port's name only where it has one. */
 const TO_BACKEND =
-  /-A KUBE-SEP-\S+ .*--comment "?([\w.-]+\/[\w.-]+?)(?::[\w.-]+)?"? .*-j DNAT --to-destination (\d+\.\d+\.\d+\.\d+):(\d+)/gm;
+  /-A (KUBE-SEP-\S+) .*--comment "?([\w.-]+\/[\w.-]+?)(?::[\w.-]+)?"? .*-j DNAT --to-destination (\d+\.\d+\.\d+\.\d+):(\d+)/gm;
 
 /** Targets of kube-proxy's rules that no EndpointSlice of their Service has. */
 function strangeTargets(output: string, endpoints: readonly EndpointState[]): string[] {
-  return [...output.matchAll(TO_BACKEND)].flatMap(([, service, address, port]) => {
+  return [...output.matchAll(TO_BACKEND)].flatMap(([, chain, service, address, port]) => {
+    // in large clusters kube-proxy leaves chains that no rule leads to
+    if (!output.includes(`-j ${chain}`)) return [];
     const own = endpoints.filter((each) => `${each.namespace}/${each.service}` === service);
-    // a Service that was deleted a moment ago
-    if (own.length === 0) return [];
+    // a Service that was deleted a moment ago, or whose only pods terminate and still serve
+    if (own.every(({ addresses }) => addresses.length === 0)) return [];
     const isKnown = own.some((each) => each.addresses.includes(address!) && String(each.port) === port);
     return isKnown ? [] : [`${service} to ${address}:${port}`];
   });

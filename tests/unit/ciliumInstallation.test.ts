@@ -84,6 +84,8 @@ describe("Helm's record of a revision", () => {
       "bpf-map-dynamic-size-ratio": "0.0025",
       ipam: "cluster-pool",
     });
+    const failed = record(3, "failed", "Upgrade failed", document("cilium-config", '  ipam: "kubernetes"\n'));
+    expect(renderedData([other, cilium, failed], "cilium-config")).toEqual({ ipam: "kubernetes" });
     expect(renderedData([other], "cilium-config")).toBeUndefined();
   });
 

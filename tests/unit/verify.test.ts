@@ -251,7 +251,7 @@ describe("a verification of recorded evidence", () => {
     ["an address that is none", "10.255.255.254", "service-map-stale"],
   ])("tells whether kube-proxy sends packets to %s", (_what, address, cause) => {
     const evidence = recordedEvidence(({ nodes }) => {
-      const rules = `*nat\n:KUBE-SVC-A - [0:0]\n[0:0] -A KUBE-NODEPORTS -p tcp --dport 32000 -j KUBE-EXT-A\n[0:0] -A KUBE-SEP-B -p tcp -m comment --comment "nettool/serversvc:cni" -m tcp -j DNAT --to-destination ${address}:80\n`;
+      const rules = `*nat\n:KUBE-SVC-A - [0:0]\n[0:0] -A KUBE-NODEPORTS -p tcp --dport 32000 -j KUBE-EXT-A\n[0:0] -A KUBE-SVC-A -m comment --comment "nettool/serversvc:cni -> b" -j KUBE-SEP-B\n[0:0] -A KUBE-SEP-B -p tcp -m comment --comment "nettool/serversvc:cni" -m tcp -j DNAT --to-destination ${address}:80\n`;
       for (const node of nodes) node.sections.iptables = { value: rules };
     });
     const { findings } = judge(kubeProxyRulesCheck as Check, evidence, recordedExpectation("kubeproxy"), new Map());
