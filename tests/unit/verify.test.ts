@@ -4,6 +4,7 @@ import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
 import { diagnose } from "../../datapath/causes";
 import { fallbackLines } from "../../datapath/checks/status";
 import { odd } from "../../datapath/checks/config";
+import { programsCheck } from "../../datapath/checks/programs";
 import { kubeProxyRulesCheck } from "../../datapath/checks/kubeProxy";
 import { translationCheck } from "../../datapath/checks/translation";
 import type { EvidenceCluster } from "../../cluster/read";
@@ -354,6 +355,24 @@ describe("nodes that differ as they may", () => {
       { node: "a", own: "1500", most: "1280", isTie: true },
       { node: "b", own: "1280", most: "1500", isTie: true },
     ]);
+  });
+});
+
+describe("what runs beside the mode", () => {
+  it("is a warning where Envoy is expected and does not run", () => {
+    const { results } = judged(recordedEvidence(inConfig("external-envoy-proxy", "true")));
+    const { verdict, findings } = results.find(({ id }) => id === "agents")!;
+    expect([verdict, findings.at(-1)!.seen]).toEqual(["warning", expect.stringMatching(/^no ready Envoy on cmlead-/)]);
+  });
+
+  it("fails where the socket load balancer translates before kube-proxy", () => {
+    const expectation = { ...recordedExpectation("kubeproxy"), datapathConfig: { "bpf-lb-sock": ["false"] } };
+    const causes = ({ findings }: { findings: readonly { cause?: string | undefined }[] }) =>
+      new Set(findings.map(({ cause }) => cause));
+    const judgedFor = (each: typeof expectation) => judge(programsCheck as Check, recordedEvidence(), each, new Map());
+    expect(causes(judgedFor(expectation))).toEqual(new Set(["mode-fallback"]));
+    // the user has asked for it
+    expect(causes(judgedFor({ ...expectation, datapathConfig: {} as never }))).not.toContain("mode-fallback");
   });
 });
 
