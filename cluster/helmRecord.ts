@@ -11,14 +11,19 @@ export interface HelmRecord {
   readonly description: string;
 }
 
-/** Label selector of a release's records that are neither superseded nor uninstalled. */
+/** Label selector of all releases' records that are neither superseded nor uninstalled. */
+export const CURRENT_RECORDS = "owner=helm,status!=superseded,status!=uninstalled";
+
+/** The same of one release. */
 export function recordsOf(release: string): string {
-  return `owner=helm,name=${release},status!=superseded,status!=uninstalled`;
+  return `${CURRENT_RECORDS},name=${release}`;
 }
+
+const latestFirst = (secrets: readonly V1Secret[]) => [...secrets].sort((a, b) => revisionOf(b) - revisionOf(a));
 
 /** The latest record of a release. */
 export function latestRecord(secrets: readonly V1Secret[]): V1Secret | undefined {
-  return [...secrets].sort((a, b) => revisionOf(b) - revisionOf(a))[0];
+  return latestFirst(secrets)[0];
 }
 
 /** Decode a record. @throws Error if the Secret has none */
@@ -27,14 +32,11 @@ export function readRecord(secret: V1Secret): HelmRecord {
   return { revision: revisionOf(secret), status: info.status, description: info.description ?? "" };
 }
 
-/** Label selector of all releases' records that are neither superseded nor uninstalled. */
-export const CURRENT_RECORDS = "owner=helm,status!=superseded,status!=uninstalled";
-
 /** The data of a ConfigMap as the latest record's chart rendered it; undefined if none did. */
 export function renderedData(secrets: readonly V1Secret[], configMap: string): Record<string, string> | undefined {
   const named = new RegExp(`^  name: "?${configMap}"?$`, "m");
   // during an upgrade, and after one that failed, the record before it is still there
-  for (const secret of [...secrets].sort((a, b) => revisionOf(b) - revisionOf(a))) {
+  for (const secret of latestFirst(secrets)) {
     const documents = (payloadOf(secret).manifest ?? "").split(/^---.*$/m);
     const text = documents.find((document) => /^kind: ConfigMap$/m.test(document) && named.test(document));
     // Helm reads YAML 1.1

@@ -30,8 +30,9 @@ export const configCheck: Check = {
         ? []
         : [{ key, expected: allowed.map(shown).join(" or ") }],
     );
+    const known = new Set([...byMode, ...beside].map(({ key }) => key));
     const rendered = valueOf(api.rendered ?? { value: null }, null);
-    const edited = rendered === null ? [] : editedKeys(data, rendered).filter(isNew([...byMode, ...beside]));
+    const edited = rendered === null ? [] : editedKeys(data, rendered).filter(({ key }) => !known.has(key));
     const telling = (keys: readonly Wrong[]) => {
       const writer = writers.find((each) => keys.some(({ key }) => each.keys.includes(key)));
       const by = writer === undefined ? "" : `; last written by ${writer.manager} at ${writer.time}`;
@@ -79,11 +80,6 @@ function editedKeys(data: Readonly<Record<string, string>>, rendered: Readonly<R
     .filter((key) => concernsPackets(key) && flat(data[key]) !== flat(rendered[key]))
     .map((key) => ({ key, expected: shown(rendered[key]) }));
 }
-
-const isNew =
-  (known: readonly Wrong[]) =>
-  ({ key }: Wrong) =>
-    !known.some((each) => each.key === key);
 
 /** The first of many, in one line. */
 function firstOf(words: readonly string[]): string {

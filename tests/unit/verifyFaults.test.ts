@@ -9,6 +9,7 @@ import {
   inCounters,
   inNode,
   inPod,
+  inTable,
   judged,
   PASSED,
   PURE,
@@ -24,13 +25,6 @@ const SKIPPING = "[9:540] -A POSTROUTING -s 10.0.2.0/24 -p tcp -m tcp --dport 44
 const QUEUE = "qdisc fq 8001: dev eth0 root refcnt 2 limit 10000p flow_limit 100p";
 /** Column of that counter in `/proc/net/snmp`. */
 const FORW_DATAGRAMS = 6; // the first word is "Ip:"
-
-/** Adds rules to a table of what iptables-save printed. */
-const inTable = (table: string, rules: string) => (text: string) =>
-  text.replace(
-    new RegExp(`^\\*${table}\\n([^]*?)^COMMIT`, "m"),
-    (_, own: string) => `*${table}\n${own}${rules}\nCOMMIT`,
-  );
 
 describe("a fault in recorded evidence", () => {
   const faults: [string, Change, string, string, RegExp][] = [

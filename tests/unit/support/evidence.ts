@@ -111,6 +111,13 @@ export const inConfig =
     inNode("config", (text) => `${text.replace(new RegExp(`^${key}=.*\n`, "m"), "")}\n${key}=${value}\n`)(evidence);
   };
 
+/** Add rules to a table of what iptables-save printed. */
+export const inTable = (table: string, rules: string) => (text: string) =>
+  text.replace(
+    new RegExp(`^\\*${table}\\n([^]*?)^COMMIT`, "m"),
+    (_, own: string) => `*${table}\n${own}${rules}\nCOMMIT`,
+  );
+
 /** Change a counter that one node told. */
 export const inCounters =
   (when: "before" | "between" | "after", counter: Counter, node: string, change: (text: string) => string): Change =>
