@@ -31,7 +31,7 @@ export const configCheck: Check = {
         : [{ key, expected: allowed.map(shown).join(" or ") }],
     );
     const known = new Set([...byMode, ...beside].map(({ key }) => key));
-    const rendered = valueOf(api.rendered ?? { value: null }, null);
+    const rendered = valueOf(api.rendered, null);
     const edited = rendered === null ? [] : editedKeys(data, rendered).filter(({ key }) => !known.has(key));
     const telling = (keys: readonly Wrong[]) => {
       const writer = writers.find((each) => keys.some(({ key }) => each.keys.includes(key)));
@@ -64,7 +64,12 @@ export const configCheck: Check = {
         ),
       ];
     }
-    return [pass("cluster", `${count.size} keys as expected`)];
+    const seen = `${count.size} keys as expected`;
+    if ("value" in api.rendered) return [pass("cluster", seen)];
+    const uncompared = `not compared with what Helm rendered: ${api.rendered.error}`;
+    if (isExternal) return [pass("cluster", `${seen}; ${uncompared}`)];
+    const remedy = `helm -n ${CILIUM_NAMESPACE} get manifest cilium`;
+    return [inconclusive("cluster", `${seen}; ${uncompared}`, remedy, { cause: "cluster-unreachable" })];
   },
 };
 

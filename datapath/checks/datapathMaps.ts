@@ -6,6 +6,12 @@ import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { metricsIn } from "./drops";
 import { eachNode } from "./nodes";
 
+/** Identity of every address outside the cluster. */
+const WORLD = 2;
+/** Identities that Cilium gives to pods by their labels; networks have larger ones. */
+const FIRST_OF_PODS = 256;
+const LAST_OF_PODS = 65_535;
+
 /** Part of a map's entries. */
 const FULL = 0.95;
 
@@ -17,7 +23,7 @@ export const datapathMapsCheck: Check = {
   id: "datapath-maps",
   question: "Do the BPF maps know every pod: its identity, its node, and its device where it is local?",
   needs: ["nodes"],
-  judge(evidence, { evidence: { tunnelDevice } }) {
+  judge(evidence, { evidence: { tunnelDevice }, isExternal }) {
     const endpoints = readingOf(evidence.api.ciliumEndpoints).filter(
       ({ address, identity }) => address !== "" && identity > 0,
     );
@@ -39,6 +45,16 @@ export const datapathMapsCheck: Check = {
           node.node,
           `${unknown.map(({ name, address }) => `${name} (${address})`).join(", ")} missing in the endpoint map`,
           "the BPF endpoint map does not know local pods, and packets for them are not delivered",
+          restart,
+          { cause: "endpoint-map-stale", ...at },
+        );
+      }
+      const elsewhere = own.filter(({ address }) => !isDelivered(local, address, node));
+      if (elsewhere.length > 0) {
+        return fail(
+          node.node,
+          `${elsewhere.map(({ name, address }) => `${name} (${address})`).join(", ")}: another device in the endpoint map`,
+          "the BPF endpoint map sends packets for local pods to a device that is not theirs",
           restart,
           { cause: "endpoint-map-stale", ...at },
         );
@@ -66,9 +82,13 @@ export const datapathMapsCheck: Check = {
         return [];
       });
       for (const { name, address } of nodes) {
-        if (name !== node.node && address !== "" && entryOf(ipcache, address) === undefined)
-          wrong.push(`the node ${name} (${address}) is missing`);
+        if (name === node.node || address === "") continue;
+        const entry = entryOf(ipcache, address);
+        if (entry === undefined) wrong.push(`the node ${name} (${address}) is missing`);
+        else if (entry.identity === WORLD) wrong.push(`the node ${name} (${address}) has the identity of the world`);
       }
+      for (const key of isExternal ? [] : falsePods(ipcache, evidence))
+        wrong.push(`${key} has a pod's identity, and no pod has this address`);
       for (const address of falseHosts(ipcache, node))
         wrong.push(`${address} has the identity of the node itself, and is not its address`);
       if (wrong.length > 0) {
@@ -124,6 +144,39 @@ function fullMaps({ before }: Evidence, { node }: NodeEvidence): string[] {
       ? [`${labels?.["map_name"]} is ${Math.round(value * 100)} % full`]
       : [],
   );
+}
+
+/** Whether the entry of a local pod names a device that is there, and this device's hardware address. */
+function isDelivered(map: Dump, address: string, node: NodeEvidence): boolean {
+  const links = jsonOf<{ readonly ifindex: number; readonly address?: string }[]>(node, "links");
+  const entry =
+    Object.entries(map)
+      .find(([key]) => addressOf(key) === address)?.[1]
+      .join(" ") ?? "";
+  const [, device] = /\bifindex=(\d+)/.exec(entry) ?? [];
+  if (links instanceof Error || device === undefined) return true;
+  const link = links.find(({ ifindex }) => ifindex === Number(device));
+  const [, hardware] = /\bnodemac=([0-9A-Fa-f:]{17})/.exec(entry) ?? [];
+  if (link === undefined) return false;
+  return hardware === undefined || /^00:/.test(hardware) || hardware.toLowerCase() === link.address?.toLowerCase();
+}
+
+/** Addresses with an identity of pods that no pod has. */
+function falsePods(ipcache: Dump, { api, nodes }: Evidence): string[] {
+  const endpoints = readingOf(api.ciliumEndpoints);
+  // without these objects nobody else knows identities
+  if (endpoints.length === 0) return [];
+  const known = new Set([...endpoints, ...readingOf(api.pods)].map(({ address }) => address));
+  // pods that came after the API server was asked
+  for (const node of nodes) {
+    const local = jsonOf<Dump>(node, "endpointMap");
+    if (!(local instanceof Error)) for (const key of Object.keys(local)) known.add(addressOf(key) ?? "");
+  }
+  return Object.entries(ipcache).flatMap(([key, values]) => {
+    const identity = Number(/(?:identity=|^)(\d+)/.exec(values.join(" "))?.[1]);
+    const isPods = identity >= FIRST_OF_PODS && identity <= LAST_OF_PODS;
+    return isPods && !key.includes(":") && !known.has(key.replace(/\/32$/, "")) ? [key] : [];
+  });
 }
 
 /** Addresses that the ipcache takes for the node itself, and that are on none of its devices. */

@@ -43,10 +43,35 @@ const COMPARED =
 const VOLATILE =
   /^ipv4\/(?:tcp_fastopen_key|ping_group_range)$|^ipv4\/tcp_(?:keepalive_\w+|fin_timeout|tw_\w+|max_\w+|orphan_retries|slow_start_\w+|\w*congestion_control)$|^ipv4\/conf\/(?:lxc|veth|tunl|sit|dummy|docker)|mc_forwarding$|^netfilter\//;
 
-/** Seconds after which the kernel may forget an idle connection, and with it how its packets are translated. */
-const SHORTEST_MEMORY = 300;
-
-const ESTABLISHED = "nf_conntrack_tcp_timeout_established";
+/** Minimum values of kernel settings, with the kernel's defaults. */
+const LEAST: readonly {
+  readonly key: string;
+  readonly least: number;
+  readonly usual: string;
+  /** Whether it matters only where netfilter translates pods' packets. */
+  readonly hostOnly?: boolean;
+  readonly why: string;
+}[] = [
+  {
+    key: "netfilter/nf_conntrack_tcp_timeout_established",
+    least: 300,
+    usual: "86400",
+    why: "idle connections that netfilter translates break after this many seconds",
+  },
+  ...(["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"] as const).map((name) => ({
+    key: `netfilter/${name}`,
+    least: 10,
+    hostOnly: true,
+    usual: name === "nf_conntrack_udp_timeout" ? "30" : "120",
+    why: "answers by UDP that netfilter translates are lost when they take this many seconds",
+  })),
+  {
+    key: "ipv4/ipfrag_high_thresh",
+    least: 65536,
+    usual: "4194304",
+    why: "the kernel has no memory for fragments, and drops them",
+  },
+];
 
 /** A connection table as full as this drops new connections soon. */
 const FULL = 0.95;
@@ -94,12 +119,10 @@ export const kernelCheck: Check = {
           isTie: false,
         })),
       );
-      const forgotten = Number(settings.get(`netfilter/${ESTABLISHED}`) ?? SHORTEST_MEMORY);
-      if (forgotten < SHORTEST_MEMORY) {
-        wrong.push({
-          ...{ key: `netfilter/${ESTABLISHED}`, value: String(forgotten), want: "86400", isTie: false },
-          why: "idle connections that netfilter translates break after this many seconds",
-        });
+      for (const { key, least, usual, why, hostOnly = false } of LEAST) {
+        if (hostOnly && forwarding === "BPF") continue;
+        const value = settings.get(key);
+        if (value !== undefined && Number(value) < least) wrong.push({ key, value, want: usual, why, isTie: false });
       }
       const unlike = [...keys].flatMap((key) => {
         if (wrong.some((each) => each.key === key)) return [];
@@ -119,7 +142,8 @@ export const kernelCheck: Check = {
       if (all.length === 0) return pass(node, `${settings.size} settings read, none in the way`);
       const shown = all.slice(0, 5);
       // of these nobody here knows that they matter
-      const say = unlike.length === all.length && !unlike.some(({ key }) => COMPARED.test(key)) ? warning : fail;
+      const isKnown = wrong.length > 0 || (!isExternal && unlike.some(({ key }) => COMPARED.test(key)));
+      const say = isKnown ? fail : warning;
       return say(
         node,
         shown.map(({ key, value }) => `${nameOf(key)} = ${value}`).join(", "),

@@ -1,4 +1,5 @@
-import { counterOf, sectionOf } from "../evidence/node";
+import { readingOf, valueOf } from "../evidence/api";
+import { counterOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import type { Evidence } from "../evidence/gather";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
@@ -69,6 +70,7 @@ export const netfilterCheck: Check = {
   needs: ["nodes"],
   judge(evidence, { isExternal }) {
     const usual = usualRules(evidence);
+    const isPortmap = valueOf(evidence.api.config, undefined)?.data["cni-chaining-mode"] === "portmap";
     return eachNode(evidence, "iptables", (node, output): Finding[] => {
       const at = { nodes: [node.node] };
       if (!output.includes("*nat"))
@@ -78,13 +80,15 @@ export const netfilterCheck: Check = {
       const later = parseRules(textOr(counterOf(evidence.after, node.node, "iptables"), output)).rules;
       const counted = (rule: NetfilterRule) =>
         (later.find(({ table, text }) => table === rule.table && text === rule.text)?.packets ?? 0) - rule.packets;
-      const foreign = rules.filter(isForeign);
+      const foreign = rules.filter((rule) => isForeign(rule) && !(isPortmap && OF_PORTMAP.test(rule.text)));
       const findings: Finding[] = [];
       const effective = foreign.filter((rule) => isEffective(rule, ruleset));
       if (effective.length > 0) {
         const shown = effective.slice(0, 3);
         const isUsed = effective.some((rule) => rule.packets > 0 || counted(rule) > 0);
-        const say = isExternal && !isUsed ? undefined : isUsed ? fail : warning;
+        // a rule among Cilium's or kube-proxy's own is somebody's edit, used or not
+        const isEdit = !isExternal && effective.some(({ chain }) => isKnown(chain));
+        const say = isExternal && !isUsed ? undefined : isUsed || isEdit ? fail : warning;
         if (say !== undefined) {
           findings.push(
             say(
@@ -125,6 +129,18 @@ export const netfilterCheck: Check = {
           ),
         );
       }
+      findings.push(...judgeNodeSet(node, rules, evidence, isExternal ?? false));
+      if (UNREADABLE.test(output)) {
+        findings.push(
+          (isExternal ? warning : fail)(
+            node.node,
+            UNREADABLE.exec(output)![0],
+            "iptables cannot list all of this table: nft, or a newer iptables, wrote to it",
+            `on ${node.node}: nft list table ip ${UNREADABLE.exec(output)![1]!}; nft delete chain ip ${UNREADABLE.exec(output)![1]!} <the foreign chain>`,
+            { cause: "netfilter-foreign", ...at },
+          ),
+        );
+      }
       const missing = [...usual].filter((key) => !rules.some((rule) => keyOf(rule) === key));
       if (missing.length > 0) {
         findings.push(
@@ -132,7 +148,7 @@ export const netfilterCheck: Check = {
             node.node,
             `${missing.length} of ${usual.size} of Cilium's and kube-proxy's rules are missing: ${missing.slice(0, 2).join("; ")}`,
             evidence.nodes.length === 2
-              ? "the other node has these rules: they are missing on this node, or somebody added them there"
+              ? "the other node has these rules: they are missing on this node, or were added on the other"
               : "rules that the other nodes have are missing on this node",
             missing.every((rule) => /^\S+ -A \S*KUBE-|-j KUBE-/.test(rule))
               ? `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node.node}: kube-proxy writes its rules when it starts`
@@ -173,10 +189,47 @@ const REWRITING = /^(?:DROP|REJECT|DNAT|SNAT|REDIRECT)$/;
 
 const isKnown = (chain: string) => KNOWN_CHAIN.test(chain) && (!chain.startsWith("KUBE-") || OF_KUBERNETES.test(chain));
 
+/** Rules of the CNI plugin portmap, and jumps to them. */
+const OF_PORTMAP = /^-A CNI-|-j CNI-/;
+
+/** What iptables-save says of a table that it cannot show. */
+const UNREADABLE = /Table `(\w+)' (?:is incompatible|contains incompatible base-chains)/;
+
+/** The set of nodes to which pods go with their own address, where a rule uses it. */
+function judgeNodeSet(
+  node: NodeEvidence,
+  rules: readonly NetfilterRule[],
+  { api }: Evidence,
+  isExternal: boolean,
+): Finding[] {
+  const text = sectionOf(node, "ipset");
+  // the agent's image may lack the program
+  if (text instanceof Error || !text.includes("create cilium_node_set_v4")) return [];
+  if (!rules.some((rule) => rule.text.includes("--match-set cilium_node_set_v4"))) return [];
+  const members = [...text.matchAll(/^add cilium_node_set_v4 (\S+)/gm)].map(([, address]) => address!);
+  const addresses = readingOf(api.ciliumNodes).filter(({ address }) => address !== "");
+  const missing = addresses.filter(({ name, address }) => name !== node.node && !members.includes(address));
+  // nodes of other clusters of a mesh are members too
+  const strange = isExternal ? [] : members.filter((each) => !addresses.some(({ address }) => address === each));
+  if (missing.length + strange.length === 0) return [];
+  return [
+    fail(
+      node.node,
+      `ipset cilium_node_set_v4: ${members.join(", ") || "empty"}`,
+      missing.length > 0
+        ? `pods' packets to ${missing.map(({ name }) => name).join(", ")} are masqueraded: the ipset lacks these nodes`
+        : `pods' packets to ${strange.join(", ")} keep the pod's address: replies cannot be routed back`,
+      `kubectl -n kube-system delete pod ${node.agent}: the agent fills the set when it starts`,
+      { cause: missing.length > 0 ? "netfilter-missing" : "netfilter-foreign", nodes: [node.node] },
+    ),
+  ];
+}
+
 /** What the kubelet writes into its own chain. */
 const OF_KUBELET = /--comment "(?:kubernetes firewall|block incoming localnet)/;
 
 function isForeign({ chain, target, text }: NetfilterRule): boolean {
+  if (text.includes('--comment "NodeLocal DNS Cache')) return false;
   if (chain === "KUBE-FIREWALL") return !OF_KUBELET.test(text);
   // Cilium comments each of its rules
   if (/^CILIUM_/.test(chain)) return REWRITING.test(target) && !text.includes("--comment ");

@@ -1,7 +1,7 @@
 import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { fail, inconclusive, pass, type Check, type Expectation, type Finding } from "./check";
+import { fail, inconclusive, pass, warning, type Check, type Expectation, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
 /** Where a program is attached: a kind of device, or the cgroup of all sockets; and its name without Cilium's prefix. */
@@ -30,6 +30,11 @@ type CgroupPrograms = readonly { readonly attach_type?: string; readonly name?: 
 /** Hooks of sockets without which services are not translated where programs connect, send and receive. */
 const SOCKET_HOOKS = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
 
+/** Attach types at which sockets' addresses are translated. */
+const OF_SOCKETS = /connect|sendmsg|recvmsg|getpeername|getsockname|bind/;
+/** Names of Cilium's programs in any version. */
+const OF_CILIUM = /^(?:cil_|cilium|from|to|handle|tail|__send_drop)/;
+
 /** Key of `cilium-config` that turns the socket load balancer on where kube-proxy runs. */
 const SOCKET_LB = "bpf-lb-sock";
 
@@ -39,7 +44,7 @@ export const programsCheck: Check = {
   question: "Is Cilium's program attached to every hook that the mode needs, and nobody else's?",
   needs: ["nodes"],
   judge(evidence, expectation) {
-    const { datapathConfig = {} } = expectation;
+    const { datapathConfig = {}, isExternal } = expectation;
     const all = new Map(evidence.nodes.map((node) => [node.node, attachedOn(node)] as const));
     const usual = usualHooks(all);
     return eachNode(evidence, "network", (node): Finding => {
@@ -59,8 +64,12 @@ export const programsCheck: Check = {
           { cause: "program-missing", ...at },
         );
       }
-      const foreign = attached.filter(
-        ({ name, where }) => where !== "cgroup" && !/^(?:cil_|cilium|from|to|handle|tail|__send_drop)/.test(name),
+      // since 1.12 all names begin with cil_, a prefix that other programs do not use
+      const isNew = attached.some(({ name, where }) => where !== "cgroup" && name.startsWith("cil_"));
+      const foreign = attached.filter(({ name, where, kind }) =>
+        where === "cgroup"
+          ? OF_SOCKETS.test(kind) && !/^(?:cil_)?sock[46]_/.test(name)
+          : !(isNew ? /^(?:cil_|tail_|__send_drop)/ : OF_CILIUM).test(name),
       );
       const translating = attached.find(({ where, name }) => where === "cgroup" && /sock4_connect$/.test(name));
       // where the user has not asked for the socket load balancer beside kube-proxy
@@ -79,11 +88,11 @@ export const programsCheck: Check = {
           ...foreign.map(({ device, kind, name }) => `${name || "a program"} on ${device} (${kind})`),
           ...filters,
         ];
-        return fail(
+        return (isExternal ? warning : fail)(
           node.node,
           shown.slice(0, 3).join("; "),
           "a program or filter that is not Cilium's sees packets before or after Cilium does",
-          `on ${node.node}: bpftool net show; ${foreign.length > 0 ? detaching(foreign[0]!) : `tc filter show dev ${filters[0]!.split(" ").slice(0, 2).join(" ")}, then tc filter del with the same words and its pref`}`,
+          `on ${node.node}: bpftool net show; ${foreign.length > 0 ? detaching(foreign[0]!) : filterRemoval(filters[0]!)}`,
           { cause: "program-foreign", ...at },
         );
       }
@@ -92,13 +101,22 @@ export const programsCheck: Check = {
   },
 };
 
+/** The command that takes a filter away, which is listed as its device and direction. */
+function filterRemoval(filter: string): string {
+  const [device, way] = filter.split(" ");
+  const where = `dev ${device}${way === "root" ? "" : ` ${way}`}`;
+  return `tc filter show ${where}, then tc filter del ${where} pref <its pref>`;
+}
+
 /** The command that takes a program away, and nothing of Cilium's beside it. */
 function detaching({ device, kind }: Attached): string {
   if (kind.startsWith("xdp")) return `ip link set dev ${device} xdp off`;
   const way = /egress/.test(kind) ? "egress" : "ingress";
   return kind.startsWith("tcx")
     ? `bpftool net detach tcx_${way} dev ${device}`
-    : `tc filter show dev ${device} ${way}, then tc filter del dev ${device} ${way} pref <its pref>`;
+    : device === "cgroup"
+      ? `bpftool cgroup show /run/cilium/cgroupv2, then bpftool cgroup detach /run/cilium/cgroupv2 ${kind} id <its id>`
+      : `tc filter show dev ${device} ${way}, then tc filter del dev ${device} ${way} pref <its pref>`;
 }
 
 function attachedOn(node: NodeEvidence): Attached[] | Error {
@@ -181,6 +199,10 @@ function needed(
           [evidence.tunnelDevice, "to_overlay"],
         ] as [string, string][])),
     ...(isCilium ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name]) : []),
+    // sockets of IPv6 that ask IPv4 addresses, as Java's do
+    ...(isCilium && attached.some(({ name }) => /sock6_/.test(name))
+      ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name.replace("sock4", "sock6")])
+      : []),
   ];
   // legacy tc keeps the object's name, not the program's, on old kernels and versions
   const isNamed = attached.some(({ name }) => /^(?:cil_)?(?:from|to)[_-]/.test(name));

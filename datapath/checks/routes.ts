@@ -37,7 +37,7 @@ export const routesCheck: Check = {
         ...judgeRules(node, evidence, isExternal ?? false),
         ...judgePolicies(node, evidence, isExternal ?? false),
         ...judgeTunnel(node, expected),
-        ...judgeMissing(node, lines, peers, expected),
+        ...judgeMissing(node, lines, peers, expected, evidence, isExternal ?? false),
         ...judgeForeign(node, lines, peers, expected, isExternal ?? false),
         ...judgeNeighbors(node, evidence, peers),
         ...judgeDefault(node, lines, evidence, isExternal ?? false),
@@ -152,11 +152,25 @@ function wayTo(peer: Peer, { nodeRoutes }: ExpectedEvidence): { readonly pattern
   }
 }
 
+/** The MTU that most routes through the tunnel have, on all nodes. */
+function usualTunnelMtu({ nodes }: Evidence): string | undefined {
+  const counts = new Map<string, number>();
+  for (const node of nodes) {
+    const text = sectionOf(node, "routes");
+    if (text instanceof Error) continue;
+    for (const [, mtu] of text.matchAll(/^\d.* dev cilium_host\b.* mtu (\d+)/gm))
+      counts.set(mtu!, (counts.get(mtu!) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
+}
+
 function judgeMissing(
   node: NodeEvidence,
   lines: readonly string[],
   peers: readonly Peer[],
   expected: ExpectedEvidence,
+  evidence: Evidence,
+  isExternal: boolean,
 ): Finding[] {
   if (expected.nodeRoutes === "not Cilium's") return [];
   const others = peers.filter(({ name }) => name !== node.node);
@@ -188,6 +202,7 @@ function judgeMissing(
       ),
     ];
   }
+  const tunnelMtu = usualTunnelMtu(evidence);
   return others.flatMap((peer) =>
     peer.podCidrs.flatMap((cidr) => {
       const { pattern, shown } = wayTo(peer, expected);
@@ -204,6 +219,17 @@ function judgeMissing(
               cause: "mtu-mismatch",
               ...at(peer),
             },
+          ),
+        ];
+      }
+      if (found !== undefined && expected.tunnelDevice !== "none" && !isExternal && mtu !== tunnelMtu) {
+        return [
+          fail(
+            node.node,
+            found,
+            `the route to the pods of ${peer.name} has ${mtu === undefined ? "no MTU" : `an MTU of ${mtu}`}, and the others have ${tunnelMtu}`,
+            `kubectl -n kube-system delete pod ${node.agent ?? "(the node's agent)"}: the agent writes its routes when it starts`,
+            { cause: "mtu-mismatch", ...at(peer) },
           ),
         ];
       }

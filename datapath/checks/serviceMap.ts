@@ -222,7 +222,12 @@ export const serviceMapCheck: Check = {
         );
       }
       const restart = `kubectl -n kube-system delete pod ${node.agent}: the agent fills its maps when it starts`;
-      const inAgent = wanted.flatMap((each) => {
+      // a local redirect policy sends them to pods of its own choice
+      const redirected = new Set(
+        entries.filter(({ type }) => type === "LocalRedirect").map(({ frontend }) => frontend),
+      );
+      const expected = wanted.filter(({ frontend }) => !redirected.has(frontend));
+      const inAgent = expected.flatMap((each) => {
         const own = entries.find(
           ({ frontend, protocol, type }) =>
             type === each.type && frontend === each.frontend && (protocol === "ANY" || protocol === each.protocol),
@@ -253,7 +258,7 @@ export const serviceMapCheck: Check = {
       const inactive = new Set(
         entries.flatMap(({ backends }) => backends.filter(({ active }) => !active).map((each) => each.address)),
       );
-      const stale = [...wanted, ...ownNodePorts(wanted, address, lbMaps)].flatMap((each) => {
+      const stale = [...expected, ...ownNodePorts(expected, address, lbMaps)].flatMap((each) => {
         const own = inMap.get(`${each.frontend}/${each.protocol}`) ?? inMap.get(`${each.frontend}/ANY`);
         const problem =
           own === undefined
@@ -273,7 +278,27 @@ export const serviceMapCheck: Check = {
           { cause: "service-map-stale", ...at },
         );
       }
-      return pass(node.node, `${seen}, ${wanted.length} compared with the API server and the BPF map`);
+      const strange = strangeFrontends(inMap, entries);
+      if (strange.length > 0) {
+        return fail(
+          node.node,
+          `${seen}; in the BPF map ${strange.slice(0, 3).join(", ")}`,
+          `the BPF service map has frontends that no Service of the agent has (${strange.length})`,
+          restart,
+          { cause: "service-map-stale", ...at },
+        );
+      }
+      const unanswered = missingReverse(map, sectionOf(node, "revnat"));
+      if (unanswered.length > 0) {
+        return fail(
+          node.node,
+          `${seen}; no reverse entry for ${unanswered.slice(0, 3).join(", ")}`,
+          "replies from these Services are not translated back: clients see the backend's address",
+          restart,
+          { cause: "service-map-stale", ...at },
+        );
+      }
+      return pass(node.node, `${seen}, ${expected.length} compared with the API server and the BPF map`);
     });
   },
 };
@@ -293,6 +318,30 @@ function ownNodePorts(
       ? [{ ...each, frontend: `${address}:${port}` }]
       : [];
   });
+}
+
+/** Frontends with backends that the agent does not list; NodePorts and HostPorts are there for every address of the node. */
+function strangeFrontends(inMap: ReadonlyMap<string, ReadonlySet<string>>, entries: readonly ServiceEntry[]): string[] {
+  const known = new Set(entries.map(({ frontend }) => frontend));
+  const ports = new Set(
+    entries
+      .filter(({ type }) => type === "NodePort" || type === "HostPort")
+      .map(({ frontend }) => frontend.split(":").at(-1)),
+  );
+  return [...inMap].flatMap(([key, backends]) => {
+    const [frontend] = key.split("/") as [string];
+    return backends.size === 0 || known.has(frontend) || ports.has(frontend.split(":").at(-1)) ? [] : [key];
+  });
+}
+
+/** Services whose number of reverse translation is not in its map. */
+function missingReverse(lb: string, revnat: string | Error): string[] {
+  if (revnat instanceof Error) return [];
+  const known = new Set([...revnat.matchAll(/^(\d+)\s+[\d.]+:\d+/gm)].map(([, id]) => id!));
+  if (known.size === 0) return [];
+  return [...lb.matchAll(/^([\d.]+:[1-9]\d*(?:\/\w+)?)(?: \(0\))?\s+0\.0\.0\.0:0(?:\/\w+)? \((\d+)\)/gm)].flatMap(
+    ([, frontend, id]) => (id === "0" || known.has(id!) ? [] : [frontend!]),
+  );
 }
 
 function differenceOf(own: ReadonlySet<string>, wanted: ReadonlySet<string>): string | undefined {

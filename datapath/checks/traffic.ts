@@ -1,6 +1,7 @@
 import { WORKLOAD } from "../../modes/workload";
 import { contains } from "../../modes/cidr";
 import { readingOf, valueOf } from "../evidence/api";
+import { sectionOf } from "../evidence/node";
 import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
@@ -287,17 +288,38 @@ export const wayOutCheck = flowCheck({
     `does the node itself reach it? kubectl -n kube-system exec ds/cilium -- cilium bpf nat list (in the agent of ${from.node})`,
 });
 
+/** Whether an address is on a device of the node, such as that of NodeLocal DNSCache. */
+function isOnNode(address: string, node: string, nodes: Evidence["nodes"]): boolean {
+  const there = nodes.find((each) => each.node === node);
+  const text = there === undefined ? "" : sectionOf(there, "addresses");
+  return typeof text === "string" && text.includes(`"${address}"`);
+}
+
 /** Whether names of the cluster resolve in every pod. */
 export const dnsCheck: Check = {
   id: "dns",
   question: "Do names of the cluster resolve in pods on every node?",
   needs: ["traffic"],
   skip: skipWithoutWorkload,
-  judge({ traffic, api }, { workload = WORKLOAD }) {
+  judge({ traffic, api, nodes }, { workload = WORKLOAD, isExternal }) {
     if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
     const dns = valueOf(api.services, []).find(
       ({ namespace, name }) => namespace === "kube-system" && (name === "kube-dns" || name === "coredns"),
     );
+    const unserved = ["UDP", "TCP"].filter(
+      (protocol) => dns !== undefined && !dns.ports.some((each) => each.protocol === protocol && each.port === 53),
+    );
+    if (unserved.length > 0) {
+      return [
+        fail(
+          "cluster",
+          `Service ${dns!.name}: ${dns!.ports.map(({ protocol, port }) => `${port}/${protocol}`).join(", ")}`,
+          `cluster DNS has no port 53 for ${unserved.join(" and ")}: long answers need TCP, all others UDP`,
+          `kubectl -n kube-system edit service ${dns!.name}`,
+          { cause: "dns-down" },
+        ),
+      ];
+    }
     return traffic.pods.map(({ pod, node, output }): Finding => {
       const subject = `${pod} on ${node}`;
       const at = { nodes: [node] };
@@ -312,8 +334,27 @@ export const dnsCheck: Check = {
         ({ text }) => text,
       ).find((each) => each.node === pod);
       const server = /^nameserver (\S+)/m.exec(output?.split("---\n")[3] ?? "")?.[1];
-      const isOther = server !== undefined && dns !== undefined && server !== dns.clusterIp;
+      const isOther =
+        server !== undefined && dns !== undefined && server !== dns.clusterIp && !isOnNode(server, node, nodes);
       const seen = `${own.length - failed.length} of ${own.length} names resolved by ${server ?? "no nameserver"}`;
+      const search = /^search (.*)$/m.exec(output?.split("---\n")[3] ?? "")?.[1] ?? "";
+      const domain = `${workload.namespace}.svc.cluster.local`;
+      // another cluster may have another domain
+      if (
+        failed.length === 0 &&
+        !isOther &&
+        !isExternal &&
+        server !== undefined &&
+        !search.split(" ").includes(domain)
+      ) {
+        return fail(
+          subject,
+          `search ${search || "(none)"}`,
+          `the pod's resolv.conf does not search ${domain}, so that short names of Services do not resolve`,
+          `kubectl -n ${workload.namespace} delete pod ${pod}; the kubelet's clusterDomain must be cluster.local`,
+          { cause: "dns-config", ...at },
+        );
+      }
       if (failed.length === 0 && !isOther && unlike === undefined) return pass(subject, seen);
       if (unlike !== undefined && !isOther && server !== undefined) {
         return fail(

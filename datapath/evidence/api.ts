@@ -120,8 +120,8 @@ export interface ApiEvidence {
   readonly services: Reading<readonly ServiceState[]>;
   readonly endpoints: Reading<readonly EndpointState[]>;
   readonly config: Reading<ConfigState>;
-  /** Data of `cilium-config` as Helm rendered it, or null where Helm did not; undefined in older recordings. */
-  readonly rendered?: Reading<Readonly<Record<string, string>> | null> | undefined;
+  /** Data of `cilium-config` as Helm rendered it, or null where Helm did not. */
+  readonly rendered: Reading<Readonly<Record<string, string>> | null>;
   readonly nodeConfigs: Reading<readonly NodeConfigState[]>;
   readonly ciliumNodes: Reading<readonly CiliumNodeState[]>;
   readonly ciliumEndpoints: Reading<readonly CiliumEndpointState[]>;

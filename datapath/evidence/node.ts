@@ -18,13 +18,14 @@ const COMMAND_SECONDS = 8;
 /** IPv4 settings of the node's network namespace, without those of devices that come and go by the hundred. */
 const SYSCTLS =
   "grep -sH '' /proc/sys/net/ipv4/* /proc/sys/net/ipv4/conf/*/* /proc/sys/net/netfilter/nf_conntrack_count " +
-  "/proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established /proc/sys/net/bridge/bridge-nf-call-iptables | sed 's|^/proc/sys/net/||'";
+  "/proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_*timeout* /proc/sys/net/bridge/bridge-nf-call-iptables | sed 's|^/proc/sys/net/||'";
 
-/** Filters on devices that are no BPF programs: Cilium attaches none. */
-const FILTERS = `for device in /sys/class/net/*; do for way in ingress egress; do
+/** Filters on devices that are no BPF programs, also below a queue with classes: Cilium attaches none. */
+const FILTERS = `for device in /sys/class/net/*; do for way in ingress egress ""; do
   device=\${device##*/}
-  tc filter show dev "$device" "$way" 2>/dev/null | while read -r first rest; do
-    case "$first $rest" in *" bpf "*) ;; "filter "*) echo "$device $way $rest" ;; esac
+  case "$device $way" in lxc*" ") continue ;; esac
+  tc filter show dev "$device" $way 2>/dev/null | while read -r first rest; do
+    case "$first $rest" in *" bpf "*) ;; "filter "*) echo "$device \${way:-root} $rest" ;; esac
   done
 done; done`;
 
@@ -53,6 +54,7 @@ export const NODE_COMMANDS = {
   status: "cilium status -o json --all-controllers",
   services: "cilium service list",
   lb: "cilium bpf lb list",
+  revnat: "cilium bpf lb list --revnat",
   ipcache: "cilium bpf ipcache list -o json",
   endpoints: "cilium endpoint list -o json",
   endpointMap: "cilium bpf endpoint list -o json",
@@ -72,6 +74,8 @@ export const NODE_COMMANDS = {
   tcx: `command -v perl >/dev/null || exit 0; timeout ${COMMAND_SECONDS} perl -e '${LIST_TCX.replaceAll("'", `'\\''`)}'`,
   cgroup: `timeout ${COMMAND_SECONDS} bpftool cgroup show /run/cilium/cgroupv2 -j`,
   iptables: saveRules("-c"),
+  // it holds the nodes to which pods go without masquerading; not every mode has it
+  ipset: "ipset save cilium_node_set_v4 2>/dev/null; true",
 } as const;
 
 /** A part of what an agent answered. */
@@ -219,7 +223,7 @@ function scriptOf(commands: Readonly<Record<string, string>>): string {
 }
 
 function lookupsOf(destinations: readonly string[]): string {
-  return `\necho '${LOOKUPS}'\nfor to in ${destinations.join(" ")}; do echo "> $to"; ip -4 route get "$to" 2>&1; done`;
+  return `\necho '${LOOKUPS}'\nfor to in ${destinations.join(" ")}; do echo "> $to"; ip -4 route get "$to" 2>&1; done; true`;
 }
 
 function sectionsOf<Name extends string>(output: string): Partial<Record<Name, Reading<string>>> {

@@ -184,4 +184,16 @@ export const DEVICE_FAULTS: readonly Fault[] = [
     undo: onNode("tc qdisc del dev eth0 root 2>/dev/null || true"),
     probe: onNode("tc qdisc show dev eth0 | grep -c pfifo || true")[0]!,
   },
+  {
+    name: "filter-below-a-queue",
+    class: "device",
+    title: "A filter below a queue with classes drops TCP port 5432 that one worker sends.",
+    teaches: "Such filters sit at the root of the queue, beside ingress and egress where everybody looks.",
+    expect: ["program-foreign", "traffic-shaped"],
+    inject: onNode(
+      "tc qdisc replace dev eth0 root handle 1: htb; tc filter replace dev eth0 parent 1: protocol ip pref 10 u32 match ip dport 5432 0xffff action mirred egress redirect dev lo",
+    ),
+    undo: onNode("tc qdisc del dev eth0 root 2>/dev/null || true"),
+    probe: onNode("tc filter show dev eth0 | head -n 1")[0]!,
+  },
 ];

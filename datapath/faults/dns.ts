@@ -113,4 +113,19 @@ export const DNS_FAULTS: readonly Fault[] = [
       "pod_address=$dns_pod_address; in_pod true 2>/dev/null || exit 0; in_pod iptables -w 5 -S INPUT | grep -c 'dport 53' || true",
     )[0]!,
   },
+  {
+    name: "dns-without-tcp",
+    class: "dns",
+    title: "The Service of cluster DNS has no port for TCP.",
+    teaches: "Short answers come; those that do not fit into a datagram fail.",
+    expect: ["dns-down"],
+    inject: kube(
+      `[ -e $kept/ports ] || kubectl -n kube-system get service kube-dns -o json | jq -c '{spec: {ports: .spec.ports}}' >$kept/ports
+kubectl -n kube-system patch service kube-dns --type=merge -p "$(jq -c '.spec.ports |= map(select(.protocol != "TCP" or .port != 53))' $kept/ports)" >/dev/null; sleep 2`,
+    ),
+    undo: kube(
+      `[ ! -e $kept/ports ] || { kubectl -n kube-system patch service kube-dns --type=merge -p "$(cat $kept/ports)" >/dev/null; rm $kept/ports; sleep 2; }`,
+    ),
+    probe: kube("kubectl -n kube-system get service kube-dns -o jsonpath='{.spec.ports[*].name}'")[0]!,
+  },
 ];

@@ -136,8 +136,10 @@ spec:
 export function deletedEntry(map: string, key: string) {
   const entry = `pinned /sys/fs/bpf/tc/globals/${map} key hex ${key}`;
   return {
-    inject:
-      inAgent(`[ -e $kept/value ] || bpftool -j map lookup ${entry} | sed 's/.*"value":\\["\\([^]]*\\)"\\].*/\\1/; s/","/ /g' >$kept/value
+    inject: inAgent(`if [ ! -e $kept/value ]; then
+  bpftool -j map lookup ${entry} | sed 's/.*"value":\\["\\([^]]*\\)"\\].*/\\1/; s/","/ /g' >$kept/read
+  [ -s $kept/read ] && mv $kept/read $kept/value
+fi
 bpftool map delete ${entry}`),
     undo: inAgent(`[ ! -e $kept/value ] || { bpftool map update ${entry} value $(cat $kept/value); rm $kept/value; }`),
     probe: inAgent(`bpftool -j map lookup ${entry} 2>/dev/null | grep -o '"value":\\[[^]]*' || true`)[0]!,

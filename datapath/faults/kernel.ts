@@ -1,5 +1,17 @@
 import { inPod, kernelParameter, onEveryNode, onNode, THROUGH_HOST, type Fault } from "./fault";
 
+/** Take the memory for fragments away; the lower limit may not be above the higher one. */
+function withoutFragments(where: typeof onNode | typeof inPod) {
+  const [low, high] = ["low", "high"].map((limit) => `/proc/sys/net/ipv4/ipfrag_${limit}_thresh`) as [string, string];
+  return {
+    inject: where(
+      `[ -e $kept/high ] || { cat ${low} >$kept/low; cat ${high} >$kept/high; }; echo 0 >${low}; echo 0 >${high}`,
+    ),
+    undo: where(`[ ! -e $kept/high ] || { cat $kept/high >${high}; cat $kept/low >${low}; rm $kept/high $kept/low; }`),
+    probe: where(`cat ${high}`)[0]!,
+  };
+}
+
 /** Kernel parameters of a node's or a pod's network namespace. */
 export const KERNEL_FAULTS: readonly Fault[] = [
   {
@@ -76,13 +88,7 @@ export const KERNEL_FAULTS: readonly Fault[] = [
     title: "One pod has no memory for fragments (ipfrag_high_thresh 0).",
     teaches: "Datagrams larger than the MTU never arrive at the pod: long DNS answers, for example.",
     expect: ["sysctl-changed", "large-packets"],
-    inject: inPod(
-      "[ -e $kept/high ] || { cat /proc/sys/net/ipv4/ipfrag_low_thresh >$kept/low; cat /proc/sys/net/ipv4/ipfrag_high_thresh >$kept/high; }; echo 0 >/proc/sys/net/ipv4/ipfrag_low_thresh; echo 0 >/proc/sys/net/ipv4/ipfrag_high_thresh",
-    ),
-    undo: inPod(
-      "[ ! -e $kept/high ] || { cat $kept/high >/proc/sys/net/ipv4/ipfrag_high_thresh; cat $kept/low >/proc/sys/net/ipv4/ipfrag_low_thresh; rm $kept/high $kept/low; }",
-    ),
-    probe: inPod("cat /proc/sys/net/ipv4/ipfrag_high_thresh")[0]!,
+    ...withoutFragments(inPod),
   },
   {
     name: "pod-ports-exhausted",
@@ -133,5 +139,22 @@ export const KERNEL_FAULTS: readonly Fault[] = [
     teaches: "Busy connections live. Those that wait lose their translation, and their next packet is refused.",
     expect: ["sysctl-changed"],
     ...kernelParameter(onNode, "net/netfilter/nf_conntrack_tcp_timeout_established", "5"),
+  },
+  {
+    name: "datagrams-forgotten",
+    class: "kernel",
+    title: "One worker's kernel forgets datagrams that have no answer within a second.",
+    teaches: "DNS and QUIC through NodePorts lose slow answers; fast ones work.",
+    expect: ["sysctl-changed"],
+    modes: THROUGH_HOST,
+    ...kernelParameter(onNode, "net/netfilter/nf_conntrack_udp_timeout", "1"),
+  },
+  {
+    name: "fragments-refused-everywhere",
+    class: "kernel",
+    title: "No node has memory for fragments (ipfrag_high_thresh 0).",
+    teaches: "Datagrams larger than the MTU are lost, and comparing nodes shows nothing.",
+    expect: ["sysctl-changed"],
+    ...withoutFragments(onEveryNode),
   },
 ];

@@ -16,6 +16,10 @@ bpftool -j map dump pinned $map | tr -d '"' | sed 's/0x//g; s/},{key/\\n{key/g' 
     case $value in "$wanted 00 50 06"*) bpftool map update pinned $map key hex $key value hex $other \${value#"$wanted"} ;; esac
   done`;
 
+/** Number of the workload's Service, in network byte order. */
+const SERVICE_ID =
+  "$(printf '%04x' $($cilium bpf lb list | sed -n 's|^'$cluster_ip':80\\(/TCP\\)\\{0,1\\} (0) .*0.0.0.0:0 (\\([0-9]*\\)).*|\\2|p') | sed 's/../& /g')";
+
 /** Entries of Cilium's maps that do not agree with the cluster. */
 export const MAP_FAULTS: readonly Fault[] = [
   {
@@ -92,5 +96,23 @@ while read -r entry; do bpftool map update pinned $map $entry; done <$kept/polic
     inject: inAgent("$cilium bpf ipcache update 198.51.100.0/24 --identity 1 --tunnelendpoint 0.0.0.0 >/dev/null"),
     undo: inAgent("$cilium bpf ipcache delete 198.51.100.0/24 >/dev/null 2>&1 || true"),
     probe: inAgent("$cilium bpf ipcache list | grep -c 198.51.100.0 || true")[0]!,
+  },
+  {
+    name: "reverse-entry-missing",
+    class: "maps",
+    title: "One agent's map of reverse translations lacks the workload's Service.",
+    teaches: "Replies arrive from the backend's address, and the client drops them.",
+    expect: ["service-map-stale"],
+    ...deletedEntry("cilium_lb4_reverse_nat", SERVICE_ID),
+  },
+  {
+    name: "ipcache-node-is-world",
+    class: "maps",
+    title: "One agent's ipcache gives another node the identity of the world.",
+    teaches: "Rules for remote-node and host do not match it, and policies drop its health probes.",
+    expect: ["ipcache-stale"],
+    inject: inAgent("$cilium bpf ipcache update $peer_address/32 --identity 2 --tunnelendpoint 0.0.0.0 >/dev/null"),
+    undo: RESTART_AGENT,
+    probe: IPCACHE("$peer_address"),
   },
 ];

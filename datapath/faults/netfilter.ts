@@ -1,4 +1,13 @@
-import { iptablesRule, onNode, podRule, THROUGH_HOST, WITH_KUBE_PROXY, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
+import {
+  inAgent,
+  iptablesRule,
+  onNode,
+  podRule,
+  THROUGH_HOST,
+  WITH_KUBE_PROXY,
+  WITHOUT_KUBE_PROXY,
+  type Fault,
+} from "./fault";
 
 /** A table of nftables with one rule. */
 function nftTable(family: string, hook: string, rule: string) {
@@ -250,5 +259,43 @@ export const NETFILTER_FAULTS: readonly Fault[] = [
     ),
     undo: onNode('nft "delete table ip kube-proxy" 2>/dev/null || true'),
     probe: onNode("nft list tables | grep -c kube-proxy || true")[0]!,
+  },
+  {
+    name: "cilium-chain-drops",
+    class: "netfilter",
+    title: "One of Cilium's own chains drops TCP port 5432 on one worker.",
+    teaches: "A rule among Cilium's own is easily taken for one of them; only databases stop answering.",
+    expect: ["netfilter-foreign"],
+    modes: THROUGH_HOST,
+    ...iptablesRule("CILIUM_FORWARD", "-p tcp --dport 5432 -j DROP"),
+  },
+  {
+    name: "service-translated-to-nobody",
+    class: "netfilter",
+    title: "kube-proxy's rule for the API server's Service leads to an address that no endpoint has, on one worker.",
+    teaches: "kube-proxy writes a Service's rules anew only when the Service changes, so that the rule stays.",
+    expect: ["service-map-stale"],
+    modes: WITH_KUBE_PROXY,
+    inject:
+      onNode(`[ -e $kept/rule ] || iptables-save -t nat | grep -- '^-A KUBE-SEP-.*"default/kubernetes:https".* -j DNAT' | head -n 1 >$kept/rule
+[ -s $kept/rule ]
+chain=$(cut -d ' ' -f 2 $kept/rule)
+iptables -w 5 -t nat -R $chain 2 -p tcp -m comment --comment default/kubernetes:https -m tcp -j DNAT --to-destination 10.255.255.254:6443`),
+    undo: onNode(`[ ! -s $kept/rule ] || { chain=$(cut -d ' ' -f 2 $kept/rule)
+iptables -w 5 -t nat -R $chain 2 -p tcp -m comment --comment default/kubernetes:https -m tcp -j DNAT --to-destination $(sed 's/.* //' $kept/rule); rm $kept/rule; }`),
+    probe: onNode("iptables-save -t nat | grep -c 10.255.255.254 || true")[0]!,
+  },
+  {
+    name: "node-set-incomplete",
+    class: "netfilter",
+    title: "The ipset of the cluster's nodes lacks a node on one worker.",
+    teaches:
+      "Pods reach that node with their own node's address instead of theirs: firewalls and logs see another client.",
+    expect: ["netfilter-missing"],
+    modes: THROUGH_HOST,
+    tunnel: false,
+    inject: inAgent("ipset del cilium_node_set_v4 $peer_address"),
+    undo: inAgent("ipset add cilium_node_set_v4 $peer_address -exist"),
+    probe: inAgent("ipset test cilium_node_set_v4 $peer_address >/dev/null 2>&1 && echo member || true")[0]!,
   },
 ];

@@ -82,6 +82,15 @@ export const PROGRAM_FAULTS: readonly Fault[] = [
     ...socket("cil_sock4_post_bind"),
   },
   {
+    name: "socket6-connect-detached",
+    class: "programs",
+    title: "cil_sock6_connect is detached on one worker.",
+    teaches: "Programs that use IPv6 sockets for IPv4 addresses, as Java does, take another way to Services.",
+    expect: ["program-missing"],
+    modes: WITHOUT_KUBE_PROXY,
+    ...socket("cil_sock6_connect"),
+  },
+  {
     name: "from-netdev-detached",
     class: "programs",
     title: "cil_from_netdev is detached from one worker's eth0.",

@@ -260,4 +260,26 @@ export const ROUTING_FAULTS: readonly Fault[] = [
     ),
     probe: onNode("ip rule show pref 110")[0]!,
   },
+  {
+    name: "outside-network-thrown-away",
+    class: "routing",
+    title: "A blackhole route on one worker drops packets for 203.0.113.0/24.",
+    teaches: "Only destinations in this network are unreachable.",
+    expect: ["route-foreign"],
+    inject: onNode("ip route replace blackhole 203.0.113.0/24"),
+    undo: onNode("ip route del blackhole 203.0.113.0/24 2>/dev/null || true"),
+    probe: onNode("ip route show type blackhole")[0]!,
+  },
+  {
+    name: "default-route-mtu-small",
+    class: "routing",
+    title: "The default route of one worker has an MTU of 576.",
+    teaches: "Packets between nodes are of full size; those that leave the cluster are fragmented or dropped silently.",
+    expect: ["mtu-mismatch"],
+    inject: onNode(
+      "[ -e $kept/default ] || ip route show default >$kept/default; ip route replace $(cat $kept/default) mtu 576",
+    ),
+    undo: onNode("[ ! -e $kept/default ] || { ip route replace $(cat $kept/default); rm $kept/default; }"),
+    probe: onNode("ip route show default")[0]!,
+  },
 ];

@@ -86,6 +86,9 @@ describe("a verification of recorded evidence", () => {
   it("blames XDP acceleration for what is lost from outside, where it is on", () => {
     const change = both(
       inConfig("bpf-lb-acceleration", "native"),
+      ({ api }) => {
+        if ("value" in api.config) api.rendered = { value: api.config.value.data };
+      },
       failing(({ flow }) => flow === "outside-to-node-port"),
     );
     const expectation = recordedExpectation("ebpf", { extraValues: { loadBalancer: { acceleration: "native" } } });
@@ -105,6 +108,17 @@ describe("a verification of recorded evidence", () => {
     const { causes } = judged(recordedEvidence(change));
     expect(causes).toHaveLength(1);
     expect(causes[0]).toMatchObject({ cause: "mtu-mismatch", nodes: [WORKER], symptoms: [{ check: "packet-size" }] });
+  });
+
+  it("fails over datagrams that the kernel forgets only where netfilter translates pods' packets", () => {
+    const change = inNode("sysctls", (text) => text.replace(/(nf_conntrack_udp_timeout:)\d+/, "$11"), WORKER);
+    expect(bad(judged(recordedEvidence(change)).results)).toEqual([]);
+    const { findings } = judged(recordedEvidence(change), recordedExpectation("kubeproxy")).results.find(
+      ({ id }) => id === "kernel",
+    )!;
+    expect(findings.map(({ verdict, reason = "" }) => `${verdict} ${reason}`)).toContainEqual(
+      expect.stringMatching(/^fail .*nf_conntrack_udp_timeout must be 30/),
+    );
   });
 
   it("takes an empty list of socket programs for none, as bpftool prints it", () => {

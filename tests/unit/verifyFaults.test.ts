@@ -247,7 +247,7 @@ describe("a fault in recorded evidence", () => {
     ],
     [
       "idle connections that are forgotten",
-      inNode("sysctls", (text) => text.replace(/(timeout_established:)\d+/, "$15"), WORKER),
+      inNode("sysctls", (text) => text.replace(/(tcp_timeout_established:)\d+/, "$15"), WORKER),
       "kernel",
       "sysctl-changed",
       /idle connections that netfilter translates break/,
@@ -700,6 +700,146 @@ describe("a fault in recorded evidence", () => {
       "operator",
       "operator-down",
       /new nodes get no pod network/,
+    ],
+    [
+      "a node that the ipset of nodes lacks",
+      both(
+        inNode(
+          "iptables",
+          inTable(
+            "nat",
+            '[0:0] -A CILIUM_POST_nat -m set --match-set cilium_node_set_v4 dst -m comment --comment "cilium masquerade" -j ACCEPT',
+          ),
+        ),
+        ({ nodes }) => {
+          for (const { node, sections } of nodes) {
+            const others =
+              node === WORKER ? [] : nodes.map((_, index) => `add cilium_node_set_v4 172.18.0.${index + 2}`);
+            sections.ipset = { value: `create cilium_node_set_v4 hash:ip family inet\n${others.join("\n")}\n` };
+          }
+        },
+      ),
+      "netfilter",
+      "netfilter-missing",
+      /are masqueraded: the ipset lacks/,
+    ],
+    [
+      "a table that nft has made unreadable to iptables",
+      inNode("iptables", (text) => `${text}\n# Table \`filter' is incompatible, use 'nft' tool.\n`, WORKER),
+      "netfilter",
+      "netfilter-foreign",
+      /iptables cannot list all of this table/,
+    ],
+    [
+      "no memory for fragments on any node",
+      inNode("sysctls", (text) => text.replace(/^ipv4\/ipfrag_high_thresh:.*$/m, "ipv4/ipfrag_high_thresh:0")),
+      "kernel",
+      "sysctl-changed",
+      /no memory for fragments/,
+    ],
+    [
+      "a frontend that no Service has",
+      inNode(
+        "lb",
+        (text) =>
+          `${text}\n203.0.113.9:443/TCP (1)     ${OWN}:80/TCP (10) (1)\n203.0.113.9:443/TCP (0)     0.0.0.0:0 (10) (0) [ClusterIP]\n`,
+        WORKER,
+      ),
+      "service-map",
+      "service-map-stale",
+      /frontends that no Service of the agent has \(1\)/,
+    ],
+    [
+      "a Service without its reverse translation",
+      ({ nodes }) => {
+        for (const { node, sections } of nodes) {
+          const ids = node === WORKER ? [1, 2, 3] : Array.from({ length: 60 }, (_, index) => index + 1);
+          sections.revnat = {
+            value: `ID   BACKEND ADDRESS (REVNAT_ID) (SLOT)\n${ids.map((id) => `${id}    10.96.0.1:443`).join("\n")}\n`,
+          };
+        }
+      },
+      "service-map",
+      "service-map-stale",
+      /replies from these Services are not translated back/,
+    ],
+    [
+      "a node with the identity of the world",
+      inNode(
+        "ipcache",
+        (text) => text.replace(new RegExp(`("${PEER_NODE}/32": \\[\\s+")identity=\\d+`), "$1identity=2"),
+        WORKER,
+      ),
+      "datapath-maps",
+      "ipcache-stale",
+      /has the identity of the world/,
+    ],
+    [
+      "an address with a pod's identity that no pod has",
+      inNode(
+        "ipcache",
+        (text) =>
+          text.replace(
+            "{",
+            '{\n  "198.51.100.0/24": ["identity=37471 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>"],',
+          ),
+        WORKER,
+      ),
+      "datapath-maps",
+      "ipcache-stale",
+      /has a pod's identity, and no pod has this address/,
+    ],
+    [
+      "a pod that the endpoint map sends to another device",
+      inNode(
+        "endpointMap",
+        (text) => text.replace(new RegExp(`("${OWN}:0": \\[\\s+"[^"]* ifindex=)\\d+`), "$12"),
+        WORKER,
+      ),
+      "datapath-maps",
+      "endpoint-map-stale",
+      /to a device that is not theirs/,
+    ],
+    [
+      "a program of somebody else at the sockets",
+      inNode(
+        "cgroup",
+        (text) =>
+          text.replace("[", '[{"id":1,"attach_type":"cgroup_inet4_connect","attach_flags":"multi","name":"deny"},'),
+        WORKER,
+      ),
+      "programs",
+      "program-foreign",
+      /not Cilium's sees packets/,
+    ],
+    [
+      "a program with the name of an older Cilium's",
+      inNode(
+        "network",
+        (text) =>
+          text.replace('"tc":[]', '"tc":[{"devname":"eth0","ifindex":1,"kind":"tcx/ingress","name":"handle_ingress"}]'),
+        WORKER,
+      ),
+      "programs",
+      "program-foreign",
+      /not Cilium's sees packets/,
+    ],
+    [
+      "cluster DNS without TCP",
+      ({ api }) => {
+        const dns = valueOf(api.services, []).find(({ name }) => name === "kube-dns")!;
+        Object.assign(dns, { ports: dns.ports.filter(({ protocol, port }) => protocol !== "TCP" || port !== 53) });
+      },
+      "dns",
+      "dns-down",
+      /no port 53 for TCP/,
+    ],
+    [
+      "pods that search another domain",
+      inPod(WORKER, (text) => text.replaceAll("svc.cluster.local", "svc.x.local")),
+      "dns",
+      "dns-config",
+      /differs from the other pods'|short names of Services do not resolve/,
     ],
     [
       "a rule that drops packets in one of Cilium's chains",
