@@ -73,7 +73,7 @@ export interface Run {
 
 /**
  * Run a program with this configuration.
- * @param load imports the program and all of its modules again
+ * @param load imports the program, once the SDK has the mocks
  */
 export async function run(
   load: () => Promise<() => Promise<Record<string, pulumi.Input<unknown>>>>,
@@ -83,7 +83,6 @@ export async function run(
   const registered: Registered[] = [];
   const called: Called[] = [];
   const logged: string[] = [];
-  jest.resetModules();
   const fresh = await import("@pulumi/pulumi");
   jest.spyOn(fresh.log, "info").mockImplementation(async (message) => void logged.push(message));
   await fresh.runtime.setMocks(
