@@ -2,7 +2,7 @@ import type { EvidenceCluster } from "./read";
 
 /** The questions that only read the API server. */
 const READS =
-  "nodes pods allPods services service configMap renderedConfigMap daemonSet deployment list ciliumPodCidrs".split(
+  "nodes pods allPods services service configMap renderedCilium daemonSet deployment list ciliumPodCidrs".split(
     " ",
   ) as (keyof EvidenceCluster)[];
 

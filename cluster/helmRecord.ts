@@ -32,17 +32,68 @@ export function readRecord(secret: V1Secret): HelmRecord {
   return { revision: revisionOf(secret), status: info.status, description: info.description ?? "" };
 }
 
-/** The data of a ConfigMap as the latest record's chart rendered it; undefined if none did. */
-export function renderedData(secrets: readonly V1Secret[], configMap: string): Record<string, string> | undefined {
-  const named = new RegExp(`^  name: "?${configMap}"?$`, "m");
+/** Cilium as Helm rendered it, and the record that has it. */
+export interface RenderedCilium extends Pick<HelmRecord, "status" | "description"> {
+  /** Data of `cilium-config`. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Image, arguments and variables of the agent's container; undefined where the DaemonSet has another name. */
+  readonly agent?: RenderedAgent | undefined;
+  readonly operatorImage?: string | undefined;
+}
+
+/** The agent's container as Helm rendered it. */
+export interface RenderedAgent {
+  readonly image: string;
+  readonly args: readonly string[];
+  /** Name to value; null where the value comes from elsewhere. */
+  readonly variables: Readonly<Record<string, string | null>>;
+}
+
+/** Cilium as the latest record that has a `cilium-config` rendered it; undefined if none has. */
+export function renderedCilium(secrets: readonly V1Secret[]): RenderedCilium | undefined {
   // during an upgrade, and after one that failed, the record before it is still there
   for (const secret of latestFirst(secrets)) {
-    const documents = (payloadOf(secret).manifest ?? "").split(/^---.*$/m);
-    const text = documents.find((document) => /^kind: ConfigMap$/m.test(document) && named.test(document));
-    // Helm reads YAML 1.1
-    if (text !== undefined) return (parse(text, { version: "1.1" }) as { data?: Record<string, string> }).data ?? {};
+    const { manifest = "" } = payloadOf(secret);
+    const { status, description } = readRecord(secret);
+    const documents = manifest.split(/^---.*$/m);
+    const rendered = <T>(kind: string, name: string) => {
+      const named = new RegExp(`^  name: "?${name}"?$`, "m");
+      const text = documents.find((each) => new RegExp(`^kind: ${kind}$`, "m").test(each) && named.test(each));
+      // Helm reads YAML 1.1
+      return text === undefined ? undefined : (parse(text, { version: "1.1" }) as T);
+    };
+    const configMap = rendered<{ readonly data?: Record<string, string> }>("ConfigMap", "cilium-config");
+    if (configMap === undefined) continue;
+    const container = (kind: string, name: string) => rendered<Templated>(kind, name)?.spec.template.spec.containers[0];
+    const agent = container("DaemonSet", "cilium");
+    return {
+      status,
+      description,
+      config: configMap.data ?? {},
+      agent: agent && {
+        image: agent.image,
+        args: agent.args ?? [],
+        variables: Object.fromEntries((agent.env ?? []).map(({ name, value }) => [name, value ?? null])),
+      },
+      operatorImage: container("Deployment", "cilium-operator")?.image,
+    };
   }
   return undefined;
+}
+
+/** A DaemonSet or Deployment, as far as it is needed; Cilium's own container is its first. */
+interface Templated {
+  readonly spec: {
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly image: string;
+          readonly args?: readonly string[];
+          readonly env?: readonly { readonly name: string; readonly value?: string }[];
+        }[];
+      };
+    };
+  };
 }
 
 /**

@@ -16,7 +16,7 @@ import {
 } from "@kubernetes/client-node";
 import type { OutsideClient } from "../host/outside";
 import { apiErrorLine } from "./apiError";
-import { CURRENT_RECORDS, renderedData } from "./helmRecord";
+import { CURRENT_RECORDS, renderedCilium, type RenderedCilium } from "./helmRecord";
 import { load, timely, undefinedIfNotFound } from "./client";
 import { reach } from "./reach";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
@@ -38,8 +38,8 @@ export interface ClusterReader {
   ciliumPodCidrs(): Promise<Map<string, string[]>>;
   /** Undefined if it does not exist. */
   configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
-  /** A ConfigMap's data as Helm rendered it last in its namespace; undefined if Helm did not. */
-  renderedConfigMap(namespace: string, name: string): Promise<Record<string, string> | undefined>;
+  /** Cilium as Helm rendered it last in this namespace; undefined if Helm did not. */
+  renderedCilium(namespace: string): Promise<RenderedCilium | undefined>;
   /** Undefined if it does not exist. */
   service(namespace: string, name: string): Promise<V1Service | undefined>;
   /** Events of all namespaces, one line each. */
@@ -152,11 +152,8 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
       ),
     configMap: (namespace, name) =>
       timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
-    renderedConfigMap: async (namespace, name) =>
-      renderedData(
-        (await timely(core.listNamespacedSecret({ namespace, labelSelector: CURRENT_RECORDS }))).items,
-        name,
-      ),
+    renderedCilium: async (namespace) =>
+      renderedCilium((await timely(core.listNamespacedSecret({ namespace, labelSelector: CURRENT_RECORDS }))).items),
     services: async () => (await timely(core.listServiceForAllNamespaces())).items,
     async list<T>(apiVersion: string, plural: string) {
       const [group, version] = apiVersion.split("/") as [string, string];

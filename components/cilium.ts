@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { expectedCiliumConfig } from "../modes/ciliumConfig";
 import { ciliumValuesArgs, type CiliumChoice } from "../modes/ciliumArgs";
-import { ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import { describeRevision, ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
 import { TUNNELS } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 import { loadedImages } from "../modes/images";
@@ -111,7 +111,9 @@ export class Cilium extends pulumi.ComponentResource {
         // a failed revision must not block the name
         replace: true,
         // identifies the stack's own revisions
-        description: pulumi.interpolate`${cluster.owner}, repairs ${installation.repairs}`,
+        description: pulumi
+          .all([cluster.owner, installation.repairs])
+          .apply(([owner, repairs]) => describeRevision(owner, repairs)),
       },
       {
         ...options,

@@ -103,8 +103,8 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       provider: cluster.provider,
       dependsOn: [namespace, args.cilium.ready, ...loaded],
     };
-    // the verification needs a pod on every node; kind's nodes have no taints
-    const anywhere = cluster.isKind ? {} : { tolerations: [{ operator: "Exists" }] };
+    // the verification needs a pod on every node
+    const tolerations = [{ operator: "Exists" }];
     const labels = { app: WORKLOAD.daemonSet };
     const container = nettoolContainer(this.image);
     const daemonSet = new DaemonSet(
@@ -117,7 +117,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
             metadata: { labels },
             spec: {
               terminationGracePeriodSeconds: 1,
-              ...anywhere,
+              tolerations,
               containers: [
                 {
                   ...container,
@@ -150,7 +150,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       `${name}-client`,
       {
         metadata: { ...metadata, name: WORKLOAD.clientPod, labels: { run: WORKLOAD.clientPod } },
-        spec: { terminationGracePeriodSeconds: 1, ...anywhere, containers: [container] },
+        spec: { terminationGracePeriodSeconds: 1, tolerations, containers: [container] },
       },
       kubernetes,
     );

@@ -8,7 +8,7 @@ import { inconclusive, skipped, type Check, type Expectation, type Finding } fro
 import { askedOnce } from "../cluster/askedOnce";
 import type { EvidenceCluster } from "../cluster/read";
 import { gather, type Evidence, type Part } from "./evidence/gather";
-import { valueOf } from "./evidence/api";
+import { hasChanged, valueOf } from "./evidence/api";
 import { VERDICTS, type NodesLookedAt, type Proof, type Verdict, type VerificationSummary } from "./facts";
 import { within } from "../cluster/within";
 
@@ -88,6 +88,9 @@ const RETRY_SECONDS = 2;
 /** How long something that only deserves a warning may settle. */
 const WARNING_SECONDS = 6;
 
+/** How much longer a cluster may take whose pods, Services or EndpointSlices changed while it was looked at. */
+const CHANGING_SECONDS = 45;
+
 /** How often in a row a cluster that looked wrong must look right before it counts as settled. */
 const SETTLED_LOOKS = 2;
 
@@ -127,11 +130,13 @@ export async function verify(
     const isRight = results.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
     looksRight = isRight ? looksRight + 1 : 0;
     if (isRight && (earlier.size === 0 || looksRight >= SETTLED_LOOKS)) return conclusion(results, evidence);
-    const patience = results.every(({ verdict }) => GOOD.has(verdict))
-      ? Math.min(settleSeconds, WARNING_SECONDS)
-      : settleSeconds;
+    const isFailing = results.some(({ verdict }) => !GOOD.has(verdict));
+    const patience = isFailing ? settleSeconds : Math.min(settleSeconds, WARNING_SECONDS);
     const isFirst = earlier.size === 0;
-    const isOver = Date.now() + RETRY_SECONDS * 1000 >= start + patience * 1000;
+    const isAfter = (seconds: number) => Date.now() + RETRY_SECONDS * 1000 >= start + seconds * 1000;
+    const isChanging = async () =>
+      isFailing && patience > 0 && !isAfter(patience + CHANGING_SECONDS) && (await hasChanged(cluster, evidence.api));
+    const isOver = isAfter(patience) && !(await isChanging());
     if (isOver && !(isFirst && settleSeconds >= TWO_LOOKS_SECONDS)) return conclusion(results, evidence);
     for (const { id, verdict, findings } of results) {
       if (verdict === "pass" || verdict === "skipped") continue;

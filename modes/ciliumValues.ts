@@ -170,3 +170,9 @@ function imageBlock({ repository, tag, useDigest }: ImageOverride): HelmValues {
   );
   return given.length === 0 ? {} : { image: Object.fromEntries(given) };
 }
+
+/** Description of the Helm release's revisions that a stack installs. @param owner the stack and its cluster @param repairs how often it was installed again */
+export const describeRevision = (owner: string, repairs: number) => `${owner}, repairs ${repairs}`;
+
+/** Whether some stack installed a revision: somebody's `helm upgrade` describes it otherwise. */
+export const isByStack = (description: string) => /^\S+\/\S+, repairs \d+$/.test(description);

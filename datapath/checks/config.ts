@@ -1,8 +1,10 @@
 import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
+import type { RenderedAgent } from "../../cluster/helmRecord";
 import type { ClusterReader } from "../../cluster/read";
+import { isByStack } from "../../modes/ciliumValues";
 import { concernsPackets } from "../../modes/datapathConfig";
 import type { Evidence } from "../evidence/gather";
-import { readingOf, valueOf, type ConfigState, type NodeConfigState } from "../evidence/api";
+import { readingOf, valueOf, type ConfigState, type NodeConfigState, type PodState } from "../evidence/api";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 
@@ -32,7 +34,7 @@ export const configCheck: Check = {
     );
     const known = new Set([...byMode, ...beside].map(({ key }) => key));
     const rendered = valueOf(api.rendered, null);
-    const edited = rendered === null ? [] : editedKeys(data, rendered).filter(({ key }) => !known.has(key));
+    const edited = rendered === null ? [] : editedKeys(data, rendered.config).filter(({ key }) => !known.has(key));
     const telling = (keys: readonly Wrong[]) => {
       const writer = writers.find((each) => keys.some(({ key }) => each.keys.includes(key)));
       const by = writer === undefined ? "" : `; last written by ${writer.manager} at ${writer.time}`;
@@ -42,7 +44,7 @@ export const configCheck: Check = {
     const count = new Set([
       ...Object.keys(ciliumConfig),
       ...Object.keys(datapathConfig),
-      ...Object.keys(rendered ?? {}),
+      ...Object.keys(rendered?.config ?? {}),
     ]);
     // how another cluster is configured beside its mode is its owner's choice
     const wrong = [...byMode, ...beside, ...(isExternal ? [] : edited)];
@@ -65,11 +67,27 @@ export const configCheck: Check = {
       ];
     }
     const seen = `${count.size} keys as expected`;
-    if ("value" in api.rendered) return [pass("cluster", seen)];
-    const uncompared = `not compared with what Helm rendered: ${api.rendered.error}`;
-    if (isExternal) return [pass("cluster", `${seen}; ${uncompared}`)];
-    const remedy = `helm -n ${CILIUM_NAMESPACE} get manifest cilium`;
-    return [inconclusive("cluster", `${seen}; ${uncompared}`, remedy, { cause: "cluster-unreachable" })];
+    if (!isExternal && rendered?.status === "deployed" && !isByStack(rendered.description)) {
+      return [
+        fail(
+          "cluster",
+          `Helm's last revision: ${rendered.description}`,
+          "somebody other than pulumi up installed this revision of Cilium, perhaps with other values",
+          "pulumi up --refresh installs the stack's own values again",
+          { cause: "config-changed" },
+        ),
+      ];
+    }
+    if (rendered !== null) return [pass("cluster", seen)];
+    const why = "error" in api.rendered ? api.rendered.error : "Helm has no record of Cilium";
+    if (isExternal) return [pass("cluster", `${seen}; not compared with Helm's values: ${why}`)];
+    return [
+      "error" in api.rendered
+        ? inconclusive("cluster", why, `kubectl -n ${CILIUM_NAMESPACE} get secrets -l owner=helm`, {
+            cause: "cluster-unreachable",
+          })
+        : inconclusive("cluster", why, "pulumi up --refresh installs Cilium again"),
+    ];
   },
 };
 
@@ -103,6 +121,7 @@ export const agentsCheck: Check = {
         namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting,
     );
     const config = valueOf(api.config, undefined);
+    const rendered = valueOf(api.rendered, null);
     const nodeConfigs = readingOf(api.nodeConfigs);
     const findings = nodes.map((node): Finding => {
       const at = { nodes: [node.node] };
@@ -157,7 +176,7 @@ export const agentsCheck: Check = {
       const isLive = pod.configuredAt === undefined;
       const stale = differing.length > 0 || !isLive ? differing : keysSince(container.startedAt, config);
       if (stale.length > 0) {
-        const written = config.writers[0];
+        const written = config.writers.find(({ keys }) => stale.some((key) => keys.includes(key)));
         return fail(
           node.node,
           stale
@@ -172,8 +191,18 @@ export const agentsCheck: Check = {
           { cause: "agent-outdated", ...at },
         );
       }
+      const image = container.wantedImage;
+      if (!isExternal && rendered?.agent !== undefined && image !== rendered.agent.image) {
+        return fail(
+          node.node,
+          `${pod.name} runs ${image}`,
+          `the agent's image is not the one that Helm rendered, ${rendered.agent.image}`,
+          "pulumi up --refresh installs the stack's own image again",
+          { cause: "agent-differs", ...at },
+        );
+      }
       const other = [
-        ...argumentsBeside(node, ciliumConfig, datapathConfig),
+        ...argumentsBeside(node, ciliumConfig, datapathConfig, isExternal ? undefined : rendered?.agent),
         ...optionsBeside(node, datapathConfig),
         ...endpointsBeside(node),
       ];
@@ -186,8 +215,30 @@ export const agentsCheck: Check = {
           { cause: "config-overridden", ...at },
         );
       }
+      const labelled = labelledByHand(node, readingOf(api.pods));
+      if (labelled.length > 0) {
+        return fail(
+          node.node,
+          labelled.map(({ endpoint, labels }) => `endpoint ${endpoint}: ${labels.join(", ")}`).join("; "),
+          "endpoints have other labels than their pods, so that policies and other nodes take them for somebody else",
+          `kubectl -n ${CILIUM_NAMESPACE} exec ${pod.name} -- cilium endpoint labels ${labelled[0]!.endpoint} -d <the label>; or delete the pod`,
+          { cause: "config-overridden", ...at },
+        );
+      }
       return pass(node.node, `${pod.name} runs with ${Object.keys(mine).length} keys of ${CONFIG_MAP}`);
     });
+    const overriding = findings.map(({ reason = "" }) => reason).filter((reason) => reason.includes("overrides"));
+    const pending =
+      isExternal || config === undefined
+        ? []
+        : nodeConfigs.filter(
+            ({ namespace, name, defaults }) =>
+              namespace === CILIUM_NAMESPACE &&
+              !overriding.some((reason) => reason.includes(name)) &&
+              Object.entries(defaults).some(
+                ([key, value]) => concernsPackets(key) && flat(config.data[key]) !== flat(value),
+              ),
+          );
     const missing = "value" in api.nodes ? (nodeCount ?? 0) - api.nodes.value.length : 0;
     return [
       ...findings,
@@ -197,6 +248,17 @@ export const agentsCheck: Check = {
           !findings.some(({ cause, nodes: own }) => cause === "config-overridden" && own?.[0] === name),
       ),
       ...withoutEnvoy(evidence),
+      ...pending.map(({ name, defaults }) =>
+        fail(
+          "cluster",
+          Object.entries(defaults)
+            .map(([key, value]) => `${key}: ${shown(value)}`)
+            .join(", "),
+          `CiliumNodeConfig ${name} overrides ${CONFIG_MAP} on the nodes that it selects, as soon as their agents restart`,
+          `kubectl -n ${CILIUM_NAMESPACE} delete ciliumnodeconfig ${name}`,
+          { cause: "config-overridden" },
+        ),
+      ),
       ...(nodes.length === 0
         ? [inconclusive("cluster", "no node could be asked", "kubectl get nodes", { cause: "cluster-unreachable" })]
         : []),
@@ -256,18 +318,33 @@ function keysSince(started: string | undefined, { writers: [written] }: ConfigSt
   return started !== undefined && written !== undefined && started < written.time ? written.keys : [];
 }
 
-/** Arguments of an agent, and variables of its environment, that set what the ConfigMap should. */
+/** Variables by which Kubernetes tells each pod of the Services that were there when it started. */
+const OF_KUBERNETES = /^\w+_(?:SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_\w+)$/;
+
+/**
+ * Arguments of an agent, and variables of its environment, that set what the ConfigMap should.
+ * @param rendered what the agent may have; undefined where nobody knows
+ */
 function argumentsBeside(
   node: NodeEvidence,
   ciliumConfig: Readonly<Record<string, string | null>>,
   datapathConfig: Readonly<Record<string, readonly string[]>>,
+  rendered: RenderedAgent | undefined,
 ): string[] {
   const said = text(sectionOf(node, "arguments")) ?? "";
+  const isRendered = (found: string, variable: string | undefined, value: string) => {
+    if (rendered === undefined) return true;
+    if (variable === undefined) return rendered.args.includes(found);
+    const known = rendered.variables[`CILIUM_${variable}`];
+    const isOfService = OF_KUBERNETES.test(variable) || /^(?:tcp|udp|sctp):\/\//.test(value);
+    return known === null || known === value || isOfService;
+  };
   return [...said.matchAll(/^(?:--([\w-]+)(?:=(.*))?|CILIUM_([A-Z0-9_]+)=(.*))$/gm)].flatMap(
     ([found, argument, argued = "true", variable, assigned]) => {
       const key = argument ?? variable!.toLowerCase().replaceAll("_", "-");
       const allowed = key in ciliumConfig ? [ciliumConfig[key]] : datapathConfig[key];
-      if (allowed === undefined || allowed.includes(assigned ?? argued)) return [];
+      const isAllowed = allowed === undefined || allowed.includes(assigned ?? argued);
+      if (isAllowed && isRendered(found, variable, assigned ?? "")) return [];
       return [`${argument === undefined ? "variable" : "argument"} ${found}`];
     },
   );
@@ -305,7 +382,35 @@ interface EndpointOptions {
   readonly status?: {
     readonly "external-identifiers"?: { readonly "k8s-pod-name"?: string; readonly "pod-name"?: string };
     readonly realized?: { readonly options?: Readonly<Record<string, string>> };
+    readonly networking?: { readonly addressing?: readonly { readonly ipv4?: string }[] };
+    readonly labels?: {
+      readonly realized?: { readonly user?: readonly string[] };
+      readonly disabled?: readonly string[];
+    };
   };
+}
+
+/** Endpoints whose labels are not those of their pod. */
+function labelledByHand(
+  node: NodeEvidence,
+  pods: readonly PodState[],
+): { readonly endpoint: number; readonly labels: readonly string[] }[] {
+  const endpoints = jsonOf<EndpointOptions[]>(node, "endpoints");
+  if (endpoints instanceof Error) return [];
+  return endpoints.flatMap(({ id, status }) => {
+    const addresses = (status?.networking?.addressing ?? []).map(({ ipv4 }) => ipv4);
+    const own = pods.find(
+      ({ running, hostNetwork, address }) => running && !hostNetwork && addresses.includes(address),
+    );
+    if (own === undefined) return [];
+    const isOfPod = (label: string) =>
+      // what its namespace was given later counts as the user's
+      label.startsWith("k8s:io.cilium.k8s.") ||
+      Object.entries(own.labels).some(([key, value]) => label === `k8s:${key}=${value}`);
+    const added = (status?.labels?.realized?.user ?? []).filter((label) => !isOfPod(label));
+    const hidden = (status?.labels?.disabled ?? []).filter(isOfPod).map((label) => `not ${label}`);
+    return added.length + hidden.length === 0 ? [] : [{ endpoint: id, labels: [...added, ...hidden] }];
+  });
 }
 
 /** Endpoints that have another option than their agent. */
@@ -313,14 +418,14 @@ function endpointsBeside(node: NodeEvidence): string[] {
   const endpoints = jsonOf<EndpointOptions[]>(node, "endpoints");
   if (endpoints instanceof Error) return [];
   const options = optionsOf(node);
-  return endpoints.flatMap(({ id, status }) =>
-    Object.keys(OPTIONS).flatMap((name) => {
+  return endpoints.flatMap(({ id, status }) => {
+    const pod = status?.["external-identifiers"];
+    return Object.keys(OPTIONS).flatMap((name) => {
       const [own, agents] = [status?.realized?.options?.[name], options.get(name)];
       if (own === undefined || agents === undefined || own === agents) return [];
-      const pod = status?.["external-identifiers"];
       return [`endpoint ${pod?.["k8s-pod-name"] ?? pod?.["pod-name"] ?? id} has ${name}: ${own}, its agent ${agents}`];
-    }),
-  );
+    });
+  });
 }
 
 interface AgentPod {

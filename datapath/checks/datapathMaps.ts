@@ -1,8 +1,9 @@
 import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { counterOf, jsonOf, type NodeEvidence } from "../evidence/node";
+import { counterOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { odd } from "./config";
 import { metricsIn } from "./drops";
 import { eachNode } from "./nodes";
 
@@ -31,6 +32,7 @@ export const datapathMapsCheck: Check = {
       ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
     );
     const nodes = readingOf(evidence.api.nodes);
+    const unlike = isExternal ? new Map<string, string[]>() : unlikeIdentities(evidence);
     return eachNode(evidence, "ipcache", (node): Finding => {
       const at = { nodes: [node.node] };
       const ipcache = jsonOf<Dump>(node, "ipcache");
@@ -55,6 +57,26 @@ export const datapathMapsCheck: Check = {
           node.node,
           `${elsewhere.map(({ name, address }) => `${name} (${address})`).join(", ")}: another device in the endpoint map`,
           "the BPF endpoint map sends packets for local pods to a device that is not theirs",
+          restart,
+          { cause: "endpoint-map-stale", ...at },
+        );
+      }
+      const frozen = sectionOf(node, "frozen");
+      if (typeof frozen === "string" && frozen.trim() !== "") {
+        return fail(
+          node.node,
+          `frozen: ${frozen.trim().split("\n").join(", ")}`,
+          "BPF maps were frozen, so that the agent can no longer write changes of pods and Services",
+          `docker restart ${node.node}, or on the node: remove the maps from /sys/fs/bpf/tc/globals and restart the agent`,
+          { cause: "endpoint-map-stale", ...at },
+        );
+      }
+      const unlikeAgent = isExternal ? [] : unlikeEndpoints(local, node);
+      if (unlikeAgent.length > 0) {
+        return fail(
+          node.node,
+          `endpoint map: ${unlikeAgent.slice(0, 3).join("; ")}`,
+          "the BPF endpoint map differs from what the agent believes of its endpoints",
           restart,
           { cause: "endpoint-map-stale", ...at },
         );
@@ -89,13 +111,16 @@ export const datapathMapsCheck: Check = {
       }
       for (const key of isExternal ? [] : falsePods(ipcache, evidence))
         wrong.push(`${key} has a pod's identity, and no pod has this address`);
-      for (const address of falseHosts(ipcache, node))
+      for (const address of isExternal ? [] : falseHosts(ipcache, node))
         wrong.push(`${address} has the identity of the node itself, and is not its address`);
+      for (const key of isExternal ? [] : falseNodes(ipcache, evidence))
+        wrong.push(`${key} has the identity of nodes, and is no address of a node`);
+      wrong.push(...(unlike.get(node.node) ?? []));
       if (wrong.length > 0) {
         return fail(
           node.node,
           `ipcache: ${wrong.slice(0, 3).join("; ")}`,
-          `the BPF ipcache differs from the API server in ${wrong.length} entries: their packets get another identity or another way`,
+          `the BPF ipcache differs from the API server or from the other nodes in ${wrong.length} entries: their packets get another identity or another way`,
           restart,
           { cause: "ipcache-stale", ...at },
         );
@@ -179,11 +204,115 @@ function falsePods(ipcache: Dump, { api, nodes }: Evidence): string[] {
   });
 }
 
+/** `cilium endpoint list -o json`, as far as it tells of the network. */
+interface Networked {
+  readonly status?: {
+    readonly networking?: {
+      readonly addressing?: readonly { readonly ipv4?: string }[];
+      readonly "interface-index"?: number;
+      readonly mac?: string;
+      readonly "host-mac"?: string;
+    };
+  };
+}
+
+/** Entries of the endpoint map that are not as the agent has its endpoints. */
+function unlikeEndpoints(map: Dump, node: NodeEvidence): string[] {
+  const endpoints = jsonOf<Networked[]>(node, "endpoints");
+  const own = addressesOf(node);
+  if (endpoints instanceof Error || own === undefined) return [];
+  const known = new Map(
+    endpoints.flatMap(({ status }) =>
+      (status?.networking?.addressing ?? []).flatMap(({ ipv4 }) =>
+        ipv4 === undefined ? [] : [[ipv4, status!.networking!] as const],
+      ),
+    ),
+  );
+  // no endpoint has an address, so there is nothing to compare with
+  if (known.size === 0) return [];
+  return Object.entries(map).flatMap(([key, values]) => {
+    const address = addressOf(key);
+    const text = values.join(" ");
+    if (address === undefined) return [];
+    const endpoint = known.get(address);
+    if (endpoint === undefined) return own.has(address) ? [] : [`${address} is no endpoint of this node`];
+    const differing = (
+      [
+        ["ifindex", / ifindex=(\d+)/, endpoint["interface-index"]],
+        ["mac", / mac=(\S+)/, endpoint.mac],
+        ["nodemac", / nodemac=(\S+)/, endpoint["host-mac"]],
+      ] as const
+    ).flatMap(([name, pattern, want]) => {
+      const [, found] = pattern.exec(text) ?? [];
+      const isSame = found === undefined || want === undefined || found.toLowerCase() === String(want).toLowerCase();
+      return isSame || /^(?:00:)+00$/.test(found) ? [] : [`${name} ${found.toLowerCase()}, expected ${want}`];
+    });
+    return differing.length === 0 ? [] : [`${address} has ${differing.join(", ")}`];
+  });
+}
+
+/** Networks outside the cluster have numbers of their own on each node. */
+const FIRST_OF_NODE = 1 << 24;
+
+/** Node to the entries of its ipcache that have another identity, or another way, than on most nodes. */
+function unlikeIdentities({ nodes, api }: Evidence): Map<string, string[]> {
+  const cidrs = readingOf(api.ciliumNodes).flatMap(({ podCidrs }) => podCidrs);
+  const read = nodes.flatMap((node) => {
+    const ipcache = jsonOf<Dump>(node, "ipcache");
+    const own = addressesOf(node);
+    return ipcache instanceof Error || own === undefined ? [] : [{ node: node.node, ipcache, own }];
+  });
+  const found = new Map<string, string[]>();
+  for (const key of new Set(read.flatMap(({ ipcache }) => Object.keys(ipcache)))) {
+    const address = addressOf(key);
+    if (address === undefined) continue;
+    const isOfPods = cidrs.some((cidr) => contains(cidr, `${address}/32`));
+    const traits = read.map(({ node, ipcache, own }) => {
+      const text = ipcache[key]?.join(" ");
+      const identity = /(?:identity=|^)(\d+)/.exec(text ?? "")?.[1];
+      const isOther = identity === undefined || own.has(address) || Number(identity) >= FIRST_OF_NODE;
+      const tunnel = isOfPods ? undefined : /tunnelendpoint=(\d+\.\d+\.\d+\.\d+)/.exec(text ?? "")?.[1];
+      return {
+        node,
+        trait: isOther ? undefined : `identity ${identity}${tunnel === undefined ? "" : ` by ${tunnel}`}`,
+      };
+    });
+    for (const { node, own, most } of odd(traits, ({ trait }) => trait))
+      found.set(node, [...(found.get(node) ?? []), `${key} has ${own}, and on other nodes ${most}`]);
+  }
+  return found;
+}
+
+/** A node's own addresses; undefined where they could not be read. */
+function addressesOf(node: NodeEvidence): ReadonlySet<string> | undefined {
+  const addressed = jsonOf<{ readonly addr_info: readonly { readonly local?: string }[] }[]>(node, "addresses");
+  if (addressed instanceof Error) return undefined;
+  return new Set(addressed.flatMap(({ addr_info: each }) => each.flatMap(({ local }) => local ?? [])));
+}
+
+/** Identities of health endpoints, of other nodes, and of those where the API server runs. */
+const OF_NODES = /(?:identity=|^)(?:4|6|7)(?:\s|$)/;
+
+/** Addresses that the ipcache takes for other nodes', and that are neither theirs nor in a pod network. */
+function falseNodes(ipcache: Dump, { nodes, api }: Evidence): string[] {
+  const cidrs = readingOf(api.ciliumNodes).flatMap(({ podCidrs }) => podCidrs);
+  const own = nodes.map(addressesOf);
+  // a sample of a large cluster does not know all addresses
+  if (own.includes(undefined) || nodes.length < readingOf(api.nodes).length) return [];
+  return Object.entries(ipcache).flatMap(([key, values]) => {
+    const address = addressOf(key);
+    if (address === undefined || !OF_NODES.test(values.join(" "))) return [];
+    const isKnown =
+      key.endsWith("/32") &&
+      (own.some((each) => each!.has(address)) || cidrs.some((cidr) => contains(cidr, `${address}/32`)));
+    return isKnown ? [] : [key];
+  });
+}
+
 /** Addresses that the ipcache takes for the node itself, and that are on none of its devices. */
 function falseHosts(ipcache: Dump, node: NodeEvidence): string[] {
-  const addressed = jsonOf<{ readonly addr_info: readonly { readonly local?: string }[] }[]>(node, "addresses");
-  if (addressed instanceof Error) return [];
-  const own = new Set(addressed.flatMap(({ addr_info: each }) => each.flatMap(({ local }) => local ?? [])));
+  const own = addressesOf(node);
+  if (own === undefined) return [];
   return Object.entries(ipcache).flatMap(([key, values]) => {
     const isHost = /(?:^|identity=)1(?:\s|$)/.test(values.join(" "));
     return isHost && !key.includes(":") && !own.has(key.replace(/\/32$/, "")) ? [key] : [];

@@ -1,5 +1,5 @@
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { readingOf } from "../evidence/api";
+import { readingOf, valueOf } from "../evidence/api";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./config";
@@ -9,6 +9,7 @@ import { eachNode } from "./nodes";
 interface Link {
   readonly ifname: string;
   readonly mtu: number;
+  readonly gso_max_size?: number;
   readonly flags: readonly string[];
   readonly operstate?: string;
   readonly linkinfo?: { readonly info_kind?: string };
@@ -36,15 +37,14 @@ export const devicesCheck: Check = {
   question:
     "Are the nodes' and pods' devices up, with the same MTU everywhere, their addresses, and no traffic shaping?",
   needs: ["nodes"],
-  judge(evidence, { evidence: { tunnelDevice } }) {
+  judge(evidence, { evidence: { tunnelDevice }, isExternal }) {
     const nodes = readingOf(evidence.api.nodes);
-    const mtus = odd(
-      evidence.nodes.map((node) => ({
-        node: node.node,
-        mtu: mtuOut(node, nodes.find(({ name }) => name === node.node)?.address),
-      })),
-      ({ mtu }) => mtu,
-    );
+    const ways = evidence.nodes.map((node) => ({
+      node: node.node,
+      out: wayOut(node, nodes.find(({ name }) => name === node.node)?.address),
+    }));
+    const mtus = odd(ways, ({ out }) => out?.mtu.toString());
+    const segments = isExternal ? [] : odd(ways, ({ out }) => out?.gso_max_size?.toString());
     return eachNode(evidence, "links", (node): Finding => {
       const at = { nodes: [node.node] };
       const links = jsonOf<Link[]>(node, "links");
@@ -72,7 +72,7 @@ export const devicesCheck: Check = {
           node.node,
           `${names.join(", ")} down`,
           `${names.join(", ")} is down and carries no packets`,
-          `on ${node.node}: ${names.map((name) => `ip link set ${name} up`).join("; ")}`,
+          `on ${node.node}: ${names.map((name) => `ip link set ${name} up`).join("; ")}${names.some((name) => name.startsWith("cilium_")) ? `; then ${restart(evidence, node.node)}` : ""}`,
           { cause: "device-down", ...at },
         );
       }
@@ -122,14 +122,31 @@ export const devicesCheck: Check = {
           { cause: "mtu-mismatch", ...at },
         );
       }
+      const cut = segments.find((each) => each.node === node.node);
+      if (cut !== undefined) {
+        return fail(
+          node.node,
+          `${out ?? "device"} has gso_max_size ${cut.own}`,
+          `the other nodes' devices have ${cut.most}: large segments are cut or dropped`,
+          cut.isTie
+            ? `give ${out} the same on every node: ip -d link show ${out}`
+            : `on ${node.node}: ip link set ${out} gso_max_size ${cut.most}`,
+          { cause: "mtu-mismatch", ...at },
+        );
+      }
       const lxc = links.filter(({ ifname }) => ifname.startsWith("lxc"));
       const outMtu = links.find(({ ifname }) => ifname === out)?.mtu;
-      const large = lxc.filter(({ mtu }) => outMtu !== undefined && mtu !== outMtu);
+      // a Helm value may give pods an MTU of their own
+      const set = Number(valueOf(evidence.api.config, undefined)?.data["mtu"] ?? 0);
+      const wanted = set > 0 ? set : outMtu;
+      const large = lxc.filter(({ mtu }) => wanted !== undefined && mtu !== wanted);
       if (large.length > 0) {
         return fail(
           node.node,
           large.map(({ ifname, mtu }) => `${ifname} has MTU ${mtu}`).join(", "),
-          `${out} has MTU ${outMtu}, and pods' devices must have the same`,
+          set > 0
+            ? `the Helm value MTU gives pods' devices an MTU of ${set}`
+            : `${out} has MTU ${outMtu}, and pods' devices must have the same`,
           `delete the pods behind ${large.map(({ ifname }) => ifname).join(", ")}: their controllers create them again with the right MTU`,
           { cause: "mtu-mismatch", ...at },
         );
@@ -142,19 +159,18 @@ export const devicesCheck: Check = {
 function restart({ nodes }: { readonly nodes: readonly NodeEvidence[] }, name: string): string {
   const pod =
     nodes.find(({ node }) => node === name)?.agent ?? `-l k8s-app=cilium --field-selector spec.nodeName=${name}`;
-  return `kubectl -n kube-system delete pod ${pod}: the agent makes its devices when it starts`;
+  return `kubectl -n kube-system delete pod ${pod}: the agent makes its devices and routes when it starts`;
 }
 
 function deviceWith(addressed: readonly Addressed[], address: string): string | undefined {
   return addressed.find(({ addr_info: own }) => own.some(({ local }) => local === address))?.ifname;
 }
 
-/** MTU of the device that leads to the other nodes, as text for comparison. */
-function mtuOut(node: NodeEvidence, address: string | undefined): string | undefined {
+/** The device that leads to the other nodes. */
+function wayOut(node: NodeEvidence, address: string | undefined): Link | undefined {
   const [links, addressed] = [jsonOf<Link[]>(node, "links"), jsonOf<Addressed[]>(node, "addresses")];
   if (links instanceof Error || addressed instanceof Error || address === undefined) return undefined;
-  const mtu = links.find(({ ifname }) => ifname === deviceWith(addressed, address))?.mtu;
-  return mtu === undefined ? undefined : String(mtu);
+  return links.find(({ ifname }) => ifname === deviceWith(addressed, address));
 }
 
 function shaping(node: NodeEvidence): { device: string; kind: string; rest: string }[] {

@@ -36,7 +36,7 @@ const REQUIRED: readonly {
 ];
 
 /** Settings in which nodes of one cluster do not differ by chance. */
-const COMPARED =
+export const COMPARED =
   /^ipv4\/(?:ip_forward|ip_default_ttl|ip_no_pmtu_disc|ip_nonlocal_bind|icmp_\w+|ipfrag_\w+|ip_local_port_range|tcp_(?:mtu_probing|timestamps|sack|window_scaling|syncookies|ecn)|conf\/(?:all|default|eth0|cilium_host|cilium_net)\/(?:forwarding|rp_filter|accept_local|arp_\w+|proxy_arp|route_localnet|disable_policy|disable_xfrm|src_valid_mark|send_redirects|accept_source_route))$|^bridge\//;
 
 /** Settings of one machine's nodes that differ by themselves, or that people tune without touching other nodes' packets. */
@@ -65,6 +65,18 @@ const LEAST: readonly {
     usual: name === "nf_conntrack_udp_timeout" ? "30" : "120",
     why: "answers by UDP that netfilter translates are lost when they take this many seconds",
   })),
+  ...(
+    [
+      ["syn_recv", "60"],
+      ["unacknowledged", "300"],
+      ["max_retrans", "300"],
+    ] as const
+  ).map(([state, usual]) => ({
+    ...{ key: `netfilter/nf_conntrack_tcp_timeout_${state}`, least: 10, hostOnly: true, usual },
+    why: "connections that netfilter translates break when an answer takes this many seconds",
+  })),
+  { key: "ipv4/ip_default_ttl", least: 32, usual: "64", why: "packets of the node live for too few hops" },
+  { key: "ipv4/ipfrag_time", least: 5, usual: "30", why: "fragments that arrive apart are dropped" },
   {
     key: "ipv4/ipfrag_high_thresh",
     least: 65536,
@@ -100,7 +112,7 @@ export const kernelCheck: Check = {
           node,
           `${count} of ${max} connections tracked`,
           "the kernel's connection table is full, and it drops new connections",
-          `on the machine that ${node} runs on: sysctl -w net.netfilter.nf_conntrack_max=262144`,
+          `on the machine that ${node} runs on: sysctl -w net.netfilter.nf_conntrack_max=${2 * Math.max(max!, count!)}`,
           { cause: "conntrack-full", ...at },
         );
       }
@@ -148,7 +160,7 @@ export const kernelCheck: Check = {
         node,
         shown.map(({ key, value }) => `${nameOf(key)} = ${value}`).join(", "),
         `${shown.map(({ key, want, why }) => `${nameOf(key)} must be ${want}: ${why}`).join("; ")}${all.length > 5 ? `; and ${all.length - 5} more` : ""}`,
-        `on ${node}: ${shown.map(({ key, want, isTie }) => (isTie ? `sysctl ${nameOf(key)}, and set the same on every node` : `sysctl -w ${nameOf(key)}=${want}`)).join("; ")}`,
+        `on ${node}: ${shown.map(({ key, want, isTie }) => (isTie ? `sysctl ${nameOf(key)}, and set the same on every node` : `sysctl -w ${nameOf(key)}=${/\s/.test(want) ? `"${want.replace(/\s+/g, " ")}"` : want}`)).join("; ")}`,
         { cause: "sysctl-changed", ...at },
       );
     });

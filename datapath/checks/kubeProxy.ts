@@ -1,5 +1,6 @@
 import type { ClusterReader } from "../../cluster/read";
-import { readingOf, type EndpointState } from "../evidence/api";
+import { isIpv4Address } from "../../modes/cidr";
+import { readingOf, type ApiEvidence, type EndpointState } from "../evidence/api";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 import { sectionOf } from "../evidence/node";
@@ -134,6 +135,16 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
           { cause: "service-map-stale", ...at },
         );
       }
+      const incomplete = complete ? missingTargets(output, evidence.api) : [];
+      if (incomplete.length > 0) {
+        return fail(
+          node,
+          incomplete.slice(0, 3).join("; "),
+          `kube-proxy's rules do not lead to all endpoints of ${incomplete.length} ports of Services`,
+          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node}: kube-proxy writes its rules when it starts`,
+          { cause: "service-map-stale", ...at },
+        );
+      }
       if (complete || ofNftables.length > 0) return pass(node, seen);
       if (nftables === undefined) {
         return inconclusive(
@@ -154,6 +165,44 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
     });
   },
 };
+
+/** Ports of Services from whose ClusterIP kube-proxy's rules do not lead to all endpoints. */
+function missingTargets(output: string, { services, endpoints }: ApiEvidence): string[] {
+  const byChain = new Map<string, string[]>();
+  for (const [, chain, rule] of output.matchAll(/-A (KUBE-\S+) (.*)/g))
+    byChain.set(chain!, [...(byChain.get(chain!) ?? []), rule!]);
+  const targets = (chain: string, target: RegExp) =>
+    (byChain.get(chain) ?? []).flatMap((rule) => target.exec(rule)?.[1] ?? []);
+  const starts = new Map<string, string[]>();
+  for (const rule of byChain.get("KUBE-SERVICES") ?? []) {
+    const [, address, protocol, port, chain] =
+      /-d (\S+)\/32 -p (\w+) .*--dport (\d+) .*-j (KUBE-SVC-\S+)/.exec(rule) ?? [];
+    const key = `${address}:${port}/${protocol?.toUpperCase()}`;
+    if (chain !== undefined) starts.set(key, [...(starts.get(key) ?? []), chain]);
+  }
+  const all = readingOf(endpoints);
+  return readingOf(services).flatMap(({ namespace, name, clusterIp, ports, selective, proxyName, ...service }) => {
+    if (!isIpv4Address(clusterIp) || selective.length > 0 || proxyName !== undefined) return [];
+    if (service.internalTrafficPolicy !== "Cluster") return [];
+    return ports.flatMap(({ protocol, port, targetPort }) => {
+      const own = all.filter(
+        (each) => each.namespace === namespace && each.service === name && each.protocol === protocol,
+      );
+      // a named port may be several
+      const ofPort = /^\d+$/.test(targetPort) ? own.filter((each) => String(each.port) === targetPort) : own;
+      if (new Set(ofPort.map((each) => each.port)).size !== 1) return [];
+      const reached = new Set(
+        (starts.get(`${clusterIp}:${port}/${protocol}`) ?? [])
+          .flatMap((chain) => targets(chain, /-j (KUBE-SEP-\S+)/))
+          .flatMap((chain) => targets(chain, /-j DNAT .*--to-destination (\S+)/)),
+      );
+      const missing = ofPort
+        .flatMap((each) => each.addresses.map((address) => `${address}:${each.port}`))
+        .filter((each) => !reached.has(each));
+      return missing.length === 0 ? [] : [`${namespace}/${name}:${port} lacks ${missing.join(", ")}`];
+    });
+  });
+}
 
 /** A rule that translates to one backend: `--comment "namespace/service:port"`, the port's name only where it has one. */
 const TO_BACKEND =

@@ -2,7 +2,9 @@ import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
+import { odd } from "./config";
 import { eachNode } from "./nodes";
+import { isOnNode, renewal } from "./podNetwork";
 
 /** Parts of the control plane without which a cluster goes on for a while, and what no longer happens. */
 const CONTROLLERS: Readonly<Record<string, string>> = {
@@ -45,7 +47,16 @@ export const nodesCheck: Check = {
     if (!("value" in api.nodes)) {
       return [inconclusive("cluster", api.nodes.error, "kubectl get nodes", { cause: "cluster-unreachable" })];
     }
-    const nodes = api.nodes.value.map(({ name, ready, trouble }): Finding => {
+    const nodes = api.nodes.value.map(({ name, ready, trouble, unschedulable }): Finding => {
+      if (ready && trouble === "" && unschedulable && !isExternal) {
+        return warning(
+          name,
+          "Ready, SchedulingDisabled",
+          "the node is cordoned, so no new pods run there",
+          `kubectl uncordon ${name}`,
+          { nodes: [name] },
+        );
+      }
       if (ready && trouble === "") return pass(name, "Ready");
       return fail(
         name,
@@ -66,8 +77,32 @@ export const cniCheck: Check = {
   id: "cni",
   question: "Does every node give its new pods to Cilium?",
   needs: ["nodes"],
-  judge: (evidence, { isExternal }) =>
-    eachNode(evidence, "cni", ({ node, missingPlugins = [] }, output): Finding => {
+  judge(evidence, { isExternal }) {
+    const plugins = odd(evidence.nodes, ({ plugin }) => (isExternal ? undefined : plugin));
+    const dns = valueOf(evidence.api.services, []).find(
+      ({ namespace, name }) => namespace === CILIUM_NAMESPACE && name === "kube-dns",
+    )?.clusterIp;
+    return eachNode(evidence, "cni", ({ node, missingPlugins = [], clusterDns }, output): Finding => {
+      const plugin = plugins.find((each) => each.node === node);
+      if (plugin !== undefined) {
+        return fail(
+          node,
+          `/opt/cni/bin/cilium-cni: checksum and size ${plugin.own}`,
+          `the CNI plugin is another program than on ${plugin.isTie ? "the other node" : "the other nodes"} (${plugin.most}); pods that run are not affected`,
+          `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}: the agent installs its plugin when it starts`,
+          { cause: "cni-foreign", nodes: [node] },
+        );
+      }
+      const isOther = clusterDns !== undefined && dns !== undefined && clusterDns !== dns;
+      if (!isExternal && isOther && !isOnNode(clusterDns, node, evidence.nodes)) {
+        return fail(
+          node,
+          `the kubelet's clusterDNS is ${clusterDns}`,
+          `new pods will ask ${clusterDns} instead of cluster DNS, ${dns}; pods that run are not affected`,
+          `on ${node}: set clusterDNS in /var/lib/kubelet/config.yaml to ${dns}; systemctl restart kubelet`,
+          { cause: "dns-config", nodes: [node] },
+        );
+      }
       if (missingPlugins.length > 0) {
         return fail(
           node,
@@ -97,7 +132,8 @@ export const cniCheck: Check = {
         `on ${node}: mv /etc/cni/net.d/${file} /etc/cni/; then restart the pods that it gave a network; the Helm value cni.exclusive: true lets the agent do so`,
         { cause: "cni-foreign", nodes: [node] },
       );
-    }),
+    });
+  },
 };
 
 /** Whether the operator is there, which gives nodes their pod networks. */
@@ -105,7 +141,27 @@ export const operatorCheck: Check = {
   id: "operator",
   question: "Is Cilium's operator available?",
   needs: [],
-  judge({ api: { operator } }) {
+  judge({ api: { operator, pods, rendered } }, { isExternal }) {
+    const image = valueOf(rendered, null)?.operatorImage;
+    const other = valueOf(pods, []).find(
+      ({ namespace, labels, running, deleting, containers }) =>
+        namespace === CILIUM_NAMESPACE &&
+        labels["io.cilium/app"] === "operator" &&
+        running &&
+        !deleting &&
+        containers.some(({ name, wantedImage }) => name === "cilium-operator" && wantedImage !== image),
+    );
+    if (!isExternal && image !== undefined && other !== undefined) {
+      return [
+        fail(
+          "cluster",
+          `${other.name} runs ${other.containers.map(({ wantedImage }) => wantedImage).join(", ")}`,
+          `the operator's image is not the one that Helm rendered, ${image}`,
+          "pulumi up --refresh installs the stack's own image again",
+          { cause: "agent-differs" },
+        ),
+      ];
+    }
     const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe pods -l io.cilium/app=operator; kubectl -n ${CILIUM_NAMESPACE} get deployment cilium-operator`;
     return [
       judgeReplicas(operator, remedy, {
@@ -169,7 +225,7 @@ export const workloadCheck: Check = {
   id: "workload",
   question: "Does every node have a ready workload pod, and does Cilium have an endpoint for every pod?",
   needs: [],
-  judge({ api, nodes }, { workload = WORKLOAD, nodePort }) {
+  judge({ api, nodes }, { workload = WORKLOAD, nodePort, isExternal }) {
     if (!("value" in api.pods)) {
       return [inconclusive("cluster", api.pods.error, "kubectl get pods -A", { cause: "cluster-unreachable" })];
     }
@@ -177,7 +233,9 @@ export const workloadCheck: Check = {
     const looked = nodes.length > 0 ? nodes.map(({ node }) => node) : valueOf(api.nodes, []).map(({ name }) => name);
     const findings: Finding[] = [];
     if (nodePort !== undefined) findings.push(...looked.map((node) => judgeServer(pods, node, workload)));
-    findings.push(...judgeEndpoints(pods, readingOf(api.ciliumEndpoints), valueOf(api.config, undefined)?.data ?? {}));
+    findings.push(
+      ...judgeEndpoints(pods, readingOf(api.ciliumEndpoints), valueOf(api.config, undefined)?.data ?? {}, isExternal),
+    );
     return findings;
   },
 };
@@ -225,6 +283,7 @@ function judgeEndpoints(
   pods: readonly PodState[],
   endpoints: readonly { readonly namespace: string; readonly name: string; readonly address: string }[],
   config: Readonly<Record<string, string>>,
+  isExternal: boolean | undefined,
 ): Finding[] {
   if (config["disable-endpoint-crd"] === "true")
     return [skipped("cluster", "cilium-config turns CiliumEndpoint objects off")];
@@ -242,7 +301,7 @@ function judgeEndpoints(
       "cluster",
       `${without.length} of ${own.length} pods have no CiliumEndpoint of their address`,
       `Cilium does not know ${names.join(", ")}${without.length > names.length ? ", …" : ""}: other nodes treat packets from these pods as unknown`,
-      `kubectl -n ${without[0]!.namespace} delete pod ${without[0]!.name} (its controller creates it again)`,
+      renewal(without[0]!.namespace, without[0]!.name, isExternal),
       { cause: "pod-without-endpoint", nodes: [...new Set(without.map(({ node }) => node))] },
     ),
   ];
@@ -253,7 +312,10 @@ export const coreDnsCheck: Check = {
   id: "coredns",
   question: "Is CoreDNS available?",
   needs: [],
-  judge({ api: { coreDns } }) {
+  judge({ api: { coreDns } }, { isExternal }) {
+    // others call it differently, and whether names resolve is asked as well
+    if (isExternal && "error" in coreDns && /not found/i.test(coreDns.error))
+      return [skipped("cluster", "the cluster has no Deployment kube-system/coredns")];
     const remedy =
       "kubectl -n kube-system get deployment coredns; kubectl -n kube-system describe pods -l k8s-app=kube-dns";
     return [judgeReplicas(coreDns, remedy, { none: "no CoreDNS pod answers", cause: "dns-down" })];

@@ -174,7 +174,10 @@ function isEffective(rule: NetfilterRule, { rules, chains }: Ruleset): boolean {
   // the rules of the other chain are judged on their own
   if (chains.has(`${table}/${target}`)) return false;
   if (!HARMLESS.has(target)) return true;
-  if (target !== "ACCEPT" || table === "filter" || chains.has(`${table}/${chain}`)) return false;
+  // in a built-in chain RETURN accepts as well
+  if (!/^(?:ACCEPT|RETURN)$/.test(target)) return false;
+  if (OF_CILIUM.test(chain)) return true;
+  if (table === "filter" || chains.has(`${table}/${chain}`)) return false;
   // it ends the table for its packets: the rules after it translate, mark and masquerade
   const jumps = rules.flatMap((each, index) =>
     each.table === table && each.chain === chain && KNOWN_CHAIN.test(each.target) ? [index] : [],
@@ -184,6 +187,13 @@ function isEffective(rule: NetfilterRule, { rules, chains }: Ruleset): boolean {
 
 /** Chains of kube-proxy and the kubelet that every packet passes, and that drop and translate none but invalid ones. */
 const OF_ALL_PACKETS = /^KUBE-(?:FORWARD|POSTROUTING|MARK-MASQ)$/;
+/** Cilium's own chains; it comments its rules there, but for those of pods with the annotation no-track-port. */
+const OF_CILIUM = /^(?:OLD_)?CILIUM_/;
+const UNTRACKED = /-[sd] [\d.]+\/32 -p (?:tcp|udp) .*--[sd]port \d+ -j (?:ACCEPT|CT --notrack)$/;
+/** Chains of kube-proxy and the kubelet that have no rules. */
+const EMPTY = /^KUBE-(?:PROXY-CANARY|KUBELET-CANARY|IPTABLES-HINT)$/;
+/** Chains with rules for several Services, each with a comment. */
+const OF_SERVICES = /^KUBE-(?:SERVICES|EXTERNAL-SERVICES|NODEPORTS)$/;
 /** Targets that end or change a packet. */
 const REWRITING = /^(?:DROP|REJECT|DNAT|SNAT|REDIRECT)$/;
 
@@ -231,18 +241,22 @@ const OF_KUBELET = /--comment "(?:kubernetes firewall|block incoming localnet)/;
 function isForeign({ chain, target, text }: NetfilterRule): boolean {
   if (text.includes('--comment "NodeLocal DNS Cache')) return false;
   if (chain === "KUBE-FIREWALL") return !OF_KUBELET.test(text);
-  // Cilium comments each of its rules
-  if (/^CILIUM_/.test(chain)) return REWRITING.test(target) && !text.includes("--comment ");
+  if (OF_CILIUM.test(chain)) return !text.includes("--comment ") && !UNTRACKED.test(text);
+  if (EMPTY.test(chain)) return true;
+  if (OF_SERVICES.test(chain)) return REWRITING.test(target) && !text.includes("--comment ");
+  // those of Docker forward its own DNS
+  if (/^DOCKER_/.test(chain)) return REWRITING.test(target) && !text.includes("127.0.0.11");
   if (OF_ALL_PACKETS.test(chain))
     return REWRITING.test(target) && !/--ctstate INVALID|--comment "?kubernetes/.test(text);
   if (isKnown(chain)) return false;
-  return !(isKnown(target) || /--comment "?cilium/.test(text));
+  return !isKnown(target);
 }
 
 function effectOf(rules: readonly NetfilterRule[]): string {
   const words: Readonly<Record<string, string>> = {
     DROP: "it drops packets",
     ACCEPT: "it keeps packets from the rules after it",
+    RETURN: "it keeps packets from the rules after it",
     REJECT: "it refuses packets",
     MASQUERADE: "it rewrites source addresses",
     SNAT: "it rewrites source addresses",
@@ -293,5 +307,5 @@ function foreignTables(nftables: Evidence["nodes"][number]["nftables"]): { name:
   if (nftables === undefined || !("value" in nftables)) return [];
   return [...nftables.value.matchAll(/^(table \S+ \S+) ([^]*?)(?=^table |$(?![^]))/gm)]
     .map(([, name, rules]) => ({ name: name!, rules: rules! }))
-    .filter(({ name }) => !/^table ip6? (?:filter|nat|mangle|raw|security)$|kube-proxy$/.test(name));
+    .filter(({ name }) => !/^table (?:ip6?|inet) kube-proxy$/.test(name));
 }

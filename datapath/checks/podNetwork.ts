@@ -1,9 +1,11 @@
 import { contains } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { readingOf } from "../evidence/api";
-import { jsonOf } from "../evidence/node";
+import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./config";
+import { COMPARED } from "./kernel";
+import { ATTRIBUTES } from "./routes";
 import { mtuOf } from "../evidence/pods";
 
 /** Why checks that need the workload say nothing; for `skip`. */
@@ -13,7 +15,8 @@ export const skipWithoutWorkload = ({ nodePort }: { readonly nodePort?: number |
     : undefined;
 
 /** Settings that the kernel changes by itself, or that are the machine's memory's. */
-const VOLATILE = /^(?:tcp_fastopen_key|ping_group_range|(?:tcp|udp)_mem)$|^conf\/\S+\/(?:mc_forwarding)$/;
+const VOLATILE =
+  /^(?:tcp_fastopen_key|ping_group_range|(?:tcp|udp)_mem|\w+_e?hash_entries)$|^conf\/\S+\/(?:mc_forwarding)$/;
 
 function sysctlsOf(output = ""): ReadonlyMap<string, string> {
   const lines = (output.split("---\n")[4] ?? "").split("\n");
@@ -28,11 +31,18 @@ function sysctlsOf(output = ""): ReadonlyMap<string, string> {
   );
 }
 
-/** How a pod of the workload gets its network anew; the client belongs to no controller. */
-function renewal(namespace: string, pod: string): string {
-  const how =
-    pod === WORKLOAD.clientPod && namespace === WORKLOAD.namespace ? "then pulumi up --refresh" : "its controller";
+/** How a pod gets its network anew; the workload's client belongs to no controller. */
+export function renewal(namespace: string, pod: string, isExternal = false): string {
+  const isClient = pod === WORKLOAD.clientPod && namespace === WORKLOAD.namespace;
+  const how = !isClient ? "its controller" : isExternal ? "whoever made it" : "then pulumi up --refresh";
   return `kubectl -n ${namespace} delete pod ${pod}: ${how} creates it again with Cilium's network`;
+}
+
+/** Whether an address is on a device of the node, such as that of NodeLocal DNSCache. */
+export function isOnNode(address: string, node: string, nodes: readonly NodeEvidence[]): boolean {
+  const there = nodes.find((each) => each.node === node);
+  const text = there === undefined ? "" : sectionOf(there, "addresses");
+  return typeof text === "string" && text.includes(`"${address}"`);
 }
 
 /** Whether pods have addresses of their node's pod network, and Cilium's way out. */
@@ -42,7 +52,7 @@ export const podNetworkCheck: Check = {
     "Does every workload pod have a /32 of its node's pod network, cilium_host as its gateway, and the same MTU as the others?",
   needs: ["nodes", "traffic"],
   skip: skipWithoutWorkload,
-  judge({ api, nodes, traffic }, { workload: { namespace } = WORKLOAD }) {
+  judge({ api, nodes, traffic }, { workload: { namespace } = WORKLOAD, isExternal }) {
     if (traffic === undefined || traffic.pods.length === 0)
       return [inconclusive("cluster", "no workload pod could be asked")];
     const known = readingOf(api.ciliumNodes);
@@ -74,7 +84,7 @@ export const podNetworkCheck: Check = {
       const address = /\beth0\b.*\binet (\S+)/.exec(addresses)?.[1];
       const gateway = /^default via (\S+)/m.exec(routes)?.[1];
       const cidrs = known.find(({ name }) => name === node)?.podCidrs ?? [];
-      const remedy = renewal(namespace, pod);
+      const remedy = renewal(namespace, pod, isExternal);
       const seen = `${address ?? "no address"} via ${gateway ?? "no gateway"}, pod network ${cidrs.join(", ") || "unknown"}, MTU ${mtuOf({ output })}`;
       if (/\beth0\b/.test(links) && !/\beth0\b.*<[^>]*\bUP\b/.test(links)) {
         return fail(subject, seen, "the pod's eth0 is down", remedy, { cause: "device-down", ...at });
@@ -105,7 +115,11 @@ export const podNetworkCheck: Check = {
       const foreign = routes
         .split("\n")
         .map((line) => line.trim())
-        .filter((line) => line !== "" && !line.startsWith("default via ") && !line.startsWith(`${gateway} dev eth0`));
+        .filter(
+          (line) =>
+            line !== "" &&
+            (ATTRIBUTES.test(line) || (!line.startsWith("default via ") && !line.startsWith(`${gateway} dev eth0`))),
+        );
       if (foreign.length > 0) {
         return fail(subject, foreign.join("; "), "the pod has a route that Cilium did not write", remedy, {
           cause: "route-foreign",
@@ -151,6 +165,8 @@ export const podNetworkCheck: Check = {
         );
       }
       const changed = [...settings.get(pod)!.keys()].flatMap((key) => {
+        // nodes of another maker may be machines of different kinds
+        if (isExternal && !COMPARED.test(key.slice("net.".length).replaceAll(".", "/"))) return [];
         const all = [...settings].map(([name, own]) => ({ node: name, value: own.get(key) }));
         const mine = odd(all, ({ value }) => value).find((each) => each.node === pod);
         return mine === undefined ? [] : [`${key} = ${mine.own} (${mine.most} in the others)`];

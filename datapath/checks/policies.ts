@@ -37,7 +37,7 @@ export const policiesCheck: Check = {
       const seen = `policies in the cluster: ${count}, enforced on endpoints of the workload: ${enforced.length}`;
       if (dropped === 0) return pass(node.node, seen);
       // any other pod may be denied something all the time
-      if (enforced.length === 0 && !isAnyLost(traffic, node.node))
+      if (!isAnyLost(traffic, node.node))
         return pass(node.node, `${seen}; ${dropped} packets of other pods were denied, and no probe`);
       const named = suspects(policies, workload.namespace, enforced);
       return fail(

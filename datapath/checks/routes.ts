@@ -17,8 +17,14 @@ interface Peer {
 /** Routing rules of the kernel and of Cilium: local, main, default, and the proxy's. */
 const RULES =
   /^(?:0|100):\s+from all lookup local$|^3276[67]:\s+from all lookup (?:main|default)$|^(?:9|10):\s+from all fwmark 0x[ab2]00\/0xf00 lookup 200[45]\b/;
+/** Those that Cilium has where it encrypts with IPsec, or up to 1.13 with WireGuard. */
+const RULES_OF_ENCRYPTION = /^1:\s+from all fwmark 0x[de]00\/0xf00 lookup 20[01]\b/;
 /** Those that Cilium has for interfaces of clouds, and for egress gateways. */
 const RULES_OF_INTERFACES = /^(?:20|110|111):\s.* lookup /;
+
+/** What changes how packets take a route, and neither the kernel nor Cilium sets. */
+export const ATTRIBUTES =
+  /\b(?:advmss|rto_min|hoplimit|initcwnd|initrwnd|tos|dsfield|window|rtt|rttvar|ssthresh|reordering|cwnd|quickack|features|congctl)\b/;
 
 /** Whether every node sends packets for the other nodes' pods the way that mode and tunnel have. */
 export const routesCheck: Check = {
@@ -39,6 +45,7 @@ export const routesCheck: Check = {
         ...judgeTunnel(node, expected),
         ...judgeMissing(node, lines, peers, expected, evidence, isExternal ?? false),
         ...judgeForeign(node, lines, peers, expected, isExternal ?? false),
+        ...(isExternal ? [] : judgeEdited(node, lines, peers, expected)),
         ...judgeNeighbors(node, evidence, peers),
         ...judgeDefault(node, lines, evidence, isExternal ?? false),
         ...judgeOutside(node, lines),
@@ -77,7 +84,13 @@ function judgeRules(node: NodeEvidence, { api }: Evidence, isExternal: boolean):
     config === undefined ||
     /^(?:eni|azure|alibabacloud)$/.test(config["ipam"] ?? "") ||
     Object.entries(config).some(([key, value]) => /egress-gateway$/.test(key) && value === "true");
-  const foreign = rules.filter((rule) => !RULES.test(rule) && !(hasInterfaces && RULES_OF_INTERFACES.test(rule)));
+  const isEncrypted = ["enable-ipsec", "enable-wireguard"].some((key) => config?.[key] === "true");
+  const foreign = rules.filter(
+    (rule) =>
+      !RULES.test(rule) &&
+      !(hasInterfaces && RULES_OF_INTERFACES.test(rule)) &&
+      !(isEncrypted && RULES_OF_ENCRYPTION.test(rule)),
+  );
   const at = { nodes: [node.node] };
   if (!rules.some((rule) => /lookup main$/.test(rule)) || !rules.some((rule) => /lookup local$/.test(rule))) {
     return [
@@ -125,7 +138,8 @@ function judgeTunnel(node: NodeEvidence, expected: ExpectedEvidence): Finding[] 
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
   if (links instanceof Error) return [];
   const device = links.find(({ ifname }) => /^cilium_(?:vxlan|geneve)$/.test(ifname))?.ifname ?? "none";
-  if (device === expected.tunnelDevice) return [];
+  // another check says that it is missing
+  if (device === expected.tunnelDevice || device === "none") return [];
   return [
     fail(
       node.node,
@@ -152,7 +166,7 @@ function wayTo(peer: Peer, { nodeRoutes }: ExpectedEvidence): { readonly pattern
   }
 }
 
-/** The MTU that most routes through the tunnel have, on all nodes. */
+/** The MTU that most routes through the tunnel have, on all nodes; undefined if two are as frequent. */
 function usualTunnelMtu({ nodes }: Evidence): string | undefined {
   const counts = new Map<string, number>();
   for (const node of nodes) {
@@ -161,7 +175,8 @@ function usualTunnelMtu({ nodes }: Evidence): string | undefined {
     for (const [, mtu] of text.matchAll(/^\d.* dev cilium_host\b.* mtu (\d+)/gm))
       counts.set(mtu!, (counts.get(mtu!) ?? 0) + 1);
   }
-  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
+  const [first, second] = [...counts].sort((a, b) => b[1] - a[1]);
+  return first?.[1] === second?.[1] ? undefined : first?.[0];
 }
 
 function judgeMissing(
@@ -227,7 +242,7 @@ function judgeMissing(
           fail(
             node.node,
             found,
-            `the route to the pods of ${peer.name} has ${mtu === undefined ? "no MTU" : `an MTU of ${mtu}`}, and the others have ${tunnelMtu}`,
+            `the route to the pods of ${peer.name} has ${mtu === undefined ? "no MTU" : `an MTU of ${mtu}`}, and ${tunnelMtu === undefined ? "routes on other nodes have another" : `the others have ${tunnelMtu}`}`,
             `kubectl -n kube-system delete pod ${node.agent ?? "(the node's agent)"}: the agent writes its routes when it starts`,
             { cause: "mtu-mismatch", ...at(peer) },
           ),
@@ -265,12 +280,16 @@ function judgeForeign(
     );
   };
   const foreign = lines.flatMap((line) => {
-    if (/\btable (?:local|200[45])\b/.test(line)) return [];
+    if (/\btable (?:local|20[01]|200[45])\b/.test(line)) return [];
     const match = /^(?:(blackhole|prohibit|unreachable|throw) )?(\d[\d./]*)\b/.exec(line);
     if (match === null) return [];
     const [, refusal, to] = match as unknown as [string, string | undefined, string];
-    if (!concerns(to) && (isExternal || refusal === undefined)) return [];
+    const isConnected = /\bproto kernel scope link\b/.test(line) && !/\bvia\b/.test(line);
+    const isOfMain = !/\btable \S+/.test(line);
+    const isOthers = isExternal || expected.nodeRoutes === "not Cilium's";
+    if (!concerns(to) && (refusal === undefined ? isOthers || isConnected || !isOfMain : isExternal)) return [];
     const known =
+      concerns(to) &&
       refusal === undefined &&
       (/\bdev (?:cilium_host|lxc\w+|cilium_net)\b/.test(line)
         ? expected.nodeRoutes === "via cilium_host dev cilium_host" ||
@@ -299,6 +318,66 @@ function judgeForeign(
       },
     );
   });
+}
+
+/** A route, why it is wrong, and the commands that mend it. */
+type Wrong = readonly [line: string, reason: string, remedy: string];
+
+/** Routes to the right place that were changed or doubled, and addresses of others that the node takes for its own. */
+function judgeEdited(
+  node: NodeEvidence,
+  lines: readonly string[],
+  peers: readonly Peer[],
+  expected: ExpectedEvidence,
+): Finding[] {
+  const main = lines.filter((line) => !/\btable \S+/.test(line));
+  const cidrs = peers.flatMap(({ podCidrs }) => podCidrs);
+  const isNative = /^via the other node/.test(expected.nodeRoutes);
+  const hasSource = (line: string) =>
+    isNative && / src /.test(line) && cidrs.some((cidr) => line.startsWith(`${cidr} via`));
+  const edited = main.flatMap((line): Wrong[] => {
+    if (!ATTRIBUTES.test(line) && (!hasSource(line) || /\bdev cilium_host\b/.test(line))) return [];
+    const without = line.replace(new RegExp(`${ATTRIBUTES.source}(?: lock)? \\S+`, "g"), "").replace(/ src \S+/, "");
+    return [
+      [
+        line,
+        "the route has attributes that Cilium did not set, which change the packets that take it",
+        `ip route del ${line}; ip route replace ${without.replace(/ +/g, " ").trim()}`,
+      ],
+    ];
+  });
+  const doubled = [...cidrs, "default"].flatMap((to) => {
+    const [, ...more] = main.filter((line) => line.startsWith(`${to} `) && !ATTRIBUTES.test(line));
+    return more.map((line): Wrong => [
+      line,
+      `there are two routes to ${to}, and one counts`,
+      `ip route show ${to}; ip route del ${line}`,
+    ]);
+  });
+  const addressed = jsonOf<{ readonly ifname: string; readonly addr_info: { readonly local?: string }[] }[]>(
+    node,
+    "addresses",
+  );
+  const own =
+    addressed instanceof Error
+      ? []
+      : addressed
+          .filter(({ ifname }) => ifname !== "lo")
+          .flatMap(({ addr_info: each }) => each.flatMap(({ local }) => local ?? []));
+  const taken = lines.flatMap((line): Wrong[] => {
+    const to = /^local (\S+) .*\btable local\b/.exec(line)?.[1];
+    if (to === undefined || to.startsWith("127.") || own.length === 0 || own.includes(to)) return [];
+    return [
+      [
+        line,
+        `the node takes packets for ${to} for its own, which is no address of its devices`,
+        `ip route del local ${to} table local; ip -4 addr show dev lo`,
+      ],
+    ];
+  });
+  return [...edited, ...doubled, ...taken].map(([line, reason, remedy]) =>
+    fail(node.node, line, reason, `on ${node.node}: ${remedy}`, { cause: "route-foreign", nodes: [node.node] }),
+  );
 }
 
 /** The way out of the cluster, where other nodes have one. */

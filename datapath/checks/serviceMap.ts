@@ -69,10 +69,10 @@ export function parseLbMap(text: string): Map<string, Set<string>> {
 /** Whether the workload's Service is the one that was deployed. */
 export const serviceCheck: Check = {
   id: "service",
-  question: "Is the workload's Service as it was deployed, and do its EndpointSlices have every ready pod?",
+  question: "Is the workload's Service as it was deployed, and do the EndpointSlices of all Services match their pods?",
   needs: [],
   skip: ({ nodePort }) => (nodePort === undefined ? "the cluster has no workload of this project" : undefined),
-  judge({ api }, { workload = WORKLOAD, nodePort, isExternal }) {
+  judge({ api }, { workload = WORKLOAD, nodePort, isExternal = false }) {
     const { namespace, service: name, daemonSet } = workload;
     const services = valueOf(api.services, undefined);
     const service = services?.find((each) => each.namespace === namespace && each.name === name);
@@ -106,6 +106,8 @@ export const serviceCheck: Check = {
         ? []
         : [`internalTrafficPolicy ${service.internalTrafficPolicy}, expected Cluster`]),
       ...(service.sessionAffinity === "None" ? [] : [`sessionAffinity ${service.sessionAffinity}, expected None`]),
+      ...(service.proxyName === undefined ? [] : [`label service-proxy-name ${service.proxyName}, expected none`]),
+      ...(service.selective.length === 0 ? [] : [`${service.selective.join(", ")}, expected none`]),
     ];
     if (wrong.length > 0) {
       return [
@@ -114,11 +116,57 @@ export const serviceCheck: Check = {
         }),
       ];
     }
-    return judgeSlices(api, service);
+    return [...judgeSlices(api, service), ...(isExternal ? [] : judgeOthers(api, service))];
   },
 };
 
-function judgeSlices(api: ApiEvidence, service: ServiceState): Finding[] {
+/** Services of Kubernetes itself, which other proxies must not take over. */
+const OF_SYSTEM = new Set(["default/kubernetes", "kube-system/kube-dns"]);
+
+/** What is wrong with the cluster's other Services. */
+function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
+  const others = readingOf(api.services).filter((each) => each.namespace !== own.namespace || each.name !== own.name);
+  const unserved = others.filter(
+    ({ namespace, name, proxyName }) => proxyName !== undefined && OF_SYSTEM.has(`${namespace}/${name}`),
+  );
+  const pods = readingOf(api.pods);
+  const servers = pods.filter(({ labels }) => labels["component"] === "kube-apiserver").map(({ address }) => address);
+  const listed = readingOf(api.endpoints).filter(
+    ({ namespace, service }) => namespace === "default" && service === "kubernetes",
+  );
+  const strangers = listed.flatMap(({ addresses }) => addresses.filter((each) => !servers.includes(each)));
+  return [
+    ...unserved.map(({ namespace, name, proxyName }) =>
+      fail(
+        "cluster",
+        `${namespace}/${name}: service-proxy-name ${proxyName}`,
+        `neither Cilium nor kube-proxy serves ${namespace}/${name}: its label leaves it to the proxy ${proxyName}`,
+        `kubectl -n ${namespace} label service ${name} service.kubernetes.io/service-proxy-name-`,
+        { cause: "service-changed" },
+      ),
+    ),
+    ...(strangers.length === 0 || servers.length === 0
+      ? []
+      : [
+          fail(
+            "cluster",
+            `default/kubernetes: ${strangers.join(", ")}`,
+            "the API server's Service has an endpoint at which no API server runs",
+            "kubectl -n default get endpointslices -l kubernetes.io/service-name=kubernetes; delete the one that is not named kubernetes",
+            { cause: "endpoints-incomplete" },
+          ),
+        ]),
+    ...others
+      .filter(
+        ({ type, selector, proxyName }) =>
+          type !== "ExternalName" && Object.keys(selector).length > 0 && proxyName === undefined,
+      )
+      .flatMap((each) => judgeSlices(api, each, pods).filter(({ verdict }) => verdict === "fail")),
+  ];
+}
+
+/** @param alive pods that may be listed although they are not ready */
+function judgeSlices(api: ApiEvidence, service: ServiceState, alive: readonly PodState[] = []): Finding[] {
   const endpoints = valueOf(api.endpoints, undefined);
   const pods = valueOf(api.pods, undefined);
   if (endpoints === undefined || pods === undefined)
@@ -126,8 +174,10 @@ function judgeSlices(api: ApiEvidence, service: ServiceState): Finding[] {
   const wanted = pods.filter((pod) => isSelected(pod, service));
   const findings = service.ports.flatMap(({ protocol, targetPort }): Finding[] => {
     const listed = addressesOf(endpoints, service, protocol, targetPort);
-    const missing = wanted.filter(({ address }) => !listed.has(address));
-    const strangers = [...listed].filter((address) => !wanted.some((pod) => pod.address === address));
+    // pods of other Services need not have a port of this name
+    const isCertain = alive.length === 0 || /^\d+$/.test(targetPort);
+    const missing = isCertain ? wanted.filter(({ address }) => !listed.has(address)) : [];
+    const strangers = [...listed].filter((address) => ![...wanted, ...alive].some((pod) => pod.address === address));
     if (missing.length + strangers.length === 0) return [];
     const remedy = `kubectl -n ${service.namespace} delete endpointslices -l kubernetes.io/service-name=${service.name}: the controller writes them again; then look who edits them: kubectl -n ${service.namespace} get endpointslices -o yaml --show-managed-fields`;
     const parts = [
@@ -278,12 +328,15 @@ export const serviceMapCheck: Check = {
           { cause: "service-map-stale", ...at },
         );
       }
-      const strange = strangeFrontends(inMap, entries);
+      const strange = [
+        ...strangeFrontends(inMap, entries),
+        ...(expectation.isExternal ? [] : unknownServices(clusterIps, api)),
+      ];
       if (strange.length > 0) {
         return fail(
           node.node,
           `${seen}; in the BPF map ${strange.slice(0, 3).join(", ")}`,
-          `the BPF service map has frontends that no Service of the agent has (${strange.length})`,
+          `the BPF service map or the agent has frontends that no Service has (${strange.length})`,
           restart,
           { cause: "service-map-stale", ...at },
         );
@@ -292,8 +345,8 @@ export const serviceMapCheck: Check = {
       if (unanswered.length > 0) {
         return fail(
           node.node,
-          `${seen}; no reverse entry for ${unanswered.slice(0, 3).join(", ")}`,
-          "replies from these Services are not translated back: clients see the backend's address",
+          `${seen}; no or another reverse entry for ${unanswered.slice(0, 3).join(", ")}`,
+          "replies from these Services are not translated back to their address, and clients drop them",
           restart,
           { cause: "service-map-stale", ...at },
         );
@@ -334,13 +387,26 @@ function strangeFrontends(inMap: ReadonlyMap<string, ReadonlySet<string>>, entri
   });
 }
 
-/** Services whose number of reverse translation is not in its map. */
+/** ClusterIPs of the agent that no Service has. */
+function unknownServices(entries: readonly ServiceEntry[], { services }: ApiEvidence): string[] {
+  const known = new Set(readingOf(services).map(({ clusterIp }) => clusterIp));
+  return entries.flatMap(({ frontend }) =>
+    /^[\d.]+:\d+$/.test(frontend) && !known.has(frontend.split(":")[0]!) ? [frontend] : [],
+  );
+}
+
+/** Services whose number of reverse translation is not in its map, or belongs to another. */
 function missingReverse(lb: string, revnat: string | Error): string[] {
   if (revnat instanceof Error) return [];
-  const known = new Set([...revnat.matchAll(/^(\d+)\s+[\d.]+:\d+/gm)].map(([, id]) => id!));
-  if (known.size === 0) return [];
+  const known = new Map([...revnat.matchAll(/^(\d+)\s+([\d.]+:\d+)/gm)].map(([, id, to]) => [id!, to!] as const));
   return [...lb.matchAll(/^([\d.]+:[1-9]\d*(?:\/\w+)?)(?: \(0\))?\s+0\.0\.0\.0:0(?:\/\w+)? \((\d+)\)/gm)].flatMap(
-    ([, frontend, id]) => (id === "0" || known.has(id!) ? [] : [frontend!]),
+    ([, frontend, id]) => {
+      const to = known.get(id!);
+      const [own] = frontend!.split("/");
+      // NodePorts may share the entry of every address
+      const isOwn = to !== undefined && (to === own || to === `0.0.0.0:${own!.split(":")[1]}`);
+      return id === "0" || isOwn ? [] : [frontend!];
+    },
   );
 }
 
@@ -355,9 +421,9 @@ function differenceOf(own: ReadonlySet<string>, wanted: ReadonlySet<string>): st
 function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wanted[] {
   const endpoints = readingOf(api.endpoints);
   return readingOf(api.services).flatMap((service): Wanted[] => {
-    if (!/^\d/.test(service.clusterIp) || service.internalTrafficPolicy !== "Cluster") return [];
+    if (!/^[\d.]+$/.test(service.clusterIp) || service.internalTrafficPolicy !== "Cluster") return [];
     // Cilium and kube-proxy leave it to another proxy
-    if (service.proxyName !== undefined) return [];
+    if (service.proxyName !== undefined || service.selective.length > 0) return [];
     return service.ports.flatMap(({ protocol, port, targetPort, nodePort }): Wanted[] => {
       const own = endpoints.filter(
         (each) => each.namespace === service.namespace && each.service === service.name && each.protocol === protocol,

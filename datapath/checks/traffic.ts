@@ -1,7 +1,6 @@
 import { WORKLOAD } from "../../modes/workload";
-import { contains } from "../../modes/cidr";
+import { contains, isIpv4Address } from "../../modes/cidr";
 import { readingOf, valueOf } from "../evidence/api";
-import { sectionOf } from "../evidence/node";
 import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
@@ -9,7 +8,7 @@ import type { Try } from "../evidence/probing";
 import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
 import { odd } from "./config";
-import { skipWithoutWorkload } from "./podNetwork";
+import { isOnNode, skipWithoutWorkload } from "./podNetwork";
 
 /** A machine on which a pod waits so long for itself is too busy to call an answer late. */
 const BUSY_MILLISECONDS = 150;
@@ -288,18 +287,11 @@ export const wayOutCheck = flowCheck({
     `does the node itself reach it? kubectl -n kube-system exec ds/cilium -- cilium bpf nat list (in the agent of ${from.node})`,
 });
 
-/** Whether an address is on a device of the node, such as that of NodeLocal DNSCache. */
-function isOnNode(address: string, node: string, nodes: Evidence["nodes"]): boolean {
-  const there = nodes.find((each) => each.node === node);
-  const text = there === undefined ? "" : sectionOf(there, "addresses");
-  return typeof text === "string" && text.includes(`"${address}"`);
-}
-
 /** Whether names of the cluster resolve in every pod. */
 export const dnsCheck: Check = {
   id: "dns",
   question: "Do names of the cluster resolve in pods on every node?",
-  needs: ["traffic"],
+  needs: ["nodes", "traffic"],
   skip: skipWithoutWorkload,
   judge({ traffic, api, nodes }, { workload = WORKLOAD, isExternal }) {
     if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
@@ -353,6 +345,24 @@ export const dnsCheck: Check = {
           `the pod's resolv.conf does not search ${domain}, so that short names of Services do not resolve`,
           `kubectl -n ${workload.namespace} delete pod ${pod}; the kubelet's clusterDomain must be cluster.local`,
           { cause: "dns-config", ...at },
+        );
+      }
+      const misled = own.flatMap(({ name, answered, address = "" }) => {
+        const [service, namespace] = name.split(".");
+        const wanted = valueOf(api.services, []).find(
+          (each) => each.name === service && each.namespace === namespace,
+        )?.clusterIp;
+        return answered && isIpv4Address(address) && wanted !== undefined && address !== wanted
+          ? [`${name} is ${address}, and its Service has ${wanted}`]
+          : [];
+      });
+      if (misled.length > 0) {
+        return fail(
+          subject,
+          misled.join("; "),
+          "cluster DNS answers with addresses that its Services do not have",
+          "kubectl -n kube-system get configmap coredns -o yaml; kubectl -n kube-system rollout restart deployment coredns",
+          { cause: "dns-config" },
         );
       }
       if (failed.length === 0 && !isOther && unlike === undefined) return pass(subject, seen);

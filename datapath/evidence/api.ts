@@ -1,6 +1,7 @@
 import type { V1ConfigMap, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
+import type { RenderedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
 import { nodeAddress } from "../clusterFacts";
 
@@ -15,12 +16,16 @@ export interface NodeState {
   readonly ready: boolean;
   /** Why it is not ready, or which pressure it is under; empty for a healthy node. */
   readonly trouble: string;
+  /** Whether new pods stay away from it: `kubectl cordon`. */
+  readonly unschedulable: boolean;
 }
 
 /** A container of a pod. */
 export interface ContainerState {
   readonly name: string;
   readonly image: string;
+  /** As the pod asks for it. */
+  readonly wantedImage: string;
   /** As the runtime resolved it. */
   readonly imageId: string;
   readonly ready: boolean;
@@ -66,6 +71,8 @@ export interface ServiceState {
   readonly sessionAffinity: string;
   /** Label `service.kubernetes.io/service-proxy-name`: another proxy than the cluster's answers for it. */
   readonly proxyName?: string | undefined;
+  /** Labels, annotations and fields by which not every node serves it with all of its endpoints. */
+  readonly selective: readonly string[];
 }
 
 /** The ready endpoints of one port of a Service. */
@@ -120,8 +127,8 @@ export interface ApiEvidence {
   readonly services: Reading<readonly ServiceState[]>;
   readonly endpoints: Reading<readonly EndpointState[]>;
   readonly config: Reading<ConfigState>;
-  /** Data of `cilium-config` as Helm rendered it, or null where Helm did not. */
-  readonly rendered: Reading<Readonly<Record<string, string>> | null>;
+  /** Null where Helm did not install Cilium. */
+  readonly rendered: Reading<RenderedCilium | null>;
   readonly nodeConfigs: Reading<readonly NodeConfigState[]>;
   readonly ciliumNodes: Reading<readonly CiliumNodeState[]>;
   readonly ciliumEndpoints: Reading<readonly CiliumEndpointState[]>;
@@ -147,13 +154,11 @@ export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
   const [nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies] =
     await Promise.all([
       reading(async () => (await cluster.nodes()).map(nodeState)),
-      reading(async () => (await cluster.allPods()).map(podState)),
-      reading(async () => (await cluster.services()).map(serviceState)),
-      reading(async () =>
-        (await cluster.list<V1EndpointSlice>("discovery.k8s.io/v1", "endpointslices")).flatMap(endpointStates),
-      ),
+      reading(() => readPods(cluster)),
+      reading(() => readServices(cluster)),
+      reading(() => readEndpoints(cluster)),
       reading(async () => configState(await cluster.configMap(CILIUM_NAMESPACE, "cilium-config"))),
-      reading(async () => (await cluster.renderedConfigMap(CILIUM_NAMESPACE, "cilium-config")) ?? null),
+      reading(async () => (await cluster.renderedCilium(CILIUM_NAMESPACE)) ?? null),
       reading(async () => (await readNodeConfigs(cluster)).map(nodeConfigState)),
       reading(async () => (await cluster.list<CiliumNode>("cilium.io/v2", "ciliumnodes")).map(ciliumNodeState)),
       reading(async () =>
@@ -171,6 +176,32 @@ export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
   };
 }
 
+/** Whether pods, Services or EndpointSlices have changed since; false where nobody knows. */
+export async function hasChanged(cluster: EvidenceCluster, api: ApiEvidence): Promise<boolean> {
+  const before = [api.pods, api.services, api.endpoints];
+  const now = await Promise.all([
+    reading(() => readPods(cluster)),
+    reading(() => readServices(cluster)),
+    reading(() => readEndpoints(cluster)),
+  ]);
+  return [...before, ...now].every((each) => "value" in each) && fingerprint(before) !== fingerprint(now);
+}
+
+/** What of some lists decides how packets go. */
+const fingerprint = (lists: readonly Reading<readonly object[]>[]) =>
+  JSON.stringify(
+    lists.map((list) =>
+      valueOf(list, [])
+        .map((each) => JSON.stringify({ ...each, containers: undefined, configuredAt: undefined }))
+        .sort(),
+    ),
+  );
+
+const readPods = async (cluster: EvidenceCluster) => (await cluster.allPods()).map(podState);
+const readServices = async (cluster: EvidenceCluster) => (await cluster.services()).map(serviceState);
+const readEndpoints = async (cluster: EvidenceCluster) =>
+  (await cluster.list<V1EndpointSlice>("discovery.k8s.io/v1", "endpointslices")).flatMap(endpointStates);
+
 async function reading<T>(read: () => Promise<T>): Promise<Reading<T>> {
   try {
     return { value: await read() };
@@ -187,7 +218,7 @@ async function replicas(cluster: EvidenceCluster, name: string): Promise<Replica
 /** Conditions that are bad when they are True. */
 const PRESSURES = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
 
-function nodeState({ metadata, status }: V1Node): NodeState {
+function nodeState({ metadata, spec, status }: V1Node): NodeState {
   const conditions = status?.conditions ?? [];
   const ready = conditions.find(({ type }) => type === "Ready");
   const isReady = ready?.status === "True";
@@ -203,6 +234,7 @@ function nodeState({ metadata, status }: V1Node): NodeState {
     address: nodeAddress(status) ?? "",
     ready: isReady,
     trouble: trouble.join("; "),
+    unschedulable: spec?.unschedulable ?? false,
   };
 }
 
@@ -224,6 +256,7 @@ function podState({ metadata, spec, status }: V1Pod): PodState {
       ({ name, image, imageID, ready, restartCount, state }) => ({
         name,
         image,
+        wantedImage: spec?.containers.find((each) => each.name === name)?.image ?? image,
         imageId: imageID,
         ready,
         restarts: restartCount,
@@ -236,6 +269,10 @@ function podState({ metadata, spec, status }: V1Pod): PodState {
     configuredAt: iso(configured),
   };
 }
+
+/** https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/, https://kubernetes.io/docs/concepts/services-networking/topology-aware-routing/ */
+const SELECTIVE =
+  /^service\.cilium\.io\/|^io\.cilium\/(?:global|shared)|^service\.kubernetes\.io\/(?:topology|headless)/;
 
 function serviceState({ metadata, spec }: V1Service): ServiceState {
   return {
@@ -254,6 +291,10 @@ function serviceState({ metadata, spec }: V1Service): ServiceState {
     internalTrafficPolicy: spec?.internalTrafficPolicy ?? "Cluster",
     sessionAffinity: spec?.sessionAffinity ?? "None",
     proxyName: metadata?.labels?.["service.kubernetes.io/service-proxy-name"],
+    selective: [
+      ...Object.keys({ ...metadata?.annotations, ...metadata?.labels }).filter((key) => SELECTIVE.test(key)),
+      ...(spec?.trafficDistribution === undefined ? [] : [`trafficDistribution ${spec.trafficDistribution}`]),
+    ],
   };
 }
 

@@ -43,7 +43,7 @@ const CNI =
 
 /** What kube-proxy answers to its own health check, where one listens. */
 const KUBE_PROXY =
-  "timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10256 && printf \"GET /healthz HTTP/1.0\\r\\n\\r\\n\" >&3 && head -n 1 <&3' 2>/dev/null; " +
+  "timeout 6 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10256 && printf \"GET /healthz HTTP/1.0\\r\\n\\r\\n\" >&3 && head -n 1 <&3' 2>/dev/null; " +
   "[ $? != 124 ] || echo silent";
 
 /** What an agent is asked, by section. Every process costs the node some milliseconds, so the shell does what it can. */
@@ -76,6 +76,9 @@ export const NODE_COMMANDS = {
   iptables: saveRules("-c"),
   // it holds the nodes to which pods go without masquerading; not every mode has it
   ipset: "ipset save cilium_node_set_v4 2>/dev/null; true",
+  frozen:
+    "for map in /sys/fs/bpf/tc/globals/cilium_lxc /sys/fs/bpf/tc/globals/cilium_ipcache* /sys/fs/bpf/tc/globals/cilium_lb4_*; do " +
+    'case $(bpftool map show pinned "$map" 2>/dev/null) in *frozen*) echo "${map##*/}" ;; esac; done',
 } as const;
 
 /** A part of what an agent answered. */
@@ -126,6 +129,10 @@ export interface NodeEvidence {
   readonly nftables?: Reading<string> | undefined;
   /** CNI plugins that the kubelet needs and does not have; undefined where nodes cannot be entered. */
   readonly missingPlugins?: readonly string[] | undefined;
+  /** Checksum and size of Cilium's CNI plugin; undefined where nodes cannot be entered, as the next one. */
+  readonly plugin?: string | undefined;
+  /** The first name server that the kubelet gives to pods. */
+  readonly clusterDns?: string | undefined;
 }
 
 /** The counters of one node. */
@@ -136,14 +143,18 @@ export interface NodeCounters {
 }
 
 const PLUGINS = "@@@ plugins";
+const KUBELET = "@@@ kubelet";
 
 /** Tables that iptables keeps in nftables are read as iptables. */
 const LIST_RULES = `command -v nft >/dev/null && nft list tables 2>/dev/null | while read -r _ family table; do
-  rules=$(nft -s list table "$family" "$table" 2>/dev/null) || continue
-  case "$rules" in *"xt match"*|*"xt target"*|*"# xt_"*|*"# Warning: table"*) ;; *) printf '%s\\n' "$rules" ;; esac
+  case "\${family%6} $table" in "ip filter"|"ip nat"|"ip mangle"|"ip raw"|"ip security") continue ;; esac
+  nft -s list table "$family" "$table" 2>/dev/null
 done
 echo '${PLUGINS}'
-for plugin in cilium-cni loopback; do [ -x /opt/cni/bin/$plugin ] || echo $plugin; done`;
+for plugin in cilium-cni loopback; do [ -x /opt/cni/bin/$plugin ] || echo $plugin; done
+echo '${KUBELET}'
+cksum < /opt/cni/bin/cilium-cni
+grep -A1 '^clusterDNS:' /var/lib/kubelet/config.yaml 2>/dev/null; true`;
 
 /** Ask a node's agent everything, in one go. @param agent or why there is none to ask @param health script of the section */
 export async function readNode(
@@ -181,9 +192,15 @@ export async function readNode(
   };
 }
 
-function enteredOf(output: string): Pick<NodeEvidence, "nftables" | "missingPlugins"> {
-  const [rules, plugins] = output.split(`${PLUGINS}\n`);
-  return { nftables: { value: rules! }, missingPlugins: plugins?.split("\n").filter(Boolean) };
+function enteredOf(output: string): Pick<NodeEvidence, "nftables" | "missingPlugins" | "plugin" | "clusterDns"> {
+  const [rules, rest = ""] = output.split(`${PLUGINS}\n`);
+  const [plugins = "", kubelet = ""] = rest.split(`${KUBELET}\n`);
+  return {
+    nftables: { value: rules! },
+    missingPlugins: plugins.split("\n").filter(Boolean),
+    plugin: /^\d+ \d+$/m.exec(kubelet)?.[0],
+    clusterDns: /^- (\S+)$/m.exec(kubelet)?.[1],
+  };
 }
 
 /** Read the counters of a node. @param agent or why there is none to ask @param hubble script of the section */

@@ -41,6 +41,8 @@ export interface Resolution {
   readonly node: string;
   readonly name: string;
   readonly answered: boolean;
+  /** The first address of the answer. */
+  readonly address?: string | undefined;
   /** How long the answer took, in milliseconds. */
   readonly milliseconds: number;
 }
@@ -171,7 +173,7 @@ const resolveScript = (workload: WorkloadNames) =>
   NAMES(workload)
     .map(
       (name, index) =>
-        `(s=$(date +%s%3N); timeout 8 getent hosts ${name} >/dev/null; echo name ${index} $? $(($(date +%s%3N) - s))) &\n`,
+        `(s=$(date +%s%3N); answer=$(timeout 8 getent hosts ${name}); echo name ${index} $? $(($(date +%s%3N) - s)) "\${answer%% *}") &\n`,
     )
     .join("");
 
@@ -179,8 +181,8 @@ const resolveScript = (workload: WorkloadNames) =>
 function resolutionsOf(output: string, { kind, end }: Sender, workload: WorkloadNames): Resolution[] {
   if (kind !== "pod") return [];
   return NAMES(workload).map((name, index) => {
-    const [, code, took] = new RegExp(`^name ${index} (\\d+) (\\d+)$`, "m").exec(output) ?? [];
-    return { pod: end.name, node: end.node!, name, answered: code === "0", milliseconds: Number(took ?? 0) };
+    const [, code, took, address] = new RegExp(`^name ${index} (\\d+) (\\d+) ?(\\S*)$`, "m").exec(output) ?? [];
+    return { pod: end.name, node: end.node!, name, address, answered: code === "0", milliseconds: Number(took ?? 0) };
   });
 }
 

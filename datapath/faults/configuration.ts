@@ -366,4 +366,40 @@ kubectl -n kube-system rollout status daemonset/kube-proxy --timeout=60s >/dev/n
     undo: kube(onEveryAgent("config PolicyEnforcement=default")),
     probe: kube(onEveryAgent("config | grep PolicyEnforcement"))[0]!,
   },
+  {
+    name: "node-config-waits",
+    class: "configuration",
+    title: "A CiliumNodeConfig that no agent has read yet selects one worker.",
+    teaches: "Everything works until that agent restarts, perhaps weeks later.",
+    expect: ["config-overridden"],
+    ...nodeConfig({ "bpf-lb-sock-hostns-only": "true" }),
+  },
+  {
+    name: "argument-of-all-agents",
+    class: "configuration",
+    title: "Every agent has an argument that Helm did not render (--bpf-ct-timeout-regular-tcp=10s).",
+    teaches: "cilium-config is untouched and all agents are alike; idle connections break after ten seconds.",
+    expect: ["config-overridden"],
+    inject:
+      kube(`[ -e $kept/args ] || kubectl -n kube-system get daemonset cilium -o json | jq -c '.spec.template.spec.containers[0].args' >$kept/args
+kubectl -n kube-system patch daemonset cilium --type=json -p "$(jq -c '[{op: "replace", path: "/spec/template/spec/containers/0/args", value: (. + ["--bpf-ct-timeout-regular-tcp=10s"])}]' $kept/args)" >/dev/null
+kubectl -n kube-system rollout status daemonset cilium --timeout=180s >/dev/null`),
+    undo: kube(`[ -e $kept/args ] || exit 0
+kubectl -n kube-system patch daemonset cilium --type=json -p "$(jq -c '[{op: "replace", path: "/spec/template/spec/containers/0/args", value: .}]' $kept/args)" >/dev/null
+kubectl -n kube-system rollout status daemonset cilium --timeout=180s >/dev/null; rm $kept/args`),
+    probe: kube(
+      "kubectl -n kube-system get pods -l k8s-app=cilium -o jsonpath='{.items[*].spec.containers[0].args}'",
+    )[0]!,
+    settleSeconds: AFTER_RESTART,
+  },
+  {
+    name: "endpoint-labels-by-hand",
+    class: "configuration",
+    title: "One pod's Cilium endpoint was given a label that the pod does not have.",
+    teaches: "Its identity changes everywhere, and policies that select it by its labels no longer do as they say.",
+    expect: ["config-overridden"],
+    inject: inAgent("$cilium endpoint labels $(endpoint) -a drill=1 >/dev/null; sleep 3"),
+    undo: inAgent("$cilium endpoint labels $(endpoint) -d drill=1 >/dev/null 2>&1 || true; sleep 3"),
+    probe: inAgent("$cilium endpoint list | grep -c drill=1 || true")[0]!,
+  },
 ];

@@ -196,4 +196,16 @@ export const DEVICE_FAULTS: readonly Fault[] = [
     undo: onNode("tc qdisc del dev eth0 root 2>/dev/null || true"),
     probe: onNode("tc filter show dev eth0 | head -n 1")[0]!,
   },
+  {
+    name: "segments-small",
+    class: "device",
+    title: "eth0 of one worker sends no segments larger than 2,000 bytes (gso_max_size).",
+    teaches: "Everything works, and large transfers cost the node many times as much CPU time.",
+    expect: ["mtu-mismatch"],
+    inject: onNode(
+      "[ -e $kept/gso ] || ip -d link show eth0 | sed -n 's/.* gso_max_size \\([0-9]*\\).*/\\1/p' >$kept/gso; ip link set eth0 gso_max_size 2000",
+    ),
+    undo: onNode("[ ! -e $kept/gso ] || { ip link set eth0 gso_max_size $(cat $kept/gso); rm $kept/gso; }"),
+    probe: onNode("ip -d link show eth0 | grep -o 'gso_max_size [0-9]*'")[0]!,
+  },
 ];

@@ -128,4 +128,12 @@ kubectl -n kube-system patch service kube-dns --type=merge -p "$(jq -c '.spec.po
     ),
     probe: kube("kubectl -n kube-system get service kube-dns -o jsonpath='{.spec.ports[*].name}'")[0]!,
   },
+  {
+    name: "names-answered-wrongly",
+    class: "dns",
+    title: "CoreDNS answers for the workload's Service with an address outside the cluster.",
+    teaches: "Names resolve, and connections go somewhere else: a forgotten hosts entry.",
+    expect: ["dns-config"],
+    ...corefile("s/^ *kubernetes /hosts {\\n 203.0.113.9 serversvc.nettool.svc.cluster.local\\n fallthrough\\n}\\n&/"),
+  },
 ];

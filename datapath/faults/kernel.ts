@@ -157,4 +157,12 @@ export const KERNEL_FAULTS: readonly Fault[] = [
     expect: ["sysctl-changed"],
     ...withoutFragments(onEveryNode),
   },
+  {
+    name: "ttl-small-everywhere",
+    class: "kernel",
+    title: "Packets of every node live for eight hops (ip_default_ttl 8).",
+    teaches: "The cluster works, and destinations far away are unreachable; comparing nodes shows nothing.",
+    expect: ["sysctl-changed"],
+    ...kernelParameter(onEveryNode, "net/ipv4/ip_default_ttl", "8"),
+  },
 ];

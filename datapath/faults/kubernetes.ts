@@ -200,4 +200,33 @@ sleep 3`,
     undo: onNode("pkill -CONT -x kube-proxy || true"),
     probe: onNode("ps -o stat= -C kube-proxy | cut -c1")[0]!,
   },
+  {
+    name: "cni-plugin-replaced",
+    class: "kubernetes",
+    title: "One worker's program cilium-cni is a script that fails.",
+    teaches: "Pods that run are not affected. The next one stays in ContainerCreating.",
+    expect: ["cni-foreign"],
+    inject: onNode(
+      "[ -e /opt/cni/bin/cilium-cni.drill ] || cp -p /opt/cni/bin/cilium-cni /opt/cni/bin/cilium-cni.drill; printf '#!/bin/sh\\nexit 1\\n' >/opt/cni/bin/cilium-cni.new; chmod +x /opt/cni/bin/cilium-cni.new; mv /opt/cni/bin/cilium-cni.new /opt/cni/bin/cilium-cni",
+    ),
+    undo: onNode(
+      "rm -f /opt/cni/bin/cilium-cni.new; [ ! -e /opt/cni/bin/cilium-cni.drill ] || mv /opt/cni/bin/cilium-cni.drill /opt/cni/bin/cilium-cni",
+    ),
+    probe: onNode("wc -c </opt/cni/bin/cilium-cni")[0]!,
+  },
+  {
+    name: "kubelet-dns-wrong",
+    class: "kubernetes",
+    title: "One worker's kubelet gives new pods another name server.",
+    teaches: "Pods that run keep their resolv.conf. Names fail in every pod that starts from now on.",
+    expect: ["dns-config"],
+    inject: onNode(
+      "[ -e $kept/kubelet ] || cp /var/lib/kubelet/config.yaml $kept/kubelet; sed '/^clusterDNS:/,/^clusterDomain:/ s/^- .*/- 10.255.255.254/' $kept/kubelet >/var/lib/kubelet/config.yaml; systemctl restart kubelet; sleep 5",
+    ),
+    undo: onNode(
+      "[ ! -e $kept/kubelet ] || { cp $kept/kubelet /var/lib/kubelet/config.yaml; systemctl restart kubelet; sleep 5; rm $kept/kubelet; }",
+    ),
+    settleSeconds: 25,
+    probe: onNode("grep -A1 '^clusterDNS:' /var/lib/kubelet/config.yaml")[0]!,
+  },
 ];

@@ -115,4 +115,28 @@ while read -r entry; do bpftool map update pinned $map $entry; done <$kept/polic
     undo: RESTART_AGENT,
     probe: IPCACHE("$peer_address"),
   },
+  {
+    name: "ipcache-outsiders-are-node",
+    class: "maps",
+    title: "One agent's ipcache gives an outside network the identity of remote nodes.",
+    teaches: "Policies that let nodes in let these strangers in, and their packets are not masqueraded.",
+    expect: ["ipcache-stale"],
+    inject: inAgent("$cilium bpf ipcache update 198.51.100.0/24 --identity 6 --tunnelendpoint 0.0.0.0 >/dev/null"),
+    undo: inAgent("$cilium bpf ipcache delete 198.51.100.0/24 >/dev/null 2>&1 || true"),
+    probe: inAgent("$cilium bpf ipcache list | grep -c 198.51.100.0 || true")[0]!,
+  },
+  {
+    name: "map-frozen",
+    class: "maps",
+    title: "One of the BPF maps of Services was frozen on one worker.",
+    teaches: "It is read as before. The agent can no longer write changes into it, and says so in its log only.",
+    expect: ["endpoint-map-stale"],
+    inject: inAgent("bpftool map freeze pinned /sys/fs/bpf/tc/globals/cilium_lb4_source_range"),
+    // nobody can thaw it, so the agent makes another one
+    undo: [...inAgent("rm -f /sys/fs/bpf/tc/globals/cilium_lb4_source_range"), ...RESTART_AGENT],
+    probe: inAgent(
+      "bpftool map show pinned /sys/fs/bpf/tc/globals/cilium_lb4_source_range 2>/dev/null | grep -c frozen || true",
+    )[0]!,
+    settleSeconds: 25,
+  },
 ];

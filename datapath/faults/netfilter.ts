@@ -298,4 +298,49 @@ iptables -w 5 -t nat -R $chain 2 -p tcp -m comment --comment default/kubernetes:
     undo: inAgent("ipset add cilium_node_set_v4 $peer_address -exist"),
     probe: inAgent("ipset test cilium_node_set_v4 $peer_address >/dev/null 2>&1 && echo member || true")[0]!,
   },
+  {
+    name: "return-before-masquerading",
+    class: "netfilter",
+    title: "A rule returns for some of one worker's connections before they are masqueraded.",
+    teaches: "In a built-in chain RETURN ends the table as ACCEPT does.",
+    expect: ["netfilter-foreign"],
+    modes: THROUGH_HOST,
+    ...iptablesRule("POSTROUTING", "-s $node_pods ! -d 10.0.0.0/8 -p tcp --dport 80 -j RETURN", "nat"),
+  },
+  {
+    name: "accept-in-cilium-chain",
+    class: "netfilter",
+    title: "A rule in CILIUM_POST_nat accepts connections to 203.0.113.0/24 on one worker.",
+    teaches: "Pods reach this network with their own address, and no answer returns.",
+    expect: ["netfilter-foreign"],
+    modes: THROUGH_HOST,
+    ...iptablesRule("CILIUM_POST_nat", "-d 203.0.113.0/24 -j ACCEPT", "nat"),
+  },
+  {
+    name: "canary-chain-drops",
+    class: "netfilter",
+    title: "The kubelet's chain KUBE-KUBELET-CANARY drops TCP port 5432 on one worker.",
+    teaches: "The chain is the kubelet's and should be empty: it only shows that somebody flushed the table.",
+    expect: ["netfilter-foreign"],
+    inject: onNode(
+      "iptables -w 5 -t mangle -A KUBE-KUBELET-CANARY -p tcp --dport 5432 -j DROP; iptables -w 5 -t mangle -I INPUT -j KUBE-KUBELET-CANARY",
+    ),
+    undo: onNode(
+      "while iptables -w 5 -t mangle -D INPUT -j KUBE-KUBELET-CANARY 2>/dev/null; do :; done; iptables -w 5 -t mangle -F KUBE-KUBELET-CANARY 2>/dev/null || true",
+    ),
+    probe: onNode("iptables -w 5 -t mangle -S | grep -c CANARY || true")[0]!,
+  },
+  {
+    name: "kube-service-emptied",
+    class: "netfilter",
+    title: "kube-proxy's chain of the API server's Service is empty on one worker.",
+    teaches: "kube-proxy writes a Service's rules anew only when it changes; all other Services work.",
+    expect: ["service-map-stale", "netfilter-missing"],
+    modes: WITH_KUBE_PROXY,
+    inject: onNode(`[ -e $kept/table ] || { iptables-save -t nat >$kept/saved && mv $kept/saved $kept/table; }
+chain=$(sed -n 's|^-A KUBE-SERVICES .*"default/kubernetes:https.* -j \\(KUBE-SVC-[A-Z0-9]*\\).*|\\1|p' $kept/table | head -n 1)
+iptables -w 5 -t nat -F \${chain:?}`),
+    undo: onNode("[ ! -e $kept/table ] || { iptables-restore <$kept/table; rm $kept/table; }"),
+    probe: onNode('iptables-save -t nat | grep -c -e "-A KUBE-SVC-.*default/kubernetes:https" || true')[0]!,
+  },
 ];

@@ -177,4 +177,35 @@ endpoints: [{addresses: ["$(echo $node_pods | sed 's|[0-9]*/.*|250|')"], conditi
     modes: WITHOUT_KUBE_PROXY,
     ...deletedEntry("cilium_lb4_services_v2", frontend("$node_address", "$node_port", 0, "11")),
   },
+  {
+    name: "api-server-endpoint-foreign",
+    class: "services",
+    title: "Another EndpointSlice gives the API server's Service a second endpoint, where nothing answers.",
+    teaches: "Every second connection of controllers and operators to the API server times out.",
+    expect: ["endpoints-incomplete"],
+    ...manifest(
+      "endpointslice/drill",
+      `apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: drill, namespace: default, labels: {kubernetes.io/service-name: kubernetes, endpointslice.kubernetes.io/managed-by: drill}}
+addressType: IPv4
+ports: [{name: https, port: 6443, protocol: TCP}]
+endpoints: [{addresses: ["172.31.255.254"], conditions: {ready: true}}]`,
+      "default",
+    ),
+  },
+  {
+    name: "api-server-service-unserved",
+    class: "services",
+    title: "The API server's Service has the label of another proxy.",
+    teaches: "Cilium and kube-proxy leave it to that proxy, which does not exist: pods no longer reach the API server.",
+    expect: ["service-changed"],
+    inject: kube(
+      "kubectl -n default label service kubernetes service.kubernetes.io/service-proxy-name=nobody --overwrite >/dev/null; sleep 2",
+    ),
+    undo: kube(
+      "kubectl -n default label service kubernetes service.kubernetes.io/service-proxy-name- >/dev/null; sleep 2",
+    ),
+    probe: kube("kubectl -n default get service kubernetes -o jsonpath='{.metadata.labels}'")[0]!,
+  },
 ];

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import type { V1Secret } from "@kubernetes/client-node";
-import { asFailed, latestRecord, readRecord, renderedData } from "../../cluster/helmRecord";
+import { asFailed, latestRecord, readRecord, renderedCilium } from "../../cluster/helmRecord";
 import { ciliumInstallationHandler, type CiliumInstallationState } from "../../providers/kind/ciliumInstallation";
 import type { CiliumInstallationInputs } from "../../providers/kind/inputs";
 import type { Log } from "../../providers/kind/handler";
@@ -69,24 +69,52 @@ function recordingLog(): Log & { warnings: string[] } {
 
 const SIGNAL = new AbortController().signal;
 
+/** The agent's DaemonSet, shortened. */
+const AGENT = `---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: cilium
+spec:
+  template:
+    spec:
+      containers:
+      - name: cilium-agent
+        image: "quay.io/cilium/cilium:v1.20.2"
+        args:
+        - --config-dir=/tmp/cilium/config-map
+        env:
+        - name: K8S_NODE_NAME
+          valueFrom:
+            fieldRef: {fieldPath: spec.nodeName}
+        - name: CILIUM_CLUSTERMESH_CONFIG
+          value: /var/lib/cilium/clustermesh/
+`;
+
 describe("Helm's record of a revision", () => {
-  it("holds the data of a ConfigMap as the chart rendered it", () => {
+  it("holds Cilium as the chart rendered it", () => {
     const document = (name: string, data: string) =>
       `---\n# Source: cilium/templates/${name}.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n  namespace: kube-system\ndata:\n${data}`;
     const cilium = record(
       2,
       "deployed",
       "Upgrade complete",
-      `${document("hubble-relay-config", "  config.yaml: x\n")}${document("cilium-config", '\n  # how large maps are\n  bpf-map-dynamic-size-ratio: "0.0025"\n  ipam: "cluster-pool"\n')}`,
+      `${document("hubble-relay-config", "  config.yaml: x\n")}${document("cilium-config", '\n  # how large maps are\n  bpf-map-dynamic-size-ratio: "0.0025"\n  ipam: "cluster-pool"\n')}${AGENT}`,
     );
     const other = record(1, "deployed", "Install complete", document("coredns", "  Corefile: x\n"));
-    expect(renderedData([other, cilium], "cilium-config")).toEqual({
-      "bpf-map-dynamic-size-ratio": "0.0025",
-      ipam: "cluster-pool",
+    expect(renderedCilium([other, cilium])).toEqual({
+      ...{ status: "deployed", description: "Upgrade complete" },
+      config: { "bpf-map-dynamic-size-ratio": "0.0025", ipam: "cluster-pool" },
+      agent: {
+        image: "quay.io/cilium/cilium:v1.20.2",
+        args: ["--config-dir=/tmp/cilium/config-map"],
+        variables: { K8S_NODE_NAME: null, CILIUM_CLUSTERMESH_CONFIG: "/var/lib/cilium/clustermesh/" },
+      },
+      operatorImage: undefined,
     });
     const failed = record(3, "failed", "Upgrade failed", document("cilium-config", '  ipam: "kubernetes"\n'));
-    expect(renderedData([other, cilium, failed], "cilium-config")).toEqual({ ipam: "kubernetes" });
-    expect(renderedData([other], "cilium-config")).toBeUndefined();
+    expect(renderedCilium([other, cilium, failed])?.config).toEqual({ ipam: "kubernetes" });
+    expect(renderedCilium([other])).toBeUndefined();
   });
 
   it("is decoded, and the latest revision is found", () => {

@@ -199,7 +199,7 @@ describe("Cilium's readiness", () => {
       pods: told("pods", [READY.pods[0]!]),
       ciliumPodCidrs: told("podCidrs", new Map([["a", ["10.0.0.0/24"]]])),
       configMap: () => Promise.reject(new Error("readiness reads no configuration")),
-      renderedConfigMap: () => Promise.reject(new Error("readiness reads no configuration")),
+      renderedCilium: () => Promise.reject(new Error("readiness reads no configuration")),
       allPods: () => Promise.reject(new Error("readiness reads no other pods")),
       service: () => Promise.reject(new Error("readiness reads no service")),
       events: () => Promise.reject(new Error("readiness reads no events")),

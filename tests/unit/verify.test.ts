@@ -31,6 +31,31 @@ import {
 
 const WORKER = "cmlead-worker";
 
+/** What kube-proxy writes for the recorded cluster's Services, as `iptables-save -c` prints it. */
+const KUBE_PROXY_RULES = (() => {
+  const { api } = recordedEvidence();
+  const endpoints = valueOf(api.endpoints, []);
+  const rules = valueOf(api.services, []).flatMap(({ namespace, name, clusterIp, ports }) =>
+    ports.flatMap(({ protocol, port, nodePort }, index) => {
+      const chain = `${namespace}${name}${index}`.replaceAll("-", "").toUpperCase();
+      const comment = `-m comment --comment "${namespace}/${name}:p"`;
+      const ip = protocol.toLowerCase();
+      const backends = endpoints
+        .filter((each) => each.namespace === namespace && each.service === name && each.protocol === protocol)
+        .flatMap((each) => each.addresses.map((address) => `${address}:${each.port}`));
+      return [
+        `-A KUBE-SERVICES -d ${clusterIp}/32 -p ${ip} ${comment} -m ${ip} --dport ${port} -j KUBE-SVC-${chain}`,
+        ...(nodePort === undefined ? [] : [`-A KUBE-NODEPORTS -p ${ip} --dport ${nodePort} -j KUBE-EXT-${chain}`]),
+        ...backends.flatMap((backend, at) => [
+          `-A KUBE-SVC-${chain} ${comment} -j KUBE-SEP-${chain}${at}`,
+          `-A KUBE-SEP-${chain}${at} -p ${ip} ${comment} -m ${ip} -j DNAT --to-destination ${backend}`,
+        ]),
+      ];
+    }),
+  );
+  return `*nat\n:KUBE-SVC-A - [0:0]\n${rules.map((rule) => `[0:0] ${rule}\n`).join("")}`;
+})();
+
 describe("a verification of recorded evidence", () => {
   it("passes every check on a healthy cluster, without a warning", () => {
     const { results, causes } = judged(recordedEvidence());
@@ -87,7 +112,7 @@ describe("a verification of recorded evidence", () => {
     const change = both(
       inConfig("bpf-lb-acceleration", "native"),
       ({ api }) => {
-        if ("value" in api.config) api.rendered = { value: api.config.value.data };
+        Object.assign(valueOf(api.rendered, null)!, { config: valueOf(api.config, undefined)!.data });
       },
       failing(({ flow }) => flow === "outside-to-node-port"),
     );
@@ -108,6 +133,18 @@ describe("a verification of recorded evidence", () => {
     const { causes } = judged(recordedEvidence(change));
     expect(causes).toHaveLength(1);
     expect(causes[0]).toMatchObject({ cause: "mtu-mismatch", nodes: [WORKER], symptoms: [{ check: "packet-size" }] });
+  });
+
+  it("does not pass where the records of Helm are gone", () => {
+    const { results } = judged(recordedEvidence(({ api }) => void (api.rendered = { value: null })));
+    expect(results.find(({ id }) => id === "config")).toMatchObject({ verdict: "inconclusive" });
+  });
+
+  it("warns of a cordoned node", () => {
+    const { results } = judged(recordedEvidence(({ api }) => void (valueOf(api.nodes, [])[1]!.unschedulable = true)));
+    expect(results.find(({ id }) => id === "nodes")!.findings).toContainEqual(
+      expect.objectContaining({ verdict: "warning", remedy: `kubectl uncordon ${WORKER}` }),
+    );
   });
 
   it("fails over datagrams that the kernel forgets only where netfilter translates pods' packets", () => {
@@ -240,6 +277,20 @@ describe("a verification of recorded evidence", () => {
         ),
       ),
     ],
+    [
+      "labels that a running pod was given",
+      both(
+        ({ api }) => {
+          for (const pod of valueOf(api.pods, [])) (pod.labels as Record<string, string>)["later"] = "1";
+        },
+        inNode("endpoints", (text) =>
+          text.replace(
+            /"realized": \{\}(?=,\s*"security-relevant")/g,
+            '"realized": {"user": ["k8s:later=1", "k8s:io.cilium.k8s.namespace.labels.later=1"]}',
+          ),
+        ),
+      ),
+    ],
   ])("does not mind %s", (_what, change) => {
     expect(bad(judged(recordedEvidence(change)).results)).toEqual([]);
   });
@@ -251,9 +302,7 @@ describe("a verification of recorded evidence", () => {
   ])("tells whether kube-proxy %s", (_what, sections, nftables, cause) => {
     const evidence = recordedEvidence(({ nodes }) => {
       for (const node of nodes) {
-        node.sections.iptables = {
-          value: "*nat\n:KUBE-SVC-A - [0:0]\n[0:0] -A KUBE-NODEPORTS -p tcp --dport 32000 -j KUBE-EXT-A\n",
-        };
+        node.sections.iptables = { value: KUBE_PROXY_RULES };
         Object.assign(node.sections, sections);
         node.nftables = { value: nftables };
       }
@@ -263,12 +312,20 @@ describe("a verification of recorded evidence", () => {
   });
 
   it.each([
-    ["an endpoint of the Service", RECORDED_PODS.own, undefined],
-    ["an address that is none", "10.255.255.254", "service-map-stale"],
-  ])("tells whether kube-proxy sends packets to %s", (_what, address, cause) => {
+    ["to all endpoints", (rules: string) => rules, undefined],
+    [
+      "to an address that is none",
+      (rules: string) => rules.replace(`${RECORDED_PODS.own}:80`, "10.255.255.254:80"),
+      "service-map-stale",
+    ],
+    [
+      "not to one of them",
+      (rules: string) => rules.replace(/^.*-j DNAT --to-destination 10\.\S+:53\n/m, ""),
+      "service-map-stale",
+    ],
+  ])("tells whether kube-proxy sends packets %s", (_what, change, cause) => {
     const evidence = recordedEvidence(({ nodes }) => {
-      const rules = `*nat\n:KUBE-SVC-A - [0:0]\n[0:0] -A KUBE-NODEPORTS -p tcp --dport 32000 -j KUBE-EXT-A\n[0:0] -A KUBE-SVC-A -m comment --comment "nettool/serversvc:cni -> b" -j KUBE-SEP-B\n[0:0] -A KUBE-SEP-B -p tcp -m comment --comment "nettool/serversvc:cni" -m tcp -j DNAT --to-destination ${address}:80\n`;
-      for (const node of nodes) node.sections.iptables = { value: rules };
+      for (const node of nodes) node.sections.iptables = { value: change(KUBE_PROXY_RULES) };
     });
     const { findings } = judge(kubeProxyRulesCheck as Check, evidence, recordedExpectation("kubeproxy"), new Map());
     expect(new Set(findings.map((finding) => finding.cause))).toEqual(new Set([cause]));
@@ -388,7 +445,7 @@ describe("what runs beside the mode", () => {
 describe("keys that Helm rendered otherwise", () => {
   const edited = (key: string) =>
     recordedEvidence(({ api }) => {
-      if ("value" in api.config) api.rendered = { value: { ...api.config.value.data, [key]: "rendered" } };
+      Object.assign(valueOf(api.rendered, null)!.config, { [key]: "rendered" });
     });
 
   it("are no matter where they only say how agents log", () => {

@@ -48,7 +48,10 @@ describe("a fault in recorded evidence", () => {
     [
       "a key beside the mode's that is not as Helm rendered it",
       both(
-        ({ api }) => (api.rendered = { value: { ...valueOf(api.config, undefined)!.data } }),
+        ({ api }) => {
+          const rendered = valueOf(api.rendered, null)!;
+          api.rendered = { value: { ...rendered, config: { ...valueOf(api.config, undefined)!.data } } };
+        },
         inConfig("bpf-ct-global-tcp-max", "1024"),
       ),
       "config",
@@ -87,8 +90,8 @@ describe("a fault in recorded evidence", () => {
       "an agent with other arguments",
       inNode("arguments", (text) => `${text}\n--labels=k8s:app\n`, WORKER),
       "agents",
-      "agent-differs",
-      /arguments and environment differ/,
+      "config-overridden",
+      /argument --labels=k8s:app/,
     ],
     [
       "BPF host routing that fell back",
@@ -747,7 +750,7 @@ describe("a fault in recorded evidence", () => {
       ),
       "service-map",
       "service-map-stale",
-      /frontends that no Service of the agent has \(1\)/,
+      /frontends that no Service has \(1\)/,
     ],
     [
       "a Service without its reverse translation",
@@ -762,6 +765,288 @@ describe("a fault in recorded evidence", () => {
       "service-map",
       "service-map-stale",
       /replies from these Services are not translated back/,
+    ],
+    [
+      "a revision that somebody installed with Helm",
+      ({ api }) => Object.assign(valueOf(api.rendered, null)!, { description: "Upgrade complete" }),
+      "config",
+      "config-changed",
+      /somebody other than pulumi up installed this revision/,
+    ],
+    [
+      "an argument that all agents have and Helm did not render",
+      inNode("arguments", (text) => `${text}\n--bpf-ct-timeout-regular-tcp=10s`),
+      "agents",
+      "config-overridden",
+      /argument --bpf-ct-timeout-regular-tcp=10s/,
+    ],
+    [
+      "a variable that all agents have and Helm did not render",
+      inNode("arguments", (text) => `${text}\nCILIUM_BPF_LB_MAP_MAX=100`),
+      "agents",
+      "config-overridden",
+      /variable CILIUM_BPF_LB_MAP_MAX=100/,
+    ],
+    [
+      "another image on all nodes",
+      ({ api }) => {
+        for (const { containers } of valueOf(api.pods, []))
+          for (const each of containers) if (each.name === "cilium-agent") each.wantedImage = "lab/cilium:v1.20.0";
+      },
+      "agents",
+      "agent-differs",
+      /the agent's image is not the one that Helm rendered/,
+    ],
+    [
+      "an operator of another image",
+      ({ api }) => {
+        for (const { containers } of valueOf(api.pods, []))
+          for (const each of containers) if (each.name === "cilium-operator") each.wantedImage = "lab/operator:v1.20.0";
+      },
+      "operator",
+      "agent-differs",
+      /the operator's image is not the one that Helm rendered/,
+    ],
+    [
+      "a CiliumNodeConfig that no agent has read",
+      ({ api }) => {
+        api.nodeConfigs = {
+          value: [{ namespace: "kube-system", name: "later", defaults: { "bpf-lb-sock-hostns-only": "true" } }],
+        };
+      },
+      "agents",
+      "config-overridden",
+      /CiliumNodeConfig later overrides cilium-config on the nodes that it selects/,
+    ],
+    [
+      "labels of an endpoint that its pod does not have",
+      inNode(
+        "endpoints",
+        (text) => {
+          const endpoints = JSON.parse(text) as {
+            status: { labels: { realized: object }; networking: { addressing: { ipv4?: string }[] } };
+          }[];
+          const { status } = endpoints.find((each) => each.status.networking.addressing[0]?.ipv4 === OWN)!;
+          status.labels.realized = { user: ["k8s:x=1"] };
+          return JSON.stringify(endpoints);
+        },
+        WORKER,
+      ),
+      "agents",
+      "config-overridden",
+      /have other labels than their pods/,
+    ],
+    [
+      "a CNI plugin that was replaced",
+      ({ nodes }) => {
+        nodes.find(({ node }) => node === WORKER)!.plugin = "1234 17";
+      },
+      "cni",
+      "cni-foreign",
+      /the CNI plugin is another program than on the other nodes/,
+    ],
+    [
+      "a kubelet that gives pods another name server",
+      ({ nodes }) => {
+        nodes.find(({ node }) => node === WORKER)!.clusterDns = "10.96.0.99";
+      },
+      "cni",
+      "dns-config",
+      /new pods will ask 10.96.0.99 instead of cluster DNS/,
+    ],
+    [
+      "small segments",
+      inNode("links", (text) => text.replace(/("ifname":"eth0".*?"gso_max_size":)\d+/, "$12000"), WORKER),
+      "devices",
+      "mtu-mismatch",
+      /large segments are cut or dropped/,
+    ],
+    [
+      "a small TTL on all nodes",
+      inNode("sysctls", (text) => text.replace(/(ip_default_ttl:)\d+/, "$18")),
+      "kernel",
+      "sysctl-changed",
+      /packets of the node live for too few hops/,
+    ],
+    [
+      "a route to an outside network",
+      inNode("routes", (text) => `203.0.113.0/24 via 172.18.255.254 dev eth0\n${text}`, WORKER),
+      "routes",
+      "route-foreign",
+      /sends packets for 203.0.113.0\/24 another way/,
+    ],
+    [
+      "an outside network that the node takes for its own",
+      inNode("routes", (text) => `${text}\nlocal 203.0.113.0/24 dev lo table local scope host`, WORKER),
+      "routes",
+      "route-foreign",
+      /takes packets for 203.0.113.0\/24 for its own/,
+    ],
+    [
+      "a route to other pods with an attribute",
+      inNode(
+        "routes",
+        (text) => text.replace(` via ${PEER_NODE} dev eth0`, ` via ${PEER_NODE} dev eth0 advmss 100`),
+        WORKER,
+      ),
+      "routes",
+      "route-foreign",
+      /the route has attributes that Cilium did not set/,
+    ],
+    [
+      "a route to other pods with a source address",
+      inNode(
+        "routes",
+        (text) =>
+          text.replace(` via ${PEER_NODE} dev eth0 proto kernel`, ` via ${PEER_NODE} dev eth0 proto kernel src ${OWN}`),
+        WORKER,
+      ),
+      "routes",
+      "route-foreign",
+      /the route has attributes that Cilium did not set/,
+    ],
+    [
+      "a second route to other pods",
+      inNode("routes", (text) => `${text}\n${PEER_NETWORK} via ${PEER_NODE} dev eth0 metric 5`, WORKER),
+      "routes",
+      "route-foreign",
+      /there are two routes to/,
+    ],
+    [
+      "a pod's default route with an attribute",
+      inPod(WORKER, (text) => text.replace(/^(default via .*)$/m, "$1 rto_min lock 5s")),
+      "pod-network",
+      "route-foreign",
+      /the pod has a route that Cilium did not write/,
+    ],
+    [
+      "a rule in the kubelet's empty chain",
+      inNode("iptables", inTable("mangle", "[9:540] -A KUBE-KUBELET-CANARY -p tcp --dport 5432 -j DROP"), WORKER),
+      "netfilter",
+      "netfilter-foreign",
+      /neither Cilium, kube-proxy nor kind made/,
+    ],
+    [
+      "a rule of somebody else in a chain of Cilium's that accepts",
+      inNode("iptables", inTable("nat", "[0:0] -A CILIUM_POST_nat -d 203.0.113.0/24 -j ACCEPT"), WORKER),
+      "netfilter",
+      "netfilter-foreign",
+      /keeps packets from the rules after it/,
+    ],
+    [
+      "a rule that returns before its packets are masqueraded",
+      inNode(
+        "iptables",
+        (text) => text.replace(/^(\*nat\n(?::.*\n)*)/m, "$1[9:540] -A POSTROUTING -s 10.0.2.0/24 -j RETURN\n"),
+        WORKER,
+      ),
+      "netfilter",
+      "netfilter-foreign",
+      /keeps packets from the rules after it/,
+    ],
+    [
+      "BPF maps that nobody can write",
+      inNode("frozen", (text) => `${text}cilium_lxc\n`, WORKER),
+      "datapath-maps",
+      "endpoint-map-stale",
+      /can no longer write changes/,
+    ],
+    [
+      "an endpoint map with another hardware address",
+      inNode(
+        "endpointMap",
+        (text) => text.replace(new RegExp(`("${OWN}:0": \\[\\s+"[^"]* mac=)\\S+`), "$102:00:00:00:00:01"),
+        WORKER,
+      ),
+      "datapath-maps",
+      "endpoint-map-stale",
+      /differs from what the agent believes of its endpoints/,
+    ],
+    [
+      "an outside address in the endpoint map",
+      inNode("endpointMap", (text) => text.replace("{", '{\n  "203.0.113.7:0": ["(localhost)"],'), WORKER),
+      "datapath-maps",
+      "endpoint-map-stale",
+      /203.0.113.7 is no endpoint of this node/,
+    ],
+    [
+      "an identity that differs from the other nodes'",
+      ({ nodes }) => {
+        for (const { node, sections } of nodes) {
+          const ipcache = sections.ipcache as { value: string };
+          const identity = node === WORKER ? 6 : 2;
+          ipcache.value = ipcache.value.replace(
+            "{",
+            `{"203.0.113.0/24": ["identity=${identity} tunnelendpoint=0.0.0.0"],`,
+          );
+        }
+      },
+      "datapath-maps",
+      "ipcache-stale",
+      /203.0.113.0\/24 has identity 6 by 0.0.0.0, and on other nodes identity 2/,
+    ],
+    [
+      "an outside network with the identity of nodes",
+      inNode(
+        "ipcache",
+        (text) => text.replace("{", '{"203.0.113.0/24": ["identity=6 encryptkey=0 tunnelendpoint=0.0.0.0"],'),
+        WORKER,
+      ),
+      "datapath-maps",
+      "ipcache-stale",
+      /203.0.113.0\/24 has the identity of nodes/,
+    ],
+    [
+      "a reverse translation of another Service",
+      inNode("revnat", (text) => text.replace(/^(\d+\s+)10\.96\.0\.1:443/m, "$110.96.0.10:53"), WORKER),
+      "service-map",
+      "service-map-stale",
+      /not translated back to their address/,
+    ],
+    [
+      "a frontend of the agent that no Service has",
+      inNode(
+        "services",
+        (text) => `${text}\n99   203.0.113.7:80/TCP   ClusterIP   1 => ${OWN}:80/TCP (active)\n`,
+        WORKER,
+      ),
+      "service-map",
+      "service-map-stale",
+      /frontends that no Service has/,
+    ],
+    [
+      "a second endpoint of the API server's Service",
+      ({ api }) => {
+        valueOf(api.endpoints, undefined)!.push({
+          namespace: "default",
+          service: "kubernetes",
+          protocol: "TCP",
+          port: 6443,
+          addresses: ["172.31.255.254"],
+        });
+      },
+      "service",
+      "endpoints-incomplete",
+      /an endpoint at which no API server runs/,
+    ],
+    [
+      "an API server's Service that no proxy serves",
+      ({ api }) => {
+        const service = valueOf(api.services, []).find(({ name }) => name === "kubernetes")!;
+        service.proxyName = "nobody";
+      },
+      "service",
+      "service-changed",
+      /neither Cilium nor kube-proxy serves default\/kubernetes/,
+    ],
+    [
+      "names that have other addresses",
+      ({ traffic }) => {
+        for (const each of traffic!.resolutions) each.address = "203.0.113.9";
+      },
+      "dns",
+      "dns-config",
+      /answers with addresses that its Services do not have/,
     ],
     [
       "a node with the identity of the world",
