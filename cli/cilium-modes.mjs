@@ -35,7 +35,16 @@ if (!isCheckout) {
 }
 
 async function run(main) {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error) => {
+      // nobody reads on, as with head
+      if (error.code === "EPIPE") process.exit();
+      throw error;
+    });
+  }
   await require(main).main(process.argv.slice(2));
+  // a pipe may not have taken all of it yet
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write("", done))));
   // requests that a cluster never answered would keep the process
   process.exit();
 }

@@ -310,3 +310,21 @@ describe("the command line", () => {
     });
   });
 });
+
+describe("a command whose output goes into a pipe", () => {
+  const CLI = join(__dirname, "../../cli/cilium-modes.mjs");
+  const piped = (reader: string) =>
+    spawnSync("bash", ["-c", `"$0" "$1" drill --list --json | ${reader}`, process.execPath, CLI], { encoding: "utf8" });
+
+  it("ends when all of it was read, however slow the reader is", () => {
+    const { stdout } = piped("{ sleep 1; cat; }");
+    // more than a pipe takes at once
+    expect(stdout.length).toBeGreaterThan(65_536);
+    expect(JSON.parse(stdout)).toEqual(expect.any(Array));
+  });
+
+  it("ends without a word when the reader has enough", () => {
+    const { stdout, stderr } = piped("head -n 1");
+    expect([stdout, stderr]).toEqual(["[\n", ""]);
+  });
+});
