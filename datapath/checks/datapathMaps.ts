@@ -1,6 +1,6 @@
 import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { counterOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { addressesOf, counterOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./config";
@@ -281,13 +281,6 @@ function unlikeIdentities({ nodes, api }: Evidence): Map<string, string[]> {
       found.set(node, [...(found.get(node) ?? []), `${key} has ${own}, and on other nodes ${most}`]);
   }
   return found;
-}
-
-/** A node's own addresses; undefined where they could not be read. */
-function addressesOf(node: NodeEvidence): ReadonlySet<string> | undefined {
-  const addressed = jsonOf<{ readonly addr_info: readonly { readonly local?: string }[] }[]>(node, "addresses");
-  if (addressed instanceof Error) return undefined;
-  return new Set(addressed.flatMap(({ addr_info: each }) => each.flatMap(({ local }) => local ?? [])));
 }
 
 /** Identities of health endpoints, of other nodes, and of those where the API server runs. */

@@ -1,8 +1,8 @@
 import type { ClusterReader } from "../../cluster/read";
-import { isIpv4Address } from "../../modes/cidr";
-import { readingOf, type ApiEvidence, type EndpointState } from "../evidence/api";
+import { readingOf, type EndpointState } from "../evidence/api";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
+import { wantedFrontends, type Wanted } from "./serviceMap";
 import { sectionOf } from "../evidence/node";
 
 /** Whether kube-proxy runs exactly where the mode has it. */
@@ -78,7 +78,9 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
   needs: ["nodes"],
   timeoutSeconds: 10,
   read: readComplaints,
-  judge(evidence, { evidence: expected, nodePort }, complaints) {
+  judge(evidence, expectation, complaints) {
+    const { evidence: expected, nodePort } = expectation;
+    const clusterIps = () => wantedFrontends(evidence.api, expectation).filter(({ type }) => type === "ClusterIP");
     return eachNode(evidence, "iptables", (each, output): Finding => {
       const { node, nftables } = each;
       const at = { nodes: [node] };
@@ -135,7 +137,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
           { cause: "service-map-stale", ...at },
         );
       }
-      const incomplete = complete ? missingTargets(output, evidence.api) : [];
+      const incomplete = complete ? missingTargets(output, clusterIps()) : [];
       if (incomplete.length > 0) {
         return fail(
           node,
@@ -167,7 +169,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
 };
 
 /** Ports of Services from whose ClusterIP kube-proxy's rules do not lead to all endpoints. */
-function missingTargets(output: string, { services, endpoints }: ApiEvidence): string[] {
+function missingTargets(output: string, wanted: readonly Wanted[]): string[] {
   const byChain = new Map<string, string[]>();
   for (const [, chain, rule] of output.matchAll(/-A (KUBE-\S+) (.*)/g))
     byChain.set(chain!, [...(byChain.get(chain!) ?? []), rule!]);
@@ -180,27 +182,14 @@ function missingTargets(output: string, { services, endpoints }: ApiEvidence): s
     const key = `${address}:${port}/${protocol?.toUpperCase()}`;
     if (chain !== undefined) starts.set(key, [...(starts.get(key) ?? []), chain]);
   }
-  const all = readingOf(endpoints);
-  return readingOf(services).flatMap(({ namespace, name, clusterIp, ports, selective, proxyName, ...service }) => {
-    if (!isIpv4Address(clusterIp) || selective.length > 0 || proxyName !== undefined) return [];
-    if (service.internalTrafficPolicy !== "Cluster") return [];
-    return ports.flatMap(({ protocol, port, targetPort }) => {
-      const own = all.filter(
-        (each) => each.namespace === namespace && each.service === name && each.protocol === protocol,
-      );
-      // a named port may be several
-      const ofPort = /^\d+$/.test(targetPort) ? own.filter((each) => String(each.port) === targetPort) : own;
-      if (new Set(ofPort.map((each) => each.port)).size !== 1) return [];
-      const reached = new Set(
-        (starts.get(`${clusterIp}:${port}/${protocol}`) ?? [])
-          .flatMap((chain) => targets(chain, /-j (KUBE-SEP-\S+)/))
-          .flatMap((chain) => targets(chain, /-j DNAT .*--to-destination (\S+)/)),
-      );
-      const missing = ofPort
-        .flatMap((each) => each.addresses.map((address) => `${address}:${each.port}`))
-        .filter((each) => !reached.has(each));
-      return missing.length === 0 ? [] : [`${namespace}/${name}:${port} lacks ${missing.join(", ")}`];
-    });
+  return wanted.flatMap(({ name, frontend, protocol, backends }) => {
+    const reached = new Set(
+      (starts.get(`${frontend}/${protocol}`) ?? [])
+        .flatMap((chain) => targets(chain, /-j (KUBE-SEP-\S+)/))
+        .flatMap((chain) => targets(chain, /-j DNAT .*--to-destination (\S+)/)),
+    );
+    const missing = [...backends].filter((each) => !reached.has(each));
+    return missing.length === 0 ? [] : [`${name}:${frontend.split(":")[1]} lacks ${missing.join(", ")}`];
   });
 }
 

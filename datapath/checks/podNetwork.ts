@@ -1,7 +1,7 @@
 import { contains } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { readingOf } from "../evidence/api";
-import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { addressesOf, jsonOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./config";
 import { COMPARED } from "./kernel";
@@ -41,8 +41,7 @@ export function renewal(namespace: string, pod: string, isExternal = false): str
 /** Whether an address is on a device of the node, such as that of NodeLocal DNSCache. */
 export function isOnNode(address: string, node: string, nodes: readonly NodeEvidence[]): boolean {
   const there = nodes.find((each) => each.node === node);
-  const text = there === undefined ? "" : sectionOf(there, "addresses");
-  return typeof text === "string" && text.includes(`"${address}"`);
+  return (there !== undefined && addressesOf(there)?.has(address)) ?? false;
 }
 
 /** Whether pods have addresses of their node's pod network, and Cilium's way out. */

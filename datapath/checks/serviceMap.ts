@@ -231,7 +231,7 @@ function addressesOf(
 }
 
 /** A frontend as the API server's objects demand it. */
-interface Wanted {
+export interface Wanted {
   readonly name: string;
   readonly frontend: string;
   readonly protocol: string;
@@ -418,7 +418,7 @@ function differenceOf(own: ReadonlySet<string>, wanted: ReadonlySet<string>): st
 }
 
 /** Every ClusterIP with endpoints, and NodePorts where Cilium answers for them. */
-function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wanted[] {
+export function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wanted[] {
   const endpoints = readingOf(api.endpoints);
   return readingOf(api.services).flatMap((service): Wanted[] => {
     if (!/^[\d.]+$/.test(service.clusterIp) || service.internalTrafficPolicy !== "Cluster") return [];

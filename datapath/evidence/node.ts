@@ -283,3 +283,10 @@ export function counterOf(nodes: readonly NodeCounters[], node: string, counter:
   if (reading === undefined) return new Error(found?.error ?? `${node} did not tell its counters`);
   return "value" in reading ? reading.value : new Error(reading.error);
 }
+
+/** A node's own addresses; undefined where they could not be read. */
+export function addressesOf(node: NodeEvidence): ReadonlySet<string> | undefined {
+  const addressed = jsonOf<{ readonly addr_info: readonly { readonly local?: string }[] }[]>(node, "addresses");
+  if (addressed instanceof Error) return undefined;
+  return new Set(addressed.flatMap(({ addr_info: each }) => each.flatMap(({ local }) => local ?? [])));
+}

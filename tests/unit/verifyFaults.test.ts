@@ -927,7 +927,7 @@ describe("a fault in recorded evidence", () => {
       /neither Cilium, kube-proxy nor kind made/,
     ],
     [
-      "a rule of somebody else in a chain of Cilium's that accepts",
+      "a foreign rule that accepts in one of Cilium's chains",
       inNode("iptables", inTable("nat", "[0:0] -A CILIUM_POST_nat -d 203.0.113.0/24 -j ACCEPT"), WORKER),
       "netfilter",
       "netfilter-foreign",
@@ -1086,7 +1086,7 @@ describe("a fault in recorded evidence", () => {
       /to a device that is not theirs/,
     ],
     [
-      "a program of somebody else at the sockets",
+      "a foreign program at the sockets",
       inNode(
         "cgroup",
         (text) =>
