@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { apiErrorLine } from "../cluster/apiError";
-import { outdatedAgents } from "../datapath/checks/config";
-import { connect } from "../cluster/read";
+import { CILIUM_NAMESPACE, listAgents } from "../cluster/agents";
+import { connect, type ClusterReader } from "../cluster/read";
 import { restartDaemonSet } from "../cluster/write";
 import { newsOf, nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
 import { required } from "./environment";
@@ -27,7 +27,7 @@ export async function awaitCilium(): Promise<void> {
     const outdated = pending.length > 0 || restarted ? [] : await outdatedAgents(cluster).catch(() => []);
     if (outdated.length > 0) {
       console.error(`Restarting the agents on ${outdated.join(", ")}, which run with an older cilium-config`);
-      await restartDaemonSet(kubeconfig, "kube-system", "cilium");
+      await restartDaemonSet(kubeconfig, CILIUM_NAMESPACE, "cilium");
       restarted = true;
       continue;
     }
@@ -43,4 +43,19 @@ export async function awaitCilium(): Promise<void> {
     for (const line of newsOf(pending, shown)) console.error(line);
     await sleep(POLL_MILLISECONDS);
   }
+}
+
+/** Nodes whose agents have read an older configuration than the one that is there. */
+async function outdatedAgents(cluster: ClusterReader): Promise<string[]> {
+  const [configMap, agents] = await Promise.all([
+    cluster.configMap(CILIUM_NAMESPACE, "cilium-config"),
+    listAgents(cluster),
+  ]);
+  const times = (configMap?.metadata?.managedFields ?? []).flatMap(({ time, fieldsV1 }) =>
+    time !== undefined && fieldsV1 !== undefined && "f:data" in fieldsV1 ? [time] : [],
+  );
+  const changed = times.sort((a, b) => b.getTime() - a.getTime())[0];
+  return agents
+    .filter(({ configuredAt }) => changed !== undefined && configuredAt !== undefined && configuredAt < changed)
+    .map(({ node }) => node);
 }

@@ -1,5 +1,6 @@
 import type { Check } from "./check";
-import { agentsCheck, configCheck } from "./config";
+import { agentsCheck } from "./agents";
+import { configCheck } from "./config";
 import { datapathMapsCheck } from "./datapathMaps";
 import { devicesCheck } from "./devices";
 import { dropsCheck } from "./drops";

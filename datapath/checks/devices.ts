@@ -1,8 +1,8 @@
-import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { addressesOf, jsonOf, sectionOf, type Addressed, type NodeEvidence } from "../evidence/node";
 import { readingOf, valueOf } from "../evidence/api";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
-import { odd } from "./config";
+import { odd } from "./nodes";
 import { eachNode } from "./nodes";
 
 /** What `ip -j -d -s link show` prints of a device, as far as it is needed. */
@@ -13,12 +13,6 @@ interface Link {
   readonly flags: readonly string[];
   readonly operstate?: string;
   readonly linkinfo?: { readonly info_kind?: string };
-}
-
-/** What `ip -j -4 addr show` prints of a device. */
-interface Addressed {
-  readonly ifname: string;
-  readonly addr_info: readonly { readonly local?: string; readonly prefixlen?: number }[];
 }
 
 /** Devices of pods and of Cilium, and those that lead out of the node. */
@@ -52,7 +46,7 @@ export const devicesCheck: Check = {
       if (links instanceof Error) return inconclusive(node.node, links.message, undefined, at);
       if (addressed instanceof Error) return inconclusive(node.node, addressed.message, undefined, at);
       const own = nodes.find(({ name }) => name === node.node)?.address ?? "";
-      const out = deviceWith(addressed, own);
+      const out = addressesOf(node)?.get(own)?.[0];
       const isWanted = ({ ifname }: Link) => CILIUM.test(ifname) || ifname === out;
       const needed = ["cilium_host", "cilium_net", ...(tunnelDevice === "none" ? [] : [tunnelDevice])];
       const missing = needed.filter((name) => !links.some(({ ifname }) => ifname === name));
@@ -162,15 +156,12 @@ function restart({ nodes }: { readonly nodes: readonly NodeEvidence[] }, name: s
   return `kubectl -n kube-system delete pod ${pod}: the agent makes its devices and routes when it starts`;
 }
 
-function deviceWith(addressed: readonly Addressed[], address: string): string | undefined {
-  return addressed.find(({ addr_info: own }) => own.some(({ local }) => local === address))?.ifname;
-}
-
 /** The device that leads to the other nodes. */
 function wayOut(node: NodeEvidence, address: string | undefined): Link | undefined {
-  const [links, addressed] = [jsonOf<Link[]>(node, "links"), jsonOf<Addressed[]>(node, "addresses")];
-  if (links instanceof Error || addressed instanceof Error || address === undefined) return undefined;
-  return links.find(({ ifname }) => ifname === deviceWith(addressed, address));
+  const links = jsonOf<Link[]>(node, "links");
+  if (links instanceof Error || address === undefined) return undefined;
+  const out = addressesOf(node)?.get(address)?.[0];
+  return links.find(({ ifname }) => ifname === out);
 }
 
 function shaping(node: NodeEvidence): { device: string; kind: string; rest: string }[] {

@@ -1,5 +1,5 @@
 import { fail, pass, warning, type Check, type Finding } from "./check";
-import { odd } from "./config";
+import { odd } from "./nodes";
 import { eachNode } from "./nodes";
 import { sectionOf } from "../evidence/node";
 

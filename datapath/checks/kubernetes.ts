@@ -2,7 +2,7 @@ import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
-import { odd } from "./config";
+import { odd } from "./nodes";
 import { eachNode } from "./nodes";
 import { isOnNode, renewal } from "./podNetwork";
 

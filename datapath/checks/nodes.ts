@@ -1,5 +1,6 @@
 import type { Finding } from "./check";
 import { inconclusive } from "./check";
+import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import type { NodeEvidence, Section } from "../evidence/node";
 import { sectionOf } from "../evidence/node";
@@ -22,4 +23,49 @@ export function eachNode(
     if (text instanceof Error) return [inconclusive(each.node, text.message, undefined, { nodes: [each.node] })];
     return judge(each, text);
   });
+}
+
+/** A node whose trait differs from the others'. */
+export interface Odd {
+  readonly node: string;
+  readonly own: string;
+  readonly most: string;
+  /** Whether there are two nodes, so that nobody knows which one is right. */
+  readonly isTie: boolean;
+}
+
+/** Nodes whose trait is not that of most: both of two; all but the first where no trait has a majority. */
+export function odd<T>(
+  nodes: readonly (T & { readonly node: string })[],
+  of: (node: T) => string | undefined,
+): readonly Odd[] {
+  const all = nodes.flatMap((node) => {
+    const own = of(node);
+    return own === undefined ? [] : [{ node: node.node, own }];
+  });
+  const counts = new Map<string, number>();
+  for (const { own } of all) counts.set(own, (counts.get(own) ?? 0) + 1);
+  const [first, second] = [...counts].sort((a, b) => b[1] - a[1]);
+  if (first === undefined || second === undefined) return [];
+  const isTie = all.length === 2;
+  return all
+    .filter(({ own }) => isTie || own !== first[0])
+    .map((each) => ({ ...each, most: each.own === first[0] ? second[0] : first[0], isTie }));
+}
+
+/** A node as other nodes know it: its address, and its pods' networks. */
+export interface Peer {
+  readonly name: string;
+  readonly address: string;
+  readonly podCidrs: readonly string[];
+}
+
+/** All nodes, with their addresses and pod networks. */
+export function peersOf({ api }: Evidence): Peer[] {
+  const known = readingOf(api.ciliumNodes);
+  return readingOf(api.nodes).map(({ name, address }) => ({
+    name,
+    address,
+    podCidrs: known.find((each) => each.name === name)?.podCidrs ?? [],
+  }));
 }

@@ -1,9 +1,9 @@
 import { contains } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { readingOf } from "../evidence/api";
-import { addressesOf, jsonOf, type NodeEvidence } from "../evidence/node";
+import { addressesOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
-import { odd } from "./config";
+import { odd } from "./nodes";
 import { COMPARED } from "./kernel";
 import { ATTRIBUTES } from "./routes";
 import { mtuOf } from "../evidence/pods";
@@ -72,14 +72,8 @@ export const podNetworkCheck: Check = {
         );
       const [addresses = "", routes = "", links = ""] = output.split("---\n");
       const there = nodes.find((each) => each.node === node);
-      const addressed =
-        there === undefined ? [] : jsonOf<{ ifname: string; addr_info: { local?: string }[] }[]>(there, "addresses");
-      const gateways =
-        addressed instanceof Error
-          ? []
-          : addressed
-              .filter(({ ifname }) => ifname === "cilium_host")
-              .flatMap(({ addr_info: own }) => own.flatMap(({ local }) => local ?? []));
+      const owned = there === undefined ? undefined : addressesOf(there);
+      const gateways = [...(owned ?? [])].flatMap(([own, devices]) => (devices.includes("cilium_host") ? [own] : []));
       const address = /\beth0\b.*\binet (\S+)/.exec(addresses)?.[1];
       const gateway = /^default via (\S+)/m.exec(routes)?.[1];
       const cidrs = known.find(({ name }) => name === node)?.podCidrs ?? [];

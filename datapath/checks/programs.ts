@@ -1,6 +1,6 @@
 import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Expectation, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
@@ -174,14 +174,7 @@ function needed(
   const names = links instanceof Error ? [] : links.map(({ ifname }) => ifname);
   const isCilium = evidence.serviceMap.nodePort === "present";
   const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
-  const addressed = jsonOf<{ readonly ifname: string; readonly addr_info: readonly { readonly local?: string }[] }[]>(
-    node,
-    "addresses",
-  );
-  const out =
-    addressed instanceof Error
-      ? undefined
-      : addressed.find(({ addr_info: own }) => own.some(({ local }) => local === address))?.ifname;
+  const out = addressesOf(node)?.get(address ?? "")?.[0];
   const want: [string, string][] = [
     ...names.filter((name) => /^lxc(?!_health)/.test(name)).map((name): [string, string] => [name, "from_container"]),
     ["cilium_host", "to_host"],

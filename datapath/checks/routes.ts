@@ -1,26 +1,12 @@
 import { contains } from "../../modes/cidr";
 import type { ExpectedEvidence } from "../../modes/evidence";
-import { readingOf, valueOf, type ApiEvidence } from "../evidence/api";
+import { valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { answeredIn, healthTargets } from "../evidence/health";
-import { jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
-import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
-import { eachNode } from "./nodes";
-
-/** A node as routes know it: its address, and its pods' networks. */
-interface Peer {
-  readonly name: string;
-  readonly address: string;
-  readonly podCidrs: readonly string[];
-}
-
-/** Routing rules of the kernel and of Cilium: local, main, default, and the proxy's. */
-const RULES =
-  /^(?:0|100):\s+from all lookup local$|^3276[67]:\s+from all lookup (?:main|default)$|^(?:9|10):\s+from all fwmark 0x[ab2]00\/0xf00 lookup 200[45]\b/;
-/** Those that Cilium has where it encrypts with IPsec, or up to 1.13 with WireGuard. */
-const RULES_OF_ENCRYPTION = /^1:\s+from all fwmark 0x[de]00\/0xf00 lookup 20[01]\b/;
-/** Those that Cilium has for interfaces of clouds, and for egress gateways. */
-const RULES_OF_INTERFACES = /^(?:20|110|111):\s.* lookup /;
+import { addressesOf, jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
+import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { judgeNeighbors } from "./neighbors";
+import { eachNode, peersOf, type Peer } from "./nodes";
+import { judgePolicies, judgeRules } from "./routingRules";
 
 /** What changes how packets take a route, and neither the kernel nor Cilium sets. */
 export const ATTRIBUTES =
@@ -62,77 +48,6 @@ export const routesCheck: Check = {
     });
   },
 };
-
-function peersOf({ api }: Evidence): Peer[] {
-  const known = readingOf(api.ciliumNodes);
-  return readingOf(api.nodes).map(({ name, address }) => ({
-    name,
-    address,
-    podCidrs: known.find((each) => each.name === name)?.podCidrs ?? [],
-  }));
-}
-
-function judgeRules(node: NodeEvidence, { api }: Evidence, isExternal: boolean): Finding[] {
-  const text = sectionOf(node, "rules");
-  if (text instanceof Error) return [inconclusive(node.node, text.message, undefined, { nodes: [node.node] })];
-  const rules = text
-    .split("\n")
-    .map((line) => line.trim().replace(/\s+/g, " "))
-    .filter(Boolean);
-  const config = valueOf(api.config, undefined)?.data;
-  const hasInterfaces =
-    config === undefined ||
-    /^(?:eni|azure|alibabacloud)$/.test(config["ipam"] ?? "") ||
-    Object.entries(config).some(([key, value]) => /egress-gateway$/.test(key) && value === "true");
-  const isEncrypted = ["enable-ipsec", "enable-wireguard"].some((key) => config?.[key] === "true");
-  const foreign = rules.filter(
-    (rule) =>
-      !RULES.test(rule) &&
-      !(hasInterfaces && RULES_OF_INTERFACES.test(rule)) &&
-      !(isEncrypted && RULES_OF_ENCRYPTION.test(rule)),
-  );
-  const at = { nodes: [node.node] };
-  if (!rules.some((rule) => /lookup main$/.test(rule)) || !rules.some((rule) => /lookup local$/.test(rule))) {
-    return [
-      fail(
-        node.node,
-        rules.join("; "),
-        "the rule that looks up the table main or local is missing",
-        `on ${node.node}: ip rule add pref 32766 lookup main; ip rule add pref 0 lookup local`,
-        { cause: "rule-missing", ...at },
-      ),
-    ];
-  }
-  if (foreign.length === 0) return [];
-  const found = [
-    node.node,
-    foreign.join("; "),
-    "a routing rule that is neither the kernel's nor Cilium's sends packets by another table",
-    `on ${node.node}: ip rule del ${foreign[0]!.replace(/^(\d+): /, "pref $1 ")}`,
-    { cause: "rule-foreign", ...at },
-  ] as const;
-  // other clusters' nodes have rules of other programs, which need not concern pods
-  return [isExternal ? warning(...found) : fail(...found)];
-}
-
-/** Policies of IPsec come before every route; Cilium has some only where it encrypts with IPsec. */
-function judgePolicies(node: NodeEvidence, { api }: Evidence, isExternal: boolean): Finding[] {
-  const text = sectionOf(node, "xfrm");
-  const config = valueOf(api.config, undefined)?.data;
-  // without a configuration nobody can tell whose it is; another check says so
-  if (config === undefined || config["enable-ipsec"] === "true") return [];
-  if (text instanceof Error) return [inconclusive(node.node, text.message, undefined, { nodes: [node.node] })];
-  const [, selector, direction] = /^(src \S+ dst \S+).*\n\s+dir (\w+)/m.exec(text) ?? [];
-  if (selector === undefined) return [];
-  const found = [
-    node.node,
-    `IPsec policy ${text.trim().replace(/\s+/g, " ").slice(0, 120)}`,
-    "an IPsec policy that is not Cilium's encrypts or drops packets before they are routed",
-    `on ${node.node}: ip xfrm policy delete ${selector} dir ${direction}`,
-    { cause: "rule-foreign", nodes: [node.node] },
-  ] as const;
-  return [isExternal ? warning(...found) : fail(...found)];
-}
 
 function judgeTunnel(node: NodeEvidence, expected: ExpectedEvidence): Finding[] {
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
@@ -357,16 +272,9 @@ function judgeEdited(
       `ip route show ${to}; ip route del ${line}`,
     ]);
   });
-  const addressed = jsonOf<{ readonly ifname: string; readonly addr_info: { readonly local?: string }[] }[]>(
-    node,
-    "addresses",
+  const own = [...(addressesOf(node) ?? [])].flatMap(([address, devices]) =>
+    devices.some((device) => device !== "lo") ? [address] : [],
   );
-  const own =
-    addressed instanceof Error
-      ? []
-      : addressed
-          .filter(({ ifname }) => ifname !== "lo")
-          .flatMap(({ addr_info: each }) => each.flatMap(({ local }) => local ?? []));
   const taken = lines.flatMap((line): Wrong[] => {
     const to = /^local (\S+) .*\btable local\b/.exec(line)?.[1];
     if (to === undefined || to.startsWith("127.") || own.length === 0 || own.includes(to)) return [];
@@ -441,74 +349,6 @@ function judgeOutside(node: NodeEvidence, lines: readonly string[]): Finding[] {
       { cause: "route-foreign", nodes: [node.node] },
     ),
   ];
-}
-
-/** The other nodes' link-layer addresses, against those that their devices really have. */
-function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: readonly Peer[]): Finding[] {
-  const text = sectionOf(node, "neighbors");
-  if (text instanceof Error) return [];
-  return peers.flatMap((peer) => {
-    const entry = entryOf(text, peer);
-    if (entry === undefined || peer.name === node.node) return [];
-    const own = /lladdr (\S+)/.exec(entry)?.[1];
-    const device = /dev (\S+)/.exec(entry)?.[1] ?? "eth0";
-    if (isUnresolved(node, peer, api)) {
-      const others = nodes.filter(
-        (each) => each.node !== peer.name && typeof sectionOf(each, "neighbors") === "string",
-      );
-      const isPeers = others.every((each) => isUnresolved(each, peer, api));
-      const silent = isPeers ? peer.name : node.node;
-      return [
-        fail(
-          node.node,
-          entry.trim(),
-          isPeers
-            ? `${peer.name} (${peer.address}) does not answer ARP requests, so nothing on its network reaches it`
-            : `${node.node} gets no answer to ARP requests for ${peer.name} (${peer.address}), while other nodes do`,
-          `on ${silent}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
-          { cause: "node-unreachable", nodes: [silent] },
-        ),
-      ];
-    }
-    const there = nodes.find((each) => each.node === peer.name);
-    const real = there === undefined ? undefined : linkAddressOf(there, peer.address);
-    if (real === undefined || own === undefined || own === real) return [];
-    return [
-      fail(
-        node.node,
-        entry.trim(),
-        `the neighbor entry for ${peer.name} (${peer.address}) has another link-layer address than that node's device, ${real}`,
-        `on ${node.node}: ip neigh del ${peer.address} dev ${device}`,
-        { cause: "neighbor-wrong", nodes: [node.node, peer.name] },
-      ),
-    ];
-  });
-}
-
-/** A node's neighbor entry for another. */
-const entryOf = (neighbors: string, { address }: Peer) =>
-  neighbors.split("\n").find((line) => line.startsWith(`${address} `));
-
-/** Whether a node has no link-layer address of another, nor a connection: for a moment a healthy network has the first. */
-function isUnresolved(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean {
-  const [neighbors, health] = [sectionOf(node, "neighbors"), sectionOf(node, "health")];
-  if (typeof neighbors !== "string" || typeof health !== "string") return false;
-  if (valueOf(api.config, undefined)?.data["enable-health-checking"] === "false") return false;
-  const entry = entryOf(neighbors, peer);
-  if (entry === undefined || entry.includes("lladdr")) return false;
-  const asked = healthTargets(api).findIndex(({ address }) => address === peer.address);
-  return asked >= 0 && !answeredIn(health, asked);
-}
-
-function linkAddressOf(node: NodeEvidence, address: string): string | undefined {
-  const links = jsonOf<{ readonly ifname: string; readonly address?: string }[]>(node, "links");
-  const addressed = jsonOf<{ readonly ifname: string; readonly addr_info: { readonly local?: string }[] }[]>(
-    node,
-    "addresses",
-  );
-  if (links instanceof Error || addressed instanceof Error) return undefined;
-  const device = addressed.find(({ addr_info: own }) => own.some(({ local }) => local === address))?.ifname;
-  return links.find(({ ifname }) => ifname === device)?.address;
 }
 
 /** The kernel's own answer for each workload pod: it sees rules, tables and more specific routes at once. */

@@ -7,7 +7,7 @@ import type { Evidence } from "../evidence/gather";
 import type { Try } from "../evidence/probing";
 import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
-import { odd } from "./config";
+import { odd } from "./nodes";
 import { isOnNode, skipWithoutWorkload } from "./podNetwork";
 
 /** A machine on which a pod waits so long for itself is too busy to call an answer late. */

@@ -284,9 +284,18 @@ export function counterOf(nodes: readonly NodeCounters[], node: string, counter:
   return "value" in reading ? reading.value : new Error(reading.error);
 }
 
-/** A node's own addresses; undefined where they could not be read. */
-export function addressesOf(node: NodeEvidence): ReadonlySet<string> | undefined {
-  const addressed = jsonOf<{ readonly addr_info: readonly { readonly local?: string }[] }[]>(node, "addresses");
+/** What `ip -j -4 addr show` prints of a device. */
+export interface Addressed {
+  readonly ifname: string;
+  readonly addr_info: readonly { readonly local?: string; readonly prefixlen?: number }[];
+}
+
+/** A node's own addresses, each with the devices that have it; undefined where they could not be read. */
+export function addressesOf(node: NodeEvidence): ReadonlyMap<string, readonly string[]> | undefined {
+  const addressed = jsonOf<Addressed[]>(node, "addresses");
   if (addressed instanceof Error) return undefined;
-  return new Set(addressed.flatMap(({ addr_info: each }) => each.flatMap(({ local }) => local ?? [])));
+  const devices = new Map<string, string[]>();
+  for (const { ifname, addr_info: own } of addressed)
+    for (const { local } of own) if (local !== undefined) devices.set(local, [...(devices.get(local) ?? []), ifname]);
+  return devices;
 }

@@ -3,7 +3,7 @@ import { fail, pass, type Check } from "../../datapath/checks/check";
 import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
 import { diagnose } from "../../datapath/causes";
 import { fallbackLines } from "../../datapath/checks/status";
-import { odd } from "../../datapath/checks/config";
+import { odd } from "../../datapath/checks/nodes";
 import { programsCheck } from "../../datapath/checks/programs";
 import { kubeProxyRulesCheck } from "../../datapath/checks/kubeProxy";
 import { translationCheck } from "../../datapath/checks/translation";

@@ -1,0 +1,70 @@
+import { valueOf, type ApiEvidence } from "../evidence/api";
+import type { Evidence } from "../evidence/gather";
+import { answeredIn, healthTargets } from "../evidence/health";
+import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { fail, type Finding } from "./check";
+import type { Peer } from "./nodes";
+
+/** The other nodes' link-layer addresses, against those that their devices really have. */
+export function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: readonly Peer[]): Finding[] {
+  const text = sectionOf(node, "neighbors");
+  if (text instanceof Error) return [];
+  return peers.flatMap((peer) => {
+    const entry = entryOf(text, peer);
+    if (entry === undefined || peer.name === node.node) return [];
+    const own = /lladdr (\S+)/.exec(entry)?.[1];
+    const device = /dev (\S+)/.exec(entry)?.[1] ?? "eth0";
+    if (isUnresolved(node, peer, api)) {
+      const others = nodes.filter(
+        (each) => each.node !== peer.name && typeof sectionOf(each, "neighbors") === "string",
+      );
+      const isPeers = others.every((each) => isUnresolved(each, peer, api));
+      const silent = isPeers ? peer.name : node.node;
+      return [
+        fail(
+          node.node,
+          entry.trim(),
+          isPeers
+            ? `${peer.name} (${peer.address}) does not answer ARP requests, so nothing on its network reaches it`
+            : `${node.node} gets no answer to ARP requests for ${peer.name} (${peer.address}), while other nodes do`,
+          `on ${silent}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
+          { cause: "node-unreachable", nodes: [silent] },
+        ),
+      ];
+    }
+    const there = nodes.find((each) => each.node === peer.name);
+    const real = there === undefined ? undefined : linkAddressOf(there, peer.address);
+    if (real === undefined || own === undefined || own === real) return [];
+    return [
+      fail(
+        node.node,
+        entry.trim(),
+        `the neighbor entry for ${peer.name} (${peer.address}) has another link-layer address than that node's device, ${real}`,
+        `on ${node.node}: ip neigh del ${peer.address} dev ${device}`,
+        { cause: "neighbor-wrong", nodes: [node.node, peer.name] },
+      ),
+    ];
+  });
+}
+
+/** A node's neighbor entry for another. */
+const entryOf = (neighbors: string, { address }: Peer) =>
+  neighbors.split("\n").find((line) => line.startsWith(`${address} `));
+
+/** Whether a node has no link-layer address of another, nor a connection: for a moment a healthy network has the first. */
+function isUnresolved(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean {
+  const [neighbors, health] = [sectionOf(node, "neighbors"), sectionOf(node, "health")];
+  if (typeof neighbors !== "string" || typeof health !== "string") return false;
+  if (valueOf(api.config, undefined)?.data["enable-health-checking"] === "false") return false;
+  const entry = entryOf(neighbors, peer);
+  if (entry === undefined || entry.includes("lladdr")) return false;
+  const asked = healthTargets(api).findIndex(({ address }) => address === peer.address);
+  return asked >= 0 && !answeredIn(health, asked);
+}
+
+function linkAddressOf(node: NodeEvidence, address: string): string | undefined {
+  const links = jsonOf<{ readonly ifname: string; readonly address?: string }[]>(node, "links");
+  if (links instanceof Error) return undefined;
+  const device = addressesOf(node)?.get(address)?.[0];
+  return links.find(({ ifname }) => ifname === device)?.address;
+}
