@@ -17,6 +17,15 @@ ${RESTART_COREDNS}; rm $kept/corefile`),
   };
 }
 
+/** A pod's resolv.conf, edited. */
+const resolvConf = (edit: string) => ({
+  inject: inPod(
+    `[ -e $kept/resolv.conf ] || cat /etc/resolv.conf >$kept/resolv.conf; sed '${edit}' $kept/resolv.conf >/etc/resolv.conf`,
+  ),
+  undo: inPod("[ ! -e $kept/resolv.conf ] || { cat $kept/resolv.conf >/etc/resolv.conf; rm $kept/resolv.conf; }"),
+  probe: inPod("cat /etc/resolv.conf")[0]!,
+});
+
 /** Names, and those who answer for them. */
 export const DNS_FAULTS: readonly Fault[] = [
   {
@@ -69,11 +78,7 @@ export const DNS_FAULTS: readonly Fault[] = [
     title: "One pod's resolv.conf names a resolver that does not exist.",
     teaches: "Names fail in one pod only, after a timeout of seconds.",
     expect: ["dns-config", "dns-down"],
-    inject: inPod(
-      "[ -e $kept/resolv.conf ] || cat /etc/resolv.conf >$kept/resolv.conf; sed 's/^nameserver .*/nameserver 10.96.255.254/' $kept/resolv.conf >/etc/resolv.conf",
-    ),
-    undo: inPod("[ ! -e $kept/resolv.conf ] || { cat $kept/resolv.conf >/etc/resolv.conf; rm $kept/resolv.conf; }"),
-    probe: inPod("cat /etc/resolv.conf")[0]!,
+    ...resolvConf("s/^nameserver .*/nameserver 10.96.255.254/"),
   },
   {
     name: "search-domain-missing-in-pod",
@@ -81,11 +86,7 @@ export const DNS_FAULTS: readonly Fault[] = [
     title: "One pod's resolv.conf has no search domains.",
     teaches: "Full names work; the short name of a Service does not.",
     expect: ["dns-config", "dns-down"],
-    inject: inPod(
-      "[ -e $kept/resolv.conf ] || cat /etc/resolv.conf >$kept/resolv.conf; sed '/^search/d' $kept/resolv.conf >/etc/resolv.conf",
-    ),
-    undo: inPod("[ ! -e $kept/resolv.conf ] || { cat $kept/resolv.conf >/etc/resolv.conf; rm $kept/resolv.conf; }"),
-    probe: inPod("cat /etc/resolv.conf")[0]!,
+    ...resolvConf("/^search/d"),
   },
   {
     name: "coredns-frozen",

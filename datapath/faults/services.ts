@@ -18,6 +18,19 @@ const frontend = (address: string, number: string, slot: number, protocol = "06"
 const OWN_SLICES =
   "kubernetes.io/service-name=serversvc,endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io";
 
+/** A second EndpointSlice of a Service, with one endpoint where nothing answers. */
+const foreignSlice = (namespace: string, owner: string, portList: string, address: string) =>
+  manifest(
+    "endpointslice/drill",
+    `apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: drill, namespace: ${namespace}, labels: {kubernetes.io/service-name: ${owner}, endpointslice.kubernetes.io/managed-by: drill}}
+addressType: IPv4
+ports: [${portList}]
+endpoints: [{addresses: ["${address}"], conditions: {ready: true}}]`,
+    namespace,
+  );
+
 /** Services, their backends, and what agents made of them. */
 export const SERVICE_FAULTS: readonly Fault[] = [
   {
@@ -73,14 +86,11 @@ kubectl -n nettool delete endpointslices -l kubernetes.io/service-name=serversvc
     title: "Another EndpointSlice adds a backend that does not exist.",
     teaches: "One in four connections to the Service times out.",
     expect: ["endpoints-incomplete", "service-changed", "service-map-stale"],
-    ...manifest(
-      "endpointslice/drill",
-      `apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: drill, namespace: nettool, labels: {kubernetes.io/service-name: serversvc, endpointslice.kubernetes.io/managed-by: drill}}
-addressType: IPv4
-ports: [{name: cni, port: 80, protocol: TCP}, {name: udp, port: 80, protocol: UDP}]
-endpoints: [{addresses: ["$(echo $node_pods | sed 's|[0-9]*/.*|250|')"], conditions: {ready: true}}]`,
+    ...foreignSlice(
+      "nettool",
+      "serversvc",
+      "{name: cni, port: 80, protocol: TCP}, {name: udp, port: 80, protocol: UDP}",
+      "$(echo $node_pods | sed 's|[0-9]*/.*|250|')",
     ),
   },
   {
@@ -183,16 +193,7 @@ endpoints: [{addresses: ["$(echo $node_pods | sed 's|[0-9]*/.*|250|')"], conditi
     title: "Another EndpointSlice gives the API server's Service a second endpoint, where nothing answers.",
     teaches: "Every second connection of controllers and operators to the API server times out.",
     expect: ["endpoints-incomplete"],
-    ...manifest(
-      "endpointslice/drill",
-      `apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: drill, namespace: default, labels: {kubernetes.io/service-name: kubernetes, endpointslice.kubernetes.io/managed-by: drill}}
-addressType: IPv4
-ports: [{name: https, port: 6443, protocol: TCP}]
-endpoints: [{addresses: ["172.31.255.254"], conditions: {ready: true}}]`,
-      "default",
-    ),
+    ...foreignSlice("default", "kubernetes", "{name: https, port: 6443, protocol: TCP}", "172.31.255.254"),
   },
   {
     name: "api-server-service-unserved",
