@@ -4,6 +4,7 @@ import { readingOf, valueOf } from "../evidence/api";
 import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
+import { addressesOf } from "../evidence/node";
 import type { Try } from "../evidence/probing";
 import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
@@ -409,12 +410,18 @@ export const dnsCheck: Check = {
 export const sourceAddressCheck: Check = {
   id: "source-address",
   question: "Does the server see each client's own address, or its node's, exactly where the mode rewrites it?",
-  needs: ["traffic"],
+  needs: ["traffic", "nodes"],
   skip: skipWithoutWorkload,
-  judge({ traffic, api }, { evidence }) {
+  judge({ traffic, api, nodes: evidences }, { evidence }) {
     if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
     const nodes = readingOf(api.nodes);
     const addressOf = (name: string | undefined) => nodes.find((each) => each.name === name)?.address;
+    // what Cilium translates and sends through a tunnel comes from its own address on the node
+    const tunnelAddressOf = (name: string | undefined) => {
+      const node = evidences.find((each) => each.node === name);
+      const addresses = [...((node && addressesOf(node)) ?? [])];
+      return addresses.find(([, devices]) => devices.includes("cilium_host"))?.[0];
+    };
     const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));
     const isCilium = evidence.serviceMap.nodePort === "present";
     const config = valueOf(api.config, undefined)?.data ?? {};
@@ -441,10 +448,12 @@ export const sourceAddressCheck: Check = {
           return address === undefined ? undefined : { addresses: [address], why: `its node's address ${address}` };
         }
         case "outside-to-node-port": {
-          const asked = addressOf(to.node);
-          if (asked === undefined || !isCilium) return undefined;
+          const isTunnel = evidence.tunnelDevice !== "none";
+          const address = isTunnel ? tunnelAddressOf(to.node) : addressOf(to.node);
+          if (address === undefined || !isCilium) return undefined;
           const isLocal = pod !== undefined && nodeOfPod.get(pod) === to.node;
-          return isLocal || keepsClient ? own : { addresses: [asked], why: `the asked node's address ${asked}` };
+          const why = `the asked node's address ${address}${isTunnel ? " on cilium_host" : ""}`;
+          return isLocal || keepsClient ? own : { addresses: [address], why };
         }
         case "pod-to-node":
         case "node-to-pod":

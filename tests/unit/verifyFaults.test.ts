@@ -1,6 +1,6 @@
 import { verificationText } from "../../cli/verificationText";
 import { valueOf } from "../../datapath/evidence/api";
-import { OUTSIDE_ADDRESS } from "../../datapath/evidence/node";
+import { addressesOf, OUTSIDE_ADDRESS } from "../../datapath/evidence/node";
 import {
   bad,
   both,
@@ -1223,6 +1223,29 @@ describe("a fault in recorded evidence", () => {
     ];
     const covered = new Set(faults.map(([, , check]) => check));
     expect(PURE.map(({ id }) => id).filter((id) => !covered.has(id) && !without.includes(id))).toEqual([]);
+  });
+
+  it("expects the asked node's address on cilium_host at backends behind a tunnel, and on its device elsewhere", () => {
+    const evidence = recordedEvidence();
+    const nodes = valueOf(evidence.api.nodes, []);
+    const routerOf = (address: string) => {
+      const node = evidence.nodes.find((each) => each.node === nodes.find((known) => known.address === address)!.name)!;
+      return [...addressesOf(node)!].find(([, devices]) => devices.includes("cilium_host"))![0];
+    };
+    const sources = (mode: "disabled" | "vxlan") => {
+      const { results } = judged(evidence, recordedExpectation("ebpf", { tunnel: mode }));
+      return results.find(({ id }) => id === "source-address")!;
+    };
+    expect(sources("disabled").verdict).toBe("pass");
+    expect(sources("vxlan").verdict).toBe("fail");
+    const tries = evidence
+      .traffic!.probes.filter(({ flow }) => flow === "outside-to-node-port")
+      .flatMap((probe) => probe.tries.map((each) => ({ each, asked: probe.to.address })));
+    const translated = tries.filter(({ each, asked }) => each.client === asked);
+    expect(translated.length).toBeGreaterThan(5);
+    for (const { each, asked } of translated) each.client = routerOf(asked);
+    expect(sources("vxlan").verdict).toBe("pass");
+    expect(sources("disabled")).toMatchObject({ verdict: "fail" });
   });
 
   it("does not name another check or pulumi up in the remedies of an external cluster", () => {
