@@ -1,14 +1,12 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
 import type { AttachableCluster, ClusterReader } from "./read";
-import { lastLine, type ExecResult, type Session } from "./podExec";
+import { AGENT_CONTAINER, lastLine, type ExecResult, type Session } from "./podExec";
 import { within } from "./within";
 
 /** Cilium's namespace, and the label of its agents. */
 export const CILIUM_NAMESPACE = "kube-system";
 export const AGENT_SELECTOR = "k8s-app=cilium";
-/** The agent's container in its pod. */
-export const AGENT_CONTAINER = "cilium-agent";
 const CONFIG_CONTAINER = "config";
 
 /** An agent and its node. */

@@ -39,6 +39,19 @@ export function lastLine(output: string): string | undefined {
   return output.trim().split("\n").at(-1) || undefined;
 }
 
+/** The agent's container in its pod. */
+export const AGENT_CONTAINER = "cilium-agent";
+/** Seconds after which a command in an agent is killed. */
+const AGENT_SECONDS = 60;
+
+/**
+ * A command that is killed with all that it started after so many seconds. Kubernetes lets a command run on when nobody
+ * waits for it any more, and Cilium 1.13 can list a table of connections for minutes, with gigabytes of memory.
+ */
+export function endingBy(seconds: number, command: readonly string[]): string[] {
+  return ["timeout", "-s", "KILL", String(seconds), ...command];
+}
+
 /** Run a command in a pod's container and wait for it. */
 export async function execIn(
   exec: Exec,
@@ -47,11 +60,12 @@ export async function execIn(
   container: string,
   command: readonly string[],
 ): Promise<ExecResult> {
+  const limited = container === AGENT_CONTAINER ? endingBy(AGENT_SECONDS, command) : command;
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const status = new Promise<V1Status>((resolve, reject) => {
     exec
-      .exec(namespace, pod, container, [...command], stdout, stderr, null, false, resolve)
+      .exec(namespace, pod, container, [...limited], stdout, stderr, null, false, resolve)
       // the status, if any, arrives before this
       .then((socket) => socket.on("close", () => reject(new Error(`the connection to ${pod} was closed`))))
       .catch(reject);

@@ -168,7 +168,7 @@ function judgeAgent(
     );
   }
   const other = [
-    ...argumentsBeside(node, ciliumConfig, datapathConfig, rendered),
+    ...argumentsBeside(node, ciliumConfig, datapathConfig, rendered, container.variables),
     ...optionsBeside(node, datapathConfig),
     ...endpointsBeside(node),
   ];
@@ -251,17 +251,21 @@ const OF_KUBERNETES = /^\w+_(?:SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_\w+)$/;
 /**
  * Arguments of an agent, and variables of its environment, that set what the ConfigMap should.
  * @param rendered what the agent may have; undefined where nobody knows
+ * @param variables those that its pod's template sets; undefined where nobody knows
  */
 function argumentsBeside(
   node: NodeEvidence,
   ciliumConfig: Readonly<Record<string, string | null>>,
   datapathConfig: Readonly<Record<string, readonly string[]>>,
   rendered: RenderedAgent | undefined,
+  variables: readonly string[] | undefined,
 ): string[] {
   const said = text(sectionOf(node, "arguments")) ?? "";
   const isRendered = (found: string, variable: string | undefined, value: string) => {
     if (rendered === undefined) return true;
     if (variable === undefined) return rendered.args.includes(found);
+    // the image has variables too, and Kubernetes adds some
+    if (variables !== undefined && !variables.includes(`CILIUM_${variable}`)) return true;
     const known = rendered.variables[`CILIUM_${variable}`];
     const isOfService = OF_KUBERNETES.test(variable) || /^(?:tcp|udp|sctp):\/\//.test(value);
     return known === null || known === value || isOfService;

@@ -1,4 +1,4 @@
-import type { V1ConfigMap, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
+import type { V1ConfigMap, V1Container, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { RenderedCilium } from "../../cluster/helmRecord";
@@ -26,6 +26,8 @@ export interface ContainerState {
   readonly image: string;
   /** As the pod asks for it. */
   readonly wantedImage: string;
+  /** The variables that the pod's template sets, and not the image; undefined where it takes some from other objects. */
+  readonly variables?: readonly string[] | undefined;
   /** As the runtime resolved it. */
   readonly imageId: string;
   readonly ready: boolean;
@@ -238,6 +240,12 @@ function nodeState({ metadata, spec, status }: V1Node): NodeState {
   };
 }
 
+function variablesOf(container: V1Container | undefined): readonly string[] | undefined {
+  return container === undefined || (container.envFrom ?? []).length > 0
+    ? undefined
+    : (container.env ?? []).map(({ name }) => name);
+}
+
 function podState({ metadata, spec, status }: V1Pod): PodState {
   const configured = status?.initContainerStatuses?.find(({ name }) => name === "config")?.state?.terminated?.startedAt;
   const statuses = status?.containerStatuses ?? [];
@@ -257,6 +265,7 @@ function podState({ metadata, spec, status }: V1Pod): PodState {
         name,
         image,
         wantedImage: spec?.containers.find((each) => each.name === name)?.image ?? image,
+        variables: variablesOf(spec?.containers.find((each) => each.name === name)),
         imageId: imageID,
         ready,
         restarts: restartCount,

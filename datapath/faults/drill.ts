@@ -45,7 +45,7 @@ export interface DrillGround {
 const EFFECT_SECONDS = 20;
 const SETTLE_SECONDS = 5;
 /** How long a cluster may take until it passes again. */
-const RECOVERY_SECONDS = 120;
+const RECOVERY_SECONDS = 300;
 /** How long what was undone may take to look as before. */
 const RESTORE_SECONDS = 60;
 

@@ -192,7 +192,7 @@ describe("one fault of a drill", () => {
     const result = await drillFault(fault(), new FakeCluster({ stays: true }).ground);
     expect(result).toMatchObject({
       outcome: "not-repaired",
-      problem: "after the undo these checks stay red for 120 s: routes",
+      problem: "after the undo these checks stay red for 300 s: routes",
     });
   });
 

@@ -1225,8 +1225,22 @@ describe("a fault in recorded evidence", () => {
     expect(PURE.map(({ id }) => id).filter((id) => !covered.has(id) && !without.includes(id))).toEqual([]);
   });
 
+  it("takes variables of Cilium's image for no change, and those of the pod's template for one", () => {
+    const variable = "\nCILIUM_DISABLE_ENVOY_BUILD=true\n";
+    const declared = (variables: string[]): Change =>
+      both(
+        inNode("arguments", (text) => text + variable),
+        ({ api }) => {
+          for (const { containers } of valueOf(api.pods, []))
+            for (const each of containers) if (each.name === "cilium-agent") each.variables = variables;
+        },
+      );
+    expect(bad(judged(recordedEvidence(declared([]))).results)).toEqual([]);
+    expect(bad(judged(recordedEvidence(declared(["CILIUM_DISABLE_ENVOY_BUILD"]))).results)).toContain("agents");
+  });
+
   it("expects the asked node's address on cilium_host at backends behind a tunnel, and on its device elsewhere", () => {
-    const evidence = recordedEvidence();
+    const evidence = recordedEvidence() as Parameters<Change>[0];
     const nodes = valueOf(evidence.api.nodes, []);
     const routerOf = (address: string) => {
       const node = evidence.nodes.find((each) => each.node === nodes.find((known) => known.address === address)!.name)!;
