@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { apiErrorLine } from "../cluster/apiError";
-import { CILIUM_NAMESPACE, listAgents } from "../cluster/agents";
+import { CILIUM_NAMESPACE, CONFIG_MAP, listAgents } from "../cluster/agents";
 import { connect, type ClusterReader } from "../cluster/read";
 import { restartDaemonSet } from "../cluster/write";
 import { newsOf, nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
@@ -47,10 +47,7 @@ export async function awaitCilium(): Promise<void> {
 
 /** Nodes whose agents have read an older configuration than the one that is there. */
 async function outdatedAgents(cluster: ClusterReader): Promise<string[]> {
-  const [configMap, agents] = await Promise.all([
-    cluster.configMap(CILIUM_NAMESPACE, "cilium-config"),
-    listAgents(cluster),
-  ]);
+  const [configMap, agents] = await Promise.all([cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP), listAgents(cluster)]);
   const times = (configMap?.metadata?.managedFields ?? []).flatMap(({ time, fieldsV1 }) =>
     time !== undefined && fieldsV1 !== undefined && "f:data" in fieldsV1 ? [time] : [],
   );

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { askAgent, CILIUM_NAMESPACE, listAgents, saveRules, type Agent } from "../cluster/agents";
+import { askAgent, CILIUM_NAMESPACE, CONFIG_MAP, listAgents, saveRules, type Agent } from "../cluster/agents";
+import { AGENT_CONTAINER } from "../cluster/podExec";
 import { apiErrorLine } from "../cluster/apiError";
 import type { ClusterReader } from "../cluster/read";
 import type { Evidence } from "../datapath/evidence/gather";
@@ -76,7 +77,7 @@ export async function writeDiagnostics(
     ),
     write(
       "cilium-config.json",
-      asked(async () => shown((await cluster.configMap(CILIUM_NAMESPACE, "cilium-config"))?.data ?? null)),
+      asked(async () => shown((await cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP))?.data ?? null)),
     ),
     write(
       "operator.log",
@@ -113,7 +114,7 @@ function agentFiles(
     ...journal,
     write(
       `${folder}/agent.log`,
-      asked(() => cluster.log(CILIUM_NAMESPACE, agent.pod, "cilium-agent")),
+      asked(() => cluster.log(CILIUM_NAMESPACE, agent.pod, AGENT_CONTAINER)),
     ),
     ...Object.entries(AGENT_COMMANDS).map(([file, command]) =>
       write(

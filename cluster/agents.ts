@@ -7,6 +7,8 @@ import { within } from "./within";
 /** Cilium's namespace, and the label of its agents. */
 export const CILIUM_NAMESPACE = "kube-system";
 export const AGENT_SELECTOR = "k8s-app=cilium";
+/** The ConfigMap that agents read when they start. */
+export const CONFIG_MAP = "cilium-config";
 const CONFIG_CONTAINER = "config";
 
 /** An agent and its node. */

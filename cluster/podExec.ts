@@ -45,8 +45,8 @@ export const AGENT_CONTAINER = "cilium-agent";
 const AGENT_SECONDS = 60;
 
 /**
- * A command that is killed with all that it started after so many seconds. Kubernetes lets a command run on when nobody
- * waits for it any more, and Cilium 1.13 can list a table of connections for minutes, with gigabytes of memory.
+ * A command that `timeout` kills after some seconds, together with every process it started. Kubernetes does not end a
+ * command when its caller gives up, and Cilium 1.13 can list connections for minutes and use gigabytes of memory.
  */
 export function endingBy(seconds: number, command: readonly string[]): string[] {
   return ["timeout", "-s", "KILL", String(seconds), ...command];

@@ -5,7 +5,7 @@ import { modeConfig, tunnelOf } from "../modes/ciliumConfig";
 import type { RoutingMode, Tunnel } from "../modes/contract";
 import { expectedEvidence, onAnyDevice } from "../modes/evidence";
 import { WORKLOAD } from "../modes/workload";
-import { askAgents, CILIUM_NAMESPACE } from "../cluster/agents";
+import { askAgents, CILIUM_NAMESPACE, CONFIG_MAP } from "../cluster/agents";
 import type { Expectation } from "./checks/check";
 import type { ClusterReader } from "../cluster/read";
 
@@ -20,7 +20,7 @@ export async function externalExpectation(
   tunnel: Tunnel | undefined,
 ): Promise<Expectation> {
   const [configMap, version, nodes, service, servers] = await Promise.all([
-    cluster.configMap(CILIUM_NAMESPACE, "cilium-config"),
+    cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP),
     runningVersion(cluster),
     cluster.nodes(),
     cluster.service(WORKLOAD.namespace, WORKLOAD.service),

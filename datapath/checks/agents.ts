@@ -1,11 +1,12 @@
-import { CILIUM_NAMESPACE } from "../../cluster/agents";
+import { CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import type { RenderedAgent } from "../../cluster/helmRecord";
+import { AGENT_CONTAINER } from "../../cluster/podExec";
 import { concernsPackets } from "../../modes/datapathConfig";
 import type { Evidence } from "../evidence/gather";
 import { readingOf, valueOf, type ConfigState, type NodeConfigState, type PodState } from "../evidence/api";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Expectation, type Finding } from "./check";
-import { CONFIG_MAP, flat, RESTART, shown } from "./config";
+import { flat, RESTART, shown } from "./config";
 import { odd } from "./nodes";
 
 /** Whether every node has a ready agent that runs with the configuration and is like the others. */
@@ -24,16 +25,16 @@ export const agentsCheck: Check = {
     const config = valueOf(api.config, undefined);
     const nodeConfigs = readingOf(api.nodeConfigs);
     const rendered = isExternal ? undefined : valueOf(api.rendered, null)?.agent;
-    const known = { agents, pods, config, nodeConfigs, rendered };
-    const findings = nodes.map((node) => judgeAgent(node, expectation, known));
-    const overriding = config === undefined ? [] : nodes.flatMap((node) => overridesOn(node, config, nodeConfigs));
+    const overrides = nodes.map((node) => (config === undefined ? [] : overridesOn(node, config, nodeConfigs)));
+    const known = { agents, pods, config, rendered };
+    const findings = nodes.map((node, index) => judgeAgent(node, overrides[index]!, expectation, known));
     const pending =
       isExternal || config === undefined
         ? []
         : nodeConfigs.filter(
             ({ namespace, name, defaults }) =>
               namespace === CILIUM_NAMESPACE &&
-              !overriding.some(({ by }) => by === name) &&
+              !overrides.flat().some(({ by }) => by === name) &&
               Object.entries(defaults).some(
                 ([key, value]) => concernsPackets(key) && flat(config.data[key]) !== flat(value),
               ),
@@ -76,12 +77,11 @@ export const agentsCheck: Check = {
   },
 };
 
-/** What agents are held against. */
+/** What an agent is compared with. */
 interface Known {
   readonly agents: readonly PodState[];
   readonly pods: readonly PodState[];
   readonly config: ConfigState | undefined;
-  readonly nodeConfigs: readonly NodeConfigState[];
   /** What Helm rendered; undefined where nobody knows, or where it is the owner's choice. */
   readonly rendered: RenderedAgent | undefined;
 }
@@ -89,8 +89,9 @@ interface Known {
 /** The agent of one node: whether it runs and answers, and with which configuration. */
 function judgeAgent(
   node: NodeEvidence,
+  overridden: readonly Override[],
   { ciliumConfig, datapathConfig = {}, isExternal = false }: Expectation,
-  { agents, pods, config, nodeConfigs, rendered }: Known,
+  { agents, pods, config, rendered }: Known,
 ): Finding {
   const at = { nodes: [node.node] };
   const pod = agents.find((each) => each.node === node.node);
@@ -101,7 +102,7 @@ function judgeAgent(
       ...at,
     });
   }
-  const container = pod.containers.find(({ name }) => name === "cilium-agent");
+  const container = pod.containers.find(({ name }) => name === AGENT_CONTAINER);
   if (container?.ready !== true) {
     const trouble = pod.containers.map((each) => each.trouble).find(Boolean) ?? "its readiness probe fails";
     const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe pod ${pod.name}; kubectl -n ${CILIUM_NAMESPACE} logs ${pod.name} -c cilium-agent --tail=50`;
@@ -123,7 +124,6 @@ function judgeAgent(
   if (config === undefined) return inconclusive(node.node, `${CONFIG_MAP} could not be read`, undefined, at);
   const mine = parseConfig(own);
   const differing = differingKeys(config.data, mine);
-  const overridden = overridesOn(node, config, nodeConfigs);
   if (overridden.length > 0) {
     const isDatapath = overridden.some(
       ({ key }) => key in ciliumConfig || key in datapathConfig || (!isExternal && concernsPackets(key)),
@@ -225,12 +225,15 @@ function parseConfig(text: string): Record<string, string> {
 const differingKeys = (one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>) =>
   Object.keys({ ...one, ...other }).filter((key) => flat(one[key]) !== flat(other[key]));
 
-/** Keys with which an agent runs because a CiliumNodeConfig has them, and the ConfigMap has another value. */
-function overridesOn(
-  node: NodeEvidence,
-  { data }: ConfigState,
-  nodeConfigs: readonly NodeConfigState[],
-): { readonly key: string; readonly value: string | undefined; readonly by: string }[] {
+/** A key with which an agent runs because a CiliumNodeConfig has it, and the ConfigMap has another value. */
+interface Override {
+  readonly key: string;
+  readonly value: string | undefined;
+  /** The CiliumNodeConfig's name. */
+  readonly by: string;
+}
+
+function overridesOn(node: NodeEvidence, { data }: ConfigState, nodeConfigs: readonly NodeConfigState[]): Override[] {
   const own = sectionOf(node, "config");
   if (own instanceof Error) return [];
   const mine = parseConfig(own);
@@ -368,7 +371,7 @@ interface AgentPod {
 function unlike(nodes: readonly NodeEvidence[], pods: readonly AgentPod[]): Finding[] {
   const traits: Readonly<Record<string, (node: NodeEvidence) => string | undefined>> = {
     image: ({ node }) => {
-      const own = pods.find((pod) => pod.node === node)?.containers.find(({ name }) => name === "cilium-agent");
+      const own = pods.find((pod) => pod.node === node)?.containers.find(({ name }) => name === AGENT_CONTAINER);
       return own === undefined ? undefined : `${own.image} ${own.imageId}`;
     },
     "runtime options": (node) => text(sectionOf(node, "options"))?.trim(),

@@ -1,11 +1,9 @@
-import { CILIUM_NAMESPACE } from "../../cluster/agents";
+import { CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import { isByStack } from "../../modes/ciliumValues";
 import { concernsPackets } from "../../modes/datapathConfig";
 import { valueOf } from "../evidence/api";
 import { fail, inconclusive, pass, warning, type Check } from "./check";
 
-/** The ConfigMap that agents read when they start. */
-export const CONFIG_MAP = "cilium-config";
 /** Keys that one finding names. */
 const MAX_KEYS = 4;
 /** Restarts all agents. */

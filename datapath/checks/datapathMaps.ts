@@ -3,9 +3,8 @@ import type { Evidence } from "../evidence/gather";
 import { addressesOf, counterOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
-import { odd } from "./nodes";
 import { metricsIn } from "./drops";
-import { eachNode } from "./nodes";
+import { eachNode, odd } from "./nodes";
 
 /** Identity of every address outside the cluster. */
 const WORLD = 2;

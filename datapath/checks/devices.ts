@@ -2,8 +2,7 @@ import { addressesOf, jsonOf, sectionOf, type Addressed, type NodeEvidence } fro
 import { readingOf, valueOf } from "../evidence/api";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
-import { odd } from "./nodes";
-import { eachNode } from "./nodes";
+import { eachNode, odd } from "./nodes";
 
 /** What `ip -j -d -s link show` prints of a device, as far as it is needed. */
 interface Link {

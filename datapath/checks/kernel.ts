@@ -1,6 +1,5 @@
 import { fail, pass, warning, type Check, type Finding } from "./check";
-import { odd } from "./nodes";
-import { eachNode } from "./nodes";
+import { eachNode, odd } from "./nodes";
 import { sectionOf } from "../evidence/node";
 
 /** Settings that every mode needs, wherever the device is Cilium's or leads to other nodes. */

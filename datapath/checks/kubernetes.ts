@@ -2,8 +2,7 @@ import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
-import { odd } from "./nodes";
-import { eachNode } from "./nodes";
+import { eachNode, odd } from "./nodes";
 import { isOnNode, renewal } from "./podNetwork";
 
 /** Parts of the control plane without which a cluster goes on for a while, and what no longer happens. */

@@ -1,7 +1,7 @@
 import { contains } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { readingOf } from "../evidence/api";
-import { addressesOf, type NodeEvidence } from "../evidence/node";
+import { addressesOf, addressesOn, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./nodes";
 import { COMPARED } from "./kernel";
@@ -72,8 +72,7 @@ export const podNetworkCheck: Check = {
         );
       const [addresses = "", routes = "", links = ""] = output.split("---\n");
       const there = nodes.find((each) => each.node === node);
-      const owned = there === undefined ? undefined : addressesOf(there);
-      const gateways = [...(owned ?? [])].flatMap(([own, devices]) => (devices.includes("cilium_host") ? [own] : []));
+      const gateways = there === undefined ? [] : addressesOn(there, "cilium_host");
       const address = /\beth0\b.*\binet (\S+)/.exec(addresses)?.[1];
       const gateway = /^default via (\S+)/m.exec(routes)?.[1];
       const cidrs = known.find(({ name }) => name === node)?.podCidrs ?? [];

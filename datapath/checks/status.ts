@@ -1,6 +1,7 @@
 import { at } from "../../modes/tree";
 import { featuresOf } from "../../modes/features";
 import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
+import { AGENT_CONTAINER } from "../../cluster/podExec";
 import type { ClusterReader } from "../../cluster/read";
 import { valueOf } from "../evidence/api";
 import { within } from "../../cluster/within";
@@ -119,7 +120,7 @@ const LOG_BYTES = 400_000;
 async function readFallbacks(cluster: ClusterReader): Promise<Fallbacks> {
   const agents = await listAgents(cluster);
   const entries = agents.map(async ({ node, pod }) => {
-    const log = await within(LOG_SECONDS, cluster.log(CILIUM_NAMESPACE, pod, "cilium-agent", LOG_BYTES)).catch(
+    const log = await within(LOG_SECONDS, cluster.log(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, LOG_BYTES)).catch(
       () => "",
     );
     return [node, fallbackLines(log)] as const;

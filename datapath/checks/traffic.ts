@@ -4,7 +4,7 @@ import { readingOf, valueOf } from "../evidence/api";
 import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
-import { addressesOf } from "../evidence/node";
+import { addressesOn } from "../evidence/node";
 import type { Try } from "../evidence/probing";
 import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
@@ -419,8 +419,7 @@ export const sourceAddressCheck: Check = {
     // what Cilium translates and sends through a tunnel comes from its own address on the node
     const tunnelAddressOf = (name: string | undefined) => {
       const node = evidences.find((each) => each.node === name);
-      const addresses = [...((node && addressesOf(node)) ?? [])];
-      return addresses.find(([, devices]) => devices.includes("cilium_host"))?.[0];
+      return node === undefined ? undefined : addressesOn(node, "cilium_host")[0];
     };
     const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));
     const isCilium = evidence.serviceMap.nodePort === "present";

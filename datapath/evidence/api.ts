@@ -1,5 +1,5 @@
 import type { V1ConfigMap, V1Container, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
-import { CILIUM_NAMESPACE } from "../../cluster/agents";
+import { CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { RenderedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
@@ -159,7 +159,7 @@ export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
       reading(() => readPods(cluster)),
       reading(() => readServices(cluster)),
       reading(() => readEndpoints(cluster)),
-      reading(async () => configState(await cluster.configMap(CILIUM_NAMESPACE, "cilium-config"))),
+      reading(async () => configState(await cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP))),
       reading(async () => (await cluster.renderedCilium(CILIUM_NAMESPACE)) ?? null),
       reading(async () => (await readNodeConfigs(cluster)).map(nodeConfigState)),
       reading(async () => (await cluster.list<CiliumNode>("cilium.io/v2", "ciliumnodes")).map(ciliumNodeState)),
@@ -261,19 +261,22 @@ function podState({ metadata, spec, status }: V1Pod): PodState {
     deleting: metadata!.deletionTimestamp !== undefined,
     hostPorts: (spec?.containers ?? []).flatMap(({ ports }) => (ports ?? []).flatMap(({ hostPort }) => hostPort ?? [])),
     containers: [...(status?.initContainerStatuses ?? []).filter(({ state }) => state?.waiting), ...statuses].map(
-      ({ name, image, imageID, ready, restartCount, state }) => ({
-        name,
-        image,
-        wantedImage: spec?.containers.find((each) => each.name === name)?.image ?? image,
-        variables: variablesOf(spec?.containers.find((each) => each.name === name)),
-        imageId: imageID,
-        ready,
-        restarts: restartCount,
-        startedAt: iso(state?.running?.startedAt),
-        trouble:
-          state?.waiting?.reason ??
-          (state?.terminated === undefined ? undefined : `ended with exit code ${state.terminated.exitCode}`),
-      }),
+      ({ name, image, imageID, ready, restartCount, state }) => {
+        const wanted = spec?.containers.find((each) => each.name === name);
+        return {
+          name,
+          image,
+          wantedImage: wanted?.image ?? image,
+          variables: variablesOf(wanted),
+          imageId: imageID,
+          ready,
+          restarts: restartCount,
+          startedAt: iso(state?.running?.startedAt),
+          trouble:
+            state?.waiting?.reason ??
+            (state?.terminated === undefined ? undefined : `ended with exit code ${state.terminated.exitCode}`),
+        };
+      },
     ),
     configuredAt: iso(configured),
   };

@@ -299,3 +299,8 @@ export function addressesOf(node: NodeEvidence): ReadonlyMap<string, readonly st
     for (const { local } of own) if (local !== undefined) devices.set(local, [...(devices.get(local) ?? []), ifname]);
   return devices;
 }
+
+/** A node's own addresses on one device; none where they could not be read. */
+export function addressesOn(node: NodeEvidence, device: string): readonly string[] {
+  return [...(addressesOf(node) ?? [])].flatMap(([address, devices]) => (devices.includes(device) ? [address] : []));
+}

@@ -1,6 +1,6 @@
 import { verificationText } from "../../cli/verificationText";
 import { valueOf } from "../../datapath/evidence/api";
-import { addressesOf, OUTSIDE_ADDRESS } from "../../datapath/evidence/node";
+import { addressesOn, OUTSIDE_ADDRESS } from "../../datapath/evidence/node";
 import {
   bad,
   both,
@@ -1244,7 +1244,7 @@ describe("a fault in recorded evidence", () => {
     const nodes = valueOf(evidence.api.nodes, []);
     const routerOf = (address: string) => {
       const node = evidence.nodes.find((each) => each.node === nodes.find((known) => known.address === address)!.name)!;
-      return [...addressesOf(node)!].find(([, devices]) => devices.includes("cilium_host"))![0];
+      return addressesOn(node, "cilium_host")[0]!;
     };
     const sources = (mode: "disabled" | "vxlan") => {
       const { results } = judged(evidence, recordedExpectation("ebpf", { tunnel: mode }));
