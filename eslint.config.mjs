@@ -30,6 +30,8 @@ export default tseslint.config(
       "@typescript-eslint/await-thenable": "error",
       "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       "@typescript-eslint/switch-exhaustiveness-check": "error",
+      // what few commands need is required when they run: tsx/cjs, which starts fast, does not support import() of this project
+      "@typescript-eslint/no-require-imports": ["error", { allow: ["^\\.\\.?/"] }],
       "no-restricted-syntax": ["error", ENVIRONMENT, CONFIGURATION, MODES],
     },
   },

@@ -30,7 +30,7 @@ if (!isCheckout) {
   Object.assign(process.env, ownEnvironment());
   // before tsx: whatever is loaded after it passes through it, which takes this package three times as long
   if (CLUSTER_VERBS.includes(process.argv[2])) require("@kubernetes/client-node");
-  await import("tsx");
+  require("tsx/cjs");
   await run("./main.ts");
 }
 

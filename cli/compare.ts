@@ -3,6 +3,10 @@ import { join, resolve } from "node:path";
 import { analyse, type Analysis } from "../compare/analyse/analysis";
 import { compareToBaseline, type BaselineAnalysis } from "../compare/analyse/baseline";
 import { TOOLS } from "../compare/measure/tools";
+import { reportHtml } from "../compare/report/html";
+import { reportMarkdown } from "../compare/report/markdown";
+import { reportOf } from "../compare/report/report";
+import { reportText } from "../compare/report/text";
 import { PATHS, RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
 import { ALL_MODES } from "../modes/contract";
 import { listNodes } from "../host/docker";
@@ -79,6 +83,7 @@ async function measured(
   if (options.up && options.set !== undefined) {
     throw new UsageError("--up uses the stacks' files; put the settings there instead of --set");
   }
+  for (const stack of stacks) readStackFile(stack, options.set);
   const { rounds, seconds } = options;
   const request: RunRequest = {
     set: options.set,
@@ -93,7 +98,7 @@ async function measured(
   );
   const startedAt = new Date().toISOString();
   const machine = await readMachine();
-  const { measure } = await import("./compareRun");
+  const { measure } = require("./compareRun") as typeof import("./compareRun");
   const subjects = await interruptible(
     (signal) =>
       options.up
@@ -185,12 +190,6 @@ async function show(
   against: BaselineAnalysis | undefined,
   options: CompareOptions,
 ): Promise<void> {
-  const [{ reportOf }, { reportHtml }, { reportMarkdown }, { reportText }] = await Promise.all([
-    import("../compare/report/report"),
-    import("../compare/report/html"),
-    import("../compare/report/markdown"),
-    import("../compare/report/text"),
-  ]);
   const report = reportOf(comparison, analysis, against);
   const { alarms, verdicts } = report;
   console.log(

@@ -116,7 +116,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print everything as JSON")
     .addHelpText("after", DOCTOR_EXAMPLES)
     .action(async (stack: string, options: import("./doctor").DoctorOptions) => {
-      if (!(await (await import("./doctor")).doctor(stack, options))) process.exitCode = 1;
+      if (!(await (require("./doctor") as typeof import("./doctor")).doctor(stack, options))) process.exitCode = 1;
     });
 
   command
@@ -126,7 +126,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print everything as JSON")
     .addHelpText("after", STATUS_EXAMPLES)
     .action(async (stacks: string[], options: import("./status").StatusOptions) =>
-      (await import("./status")).status(stacks, options),
+      (require("./status") as typeof import("./status")).status(stacks, options),
     );
 
   command
@@ -136,7 +136,9 @@ export function program(argv: readonly string[] = []): Command {
     .option("--shell <shell>", "sh, bash, zsh, fish or powershell; default: by the variable SHELL")
     .option("--set <key=value>", SET, collect)
     .addHelpText("after", ENV_EXAMPLES)
-    .action(async (stack: string, options: import("./env").EnvOptions) => (await import("./env")).env(stack, options));
+    .action(async (stack: string, options: import("./env").EnvOptions) =>
+      (require("./env") as typeof import("./env")).env(stack, options),
+    );
 
   command
     .command("plan")
@@ -151,7 +153,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--diff", "Show the differences between two stacks")
     .addHelpText("after", PLAN_EXAMPLES)
     .action(async (stacks: string[], options: import("./plan").PlanOptions) => {
-      (await import("./plan")).plan(stacks, options);
+      (require("./plan") as typeof import("./plan")).plan(stacks, options);
     });
 
   command
@@ -186,7 +188,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--no-diagnostics", "Write no diagnostics")
     .addHelpText("after", VERIFY_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
-      process.exitCode = await (await import("./verify")).verify(stack, options);
+      process.exitCode = await (require("./verify") as typeof import("./verify")).verify(stack, options);
     });
 
   command
@@ -196,7 +198,9 @@ export function program(argv: readonly string[] = []): Command {
     .option("--html <file>", "Write the page of the trace to this file; default: a temporary one")
     .option("--no-open", "Do not open the page in a browser")
     .addHelpText("after", DEMO_EXAMPLES)
-    .action(async (options: import("./demo").DemoOptions) => (await import("./demo")).demo(options));
+    .action(async (options: import("./demo").DemoOptions) =>
+      (require("./demo") as typeof import("./demo")).demo(options),
+    );
 
   command
     .command("drill")
@@ -211,7 +215,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print the results, or the list, as JSON")
     .addHelpText("after", DRILL_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./drill").DrillOptions) => {
-      if (!(await (await import("./drill")).drill(stack, options))) process.exitCode ??= 1;
+      if (!(await (require("./drill") as typeof import("./drill")).drill(stack, options))) process.exitCode ??= 1;
     });
 
   command
@@ -230,7 +234,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--pcap <folder>", "Write the captured packets for Wireshark, a file for each node and pod")
     .addHelpText("after", TRACE_EXAMPLES)
     .action(async (stack: string, options: import("./trace").TraceOptions) => {
-      if (!(await (await import("./trace")).trace(stack, options))) process.exitCode = 1;
+      if (!(await (require("./trace") as typeof import("./trace")).trace(stack, options))) process.exitCode = 1;
     });
 
   command
@@ -249,7 +253,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print one JSON object per line")
     .addHelpText("after", OBSERVE_EXAMPLES)
     .action(async (stack: string, options: import("./observe").ObserveOptions) => {
-      if (!(await (await import("./observe")).observe(stack, options))) process.exitCode = 1;
+      if (!(await (require("./observe") as typeof import("./observe")).observe(stack, options))) process.exitCode = 1;
     });
 
   command
@@ -264,7 +268,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print the report as JSON")
     .addHelpText("after", WATCH_EXAMPLES)
     .action(async (stack: string, options: import("./watch").WatchOptions) => {
-      if (!(await (await import("./watch")).watch(stack, options))) process.exitCode = 1;
+      if (!(await (require("./watch") as typeof import("./watch")).watch(stack, options))) process.exitCode = 1;
     });
 
   command
@@ -276,7 +280,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--kubeconfig <file>", KUBECONFIG)
     .addHelpText("after", HUBBLE_UI_EXAMPLES)
     .action(async (stack: string, options: import("./hubbleUi").HubbleUiOptions) => {
-      await (await import("./hubbleUi")).hubbleUi(stack, options);
+      await (require("./hubbleUi") as typeof import("./hubbleUi")).hubbleUi(stack, options);
     });
 
   command
@@ -302,7 +306,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print the results as JSON")
     .addHelpText("after", COMPARE_EXAMPLES)
     .action(async (stacks: string[], options: import("./compare").CompareOptions) => {
-      if (!(await (await import("./compare")).compare(stacks, options))) process.exitCode = 1;
+      if (!(await (require("./compare") as typeof import("./compare")).compare(stacks, options))) process.exitCode = 1;
     });
 
   const images = command
@@ -317,7 +321,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--set <key=value>", SET, collect)
     .option("--json", "Print the saved images, and the settings to use them, as JSON")
     .action(async (stack: string, archive: string, options: import("./images").ImagesOptions) =>
-      (await import("./images")).save(stack, archive, options),
+      (require("./images") as typeof import("./images")).save(stack, archive, options),
     );
   images
     .command("load")
@@ -327,7 +331,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--set <key=value>", SET, collect)
     .option("--json", "Print the loaded images, and the settings to use them, as JSON")
     .action(async (archive: string, stack: string | undefined, options: import("./images").ImagesOptions) =>
-      (await import("./images")).load(archive, stack, options),
+      (require("./images") as typeof import("./images")).load(archive, stack, options),
     );
 
   command
@@ -338,7 +342,7 @@ export function program(argv: readonly string[] = []): Command {
     .allowExcessArguments()
     .addHelpText("after", COMPLETE_EXAMPLES)
     .action(async () => {
-      await (await import("./complete")).complete(program(), argv.slice(1));
+      await (require("./complete") as typeof import("./complete")).complete(program(), argv.slice(1));
     });
 
   for (const [verb, instead] of Object.entries(HABITS)) {
@@ -355,9 +359,9 @@ export function program(argv: readonly string[] = []): Command {
 
   // run by the stacks' resources, with their inputs in the environment
   const ofResources = {
-    "await-cilium": async () => (await import("./awaitCilium")).awaitCilium(),
-    "inspect-cluster": async () => (await import("./inspectCluster")).inspectCluster(),
-    "verify-stack": async () => (await import("./verifyStack")).verifyStack(),
+    "await-cilium": async () => (require("./awaitCilium") as typeof import("./awaitCilium")).awaitCilium(),
+    "inspect-cluster": async () => (require("./inspectCluster") as typeof import("./inspectCluster")).inspectCluster(),
+    "verify-stack": async () => (require("./verifyStack") as typeof import("./verifyStack")).verifyStack(),
   };
   for (const [verb, run] of Object.entries(ofResources)) {
     command.command(verb, { hidden: true }).action(async () => {

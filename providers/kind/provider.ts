@@ -24,8 +24,6 @@ const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
 
 /** Loaded late: most resources do not need the Kubernetes client, and tests cannot load it. */
 async function connectWriter(kubeconfig: string): Promise<ClusterWriter> {
-  // tsx, which runs this provider, does not support import()
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
   return (require("../../cluster/write") as typeof import("../../cluster/write")).connectWriter(kubeconfig);
 }
 

@@ -118,6 +118,8 @@ describe("cilium-modes plan", () => {
 
   it.each([
     [["plan", "nope"], 1, /There is no .*Pulumi\.nope\.yaml; known stacks are ebpf, kubeproxy, replacement/],
+    // before it says how long it takes
+    [["compare", "ebpf", "nope"], 1, /^There is no .*Pulumi\.nope\.yaml/],
     [["plan", "ebpf", "--set", "tunel=x"], 1, /tunel: is not a setting; did you mean "tunnel"\?/],
     [["plan", "ebpf", "--set", "tunnel"], 2, /--set must be key=value, such as --set tunnel=vxlan \(got "tunnel"\)/],
     [["plan", "ebpf", "kubeproxy"], 2, /plan takes one stack \(got 2\); --diff takes two/],
