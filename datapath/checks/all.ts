@@ -3,6 +3,7 @@ import { agentsCheck } from "./agents";
 import { configCheck } from "./config";
 import { datapathMapsCheck } from "./datapathMaps";
 import { devicesCheck } from "./devices";
+import { dnsCheck } from "./dns";
 import { dropsCheck } from "./drops";
 import { fromHereCheck } from "./fromHere";
 import { healthCheck } from "./health";
@@ -19,16 +20,15 @@ import { policiesCheck } from "./policies";
 import { programsCheck } from "./programs";
 import { routesCheck } from "./routes";
 import { hostPortsCheck, serviceCheck, serviceMapCheck } from "./serviceMap";
+import { sourceAddressCheck } from "./sourceAddress";
 import { featuresCheck, statusCheck } from "./status";
 import {
-  dnsCheck,
   fromOutsideCheck,
   nodePortsCheck,
   packetSizeCheck,
   podToNodeCheck,
   podToPodCheck,
   servicesCheck,
-  sourceAddressCheck,
   wayOutCheck,
 } from "./traffic";
 import { translationCheck } from "./translation";

@@ -1,15 +1,11 @@
-import { WORKLOAD } from "../../modes/workload";
-import { contains, isIpv4Address } from "../../modes/cidr";
-import { readingOf, valueOf } from "../evidence/api";
+import { valueOf } from "../evidence/api";
 import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
-import { addressesOn } from "../evidence/node";
 import type { Try } from "../evidence/probing";
 import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
-import { odd } from "./nodes";
-import { isOnNode, skipWithoutWorkload } from "./podNetwork";
+import { skipWithoutWorkload } from "./podNetwork";
 
 /** A machine on which a pod waits so long for itself is too busy to call an answer late. */
 const BUSY_MILLISECONDS = 150;
@@ -19,10 +15,8 @@ const LOSSY = 0.05;
 /** Fewer lost packets than this say nothing. */
 const FEW = 3;
 
-/** The resolver sends a query again after 5 s. */
-const LOST_QUERY_MILLISECONDS = 4500;
-
-const NO_PROBES = "no workload pod could send probes";
+/** Why nothing that travels can be judged. */
+export const NO_PROBES = "no workload pod could send probes";
 
 interface FlowCheck {
   readonly id: string;
@@ -186,8 +180,9 @@ function backendNodesOf(probes: readonly Probe[], { traffic }: Evidence): string
   return [...new Set(traffic!.pods.filter(({ server }) => server).map(({ node }) => node))];
 }
 
-const nameOf = ({ name, node }: End) => (node === undefined || node === name ? name : `${name} on ${node}`);
-const nodesOf = ({ node }: End) => (node === undefined ? [] : [node]);
+/** An end of a probe as findings name it, and the nodes that it is on: none of what is outside. */
+export const nameOf = ({ name, node }: End) => (node === undefined || node === name ? name : `${name} on ${node}`);
+export const nodesOf = ({ node }: End) => (node === undefined ? [] : [node]);
 
 function shortList(all: readonly string[], count: number): string {
   const unique = [...new Set(all)];
@@ -287,214 +282,3 @@ export const wayOutCheck = flowCheck({
   remedy: (from) =>
     `does the node itself reach it? kubectl -n kube-system exec ds/cilium -- cilium bpf nat list (in the agent of ${from.node})`,
 });
-
-/** Whether names of the cluster resolve in every pod. */
-export const dnsCheck: Check = {
-  id: "dns",
-  question: "Do names of the cluster resolve in pods on every node?",
-  needs: ["nodes", "traffic"],
-  skip: skipWithoutWorkload,
-  judge({ traffic, api, nodes }, { workload = WORKLOAD, isExternal }) {
-    if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
-    const dns = valueOf(api.services, []).find(
-      ({ namespace, name }) => namespace === "kube-system" && (name === "kube-dns" || name === "coredns"),
-    );
-    const unserved = ["UDP", "TCP"].filter(
-      (protocol) => dns !== undefined && !dns.ports.some((each) => each.protocol === protocol && each.port === 53),
-    );
-    if (unserved.length > 0) {
-      return [
-        fail(
-          "cluster",
-          `Service ${dns!.name}: ${dns!.ports.map(({ protocol, port }) => `${port}/${protocol}`).join(", ")}`,
-          `cluster DNS has no port 53 for ${unserved.join(" and ")}: long answers need TCP, all others UDP`,
-          `kubectl -n kube-system edit service ${dns!.name}`,
-          { cause: "dns-down" },
-        ),
-      ];
-    }
-    return traffic.pods.map(({ pod, node, output }): Finding => {
-      const subject = `${pod} on ${node}`;
-      const at = { nodes: [node] };
-      const own = traffic.resolutions.filter((each) => each.pod === pod);
-      if (own.length === 0) return inconclusive(subject, "the pod did not say whether names resolve", undefined, at);
-      // on a busy machine an answer is late without being lost
-      const isLate = (milliseconds: number) =>
-        milliseconds >= LOST_QUERY_MILLISECONDS && traffic.slowest < LOST_QUERY_MILLISECONDS / 4;
-      const failed = own.filter(({ answered, milliseconds }) => !answered || isLate(milliseconds));
-      const unlike = odd(
-        traffic.pods.map((each) => ({ node: each.pod, text: each.output?.split("---\n")[3]?.trim() })),
-        ({ text }) => text,
-      ).find((each) => each.node === pod);
-      const server = /^nameserver (\S+)/m.exec(output?.split("---\n")[3] ?? "")?.[1];
-      const isOther =
-        server !== undefined && dns !== undefined && server !== dns.clusterIp && !isOnNode(server, node, nodes);
-      const seen = `${own.length - failed.length} of ${own.length} names resolved by ${server ?? "no nameserver"}`;
-      const search = /^search (.*)$/m.exec(output?.split("---\n")[3] ?? "")?.[1] ?? "";
-      const domain = `${workload.namespace}.svc.cluster.local`;
-      // another cluster may have another domain
-      if (
-        failed.length === 0 &&
-        !isOther &&
-        !isExternal &&
-        server !== undefined &&
-        !search.split(" ").includes(domain)
-      ) {
-        return fail(
-          subject,
-          `search ${search || "(none)"}`,
-          `the pod's resolv.conf does not search ${domain}, so that short names of Services do not resolve`,
-          `kubectl -n ${workload.namespace} delete pod ${pod}; the kubelet's clusterDomain must be cluster.local`,
-          { cause: "dns-config", ...at },
-        );
-      }
-      const misled = own.flatMap(({ name, answered, address = "" }) => {
-        const [service, namespace] = name.split(".");
-        const wanted = valueOf(api.services, []).find(
-          (each) => each.name === service && each.namespace === namespace,
-        )?.clusterIp;
-        return answered && isIpv4Address(address) && wanted !== undefined && address !== wanted
-          ? [`${name} is ${address}, and its Service has ${wanted}`]
-          : [];
-      });
-      if (misled.length > 0) {
-        return fail(
-          subject,
-          misled.join("; "),
-          "cluster DNS answers with addresses that its Services do not have",
-          "kubectl -n kube-system get configmap coredns -o yaml; kubectl -n kube-system rollout restart deployment coredns",
-          { cause: "dns-config" },
-        );
-      }
-      if (failed.length === 0 && !isOther && unlike === undefined) return pass(subject, seen);
-      if (unlike !== undefined && !isOther && server !== undefined) {
-        return fail(
-          subject,
-          unlike.own.replaceAll("\n", "; "),
-          `the pod's resolv.conf differs from the other pods' (${unlike.most.replaceAll("\n", "; ")})`,
-          `kubectl -n ${workload.namespace} delete pod ${pod}; look at its spec.dnsPolicy and spec.dnsConfig`,
-          { cause: "dns-config", ...at },
-        );
-      }
-      if (isOther || server === undefined) {
-        return fail(
-          subject,
-          seen,
-          `the pod's resolv.conf names ${server ?? "no nameserver"}, and cluster DNS is ${dns?.clusterIp ?? "unknown"}`,
-          `kubectl -n ${workload.namespace} delete pod ${pod}; the kubelet's clusterDNS must be ${dns?.clusterIp ?? "the address of Service kube-dns"}`,
-          { cause: "dns-config", ...at },
-        );
-      }
-      const endpoints = readingOf(api.endpoints)
-        .filter((each) => each.namespace === "kube-system" && each.service === dns?.name && each.protocol === "UDP")
-        .flatMap(({ addresses }) => addresses);
-      const servers = valueOf(api.pods, []).filter(({ address }) => endpoints.includes(address));
-      const why =
-        endpoints.length === 0
-          ? "Service kube-dns has no ready endpoint"
-          : failed.every(({ answered }) => answered)
-            ? `a query to cluster DNS at ${server} was lost, and only the resolver's next one was answered`
-            : `cluster DNS at ${server} gives no answer`;
-      return fail(
-        subject,
-        seen,
-        `${failed.map(({ name }) => name).join(", ")} did not resolve: ${why}`,
-        "kubectl -n kube-system get pods -l k8s-app=kube-dns; kubectl -n kube-system get endpointslices -l kubernetes.io/service-name=kube-dns; kubectl -n kube-system logs -l k8s-app=kube-dns",
-        { cause: "dns-down", nodes: [node, ...servers.map((server) => server.node)] },
-      );
-    });
-  },
-};
-
-/** Whether servers see the addresses that the mode lets them see. */
-export const sourceAddressCheck: Check = {
-  id: "source-address",
-  question: "Does the server see each client's own address, or its node's, exactly where the mode rewrites it?",
-  needs: ["traffic", "nodes"],
-  skip: skipWithoutWorkload,
-  judge({ traffic, api, nodes: evidences }, { evidence }) {
-    if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
-    const nodes = readingOf(api.nodes);
-    const addressOf = (name: string | undefined) => nodes.find((each) => each.name === name)?.address;
-    // what Cilium translates and sends through a tunnel comes from its own address on the node
-    const tunnelAddressOf = (name: string | undefined) => {
-      const node = evidences.find((each) => each.node === name);
-      return node === undefined ? undefined : addressesOn(node, "cilium_host")[0];
-    };
-    const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));
-    const isCilium = evidence.serviceMap.nodePort === "present";
-    const config = valueOf(api.config, undefined)?.data ?? {};
-    // DSR and hybrid mode leave the client's address alone on the way in
-    const keepsClient = ["dsr", "hybrid"].includes(config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat");
-    const native = config["ipv4-native-routing-cidr"] ?? "";
-    const allowed = (
-      { flow, from, to }: Probe,
-      pod: string | undefined,
-    ): { readonly addresses: readonly string[]; readonly why: string } | undefined => {
-      const own = { addresses: [from.address], why: "the client's own address" };
-      // what a service gives back to the client itself gets Cilium's loopback address
-      if (pod === from.name) return undefined;
-      switch (flow) {
-        case "pod-to-pod":
-        case "pod-to-cluster-ip":
-          return own;
-        case "pod-to-node-port":
-          // kube-proxy masquerades on the asked node; Cilium translates in the pod's socket
-          return isCilium ? own : undefined;
-        case "pod-to-outside": {
-          if (native !== "" && contains(native, `${to.address}/32`)) return own;
-          const address = addressOf(from.node);
-          return address === undefined ? undefined : { addresses: [address], why: `its node's address ${address}` };
-        }
-        case "outside-to-node-port": {
-          const isTunnel = evidence.tunnelDevice !== "none";
-          const address = isTunnel ? tunnelAddressOf(to.node) : addressOf(to.node);
-          if (address === undefined || !isCilium) return undefined;
-          const isLocal = pod !== undefined && nodeOfPod.get(pod) === to.node;
-          const why = `the asked node's address ${address}${isTunnel ? " on cilium_host" : ""}`;
-          return isLocal || keepsClient ? own : { addresses: [address], why };
-        }
-        case "pod-to-node":
-        case "node-to-pod":
-        case "node-to-cluster-ip":
-        case "node-to-node-port":
-          return undefined;
-      }
-    };
-    const judged = traffic.probes.flatMap((probe) =>
-      probe.tries.flatMap(({ client, pod }) => {
-        const want = client === undefined ? undefined : allowed(probe, pod);
-        return want === undefined ? [] : [{ probe, client: client!, pod, want }];
-      }),
-    );
-    if (judged.length === 0)
-      return [skipped("cluster", "no server told a client's address: its image is older than this check")];
-    const senders = new Map<string, typeof judged>();
-    for (const each of judged)
-      senders.set(nameOf(each.probe.from), [...(senders.get(nameOf(each.probe.from)) ?? []), each]);
-    return [...senders].map(([subject, own]): Finding => {
-      const wrong = own.filter(({ client, want }) => !want.addresses.includes(client));
-      if (wrong.length === 0) return pass(subject, `${own.length} clients' addresses as expected`);
-      const [{ probe, client, pod, want }] = wrong as [(typeof wrong)[number]];
-      return fail(
-        subject,
-        `${wrong.length} of ${own.length} answers name another client`,
-        `${COVERAGE[probe.flow].from} to ${probe.to.name} (${probe.shape}): ${pod ?? "the server"} saw ${client}, expected ${want.why}`,
-        probe.from.node === undefined
-          ? `kubectl -n kube-system exec ds/cilium -- cilium status --verbose (in the agent of ${probe.to.node}): load balancer mode`
-          : `on ${probe.from.node}: iptables -t nat -S POSTROUTING; kubectl -n kube-system exec ds/cilium -- cilium bpf nat list (in its agent)`,
-        {
-          cause: "source-address",
-          nodes: [
-            ...new Set(
-              wrong.flatMap((each) => [
-                ...nodesOf(each.probe.from),
-                ...(each.probe.flow === "outside-to-node-port" ? nodesOf(each.probe.to) : []),
-              ]),
-            ),
-          ],
-        },
-      );
-    });
-  },
-};
