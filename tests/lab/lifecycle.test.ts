@@ -1,19 +1,27 @@
 import { execFileSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { agentStatuses, CLUSTER_PREFIX, containersOf, labMissing, LabProject, removeCluster } from "../support/lab";
+import {
+  agentStatuses,
+  CLUSTER_PREFIX,
+  containersOf,
+  labMissing,
+  LabProject,
+  removeCluster,
+  timeMissing,
+} from "../support/lab";
 import { describeIf } from "../support/project";
 
 /** One node is enough where nothing between nodes is asked. */
 const SINGLE_NODE = { cluster: { workers: 0 } };
 const MINUTES = 60_000;
 
-describeIf(labMissing(), "two stacks on one machine", () => {
+describeIf([...labMissing(), ...timeMissing(11)], "two stacks on one machine", () => {
   let project: LabProject;
   beforeAll(() => (project = new LabProject()));
   afterAll(() => project.close("ebpf", "replacement"));
 
   it(
-    "stand side by side, take changes each for itself, and survive the loss of a cluster",
+    "stand side by side, take changes each for itself, and survive the loss of a cluster and an interrupted creation",
     async () => {
       const [ebpf, replacement] = [
         await project.addStack("ebpf", SINGLE_NODE),
@@ -39,6 +47,12 @@ describeIf(labMissing(), "two stacks on one machine", () => {
         `The kind cluster ${replacement} of this stack was deleted; it will be created again.`,
       );
       expect(await project.succeed("refresh", "--yes", "--skip-preview", "-s", "replacement")).toMatch(/- \d+ deleted/);
+      await interruptedUp(project, "replacement", replacement, "SIGINT");
+      expect(containersOf(replacement)).toEqual([]);
+      // the same command again, which begins from nothing
+      await interruptedUp(project, "replacement", replacement, "SIGKILL");
+      await project.succeed("cancel", "--yes", "-s", "replacement");
+      // cleans up, or takes over what is there
       await both("up", "--yes", "--skip-preview");
       expect(agentStatuses(ebpf).map((agent) => agent["kube-proxy-replacement"].mode)).toEqual(["False"]);
       expect(agentStatuses(replacement)).toHaveLength(1);
@@ -50,40 +64,22 @@ describeIf(labMissing(), "two stacks on one machine", () => {
   );
 });
 
-describeIf(labMissing(), "an interrupted creation", () => {
-  let project: LabProject;
-  const STACK = "interrupted";
-  beforeAll(() => (project = new LabProject()));
-  afterAll(() => project.close(STACK));
-
-  /** Begin `up`, wait until kind has made the node, and end it by a signal. */
-  async function interruptedUp(cluster: string, signal: NodeJS.Signals): Promise<void> {
-    const child = project.start("up", "--yes", "--skip-preview", "-s", STACK);
-    child.stdout!.resume();
-    child.stderr!.resume();
-    const ended = new Promise((done) => child.once("close", done));
-    while (containersOf(cluster).length === 0 && child.exitCode === null) await sleep(200);
-    await sleep(2000);
-    process.kill(child.pid!, signal);
-    await ended;
-  }
-
-  it(
-    "by SIGINT leaves no node; by SIGKILL the next up cleans up or takes over, after pulumi cancel",
-    async () => {
-      const cluster = await project.addStack(STACK, { ...SINGLE_NODE, kubeProxyReplacement: true });
-      await interruptedUp(cluster, "SIGINT");
-      expect(containersOf(cluster)).toEqual([]);
-      // the same command again, which begins from nothing
-      await interruptedUp(cluster, "SIGKILL");
-      await project.succeed("cancel", "--yes", "-s", STACK);
-      await project.succeed("up", "--yes", "--skip-preview", "-s", STACK);
-      expect(agentStatuses(cluster)).toHaveLength(1);
-      await project.succeed("destroy", "--yes", "-s", STACK);
-    },
-    8 * MINUTES,
-  );
-});
+/** Begin `up`, wait until kind has made the node, and end it by a signal. */
+async function interruptedUp(
+  project: LabProject,
+  stack: string,
+  cluster: string,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  const child = project.start("up", "--yes", "--skip-preview", "-s", stack);
+  child.stdout!.resume();
+  child.stderr!.resume();
+  const ended = new Promise((done) => child.once("close", done));
+  while (containersOf(cluster).length === 0 && child.exitCode === null) await sleep(200);
+  await sleep(2000);
+  process.kill(child.pid!, signal);
+  await ended;
+}
 
 describeIf(labMissing(), "an external cluster", () => {
   let project: LabProject;

@@ -1,6 +1,6 @@
 import { expectExamined, expectForwarded } from "../support/commands";
 import { expectObserved } from "../support/examples";
-import { containersOf, inNode, labMissing, LabProject } from "../support/lab";
+import { containersOf, inNode, labMissing, LabProject, timeMissing } from "../support/lab";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
 import { brokenTrace } from "../support/traces";
@@ -8,7 +8,7 @@ import { brokenTrace } from "../support/traces";
 /** verify.test.ts has the other modes on one cluster, which changes between them in place. */
 const MODE = "kubeproxy";
 
-describeIf(labMissing(), "a stack on a real cluster", () => {
+describeIf([...labMissing(), ...timeMissing(7)], "a stack on a real cluster", () => {
   let project: LabProject;
   beforeAll(() => (project = new LabProject()));
   afterAll(() => project.close(MODE));

@@ -9,6 +9,7 @@ import {
   otherCilium,
   restartAgents,
   selectServers,
+  timeMissing,
   withoutRoutes,
 } from "../support/lab";
 import { describeIf } from "../support/project";
@@ -114,7 +115,7 @@ describe.each(Object.entries(OLD))("Cilium %s", (version, clusters) => {
   const stackOf = (first: string) => `v${release.replace(".", "")}-${first}`;
 
   // they take about as long each, and one of them is enough to notice what is new
-  describeIf([...missing, ...(version === "1.12.4" ? longMissing() : [])], `release ${release}`, () => {
+  describeIf([...missing, ...(version === "1.12.4" ? longMissing() : timeMissing(8))], `release ${release}`, () => {
     let project: LabProject;
     beforeAll(() => (project = new LabProject()));
     afterAll(() => project.close(...clusters.map(([first]) => stackOf(first))));

@@ -30,6 +30,15 @@ export function longMissing(): string[] {
 }
 
 /**
+ * What a run that must end by a certain time lacks for tests that take so long; nothing when it has the time.
+ * @param minutes on a slow machine
+ */
+export function timeMissing(minutes: number): string[] {
+  const until = Number(process.env["CILIUM_MODES_TESTS_UNTIL"] ?? Infinity); // Unix time in seconds
+  return Date.now() / 1000 + minutes * 60 > until ? [`${minutes} minutes left of the time for all tests`] : [];
+}
+
+/**
  * The settings that make a cluster on this machine, as they stand below the project in a stack's file: node image, chart
  * and images where they are its own, and none (`{}`) where it reaches the registries.
  */

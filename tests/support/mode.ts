@@ -36,7 +36,7 @@ export async function expectStanding(
   expect(places.sort()).toEqual(outputs.nodes.map(({ name }) => name).sort());
 
   await project.succeed("preview", "--expect-no-changes", "-s", stack);
-  expect(await project.succeed("up", "--yes", "-s", stack)).toMatch(/Resources:\s+\d+ unchanged/);
+  expect(await project.succeed("up", "--yes", "--skip-preview", "-s", stack)).toMatch(/Resources:\s+\d+ unchanged/);
 }
 
 /** Destroy a stack of three nodes, and see that nothing of it is left. */
