@@ -6,11 +6,12 @@ import { table, PLAIN } from "../render/terminal";
 
 const ROOT = join(__dirname, "..");
 const CLI = join(ROOT, "cli", "cilium-modes.mjs");
+const TSX = join(ROOT, "host", "tsx.cjs");
 
 /** Node.js alone, TypeScript alone, and this project's commands until their actual work. */
 const STARTS: Readonly<Record<string, readonly string[]>> = {
   "node, nothing": ["--eval", "0"],
-  "node with tsx": ["--import", "tsx", "--eval", "0"],
+  "node with tsx": ["--require", TSX, "--eval", "0"],
   "cilium-modes --help": [CLI, "--help"],
   "cilium-modes complete -- plan e": [CLI, "complete", "--", "plan", "e"],
   "cilium-modes plan ebpf": [CLI, "plan", "ebpf"],
@@ -18,9 +19,8 @@ const STARTS: Readonly<Record<string, readonly string[]>> = {
   "cilium-modes verify with an unknown stack": [CLI, "verify", "none"],
   "cilium-modes compare with a missing file": [CLI, "compare", "--from", "none.json"],
   "kind provider, loaded": [
-    "--eval",
-    `for (const name of ["@pulumi/pulumi", "@pulumi/pulumi/provider", "@kubernetes/client-node", "tsx/cjs"]) require(name);
-    require(${JSON.stringify(join(ROOT, "providers", "kind", "provider.ts"))}); process.exit();`,
+    ...["--require", TSX, "--eval"],
+    `require(${JSON.stringify(join(ROOT, "providers", "kind", "main.ts"))}); process.exit();`,
   ],
 };
 

@@ -7,16 +7,6 @@ import { pathWithoutNpm } from "./npmPath.mjs";
 
 const require = createRequire(import.meta.url);
 const isCheckout = existsSync(new URL("main.ts", import.meta.url));
-const CLUSTER_VERBS = [
-  "verify",
-  "trace",
-  "observe",
-  "hubble-ui",
-  "compare",
-  "await-cilium",
-  "inspect-cluster",
-  "verify-stack",
-];
 
 if (!isCheckout) {
   process.env.PATH = pathWithoutNpm(process.env.PATH).join(delimiter);
@@ -28,9 +18,7 @@ if (!isCheckout) {
   // the tools and the state of npm start, for every command
   const { ownEnvironment } = await import("./ownEnvironment.mjs");
   Object.assign(process.env, ownEnvironment());
-  // before tsx: whatever is loaded after it passes through it, which takes this package three times as long
-  if (CLUSTER_VERBS.includes(process.argv[2])) require("@kubernetes/client-node");
-  require("tsx/cjs");
+  require("../host/tsx.cjs");
   await run("./main.ts");
 }
 

@@ -98,7 +98,7 @@ async function measured(
   );
   const startedAt = new Date().toISOString();
   const machine = await readMachine();
-  const { measure } = require("./compareRun") as typeof import("./compareRun");
+  const { measure }: typeof import("./compareRun") = require("./compareRun");
   const subjects = await interruptible(
     (signal) =>
       options.up

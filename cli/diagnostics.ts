@@ -1,7 +1,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { askAgent, CILIUM_NAMESPACE, CONFIG_MAP, listAgents, saveRules, type Agent } from "../cluster/agents";
-import { AGENT_CONTAINER } from "../cluster/podExec";
+import {
+  AGENT_CONTAINER,
+  askAgent,
+  CILIUM_NAMESPACE,
+  CONFIG_MAP,
+  listAgents,
+  saveRules,
+  type Agent,
+} from "../cluster/agents";
 import { apiErrorLine } from "../cluster/apiError";
 import type { ClusterReader } from "../cluster/read";
 import type { Evidence } from "../datapath/evidence/gather";

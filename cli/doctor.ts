@@ -33,7 +33,7 @@ async function sectionsOf(settings: Settings, at: (what: string) => void): Promi
   const sections = await examine(needsOf(settings), around(), at);
   if (!isExternal(settings.cluster)) return sections;
   at("Reading the external cluster");
-  const { existingClusterFinding } = require("./existingClusterFinding") as typeof import("./existingClusterFinding");
+  const { existingClusterFinding }: typeof import("./existingClusterFinding") = require("./existingClusterFinding");
   return [...sections, { title: "Cluster", findings: [await existingClusterFinding(settings)] }];
 }
 

@@ -116,8 +116,8 @@ interface Run {
 
 async function run({ stack, options, faults, nodes, state, signal }: Run): Promise<DrillResult[]> {
   // the API's client is loaded when a cluster is asked
-  const { verify } = require("../datapath/verify") as typeof import("../datapath/verify");
-  const { stackCluster } = require("./stackCluster") as typeof import("./stackCluster");
+  const { verify }: typeof import("../datapath/verify") = require("../datapath/verify");
+  const { stackCluster }: typeof import("./stackCluster") = require("./stackCluster");
   const { cluster, expectation, settings } = await stackCluster(stack, options.set);
   const check = (settleSeconds: number) =>
     verify(cluster, expectation, { settleSeconds, maxNodes: settings.verifyNodes });

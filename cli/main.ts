@@ -116,7 +116,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print everything as JSON")
     .addHelpText("after", DOCTOR_EXAMPLES)
     .action(async (stack: string, options: import("./doctor").DoctorOptions) => {
-      if (!(await (require("./doctor") as typeof import("./doctor")).doctor(stack, options))) process.exitCode = 1;
+      const { doctor }: typeof import("./doctor") = require("./doctor");
+      if (!(await doctor(stack, options))) process.exitCode = 1;
     });
 
   command
@@ -125,9 +126,10 @@ export function program(argv: readonly string[] = []): Command {
     .argument("[stacks...]", "Names of stacks; default: all that have a file")
     .option("--json", "Print everything as JSON")
     .addHelpText("after", STATUS_EXAMPLES)
-    .action(async (stacks: string[], options: import("./status").StatusOptions) =>
-      (require("./status") as typeof import("./status")).status(stacks, options),
-    );
+    .action(async (stacks: string[], options: import("./status").StatusOptions) => {
+      const { status }: typeof import("./status") = require("./status");
+      return status(stacks, options);
+    });
 
   command
     .command("env")
@@ -136,9 +138,10 @@ export function program(argv: readonly string[] = []): Command {
     .option("--shell <shell>", "sh, bash, zsh, fish or powershell; default: by the variable SHELL")
     .option("--set <key=value>", SET, collect)
     .addHelpText("after", ENV_EXAMPLES)
-    .action(async (stack: string, options: import("./env").EnvOptions) =>
-      (require("./env") as typeof import("./env")).env(stack, options),
-    );
+    .action(async (stack: string, options: import("./env").EnvOptions) => {
+      const { env }: typeof import("./env") = require("./env");
+      return env(stack, options);
+    });
 
   command
     .command("plan")
@@ -153,7 +156,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--diff", "Show the differences between two stacks")
     .addHelpText("after", PLAN_EXAMPLES)
     .action(async (stacks: string[], options: import("./plan").PlanOptions) => {
-      (require("./plan") as typeof import("./plan")).plan(stacks, options);
+      const { plan }: typeof import("./plan") = require("./plan");
+      plan(stacks, options);
     });
 
   command
@@ -188,7 +192,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--no-diagnostics", "Write no diagnostics")
     .addHelpText("after", VERIFY_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
-      process.exitCode = await (require("./verify") as typeof import("./verify")).verify(stack, options);
+      const { verify }: typeof import("./verify") = require("./verify");
+      process.exitCode = await verify(stack, options);
     });
 
   command
@@ -198,9 +203,10 @@ export function program(argv: readonly string[] = []): Command {
     .option("--html <file>", "Write the page of the trace to this file; default: a temporary one")
     .option("--no-open", "Do not open the page in a browser")
     .addHelpText("after", DEMO_EXAMPLES)
-    .action(async (options: import("./demo").DemoOptions) =>
-      (require("./demo") as typeof import("./demo")).demo(options),
-    );
+    .action(async (options: import("./demo").DemoOptions) => {
+      const { demo }: typeof import("./demo") = require("./demo");
+      return demo(options);
+    });
 
   command
     .command("drill")
@@ -215,7 +221,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print the results, or the list, as JSON")
     .addHelpText("after", DRILL_EXAMPLES)
     .action(async (stack: string | undefined, options: import("./drill").DrillOptions) => {
-      if (!(await (require("./drill") as typeof import("./drill")).drill(stack, options))) process.exitCode ??= 1;
+      const { drill }: typeof import("./drill") = require("./drill");
+      if (!(await drill(stack, options))) process.exitCode ??= 1;
     });
 
   command
@@ -234,7 +241,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--pcap <folder>", "Write the captured packets for Wireshark, a file for each node and pod")
     .addHelpText("after", TRACE_EXAMPLES)
     .action(async (stack: string, options: import("./trace").TraceOptions) => {
-      if (!(await (require("./trace") as typeof import("./trace")).trace(stack, options))) process.exitCode = 1;
+      const { trace }: typeof import("./trace") = require("./trace");
+      if (!(await trace(stack, options))) process.exitCode = 1;
     });
 
   command
@@ -253,7 +261,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print one JSON object per line")
     .addHelpText("after", OBSERVE_EXAMPLES)
     .action(async (stack: string, options: import("./observe").ObserveOptions) => {
-      if (!(await (require("./observe") as typeof import("./observe")).observe(stack, options))) process.exitCode = 1;
+      const { observe }: typeof import("./observe") = require("./observe");
+      if (!(await observe(stack, options))) process.exitCode = 1;
     });
 
   command
@@ -268,7 +277,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print the report as JSON")
     .addHelpText("after", WATCH_EXAMPLES)
     .action(async (stack: string, options: import("./watch").WatchOptions) => {
-      if (!(await (require("./watch") as typeof import("./watch")).watch(stack, options))) process.exitCode = 1;
+      const { watch }: typeof import("./watch") = require("./watch");
+      if (!(await watch(stack, options))) process.exitCode = 1;
     });
 
   command
@@ -280,7 +290,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--kubeconfig <file>", KUBECONFIG)
     .addHelpText("after", HUBBLE_UI_EXAMPLES)
     .action(async (stack: string, options: import("./hubbleUi").HubbleUiOptions) => {
-      await (require("./hubbleUi") as typeof import("./hubbleUi")).hubbleUi(stack, options);
+      const { hubbleUi }: typeof import("./hubbleUi") = require("./hubbleUi");
+      await hubbleUi(stack, options);
     });
 
   command
@@ -306,7 +317,8 @@ export function program(argv: readonly string[] = []): Command {
     .option("--json", "Print the results as JSON")
     .addHelpText("after", COMPARE_EXAMPLES)
     .action(async (stacks: string[], options: import("./compare").CompareOptions) => {
-      if (!(await (require("./compare") as typeof import("./compare")).compare(stacks, options))) process.exitCode = 1;
+      const { compare }: typeof import("./compare") = require("./compare");
+      if (!(await compare(stacks, options))) process.exitCode = 1;
     });
 
   const images = command
@@ -320,9 +332,10 @@ export function program(argv: readonly string[] = []): Command {
     .argument("<archive>", "File to write")
     .option("--set <key=value>", SET, collect)
     .option("--json", "Print the saved images, and the settings to use them, as JSON")
-    .action(async (stack: string, archive: string, options: import("./images").ImagesOptions) =>
-      (require("./images") as typeof import("./images")).save(stack, archive, options),
-    );
+    .action(async (stack: string, archive: string, options: import("./images").ImagesOptions) => {
+      const { save }: typeof import("./images") = require("./images");
+      return save(stack, archive, options);
+    });
   images
     .command("load")
     .description("Load an archive into Docker, and into the nodes of a stack's cluster that lack its images")
@@ -330,9 +343,10 @@ export function program(argv: readonly string[] = []): Command {
     .argument("[stack]", "Stack whose nodes get the images")
     .option("--set <key=value>", SET, collect)
     .option("--json", "Print the loaded images, and the settings to use them, as JSON")
-    .action(async (archive: string, stack: string | undefined, options: import("./images").ImagesOptions) =>
-      (require("./images") as typeof import("./images")).load(archive, stack, options),
-    );
+    .action(async (archive: string, stack: string | undefined, options: import("./images").ImagesOptions) => {
+      const { load }: typeof import("./images") = require("./images");
+      return load(archive, stack, options);
+    });
 
   command
     .command("complete")
@@ -342,7 +356,8 @@ export function program(argv: readonly string[] = []): Command {
     .allowExcessArguments()
     .addHelpText("after", COMPLETE_EXAMPLES)
     .action(async () => {
-      await (require("./complete") as typeof import("./complete")).complete(program(), argv.slice(1));
+      const { complete }: typeof import("./complete") = require("./complete");
+      await complete(program(), argv.slice(1));
     });
 
   for (const [verb, instead] of Object.entries(HABITS)) {
@@ -359,9 +374,18 @@ export function program(argv: readonly string[] = []): Command {
 
   // run by the stacks' resources, with their inputs in the environment
   const ofResources = {
-    "await-cilium": async () => (require("./awaitCilium") as typeof import("./awaitCilium")).awaitCilium(),
-    "inspect-cluster": async () => (require("./inspectCluster") as typeof import("./inspectCluster")).inspectCluster(),
-    "verify-stack": async () => (require("./verifyStack") as typeof import("./verifyStack")).verifyStack(),
+    "await-cilium": async () => {
+      const { awaitCilium }: typeof import("./awaitCilium") = require("./awaitCilium");
+      return awaitCilium();
+    },
+    "inspect-cluster": async () => {
+      const { inspectCluster }: typeof import("./inspectCluster") = require("./inspectCluster");
+      return inspectCluster();
+    },
+    "verify-stack": async () => {
+      const { verifyStack }: typeof import("./verifyStack") = require("./verifyStack");
+      return verifyStack();
+    },
   };
   for (const [verb, run] of Object.entries(ofResources)) {
     command.command(verb, { hidden: true }).action(async () => {

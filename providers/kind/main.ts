@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import * as pulumi from "@pulumi/pulumi";
+// the whole SDK, with what a program needs, takes three times as long to load
 import { main } from "@pulumi/pulumi/provider";
+import { resetOptions } from "@pulumi/pulumi/runtime/settings";
 import { kindProvider } from "./provider";
 
 /** Interval between checks whether the engine is still running. */
@@ -13,7 +14,7 @@ const args = process.argv.slice(2);
 const engineAddress = args.find((arg) => !arg.startsWith("-"));
 if (engineAddress !== undefined) {
   // the SDK's log functions send to this engine; a provider has no program, stack or monitor
-  pulumi.runtime.resetOptions("", "", 1, engineAddress, "", false, "");
+  resetOptions("", "", 1, engineAddress, "", false, "");
 }
 
 const provider = kindProvider();

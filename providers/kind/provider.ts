@@ -1,4 +1,6 @@
-import * as pulumi from "@pulumi/pulumi";
+import type { Resource } from "@pulumi/pulumi";
+import * as engineLog from "@pulumi/pulumi/log";
+import { output } from "@pulumi/pulumi/output";
 import type { DiffResult, Provider } from "@pulumi/pulumi/provider";
 import type { ClusterWriter } from "../../cluster/write";
 import { ciliumInstallationHandler } from "./ciliumInstallation";
@@ -24,7 +26,8 @@ const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
 
 /** Loaded late: most resources do not need the Kubernetes client, and tests cannot load it. */
 async function connectWriter(kubeconfig: string): Promise<ClusterWriter> {
-  return (require("../../cluster/write") as typeof import("../../cluster/write")).connectWriter(kubeconfig);
+  const { connectWriter: connect }: typeof import("../../cluster/write") = require("../../cluster/write");
+  return connect(kubeconfig);
 }
 
 /** The key that marks a secret in the engine's property bags. */
@@ -94,10 +97,10 @@ export function plain(value: unknown): unknown {
 
 /** Messages that the engine shows with the resource. */
 function logFor(urn: string): Log {
-  const resource = { urn: pulumi.output(urn) } as unknown as pulumi.Resource;
+  const resource = { urn: output(urn) } as unknown as Resource;
   const quietly = (sent: Promise<void>) => void sent.catch(() => undefined);
   return {
-    status: (message) => quietly(pulumi.log.info(message, resource, undefined, true)),
-    warn: (message) => quietly(pulumi.log.warn(message, resource)),
+    status: (message) => quietly(engineLog.info(message, resource, undefined, true)),
+    warn: (message) => quietly(engineLog.warn(message, resource)),
   };
 }
