@@ -1,12 +1,14 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
 import type { AttachableCluster, ClusterReader } from "./read";
-import { AGENT_CONTAINER, lastLine, type ExecResult, type Session } from "./podExec";
+import { lastLine, type ExecResult, type Session } from "./podExec";
 import { within } from "./within";
 
 /** Cilium's namespace, and the label of its agents. */
 export const CILIUM_NAMESPACE = "kube-system";
 export const AGENT_SELECTOR = "k8s-app=cilium";
+/** The agent's container in its pod. */
+export const AGENT_CONTAINER = "cilium-agent";
 /** The ConfigMap that agents read when they start. */
 export const CONFIG_MAP = "cilium-config";
 const CONFIG_CONTAINER = "config";
@@ -54,7 +56,7 @@ export function saveRules(...options: string[]): string {
 /** Seconds to wait for one agent's answer. */
 const ANSWER_SECONDS = 12;
 
-/** Run a command in one agent. @param seconds to wait for the answer */
+/** Run a command in one agent. @param seconds to wait for the answer, after which the command is killed */
 export async function askAgent(
   cluster: ClusterReader,
   { node, pod }: Agent,
@@ -62,7 +64,7 @@ export async function askAgent(
   seconds = ANSWER_SECONDS,
 ): Promise<string | Error> {
   try {
-    const answer = cluster.exec(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command);
+    const answer = cluster.exec(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, command, seconds);
     return textOf(await within(seconds, answer, `${pod} on ${node} does not answer`), command);
   } catch (error) {
     return new Error(apiErrorLine(error as Error));

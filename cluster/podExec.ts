@@ -39,11 +39,6 @@ export function lastLine(output: string): string | undefined {
   return output.trim().split("\n").at(-1) || undefined;
 }
 
-/** The agent's container in its pod. */
-export const AGENT_CONTAINER = "cilium-agent";
-/** Seconds after which a command in an agent is killed. */
-const AGENT_SECONDS = 60;
-
 /**
  * A command that `timeout` kills after some seconds, together with every process it started. Kubernetes does not end a
  * command when its caller gives up, and Cilium 1.13 can list connections for minutes and use gigabytes of memory.
@@ -52,15 +47,16 @@ export function endingBy(seconds: number, command: readonly string[]): string[] 
   return ["timeout", "-s", "KILL", String(seconds), ...command];
 }
 
-/** Run a command in a pod's container and wait for it. */
+/** Run a command in a pod's container and wait for it. @param seconds after which it is killed. Default: never */
 export async function execIn(
   exec: Exec,
   namespace: string,
   pod: string,
   container: string,
   command: readonly string[],
+  seconds?: number,
 ): Promise<ExecResult> {
-  const limited = container === AGENT_CONTAINER ? endingBy(AGENT_SECONDS, command) : command;
+  const limited = seconds === undefined ? command : endingBy(seconds, command);
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const status = new Promise<V1Status>((resolve, reject) => {

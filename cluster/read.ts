@@ -46,8 +46,14 @@ export interface ClusterReader {
   events(): Promise<string>;
   /** A container's log from its start. @param bytes maximum size */
   log(namespace: string, pod: string, container: string, bytes?: number): Promise<string>;
-  /** Run a command in a pod's container. */
-  exec(namespace: string, pod: string, container: string, command: readonly string[]): Promise<ExecResult>;
+  /** Run a command in a pod's container. @param seconds after which it is killed there. Default: never */
+  exec(
+    namespace: string,
+    pod: string,
+    container: string,
+    command: readonly string[],
+    seconds?: number,
+  ): Promise<ExecResult>;
   /** Run a command on a node and return its output; undefined if nodes cannot be reached. */
   readonly onNode?: NodeExec | undefined;
 }

@@ -64,10 +64,15 @@ export function record<C extends EvidenceCluster>(cluster: C): { cluster: C; rec
   ]);
   return {
     cluster: { ...(Object.fromEntries(members) as unknown as C), now: () => now },
+    // with what arrives until it is written down: a session's output is complete only when it has ended
     recording: () => ({
       recordedAt: new Date(now).toISOString(),
-      calls: Object.fromEntries(calls),
-      answers: [...answers.keys()],
+      get calls() {
+        return Object.fromEntries(calls);
+      },
+      get answers() {
+        return [...answers.keys()];
+      },
     }),
   };
 }

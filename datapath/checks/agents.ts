@@ -1,6 +1,5 @@
-import { CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
+import { AGENT_CONTAINER, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import type { RenderedAgent } from "../../cluster/helmRecord";
-import { AGENT_CONTAINER } from "../../cluster/podExec";
 import { concernsPackets } from "../../modes/datapathConfig";
 import type { Evidence } from "../evidence/gather";
 import { readingOf, valueOf, type ConfigState, type NodeConfigState, type PodState } from "../evidence/api";

@@ -1,7 +1,6 @@
 import { at } from "../../modes/tree";
 import { featuresOf } from "../../modes/features";
-import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
-import { AGENT_CONTAINER } from "../../cluster/podExec";
+import { AGENT_CONTAINER, CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import type { ClusterReader } from "../../cluster/read";
 import { valueOf } from "../evidence/api";
 import { within } from "../../cluster/within";

@@ -3,12 +3,13 @@ import { nodeAddresses, places, runInPod, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
-/** A pod's connection to another node's NodePort, as Cilium's connection tracking on the pod's node has it. */
+/** A pod's connections to another node's NodePort, as Cilium's connection tracking on the pod's node has them. */
 interface Flow {
   readonly place: Place;
   readonly target: string;
   readonly sent: string | Error;
-  readonly tracked: string | Error;
+  /** Each connection's port in the pod, and where it left for. */
+  readonly tracked: readonly { readonly port: string; readonly out: string }[] | Error;
 }
 
 /** Outside the range that systems choose from, so that nobody else's connection has one. */
@@ -17,8 +18,14 @@ const PORTS = { first: 61000, last: 65499 } as const;
 /** Connections of each pod: those that the service gives back to the pod itself never leave it, and nobody tracks them. */
 const TRIES = 10;
 
-/** How often they are sent at most until Cilium lists one. */
+/** How often they are sent at most until Cilium has one. */
 const ATTEMPTS = 3;
+
+/** The port at which the workload's pods serve. */
+const SERVER_PORT = 80;
+
+/** Where Cilium keeps TCP connections. */
+const TRACKED = "/sys/fs/bpf/tc/globals/cilium_ct4_global";
 
 const SEE =
   "kubectl -n kube-system exec ds/cilium -- cilium status --verbose | grep -A 12 KubeProxyReplacement; bpftool cgroup show /run/cilium/cgroupv2 in the agent";
@@ -51,16 +58,21 @@ export const translationCheck: Check<readonly Flow[]> = {
             (port) => `-sf -m 5 -o /dev/null --local-port ${port} http://${target}:${nodePort}/`,
           );
           const sent = await runInPod(cluster, place, `curl --fail-early ${connections.join(" --next ")}`);
-          const filter = `^TCP OUT ${place.address}:(${ports.join("|")}) `;
-          const tracked =
+          const ways = [`${target}:${nodePort}`, ...servers.map(({ address }) => `${address}:${SERVER_PORT}`)];
+          const answer =
             agent === undefined
               ? new Error(`there is no agent on ${place.node}`)
-              : await askAgent(cluster, agent, ["sh", "-c", `cilium bpf ct list global | grep -E '${filter}' || true`]);
+              : await askAgent(cluster, agent, ["sh", "-c", lookupScript(place.address, ports, ways)]);
+          const tracked =
+            answer instanceof Error
+              ? answer
+              : [...answer.matchAll(/^(\d+) (\S+)$/gm)].map(([, port, out]) => ({ port: port!, out: out! }));
           return { place, target, sent: sent instanceof Error ? explained(sent) : sent, tracked };
         };
         let found = await flow(0);
-        // on a busy node Cilium removes closed connections before they are listed
-        for (let attempt = 1; attempt < ATTEMPTS && found.tracked === ""; attempt++) found = await flow(attempt);
+        // on a busy node Cilium removes closed connections before they are looked up
+        const isMissed = ({ tracked }: Flow) => !(tracked instanceof Error) && tracked.length === 0;
+        for (let attempt = 1; attempt < ATTEMPTS && isMissed(found); attempt++) found = await flow(attempt);
         return found;
       }),
     );
@@ -74,15 +86,14 @@ export const translationCheck: Check<readonly Flow[]> = {
       if (sent instanceof Error)
         return inconclusive(node, `connections to another node's NodePort failed: ${sent.message}`);
       if (tracked instanceof Error) return inconclusive(node, tracked.message, undefined, at);
-      const flows = [...tracked.matchAll(/^TCP OUT (\S+) -> (\S+)/gm)].map(([, from, out]) => ({ from, out }));
-      if (flows.length === 0) {
+      if (tracked.length === 0) {
         return inconclusive(node, `Cilium tracked none of ${TRIES} connections from ${address}`, undefined, at);
       }
-      const untranslated = flows.filter(({ out }) => out === `${target}:${nodePort}`);
+      const untranslated = tracked.filter(({ out }) => out === `${target}:${nodePort}`);
       const by = untranslated.length > 0 ? "absent" : "present";
-      const { from, out } = untranslated[0] ?? flows[0]!;
-      const seen = `${from} to ${target}:${nodePort} left the node for ${out}`;
-      if (evidence.serviceMap.nodePort === "absent" && untranslated.length < flows.length) {
+      const { port, out } = untranslated[0] ?? tracked[0]!;
+      const seen = `${address}:${port} to ${target}:${nodePort} left the node for ${out}`;
+      if (evidence.serviceMap.nodePort === "absent" && untranslated.length < tracked.length) {
         return fail(node, seen, "Cilium translates NodePorts, and this mode leaves that to kube-proxy", SEE, {
           cause: "mode-fallback",
           ...at,
@@ -99,6 +110,28 @@ export const translationCheck: Check<readonly Flow[]> = {
     });
   },
 };
+
+/**
+ * Prints where each of a pod's connections left for, of the ways that it can have left. They are looked up one by one:
+ * the whole list has everybody's connections, and while some of them close Cilium 1.13 takes minutes and gigabytes for it.
+ */
+function lookupScript(address: string, ports: readonly number[], ways: readonly string[]): string {
+  const bytes = (of: string) => of.replaceAll(".", " ");
+  const tables = ways.map((way) => {
+    const [to, port] = way.split(":") as [string, string];
+    return `${way} ${bytes(address)} ${bytes(to)} ${Math.floor(Number(port) / 256)} ${Number(port) % 256}`;
+  });
+  return `bpftool map show pinned ${TRACKED} >/dev/null || exit 1
+for port in ${ports.join(" ")}; do
+  while read -r way key; do
+    bpftool map lookup pinned ${TRACKED} key $key $((port / 256)) $((port % 256)) 6 0 >/dev/null 2>&1 || continue
+    echo "$port $way"
+    break
+  done <<END
+${tables.join("\n")}
+END
+done`;
+}
 
 /** curl says how it failed by a number only. */
 function explained({ message }: Error): Error {

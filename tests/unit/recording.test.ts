@@ -67,6 +67,17 @@ describe("a recorded cluster", () => {
     expect(answers).toMatchObject({ counts: ["1", "2"], captured: ["captured", "listening\n"] });
   });
 
+  it("has what a session printed after it was taken", async () => {
+    const { cluster, recording } = record(runningCluster());
+    const start = (from: AttachableCluster) => from.start("default", "net", "net", ["tcpdump"]);
+    const session = start(cluster);
+    const taken = recording();
+    await Promise.all([text(session.stdout), text(session.stderr)]);
+    await new Promise(setImmediate);
+    const replayed = start(replay(JSON.parse(JSON.stringify(taken)) as Recording));
+    expect(await text(replayed.stdout)).toBe("captured");
+  });
+
   it("repeats its last answer, and refuses what it was not asked", async () => {
     const cluster = replay<AttachableCluster>((await recorded()).recording);
     for (const expected of ["1", "2", "2"])

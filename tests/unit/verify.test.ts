@@ -339,7 +339,9 @@ describe("a verification of recorded evidence", () => {
       place: { pod: "nettool-a", node, address: RECORDED_PODS.own },
       target: RECORDED_PODS.peerNode,
       sent: "",
-      tracked: `TCP OUT ${RECORDED_PODS.own}:61000 -> ${node === WORKER ? `${RECORDED_PODS.peerNode}:32000` : `${RECORDED_PODS.peer}:80`} expires=1`,
+      tracked: [
+        { port: "61000", out: node === WORKER ? `${RECORDED_PODS.peerNode}:32000` : `${RECORDED_PODS.peer}:80` },
+      ],
     }));
     const translated = judge(translationCheck as Check, evidence, recordedExpectation(), flows);
     const causes = diagnose([translated, ...judged(evidence).results]);
