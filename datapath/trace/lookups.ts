@@ -3,6 +3,9 @@ import type { Packet } from "./packets";
 import { askNode, type TraceCluster } from "./traceCluster";
 import type { Lookup } from "./result";
 
+/** Seconds that Cilium may take to list its connections. */
+const LIST_SECONDS = 6;
+
 /** A node's table entries for the probe. */
 export interface NodeTables {
   /** Entries of the kernel's connection tracking; undefined if it cannot be read. */
@@ -62,7 +65,8 @@ async function readCilium(
   const port = asked?.split(":")[1];
   const services = `cilium bpf lb list | grep -E '^(${asked?.replaceAll(".", "\\.")}|0\\.0\\.0\\.0:${port})(/| )' || true`;
   const patterns = addresses.map((address) => address.replaceAll(".", "\\."));
-  const tracked = `cilium bpf ct list global | grep -E '${patterns.join("|")}' || true`;
+  // with Cilium 1.13 it may not end while connections close
+  const tracked = `timeout -s KILL ${LIST_SECONDS} cilium bpf ct list global | grep -E '${patterns.join("|")}' || true`;
   const ask = async (table: Lookup["table"], script: string): Promise<Lookup[]> => {
     const answer = await askAgent(cluster, agent, ["sh", "-c", script]);
     if (answer instanceof Error) return [];
