@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { EvidenceCluster } from "../../cluster/read";
 import { translationCheck } from "../../datapath/checks/translation";
+import { counterOf, readCounters } from "../../datapath/evidence/node";
 import { recordedExpectation } from "./support/evidence";
 
 const NODES = [
@@ -11,11 +12,21 @@ const NODES = [
   { name: "b", address: "172.18.0.3", pod: "10.0.1.8" },
 ];
 
-describe("the translation of NodePorts", () => {
-  let folder: string;
-  beforeAll(() => (folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"))));
-  afterAll(() => rmSync(folder, { recursive: true }));
+let folder: string;
+beforeAll(() => (folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"))));
+afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Run an agent's script where bpftool is this one. */
+function run(script: string, bpftool: string, environment: NodeJS.ProcessEnv = {}) {
+  const program = join(folder, "bpftool");
+  writeFileSync(program, `#!/bin/sh\n${bpftool}\n`);
+  chmodSync(program, 0o755);
+  const env = { PATH: `${folder}${delimiter}${process.env["PATH"]}`, ...environment };
+  const { status, stdout, stderr } = spawnSync("sh", ["-c", script], { encoding: "utf8", env });
+  return Promise.resolve({ exitCode: status!, stdout, stderr });
+}
+
+describe("the translation of NodePorts", () => {
   /** What is read of a cluster whose connection tracking has one connection of each node's pod. */
   async function readOf(keys: Readonly<Record<string, string>>, clock: number) {
     const asked: unknown[][] = [];
@@ -24,9 +35,6 @@ describe("the translation of NodePorts", () => {
       spec: { nodeName },
       status: { podIP },
     });
-    const bpftool = join(folder, "bpftool");
-    writeFileSync(bpftool, '#!/bin/sh\n[ "$2" = show ] || [ "$*" = "$EXPECTED" ] || { echo Not found; exit 255; }\n');
-    chmodSync(bpftool, 0o755);
     const cluster = {
       now: () => clock,
       nodes: () =>
@@ -48,14 +56,10 @@ describe("the translation of NodePorts", () => {
         asked.push(args);
         const [, name, , command] = args as [string, string, string, string[]];
         if (!name.startsWith("cilium-")) return Promise.resolve({ exitCode: 0, stdout: "", stderr: "" });
-        const { status, stdout, stderr } = spawnSync("sh", command.slice(1), {
-          encoding: "utf8",
-          env: {
-            PATH: `${folder}${delimiter}${process.env["PATH"]}`,
-            EXPECTED: `map lookup pinned /sys/fs/bpf/tc/globals/cilium_ct4_global key ${keys[name.slice("cilium-".length)]}`,
-          },
+        const bpftool = '[ "$2" = show ] || [ "$*" = "$EXPECTED" ] || { echo Not found; exit 255; }';
+        return run(command[2]!, bpftool, {
+          EXPECTED: `map lookup pinned /sys/fs/bpf/tc/globals/cilium_ct4_global key ${keys[name.slice("cilium-".length)]}`,
         });
-        return Promise.resolve({ exitCode: status!, stdout, stderr });
       },
     } as unknown as EvidenceCluster;
     const flows = await translationCheck.read!(cluster, { ...recordedExpectation(), nodeCount: 2, nodePort: 32000 });
@@ -83,5 +87,42 @@ describe("the translation of NodePorts", () => {
     const { flows, asked } = await readOf({ a: "none", b: "none" }, 0);
     expect(flows.map(({ tracked }) => tracked)).toEqual([[], []]);
     expect(asked).toHaveLength(12);
+  });
+});
+
+describe("the BPF NAT map", () => {
+  const MAP = "/sys/fs/bpf/tc/globals/cilium_snat_v4_external";
+
+  /** What a node's counters say of it. @param map the file that stands for it */
+  async function natOf(bpftool: string, map: string) {
+    const cluster = {
+      exec: (...[, , , command]: [string, string, string, string[]]) => run(command[2]!.replaceAll(MAP, map), bpftool),
+    } as unknown as EvidenceCluster;
+    const counters = await readCounters(cluster, "a", { node: "a", pod: "cilium-a", ready: true }, "before");
+    return counterOf([counters], "a", "nat");
+  }
+
+  const key = (bytes: string) => `{"key":["0x${bytes.replaceAll(" ", '","0x')}"],"value":["0x01","0x00"]}`;
+  const PINGED = key("ac 12 00 01 0a 00 00 cd 00 00 89 1d 01 00");
+  const ANSWER = key("0a 00 00 cd ac 12 00 01 89 1d 00 00 01 01");
+  const CONNECTION = key("0a 00 00 cd ac 12 00 03 00 50 a2 b4 06 00");
+  const prints = (text: string) => `[ "$2" = show ] || cat <<'END'\n${text}\nEND`;
+
+  it("tells of pings, with and without the map's type", async () => {
+    const formatted = PINGED.replace(/}$/, ',"formatted":{"key":{"daddr":16781996},"value":{}}}');
+    for (const entry of [PINGED, formatted]) {
+      expect(await natOf(prints(`[${CONNECTION},${entry},${ANSWER}]`), __filename)).toBe(
+        "ICMP OUT 10.0.0.205:35101 -> 172.18.0.1:0\n",
+      );
+    }
+  });
+
+  it("is empty where iptables masquerades", async () => {
+    expect(await natOf("exit 1", "/nowhere/map")).toBe("");
+  });
+
+  it("is late, or unread, instead of empty", async () => {
+    expect(await natOf('[ "$2" = show ] || exit 124', __filename)).toBe("late\n");
+    expect(await natOf("echo no permission >&2; exit 255", __filename)).toEqual(new Error("nat: no permission"));
   });
 });
