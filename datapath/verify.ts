@@ -9,6 +9,7 @@ import { askedOnce } from "../cluster/askedOnce";
 import type { EvidenceCluster } from "../cluster/read";
 import { gather, type Evidence, type Part } from "./evidence/gather";
 import { hasChanged, valueOf } from "./evidence/api";
+import { isRegenerating } from "./evidence/node";
 import { VERDICTS, type NodesLookedAt, type Proof, type Verdict, type VerificationSummary } from "./facts";
 import { within } from "../cluster/within";
 
@@ -88,7 +89,10 @@ const RETRY_SECONDS = 2;
 /** How long something that only deserves a warning may settle. */
 const WARNING_SECONDS = 6;
 
-/** How much longer a cluster may take whose pods, Services or EndpointSlices changed while it was looked at. */
+/**
+ * How much longer a cluster may take whose pods, Services or EndpointSlices changed, or whose agents still made programs,
+ * while it was looked at.
+ */
 const CHANGING_SECONDS = 45;
 
 /** How often in a row a cluster that looked wrong must look right before it counts as settled. */
@@ -119,6 +123,7 @@ export async function verify(
     seconds: Math.round((Date.now() - start) / 100) / 10,
     verifiedAt: new Date(cluster.now()).toISOString(),
   });
+  let wasRegenerating = false;
   for (let looksRight = 0; ;) {
     const asking = askedOnce(cluster);
     const [evidence, owns] = await Promise.all([
@@ -134,8 +139,15 @@ export async function verify(
     const patience = isFailing ? settleSeconds : Math.min(settleSeconds, WARNING_SECONDS);
     const isFirst = earlier.size === 0;
     const isAfter = (seconds: number) => Date.now() + RETRY_SECONDS * 1000 >= start + seconds * 1000;
+    // programs that are ready now may not have been when packets were sent
+    const regenerates = evidence.nodes.some(isRegenerating);
+    const wasOrIs = regenerates || wasRegenerating;
+    wasRegenerating = regenerates;
     const isChanging = async () =>
-      isFailing && patience > 0 && !isAfter(patience + CHANGING_SECONDS) && (await hasChanged(cluster, evidence.api));
+      isFailing &&
+      patience > 0 &&
+      !isAfter(patience + CHANGING_SECONDS) &&
+      (wasOrIs || (await hasChanged(cluster, evidence.api)));
     const isOver = isAfter(patience) && !(await isChanging());
     if (isOver && !(isFirst && settleSeconds >= TWO_LOOKS_SECONDS)) return conclusion(results, evidence);
     for (const { id, verdict, findings } of results) {

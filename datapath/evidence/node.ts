@@ -317,3 +317,19 @@ export function addressesOf(node: NodeEvidence): ReadonlyMap<string, readonly st
 export function addressesOn(node: NodeEvidence, device: string): readonly string[] {
   return [...(addressesOf(node) ?? [])].flatMap(([address, devices]) => (devices.includes(device) ? [address] : []));
 }
+
+/** What an endpoint is until Cilium has loaded its programs: https://docs.cilium.io/en/latest/security/policy/lifecycle/ */
+const UNFINISHED = new Set([
+  "creating",
+  "waiting-for-identity",
+  "not-ready",
+  "waiting-to-regenerate",
+  "regenerating",
+  "restoring",
+]);
+
+/** Whether an agent still makes the programs of some endpoint: a slow node compiles them for a minute after a restart. */
+export function isRegenerating(node: NodeEvidence): boolean {
+  const endpoints = jsonOf<{ status?: { state?: string } }[]>(node, "endpoints");
+  return !(endpoints instanceof Error) && endpoints.some(({ status }) => UNFINISHED.has(status?.state ?? ""));
+}

@@ -504,6 +504,35 @@ describe("the verdict", () => {
     clock.mockRestore();
   });
 
+  it.each([
+    ["regenerating", "pass"],
+    ["ready", "fail"],
+  ])("waits longer for agents that make programs: %s, %s", async (state, verdict) => {
+    let time = Date.now();
+    const clock = jest.spyOn(Date, "now").mockImplementation(() => time);
+    let looks = 0;
+    const check: Check<number> = {
+      ...{ id: "slow", question: "", needs: ["nodes"] },
+      read: () => {
+        time += 20_000;
+        return Promise.resolve((looks += 1));
+      },
+      judge: (_evidence, _expectation, look) => [look < 3 ? fail("a", "old", "old", "wait") : pass("a", "new")],
+    };
+    const cluster = {
+      now: () => 0,
+      nodes: () => Promise.resolve([{ metadata: { name: "a" } }]),
+      pods: () => Promise.resolve([{ metadata: { name: "cilium-a" }, spec: { nodeName: "a" } }]),
+      exec: () => {
+        const stdout = `${JSON.stringify([{ status: { state } }])}\n@@@ endpoints 0 \n`;
+        return Promise.resolve({ exitCode: 0, stdout, stderr: "" });
+      },
+    } as unknown as EvidenceCluster;
+    const { results } = await verify(cluster, recordedExpectation(), { checks: [check as Check], settleSeconds: 15 });
+    clock.mockRestore();
+    expect(results[0]!.verdict).toBe(verdict);
+  });
+
   it("is summed up in a line for each check", () => {
     const { results } = judged(recordedEvidence());
     const summary = summaryOf({ ...PASSED, results });
