@@ -89,11 +89,11 @@ const RETRY_SECONDS = 2;
 /** How long something that only deserves a warning may settle. */
 const WARNING_SECONDS = 6;
 
-/**
- * How much longer a cluster may take whose pods, Services or EndpointSlices changed, or whose agents still made programs,
- * while it was looked at.
- */
+/** How much longer a cluster may take whose pods, Services or EndpointSlices changed while it was looked at. */
 const CHANGING_SECONDS = 45;
+
+/** The same for agents that still make programs: two slow processors compile one for more than a minute. */
+const REGENERATING_SECONDS = 120;
 
 /** How often in a row a cluster that looked wrong must look right before it counts as settled. */
 const SETTLED_LOOKS = 2;
@@ -146,8 +146,8 @@ export async function verify(
     const isChanging = async () =>
       isFailing &&
       patience > 0 &&
-      !isAfter(patience + CHANGING_SECONDS) &&
-      (wasOrIs || (await hasChanged(cluster, evidence.api)));
+      ((wasOrIs && !isAfter(patience + REGENERATING_SECONDS)) ||
+        (!isAfter(patience + CHANGING_SECONDS) && (await hasChanged(cluster, evidence.api))));
     const isOver = isAfter(patience) && !(await isChanging());
     if (isOver && !(isFirst && settleSeconds >= TWO_LOOKS_SECONDS)) return conclusion(results, evidence);
     for (const { id, verdict, findings } of results) {
