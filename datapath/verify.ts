@@ -141,13 +141,11 @@ export async function verify(
     const isAfter = (seconds: number) => Date.now() + RETRY_SECONDS * 1000 >= start + seconds * 1000;
     // programs that are ready now may not have been when packets were sent
     const regenerates = evidence.nodes.some(isRegenerating);
-    const wasOrIs = regenerates || wasRegenerating;
+    const madePrograms = regenerates || wasRegenerating;
     wasRegenerating = regenerates;
+    const longest = patience + (madePrograms ? REGENERATING_SECONDS : CHANGING_SECONDS);
     const isChanging = async () =>
-      isFailing &&
-      patience > 0 &&
-      ((wasOrIs && !isAfter(patience + REGENERATING_SECONDS)) ||
-        (!isAfter(patience + CHANGING_SECONDS) && (await hasChanged(cluster, evidence.api))));
+      isFailing && patience > 0 && !isAfter(longest) && (madePrograms || (await hasChanged(cluster, evidence.api)));
     const isOver = isAfter(patience) && !(await isChanging());
     if (isOver && !(isFirst && settleSeconds >= TWO_LOOKS_SECONDS)) return conclusion(results, evidence);
     for (const { id, verdict, findings } of results) {
