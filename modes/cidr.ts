@@ -18,11 +18,18 @@ export function ipv4CidrProblem(text: string): CidrProblem | undefined {
   return { rule: "has host bits set", suggestion: `${network}/${prefix}` };
 }
 
+/** Networks that were parsed: a verification compares thousands of routes with the same few. */
+const parsed = new Map<string, [ipaddr.IPv4, number]>();
+
 /** Parse an IPv4 network. @throws Error if {@link ipv4CidrProblem} finds a problem */
 export function parseIpv4Cidr(text: string): [ipaddr.IPv4, number] {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
   const problem = ipv4CidrProblem(text);
   if (problem !== undefined) throw new Error(`${JSON.stringify(text)} ${problem.rule}`);
-  return ipaddr.IPv4.parseCIDR(text);
+  const network = ipaddr.IPv4.parseCIDR(text);
+  parsed.set(text, network);
+  return network;
 }
 
 /** Whether `outer` contains every address of `inner`. @throws Error if one is not a network */

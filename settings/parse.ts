@@ -28,10 +28,16 @@ export interface CheckedSettings {
   readonly warnings: readonly Problem[];
 }
 
+/** Schemas by stack: a program may check a stack's configuration often. */
+const schemas = new Map<string, ReturnType<typeof schemaFor>>();
+
 /** Check a stack's whole configuration. @throws ConfigurationError with all problems */
 export function parseSettings(source: SettingsSource): CheckedSettings {
   const { value, problems, isSecretPath } = rawSettings(source);
-  const parsed = schemaFor(source).safeParse(value, { reportInput: true, error: defaultRule });
+  const stack = `${source.project}/${source.stack}`;
+  const schema = schemas.get(stack) ?? schemaFor(source);
+  schemas.set(stack, schema);
+  const parsed = schema.safeParse(value, { reportInput: true, error: defaultRule });
   if (!parsed.success) {
     throw new ConfigurationError(source.stack, [...problems, ...zodProblems(parsed.error, value, isSecretPath)]);
   }
