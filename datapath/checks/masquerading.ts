@@ -1,7 +1,7 @@
 import { contains } from "../../modes/cidr";
 import { valueOf } from "../evidence/api";
 import { gatewayOf } from "../evidence/gather";
-import { counterOf, LATE } from "../evidence/node";
+import { counterOf } from "../evidence/node";
 import type { Probe } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
@@ -43,8 +43,6 @@ export const masqueradingCheck: Check = {
       ];
       if (known instanceof Error) return inconclusive(node, known.message, undefined, at);
       if (now instanceof Error) return inconclusive(node, now.message, undefined, at);
-      if ([known, now].some((list) => list.includes(LATE)))
-        return inconclusive(node, "the agent did not list its BPF NAT map in time", undefined, at);
       const answered = ping.tries.some(({ failure }) => failure === undefined);
       const by =
         [

@@ -93,20 +93,15 @@ const PATH = {
     "cat /sys/class/net/lxc*/statistics/rx_packets | { sum=0; while read -r each; do sum=$((sum + each)); done; echo $sum; }",
 } as const;
 
-/** Stands for a list that took too long. */
-export const LATE = "late";
-
 /**
  * Pings that BPF gave another source, as `ICMP OUT <pod>:<identifier> -> <address>:0`; nothing where iptables masquerades,
  * which has no such map. A key has destination, source, their ports, protocol and direction; `cilium bpf nat list` takes ten
  * times as long, and with Cilium 1.13 may not end while connections close.
  */
 const NAT = `map=/sys/fs/bpf/tc/globals/cilium_snat_v4_external; [ -e $map ] || exit 0
-bpftool map show pinned $map >/dev/null || exit 1
-dump() { timeout ${COMMAND_SECONDS} bpftool -j map dump pinned $map || { [ $? != 124 ] || echo '{"key":[${LATE}'; }; }
-dump | sed 's/{"key":\\[/\\n/g' | grep -E '^([^]]*"0x01","0x00"\\]|${LATE})' | cut -d ']' -f 1 | tr -d '"' | tr , ' ' |
+dumped=$(timeout ${COMMAND_SECONDS} bpftool -j map dump pinned $map) || exit
+printf '%s' "$dumped" | sed 's/{"key":\\[/\\n/g' | grep '^[^]]*"0x01","0x00"\\]' | cut -d ']' -f 1 | tr -d '"' | tr , ' ' |
 while read -r t1 t2 t3 t4 f1 f2 f3 f4 p1 p2 i1 i2 rest; do
-  if [ $t1 = ${LATE} ]; then echo ${LATE}; continue; fi
   printf 'ICMP OUT %d.%d.%d.%d:%d -> %d.%d.%d.%d:%d\\n' $f1 $f2 $f3 $f4 $((i1 * 256 + i2)) $t1 $t2 $t3 $t4 $((p1 * 256 + p2))
 done`;
 

@@ -3,7 +3,7 @@ import type { Packet } from "./packets";
 import { askNode, type TraceCluster } from "./traceCluster";
 import type { Lookup } from "./result";
 
-/** Seconds that Cilium may take to list its connections. */
+/** Seconds that Cilium may take to list its connections: with 1.13 it may not end while some close. */
 const LIST_SECONDS = 6;
 
 /** A node's table entries for the probe. */
@@ -65,10 +65,9 @@ async function readCilium(
   const port = asked?.split(":")[1];
   const services = `cilium bpf lb list | grep -E '^(${asked?.replaceAll(".", "\\.")}|0\\.0\\.0\\.0:${port})(/| )' || true`;
   const patterns = addresses.map((address) => address.replaceAll(".", "\\."));
-  // with Cilium 1.13 it may not end while connections close
-  const tracked = `timeout -s KILL ${LIST_SECONDS} cilium bpf ct list global | grep -E '${patterns.join("|")}' || true`;
-  const ask = async (table: Lookup["table"], script: string): Promise<Lookup[]> => {
-    const answer = await askAgent(cluster, agent, ["sh", "-c", script]);
+  const tracked = `cilium bpf ct list global | grep -E '${patterns.join("|")}' || true`;
+  const ask = async (table: Lookup["table"], script: string, seconds?: number): Promise<Lookup[]> => {
+    const answer = await askAgent(cluster, agent, ["sh", "-c", script], seconds);
     if (answer instanceof Error) return [];
     const lines = answer.split("\n").map((line) =>
       line
@@ -80,7 +79,7 @@ async function readCilium(
   };
   const answers = await Promise.all([
     asked === undefined ? [] : ask("service map", services),
-    ask("Cilium's connection tracking", tracked),
+    ask("Cilium's connection tracking", tracked, LIST_SECONDS),
   ]);
   return answers.flat();
 }

@@ -350,11 +350,6 @@ describe("a verification of recorded evidence", () => {
     ]);
   });
 
-  it("takes a list of the NAT map that came late for no evidence", () => {
-    const { results } = judged(recordedEvidence(inCounters("after", "nat", WORKER, (text) => `${text}late\n`)));
-    expect(results.find(({ id }) => id === "masquerading")!.verdict).toBe("inconclusive");
-  });
-
   it("takes a pod with its node's address for no proof of masquerading", () => {
     const { results } = judged(
       recordedEvidence(({ api, traffic }) => {
