@@ -255,15 +255,20 @@ function judgeServer(pods: readonly PodState[], node: string, { namespace, daemo
     );
   const bad = own.filter(({ ready, running }) => !ready || !running);
   if (bad.length > 0) {
-    const why =
-      bad.flatMap(({ containers }) => containers.flatMap(({ trouble }) => trouble ?? []))[0] ??
-      "its readiness probe fails";
+    const trouble = bad.flatMap(({ containers }) => containers.flatMap((container) => container.trouble ?? []))[0];
+    const [why, cause] =
+      trouble !== undefined
+        ? [trouble, at.cause]
+        : bad.some(({ running }) => !running)
+          ? ["it does not run", at.cause]
+          : // whatever keeps the node's packets from its pod is the cause
+            ["its readiness probe fails", "probe-failing" as const];
     return fail(
       node,
       `${bad[0]!.name} is not ready`,
       `the workload pod is not ready: ${why}`,
       `kubectl -n ${namespace} describe pod ${bad[0]!.name}`,
-      at,
+      { ...at, cause },
     );
   }
   if (own.some(({ hostNetwork }) => hostNetwork)) {

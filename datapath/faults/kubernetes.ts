@@ -144,7 +144,7 @@ sleep 3`,
     title: "The server in the workload's pod on one worker hangs.",
     teaches:
       "The readiness probe fails and the pod leaves the Service. Requests still succeed, since the other backends answer them.",
-    expect: ["workload-not-ready", "endpoints-incomplete"],
+    expect: ["probe-failing", "endpoints-incomplete"],
     // every process of the pod but its first
     inject: inPod("kill -STOP -1"),
     undo: inPod("kill -CONT -1"),

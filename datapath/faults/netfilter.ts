@@ -201,7 +201,7 @@ export const NETFILTER_FAULTS: readonly Fault[] = [
     class: "netfilter",
     title: "A rule inside one pod refuses connections to its port.",
     teaches: "Readiness notices after some seconds. Until then one request in three fails.",
-    expect: ["netfilter-foreign", "workload-not-ready"],
+    expect: ["netfilter-foreign"],
     ...podRule("INPUT", "-p tcp --dport 80 -j REJECT --reject-with tcp-reset"),
   },
   {

@@ -231,7 +231,7 @@ export const ROUTING_FAULTS: readonly Fault[] = [
     class: "routing",
     title: "One pod has no default route.",
     teaches: "The pod reaches nobody: its address is a /32, so everything else lies behind the gateway.",
-    expect: ["route-missing", "workload-not-ready"],
+    expect: ["route-missing"],
     inject: inPod("[ -e $kept/default ] || ip route show default >$kept/default; ip route del default"),
     undo: inPod("[ ! -e $kept/default ] || { ip route replace $(cat $kept/default); rm $kept/default; }"),
     probe: inPod("ip route show default")[0]!,

@@ -26,6 +26,16 @@ const QUEUE = "qdisc fq 8001: dev eth0 root refcnt 2 limit 10000p flow_limit 100
 /** Column of that counter in `/proc/net/snmp`. */
 const FORW_DATAGRAMS = 6; // the first word is "Ip:"
 
+/** The worker's server answers no probe, and has left its Service. */
+const unready: Change = ({ api }) => {
+  const server = valueOf(api.pods, []).find(({ labels, node }) => labels["app"] === "nettool" && node === WORKER)!;
+  server.ready = false;
+  for (const { addresses } of valueOf(api.endpoints, [])) {
+    const index = addresses.indexOf(server.address);
+    if (index >= 0) (addresses as string[]).splice(index, 1);
+  }
+};
+
 describe("a fault in recorded evidence", () => {
   const faults: [string, Change, string, string, RegExp][] = [
     [
@@ -507,6 +517,27 @@ describe("a fault in recorded evidence", () => {
       "workload",
       "workload-not-ready",
       /say nothing about pods/,
+    ],
+    [
+      "a workload pod that does not start",
+      ({ api }) => {
+        if (!("value" in api.pods)) return;
+        const pod = api.pods.value.find(({ labels, node }) => labels["app"] === "nettool" && node === WORKER)!;
+        pod.ready = pod.running = false;
+      },
+      "workload",
+      "workload-not-ready",
+      /it does not run/,
+    ],
+    [
+      "a readiness probe that fails because of a device",
+      both(
+        unready,
+        inNode("links", (text) => text.replace(/("ifname":"cilium_host","flags":\[)[^\]]*/, '$1"BROADCAST"'), WORKER),
+      ),
+      "devices",
+      "device-down",
+      /cilium_host/,
     ],
     [
       "a path through a third node",
@@ -1223,6 +1254,11 @@ describe("a fault in recorded evidence", () => {
     ];
     const covered = new Set(faults.map(([, , check]) => check));
     expect(PURE.map(({ id }) => id).filter((id) => !covered.has(id) && !without.includes(id))).toEqual([]);
+  });
+
+  it("tells a server whose probe fails from one that does not start", () => {
+    const { findings } = judged(recordedEvidence(unready)).results.find(({ id }) => id === "workload")!;
+    expect(findings).toContainEqual(expect.objectContaining({ cause: "probe-failing", nodes: [WORKER] }));
   });
 
   it("takes variables of Cilium's image for no change, and those of the pod's template for one", () => {
