@@ -206,6 +206,14 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
   return problems;
 }
 
+type PortMapping = ReleasedSettings["cluster"]["portMappings"][number];
+
+/** Whether two mappings need the same port of this machine. */
+function takesPortOf(a: PortMapping, b: PortMapping): boolean {
+  const isSameAddress = [a.listenAddress, b.listenAddress].includes("0.0.0.0") || a.listenAddress === b.listenAddress;
+  return a.hostPort !== 0 && a.hostPort === b.hostPort && a.protocol === b.protocol && isSameAddress;
+}
+
 function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: Show): Problem[] {
   const problems: Problem[] = [];
   const longest = longestClusterName(cilium.version);
@@ -213,13 +221,20 @@ function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: S
     const rule = `must have at most ${longest} characters with Cilium ${cilium.version}, got ${show("cluster.name", shown(cluster.name))}; ${NAME_HINT}`;
     problems.push({ key: "cluster.name", rule });
   }
-  cluster.portMappings.forEach(({ node }, index) => {
+  cluster.portMappings.forEach(({ node, hostPort }, index) => {
     const worker = /^worker-(\d+)$/.exec(node);
     if (worker && Number(worker[1]) > cluster.workers) {
       const workers = show("cluster.workers", cluster.workers);
       problems.push({
         key: `cluster.portMappings.${index}.node`,
         rule: `${show("cluster.portMappings", node)} does not exist; the cluster has ${workers} workers`,
+      });
+    }
+    const earlier = cluster.portMappings.findIndex((other) => takesPortOf(other, cluster.portMappings[index]!));
+    if (earlier >= 0 && earlier < index) {
+      problems.push({
+        key: `cluster.portMappings.${index}.hostPort`,
+        rule: `${show("cluster.portMappings", hostPort)} is taken by cluster.portMappings.${earlier}; set another port, or 0 for a free one`,
       });
     }
   });

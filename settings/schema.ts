@@ -107,6 +107,9 @@ const image = (description: string) =>
     { title: "Image", defaultText: "the chart's" },
   );
 
+/** A version as charts name it; images have tags with v. */
+const withoutV = (version: string) => version.replace(/^v/, "");
+
 const portMapping = about(
   z.strictObject({
     node: about(
@@ -301,9 +304,10 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         .strictObject({
           version: about(
             text
-              .refine((version) => semver.valid(version) === version, "must be a version without v, such as 1.20.2")
+              .refine((version) => semver.valid(version) === withoutV(version), "must be a version such as 1.20.2")
+              .transform(withoutV)
               .optional(),
-            `Version of Cilium's chart and images without v, 1.12.0 or newer; above ${NEWEST_CILIUM_MINOR}, the rules of ${NEWEST_CILIUM_MINOR} apply, with a warning`,
+            `Version of Cilium's chart and images, 1.12.0 or newer; above ${NEWEST_CILIUM_MINOR}, the rules of ${NEWEST_CILIUM_MINOR} apply, with a warning`,
             { defaultText: "the release's" },
           ),
           chart: about(

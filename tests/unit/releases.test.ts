@@ -81,10 +81,14 @@ describe("untested and unknown versions", () => {
     expect(warningsOf({ "cilium.version": "1.20.99" })).toEqual([]);
   });
 
+  it("may have the v of an image's tag", () => {
+    expect(parse({ "cilium.version": "v1.20.2" })).toEqual(parse({ "cilium.version": "1.20.2" }));
+  });
+
   it("are rejected if they are not versions", () => {
-    for (const version of ["1.20", "v1.20.2", "1.20.x", "latest"])
+    for (const version of ["1.20", "vv1.20.2", "1.20.x", "latest"])
       expect(problemsOf({ "cilium.version": version })).toEqual([
-        `  - cilium.version: must be a version without v, such as 1.20.2, got "${version}"`,
+        `  - cilium.version: must be a version such as 1.20.2, got "${version}"`,
       ]);
   });
 

@@ -165,6 +165,13 @@ describe("contradictory settings", () => {
       { "cluster.portMappings": '[{"node":"worker-3","containerPort":80,"hostPort":8080}]' },
       "cluster.portMappings.0.node: worker-3 does not exist; the cluster has 2 workers",
     ],
+    [
+      {
+        "cluster.portMappings":
+          '[{"containerPort":80,"hostPort":8080},{"containerPort":81,"hostPort":8080,"listenAddress":"0.0.0.0","node":"worker-1"}]',
+      },
+      "cluster.portMappings.1.hostPort: 8080 is taken by cluster.portMappings.0; set another port, or 0 for a free one",
+    ],
     [{ "nettool.image": "nettool@sha256:00" }, "nettool.image: has a digest and cannot be loaded into nodes"],
   ])("are rejected: %j", (config, line) => {
     expect(problemsOf(config)).toEqual([expect.stringContaining(line)]);
@@ -177,6 +184,12 @@ describe("contradictory settings", () => {
     { "cluster.serviceCidr": "10.96.0.0/28" },
     { "cluster.podCidr": "10.0.0.0/22" },
     { "cluster.portMappings": '[{"node":"worker-2","containerPort":80,"hostPort":8080}]' },
+    ...['"hostPort":8080,"protocol":"UDP"', '"hostPort":8080,"listenAddress":"127.0.0.2"', '"hostPort":8081'].map(
+      (second) => ({
+        "cluster.portMappings": `[{"containerPort":80,"hostPort":8080},{"containerPort":80,${second}}]`,
+      }),
+    ),
+    { "cluster.portMappings": '[{"containerPort":80,"hostPort":0},{"containerPort":81,"hostPort":0}]' },
     { nettool: '{"image":"nettool@sha256:00","loadImage":false}' },
   ])("do not include %j", (config) => {
     expect(() => parse(config as Record<string, string>)).not.toThrow();

@@ -102,9 +102,9 @@ describe("ConfigurationError", () => {
       ['cluster.name: must not be empty, got ""; set another name; the default is <project>-<stack>'],
     ],
     [
-      "a version with v",
-      { "cilium.version": "v1.20.2" },
-      ['cilium.version: must be a version without v, such as 1.20.2, got "v1.20.2"'],
+      "a version that is a tag",
+      { "cilium.version": "v1.20" },
+      ['cilium.version: must be a version such as 1.20.2, got "v1.20"'],
     ],
     ["an object as text", { cluster: "two workers" }, ['cluster: must be an object, got "two workers"']],
     [
