@@ -1,5 +1,5 @@
 // Boundaries between folders: npx depcruise . --config .dependency-cruiser.mjs
-// tests/unit/boundaries.test.ts runs it, and plants a forbidden import for each rule.
+// tests/commands/boundaries.test.ts runs it, and plants a forbidden import for each rule.
 
 /** Imports of a folder from others than these. */
 const only = (name, from, ...allowed) => ({
