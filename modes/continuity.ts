@@ -48,7 +48,7 @@ export const MEASURED = measurements as unknown as readonly MeasuredChange[];
 const PAGE = "docs/continuity.md";
 
 /** Maximum number of flows in a warning. */
-const MAX_NAMED = 4;
+const MAX_NAMED = 3;
 
 /** Cilium's configuration in a stack's ownership record. */
 export interface RecordedCilium {
@@ -81,13 +81,18 @@ function consequenceOf(change: LiveChange): string {
   const { flows } = measured;
   const runs = measured.runs === 1 ? "1 measured run" : `${measured.runs} measured runs`;
   if (flows.length === 0) return `no flow was interrupted in ${runs}`;
-  const broken = flows.filter(({ brokenIn }) => brokenIn > 0);
+  const broken = flows.filter(({ brokenIn }) => brokenIn > 0).sort((a, b) => b.brokenIn - a.brokenIn);
+  const others = broken.length - MAX_NAMED;
   const lossy = flows
     .filter(({ brokenIn }) => brokenIn === 0)
     .sort((a, b) => b.gapSeconds[1] - a.gapSeconds[1])
     .slice(0, MAX_NAMED);
   return [
-    ...(broken.length === 0 ? [] : [`broken connections in ${runs}: ${broken.map(brokenText).join(", ")}`]),
+    ...(broken.length === 0
+      ? []
+      : [
+          `broken connections in ${runs}: ${broken.slice(0, MAX_NAMED).map(brokenText).join(", ")}${others > 0 ? ` and ${others} more` : ""}`,
+        ]),
     ...(lossy.length === 0 ? [] : [`longest gaps: ${lossy.map(gapText).join(", ")}`]),
   ].join("; ");
 }
