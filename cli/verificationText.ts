@@ -137,4 +137,5 @@ function countsOf(results: readonly CheckResult[]): string {
   return `${count("pass")} of ${results.length} checks passed${more.join("")}`;
 }
 
-const clip = (line: string, longest = LONGEST) => (line.length <= longest ? line : `${line.slice(0, longest - 1)}…`);
+const clip = (line: string, longest = LONGEST) =>
+  line.length <= longest ? line : `${line.slice(0, longest - 1).replace(/[\s,;:]+\S*$/, "")}…`;

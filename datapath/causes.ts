@@ -33,6 +33,7 @@ export const CAUSES = {
   "control-plane-down": "kubernetes",
   "operator-down": "kubernetes",
   "cni-foreign": "kubernetes",
+  "endpoint-foreign": "kubernetes",
   "pod-without-endpoint": "kubernetes",
   "config-overridden": "configuration",
   "config-changed": "configuration",
@@ -47,6 +48,7 @@ export const CAUSES = {
   "device-down": "device",
   "device-missing": "device",
   "address-missing": "device",
+  "address-foreign": "device",
   "mtu-mismatch": "device",
   "traffic-shaped": "device",
   "program-missing": "programs",
@@ -65,6 +67,7 @@ export const CAUSES = {
   "ipcache-stale": "maps",
   "endpoint-map-stale": "maps",
   "map-full": "maps",
+  "policy-map-stale": "policy",
   "policy-drop": "policy",
   "dns-down": "dns",
   "dns-config": "dns",
@@ -145,6 +148,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "control-plane-down": ["service", "service-map", "workload", "operator", "coredns", ...SERVICES],
   "workload-not-ready": [...TRAFFIC, "service-map", "pod-network", "datapath-maps"],
   "cni-foreign": [...TRAFFIC, "pod-network", "datapath-maps"],
+  "endpoint-foreign": [...TRAFFIC, "datapath-maps"],
   "pod-without-endpoint": [...TRAFFIC, "datapath-maps"],
   "config-overridden": [...DATAPATH, ...TRAFFIC, "agents", "policies"],
   "config-changed": [...DATAPATH, ...TRAFFIC, "agents", "policies"],
@@ -157,6 +161,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "device-down": [...TRAFFIC, "routes", "programs", "devices", "kernel"],
   "device-missing": [...TRAFFIC, "routes", "programs", "devices", "kernel"],
   "address-missing": [...TRAFFIC, "routes", "devices", "pod-network"],
+  "address-foreign": TRAFFIC,
   "mtu-mismatch": [...TRAFFIC, "devices", "pod-network"],
   "traffic-shaped": TRAFFIC,
   "program-missing": [...TRAFFIC, "service-map", "policies"],
@@ -176,6 +181,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "ipcache-stale": TRAFFIC,
   "endpoint-map-stale": TRAFFIC,
   "map-full": TRAFFIC,
+  "policy-map-stale": [...TRAFFIC, "policies"],
   "policy-drop": TRAFFIC,
   "dns-down": ["dns"],
   "dns-config": ["dns"],
@@ -249,13 +255,20 @@ function shareNodes(causes: readonly Found[], { nodes, backendNodes = [] }: Foun
   );
 }
 
+/** The nodes that all findings have in common, such as the one at which packets of all others are lost; or else all of theirs. */
+function nodesOf(found: readonly Found[]): string[] {
+  const all = [...new Set(found.flatMap(({ nodes }) => nodes ?? []))];
+  const common = all.filter((node) => found.every(({ nodes }) => nodes?.includes(node)));
+  return common.length > 0 ? common : all;
+}
+
 function diagnosisOf(found: readonly Found[], symptoms: readonly Found[]): Diagnosis {
   const [{ cause, check, reason, remedy }] = found as [Found];
   const checks = groupBy(symptoms, (each) => each.check);
   return {
     ...{ cause, check, remedy },
     reason: reason ?? "",
-    nodes: [...new Set(found.flatMap(({ nodes }) => nodes ?? []))],
+    nodes: nodesOf(found),
     seen: [...new Set(found.map(({ subject, seen }) => `${subject}: ${seen}`))].join("; "),
     symptoms: [...checks].map(([id, findings]) => ({
       check: id,

@@ -119,7 +119,7 @@ export const datapathMapsCheck: Check = {
         return fail(
           node.node,
           `ipcache: ${wrong.slice(0, 3).join("; ")}`,
-          `the BPF ipcache differs from the API server or from the other nodes in ${wrong.length} entries: their packets get another identity or another way`,
+          `the BPF ipcache differs from the API server or from the other nodes in ${wrong.length === 1 ? "an entry" : `${wrong.length} entries`}: packets get another identity, or are sent to another node`,
           restart,
           { cause: "ipcache-stale", ...at },
         );

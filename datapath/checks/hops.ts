@@ -32,7 +32,7 @@ export const hopsCheck: Check = {
         fail(
           subject,
           pairs.slice(0, 3).join("; "),
-          `replies on ${pairs.length} paths have another TTL than the ${usual} of the others: packets take a detour`,
+          `replies on ${pairs.length === 1 ? "a path" : `${pairs.length} paths`} have another TTL than the ${usual} of the others: packets take a detour`,
           `on ${from.node} and ${to.node}: ip route get ${to.address}; ip route get ${from.address}; ip rule show`,
           {
             cause: "detour",

@@ -1,6 +1,6 @@
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
-import { readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
+import { OPERATOR_LEASE, readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 import { eachNode, odd } from "./nodes";
 import { isOnNode, renewal } from "./podNetwork";
@@ -140,7 +140,7 @@ export const operatorCheck: Check = {
   id: "operator",
   question: "Is Cilium's operator available?",
   needs: [],
-  judge({ api: { operator, pods, rendered } }, { isExternal }) {
+  judge({ api: { operator, operatorLease = { value: null }, pods, rendered } }, { isExternal }) {
     const image = valueOf(rendered, null)?.operatorImage;
     const other = valueOf(pods, []).find(
       ({ namespace, labels, running, deleting, containers }) =>
@@ -158,6 +158,24 @@ export const operatorCheck: Check = {
           `the operator's image is not the one that Helm rendered, ${image}`,
           "pulumi up --refresh installs the stack's own image again",
           { cause: "agent-differs" },
+        ),
+      ];
+    }
+    const leader = valueOf(operatorLease, null);
+    const operators = valueOf(pods, []).filter(
+      ({ namespace, labels, deleting }) =>
+        namespace === CILIUM_NAMESPACE && labels["io.cilium/app"] === "operator" && !deleting,
+    );
+    // a pod in its node's network calls itself like the node, whose name may be longer elsewhere
+    const leads = operators.some(({ name, node }) => [name, node].some((own) => leader?.startsWith(`${own}-`)));
+    if (!isExternal && leader !== null && operators.length > 0 && !leads) {
+      return [
+        fail(
+          "cluster",
+          `the lease ${OPERATOR_LEASE} is held by ${leader}`,
+          "no operator that runs holds the operators' lease, so that none of them works: new nodes get no pod network",
+          `kubectl -n ${CILIUM_NAMESPACE} delete lease ${OPERATOR_LEASE}: an operator takes it within a minute`,
+          { cause: "operator-down" },
         ),
       ];
     }
@@ -294,6 +312,23 @@ function judgeEndpoints(
   const own = pods.filter(
     ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
   );
+  const taken = endpoints.flatMap((each) => {
+    const owner = own.find(({ address }) => address === each.address);
+    const isOther = owner !== undefined && (owner.namespace !== each.namespace || owner.name !== each.name);
+    return isOther ? [{ each, owner }] : [];
+  });
+  if (taken.length > 0) {
+    const [{ each, owner }] = taken as [(typeof taken)[number]];
+    return [
+      fail(
+        "cluster",
+        taken.map((one) => `${one.each.namespace}/${one.each.name}: ${one.each.address}`).join(", "),
+        `CiliumEndpoint ${each.namespace}/${each.name} has the address of the pod ${owner.namespace}/${owner.name}: other nodes send its packets elsewhere`,
+        `kubectl -n ${each.namespace} delete ciliumendpoint ${each.name}; then kubectl -n ${CILIUM_NAMESPACE} rollout restart daemonset cilium, since agents forget the address with it`,
+        { cause: "endpoint-foreign" },
+      ),
+    ];
+  }
   const without = own.filter(
     ({ namespace, name, address }) =>
       !endpoints.some((each) => each.namespace === namespace && each.name === name && each.address === address),

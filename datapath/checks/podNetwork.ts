@@ -31,6 +31,22 @@ function sysctlsOf(output = ""): ReadonlyMap<string, string> {
   );
 }
 
+/** Rules that every network namespace has. */
+const USUAL_RULE = /^(?:0:\s+from all lookup local|32766:\s+from all lookup main|32767:\s+from all lookup default)\s*$/;
+
+/** Addresses in a pod besides its own and the loopback's, each with its device. */
+function foreignAddresses(addresses: string, own: string): string[] {
+  return [...addresses.matchAll(/^\d+: (\S+)\s+inet ([\d.]+)/gm)].flatMap(([, device, each]) =>
+    each === own || each!.startsWith("127.") ? [] : [`${each} on ${device}`],
+  );
+}
+
+/** Whether a line of /etc/hosts names something else than the loopback, IPv6's groups and the pod itself. */
+function isForeignHost(line: string, own: string): boolean {
+  const [address = ""] = line.replace(/#.*/, "").trim().split(/\s+/);
+  return address !== "" && address !== own && !/^(?:127\.|::1$|f[ef]0\d::)/.test(address);
+}
+
 /** How a pod gets its network anew; the workload's client belongs to no controller. */
 export function renewal(namespace: string, pod: string, isExternal = false): string {
   const isClient = pod === WORKLOAD.clientPod && namespace === WORKLOAD.namespace;
@@ -104,6 +120,34 @@ export const podNetworkCheck: Check = {
           { cause: "route-missing", ...at },
         );
       }
+      const [, , , , , neighbors = "", filters = "", rules = "", hosts = ""] = output.split("---\n");
+      const own = address.split("/")[0]!;
+      const more = foreignAddresses(addresses, own);
+      if (more.length > 0 && !isExternal) {
+        return fail(
+          subject,
+          more.join("; "),
+          "the pod has another address: what it sends there stays in the pod",
+          remedy,
+          {
+            cause: "address-foreign",
+            ...at,
+          },
+        );
+      }
+      const rule = rules.split("\n").find((line) => line !== "" && !USUAL_RULE.test(line));
+      if (rule !== undefined) {
+        return fail(
+          subject,
+          rule.trim().replace(/\s+/g, " "),
+          "the pod has a routing rule that Cilium did not write",
+          remedy,
+          {
+            cause: "rule-foreign",
+            ...at,
+          },
+        );
+      }
       const foreign = routes
         .split("\n")
         .map((line) => line.trim())
@@ -125,7 +169,6 @@ export const podNetworkCheck: Check = {
           ...at,
         });
       }
-      const [, , , , , neighbors = "", filters = ""] = output.split("---\n");
       const permanent = neighbors.split("\n").find((line) => line.includes("PERMANENT"));
       if (permanent !== undefined) {
         return fail(
@@ -154,6 +197,16 @@ export const podNetworkCheck: Check = {
             : "rules or filters inside the pod's network drop or change its packets",
           remedy,
           { cause, ...at },
+        );
+      }
+      const fixed = hosts.split("\n").find((line) => isForeignHost(line, own));
+      if (fixed !== undefined) {
+        return fail(
+          subject,
+          `/etc/hosts: ${fixed.trim().replace(/\s+/g, " ")}`,
+          "/etc/hosts in the pod has names that Kubernetes did not write: programs there do not ask DNS for them",
+          remedy,
+          { cause: "dns-config", ...at },
         );
       }
       const changed = [...settings.get(pod)!.keys()].flatMap((key) => {

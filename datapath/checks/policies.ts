@@ -1,6 +1,6 @@
 import { WORKLOAD } from "../../modes/workload";
 import { valueOf } from "../evidence/api";
-import { counterOf, jsonOf } from "../evidence/node";
+import { counterOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { NONE_LOST } from "../evidence/pods";
 import type { TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
@@ -35,6 +35,16 @@ export const policiesCheck: Check = {
       const enforced = enforcedOn(jsonOf<Endpoint[]>(node, "endpoints"), workload.namespace);
       const count = "error" in api.policies ? `unknown (${api.policies.error})` : policies.length;
       const seen = `policies in the cluster: ${count}, enforced on endpoints of the workload: ${enforced.length}`;
+      const stale = policies.length === 0 && !("error" in api.policies) ? deniedIn(node) : [];
+      if (stale.length > 0) {
+        return fail(
+          node.node,
+          `${seen}; ${stale.slice(0, 3).join("; ")}`,
+          "a BPF policy map denies something, and no policy does",
+          `kubectl -n kube-system delete pod ${node.agent}: the agent fills its maps when it starts`,
+          { cause: "policy-map-stale", ...at },
+        );
+      }
       if (dropped === 0) return pass(node.node, seen);
       // any other pod may be denied something all the time
       if (!isAnyLost(traffic, node.node))
@@ -52,6 +62,18 @@ export const policiesCheck: Check = {
     });
   },
 };
+
+/** What the BPF policy maps of a node deny, by endpoint. */
+function deniedIn(node: NodeEvidence): string[] {
+  const lines = sectionOf(node, "denied");
+  if (lines instanceof Error) return [];
+  return lines.split("\nEndpoint ID: ").flatMap((endpoint) => {
+    const id = /^(?:Endpoint ID: )?(\d+)/.exec(endpoint.trim())?.[1] ?? "unknown";
+    return [...endpoint.matchAll(/^Deny\s+(\w+)\s+(\d+)\s+(\S+)/gm)].map(
+      ([, way, identity, port]) => `endpoint ${id} denies ${way!.toLowerCase()} ${port} of identity ${identity}`,
+    );
+  });
+}
 
 /** Whether any probe or name of a node's, or for it, got no answer. */
 function isAnyLost(traffic: TrafficEvidence | undefined, node: string): boolean {

@@ -27,6 +27,14 @@ interface NetPrograms {
 /** `bpftool cgroup show -j`. */
 type CgroupPrograms = readonly { readonly attach_type?: string; readonly name?: string }[];
 
+/** A program of `bpftool cgroup tree -j`, with its cgroup. */
+interface CgroupProgram {
+  readonly cgroup: string;
+  readonly id: number;
+  readonly name: string;
+  readonly attach_type: string;
+}
+
 /** Hooks of sockets without which services are not translated where programs connect, send and receive. */
 const SOCKET_HOOKS = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
 
@@ -83,6 +91,17 @@ export const programsCheck: Check = {
         );
       }
       const filters = foreignFilters(node);
+      const inPods = ofPods(node);
+      if (inPods.length > 0) {
+        const [{ cgroup, id, name, attach_type: kind }] = inPods as [CgroupProgram];
+        return (isExternal ? warning : fail)(
+          node.node,
+          inPods.map((each) => `${each.name || "a program"} (${each.attach_type})`).join(", "),
+          "a pod's cgroup has a program that is not Cilium's, which sees the pod's connections or packets",
+          `in the agent of ${node.node}: bpftool cgroup detach ${cgroup} ${kind} id ${id}${name === "" ? "" : ` (${name})`}`,
+          { cause: "program-foreign", ...at },
+        );
+      }
       if (foreign.length + filters.length > 0) {
         const shown = [
           ...foreign.map(({ device, kind, name }) => `${name || "a program"} on ${device} (${kind})`),
@@ -151,6 +170,21 @@ function attachedOn(node: NodeEvidence): Attached[] | Error {
     ...{ where: "cgroup", device: "cgroup", kind, name },
   }));
   return [...onDevices, ...onSockets];
+}
+
+/** Programs on cgroups of pods; those that decide on devices are the container runtime's. */
+function ofPods(node: NodeEvidence): CgroupProgram[] {
+  if (sectionOf(node, "cgroups").toString().trim() === "") return [];
+  const tree = jsonOf<{ readonly cgroup: string; readonly programs: readonly Omit<CgroupProgram, "cgroup">[] }[]>(
+    node,
+    "cgroups",
+  );
+  if (tree instanceof Error) return [];
+  return tree.flatMap(({ cgroup, programs }) =>
+    /kubepods/.test(cgroup)
+      ? programs.flatMap((each) => (/device/.test(each.attach_type) ? [] : [{ ...each, cgroup }]))
+      : [],
+  );
 }
 
 const classOf = (device: string) => (device === "lxc_health" ? "lxc_health" : device.replace(/^lxc.*/, "lxc*"));

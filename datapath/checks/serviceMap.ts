@@ -129,6 +129,10 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
   const unserved = others.filter(
     ({ namespace, name, proxyName }) => proxyName !== undefined && OF_SYSTEM.has(`${namespace}/${name}`),
   );
+  const partial = others.filter(
+    ({ namespace, name, internalTrafficPolicy }) =>
+      OF_SYSTEM.has(`${namespace}/${name}`) && internalTrafficPolicy !== "Cluster",
+  );
   const pods = readingOf(api.pods);
   const servers = pods.filter(({ labels }) => labels["component"] === "kube-apiserver").map(({ address }) => address);
   const listed = readingOf(api.endpoints).filter(
@@ -142,6 +146,15 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
         `${namespace}/${name}: service-proxy-name ${proxyName}`,
         `neither Cilium nor kube-proxy serves ${namespace}/${name}: its label leaves it to the proxy ${proxyName}`,
         `kubectl -n ${namespace} label service ${name} service.kubernetes.io/service-proxy-name-`,
+        { cause: "service-changed" },
+      ),
+    ),
+    ...partial.map(({ namespace, name, internalTrafficPolicy }) =>
+      fail(
+        "cluster",
+        `${namespace}/${name}: internalTrafficPolicy ${internalTrafficPolicy}`,
+        `nodes without a pod of ${namespace}/${name} do not reach it`,
+        `kubectl -n ${namespace} patch service ${name} -p '{"spec":{"internalTrafficPolicy":"Cluster"}}'`,
         { cause: "service-changed" },
       ),
     ),
@@ -295,7 +308,7 @@ export const serviceMapCheck: Check = {
         return fail(
           node.node,
           `${seen}; ${inAgent.slice(0, 3).join("; ")}`,
-          `the agent's services differ from the API server's in ${inAgent.length} frontends`,
+          `the agent's services differ from the API server's in ${inAgent.length === 1 ? "a frontend" : `${inAgent.length} frontends`}`,
           restart,
           { cause: "service-map-stale", ...at },
         );
@@ -323,7 +336,7 @@ export const serviceMapCheck: Check = {
         return fail(
           node.node,
           `${seen}; in the BPF map ${stale.slice(0, 3).join("; ")}`,
-          `the BPF service map differs from what the agent believes, in ${stale.length} frontends`,
+          `the BPF service map differs from what the agent believes, in ${stale.length === 1 ? "a frontend" : `${stale.length} frontends`}`,
           restart,
           { cause: "service-map-stale", ...at },
         );

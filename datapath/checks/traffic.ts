@@ -146,8 +146,8 @@ function missingBackends(
     return fail(
       nameOf(from),
       `${seen}, none by ${silent.join(", ")}`,
-      `${silent.join(", ")} never answers through ${to.name}, in ${tries.length} tries`,
-      `compare the Service's endpoints with ${translator}: kubectl get endpointslices -A; kubectl -n kube-system exec ds/cilium -- cilium service list`,
+      `${silent.join(" and ")} never ${silent.length === 1 ? "answers" : "answer"} through ${to.name}, in ${tries.length} tries`,
+      `compare the Service's endpoints with ${translator}: kubectl get endpointslices -A; kubectl -n kube-system exec ds/cilium -- cilium bpf lb list; an agent that restarts fills its maps again`,
       {
         // what answers nobody answers no Service either
         cause: all.some(

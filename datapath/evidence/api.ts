@@ -137,6 +137,8 @@ export interface ApiEvidence {
   /** Of every kind, as `Kind namespace/name`. */
   readonly policies: Reading<readonly string[]>;
   readonly operator: Reading<ReplicaState>;
+  /** Who leads the operators; null where nobody does. Evidence of earlier versions has none. */
+  readonly operatorLease?: Reading<string | null>;
   readonly coreDns: Reading<ReplicaState>;
 }
 
@@ -168,13 +170,14 @@ export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
       ),
       reading(() => readPolicies(cluster)),
     ]);
-  const [operator, coreDns] = await Promise.all([
+  const [operator, operatorLease, coreDns] = await Promise.all([
     reading(() => replicas(cluster, "cilium-operator")),
+    reading(() => readLeader(cluster)),
     reading(() => replicas(cluster, "coredns")),
   ]);
   return {
     ...{ nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies },
-    ...{ operator, coreDns },
+    ...{ operator, operatorLease, coreDns },
   };
 }
 
@@ -215,6 +218,17 @@ async function reading<T>(read: () => Promise<T>): Promise<Reading<T>> {
 async function replicas(cluster: EvidenceCluster, name: string): Promise<ReplicaState> {
   const { spec, status } = await cluster.deployment(CILIUM_NAMESPACE, name);
   return { wanted: spec?.replicas ?? 1, ready: status?.availableReplicas ?? 0 };
+}
+
+/** The lease for which Cilium's operators compete. */
+export const OPERATOR_LEASE = "cilium-operator-resource-lock";
+
+async function readLeader(cluster: EvidenceCluster): Promise<string | null> {
+  const leases = await cluster.list<Lease>("coordination.k8s.io/v1", "leases");
+  const own = leases.find(
+    ({ metadata: { namespace, name } }) => namespace === CILIUM_NAMESPACE && name === OPERATOR_LEASE,
+  );
+  return own?.spec?.holderIdentity || null;
 }
 
 /** Conditions that are bad when they are True. */
@@ -358,6 +372,10 @@ async function readPolicies(cluster: EvidenceCluster): Promise<string[]> {
 
 interface Named {
   readonly metadata: { readonly namespace?: string; readonly name: string };
+}
+
+interface Lease extends Named {
+  readonly spec?: { readonly holderIdentity?: string };
 }
 
 interface NodeConfig extends Named {

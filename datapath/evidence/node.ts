@@ -73,6 +73,9 @@ export const NODE_COMMANDS = {
   network: `timeout ${COMMAND_SECONDS} bpftool net show -j`,
   tcx: `command -v perl >/dev/null || exit 0; timeout ${COMMAND_SECONDS} perl -e '${LIST_TCX.replaceAll("'", `'\\''`)}'`,
   cgroup: `timeout ${COMMAND_SECONDS} bpftool cgroup show /run/cilium/cgroupv2 -j`,
+  // a pod's own cgroup has its programs beside Cilium's
+  cgroups: `timeout ${COMMAND_SECONDS} bpftool cgroup tree /run/cilium/cgroupv2 -j`,
+  denied: "cilium bpf policy get --all -n | grep -E '^(Endpoint ID|Deny)'; true",
   iptables: saveRules("-c"),
   // it holds the nodes to which pods go without masquerading; not every mode has it
   ipset: "ipset save cilium_node_set_v4 2>/dev/null; true",

@@ -108,6 +108,16 @@ export const DEVICE_FAULTS: readonly Fault[] = [
     ...down(inPod, "eth0"),
   },
   {
+    name: "pod-has-peer-address",
+    class: "device",
+    title: "One pod has the address of another node's pod on its own lo.",
+    teaches: "What it sends to that pod stays in it: its own server answers, and nothing looks lost.",
+    expect: ["address-foreign"],
+    inject: inPod("ip address replace $peer_pod_address/32 dev lo"),
+    undo: inPod("ip address del $peer_pod_address/32 dev lo 2>/dev/null || true"),
+    probe: inPod("ip -4 -o address show dev lo | awk '{ print $4 }'")[0]!,
+  },
+  {
     name: "pod-address-missing",
     class: "device",
     title: "One pod lost its IPv4 address.",

@@ -137,4 +137,30 @@ kubectl -n kube-system patch service kube-dns --type=merge -p "$(jq -c '.spec.po
     expect: ["dns-config"],
     ...corefile("s/^ *kubernetes /hosts {\\n 203.0.113.9 serversvc.nettool.svc.cluster.local\\n fallthrough\\n}\\n&/"),
   },
+  {
+    name: "pod-hosts-wrong",
+    class: "dns",
+    title: "/etc/hosts in one pod gives the workload's Service another address.",
+    teaches: "Programs in that pod do not ask DNS for the name; dig and nslookup do, and find nothing wrong.",
+    expect: ["dns-config"],
+    inject: inPod(
+      "[ -e $kept/hosts ] || cat /etc/hosts >$kept/hosts; { cat $kept/hosts; echo 192.0.2.9 serversvc.nettool.svc.cluster.local; } >/etc/hosts",
+    ),
+    undo: inPod("[ ! -e $kept/hosts ] || { cat $kept/hosts >/etc/hosts; rm $kept/hosts; }"),
+    probe: inPod("cat /etc/hosts")[0]!,
+  },
+  {
+    name: "dns-service-local",
+    class: "dns",
+    title: "The Service of cluster DNS has internalTrafficPolicy Local.",
+    teaches: "Names resolve on nodes where CoreDNS runs, and nowhere else.",
+    expect: ["service-changed"],
+    ...patched(
+      "service/kube-dns",
+      "kube-system",
+      '{"spec":{"internalTrafficPolicy":"Local"}}',
+      '{"spec":{"internalTrafficPolicy":"Cluster"}}',
+      "{.spec.internalTrafficPolicy}",
+    ),
+  },
 ];

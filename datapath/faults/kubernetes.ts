@@ -139,6 +139,22 @@ sleep 3`,
     probe: kube("kubectl -n kube-system get deployment cilium-operator -o jsonpath='{.spec.replicas}'")[0]!,
   },
   {
+    name: "operator-lease-taken",
+    class: "kubernetes",
+    title: "The lease of Cilium's operators is held by somebody who does not exist.",
+    teaches: "All operators are Ready and wait for the lease. Nothing breaks until a node or an identity is new.",
+    expect: ["operator-down"],
+    inject: kube(
+      `kubectl -n kube-system patch lease cilium-operator-resource-lock --type=merge -p "{\\"spec\\":{\\"holderIdentity\\":\\"nobody\\",\\"leaseDurationSeconds\\":86400,\\"renewTime\\":\\"$(date -u +%Y-%m-%dT%H:%M:%S.000000Z)\\"}}" >/dev/null`,
+    ),
+    undo: kube(
+      "kubectl -n kube-system get lease cilium-operator-resource-lock -o jsonpath='{.spec.holderIdentity}' | grep -qx nobody || exit 0; kubectl -n kube-system delete lease cilium-operator-resource-lock >/dev/null; sleep 20",
+    ),
+    probe: kube(
+      "kubectl -n kube-system get lease cilium-operator-resource-lock -o jsonpath='{.spec.holderIdentity}' | grep -cx nobody || true",
+    )[0]!,
+  },
+  {
     name: "server-not-ready",
     class: "kubernetes",
     title: "The server in the workload's pod on one worker hangs.",

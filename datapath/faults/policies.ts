@@ -33,6 +33,16 @@ export const POLICY_FAULTS: readonly Fault[] = [
     ...cilium("  ingress: [{fromEntities: [cluster]}]"),
   },
   {
+    name: "policy-map-denies",
+    class: "policy",
+    title: "The BPF policy map of one pod denies a port, and no policy does.",
+    teaches: "kubectl shows no policy and the agent knows of none. Only the map does what it says.",
+    expect: ["policy-map-stale"],
+    inject: inAgent("$cilium bpf policy add --deny $(endpoint) ingress 1 8080/TCP >/dev/null"),
+    undo: inAgent("$cilium bpf policy delete --deny $(endpoint) ingress 1 8080/TCP >/dev/null 2>&1 || true"),
+    probe: inAgent("$cilium bpf policy get $(endpoint) -n | grep -c ^Deny || true")[0]!,
+  },
+  {
     name: "policy-denies-ingress",
     class: "policy",
     title: "A NetworkPolicy denies all ingress of the workload's servers.",

@@ -227,6 +227,16 @@ export const ROUTING_FAULTS: readonly Fault[] = [
     probe: inPod("ip neigh show dev eth0 | grep -c 02:00:00:00:00:99 || true")[0]!,
   },
   {
+    name: "pod-rule-foreign",
+    class: "routing",
+    title: "A routing rule inside one pod forbids TCP to another node's pod.",
+    teaches: "Connections fail at once with permission denied, pings pass, and no program or policy drops anything.",
+    expect: ["rule-foreign"],
+    inject: inPod("ip rule add pref 50 to $peer_pod_address ipproto tcp prohibit"),
+    undo: inPod("while ip rule del pref 50 2>/dev/null; do :; done"),
+    probe: inPod("ip rule show pref 50")[0]!,
+  },
+  {
     name: "pod-default-route-missing",
     class: "routing",
     title: "One pod has no default route.",

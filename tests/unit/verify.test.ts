@@ -350,6 +350,19 @@ describe("a verification of recorded evidence", () => {
     ]);
   });
 
+  it("names the node that all lossy paths have in common", () => {
+    const named = (...paths: string[][]) => {
+      const findings = paths.map((nodes) =>
+        fail("pod", "no answer", "large packets are lost", "ip link show", { cause: "large-packets", nodes }),
+      );
+      const question = "Do large packets arrive?";
+      return diagnose([{ id: "packet-size", question, verdict: "fail", findings }])[0]!.nodes;
+    };
+    expect(named(["a", "b"], ["b", "c"])).toEqual(["b"]);
+    expect(named(["a"], ["c"])).toEqual(["a", "c"]);
+    expect(named(["a", "b"])).toEqual(["a", "b"]);
+  });
+
   it("takes a pod with its node's address for no proof of masquerading", () => {
     const { results } = judged(
       recordedEvidence(({ api, traffic }) => {

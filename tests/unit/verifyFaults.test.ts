@@ -26,6 +26,10 @@ const QUEUE = "qdisc fq 8001: dev eth0 root refcnt 2 limit 10000p flow_limit 100
 /** Column of that counter in `/proc/net/snmp`. */
 const FORW_DATAGRAMS = 6; // the first word is "Ip:"
 
+/** A pod's answer with these rules and lines of /etc/hosts at its end, which the recording does not have. */
+const withEnd = (output: string, rules: string, hosts: string) =>
+  `${output}---\n0:\tfrom all lookup local\n${rules}32766:\tfrom all lookup main\n---\n${hosts}`;
+
 /** The worker's server answers no probe, and has left its Service. */
 const unready: Change = ({ api }) => {
   const server = valueOf(api.pods, []).find(({ labels, node }) => labels["app"] === "nettool" && node === WORKER)!;
@@ -349,7 +353,7 @@ describe("a fault in recorded evidence", () => {
       inNode("ipcache", (text) => text.replace(`"${PEER_NODE}/32"`, '"172.18.9.9/32"'), WORKER),
       "datapath-maps",
       "ipcache-stale",
-      /another identity or another way/,
+      /another identity, or are sent to another node/,
     ],
     [
       "programs that miss a tail call",
@@ -489,7 +493,7 @@ describe("a fault in recorded evidence", () => {
       inNode("ipcache", (text) => text.replace(`"${PEER}/32"`, '"10.9.9.9/32"'), WORKER),
       "datapath-maps",
       "ipcache-stale",
-      /another identity or another way/,
+      /another identity, or are sent to another node/,
     ],
     [
       "a pod missing in the endpoint map",
@@ -538,6 +542,93 @@ describe("a fault in recorded evidence", () => {
       "devices",
       "device-down",
       /cilium_host/,
+    ],
+    [
+      "a routing rule in a pod",
+      inPod(WORKER, (output) => withEnd(output, "50:\tfrom all to 10.0.2.0/24 prohibit\n", "")),
+      "pod-network",
+      "rule-foreign",
+      /50: from all to/,
+    ],
+    [
+      "a name in a pod's /etc/hosts",
+      inPod(WORKER, (output) =>
+        withEnd(output, "", "127.0.0.1\tlocalhost\nfe00::\tip6-localnet\n192.0.2.9 serversvc\n"),
+      ),
+      "pod-network",
+      "dns-config",
+      /\/etc\/hosts: 192\.0\.2\.9 serversvc/,
+    ],
+    [
+      "another pod's address in a pod",
+      inPod(WORKER, (output) => `1: lo    inet ${RECORDED_PODS.peer}/32 scope global lo\n${output}`),
+      "pod-network",
+      "address-foreign",
+      /stays in the pod/,
+    ],
+    [
+      "a program on a pod's cgroup",
+      ({ nodes }) => {
+        const tree = [
+          {
+            cgroup: "/run/cilium/cgroupv2",
+            programs: [{ id: 1, name: "cil_sock4_connect", attach_type: "cgroup_inet4_connect" }],
+          },
+          {
+            cgroup: "/run/cilium/cgroupv2/kubelet/kubepods/pod1",
+            programs: [{ id: 2, name: "", attach_type: "cgroup_device" }],
+          },
+          {
+            cgroup: "/run/cilium/cgroupv2/kubelet/kubepods/pod2",
+            programs: [{ id: 3, name: "refuse", attach_type: "cgroup_inet4_connect" }],
+          },
+        ];
+        nodes.find(({ node }) => node === WORKER)!.sections.cgroups = { value: JSON.stringify(tree) };
+      },
+      "programs",
+      "program-foreign",
+      /detach \S+pod2 cgroup_inet4_connect id 3 \(refuse\)/,
+    ],
+    [
+      "a policy map that denies without a policy",
+      ({ nodes }) => {
+        nodes.find(({ node }) => node === WORKER)!.sections.denied = {
+          value:
+            "Endpoint ID: 12\nEndpoint ID: 334\nDeny     Ingress     6226          8080/TCP          NONE         disabled    0         0         0        0\n",
+        };
+      },
+      "policies",
+      "policy-map-stale",
+      /endpoint 334 denies ingress 8080\/TCP of identity 6226/,
+    ],
+    [
+      "an operators' lease that nobody of them holds",
+      (evidence) => {
+        (evidence.api as { operatorLease: unknown }).operatorLease = { value: "nobody" };
+      },
+      "operator",
+      "operator-down",
+      /held by nobody/,
+    ],
+    [
+      "a CiliumEndpoint with another pod's address",
+      ({ api }) => {
+        if (!("value" in api.ciliumEndpoints)) return;
+        const all = api.ciliumEndpoints.value;
+        all.push({ ...all.find(({ name }) => name === "net")!, name: "copy" });
+      },
+      "workload",
+      "endpoint-foreign",
+      /nettool\/copy has the address of the pod nettool\/net/,
+    ],
+    [
+      "cluster DNS for its own nodes only",
+      ({ api }) => {
+        valueOf(api.services, []).find(({ name }) => name === "kube-dns")!.internalTrafficPolicy = "Local";
+      },
+      "service",
+      "service-changed",
+      /nodes without a pod of kube-system\/kube-dns/,
     ],
     [
       "a path through a third node",
