@@ -8,12 +8,13 @@ import { ownNodes } from "../cli/drill";
 import { stackCluster } from "../cli/stackCluster";
 import { traceable } from "../cli/traceable";
 import type { EvidenceCluster } from "../cluster/read";
-import { record, type Recording } from "../cluster/recording";
+import { record, replay, type Recording } from "../cluster/recording";
 import { fallbackLines } from "../datapath/checks/status";
 import { FAULTS } from "../datapath/faults/catalogue";
 import { drillFault } from "../datapath/faults/drill";
 import { labOf, readLabFacts } from "../datapath/faults/lab";
 import { tracePacket } from "../datapath/trace/trace";
+import type { TraceCluster } from "../datapath/trace/traceCluster";
 import { verify } from "../datapath/verify";
 import { execInNode } from "../host/docker";
 import type { Scenario } from "../modes/tracePaths";
@@ -42,11 +43,8 @@ async function main() {
   if (healthy.verification.proof !== "proven") throw new Error("the cluster is not healthy");
   const request = await traceable(stack, found);
   const traces: Record<string, { inside: readonly string[]; answers: Recording }> = {};
-  for (const scenario of SHOWN) {
-    const recorder = record(small(request.cluster));
-    await tracePacket({ ...request, cluster: recorder.cluster, scenario });
-    traces[scenario] = { inside: request.inside, answers: recorder.recording() };
-  }
+  for (const scenario of SHOWN)
+    traces[scenario] = { inside: request.inside, answers: await recordedTrace(request, scenario) };
   keep(settings.mode, { ...common, verification: healthy.answers, traces });
 
   for (const name of faults) {
@@ -68,6 +66,25 @@ async function main() {
       signal: new AbortController().signal,
     });
     console.error(`${name}: ${result.outcome}, ${result.causes.join(", ")}`);
+  }
+}
+
+/** A trace's answers: of packets that arrive when it is over, the replay would ask what nobody recorded. */
+async function recordedTrace(
+  request: Awaited<ReturnType<typeof traceable>>,
+  scenario: Scenario,
+  tries = 5,
+): Promise<Recording> {
+  const recorder = record(small(request.cluster));
+  await tracePacket({ ...request, cluster: recorder.cluster, scenario });
+  const answers = recorder.recording();
+  try {
+    await tracePacket({ ...request, cluster: replay<TraceCluster>(answers), scenario });
+    return answers;
+  } catch (error) {
+    if (tries === 1) throw error;
+    console.error(`${scenario}: recorded again, since its replay failed: ${(error as Error).message}`);
+    return recordedTrace(request, scenario, tries - 1);
   }
 }
 

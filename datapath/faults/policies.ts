@@ -39,7 +39,7 @@ export const POLICY_FAULTS: readonly Fault[] = [
     teaches: "kubectl shows no policy and the agent knows of none. Only the map does what it says.",
     expect: ["policy-map-stale"],
     inject: inAgent("$cilium bpf policy add --deny $(endpoint) ingress 1 8080/TCP >/dev/null"),
-    undo: inAgent("$cilium bpf policy delete --deny $(endpoint) ingress 1 8080/TCP >/dev/null 2>&1 || true"),
+    undo: inAgent("$cilium bpf policy delete $(endpoint) ingress 1 8080/TCP >/dev/null 2>&1 || true"),
     probe: inAgent("$cilium bpf policy get $(endpoint) -n | grep -c ^Deny || true")[0]!,
   },
   {

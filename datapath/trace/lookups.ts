@@ -27,7 +27,7 @@ export async function readTables(
   const numbers = [...new Set(packets.flatMap(numbersOf))];
   const addresses = [...new Set(packets.flatMap(({ source, destination }) => [source, destination]))];
   const protocol = packets[0]?.content.protocol ?? "";
-  const [kernel, cilium] = await Promise.all([readKernel(cluster, node), readCilium(cluster, node, addresses, asked)]);
+  const [kernel, cilium] = await Promise.all([readKernel(cluster, node), readCilium(cluster, node, numbers, asked)]);
   // numbers alone are ambiguous: pods' pings use the same ones
   const isAbout = (line: string) =>
     line.toUpperCase().startsWith(protocol) &&
@@ -57,15 +57,15 @@ async function readKernel(cluster: TraceCluster, node: string): Promise<string |
 async function readCilium(
   cluster: TraceCluster,
   node: string,
-  addresses: readonly string[],
+  numbers: readonly number[],
   asked: string | undefined,
 ): Promise<Lookup[]> {
   const agent = (await listAgents(cluster)).find((each) => each.node === node);
   if (agent === undefined) return [];
   const port = asked?.split(":")[1];
   const services = `cilium bpf lb list | grep -E '^(${asked?.replaceAll(".", "\\.")}|0\\.0\\.0\\.0:${port})(/| )' || true`;
-  const patterns = addresses.map((address) => address.replaceAll(".", "\\."));
-  const tracked = `cilium bpf ct list global | grep -E '${patterns.join("|")}' || true`;
+  // a busy node has megabytes of connections
+  const tracked = `cilium bpf ct list global | grep -E ':(${numbers.join("|")})( |$)' || true`;
   const ask = async (table: Lookup["table"], script: string, seconds?: number): Promise<Lookup[]> => {
     const answer = await askAgent(cluster, agent, ["sh", "-c", script], seconds);
     if (answer instanceof Error) return [];
@@ -79,7 +79,7 @@ async function readCilium(
   };
   const answers = await Promise.all([
     asked === undefined ? [] : ask("service map", services),
-    ask("Cilium's connection tracking", tracked, LIST_SECONDS),
+    numbers.length === 0 ? [] : ask("Cilium's connection tracking", tracked, LIST_SECONDS),
   ]);
   return answers.flat();
 }
