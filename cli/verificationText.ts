@@ -138,4 +138,4 @@ function countsOf(results: readonly CheckResult[]): string {
 }
 
 const clip = (line: string, longest = LONGEST) =>
-  line.length <= longest ? line : `${line.slice(0, longest - 1).replace(/[\s,;:]+\S*$/, "")}…`;
+  line.length <= longest ? line : `${line.slice(0, longest - 1).replace(/[\s,;:]+[^\s,;:]{0,40}$/, "")}…`;

@@ -114,7 +114,6 @@ const TRAFFIC = [
     "packet-path",
     "drops",
     "hubble",
-    "workload",
   ],
 ];
 /** Those of them that need a service. */
@@ -146,12 +145,12 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "agent-not-ready": ["*"],
   "agent-silent": ["*"],
   "control-plane-down": ["service", "service-map", "workload", "operator", "coredns", ...SERVICES],
-  "workload-not-ready": [...TRAFFIC, "service-map", "pod-network", "datapath-maps"],
-  "cni-foreign": [...TRAFFIC, "pod-network", "datapath-maps"],
+  "workload-not-ready": [...TRAFFIC, "service-map", "pod-network", "datapath-maps", "workload"],
+  "cni-foreign": [...TRAFFIC, "workload", "pod-network", "datapath-maps"],
   "endpoint-foreign": [...TRAFFIC, "datapath-maps"],
   "pod-without-endpoint": [...TRAFFIC, "datapath-maps"],
-  "config-overridden": [...DATAPATH, ...TRAFFIC, "agents", "policies"],
-  "config-changed": [...DATAPATH, ...TRAFFIC, "agents", "policies"],
+  "config-overridden": [...DATAPATH, ...TRAFFIC, "agents", "policies", "workload"],
+  "config-changed": [...DATAPATH, ...TRAFFIC, "agents", "policies", "workload"],
   "agent-differs": [...DATAPATH, ...TRAFFIC],
   "mode-fallback": [...DATAPATH, ...TRAFFIC],
   "kube-proxy-running": ["kube-proxy-rules", "netfilter", ...TRAFFIC],
@@ -240,7 +239,9 @@ function explains(causes: readonly Found[], symptom: Found): boolean {
   if (cause === symptom.cause && (check !== symptom.check || TRAFFIC.includes(check)))
     return shareNodes(causes, symptom);
   const explained = EXPLAINS[cause] ?? [];
-  if (!explained.includes("*") && !explained.includes(symptom.check)) return false;
+  // the kubelet asks pods as other processes of the node do
+  const asked = symptom.cause === "probe-failing" ? "pod-to-node" : symptom.check;
+  if (!["*", asked, symptom.check].some((each) => explained.includes(each))) return false;
   if (rankOf(cause) >= rankOf(symptom.cause)) return false;
   // a detour leads through a node that has nothing to do with its cause
   return symptom.cause === "detour" || shareNodes(causes, symptom);

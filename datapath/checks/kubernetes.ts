@@ -161,10 +161,16 @@ export const operatorCheck: Check = {
         ),
       ];
     }
+    const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe pods -l io.cilium/app=operator; kubectl -n ${CILIUM_NAMESPACE} get deployment cilium-operator`;
+    const replicas = judgeReplicas(operator, remedy, {
+      none: "without an operator new nodes get no pod network and identities are not collected",
+      cause: "operator-down",
+    });
+    if (replicas.verdict === "fail") return [replicas];
     const leader = valueOf(operatorLease, null);
     const operators = valueOf(pods, []).filter(
-      ({ namespace, labels, deleting }) =>
-        namespace === CILIUM_NAMESPACE && labels["io.cilium/app"] === "operator" && !deleting,
+      ({ namespace, labels, ready, deleting }) =>
+        namespace === CILIUM_NAMESPACE && labels["io.cilium/app"] === "operator" && ready && !deleting,
     );
     // a pod in its node's network calls itself like the node, whose name may be longer elsewhere
     const leads = operators.some(({ name, node }) => [name, node].some((own) => leader?.startsWith(`${own}-`)));
@@ -179,13 +185,7 @@ export const operatorCheck: Check = {
         ),
       ];
     }
-    const remedy = `kubectl -n ${CILIUM_NAMESPACE} describe pods -l io.cilium/app=operator; kubectl -n ${CILIUM_NAMESPACE} get deployment cilium-operator`;
-    return [
-      judgeReplicas(operator, remedy, {
-        none: "without an operator new nodes get no pod network and identities are not collected",
-        cause: "operator-down",
-      }),
-    ];
+    return [replicas];
   },
 };
 
@@ -323,9 +323,9 @@ function judgeEndpoints(
       fail(
         "cluster",
         taken.map((one) => `${one.each.namespace}/${one.each.name}: ${one.each.address}`).join(", "),
-        `CiliumEndpoint ${each.namespace}/${each.name} has the address of the pod ${owner.namespace}/${owner.name}: other nodes send its packets elsewhere`,
+        `CiliumEndpoint ${each.namespace}/${each.name} has the address of the pod ${owner.namespace}/${owner.name}: nodes may give the address a wrong identity or node`,
         `kubectl -n ${each.namespace} delete ciliumendpoint ${each.name}; then kubectl -n ${CILIUM_NAMESPACE} rollout restart daemonset cilium, since agents forget the address with it`,
-        { cause: "endpoint-foreign" },
+        { cause: "endpoint-foreign", nodes: [...new Set(taken.map((one) => one.owner.node))] },
       ),
     ];
   }

@@ -42,9 +42,9 @@ function foreignAddresses(addresses: string, own: string): string[] {
 }
 
 /** Whether a line of /etc/hosts names something else than the loopback, IPv6's groups and the pod itself. */
-function isForeignHost(line: string, own: string): boolean {
-  const [address = ""] = line.replace(/#.*/, "").trim().split(/\s+/);
-  return address !== "" && address !== own && !/^(?:127\.|::1$|f[ef]0\d::)/.test(address);
+function isForeignHost(line: string, pod: string): boolean {
+  const [, ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
+  return names.some((name) => !/^(?:localhost|ip6-)/.test(name) && name !== pod && !name.startsWith(`${pod}.`));
 }
 
 /** How a pod gets its network anew; the workload's client belongs to no controller. */
@@ -122,6 +122,7 @@ export const podNetworkCheck: Check = {
       }
       const [, , , , , neighbors = "", filters = "", rules = "", hosts = ""] = output.split("---\n");
       const own = address.split("/")[0]!;
+      // what meshes and further networks of other clusters add is theirs
       const more = foreignAddresses(addresses, own);
       if (more.length > 0 && !isExternal) {
         return fail(
@@ -136,7 +137,7 @@ export const podNetworkCheck: Check = {
         );
       }
       const rule = rules.split("\n").find((line) => line !== "" && !USUAL_RULE.test(line));
-      if (rule !== undefined) {
+      if (rule !== undefined && !isExternal) {
         return fail(
           subject,
           rule.trim().replace(/\s+/g, " "),
@@ -199,8 +200,8 @@ export const podNetworkCheck: Check = {
           { cause, ...at },
         );
       }
-      const fixed = hosts.split("\n").find((line) => isForeignHost(line, own));
-      if (fixed !== undefined) {
+      const fixed = hosts.split("\n").find((line) => isForeignHost(line, pod));
+      if (fixed !== undefined && !isExternal) {
         return fail(
           subject,
           `/etc/hosts: ${fixed.trim().replace(/\s+/g, " ")}`,

@@ -23,9 +23,15 @@ export const policiesCheck: Check = {
   question: "Do network policies let the probes pass?",
   needs: ["nodes", "traffic"],
   skip: skipWithoutWorkload,
-  judge({ api, nodes, before, after, traffic }, { workload = WORKLOAD }) {
+  judge({ api, nodes, before, after, traffic }, { workload = WORKLOAD, isExternal }) {
     if (nodes.length === 0) return [inconclusive("cluster", "no node could be asked")];
     const policies = valueOf(api.policies, []);
+    // other sources of policies are not listed
+    const config = valueOf(api.config, undefined)?.data ?? {};
+    const isListed = !Object.entries(config).some(
+      ([key, value]) => OTHER_SOURCES.test(key) && !/^(?:false)?$/.test(value),
+    );
+    const isKnown = !isExternal && isListed && !("error" in api.policies);
     return nodes.map((node): Finding => {
       const at = { nodes: [node.node] };
       const drops = dropsBetween(counterOf(before, node.node, "metrics"), counterOf(after, node.node, "metrics"));
@@ -35,7 +41,9 @@ export const policiesCheck: Check = {
       const enforced = enforcedOn(jsonOf<Endpoint[]>(node, "endpoints"), workload.namespace);
       const count = "error" in api.policies ? `unknown (${api.policies.error})` : policies.length;
       const seen = `policies in the cluster: ${count}, enforced on endpoints of the workload: ${enforced.length}`;
-      const stale = policies.length === 0 && !("error" in api.policies) ? deniedIn(node) : [];
+      const denies = isKnown && policies.length === 0 ? deniedIn(node) : [];
+      if (denies instanceof Error) return inconclusive(node.node, denies.message, undefined, at);
+      const stale = denies;
       if (stale.length > 0) {
         return fail(
           node.node,
@@ -63,10 +71,13 @@ export const policiesCheck: Check = {
   },
 };
 
+/** Keys of cilium-config by which policies come from elsewhere than NetworkPolicies and Cilium's own two kinds. */
+const OTHER_SOURCES = /^static-cnp-path$|cluster-?network-?policy/;
+
 /** What the BPF policy maps of a node deny, by endpoint. */
-function deniedIn(node: NodeEvidence): string[] {
-  const lines = sectionOf(node, "denied");
-  if (lines instanceof Error) return [];
+function deniedIn(node: NodeEvidence): string[] | Error {
+  const lines = node.sections.denied === undefined ? "" : sectionOf(node, "denied");
+  if (lines instanceof Error) return lines;
   return lines.split("\nEndpoint ID: ").flatMap((endpoint) => {
     const id = /^(?:Endpoint ID: )?(\d+)/.exec(endpoint.trim())?.[1] ?? "unknown";
     return [...endpoint.matchAll(/^Deny\s+(\w+)\s+(\d+)\s+(\S+)/gm)].map(

@@ -91,17 +91,6 @@ export const programsCheck: Check = {
         );
       }
       const filters = foreignFilters(node);
-      const inPods = ofPods(node);
-      if (inPods.length > 0) {
-        const [{ cgroup, id, name, attach_type: kind }] = inPods as [CgroupProgram];
-        return (isExternal ? warning : fail)(
-          node.node,
-          inPods.map((each) => `${each.name || "a program"} (${each.attach_type})`).join(", "),
-          "a pod's cgroup has a program that is not Cilium's, which sees the pod's connections or packets",
-          `in the agent of ${node.node}: bpftool cgroup detach ${cgroup} ${kind} id ${id}${name === "" ? "" : ` (${name})`}`,
-          { cause: "program-foreign", ...at },
-        );
-      }
       if (foreign.length + filters.length > 0) {
         const shown = [
           ...foreign.map(({ device, kind, name }) => `${name || "a program"} on ${device} (${kind})`),
@@ -112,6 +101,17 @@ export const programsCheck: Check = {
           shown.slice(0, 3).join("; "),
           "a program or filter that is not Cilium's sees packets before or after Cilium does",
           `on ${node.node}: bpftool net show; ${foreign.length > 0 ? detaching(foreign[0]!) : filterRemoval(filters[0]!)}`,
+          { cause: "program-foreign", ...at },
+        );
+      }
+      const inPods = ofPods(node);
+      if (inPods.length > 0) {
+        const [{ cgroup, id, attach_type: kind }] = inPods as [CgroupProgram];
+        return (isExternal ? warning : fail)(
+          node.node,
+          inPods.map((each) => `${each.name || "a program"} (${each.attach_type})`).join(", "),
+          "a pod's cgroup has a program that is not Cilium's, which sees the pod's connections or packets",
+          `in the agent of ${node.node}: bpftool cgroup detach ${cgroup} ${kind} id ${id}`,
           { cause: "program-foreign", ...at },
         );
       }
@@ -172,7 +172,7 @@ function attachedOn(node: NodeEvidence): Attached[] | Error {
   return [...onDevices, ...onSockets];
 }
 
-/** Programs on cgroups of pods; those that decide on devices are the container runtime's. */
+/** Programs on cgroups of pods; those that decide on devices are the container runtime's, and `sd_` is systemd's prefix. */
 function ofPods(node: NodeEvidence): CgroupProgram[] {
   if (sectionOf(node, "cgroups").toString().trim() === "") return [];
   const tree = jsonOf<{ readonly cgroup: string; readonly programs: readonly Omit<CgroupProgram, "cgroup">[] }[]>(
@@ -182,7 +182,9 @@ function ofPods(node: NodeEvidence): CgroupProgram[] {
   if (tree instanceof Error) return [];
   return tree.flatMap(({ cgroup, programs }) =>
     /kubepods/.test(cgroup)
-      ? programs.flatMap((each) => (/device/.test(each.attach_type) ? [] : [{ ...each, cgroup }]))
+      ? programs.flatMap((each) =>
+          /device/.test(each.attach_type) || each.name.startsWith("sd_") ? [] : [{ ...each, cgroup }],
+        )
       : [],
   );
 }

@@ -153,7 +153,7 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
       fail(
         "cluster",
         `${namespace}/${name}: internalTrafficPolicy ${internalTrafficPolicy}`,
-        `nodes without a pod of ${namespace}/${name} do not reach it`,
+        `nodes without an endpoint of ${namespace}/${name} do not reach it`,
         `kubectl -n ${namespace} patch service ${name} -p '{"spec":{"internalTrafficPolicy":"Cluster"}}'`,
         { cause: "service-changed" },
       ),

@@ -75,7 +75,8 @@ export const NODE_COMMANDS = {
   cgroup: `timeout ${COMMAND_SECONDS} bpftool cgroup show /run/cilium/cgroupv2 -j`,
   // a pod's own cgroup has its programs beside Cilium's
   cgroups: `timeout ${COMMAND_SECONDS} bpftool cgroup tree /run/cilium/cgroupv2 -j`,
-  denied: "cilium bpf policy get --all -n | grep -E '^(Endpoint ID|Deny)'; true",
+  denied: `dumped=$(timeout ${COMMAND_SECONDS} cilium bpf policy get --all -n) || exit
+printf '%s\\n' "$dumped" | grep -E '^(Endpoint ID|Deny)'; true`,
   iptables: saveRules("-c"),
   // it holds the nodes to which pods go without masquerading; not every mode has it
   ipset: "ipset save cilium_node_set_v4 2>/dev/null; true",

@@ -3,7 +3,7 @@ import type { Packet } from "./packets";
 import { askNode, type TraceCluster } from "./traceCluster";
 import type { Lookup } from "./result";
 
-/** Seconds that Cilium may take to list its connections: with 1.13 it may not end while some close. */
+/** Seconds that Cilium may take to list its connections: with 1.13 it may not end while some close, and what it has listed until then counts. */
 const LIST_SECONDS = 6;
 
 /** A node's table entries for the probe. */
@@ -65,9 +65,9 @@ async function readCilium(
   const port = asked?.split(":")[1];
   const services = `cilium bpf lb list | grep -E '^(${asked?.replaceAll(".", "\\.")}|0\\.0\\.0\\.0:${port})(/| )' || true`;
   // a busy node has megabytes of connections
-  const tracked = `cilium bpf ct list global | grep -E ':(${numbers.join("|")})( |$)' || true`;
-  const ask = async (table: Lookup["table"], script: string, seconds?: number): Promise<Lookup[]> => {
-    const answer = await askAgent(cluster, agent, ["sh", "-c", script], seconds);
+  const tracked = `timeout -s KILL ${LIST_SECONDS} cilium bpf ct list global | grep -E ':(${numbers.join("|")})( |$)' || true`;
+  const ask = async (table: Lookup["table"], script: string): Promise<Lookup[]> => {
+    const answer = await askAgent(cluster, agent, ["sh", "-c", script]);
     if (answer instanceof Error) return [];
     const lines = answer.split("\n").map((line) =>
       line
@@ -79,7 +79,7 @@ async function readCilium(
   };
   const answers = await Promise.all([
     asked === undefined ? [] : ask("service map", services),
-    numbers.length === 0 ? [] : ask("Cilium's connection tracking", tracked, LIST_SECONDS),
+    numbers.length === 0 ? [] : ask("Cilium's connection tracking", tracked),
   ]);
   return answers.flat();
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { EvidenceCluster } from "../../cluster/read";
 import { translationCheck } from "../../datapath/checks/translation";
-import { counterOf, readCounters } from "../../datapath/evidence/node";
+import { counterOf, readCounters, readNode, sectionOf } from "../../datapath/evidence/node";
 import { recordedExpectation } from "./support/evidence";
 
 const NODES = [
@@ -127,5 +127,27 @@ describe("the BPF NAT map", () => {
   it("is not called empty where it is read too slowly, or not at all", async () => {
     expect(await natOf("exit 124", __filename)).toEqual(new Error("the agent did not tell its nat within 8 s"));
     expect(await natOf("echo no permission >&2; exit 255", __filename)).toEqual(new Error("nat: no permission"));
+  });
+});
+
+describe("the BPF policy maps", () => {
+  /** What a node says of denials where `cilium` is this program. */
+  async function denied(cilium: string) {
+    const cluster = {
+      exec: (...[, , , command]: [string, string, string, string[]]) => run(command[2]!, { cilium, bpftool: "" }),
+    } as unknown as EvidenceCluster;
+    return sectionOf(await readNode(cluster, "a", { node: "a", pod: "cilium-a", ready: true }, [], "true"), "denied");
+  }
+
+  it("are read for what they deny", async () => {
+    const listed = "Endpoint ID: 7\nAllow  Egress 0 ANY\nDeny   Ingress 9 80/TCP";
+    expect(await denied(`printf '${listed.replaceAll("\n", "\\n")}'`)).toBe(
+      "Endpoint ID: 7\nDeny   Ingress 9 80/TCP\n",
+    );
+  });
+
+  it("are not called empty where they cannot be read", async () => {
+    expect(await denied("echo no such map >&2; exit 1")).toEqual(new Error("denied: no such map"));
+    expect(await denied("exit 124")).toEqual(new Error("the agent did not tell its denied within 8 s"));
   });
 });

@@ -587,7 +587,7 @@ describe("a fault in recorded evidence", () => {
       },
       "programs",
       "program-foreign",
-      /detach \S+pod2 cgroup_inet4_connect id 3 \(refuse\)/,
+      /detach \S+pod2 cgroup_inet4_connect id 3"/,
     ],
     [
       "a policy map that denies without a policy",
@@ -628,7 +628,7 @@ describe("a fault in recorded evidence", () => {
       },
       "service",
       "service-changed",
-      /nodes without a pod of kube-system\/kube-dns/,
+      /nodes without an endpoint of kube-system\/kube-dns/,
     ],
     [
       "a path through a third node",
@@ -1345,6 +1345,47 @@ describe("a fault in recorded evidence", () => {
     ];
     const covered = new Set(faults.map(([, , check]) => check));
     expect(PURE.map(({ id }) => id).filter((id) => !covered.has(id) && !without.includes(id))).toEqual([]);
+  });
+
+  it("folds a failing readiness probe under what keeps the node from its pod, and not a pod that does not start", () => {
+    const down = inNode(
+      "links",
+      (text) => text.replace(/("ifname":"cilium_host","flags":\[)[^\]]*/, '$1"BROADCAST"'),
+      WORKER,
+    );
+    const { causes } = judged(recordedEvidence(both(unready, down)));
+    expect(causes.map(({ cause }) => cause)).not.toContain("probe-failing");
+    expect(causes[0]!.symptoms.map(({ check }) => check)).toContain("workload");
+    const stopped: Change = (evidence) => {
+      down(evidence);
+      const server = valueOf(evidence.api.pods, []).find(
+        ({ labels, node }) => labels["app"] === "nettool" && node === WORKER,
+      )!;
+      server.ready = server.running = false;
+    };
+    expect(judged(recordedEvidence(stopped)).causes.map(({ cause }) => cause)).toEqual(
+      expect.arrayContaining(["device-down", "workload-not-ready"]),
+    );
+  });
+
+  it("takes a pod's own names in /etc/hosts for no change", () => {
+    const pod = recordedEvidence().traffic!.pods.find(({ node }) => node === WORKER)!.pod;
+    const change = inPod(WORKER, (output) => withEnd(output, "", `127.0.0.1\tlocalhost\nfd00:10::7\t${pod}\n`));
+    expect(bad(judged(recordedEvidence(change)).results)).toEqual([]);
+  });
+
+  it("takes the operators' own lease, and one that is waited for, for no cause", () => {
+    const held =
+      (holder: string | null): Change =>
+      (evidence) => {
+        (evidence.api as { operatorLease: unknown }).operatorLease = { value: holder };
+      };
+    const operator = valueOf(recordedEvidence().api.pods, []).find(
+      ({ labels }) => labels["io.cilium/app"] === "operator",
+    )!;
+    for (const holder of [null, `${operator.node}-5qz8xnvj2d`]) {
+      expect(bad(judged(recordedEvidence(held(holder))).results)).toEqual([]);
+    }
   });
 
   it("tells a server whose probe fails from one that does not start", () => {
