@@ -221,7 +221,8 @@ function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: S
     const rule = `must have at most ${longest} characters with Cilium ${cilium.version}, got ${show("cluster.name", shown(cluster.name))}; ${NAME_HINT}`;
     problems.push({ key: "cluster.name", rule });
   }
-  cluster.portMappings.forEach(({ node, hostPort }, index) => {
+  cluster.portMappings.forEach((mapping, index) => {
+    const { node, hostPort } = mapping;
     const worker = /^worker-(\d+)$/.exec(node);
     if (worker && Number(worker[1]) > cluster.workers) {
       const workers = show("cluster.workers", cluster.workers);
@@ -230,7 +231,7 @@ function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: S
         rule: `${show("cluster.portMappings", node)} does not exist; the cluster has ${workers} workers`,
       });
     }
-    const earlier = cluster.portMappings.findIndex((other) => takesPortOf(other, cluster.portMappings[index]!));
+    const earlier = cluster.portMappings.findIndex((other) => takesPortOf(other, mapping));
     if (earlier >= 0 && earlier < index) {
       problems.push({
         key: `cluster.portMappings.${index}.hostPort`,

@@ -172,7 +172,7 @@ export const operatorCheck: Check = {
       ({ namespace, labels, ready, deleting }) =>
         namespace === CILIUM_NAMESPACE && labels["io.cilium/app"] === "operator" && ready && !deleting,
     );
-    // a pod in its node's network calls itself like the node, whose name may be longer elsewhere
+    // a pod in its node's network calls itself like the node
     const leads = operators.some(({ name, node }) => [name, node].some((own) => leader?.startsWith(`${own}-`)));
     if (!isExternal && leader !== null && operators.length > 0 && !leads) {
       return [

@@ -41,9 +41,8 @@ export const policiesCheck: Check = {
       const enforced = enforcedOn(jsonOf<Endpoint[]>(node, "endpoints"), workload.namespace);
       const count = "error" in api.policies ? `unknown (${api.policies.error})` : policies.length;
       const seen = `policies in the cluster: ${count}, enforced on endpoints of the workload: ${enforced.length}`;
-      const denies = isKnown && policies.length === 0 ? deniedIn(node) : [];
-      if (denies instanceof Error) return inconclusive(node.node, denies.message, undefined, at);
-      const stale = denies;
+      const stale = isKnown && policies.length === 0 ? deniedIn(node) : [];
+      if (stale instanceof Error) return inconclusive(node.node, stale.message, undefined, at);
       if (stale.length > 0) {
         return fail(
           node.node,
