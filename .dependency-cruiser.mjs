@@ -13,7 +13,7 @@ const only = (name, from, ...allowed) => ({
   },
 });
 
-const TOOLS = "^(scripts|bench|tests|examples|eslint\\.config|jest\\.config)";
+const TOOLS = "^(scripts|bench|tests|examples|lint-rules|jest\\.config)";
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {

@@ -19,7 +19,7 @@ export class StackOutputsError extends pulumi.RunError {
   /** @param message what the user reads: the stack, what is wrong with it, and the command that fixes it */
   constructor(message: string) {
     super(message);
-    Object.defineProperty(this, "message", { get: () => message, set: () => undefined });
+    Object.defineProperty(this, "message", { get: () => message, set() {} });
   }
 
   /** The message alone. */

@@ -1,7 +1,7 @@
 import { inPod, onNode, RESTART_AGENT, type Fault, type Script } from "./fault";
 
 /** A device's MTU, changed and restored. */
-function mtu(where: typeof onNode | typeof inPod, device: string, bytes: number) {
+function mtu(where: typeof onNode, device: string, bytes: number) {
   return {
     inject: where(
       `[ -e $kept/mtu ] || cat /sys/class/net/${device}/mtu >$kept/mtu; ip link set dev ${device} mtu ${bytes}`,
@@ -19,7 +19,7 @@ const RESTORE = (device: string) =>
 for round in 1 2; do while read -r route; do ip route replace $route dev ${device} 2>/dev/null || true; done <$kept/routes; done
 rm $kept/routes $kept/address; }`;
 
-function down(where: typeof onNode | typeof inPod, device: string) {
+function down(where: typeof onNode, device: string) {
   return {
     inject: where(`${SAVE(device)}; ip link set dev ${device} down`),
     undo: where(`ip link set dev ${device} up; ${RESTORE(device)}`),
@@ -27,14 +27,14 @@ function down(where: typeof onNode | typeof inPod, device: string) {
   };
 }
 
-function isUp(where: typeof onNode | typeof inPod, device: string): Script {
+function isUp(where: typeof onNode, device: string): Script {
   return where(
     `ip -o link show dev ${device} up | wc -l; ip -4 -o address show dev ${device} | awk '{ print $4 }'`,
   )[0]!;
 }
 
 /** Whatever leaves a device passes a token bucket. */
-function shaped(where: typeof onNode | typeof inPod, rate: string) {
+function shaped(where: typeof onNode, rate: string) {
   return {
     inject: where(`tc qdisc replace dev eth0 root tbf rate ${rate} burst 4kb latency 50ms`),
     undo: where("tc qdisc del dev eth0 root 2>/dev/null || true"),

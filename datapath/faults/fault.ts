@@ -83,7 +83,7 @@ function ruleBy(program: string, table: string, chain: string, rule: string) {
 }
 
 /** Set a kernel parameter and restore the value that it had, in the place's network namespace. */
-export function kernelParameter(where: typeof onNode | typeof inPod, name: string, value: string) {
+export function kernelParameter(where: typeof onNode, name: string, value: string) {
   const file = `/proc/sys/${name}`;
   return {
     inject: where(`[ -e $kept/parameter ] || cat ${file} >$kept/parameter; echo ${value} >${file}`),

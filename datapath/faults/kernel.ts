@@ -1,7 +1,7 @@
 import { inPod, kernelParameter, onEveryNode, onNode, THROUGH_HOST, type Fault } from "./fault";
 
 /** Take the memory for fragments away; the lower limit may not be above the higher one. */
-function withoutFragments(where: typeof onNode | typeof inPod) {
+function withoutFragments(where: typeof onNode) {
   const [low, high] = ["low", "high"].map((limit) => `/proc/sys/net/ipv4/ipfrag_${limit}_thresh`) as [string, string];
   return {
     inject: where(

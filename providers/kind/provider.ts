@@ -13,7 +13,7 @@ import { ownershipRecordHandler } from "./ownershipRecord";
 import { stackIdentityHandler } from "./stackIdentity";
 import { workloadNamespaceHandler } from "./workloadNamespace";
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- only here the engine's property bags meet the handlers' types
+// oxlint-disable-next-line typescript/no-explicit-any -- only here the engine's property bags meet the handlers' types
 const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
   [TOKENS.ciliumInstallation]: ciliumInstallationHandler(connectWriter),
   [TOKENS.cluster]: clusterHandler,
@@ -77,7 +77,7 @@ export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Pr
   };
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see HANDLERS
+// oxlint-disable-next-line typescript/no-explicit-any -- see HANDLERS
 function handler(urn: string): ResourceHandler<any, any> {
   const type = urn.split("::")[2]!.split("$").pop()!;
   const found = HANDLERS[type];

@@ -108,3 +108,45 @@ describe("the boundaries between folders", () => {
     expect(summary.violations.map(({ from }) => from)).not.toContain("cluster/allowed.ts");
   });
 });
+
+describe("the project's lint", () => {
+  /** What each rule refuses, by a file with it, and where the same is allowed. */
+  const REFUSED: Readonly<Record<string, readonly [file: string, text: string, allowed?: string]>> = {
+    "project(environment)": ["cluster/a.ts", "export const home = process.env.HOME;", "host/a.ts"],
+    "project(configuration)": ["components/a.ts", "export const read = new pulumi.Config();", "settings.ts"],
+    "project(modes)": ["modes/a.ts", 'export const is = (a: { mode?: string }) => a.mode === "ebpf";', "tests/a.ts"],
+    "typescript(no-floating-promises)": ["cli/a.ts", "async function a() {}\na();"],
+    "typescript(switch-exhaustiveness-check)": [
+      "cli/b.ts",
+      'export function b(a: "x" | "y") {\n  switch (a) {\n    case "x":\n      return 1;\n  }\n}',
+    ],
+    "typescript(TS2322)": ["cli/c.ts", 'export const c: number = "c";'],
+  };
+
+  it("refuses what each of its rules is for, and nothing where it is allowed", () => {
+    const directory = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    try {
+      for (const file of [".oxlintrc.json", "lint-rules.mjs", "tsconfig.json"])
+        copyFileSync(join(ROOT, file), join(directory, file));
+      symlinkSync(join(ROOT, "node_modules"), join(directory, "node_modules"));
+      for (const [file, text, allowed] of Object.values(REFUSED))
+        for (const each of [file, allowed ?? file]) {
+          mkdirSync(join(directory, dirname(each)), { recursive: true });
+          writeFileSync(join(directory, each), `${text}\n`);
+        }
+      const args = ["--type-aware", "--type-check", "--format", "json"];
+      const program = join(ROOT, "node_modules/oxlint/bin/oxlint");
+      const { stdout, stderr } = spawnSync(process.execPath, [program, ...args], { cwd: directory, encoding: "utf8" });
+      if (stdout === "") throw new Error(stderr);
+      const { diagnostics } = JSON.parse(stdout) as { diagnostics: { code: string; filename: string }[] };
+      const found = diagnostics.filter(({ code }) => code in REFUSED).map(({ code, filename }) => [code, filename]);
+      expect(found.sort()).toEqual(
+        Object.entries(REFUSED)
+          .map(([code, [file]]) => [code, file])
+          .sort(),
+      );
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});

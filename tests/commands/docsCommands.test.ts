@@ -9,7 +9,7 @@ import { SCENARIOS } from "../../modes/tracePaths";
 import { verbs } from "../../scripts/readme/tables";
 import { bash } from "../support/bash";
 import { readMarkdown } from "../support/markdown";
-import { shellCommands, type ShellCommand } from "../unit/support/shell";
+import { shellCommands, type ShellCommand } from "../support/shell";
 
 const ROOT = join(__dirname, "../..");
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");

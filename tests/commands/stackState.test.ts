@@ -7,7 +7,7 @@ import { kindKubeconfig } from "../../cli/kindKubeconfig";
 import { knownStacks } from "../../cli/stackFile";
 import { status, statusText, type StackStatus } from "../../cli/status";
 import { TestProject } from "../support/project";
-import { withOwnPath } from "../unit/support/ownPath";
+import { withOwnPath } from "../support/ownPath";
 
 // it is an ES module, which jest cannot load here
 jest.mock("@kubernetes/client-node", () => ({}));

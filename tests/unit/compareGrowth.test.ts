@@ -137,7 +137,13 @@ function commandsOn(writer: FakeWriter, has = "/usr/bin/sockperf") {
     else if (script!.includes("sockperf server")) {
       counters.serving += 1;
       it.stdout.write("ready\n");
-      return { ...it, end: () => void ((counters.serving -= 1), it.end()) };
+      return {
+        ...it,
+        end() {
+          counters.serving -= 1;
+          it.end();
+        },
+      };
     } else say("sockperf: ---> percentile 50.000 =   41.5\nsockperf: ---> percentile 99.000 =   99.5\n");
     return it;
   };

@@ -21,7 +21,7 @@ function problemsOf(outputs: StackOutputs, expected: Expected): string[] {
 
 const verified = (
   verdict: StackOutputs["verification"]["verdict"],
-  proof: StackOutputs["verification"]["proof"] = undefined,
+  proof?: StackOutputs["verification"]["proof"],
 ): StackOutputs => ({ ...OUTPUTS, verification: { ...OUTPUTS.verification, verdict, proof } });
 
 describe("an expectation of a stack", () => {

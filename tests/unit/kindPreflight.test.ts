@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { NODE_IMAGES } from "../../modes/releases";
 import { createCluster, nodesLastWords, preflight, type PreflightInputs } from "../../providers/kind/kindCli";
-import { withOwnPath } from "./support/ownPath";
+import { withOwnPath } from "../support/ownPath";
 
 describe("preflight", () => {
   const { program } = withOwnPath();

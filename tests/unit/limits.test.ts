@@ -5,7 +5,7 @@ import { readDaemon } from "../../host/daemon";
 import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
 import { judgeLimits, readLimits, type Limits } from "../../host/limits";
 import { preflight } from "../../providers/kind/kindCli";
-import { withOwnPath } from "./support/ownPath";
+import { withOwnPath } from "../support/ownPath";
 
 const ROOMY: Limits = { inotifyInstances: 512, inotifyWatches: 524_288, memoryBytes: 32e9 };
 

@@ -10,7 +10,7 @@ import { judgePorts } from "../../host/ports";
 import { judgeProxies, judgeSource, missingImages, registryOf, registrySources, unreachable } from "../../host/reach";
 import { judgeKubectl, judgeNode, judgePulumi, missingPlugins } from "../../host/tools";
 import { CommandError } from "../../host/exec";
-import { withOwnPath } from "./support/ownPath";
+import { withOwnPath } from "../support/ownPath";
 
 const own = withOwnPath();
 
