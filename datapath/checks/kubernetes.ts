@@ -140,7 +140,7 @@ export const operatorCheck: Check = {
   id: "operator",
   question: "Is Cilium's operator available?",
   needs: [],
-  judge({ api: { operator, operatorLease = { value: null }, pods, rendered } }, { isExternal }) {
+  judge({ api: { operator, operatorLease, pods, rendered } }, { isExternal }) {
     const image = valueOf(rendered, null)?.operatorImage;
     const other = valueOf(pods, []).find(
       ({ namespace, labels, running, deleting, containers }) =>
@@ -167,6 +167,10 @@ export const operatorCheck: Check = {
       cause: "operator-down",
     });
     if (replicas.verdict === "fail") return [replicas];
+    if (!isExternal && "error" in operatorLease) {
+      const seeLease = `kubectl -n ${CILIUM_NAMESPACE} get lease ${OPERATOR_LEASE}`;
+      return [inconclusive("cluster", operatorLease.error, seeLease, { cause: "cluster-unreachable" })];
+    }
     const leader = valueOf(operatorLease, null);
     const operators = valueOf(pods, []).filter(
       ({ namespace, labels, ready, deleting }) =>

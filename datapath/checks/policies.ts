@@ -75,7 +75,7 @@ const OTHER_SOURCES = /^static-cnp-path$|cluster-?network-?policy/;
 
 /** What the BPF policy maps of a node deny, by endpoint. */
 function deniedIn(node: NodeEvidence): string[] | Error {
-  const lines = node.sections.denied === undefined ? "" : sectionOf(node, "denied");
+  const lines = node.sections.policyMaps === undefined ? "" : sectionOf(node, "policyMaps");
   if (lines instanceof Error) return lines;
   return lines.split("\nEndpoint ID: ").flatMap((endpoint) => {
     const id = /^(?:Endpoint ID: )?(\d+)/.exec(endpoint.trim())?.[1] ?? "unknown";

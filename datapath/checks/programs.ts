@@ -1,6 +1,7 @@
+import { MODE_CONTRACTS } from "../../modes/contract";
 import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { addressesOf, CGROUP_ROOT, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Expectation, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
@@ -23,9 +24,6 @@ interface NetPrograms {
   }[];
   readonly tc?: readonly { readonly devname?: string; readonly name?: string; readonly kind?: string }[];
 }
-
-/** `bpftool cgroup show -j`. */
-type CgroupPrograms = readonly { readonly attach_type?: string; readonly name?: string }[];
 
 /** A program of `bpftool cgroup tree -j`, with its cgroup. */
 interface CgroupProgram {
@@ -80,8 +78,9 @@ export const programsCheck: Check = {
           : !(isNew ? /^(?:cil_|tail_|__send_drop)/ : OF_CILIUM).test(name),
       );
       const translating = attached.find(({ where, name }) => where === "cgroup" && /sock4_connect$/.test(name));
+      const { kubeProxyReplacement } = MODE_CONTRACTS[expectation.mode].switches;
       // where the user has not asked for the socket load balancer beside kube-proxy
-      if (expectation.mode === "kubeproxy" && translating !== undefined && SOCKET_LB in datapathConfig) {
+      if (kubeProxyReplacement === false && translating !== undefined && SOCKET_LB in datapathConfig) {
         return fail(
           node.node,
           `${seen}; ${translating.name} on ${translating.device}`,
@@ -134,17 +133,15 @@ function detaching({ device, kind }: Attached): string {
   return kind.startsWith("tcx")
     ? `bpftool net detach tcx_${way} dev ${device}`
     : device === "cgroup"
-      ? `bpftool cgroup show /run/cilium/cgroupv2, then bpftool cgroup detach /run/cilium/cgroupv2 ${kind} id <its id>`
+      ? `bpftool cgroup show ${CGROUP_ROOT}, then bpftool cgroup detach ${CGROUP_ROOT} ${kind} id <its id>`
       : `tc filter show dev ${device} ${way}, then tc filter del dev ${device} ${way} pref <its pref>`;
 }
 
 function attachedOn(node: NodeEvidence): Attached[] | Error {
   const net = jsonOf<NetPrograms[] | NetPrograms>(node, "network");
-  // bpftool prints nothing where nothing is attached
-  const isEmpty = sectionOf(node, "cgroup").toString().trim() === "";
-  const cgroup = isEmpty ? [] : jsonOf<CgroupPrograms>(node, "cgroup");
+  const onCgroups = programsOfCgroups(node);
   const byTcx = sectionOf(node, "tcx");
-  for (const reading of [net, cgroup, byTcx]) if (reading instanceof Error) return reading;
+  for (const reading of [net, onCgroups, byTcx]) if (reading instanceof Error) return reading;
   const lists = Array.isArray(net) ? (net as NetPrograms[]) : [net as NetPrograms];
   const onDevices = lists.flatMap(({ tc = [], xdp = [] }) => [
     ...tc.map(({ devname = "", name = "", kind = "" }) => ({
@@ -166,26 +163,30 @@ function attachedOn(node: NodeEvidence): Attached[] | Error {
     if (!onDevices.some((each) => each.device === devname && each.kind === kind && each.name.startsWith(name)))
       onDevices.push({ where: classOf(devname), device: devname, kind, name });
   }
-  const onSockets = (cgroup as CgroupPrograms).map(({ name = "", attach_type: kind = "" }) => ({
-    ...{ where: "cgroup", device: "cgroup", kind, name },
-  }));
+  const onSockets = (onCgroups as readonly CgroupProgram[])
+    .filter(({ cgroup }) => cgroup === CGROUP_ROOT)
+    .map(({ name, attach_type: kind }) => ({ where: "cgroup", device: "cgroup", kind, name }));
   return [...onDevices, ...onSockets];
 }
 
-/** Programs on cgroups of pods; those that decide on devices are the container runtime's, and `sd_` is systemd's prefix. */
-function ofPods(node: NodeEvidence): CgroupProgram[] {
+function programsOfCgroups(node: NodeEvidence): CgroupProgram[] | Error {
+  // bpftool prints nothing where nothing is attached
   if (sectionOf(node, "cgroups").toString().trim() === "") return [];
   const tree = jsonOf<{ readonly cgroup: string; readonly programs: readonly Omit<CgroupProgram, "cgroup">[] }[]>(
     node,
     "cgroups",
   );
-  if (tree instanceof Error) return [];
-  return tree.flatMap(({ cgroup, programs }) =>
-    /kubepods/.test(cgroup)
-      ? programs.flatMap((each) =>
-          /device/.test(each.attach_type) || each.name.startsWith("sd_") ? [] : [{ ...each, cgroup }],
-        )
-      : [],
+  if (tree instanceof Error) return tree;
+  return tree.flatMap(({ cgroup, programs }) => programs.map((each) => ({ ...each, cgroup })));
+}
+
+/** Programs on cgroups of pods; those that decide on devices are the container runtime's, and `sd_` is systemd's prefix. */
+function ofPods(node: NodeEvidence): CgroupProgram[] {
+  const programs = programsOfCgroups(node);
+  // attachedOn has told that they could not be read
+  if (programs instanceof Error) return [];
+  return programs.filter(
+    ({ cgroup, name, attach_type: kind }) => /kubepods/.test(cgroup) && !/device/.test(kind) && !name.startsWith("sd_"),
   );
 }
 

@@ -138,7 +138,7 @@ export interface ApiEvidence {
   readonly policies: Reading<readonly string[]>;
   readonly operator: Reading<ReplicaState>;
   /** Who leads the operators; null where nobody does. Evidence of earlier versions has none. */
-  readonly operatorLease?: Reading<string | null>;
+  readonly operatorLease: Reading<string | null>;
   readonly coreDns: Reading<ReplicaState>;
 }
 

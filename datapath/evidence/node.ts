@@ -12,6 +12,9 @@ export const OUTSIDE_ADDRESS = "198.51.100.1";
 /** The same for counters. */
 const COUNTER_SECONDS = 20;
 
+/** Where agents mount the cgroups, and attach the programs for sockets. */
+export const CGROUP_ROOT = "/run/cilium/cgroupv2";
+
 /** Seconds that one command of the script may take. */
 const COMMAND_SECONDS = 8;
 
@@ -72,10 +75,9 @@ export const NODE_COMMANDS = {
   filters: FILTERS,
   network: `timeout ${COMMAND_SECONDS} bpftool net show -j`,
   tcx: `command -v perl >/dev/null || exit 0; timeout ${COMMAND_SECONDS} perl -e '${LIST_TCX.replaceAll("'", `'\\''`)}'`,
-  cgroup: `timeout ${COMMAND_SECONDS} bpftool cgroup show /run/cilium/cgroupv2 -j`,
-  // a pod's own cgroup has its programs beside Cilium's
-  cgroups: `timeout ${COMMAND_SECONDS} bpftool cgroup tree /run/cilium/cgroupv2 -j`,
-  denied: `dumped=$(timeout ${COMMAND_SECONDS} cilium bpf policy get --all -n) || exit
+  // with those of pods: a pod's own cgroup has its programs beside Cilium's
+  cgroups: `timeout ${COMMAND_SECONDS} bpftool cgroup tree ${CGROUP_ROOT} -j`,
+  policyMaps: `dumped=$(timeout ${COMMAND_SECONDS} cilium bpf policy get --all -n) || exit
 printf '%s\\n' "$dumped" | grep -E '^(Endpoint ID|Deny)'; true`,
   iptables: saveRules("-c"),
   // it holds the nodes to which pods go without masquerading; not every mode has it
@@ -267,7 +269,8 @@ function sectionsOf<Name extends string>(output: string): Partial<Record<Name, R
 
 function failureOf(section: string, code: string, error: string): string {
   const said = error === "" ? `exit code ${code}` : error.slice(0, 160);
-  return code === "124" ? `the agent did not tell its ${section} within ${COMMAND_SECONDS} s` : `${section}: ${said}`;
+  const words = section.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return code === "124" ? `the agent did not tell its ${words} within ${COMMAND_SECONDS} s` : `${words}: ${said}`;
 }
 
 /** What a node said, or why it did not. */

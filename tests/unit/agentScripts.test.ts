@@ -136,7 +136,10 @@ describe("the BPF policy maps", () => {
     const cluster = {
       exec: (...[, , , command]: [string, string, string, string[]]) => run(command[2]!, { cilium, bpftool: "" }),
     } as unknown as EvidenceCluster;
-    return sectionOf(await readNode(cluster, "a", { node: "a", pod: "cilium-a", ready: true }, [], "true"), "denied");
+    return sectionOf(
+      await readNode(cluster, "a", { node: "a", pod: "cilium-a", ready: true }, [], "true"),
+      "policyMaps",
+    );
   }
 
   it("are read for what they deny", async () => {
@@ -147,7 +150,7 @@ describe("the BPF policy maps", () => {
   });
 
   it("are not called empty where they cannot be read", async () => {
-    expect(await denied("echo no such map >&2; exit 1")).toEqual(new Error("denied: no such map"));
-    expect(await denied("exit 124")).toEqual(new Error("the agent did not tell its denied within 8 s"));
+    expect(await denied("echo no such map >&2; exit 1")).toEqual(new Error("policy maps: no such map"));
+    expect(await denied("exit 124")).toEqual(new Error("the agent did not tell its policy maps within 8 s"));
   });
 });

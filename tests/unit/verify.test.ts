@@ -159,7 +159,7 @@ describe("a verification of recorded evidence", () => {
   });
 
   it("takes an empty list of socket programs for none, as bpftool prints it", () => {
-    const { results } = judged(recordedEvidence(inNode("cgroup", () => "")));
+    const { results } = judged(recordedEvidence(inNode("cgroups", () => "")));
     expect(results.find(({ id }) => id === "programs")!.findings.map(({ verdict, cause }) => [verdict, cause])).toEqual(
       Array(3).fill(["fail", "program-missing"]),
     );
@@ -176,7 +176,7 @@ describe("a verification of recorded evidence", () => {
   it("does not fold what fails on another node", () => {
     const change = both(
       inNode("sysctls", (text) => text.replace("ipv4/ip_forward:1", "ipv4/ip_forward:0"), WORKER),
-      inNode("cgroup", (text) => text.replace("cil_sock4_sendmsg", "gone"), "cmlead-worker2"),
+      inNode("cgroups", (text) => text.replace("cil_sock4_sendmsg", "gone"), "cmlead-worker2"),
     );
     expect(judged(recordedEvidence(change)).causes.map(({ cause }) => cause)).toEqual([
       "sysctl-changed",

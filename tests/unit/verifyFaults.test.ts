@@ -26,9 +26,16 @@ const QUEUE = "qdisc fq 8001: dev eth0 root refcnt 2 limit 10000p flow_limit 100
 /** Column of that counter in `/proc/net/snmp`. */
 const FORW_DATAGRAMS = 6; // the first word is "Ip:"
 
-/** A pod's answer with these rules and lines of /etc/hosts at its end, which the recording does not have. */
-const withEnd = (output: string, rules: string, hosts: string) =>
-  `${output}---\n0:\tfrom all lookup local\n${rules}32766:\tfrom all lookup main\n---\n${hosts}`;
+/** A pod's answer with more rules, and more lines in /etc/hosts. */
+const withMore = (output: string, rules: string, hosts: string) =>
+  output.replace("32766:", `${rules}32766:`).replace("127.0.0.1\tlocalhost\n", `127.0.0.1\tlocalhost\n${hosts}`);
+
+/** A pod's answer with one more filter, rule or queue. */
+const withFilter = (line: string) => (output: string) => {
+  const parts = output.split("---\n");
+  parts[6] += `${line}\n`;
+  return parts.join("---\n");
+};
 
 /** The worker's server answers no probe, and has left its Service. */
 const unready: Change = ({ api }) => {
@@ -158,7 +165,7 @@ describe("a fault in recorded evidence", () => {
     ],
     [
       "a detached socket hook",
-      inNode("cgroup", (text) => text.replace("cil_sock4_sendmsg", "gone"), WORKER),
+      inNode("cgroups", (text) => text.replace("cil_sock4_sendmsg", "gone"), WORKER),
       "programs",
       "program-missing",
       /unconnected UDP to services gets no answer/,
@@ -312,24 +319,21 @@ describe("a fault in recorded evidence", () => {
     ],
     [
       "a program inside a pod's network",
-      inPod(
-        WORKER,
-        (text) => `${text}filter protocol all pref 49152 bpf chain 0 handle 0x1 foreign.o:[tc] direct-action\n`,
-      ),
+      inPod(WORKER, withFilter("filter protocol all pref 49152 bpf chain 0 handle 0x1 foreign.o:[tc] direct-action")),
       "pod-network",
       "program-foreign",
       /inside the pod's network drop or change its packets/,
     ],
     [
       "a rule inside a pod's network",
-      inPod(WORKER, (text) => `${text}-A INPUT -m length --length 1000:65535 -j DROP\n`),
+      inPod(WORKER, withFilter("-A INPUT -m length --length 1000:65535 -j DROP")),
       "pod-network",
       "netfilter-foreign",
       /inside the pod's network drop or change its packets/,
     ],
     [
       "a queueing discipline inside a pod",
-      inPod(WORKER, (text) => `${text}qdisc tbf 8001: dev eth0 root refcnt 2 rate 1Mbit\n`),
+      inPod(WORKER, withFilter("qdisc tbf 8001: dev eth0 root refcnt 2 rate 1Mbit")),
       "pod-network",
       "traffic-shaped",
       /delays or drops its packets/,
@@ -545,16 +549,14 @@ describe("a fault in recorded evidence", () => {
     ],
     [
       "a routing rule in a pod",
-      inPod(WORKER, (output) => withEnd(output, "50:\tfrom all to 10.0.2.0/24 prohibit\n", "")),
+      inPod(WORKER, (output) => withMore(output, "50:\tfrom all to 10.0.2.0/24 prohibit\n", "")),
       "pod-network",
       "rule-foreign",
       /50: from all to/,
     ],
     [
       "a name in a pod's /etc/hosts",
-      inPod(WORKER, (output) =>
-        withEnd(output, "", "127.0.0.1\tlocalhost\nfe00::\tip6-localnet\n192.0.2.9 serversvc\n"),
-      ),
+      inPod(WORKER, (output) => withMore(output, "", "fe00::\tip6-localnet\n192.0.2.9 serversvc\n")),
       "pod-network",
       "dns-config",
       /\/etc\/hosts: 192\.0\.2\.9 serversvc/,
@@ -568,23 +570,21 @@ describe("a fault in recorded evidence", () => {
     ],
     [
       "a program on a pod's cgroup",
-      ({ nodes }) => {
-        const tree = [
-          {
-            cgroup: "/run/cilium/cgroupv2",
-            programs: [{ id: 1, name: "cil_sock4_connect", attach_type: "cgroup_inet4_connect" }],
-          },
-          {
+      inNode(
+        "cgroups",
+        (text) => {
+          const pod1 = {
             cgroup: "/run/cilium/cgroupv2/kubelet/kubepods/pod1",
             programs: [{ id: 2, name: "", attach_type: "cgroup_device" }],
-          },
-          {
+          };
+          const pod2 = {
             cgroup: "/run/cilium/cgroupv2/kubelet/kubepods/pod2",
             programs: [{ id: 3, name: "refuse", attach_type: "cgroup_inet4_connect" }],
-          },
-        ];
-        nodes.find(({ node }) => node === WORKER)!.sections.cgroups = { value: JSON.stringify(tree) };
-      },
+          };
+          return JSON.stringify([...(JSON.parse(text) as object[]), pod1, pod2]);
+        },
+        WORKER,
+      ),
       "programs",
       "program-foreign",
       /detach \S+pod2 cgroup_inet4_connect id 3"/,
@@ -592,7 +592,7 @@ describe("a fault in recorded evidence", () => {
     [
       "a policy map that denies without a policy",
       ({ nodes }) => {
-        nodes.find(({ node }) => node === WORKER)!.sections.denied = {
+        nodes.find(({ node }) => node === WORKER)!.sections.policyMaps = {
           value:
             "Endpoint ID: 12\nEndpoint ID: 334\nDeny     Ingress     6226          8080/TCP          NONE         disabled    0         0         0        0\n",
         };
@@ -904,7 +904,13 @@ describe("a fault in recorded evidence", () => {
     ],
     [
       "a variable that all agents have and Helm did not render",
-      inNode("arguments", (text) => `${text}\nCILIUM_BPF_LB_MAP_MAX=100`),
+      both(
+        inNode("arguments", (text) => `${text}\nCILIUM_BPF_LB_MAP_MAX=100`),
+        ({ api }) => {
+          for (const { containers } of valueOf(api.pods, []))
+            for (const each of containers) each.variables = [...(each.variables ?? []), "CILIUM_BPF_LB_MAP_MAX"];
+        },
+      ),
       "agents",
       "config-overridden",
       /variable CILIUM_BPF_LB_MAP_MAX=100/,
@@ -1210,9 +1216,9 @@ describe("a fault in recorded evidence", () => {
     [
       "a foreign program at the sockets",
       inNode(
-        "cgroup",
+        "cgroups",
         (text) =>
-          text.replace("[", '[{"id":1,"attach_type":"cgroup_inet4_connect","attach_flags":"multi","name":"deny"},'),
+          text.replace('"programs":[', '"programs":[{"id":1,"attach_type":"cgroup_inet4_connect","name":"deny"},'),
         WORKER,
       ),
       "programs",
@@ -1370,7 +1376,7 @@ describe("a fault in recorded evidence", () => {
 
   it("takes a pod's own names in /etc/hosts for no change", () => {
     const pod = recordedEvidence().traffic!.pods.find(({ node }) => node === WORKER)!.pod;
-    const change = inPod(WORKER, (output) => withEnd(output, "", `127.0.0.1\tlocalhost\nfd00:10::7\t${pod}\n`));
+    const change = inPod(WORKER, (output) => withMore(output, "", `fd00:10::7\t${pod}\n`));
     expect(bad(judged(recordedEvidence(change)).results)).toEqual([]);
   });
 
