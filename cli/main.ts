@@ -182,7 +182,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--settle-seconds <seconds>", "Time for a cluster to settle; 0 looks once", Number, 15)
     .option("--max-nodes <nodes>", "Sample a larger cluster; default: the stack's verifyNodes, or 20", Number)
     .option("--all", "Show every finding instead of a line for each check")
-    .option("--quiet", "Show only what is wrong")
+    .option("--quiet", "Show only failures")
     .option("--json", "Print everything as JSON")
     .option("--junit <file>", "Write a JUnit report too")
     .option(
@@ -272,7 +272,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--seconds <seconds>", "Duration of the watch; default: until Ctrl-C", Number)
     .option("--while <command>", "Run this shell command meanwhile; the watch ends 5 s after it")
     .option("--interval-ms <ms>", "Time between two probes of a flow, 20 to 1000 ms", Number, 100)
-    .option("--baseline-seconds <seconds>", "Time to measure first what is usual on this machine", Number, 5)
+    .option("--baseline-seconds <seconds>", "Time to measure a baseline before the run", Number, 5)
     .option("--set <key=value>", SET, collect)
     .option("--json", "Print the report as JSON")
     .addHelpText("after", WATCH_EXAMPLES)

@@ -3,7 +3,7 @@ import type { Finding } from "../datapath/checks/check";
 import type { CheckResult, Verification } from "../datapath/verify";
 import { type Look, PLAIN, table, verdictWord } from "../render/terminal";
 
-/** How much of a verification is shown: a line for each check, every finding, or only what is wrong. */
+/** How much of a verification is shown: a line for each check, every finding, or only failures. */
 export type Detail = "checks" | "all" | "quiet";
 
 /** The longest line that is shown; what is longer is in the JSON and the diagnostics. */
@@ -33,7 +33,7 @@ const PROOF_MEANINGS: Readonly<Partial<Record<Verification["proof"], string>>> =
   unknown: "Evidence is missing, so the mode is neither proven nor disproved.",
 };
 
-/** A verification for reading: a line for each check, then what is wrong with reason and fix, then the verdict. */
+/** A verification for reading: a line for each check, then failures with reason and fix, then the verdict. */
 export function verificationText(
   name: string,
   verification: Verification,
@@ -66,7 +66,7 @@ export function verificationText(
     ...section("Settled while verifying:", settled),
     ...section("Warnings:", warnings),
     ...(causes.length > 0
-      ? ["What is wrong:", ...causes.flatMap((cause, index) => causeLines(cause, index, look)), ""]
+      ? ["Failures:", ...causes.flatMap((cause, index) => causeLines(cause, index, look)), ""]
       : []),
     ...(PROOF_MEANINGS[proof] === undefined ? [] : [PROOF_MEANINGS[proof]!]),
     `${subject}: ${look.colors.bold(PROOF_WORDS[proof])} (${countsOf(results)}${sampled}, ${seconds} s)`,

@@ -66,7 +66,7 @@ function parseRules(text: string): Ruleset {
 /** Whether the nodes' netfilter has Cilium's rules, and none that drop or rewrite packets on anybody else's account. */
 export const netfilterCheck: Check = {
   id: "netfilter",
-  question: "Do the nodes have all of Cilium's iptables rules, and no rules of others that drop or rewrite packets?",
+  question: "Do the nodes have all of Cilium's iptables rules, and no other rules that drop or rewrite packets?",
   needs: ["nodes"],
   judge(evidence, { isExternal }) {
     const usual = usualRules(evidence);

@@ -47,7 +47,7 @@ const SOCKET_LB = "bpf-lb-sock";
 /** Whether every hook that the mode needs has Cilium's program, and nobody else's. */
 export const programsCheck: Check = {
   id: "programs",
-  question: "Is Cilium's program attached to every hook that the mode needs, and nobody else's?",
+  question: "Is Cilium's program attached to every hook that the mode needs, and no other program?",
   needs: ["nodes"],
   judge(evidence, expectation) {
     const { datapathConfig = {}, isExternal } = expectation;

@@ -52,7 +52,7 @@ export const sourceAddressCheck: Check = {
           const address = isTunnel ? tunnelAddressOf(to.node) : addressOf(to.node);
           if (address === undefined || !isCilium) return undefined;
           const isLocal = pod !== undefined && nodeOfPod.get(pod) === to.node;
-          const why = `the asked node's address ${address}${isTunnel ? " on cilium_host" : ""}`;
+          const why = `the receiving node's address ${address}${isTunnel ? " on cilium_host" : ""}`;
           return isLocal || keepsClient ? own : { addresses: [address], why };
         }
         case "pod-to-node":

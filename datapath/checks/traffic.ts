@@ -194,7 +194,7 @@ function uniqueBy<T>(all: readonly T[], keyOf: (each: T) => string): T[] {
 }
 
 const monitor = (from: End) =>
-  `kubectl -n kube-system exec ds/cilium -- cilium monitor --type drop (in the agent of ${from.node ?? "the asked node"}) shows each dropped packet with its reason`;
+  `kubectl -n kube-system exec ds/cilium -- cilium monitor --type drop (in the agent of ${from.node ?? "the node that received it"}) shows each dropped packet with its reason`;
 
 const isSmall = (shape: ProbedShape) => shape.endsWith("/small");
 

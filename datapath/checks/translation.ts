@@ -33,7 +33,8 @@ const SEE =
 /** Whether the mode's component translates a NodePort: Cilium does so before the packet leaves the pod's node. */
 export const translationCheck: Check<readonly Flow[]> = {
   id: "translation",
-  question: "Who translates the NodePort: Cilium on the pod's own node, or kube-proxy on the node that was asked?",
+  question:
+    "Who translates the NodePort: Cilium on the pod's own node, or kube-proxy on the node that receives the request?",
   needs: [],
   timeoutSeconds: 30,
   skip: skipWithoutWorkload,

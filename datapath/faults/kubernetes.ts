@@ -141,7 +141,7 @@ sleep 3`,
   {
     name: "operator-lease-taken",
     class: "kubernetes",
-    title: "The lease of Cilium's operators is held by somebody who does not exist.",
+    title: "The lease of Cilium's operators is held by an operator that does not exist.",
     teaches: "All operators are Ready and wait for the lease. Nothing breaks until a node or an identity is new.",
     expect: ["operator-down"],
     inject: kube(

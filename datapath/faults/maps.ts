@@ -80,7 +80,7 @@ while read -r entry; do bpftool map update pinned $map $entry; done <$kept/polic
   {
     name: "backend-address-wrong",
     class: "maps",
-    title: "One agent's backend map gives a backend the address of nobody.",
+    title: "One agent's backend map gives a backend an address that no pod has.",
     teaches: "One in three connections from that node's pods to the Service times out.",
     expect: ["service-map-stale", "endpoints-incomplete"],
     inject: inAgent(replaceBackend("$peer_pod_address", NOBODY)),

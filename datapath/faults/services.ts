@@ -120,7 +120,8 @@ kubectl -n nettool delete endpointslices -l kubernetes.io/service-name=serversvc
   {
     name: "external-traffic-local",
     class: "services",
-    title: "The Service answers from outside by pods of the asked node only (externalTrafficPolicy Local).",
+    title:
+      "The Service answers from outside only by pods of the node that receives the request (externalTrafficPolicy Local).",
     teaches: "Clients keep their address. A node without a backend answers nobody, which shows after the next rollout.",
     expect: ["service-changed"],
     ...service(
@@ -165,7 +166,7 @@ kubectl -n nettool delete endpointslices -l kubernetes.io/service-name=serversvc
     name: "cluster-ip-missing",
     class: "services",
     title: "The ClusterIP is missing from one agent's service map.",
-    teaches: "Pods on that node reach the Service by nobody; on all others it answers.",
+    teaches: "Pods on that node cannot reach the Service; on all others it answers.",
     expect: ["service-map-stale"],
     ...deletedEntry("cilium_lb4_services_v2", frontend("$cluster_ip", "80", 0)),
   },
