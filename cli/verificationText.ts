@@ -59,6 +59,7 @@ export function verificationText(
   );
   const sampled =
     nodes === undefined || nodes.looked === nodes.all ? "" : `, ${nodes.looked} of ${nodes.all} nodes sampled`;
+  const isFailed = results.some((each) => each.verdict === "fail");
   const subject = mode === undefined || name === String(mode) ? name : `${name} (mode ${mode})`;
   return [
     ...(rows.length > 0 ? [table(rows, look), ""] : []),
@@ -66,7 +67,11 @@ export function verificationText(
     ...section("Settled while verifying:", settled),
     ...section("Warnings:", warnings),
     ...(causes.length > 0
-      ? ["Failures:", ...causes.flatMap((cause, index) => causeLines(cause, index, look)), ""]
+      ? [
+          isFailed ? "Failures:" : "No evidence:",
+          ...causes.flatMap((cause, index) => causeLines(cause, index, look)),
+          "",
+        ]
       : []),
     ...(PROOF_MEANINGS[proof] === undefined ? [] : [PROOF_MEANINGS[proof]!]),
     `${subject}: ${look.colors.bold(PROOF_WORDS[proof])} (${countsOf(results)}${sampled}, ${seconds} s)`,

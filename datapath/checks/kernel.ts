@@ -1,4 +1,5 @@
 import { fail, pass, warning, type Check, type Finding } from "./check";
+import { RESTART } from "./config";
 import { eachNode, odd } from "./nodes";
 import { sectionOf } from "../evidence/node";
 
@@ -102,8 +103,20 @@ export const kernelCheck: Check = {
       }),
     );
     const keys = new Set([...settingsByNode.values()].flatMap((settings) => [...settings.keys()].filter(isCompared)));
-    return eachNode(evidence, "sysctls", ({ node }): Finding => {
+    return eachNode(evidence, "sysctls", ({ node, sections }): Finding => {
       const at = { nodes: [node] };
+      const unwritable = Object.values(sections).find(
+        (reading) => "error" in reading && /read-only file system/i.test(reading.error),
+      );
+      if (unwritable !== undefined) {
+        return fail(
+          node,
+          (unwritable as { readonly error: string }).error,
+          "the BPF file system is read-only: the agent cannot load programs, and new pods get no network",
+          `on ${node}: mount -o remount,rw /sys/fs/bpf; then ${RESTART}`,
+          { cause: "bpf-file-system", ...at },
+        );
+      }
       const settings = settingsByNode.get(node)!;
       const [count, max] = ["count", "max"].map((each) => Number(settings.get(`netfilter/nf_conntrack_${each}`)));
       if (count! >= FULL * max!) {

@@ -1,3 +1,4 @@
+import { jsonOf } from "../evidence/node";
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { OPERATOR_LEASE, readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
@@ -81,7 +82,8 @@ export const cniCheck: Check = {
     const dns = valueOf(evidence.api.services, []).find(
       ({ namespace, name }) => namespace === CILIUM_NAMESPACE && name === "kube-dns",
     )?.clusterIp;
-    return eachNode(evidence, "cni", ({ node, missingPlugins = [], clusterDns }, output): Finding => {
+    return eachNode(evidence, "cni", (own, output): Finding => {
+      const { node, missingPlugins = [], clusterDns } = own;
       const plugin = plugins.find((each) => each.node === node);
       if (plugin !== undefined) {
         return fail(
@@ -120,6 +122,18 @@ export const cniCheck: Check = {
           "no file in /etc/cni/net.d tells the kubelet to give pods to Cilium, so new pods do not start",
           `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}: the agent writes it when it starts`,
           { cause: "cni-foreign", nodes: [node] },
+        );
+      }
+      const used = jsonOf<{ readonly ipam?: { readonly status?: string } }>(own, "status");
+      const ipam = used instanceof Error ? undefined : used.ipam?.status;
+      const [, allocated, all] = /IPv4: (\d+)\/(\d+) allocated/.exec(ipam ?? "") ?? [];
+      if (allocated !== undefined && allocated === all) {
+        return fail(
+          node,
+          `${allocated} of ${all} addresses allocated`,
+          "the node has no address for a new pod, so new pods do not start; pods that run are not affected",
+          `kubectl get pods -A -o wide --field-selector spec.nodeName=${node}; if these are fewer, addresses have leaked: kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}`,
+          { cause: "addresses-exhausted", nodes: [node] },
         );
       }
       if (mentions !== "0") return pass(node, `${file} is Cilium's`);

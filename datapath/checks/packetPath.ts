@@ -31,10 +31,19 @@ export const packetPathCheck: Check = {
     if (wanted > 1 && servers.length < wanted)
       return [inconclusive("cluster", `servers on ${servers.length} of ${wanted} nodes could send pings`)];
     if (servers.length < 2) return [skipped("cluster", "a cluster of one node has no packets between nodes")];
-    const silent = servers.filter(({ pinged }) => pinged!.lost !== NONE_LOST).map(({ node }) => node);
-    if (silent.length > 0) {
-      const reason = `pings between pods are lost from ${silent.join(", ")}, so nobody can tell which way they take`;
-      return [inconclusive("cluster", reason, undefined, { nodes: silent })];
+    const losing = servers.filter(({ pinged }) => pinged!.lost !== NONE_LOST);
+    if (losing.length > 0) {
+      return losing.map(({ pod, node, pinged }) => {
+        const { address, lost } = pinged!;
+        const to = servers.find((other) => other.address === address)?.node;
+        return fail(
+          node,
+          `${pod} pings ${address}${to === undefined ? "" : ` on ${to}`}: ${lost === "" ? "no answer" : lost}`,
+          "pings between pods on different nodes are lost",
+          "cilium monitor --type drop in both nodes' agents shows each dropped packet with its reason; ip -s link show eth0 on both nodes counts those that the device drops",
+          { cause: "packet-loss", nodes: [node, ...(to === undefined ? [] : [to])] },
+        );
+      });
     }
     return between.map(({ node }): Finding => {
       const [start, end] = [countersOf(before, node), countersOf(between, node)];

@@ -180,14 +180,12 @@ function programsOfCgroups(node: NodeEvidence): CgroupProgram[] | Error {
   return tree.flatMap(({ cgroup, programs }) => programs.map((each) => ({ ...each, cgroup })));
 }
 
-/** Programs on cgroups of pods; those that decide on devices are the container runtime's, and `sd_` is systemd's prefix. */
+/** Programs on cgroups of pods; those that decide on devices are the container runtime's. */
 function ofPods(node: NodeEvidence): CgroupProgram[] {
   const programs = programsOfCgroups(node);
   // attachedOn has told that they could not be read
   if (programs instanceof Error) return [];
-  return programs.filter(
-    ({ cgroup, name, attach_type: kind }) => /kubepods/.test(cgroup) && !/device/.test(kind) && !name.startsWith("sd_"),
-  );
+  return programs.filter(({ cgroup, attach_type: kind }) => /kubepods/.test(cgroup) && !/device/.test(kind));
 }
 
 const classOf = (device: string) => (device === "lxc_health" ? "lxc_health" : device.replace(/^lxc.*/, "lxc*"));

@@ -107,7 +107,7 @@ export const serviceCheck: Check = {
         : [`internalTrafficPolicy ${service.internalTrafficPolicy}, expected Cluster`]),
       ...(service.sessionAffinity === "None" ? [] : [`sessionAffinity ${service.sessionAffinity}, expected None`]),
       ...(service.proxyName === undefined ? [] : [`label service-proxy-name ${service.proxyName}, expected none`]),
-      ...(service.selective.length === 0 ? [] : [`${service.selective.join(", ")}, expected none`]),
+      ...(service.selective.length === 0 ? [] : [`${service.selective.join(", ")}, which the stack did not set`]),
     ];
     if (wrong.length > 0) {
       return [
@@ -122,6 +122,40 @@ export const serviceCheck: Check = {
 
 /** Services of Kubernetes itself, which other proxies must not take over. */
 const OF_SYSTEM = new Set(["default/kubernetes", "kube-system/kube-dns"]);
+
+/** Ports at which the programs of a node itself answer: https://kubernetes.io/docs/reference/networking/ports-and-protocols/, and Cilium's. */
+const OF_NODES: Readonly<Record<number, string>> = {
+  22: "SSH",
+  2379: "etcd",
+  2380: "etcd",
+  4240: "Cilium's health check",
+  4244: "Hubble",
+  6443: "the API server",
+  10250: "the kubelet",
+  10256: "the health check of kube-proxy",
+};
+
+/** Services that take a port of a node's own address from the node's own program. */
+function takenPorts(api: ApiEvidence, services: readonly ServiceState[]): Finding[] {
+  const nodes = readingOf(api.nodes);
+  return services.flatMap(({ namespace, name, ports, externalAddresses = [] }) =>
+    nodes.flatMap((node) =>
+      ports.flatMap(({ port }) => {
+        const program = OF_NODES[port];
+        if (program === undefined || !externalAddresses.includes(node.address)) return [];
+        return [
+          fail(
+            node.name,
+            `${namespace}/${name}: ${node.address}:${port}`,
+            `the Service ${namespace}/${name} takes ${node.address}:${port} from ${program} of the node`,
+            `kubectl -n ${namespace} edit service ${name}: other externalIPs, or another port`,
+            { cause: "service-changed", nodes: [node.name] },
+          ),
+        ];
+      }),
+    ),
+  );
+}
 
 /** What is wrong with the cluster's other Services. */
 function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
@@ -140,6 +174,7 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
   );
   const strangers = listed.flatMap(({ addresses }) => addresses.filter((each) => !servers.includes(each)));
   return [
+    ...takenPorts(api, others),
     ...unserved.map(({ namespace, name, proxyName }) =>
       fail(
         "cluster",

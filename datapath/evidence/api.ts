@@ -73,6 +73,8 @@ export interface ServiceState {
   readonly sessionAffinity: string;
   /** Label `service.kubernetes.io/service-proxy-name`: another proxy than the cluster's answers for it. */
   readonly proxyName?: string | undefined;
+  /** Addresses outside the cluster's own at which it is served; none where the reader does not know them. */
+  readonly externalAddresses?: readonly string[];
   /** Labels, annotations and fields by which not every node serves it with all of its endpoints. */
   readonly selective: readonly string[];
 }
@@ -300,7 +302,7 @@ function podState({ metadata, spec, status }: V1Pod): PodState {
 const SELECTIVE =
   /^service\.cilium\.io\/|^io\.cilium\/(?:global|shared)|^service\.kubernetes\.io\/(?:topology|headless)/;
 
-function serviceState({ metadata, spec }: V1Service): ServiceState {
+function serviceState({ metadata, spec, status }: V1Service): ServiceState {
   return {
     namespace: metadata!.namespace!,
     name: metadata!.name!,
@@ -317,6 +319,10 @@ function serviceState({ metadata, spec }: V1Service): ServiceState {
     internalTrafficPolicy: spec?.internalTrafficPolicy ?? "Cluster",
     sessionAffinity: spec?.sessionAffinity ?? "None",
     proxyName: metadata?.labels?.["service.kubernetes.io/service-proxy-name"],
+    externalAddresses: [
+      ...(spec?.externalIPs ?? []),
+      ...(status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []),
+    ],
     selective: [
       ...Object.keys({ ...metadata?.annotations, ...metadata?.labels }).filter((key) => SELECTIVE.test(key)),
       ...(spec?.trafficDistribution === undefined ? [] : [`trafficDistribution ${spec.trafficDistribution}`]),

@@ -51,6 +51,16 @@ export const KERNEL_FAULTS: readonly Fault[] = [
     ...kernelParameter(onEveryNode, "net/ipv4/conf/all/rp_filter", "1"),
   },
   {
+    name: "bpf-file-system-read-only",
+    class: "kernel",
+    title: "One worker's BPF file system is read-only.",
+    teaches: "Traffic goes on. New pods get no network, and the agent cannot change a map, nor attach a program.",
+    expect: ["bpf-file-system"],
+    inject: onNode("mount -o remount,ro /sys/fs/bpf"),
+    undo: onNode("mount -o remount,rw /sys/fs/bpf"),
+    probe: onNode("grep ' /sys/fs/bpf ' /proc/mounts | cut -d ' ' -f 4 | cut -c 1-2 | sort -u")[0]!,
+  },
+  {
     name: "node-ignores-pings",
     class: "kernel",
     title: "One worker answers no pings (icmp_echo_ignore_all).",

@@ -139,6 +139,21 @@ sleep 3`,
     probe: kube("kubectl -n kube-system get deployment cilium-operator -o jsonpath='{.spec.replicas}'")[0]!,
   },
   {
+    name: "addresses-exhausted",
+    class: "kubernetes",
+    title: "One worker has no pod address left.",
+    teaches:
+      "Pods that run are not affected. The next one stays in ContainerCreating, also where few pods run: addresses leak.",
+    expect: ["addresses-exhausted"],
+    inject: onNode(
+      'for leak in $(seq 300); do curl -s -o /dev/null --unix-socket /var/run/cilium/cilium.sock -X POST "http://localhost/v1/ipam?family=ipv4&owner=drill/leak$leak"; done',
+    ),
+    undo: RESTART_AGENT,
+    probe: inAgent(
+      "$cilium status | grep -oE '^IPAM: +IPv4: [0-9]+/[0-9]+' | awk '{ split($3, of, \"/\"); print of[1] == of[2] }'",
+    )[0]!,
+  },
+  {
     name: "operator-lease-taken",
     class: "kubernetes",
     title: "The lease of Cilium's operators is held by an operator that does not exist.",

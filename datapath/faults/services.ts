@@ -143,6 +143,22 @@ kubectl -n nettool delete endpointslices -l kubernetes.io/service-name=serversvc
     ),
   },
   {
+    name: "node-port-taken",
+    class: "services",
+    title: "Another Service takes the port of one worker's Hubble (externalIPs).",
+    teaches: "Whoever asks that node for Hubble gets a pod's answer. Nothing in the node or the workload has changed.",
+    expect: ["service-changed"],
+    modes: WITHOUT_KUBE_PROXY,
+    ...manifest(
+      "service/drill",
+      `apiVersion: v1
+kind: Service
+metadata: {name: drill, namespace: default}
+spec: {ports: [{port: 4244, targetPort: 80, protocol: TCP}], externalIPs: ["$node_address"]}`,
+      "default",
+    ),
+  },
+  {
     name: "session-affinity",
     class: "services",
     title: "The Service binds each client to one backend (sessionAffinity ClientIP).",

@@ -40,7 +40,7 @@ describeIf([...labMissing(), ...longMissing()], "the README's commands", () => {
       expect(output).toMatch(/^ebpf: PROVEN /m);
       // nothing has changed, so verify runs
       expect(project.bash("npm start")).toEqual({ code: 0, output: expect.stringMatching(/^ebpf: PROVEN /m) });
-      expect(project.documented("README.md", "Before anything is created", "ebpf")).toMatch(/^Stack ebpf: mode ebpf$/m);
+      expect(project.documented("README.md", "Without a cluster", "ebpf")).toMatch(/^Stack ebpf: mode ebpf$/m);
     },
     8 * MINUTES,
   );

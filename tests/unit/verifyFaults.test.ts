@@ -590,6 +590,61 @@ describe("a fault in recorded evidence", () => {
       /detach \S+pod2 cgroup_inet4_connect id 3"/,
     ],
     [
+      "a firewall of systemd on a pod's cgroup",
+      inNode(
+        "cgroups",
+        (text) => {
+          const programs = [{ id: 7, name: "sd_fw_egress", attach_type: "cgroup_inet_egress" }];
+          const pod = { cgroup: "/run/cilium/cgroupv2/kubelet.slice/kubelet-kubepods-pod1.slice", programs };
+          return JSON.stringify([...(JSON.parse(text) as object[]), pod]);
+        },
+        WORKER,
+      ),
+      "programs",
+      "program-foreign",
+      /sd_fw_egress \(cgroup_inet_egress\)/,
+    ],
+    [
+      "a Service that takes a port of a node",
+      ({ api }) => {
+        const services = valueOf(api.services, []) as { name: string; externalAddresses?: string[] }[];
+        const node = valueOf(api.nodes, []).find(({ name }) => name === WORKER)!;
+        const [own] = services.filter(({ name }) => name === "serversvc");
+        const ports = [{ protocol: "TCP", port: 4244, targetPort: "80" }];
+        services.push({ ...own!, ...{ ports, selector: {} }, name: "hijack", externalAddresses: [node.address] });
+      },
+      "service",
+      "service-changed",
+      /hijack takes 172\.18\.0\.\d+:4244 from Hubble of the node/,
+    ],
+    [
+      "a node without an address for another pod",
+      inNode("status", (text) => text.replace(/IPv4: \d+\/254 allocated/, "IPv4: 254/254 allocated"), WORKER),
+      "cni",
+      "addresses-exhausted",
+      /no address for a new pod/,
+    ],
+    [
+      "pings between pods of which some are lost",
+      ({ traffic }) => {
+        traffic!.pods.find(({ node }) => node === WORKER)!.pinged!.lost = "8% packet loss";
+      },
+      "packet-path",
+      "packet-loss",
+      /on cmlead-\S+: 8% packet loss/,
+    ],
+    [
+      "a BPF file system that cannot be written",
+      ({ nodes }) => {
+        const { sections } = nodes.find(({ node }) => node === WORKER)!;
+        for (const name of ["lb", "ipcache", "revnat"] as const)
+          sections[name] = { error: `${name}: Unable to open map: read-only file system` };
+      },
+      "kernel",
+      "bpf-file-system",
+      /mount -o remount,rw \/sys\/fs\/bpf/,
+    ],
+    [
       "a policy map that denies without a policy",
       ({ nodes }) => {
         nodes.find(({ node }) => node === WORKER)!.sections.policyMaps = {
