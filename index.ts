@@ -1,11 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Cilium } from "./components/cilium";
+import { chartFindings } from "./components/chartRendering";
 import { ExistingCluster, inspectCluster } from "./components/existingCluster";
 import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
 import { ProgramError } from "./components/programError";
 import { logVerification, Verification } from "./components/verification";
 import { loadedImages } from "./modes/images";
+import { kubernetesOf } from "./modes/releases";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
 import { ciliumArgs } from "./settings/ciliumArgs";
@@ -14,9 +16,17 @@ import type { Settings } from "./settings/parse";
 import { isExternal } from "./settings/release";
 
 export = async (): Promise<StackExports> => {
-  const settings = loadSettings();
+  const { settings, refusal } = loadSettings();
   const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
-  const cluster = isExternal(settings.cluster) ? await existingCluster(settings) : kindCluster(settings);
+  const external = isExternal(settings.cluster) ? await existingCluster(settings) : undefined;
+  const found = await chartFindings("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
+    kubernetes: kubernetesOf(settings.cluster.nodeImage),
+    provider: external?.provider,
+  });
+  if ("notAsked" in found)
+    void pulumi.log.warn(`The chart was not asked whether it takes the values: ${found.notAsked}`);
+  else if (found.length > 0) throw refusal(found);
+  const cluster = external ?? kindCluster(settings);
   const cilium = new Cilium("cilium", { ...settings.cilium, cluster, tunnel, hubble });
   const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium });
   const verification = new Verification("verification", {

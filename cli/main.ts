@@ -157,7 +157,7 @@ export function program(argv: readonly string[] = []): Command {
     .addHelpText("after", PLAN_EXAMPLES)
     .action(async (stacks: string[], options: import("./plan").PlanOptions) => {
       const { plan }: typeof import("./plan") = require("./plan");
-      plan(stacks, options);
+      await plan(stacks, options);
     });
 
   command

@@ -1,5 +1,6 @@
 import { UNKNOWN_TAG } from "../modes/images";
 import { renderWarnings } from "../settings/parse";
+import { askChart } from "./askChart";
 import { diffPlans } from "./planDiff";
 import { asYaml, diffText, summary } from "./planText";
 import { readStackFile } from "./stackFile";
@@ -18,17 +19,17 @@ export interface PlanOptions {
 }
 
 /** Print the plan of a stack, or the differences between two. @throws Error */
-export function plan(stacks: readonly string[], options: PlanOptions): void {
+export async function plan(stacks: readonly string[], options: PlanOptions): Promise<void> {
   if (options.diff) {
     if (stacks.length !== 2) throw new UsageError(`--diff takes two stacks (got ${stacks.length})`);
     const [left, right] = stacks as [string, string];
-    const differences = diffPlans(planned(left, options), planned(right, options));
+    const differences = diffPlans((await planned(left, options)).it, (await planned(right, options)).it);
     console.log(options.json ? asJson(differences) : diffText(left, right, differences, lookOf(process.stdout)));
     return;
   }
   if (stacks.length !== 1) throw new UsageError(`plan takes one stack (got ${stacks.length}); --diff takes two`);
   const [stack] = stacks as [string];
-  const it = planned(stack, options);
+  const { it, chart } = await planned(stack, options);
   const parts = [
     ...(options.kindConfig ? [asYaml(it.kindConfig)] : []),
     ...(options.values ? [asYaml(it.values)] : []),
@@ -37,13 +38,13 @@ export function plan(stacks: readonly string[], options: PlanOptions): void {
   ];
   if (options.json) console.log(asJson(it));
   else if (parts.length > 0) process.stdout.write(parts.join("---\n"));
-  else console.log(summary(stack, it, lookOf(process.stdout)));
+  else console.log(summary(stack, it, chart, lookOf(process.stdout)));
 }
 
-function planned(stack: string, { set }: PlanOptions): StackPlan {
-  const { settings, warnings } = readStackFile(stack, set);
-  if (warnings.length > 0) console.error(renderWarnings(stack, warnings));
-  return planStack(settings);
+async function planned(stack: string, { set }: PlanOptions): Promise<{ it: StackPlan; chart: string }> {
+  const checked = readStackFile(stack, set);
+  if (checked.warnings.length > 0) console.error(renderWarnings(stack, checked.warnings));
+  return { it: planStack(checked.settings), chart: await askChart(checked) };
 }
 
 function imageList({ images, settings }: StackPlan): string[] {

@@ -13,6 +13,7 @@ export function asYaml(value: unknown): string {
 export function summary(
   stack: string,
   { settings, contract, kindConfig, images }: StackPlan,
+  chart?: string,
   look: Look = PLAIN,
 ): string {
   const { cluster, cilium, tunnel, nettool } = settings;
@@ -25,6 +26,7 @@ export function summary(
       "Cilium",
       `${cilium.version}, ${tunnel === "disabled" ? `native routing in ${cilium.nativeRoutingCIDR}` : `tunnel ${tunnel}`}`,
     ],
+    ...(chart === undefined ? [] : [["", `chart ${chart}`] as [string, string]]),
     ["workload", `NodePort ${nettool.nodePort} on every node, image ${images.nettool}`],
     [
       "expected",

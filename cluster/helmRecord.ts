@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { V1Secret } from "@kubernetes/client-node";
 import { parse } from "yaml";
+import { ciliumAmong, type RenderedCilium, type RenderedObject } from "../modes/rendering";
 
 /** Helm's record of one revision of a release, kept in a Secret. */
 export interface HelmRecord {
@@ -33,67 +34,25 @@ export function readRecord(secret: V1Secret): HelmRecord {
 }
 
 /** Cilium as Helm rendered it, and the record that has it. */
-export interface RenderedCilium extends Pick<HelmRecord, "status" | "description"> {
-  /** Data of `cilium-config`. */
-  readonly config: Readonly<Record<string, string>>;
-  /** Image, arguments and variables of the agent's container; undefined where the DaemonSet has another name. */
-  readonly agent?: RenderedAgent | undefined;
-  readonly operatorImage?: string | undefined;
-}
-
-/** The agent's container as Helm rendered it. */
-export interface RenderedAgent {
-  readonly image: string;
-  readonly args: readonly string[];
-  /** Name to value; null where the value comes from elsewhere. */
-  readonly variables: Readonly<Record<string, string | null>>;
-}
+export interface RecordedCilium extends RenderedCilium, Pick<HelmRecord, "status" | "description"> {}
 
 /** Cilium as the latest record that has a `cilium-config` rendered it; undefined if none has. */
-export function renderedCilium(secrets: readonly V1Secret[]): RenderedCilium | undefined {
+export function renderedCilium(secrets: readonly V1Secret[]): RecordedCilium | undefined {
   // during an upgrade, and after one that failed, the record before it is still there
   for (const secret of latestFirst(secrets)) {
     const { manifest = "" } = payloadOf(secret);
     const { status, description } = readRecord(secret);
     const documents = manifest.split(/^---.*$/m);
-    const rendered = <T>(kind: string, name: string) => {
+    const rendered = (kind: string, name: string) => {
       const named = new RegExp(`^  name: "?${name}"?$`, "m");
       const text = documents.find((each) => new RegExp(`^kind: ${kind}$`, "m").test(each) && named.test(each));
       // Helm reads YAML 1.1
-      return text === undefined ? undefined : (parse(text, { version: "1.1" }) as T);
+      return text === undefined ? undefined : (parse(text, { version: "1.1" }) as RenderedObject);
     };
-    const configMap = rendered<{ readonly data?: Record<string, string> }>("ConfigMap", "cilium-config");
-    if (configMap === undefined) continue;
-    const container = (kind: string, name: string) => rendered<Templated>(kind, name)?.spec.template.spec.containers[0];
-    const agent = container("DaemonSet", "cilium");
-    return {
-      status,
-      description,
-      config: configMap.data ?? {},
-      agent: agent && {
-        image: agent.image,
-        args: agent.args ?? [],
-        variables: Object.fromEntries((agent.env ?? []).map(({ name, value }) => [name, value ?? null])),
-      },
-      operatorImage: container("Deployment", "cilium-operator")?.image,
-    };
+    const cilium = ciliumAmong(rendered);
+    if (cilium !== undefined) return { status, description, ...cilium };
   }
   return undefined;
-}
-
-/** A DaemonSet or Deployment, as far as it is needed; Cilium's own container is its first. */
-interface Templated {
-  readonly spec: {
-    readonly template: {
-      readonly spec: {
-        readonly containers: readonly {
-          readonly image: string;
-          readonly args?: readonly string[];
-          readonly env?: readonly { readonly name: string; readonly value?: string }[];
-        }[];
-      };
-    };
-  };
 }
 
 /**

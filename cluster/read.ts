@@ -16,7 +16,7 @@ import {
 } from "@kubernetes/client-node";
 import type { OutsideClient } from "../host/outside";
 import { apiErrorLine } from "./apiError";
-import { CURRENT_RECORDS, renderedCilium, type RenderedCilium } from "./helmRecord";
+import { CURRENT_RECORDS, renderedCilium, type RecordedCilium } from "./helmRecord";
 import { load, timely, undefinedIfNotFound } from "./client";
 import { reach } from "./reach";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
@@ -39,7 +39,7 @@ export interface ClusterReader {
   /** Undefined if it does not exist. */
   configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
   /** Cilium as Helm rendered it last in this namespace; undefined if Helm did not. */
-  renderedCilium(namespace: string): Promise<RenderedCilium | undefined>;
+  renderedCilium(namespace: string): Promise<RecordedCilium | undefined>;
   /** Undefined if it does not exist. */
   service(namespace: string, name: string): Promise<V1Service | undefined>;
   /** Events of all namespaces, one line each. */

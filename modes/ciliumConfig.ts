@@ -13,7 +13,9 @@ export type CiliumConfig = Readonly<Record<string, string | null>>;
 export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
   const native = args.tunnel === "disabled";
   // keys that the mode does not decide follow the values
-  const { bpf, debug } = ciliumValues(args) as { bpf: HelmValues; debug: HelmValues };
+  const values = ciliumValues(args);
+  const { bpf, debug } = values as { bpf: HelmValues; debug: HelmValues };
+  const { tunnelProtocol, ipv4NativeRoutingCIDR } = values;
   return {
     "cluster-name": args.clusterName,
     ...modeConfig(args),
@@ -21,7 +23,9 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
     ...(bpf["hostLegacyRouting"] === undefined
       ? {}
       : { "enable-host-legacy-routing": String(bpf["hostLegacyRouting"]) }),
-    "ipv4-native-routing-cidr": native ? args.nativeRoutingCIDR : null,
+    // charts render these two also where they have no effect
+    ...(native && typeof tunnelProtocol === "string" ? { "tunnel-protocol": tunnelProtocol } : {}),
+    "ipv4-native-routing-cidr": typeof ipv4NativeRoutingCIDR === "string" ? ipv4NativeRoutingCIDR : null,
     "auto-direct-node-routes": String(args.autoDirectNodeRoutes ?? native),
     ipam: "cluster-pool",
     "cluster-pool-ipv4-cidr": args.podCidr,

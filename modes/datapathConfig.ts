@@ -12,7 +12,7 @@ interface Key {
 const off = (key: string, ...paths: string[]): Key => ({ key, paths, neutral: ["false", ""] });
 
 /** From the templates of the packaged charts 1.12.4 to 1.20.2 (`cilium-configmap.yaml`) and the agents' defaults. */
-const KEYS: readonly Key[] = [
+export const DATAPATH_KEYS: readonly Key[] = [
   off("bpf-lb-sock-hostns-only", "socketLB.hostNamespaceOnly", "hostServices.hostNamespaceOnly", "gatewayAPI.enabled"),
   // it belongs to the replacement, and translates before kube-proxy does: the programs tell
   { key: "bpf-lb-sock", paths: ["socketLB.enabled", "hostServices.enabled"], neutral: ["false", "true", ""] },
@@ -44,6 +44,7 @@ const KEYS: readonly Key[] = [
   off("enable-ipsec", "encryption.enabled"),
   off("enable-bandwidth-manager", "bandwidthManager"),
   off("enable-bbr", "bandwidthManager.bbr"),
+  off("enable-bbr-hostns-only", "bandwidthManager.bbrHostNamespaceOnly"),
   off("enable-ipv4-big-tcp", "enableIPv4BIGTCP"),
   off("enable-ipv6-big-tcp", "enableIPv6BIGTCP"),
   off("enable-host-firewall", "hostFirewall"),
@@ -69,7 +70,7 @@ const KEYS: readonly Key[] = [
 
 /** The keys that the user did not set, with the values that do not change the mode's datapath. */
 export function datapathConfig(extraValues: HelmValues): Readonly<Record<string, readonly string[]>> {
-  const own = KEYS.filter(({ paths }) => paths.every((path) => valueAt(extraValues, path) === undefined));
+  const own = DATAPATH_KEYS.filter(({ paths }) => paths.every((path) => valueAt(extraValues, path) === undefined));
   return Object.fromEntries(own.map(({ key, neutral }) => [key, neutral]));
 }
 

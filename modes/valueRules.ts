@@ -1,17 +1,10 @@
+import { agentFindingsOf } from "./agentRules";
+import { expectedCiliumConfig } from "./ciliumConfig";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS } from "./contract";
-import { same } from "./tree";
-
-/** A problem with one of the extra Helm values. */
-export interface ValueFinding {
-  /** `error`: the chart or the agent would reject it, or it breaks the mode; `warning`: it would have no or another effect. */
-  readonly severity: "error" | "warning";
-  /** Path of the value, such as `bpf.masquerade`. */
-  readonly key: string;
-  /** The rule, and the correct key or value. */
-  readonly rule: string;
-}
+import { at, same } from "./tree";
+import type { ValueFinding } from "./valueFinding";
 
 /** Values that a setting of this project sets, with that setting. */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -101,5 +94,30 @@ export function contradictions(args: CiliumValuesArgs, shown: Show): ValueFindin
       },
     ];
   });
-  return [...broken, ...overruled];
+  return [...broken, ...overruled, ...besideValues(args, shown), ...agentFindingsOf(args)];
+}
+
+/** Keys of `cilium-config` that are set past the values, and otherwise than the settings need them. */
+function besideValues(args: CiliumValuesArgs, shown: Show): ValueFinding[] {
+  const expected = expectedCiliumConfig(args);
+  const byConfig = Object.entries(at(args.extraValues, ["extraConfig"]) ?? {}).map(
+    ([key, value]) => [`extraConfig.${key}`, key, String(value)] as const,
+  );
+  const given = valueAt(args.extraValues, "extraArgs") ?? [];
+  const byArgument = (Array.isArray(given) ? given : []).flatMap((argument) => {
+    const [, key, value = "true"] = /^--([\w-]+)(?:=(.*))?$/.exec(String(argument)) ?? [];
+    return key === undefined ? [] : [["extraArgs", key, value] as const];
+  });
+  return [...byConfig, ...byArgument].flatMap(([path, key, value]): ValueFinding[] => {
+    const wanted = expected[key];
+    if (wanted === undefined || value === wanted || (wanted === null && value === "false")) return [];
+    const needed = wanted === null ? "no such key" : shown(wanted);
+    return [
+      {
+        severity: "error",
+        key: path,
+        rule: `sets ${key} to ${shown(value)}, and the settings need ${needed}; change the settings instead`,
+      },
+    ];
+  });
 }

@@ -2,7 +2,8 @@ import { ChartKeys, chartsThatRead } from "./chartKeys";
 import type { CiliumValuesArgs, HelmValue, HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { suggest } from "./suggest";
-import { contradictions, type ValueFinding } from "./valueRules";
+import type { ValueFinding } from "./valueFinding";
+import { contradictions } from "./valueRules";
 
 /** From here on charts check types with a schema; older templates print any value. */
 const SCHEMA: Since = ["1.16.0-pre.1"];

@@ -1,9 +1,10 @@
 import { routingModeOf, type RoutingMode } from "../modes/contract";
 import type { ReleaseName } from "../modes/releases";
+import type { ValueFinding } from "../modes/valueFinding";
 import { defaultRule, zodProblems, type Problem } from "./problems";
 import { rawSettings, type SettingsSource } from "./raw";
 import { withRelease, type ReleasedSettings } from "./release";
-import { externalClusterProblems, settingProblems, settingWarnings } from "./rules";
+import { chartProblems, externalClusterProblems, settingProblems, settingWarnings } from "./rules";
 import { schemaFor } from "./schema";
 
 /** A stack's checked configuration. */
@@ -26,6 +27,8 @@ export class ConfigurationError extends Error {
 export interface CheckedSettings {
   readonly settings: Settings;
   readonly warnings: readonly Problem[];
+  /** What the chart has against the stack's values, as the problems of the configuration. */
+  readonly refusal: (findings: readonly ValueFinding[]) => ConfigurationError;
 }
 
 /** Schemas by stack: a program may check a stack's configuration often. */
@@ -49,7 +52,9 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
   });
   if (problems.length > 0 || mode === undefined) throw new ConfigurationError(source.stack, problems);
   const settings = { ...released, mode };
-  return { settings, warnings: settingWarnings(settings, isSecretPath) };
+  const refusal = (findings: readonly ValueFinding[]) =>
+    new ConfigurationError(source.stack, chartProblems(findings, isSecretPath));
+  return { settings, warnings: settingWarnings(settings, isSecretPath), refusal };
 }
 
 /** A stack's warnings as text. */

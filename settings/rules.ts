@@ -1,12 +1,12 @@
 import { chartImages } from "../modes/chartKeys";
 import { contains, overlap } from "../modes/cidr";
-import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ciliumValues";
+import { NODE_POD_CIDR_MASK, nodeNetworks, valueAt } from "../modes/ciliumValues";
 import { isNewerThanKnown, isOlderThanKnown, NEWEST_CILIUM_MINOR, OLDEST_CILIUM } from "../modes/ciliumVersion";
 import { longestClusterName } from "../modes/clusterName";
 import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
 import { kubernetesOf, untestedPair } from "../modes/releases";
-import type { ValueFinding } from "../modes/valueRules";
+import type { ValueFinding } from "../modes/valueFinding";
 import { lintValues } from "../modes/valuesLint";
 import { ciliumArgs, type ModeSettings } from "./ciliumArgs";
 import { pathText, shown, type IsSecretPath, type Problem } from "./problems";
@@ -34,6 +34,7 @@ export function settingProblems(settings: ReleasedSettings, isSecretPath: IsSecr
     ...hubbleProblems(settings),
     // values are checked against a mode
     ...(mode === undefined ? [] : valueFindings({ ...settings, mode }, isSecretPath, "error")),
+    ...(isExternal(settings.cluster) ? [] : newClusterProblems(settings, isSecretPath)),
   ];
 }
 
@@ -61,6 +62,54 @@ function valueFindings(
   return lintValues(ciliumArgs(settings), show)
     .filter(({ severity }) => severity === wanted)
     .map(({ key, rule }) => ({ key: pathText(["cilium", "values", ...key.split(".")]), rule }));
+}
+
+/** Networks of loopback addresses and names, where kind's nodes have no API server. */
+const LOOPBACK = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
+
+/** Parts of Cilium without which a new cluster gets no network. */
+const PARTS = ["agent", "operator.enabled", "cni.install"];
+
+/** Values that work elsewhere, and not in a new kind cluster. */
+function newClusterProblems({ cluster, cilium }: ReleasedSettings, isSecretPath: IsSecretPath): Problem[] {
+  const show = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : shown(value));
+  const problems: Problem[] = [];
+  const refuse = (key: string, rule: string) =>
+    problems.push({ key: pathText(["cilium", "values", ...key.split(".")]), rule });
+  const value = (key: string) => valueAt(cilium.values, key);
+  const host = value("k8sServiceHost");
+  if (typeof host === "string" && (host === "" || LOOPBACK.test(host))) {
+    const rule = `is ${show(host)}, where kind's nodes have no API server; remove it to use ${cluster.name}-control-plane`;
+    refuse("k8sServiceHost", rule);
+  }
+  if (value("k8sServiceHostRef") !== undefined)
+    refuse("k8sServiceHostRef", "cannot be set: this project sets k8sServiceHost; remove it");
+  const devices = value("devices");
+  const named = [devices ?? []].flat().flatMap((each) => String(each).split(/[ ,]+/).filter(Boolean));
+  if (named.length > 0 && !named.some((name) => isDevice(name, "eth0")))
+    refuse("devices", `selects ${show(devices)}, and kind's nodes have only eth0; remove it`);
+  if (value("policyEnforcementMode") === "always")
+    refuse(
+      "policyEnforcementMode",
+      "drops the traffic of the workload and CoreDNS, which have no policies; use default",
+    );
+  for (const part of PARTS)
+    if (String(value(part)) === "false") refuse(part, "is needed: without it pods get no network; remove it");
+  return problems;
+}
+
+/** Whether an agent's pattern of devices, which may end with +, selects a device. */
+const isDevice = (pattern: string, device: string) =>
+  pattern.endsWith("+") ? device.startsWith(pattern.slice(0, -1)) : pattern === device;
+
+/** What the chart itself has against `cilium.values`; its words may hold values. */
+export function chartProblems(findings: readonly ValueFinding[], isSecretPath: IsSecretPath): Problem[] {
+  return findings.map(({ key, rule }) => ({
+    key: pathText(["cilium", "values", ...(key === "" ? [] : key.split("."))]),
+    rule: isSecretPath("cilium.values")
+      ? "the chart refuses these values, which are secret; try them with helm template"
+      : rule,
+  }));
 }
 
 /** Settings of `cluster` that apply to an external cluster. */

@@ -1,5 +1,5 @@
 import { AGENT_CONTAINER, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
-import type { RenderedAgent } from "../../cluster/helmRecord";
+import type { RenderedAgent } from "../../modes/rendering";
 import { concernsPackets } from "../../modes/datapathConfig";
 import type { Evidence } from "../evidence/gather";
 import { readingOf, valueOf, type ConfigState, type NodeConfigState, type PodState } from "../evidence/api";

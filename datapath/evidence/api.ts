@@ -1,7 +1,7 @@
 import type { V1ConfigMap, V1Container, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
 import { CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
-import type { RenderedCilium } from "../../cluster/helmRecord";
+import type { RecordedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
 import { nodeAddress } from "../clusterFacts";
 
@@ -132,7 +132,7 @@ export interface ApiEvidence {
   readonly endpoints: Reading<readonly EndpointState[]>;
   readonly config: Reading<ConfigState>;
   /** Null where Helm did not install Cilium. */
-  readonly rendered: Reading<RenderedCilium | null>;
+  readonly rendered: Reading<RecordedCilium | null>;
   readonly nodeConfigs: Reading<readonly NodeConfigState[]>;
   readonly ciliumNodes: Reading<readonly CiliumNodeState[]>;
   readonly ciliumEndpoints: Reading<readonly CiliumEndpointState[]>;

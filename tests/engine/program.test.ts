@@ -144,6 +144,18 @@ describeIf(engineMissing(), "the program under the real engine", () => {
     );
   });
 
+  it("tells the chart's own refusal in a preview, in which no cluster is created", async () => {
+    await project.succeed("stack", "init", "refused");
+    const chart = { "cilium.chart": "./tests/engine/chart", "nettool.image": "nettool:test" };
+    project.configure("refused", { ...chart, "cilium.values": { refused: true } });
+    const { code, output } = await project.pulumi("preview", "-s", "refused");
+    expect(code).not.toBe(0);
+    expect(output).toMatch(
+      /- cilium\.values\.refused: the chart of Cilium 1\.20\.2 refuses it: refused must not be set \(cilium\/templates\/validate\.yaml:2\)/,
+    );
+    expect(output).not.toMatch(/cluster-nodes/);
+  });
+
   it("previews the articles' Cilium with the values of its time", async () => {
     await project.succeed("stack", "init", "article");
     const chart = { "cilium.chart": "./tests/engine/chart", "nettool.image": "nettool:test" };

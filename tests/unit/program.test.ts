@@ -9,7 +9,12 @@ type Program = () => Promise<Record<string, pulumi.Input<unknown>>>;
 const runProgram = (
   config: Readonly<Record<string, string>>,
   facts: ClusterFacts | { readonly problem: string } = FACTS,
-) => run(async () => ((await import("../../index")) as unknown as { default: Program }).default, config, facts);
+  template?: () => Record<string, unknown>,
+) =>
+  run(async () => ((await import("../../index")) as unknown as { default: Program }).default, config, facts, template);
+
+/** A provider's error, as the SDK reads it. */
+const ofProvider = (details: string) => Object.assign(new Error(details), { details });
 
 const MODES: Record<string, Record<string, string>> = {
   kubeproxy: { kubeProxyReplacement: "false" },
@@ -41,8 +46,55 @@ describe("the program", () => {
       "kubernetes:core/v1:Pod nettool-client",
       "kubernetes:core/v1:Service nettool-service",
       "kubernetes:helm.sh/v3:Release cilium-release",
+      "pulumi:providers:kubernetes cilium-chart",
       "pulumi:providers:kubernetes cluster-kubernetes",
     ]);
+  });
+
+  it("asks the chart whether it takes the values, without a cluster", async () => {
+    const { called, registered } = await runProgram({
+      cilium: JSON.stringify({ chart: "./images/nettool", values: { debug: { enabled: false } } }),
+    });
+    expect(inputsOf(registered, "cilium-chart")).toEqual({ kubeconfig: "none" });
+    const { inputs } = called.find(({ token }) => token === "kubernetes:helm:template")!;
+    expect(JSON.parse(inputs["jsonOpts"] as string)).toMatchObject({
+      chart: "nettool",
+      path: expect.stringMatching(/\/images$/) as string,
+      release_name: "cilium",
+      namespace: "kube-system",
+      kube_version: "1.34.0",
+      values: { debug: { enabled: false } },
+    });
+  });
+
+  it.each([
+    [
+      "the chart's refusal",
+      { "cilium.values.hubble": '{"ui":{"enabled":true}}' },
+      () => {
+        throw ofProvider(
+          "execution error at (cilium/templates/validate.yaml:61:7): set .Values.hubble.relay.enabled=true",
+        );
+      },
+      "  - cilium.values.hubble.ui.enabled: the chart of Cilium 1.20.2 refuses it: set .Values.hubble.relay.enabled=true (cilium/templates/validate.yaml:61)",
+    ],
+    [
+      "what the chart renders against the mode",
+      { "cilium.values.eni": '{"enabled":true}' },
+      () => ({ result: [{ kind: "ConfigMap", metadata: { name: "cilium-config" }, data: { ipam: "eni" } }] }),
+      'ipam is "eni" instead of "cluster-pool"',
+    ],
+  ])("ends with %s before a cluster is created", async (_what, config, template, message) => {
+    const run = runProgram({ kubeProxyReplacement: "true", "bpf.masquerade": "true", ...config }, FACTS, template);
+    await expect(run).rejects.toThrow(message);
+    await expect(run).rejects.toThrow("The configuration of stack dev has 1 problem; nothing was changed:");
+  });
+
+  it("goes on where the chart cannot be had, which the release will tell", async () => {
+    const { registered } = await runProgram({}, FACTS, () => {
+      throw ofProvider("failed to generate YAML for specified Helm chart: failed to pull chart: no route to host");
+    });
+    expect(inputsOf(registered, "cilium-release")).toBeDefined();
   });
 
   it.each([
@@ -338,7 +390,7 @@ describe("the program for an external cluster", () => {
 
   it("registers no resources of kind, and pods to reach the nodes", async () => {
     const { registered, called, outputs } = await runProgram(existing);
-    expect(called.map(({ token }) => token)).toEqual(["command:local:run"]);
+    expect(called.map(({ token }) => token)).toEqual(["command:local:run", "kubernetes:helm:template"]);
     expect(registered.map(({ type, name }) => `${type} ${name}`).sort()).toEqual([
       "cilium-modes:index:Cilium cilium",
       "cilium-modes:index:ExistingCluster cluster",

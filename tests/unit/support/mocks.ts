@@ -73,12 +73,14 @@ export interface Run {
 
 /**
  * Run a program with this configuration.
+ * @param template what the chart renders; it throws Helm's error where the chart refuses the values
  * @param load imports the program, once the SDK has the mocks
  */
 export async function run(
   load: () => Promise<() => Promise<Record<string, pulumi.Input<unknown>>>>,
   config: Readonly<Record<string, string>> = {},
   facts: ClusterFacts | { readonly problem: string } = FACTS,
+  template: () => Record<string, unknown> = () => ({ result: [] }),
 ): Promise<Run> {
   const registered: Registered[] = [];
   const called: Called[] = [];
@@ -93,6 +95,7 @@ export async function run(
       },
       call: ({ token, inputs }) => {
         called.push({ token, inputs: inputs as Record<string, unknown> });
+        if (token === "kubernetes:helm:template") return template();
         return { stdout: JSON.stringify("problem" in facts ? facts : { facts }) };
       },
     },

@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { isChartPath } from "../components/chartSource";
+import { CommandError, run } from "../host/exec";
+import { ciliumValues } from "../modes/ciliumValues";
+import { kubernetesOf } from "../modes/releases";
+import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
+import { ciliumArgs } from "../settings/ciliumArgs";
+import type { CheckedSettings } from "../settings/parse";
+import { isExternal } from "../settings/release";
+
+/**
+ * Ask the chart whether it takes a stack's values, where the chart is on this machine (as a path, or in Helm's cache) and
+ * `helm` is on the PATH.
+ * @returns one line that says so, or why it was not asked
+ * @throws ConfigurationError with everything that the chart refuses, and that it renders against the mode
+ */
+export async function askChart({ settings, refusal }: CheckedSettings): Promise<string> {
+  const { cilium, cluster } = settings;
+  if (isExternal(cluster))
+    return "not asked whether it takes the values: that needs the cluster; pulumi preview asks it";
+  const chart = await chartFile(cilium.chart, cilium.version);
+  if (chart instanceof Error) return `not asked whether it takes the values: ${chart.message}; pulumi preview asks it`;
+  const args = ciliumArgs(settings);
+  const kubernetes = kubernetesOf(cluster.nodeImage);
+  const options = ["--namespace", "kube-system", ...(kubernetes === undefined ? [] : ["--kube-version", kubernetes])];
+  const rendered = await run("helm", ["template", "cilium", chart, ...options, "--values", "-"], {
+    stdin: JSON.stringify(ciliumValues(args)),
+  }).catch((error: CommandError) => error);
+  const found =
+    rendered instanceof Error ? refusalFindings(rendered.stderr, args) : renderingFindings(objectsOf(rendered), args);
+  if (found.length > 0) throw refusal(found);
+  return "takes the values, and renders the mode";
+}
+
+/** The chart's file on this machine; an error if there is none, or no Helm. */
+async function chartFile(chart: string, version: string): Promise<string | Error> {
+  const cache = await run("helm", ["env", "HELM_REPOSITORY_CACHE"]).catch(() => undefined);
+  if (cache === undefined) return new Error("helm is not on the PATH");
+  const file = isChartPath(chart) ? chart : join(cache.trim(), `cilium-${version}.tgz`);
+  return existsSync(file)
+    ? file
+    : new Error(`there is no ${isChartPath(chart) ? chart : `chart ${version} in Helm's cache`}`);
+}
+
+/** Helm reads YAML 1.1; the chart of 1.14.0 names a key twice, and the last one counts. */
+function objectsOf(text: string): RenderedObject[] {
+  const documents = parseAllDocuments(text, { version: "1.1", uniqueKeys: false, logLevel: "silent" });
+  return documents.flatMap((document) => (document.toJS() as RenderedObject | null) ?? []);
+}

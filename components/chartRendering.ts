@@ -1,0 +1,72 @@
+import { dirname, basename, resolve } from "node:path";
+import { Provider } from "@pulumi/kubernetes/provider";
+import * as pulumi from "@pulumi/pulumi";
+import { ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
+import type { ValueFinding } from "../modes/valueFinding";
+import { chartProblem, isChartPath } from "./chartSource";
+import { ProgramError } from "./programError";
+
+/** Where Helm finds a chart. */
+export interface ChartReference {
+  /** Chart name in `repository`, an `oci://` reference, or the path of a chart's folder or .tgz. */
+  readonly chart: string;
+  /** URL of the Helm repository of `chart`; ignored for paths and `oci://`. */
+  readonly repository: string;
+}
+
+/** The cluster that a chart is rendered for. */
+export interface RenderedFor {
+  /** Kubernetes version of a new cluster without v. Default: that of Helm's own libraries. */
+  readonly kubernetes?: string | undefined;
+  /** Provider of an external cluster, whose version and kinds the chart asks for. Default: none, as for a new cluster. */
+  readonly provider?: Provider | undefined;
+}
+
+/** Helm's words where a chart cannot be had at all, so that nothing is known of the values. */
+const NO_CHART = /failed to pull chart|failed to load chart/;
+
+/**
+ * Render Cilium's chart as the release will, without a cluster, and return what the chart refuses and what it renders
+ * against the mode. Nothing is created but a provider that has no cluster.
+ * @returns findings, or why the chart could not be rendered
+ * @throws pulumi.RunError for a path that does not exist
+ */
+export async function chartFindings(
+  name: string,
+  args: CiliumValuesArgs,
+  reference: ChartReference,
+  cluster: RenderedFor = {},
+): Promise<readonly ValueFinding[] | { readonly notAsked: string }> {
+  const problem = chartProblem(reference.chart);
+  if (problem !== undefined) throw new ProgramError(`cilium: chart ${problem}; nothing was changed`);
+  // a text that is no kubeconfig: the provider then asks no cluster, also not that of the user's own kubeconfig
+  const provider = cluster.provider ?? new Provider(name, { kubeconfig: "none" });
+  const jsonOpts = JSON.stringify({
+    ...sourceOf(reference, args.version),
+    release_name: "cilium",
+    namespace: "kube-system",
+    kube_version: cluster.kubernetes,
+    values: ciliumValues(args),
+  });
+  try {
+    const { result = [] } = (await pulumi.runtime.invoke(
+      "kubernetes:helm:template",
+      { jsonOpts },
+      { provider, async: true },
+    )) as { result?: readonly RenderedObject[] };
+    const isKnown = cluster.provider === undefined ? undefined : () => true;
+    return renderingFindings(result, args, isKnown);
+  } catch (error) {
+    const { message } = error as Error;
+    if (NO_CHART.test(message))
+      return { notAsked: message.split("\n")[0]!.replace(/^.*?(?=failed to (?:pull|load))/, "") };
+    return refusalFindings(message, args);
+  }
+}
+
+/** Options of the provider's function for the same chart that the release installs. */
+function sourceOf({ chart, repository }: ChartReference, version: string) {
+  if (isChartPath(chart)) return { path: dirname(resolve(chart)), chart: basename(chart) };
+  return chart.startsWith("oci://") ? { chart, version } : { chart, version, fetch_opts: { repo: repository } };
+}

@@ -1,0 +1,225 @@
+import { agentFindings } from "./agentRules";
+import { expectedCiliumConfig, type CiliumConfig } from "./ciliumConfig";
+import { valueAt, type CiliumValuesArgs, type HelmValue, type HelmValues } from "./ciliumValues";
+import type { ValueFinding } from "./valueFinding";
+
+/** Cilium as Helm renders it from a chart and values. */
+export interface RenderedCilium {
+  /** Data of `cilium-config`. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Image, arguments and variables of the agent's container; undefined where the DaemonSet has another name. */
+  readonly agent?: RenderedAgent | undefined;
+  readonly operatorImage?: string | undefined;
+}
+
+/** The agent's container as Helm renders it. */
+export interface RenderedAgent {
+  readonly image: string;
+  readonly args: readonly string[];
+  /** Name to value; null where the value comes from elsewhere. */
+  readonly variables: Readonly<Record<string, string | null>>;
+}
+
+/** A Kubernetes object as far as it is needed. */
+export interface RenderedObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata?: { readonly name?: string };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: unknown;
+}
+
+/** A DaemonSet or Deployment, as far as it is needed; Cilium's own container is its first. */
+interface Templated {
+  readonly template: {
+    readonly spec: {
+      readonly containers: readonly {
+        readonly image: string;
+        readonly args?: readonly string[];
+        readonly env?: readonly { readonly name: string; readonly value?: string }[];
+      }[];
+    };
+  };
+}
+
+/** Cilium among rendered objects; undefined if they have no `cilium-config`. */
+export function ciliumAmong(
+  find: (kind: string, name: string) => RenderedObject | undefined,
+): RenderedCilium | undefined {
+  const configMap = find("ConfigMap", "cilium-config");
+  if (configMap === undefined) return undefined;
+  const container = (kind: string, name: string) =>
+    (find(kind, name)?.spec as Templated | undefined)?.template.spec.containers[0];
+  const agent = container("DaemonSet", "cilium");
+  return {
+    config: configMap.data ?? {},
+    agent: agent && {
+      image: agent.image,
+      args: agent.args ?? [],
+      variables: Object.fromEntries((agent.env ?? []).map(({ name, value }) => [name, value ?? null])),
+    },
+    operatorImage: container("Deployment", "cilium-operator")?.image,
+  };
+}
+
+/** API groups of Kubernetes itself end so, and the core group has no name; Cilium's operator defines its own. */
+const DEFINED = /^(?:[a-z0-9]+\/v\w+|v1|[\w.-]+\.k8s\.io\/v\w+|cilium\.io\/v\w+)$/;
+/** Groups that end as Kubernetes' own do, and whose definitions have to be installed. */
+const EXTENSIONS = /^gateway\.networking\.k8s\.io\//;
+
+const isOfNewCluster = (apiVersion: string) => DEFINED.test(apiVersion) && !EXTENSIONS.test(apiVersion);
+
+/**
+ * What contradicts the settings in what the chart renders: keys of `cilium-config` that the mode needs otherwise, also by an
+ * argument or a variable of the agent; what agents refuse; and kinds that a new cluster does not know.
+ * @param isKnown whether the cluster has the definitions of a group. Default: those of a new cluster
+ */
+export function renderingFindings(
+  objects: readonly RenderedObject[],
+  args: CiliumValuesArgs,
+  isKnown: (apiVersion: string) => boolean = isOfNewCluster,
+): ValueFinding[] {
+  const cilium = ciliumAmong((kind, name) =>
+    objects.find((each) => each.kind === kind && each.metadata?.name === name),
+  );
+  const undefinedKinds = new Set(
+    objects.flatMap(({ apiVersion = "v1", kind = "" }) => (!isKnown(apiVersion) ? [`${kind} (${apiVersion})`] : [])),
+  );
+  return [
+    ...(cilium === undefined ? [] : configFindings(cilium, args)),
+    ...[...undefinedKinds].map((kind): ValueFinding => ({
+      severity: "error",
+      key: "",
+      rule: `makes the chart create a ${kind}, which a new cluster does not know; leave it off until the definitions are installed`,
+    })),
+  ];
+}
+
+function configFindings(cilium: RenderedCilium, args: CiliumValuesArgs): ValueFinding[] {
+  const { version, extraValues } = args;
+  const effective = effectiveConfig(cilium);
+  const config = Object.fromEntries(Object.entries(effective).map(([key, { value }]) => [key, value]));
+  const taken = overridden(effective, expectedCiliumConfig(args), extraValues);
+  return taken.length > 0
+    ? taken
+    : agentFindings(config, version, (key) => settingOf(key, effective[key]?.by, extraValues));
+}
+
+function overridden(
+  effective: Readonly<Record<string, Effective>>,
+  expected: CiliumConfig,
+  extraValues: HelmValues,
+): ValueFinding[] {
+  const byKey = new Map<string, string[]>();
+  for (const [key, wanted] of Object.entries(expected)) {
+    const { value = null, by } = effective[key] ?? {};
+    if (value === wanted || (wanted === null && value === "false")) continue;
+    const said = `${by === undefined ? "" : `${by}: `}${key} is ${shownValue(value)} instead of ${shownValue(wanted)}`;
+    const setting = settingOf(key, by, extraValues);
+    byKey.set(setting, [...(byKey.get(setting) ?? []), said]);
+  }
+  return [...byKey].map(([key, said]) => ({
+    severity: "error",
+    key,
+    rule: `takes away what the settings ask for: ${said.join(", ")}; remove it`,
+  }));
+}
+
+const shownValue = (value: string | null) => (value === null ? "not set" : JSON.stringify(value));
+
+interface Effective {
+  readonly value: string;
+  /** The argument or variable that overrides the ConfigMap; undefined if none does. */
+  readonly by?: string | undefined;
+}
+
+/** The agent's settings: its arguments win over variables, and these over the ConfigMap. */
+function effectiveConfig({ config, agent }: RenderedCilium): Readonly<Record<string, Effective>> {
+  const byConfigMap = Object.entries(config).map(([key, value]) => [key, { value: String(value) }] as const);
+  const byVariable = Object.entries(agent?.variables ?? {}).flatMap(([name, value]) =>
+    name.startsWith("CILIUM_") && value !== null
+      ? [[name.slice(7).toLowerCase().replaceAll("_", "-"), { value, by: `the variable ${name}` }] as const]
+      : [],
+  );
+  const byArgument = (agent?.args ?? []).flatMap((argument) => {
+    const [, key, value = "true"] = /^--([\w-]+)(?:=(.*))?$/.exec(argument) ?? [];
+    return key === undefined ? [] : [[key, { value, by: `the argument ${argument}` }] as const];
+  });
+  return Object.fromEntries([...byConfigMap, ...byVariable, ...byArgument]);
+}
+
+/** The value that renders a key of `cilium-config`, as far as it can be told; "" if not. */
+function settingOf(key: string, by: string | undefined, extraValues: HelmValues): string {
+  if (by !== undefined) return by.includes("variable") ? "extraEnv" : "extraArgs";
+  const extraConfig = valueAt(extraValues, "extraConfig");
+  if (isObject(extraConfig ?? null) && key in (extraConfig as HelmValues)) return `extraConfig.${key}`;
+  const leaves = leavesOf(extraValues);
+  return leaves.length === 1 ? leaves[0]! : "";
+}
+
+/** Why Helm refuses a chart with values. */
+interface Refusal {
+  /** Path of the value that the chart names; "" if it names none. */
+  readonly key: string;
+  /** The chart's own words, without Helm's around them. */
+  readonly reason: string;
+  /** File of the chart, and line; undefined where Helm names none. */
+  readonly where?: string | undefined;
+}
+
+/**
+ * The refusals in an error of Helm's (https://github.com/helm/helm/blob/v3.22.0/pkg/engine/engine.go and
+ * https://github.com/helm/helm/blob/v3.22.0/pkg/chartutil/jsonschema.go).
+ */
+function refusalsOf(error: string, extraValues: HelmValues): Refusal[] {
+  const schema = /values don't meet the specifications of the schema[^\n]*\n([^]*)/.exec(error)?.[1];
+  if (schema !== undefined) {
+    const lines = [...schema.matchAll(/^\s*- (?:at '([^']*)'|([\w.()[\]-]+)): (.+)$/gm)];
+    if (lines.length > 0)
+      return lines.map(([, pointer, path, reason]) => ({
+        key: pointer === undefined ? (path === "(root)" ? "" : path!) : pointer.slice(1).replaceAll("/", "."),
+        reason: reason!.trim(),
+        where: "values.schema.json",
+      }));
+  }
+  // the innermost error is the chart's own; templates that include others are named before it
+  const text = error.replace(/\s*Use --debug flag to render out invalid YAML\s*$/, "");
+  const places = [...text.matchAll(/\(?([\w-]+\/(?:charts\/[\w-]+\/)?(?:templates|files)\/[\w./-]+:\d+)(?::\d+)?\)?/g)];
+  const said =
+    /execution error at \([^)]*\): ([^]*)$/.exec(text) ?? /^[^]*(?:error calling \w+|at <[^>]*>): ([^]*)$/.exec(text);
+  const reason = (said?.[1] ?? text.split("\n").at(-1)!).trim().replace(/\s*\n\s*/g, " ");
+  return [{ key: namedIn(reason, extraValues), reason, where: places.at(-1)?.[1] }];
+}
+
+/** The refusals in an error of Helm's as findings. */
+export function refusalFindings(error: string, { version, extraValues }: CiliumValuesArgs): ValueFinding[] {
+  return refusalsOf(error, extraValues).map(({ key, reason, where }) => ({
+    severity: "error",
+    key,
+    rule: `the chart of Cilium ${version} refuses it: ${reason}${where === undefined ? "" : ` (${where})`}`,
+  }));
+}
+
+/** The only value, or the one that a message names: the longest first; "" if it names none. */
+function namedIn(text: string, values: HelmValues): string {
+  const paths = leavesOf(values);
+  if (paths.length === 1) return paths[0]!;
+  const isNamed = (path: string) =>
+    new RegExp(`(?<![\\w.])(?:\\.?Values\\.)?${path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?![\\w-])`).test(text);
+  const parents = paths.flatMap((path) => {
+    const steps = path.split(".");
+    return steps.map((_, index) => steps.slice(0, steps.length - index).join("."));
+  });
+  return [...new Set(parents)].sort((a, b) => b.length - a.length).find(isNamed) ?? "";
+}
+
+/** Paths of all values that are no objects. */
+function leavesOf(values: HelmValues, path = ""): string[] {
+  return Object.entries(values).flatMap(([step, value]) => {
+    const key = path === "" ? step : `${path}.${step}`;
+    return isObject(value) && Object.keys(value).length > 0 ? leavesOf(value, key) : [key];
+  });
+}
+
+const isObject = (value: HelmValue): value is HelmValues =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

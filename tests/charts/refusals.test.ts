@@ -1,0 +1,76 @@
+import { CHARTS, chartsMissing, render } from "../support/charts";
+import { FIELD_INPUTS, switchInputs } from "../support/chartInputs";
+import { describeIf } from "../support/project";
+import { ciliumValues, type CiliumValuesArgs, type HelmValues } from "../../modes/ciliumValues";
+import { refusalFindings, renderingFindings } from "../../modes/rendering";
+import { lintValues } from "../../modes/valuesLint";
+
+/** All inputs of every chart; a sample otherwise, since each takes Helm a third of a second. */
+const isWhole = process.env["CILIUM_MODES_CHARTS"] === "all";
+const SAMPLE = 97;
+
+const MODES = ["kubeproxy", "replacement", "ebpf"] as const;
+
+interface Outcome {
+  readonly input: string;
+  readonly mode: string;
+  /** What is said without the chart. */
+  readonly offline: readonly string[];
+  /** What is said with it. */
+  readonly asked: readonly string[];
+  readonly isRefused: boolean;
+}
+
+function outcome(version: string, extraValues: HelmValues, mode: (typeof MODES)[number]): Outcome {
+  const args: CiliumValuesArgs = {
+    version,
+    mode,
+    tunnel: "disabled",
+    clusterName: "c1",
+    nodeCount: 3,
+    podCidr: "10.0.0.0/16",
+    nativeRoutingCIDR: "10.0.0.0/8",
+    images: { agent: {}, operator: {}, envoy: {} },
+    extraValues,
+  };
+  const errors = lintValues(args).filter(({ severity }) => severity === "error");
+  const { manifests = [], error } = render(version, ciliumValues(args));
+  const asked = error === undefined ? renderingFindings(manifests, args) : refusalFindings(error, args);
+  const told = ({ key, rule }: { key: string; rule: string }) => `${key}: ${rule}`;
+  return {
+    input: JSON.stringify(extraValues),
+    mode,
+    offline: errors.map(told),
+    asked: asked.map(told),
+    isRefused: error !== undefined,
+  };
+}
+
+describe.each(CHARTS)("of Cilium %s", (version) => {
+  describeIf(chartsMissing(version), `values of users, in the real chart ${version}`, () => {
+    const all = [...FIELD_INPUTS, ...switchInputs(version)];
+    const inputs = isWhole ? all : all.filter((_, index) => index % SAMPLE === 0);
+    let outcomes: Outcome[];
+    beforeAll(() => {
+      outcomes = inputs.map((input, index) => outcome(version, input, MODES[index % MODES.length]!));
+    }, 1_800_000);
+
+    it("are refused in the chart's own words where Helm refuses them, with the key", () => {
+      const refused = outcomes.filter(({ isRefused }) => isRefused);
+      const silent = refused.filter(({ asked }) => asked.length === 0 || asked.some((said) => !/: \S/.test(said)));
+      expect(silent).toEqual([]);
+      // a single value is always the one to blame
+      expect(refused.filter(({ asked }) => asked.some((said) => said.startsWith(":")))).toEqual([]);
+    });
+
+    it("render what the contract expects, or are refused", () => {
+      // the rules of this project refuse whatever takes the mode away before the chart is asked
+      const wrong = outcomes.filter(
+        ({ isRefused, offline, asked }) => !isRefused && offline.length === 0 && asked.length > 0,
+      );
+      expect(
+        wrong.filter(({ asked }) => asked.some((said) => !/takes away|which a new cluster does not know/.test(said))),
+      ).toEqual([]);
+    });
+  });
+});

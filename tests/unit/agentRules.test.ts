@@ -1,0 +1,117 @@
+import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
+import type { Tunnel } from "../../modes/contract";
+import { lintValues } from "../../modes/valuesLint";
+
+type Choice = Partial<Pick<CiliumValuesArgs, "version" | "mode" | "tunnel">>;
+
+/** Keys and rules of the errors for extra values. */
+function errors(extraValues: HelmValues, { version = "1.20.2", mode = "ebpf", tunnel = "disabled" }: Choice = {}) {
+  const args: CiliumValuesArgs = {
+    version,
+    mode,
+    tunnel: tunnel as Tunnel,
+    clusterName: "c1",
+    nodeCount: 3,
+    podCidr: "10.0.0.0/16",
+    nativeRoutingCIDR: "10.0.0.0/8",
+    images: { agent: {}, operator: {}, envoy: {} },
+    extraValues,
+  };
+  return lintValues(args)
+    .filter(({ severity }) => severity === "error")
+    .map(({ key, rule }) => `${key} ${rule}`);
+}
+
+const BBR = { bandwidthManager: { enabled: true, bbr: true } };
+const IPSEC = { encryption: { enabled: true, type: "ipsec" } };
+const DSR = { loadBalancer: { mode: "dsr" } };
+const GENEVE = { loadBalancer: { mode: "dsr", dsrDispatch: "geneve" } };
+
+describe("values with which an agent ends", () => {
+  it.each<[string, HelmValues, Choice, RegExp]>([
+    [
+      "BBR with Legacy host routing",
+      BBR,
+      { mode: "replacement" },
+      /^bandwidthManager\.bbr ends the agent: BBR needs BPF/,
+    ],
+    ["BIG TCP with kube-proxy", { enableIPv4BIGTCP: true }, { mode: "kubeproxy" }, /^enableIPv4BIGTCP .*BIG TCP/],
+    ["BIG TCP over IPv6", { enableIPv6BIGTCP: true }, { mode: "replacement" }, /^enableIPv6BIGTCP .*BIG TCP/],
+    ["BIG TCP in an older tunnel", { enableIPv4BIGTCP: true }, { version: "1.18.12", tunnel: "vxlan" }, /in a tunnel/],
+    ["BIG TCP with IPsec", { enableIPv4BIGTCP: true, ...IPSEC }, {}, /^enableIPv4BIGTCP .*IPsec/],
+    [
+      "netkit with Legacy host routing",
+      { bpf: { datapathMode: "netkit" } },
+      { mode: "replacement" },
+      /netkit needs BPF/,
+    ],
+    [
+      "an egress gateway without BPF",
+      { egressGateway: { enabled: true } },
+      { mode: "replacement" },
+      /egress gateway needs/,
+    ],
+    ["ip-masq-agent without BPF", { ipMasqAgent: { enabled: true } }, { mode: "kubeproxy" }, /ip-masq-agent needs/],
+    [
+      "no connection tracking without BPF masquerading",
+      { installNoConntrackIptablesRules: true },
+      { mode: "replacement" },
+      /skip connection tracking/,
+    ],
+    ["no connection tracking in a tunnel", { installNoConntrackIptablesRules: true }, { tunnel: "vxlan" }, /tunnel/],
+    [
+      "devices of iptables with BPF",
+      { egressMasqueradeInterfaces: "eth0" },
+      {},
+      /^egressMasqueradeInterfaces .*devices/,
+    ],
+    ["a route's source with BPF", { enableMasqueradeRouteSource: true }, {}, /^enableMasqueradeRouteSource /],
+    ["DSR in VXLAN", DSR, { tunnel: "vxlan" }, /^loadBalancer\.mode ends the agent: DSR in a tunnel/],
+    ["hybrid DSR in VXLAN", { loadBalancer: { mode: "hybrid" } }, { tunnel: "vxlan" }, /DSR in a tunnel/],
+    ["Geneve dispatch without Geneve", GENEVE, {}, /^loadBalancer\.dsrDispatch .*tunnelProtocol: geneve/],
+    [
+      "IPsec before BPF host routing knew it",
+      IPSEC,
+      { version: "1.18.12" },
+      /^encryption\.enabled takes BPF host routing away/,
+    ],
+    ["no IPv4", { ipv4: { enabled: false } }, {}, /^ipv4\.enabled leaves the cluster without IPv4/],
+    [
+      "a key past the values",
+      { extraConfig: { "enable-bpf-masquerade": "false" } },
+      {},
+      /^extraConfig\.enable-bpf-masquerade sets/,
+    ],
+    [
+      "an argument past the values",
+      { extraArgs: ["--kube-proxy-replacement=false"] },
+      {},
+      /^extraArgs sets kube-proxy/,
+    ],
+  ])("%s is refused", (_name, values, choice, expected) => {
+    expect(errors(values, choice)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  it.each<[string, HelmValues, Choice]>([
+    ["BBR with BPF host routing", BBR, {}],
+    [
+      "BBR of the host alone",
+      { bandwidthManager: { enabled: true, bbr: true, bbrHostNamespaceOnly: true } },
+      { mode: "replacement" },
+    ],
+    ["BIG TCP with BPF host routing", { enableIPv4BIGTCP: true }, {}],
+    ["BIG TCP in a newer tunnel", { enableIPv4BIGTCP: true }, { tunnel: "vxlan" }],
+    ["an egress gateway with BPF", { egressGateway: { enabled: true } }, {}],
+    ["devices of iptables with iptables", { egressMasqueradeInterfaces: "eth0" }, { mode: "replacement" }],
+    ["DSR in native routing", DSR, {}],
+    ["DSR in Geneve", GENEVE, { tunnel: "geneve" }],
+    ["Geneve dispatch with Geneve", { ...GENEVE, tunnelProtocol: "geneve" }, {}],
+    ["IPsec with Legacy host routing", IPSEC, { version: "1.18.12", mode: "replacement" }],
+    ["IPsec of a Cilium that knows it", IPSEC, { version: "1.19.6" }],
+    ["WireGuard", { encryption: { enabled: true, type: "wireguard" } }, { version: "1.18.12" }],
+    ["a key past the values that agrees", { extraConfig: { "enable-bpf-masquerade": "true" } }, {}],
+    ["a key past the values that no setting decides", { extraConfig: { "bpf-lb-mode": "snat" } }, {}],
+  ])("%s is accepted", (_name, values, choice) => {
+    expect(errors(values, choice)).toEqual([]);
+  });
+});

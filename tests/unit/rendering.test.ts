@@ -1,0 +1,145 @@
+import { refusalFindings, renderingFindings, type RenderedObject } from "../../modes/rendering";
+import { expectedCiliumConfig } from "../../modes/ciliumConfig";
+import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
+
+const ARGS: CiliumValuesArgs = {
+  version: "1.20.0",
+  mode: "ebpf",
+  tunnel: "disabled",
+  clusterName: "c1",
+  nodeCount: 3,
+  podCidr: "10.0.0.0/16",
+  nativeRoutingCIDR: "10.0.0.0/8",
+  images: { agent: {}, operator: {}, envoy: {} },
+  extraValues: {},
+};
+
+const EXPECTED = expectedCiliumConfig(ARGS);
+
+/** What a chart renders: the mode's `cilium-config` with a change, and the agent. */
+function rendered(
+  change: Record<string, string | null> = {},
+  args: string[] = [],
+  env: object[] = [],
+): RenderedObject[] {
+  const data = Object.fromEntries(
+    Object.entries({ ...EXPECTED, ...change }).filter((entry): entry is [string, string] => entry[1] !== null),
+  );
+  const containers = [{ image: "c", args: ["--config-dir=/tmp/cilium/config-map", ...args], env }];
+  return [
+    { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "cilium-config" }, data },
+    {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      metadata: { name: "cilium" },
+      spec: { template: { spec: { containers } } },
+    },
+  ];
+}
+
+const found = (objects: readonly RenderedObject[], values: HelmValues = {}) =>
+  renderingFindings(objects, { ...ARGS, extraValues: values }).map(({ key, rule }) => [key, rule]);
+
+describe("what a chart renders", () => {
+  it("is accepted where it has what the mode needs", () => {
+    expect(found(rendered())).toEqual([]);
+    expect(found(rendered({ "enable-host-legacy-routing": "false" }))).toEqual([]);
+  });
+
+  it("is accepted without Cilium, as from another chart", () => {
+    expect(found([])).toEqual([]);
+  });
+
+  it("names the extra key that takes the mode away", () => {
+    const values = { extraConfig: { "enable-bpf-masquerade": "false" }, debug: { enabled: true } };
+    expect(found(rendered({ "enable-bpf-masquerade": "false" }), values)).toEqual([
+      [
+        "extraConfig.enable-bpf-masquerade",
+        expect.stringContaining('enable-bpf-masquerade is "false" instead of "true"'),
+      ],
+    ]);
+  });
+
+  it("names the argument and the variable that override the ConfigMap, of which the argument wins", () => {
+    const variable = { name: "CILIUM_ENABLE_BPF_MASQUERADE", value: "false" };
+    expect(found(rendered({}, ["--enable-bpf-masquerade=false"]))).toEqual([
+      ["extraArgs", expect.stringContaining("the argument --enable-bpf-masquerade=false")],
+    ]);
+    expect(found(rendered({}, [], [variable]))).toEqual([
+      ["extraEnv", expect.stringContaining("the variable CILIUM_ENABLE_BPF_MASQUERADE")],
+    ]);
+    expect(found(rendered({}, ["--enable-bpf-masquerade"], [variable]))).toEqual([]);
+  });
+
+  it("tells several keys that one value changes in one line", () => {
+    const values = { eni: { enabled: true } };
+    const [first, ...others] = found(rendered({ ipam: "eni", "enable-ipv4-masquerade": "false" }), values);
+    expect(first).toEqual(["eni.enabled", expect.stringMatching(/enable-ipv4-masquerade is .* ipam is "eni"/)]);
+    expect(others).toEqual([]);
+  });
+
+  it("tells what the agent refuses of a key past the values", () => {
+    const values = { extraConfig: { "enable-masquerade-to-route-source": "true" } };
+    expect(found(rendered({ "enable-masquerade-to-route-source": "true" }), values)).toEqual([
+      ["extraConfig.enable-masquerade-to-route-source", expect.stringMatching(/^ends the agent/)],
+    ]);
+  });
+
+  it("names kinds that a new cluster does not know, and those of Kubernetes and Cilium not", () => {
+    const objects = [
+      { apiVersion: "monitoring.coreos.com/v1", kind: "ServiceMonitor" },
+      { apiVersion: "gateway.networking.k8s.io/v1", kind: "GatewayClass" },
+      { apiVersion: "cilium.io/v2alpha1", kind: "CiliumNodeConfig" },
+      { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole" },
+      { apiVersion: "policy/v1", kind: "PodDisruptionBudget" },
+      { apiVersion: "v1", kind: "Service" },
+    ];
+    const rules = found(objects).map(([, rule]) => /create a (\S+)/.exec(rule!)![1]);
+    expect(rules).toEqual(["ServiceMonitor", "GatewayClass"]);
+    expect(renderingFindings(objects, ARGS, () => true)).toEqual([]);
+  });
+});
+
+describe("a chart's refusal", () => {
+  const refused = (error: string, extraValues: HelmValues) => refusalFindings(error, { ...ARGS, extraValues });
+
+  it("names the value, the chart's reason and the place in the chart", () => {
+    const error =
+      "Error: execution error at (cilium/templates/validate.yaml:61:7): Hubble UI requires .Values.hubble.relay.enabled=true\n\nUse --debug flag to render out invalid YAML\n";
+    expect(refused(error, { hubble: { ui: { enabled: true } }, debug: { enabled: true } })).toEqual([
+      {
+        severity: "error",
+        key: "hubble",
+        rule: "the chart of Cilium 1.20.0 refuses it: Hubble UI requires .Values.hubble.relay.enabled=true (cilium/templates/validate.yaml:61)",
+      },
+    ]);
+  });
+
+  it("names the only value where the chart names none", () => {
+    const error =
+      "Error: execution error at (cilium/templates/cilium-configmap.yaml:571:10): ipv6NativeRoutingCIDR must be set when routingMode is native";
+    expect(refused(error, { ipv6: { enabled: true } })).toMatchObject([{ key: "ipv6.enabled" }]);
+    expect(refused(error, { ipv6: { enabled: true }, debug: { enabled: true } })).toMatchObject([{ key: "" }]);
+  });
+
+  it("tells every line of a schema, in both forms of Helm", () => {
+    const head = "Error: values don't meet the specifications of the schema(s) in the following chart(s):\ncilium:\n";
+    const pointers =
+      "- at '/scheduling/mode': value must be one of 'anti-affinity', 'kube-scheduler'\n- at '/debug/enabled': got string, want boolean\n";
+    expect(refused(head + pointers, {}).map(({ key }) => key)).toEqual(["scheduling.mode", "debug.enabled"]);
+    expect(refused(`${head}- debug.enabled: Invalid type. Expected: boolean, given: string\n`, {})).toMatchObject([
+      { key: "debug.enabled", rule: expect.stringContaining("Expected: boolean") as string },
+    ]);
+  });
+
+  it("tells the innermost reason of templates that include others", () => {
+    const error =
+      'Error: template: cilium/templates/cilium-agent/daemonset.yaml:1:3: executing "x" at <include "a" .>: error calling include: template: cilium/templates/_helpers.tpl:10:4: executing "a" at <fail "no">: error calling fail: set a.b';
+    expect(refused(error, { a: { b: 1 }, c: 2 })).toMatchObject([
+      {
+        key: "a.b",
+        rule: expect.stringMatching(/refuses it: set a\.b \(cilium\/templates\/_helpers\.tpl:10\)$/) as string,
+      },
+    ]);
+  });
+});
