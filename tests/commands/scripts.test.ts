@@ -352,7 +352,7 @@ describe("npm start", () => {
     const CANCEL = "pulumi cancel --yes --stack ebpf | ";
 
     it("npm start cancels the update whose process is gone, and says so", async () => {
-      const { pid } = spawnSync("true");
+      const { pid } = spawnSync(process.execPath, ["-e", "0"]);
       const { code, output } = await locked(pid);
       expect(output).toContain(`left ebpf locked (process ${pid} is gone): running pulumi cancel\n${CANCEL}`);
       expect(code).toBe(0);
@@ -372,7 +372,7 @@ describe("npm start", () => {
         running.kill();
         rmSync(folder, { recursive: true });
       }
-      expect((await locked(spawnSync("true").pid, "elsewhere")).output).not.toContain(CANCEL);
+      expect((await locked(spawnSync(process.execPath, ["-e", "0"]).pid, "elsewhere")).output).not.toContain(CANCEL);
     });
   });
 

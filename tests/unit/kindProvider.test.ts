@@ -105,7 +105,8 @@ describe("run", () => {
   });
 
   it("reports only the last twenty lines of a failed command", async () => {
-    const failed: CommandError = await run("sh", ["-c", "seq 1 25 >&2; exit 1"]).catch((error) => error);
+    const script = "for (let line = 1; line <= 25; line += 1) console.error(line); process.exit(1)";
+    const failed: CommandError = await run(process.execPath, ["-e", script]).catch((error) => error);
     const repeated = failed.message.split("\n").slice(1);
     expect(repeated).toEqual(Array.from({ length: 20 }, (_, index) => `    ${index + 6}`));
   });
