@@ -12,7 +12,6 @@ type Config = Readonly<Record<string, string | null | undefined>>;
 interface AgentRule {
   /** Keys of `cilium-config` to blame: the first that is set. */
   readonly keys: readonly string[];
-  readonly severity: ValueFinding["severity"];
   /** Whether the rule is broken. */
   readonly isBroken: (config: Config) => boolean;
   /** What the agent does, and the fix. */
@@ -47,38 +46,32 @@ const NEEDS_BPF_HOST_ROUTING = "BPF host routing, which only mode ebpf has (bpf.
 const RULES: readonly AgentRule[] = [
   {
     keys: ["enable-bbr"],
-    severity: "error",
     isBroken: (config) => on(config, "enable-bbr") && isLegacy(config) && !on(config, "enable-bbr-hostns-only"),
     rule: `ends the agent: BBR needs ${NEEDS_BPF_HOST_ROUTING}`,
   },
   {
     keys: BIG_TCP,
-    severity: "error",
     isBroken: (config) => bigTcp(config) && isLegacy(config),
     rule: `ends the agent: BIG TCP needs ${NEEDS_BPF_HOST_ROUTING}`,
   },
   {
     keys: BIG_TCP,
-    severity: "error",
     isBroken: (config) => bigTcp(config) && !isLegacy(config) && tunnels(config),
     rule: "ends the agent: BIG TCP in a tunnel needs Cilium 1.19.4 or newer; set tunnel: disabled",
     gone: ["1.19.4", "1.20.0-pre.0"],
   },
   {
     keys: BIG_TCP,
-    severity: "error",
     isBroken: (config) => bigTcp(config) && on(config, "enable-ipsec"),
     rule: "ends the agent: BIG TCP does not work with IPsec",
   },
   {
     keys: ["datapath-mode"],
-    severity: "error",
     isBroken: (config) => /^netkit/.test(config["datapath-mode"] ?? "") && isLegacy(config),
     rule: `leaves pods without a network: netkit needs ${NEEDS_BPF_HOST_ROUTING}`,
   },
   {
     keys: ["enable-egress-gateway"],
-    severity: "error",
     isBroken: (config) =>
       (isSet(config, "enable-egress-gateway") || isSet(config, "enable-ipv4-egress-gateway")) &&
       !masqueradesInBpf(config),
@@ -86,53 +79,45 @@ const RULES: readonly AgentRule[] = [
   },
   {
     keys: ["enable-ip-masq-agent"],
-    severity: "error",
     isBroken: (config) => isSet(config, "enable-ip-masq-agent") && !masqueradesInBpf(config),
     rule: "ends the agent: ip-masq-agent needs BPF masquerading (bpf.masquerade: true)",
   },
   {
     keys: ["install-no-conntrack-iptables-rules"],
-    severity: "error",
     isBroken: (config) =>
       isSet(config, "install-no-conntrack-iptables-rules") && (!masqueradesInBpf(config) || tunnels(config)),
     rule: "ends the agent: packets can skip connection tracking only with BPF masquerading (bpf.masquerade: true) and tunnel: disabled",
   },
   {
     keys: ["egress-masquerade-interfaces"],
-    severity: "error",
     isBroken: (config) => isSet(config, "egress-masquerade-interfaces") && masqueradesInBpf(config),
     rule: "ends the agent: with BPF masquerading, devices are selected with the value devices",
   },
   {
     keys: ["enable-masquerade-to-route-source"],
-    severity: "error",
     isBroken: (config) => isSet(config, "enable-masquerade-to-route-source") && masqueradesInBpf(config),
     rule: "ends the agent: BPF masquerading cannot use a route's source address",
   },
   {
     keys: ["bpf-lb-mode"],
-    severity: "error",
     isBroken: (config) =>
       mode(config) !== "snat" && tunnels(config) && (dispatch(config) !== "geneve" || protocol(config) !== "geneve"),
     rule: "ends the agent: DSR in a tunnel needs tunnel: geneve and loadBalancer.dsrDispatch: geneve",
   },
   {
     keys: ["bpf-lb-dsr-dispatch"],
-    severity: "error",
     isBroken: (config) =>
       mode(config) !== "snat" && !tunnels(config) && dispatch(config) === "geneve" && protocol(config) !== "geneve",
     rule: "ends the agent: Geneve dispatch needs tunnelProtocol: geneve",
   },
   {
     keys: ["enable-ipsec"],
-    severity: "error",
     isBroken: (config) => on(config, "enable-ipsec") && !isLegacy(config),
     rule: "takes BPF host routing away from mode ebpf in this version of Cilium; use 1.19 or newer, or bpf.masquerade: false",
     gone: ["1.19.0-pre.2"],
   },
   {
     keys: ["enable-ipv4"],
-    severity: "error",
     isBroken: (config) => config["enable-ipv4"] === "false",
     rule: "leaves the cluster without IPv4, which its networks have",
   },
@@ -140,10 +125,12 @@ const RULES: readonly AgentRule[] = [
 
 /** What agents of a version refuse of a `cilium-config`. @param pathOf Helm value that sets a key */
 export function agentFindings(config: Config, version: string, pathOf: (key: string) => string): ValueFinding[] {
-  return RULES.flatMap(({ keys, severity, isBroken, rule, gone }): ValueFinding[] =>
-    isBroken(config) && (gone === undefined || !has(gone, version))
-      ? [{ severity, key: pathOf(keys.find((key) => isSet(config, key)) ?? keys[0]!), rule }]
-      : [],
+  return RULES.filter(({ isBroken, gone }) => isBroken(config) && (gone === undefined || !has(gone, version))).map(
+    ({ keys, rule }) => ({
+      severity: "error",
+      key: pathOf(keys.find((key) => isSet(config, key)) ?? keys[0]!),
+      rule,
+    }),
   );
 }
 

@@ -1,7 +1,7 @@
-import { jsonOf } from "../evidence/node";
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { OPERATOR_LEASE, readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
+import { jsonOf } from "../evidence/node";
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 import { eachNode, odd } from "./nodes";
 import { isOnNode, renewal } from "./podNetwork";

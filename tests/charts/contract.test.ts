@@ -2,17 +2,11 @@ import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import { ciliumValues, type CiliumValuesArgs } from "../../modes/ciliumValues";
 import { ALL_MODES, MODE_CONTRACTS, replacementProblem, TUNNELS } from "../../modes/contract";
 import { ciliumImages, withoutDigest } from "../../modes/images";
+import { CILIUM_ARGS } from "../support/ciliumArgs";
 import { CHARTS, chartsMissing, renderedConfig, renderedImages } from "../support/charts";
 import { describeIf } from "../support/project";
 
-const ARGS: Omit<CiliumValuesArgs, "version" | "mode" | "tunnel"> = {
-  clusterName: "c1",
-  nodeCount: 3,
-  podCidr: "10.0.0.0/16",
-  nativeRoutingCIDR: "10.0.0.0/8",
-  images: { agent: {}, operator: {}, envoy: {} },
-  extraValues: {},
-};
+const ARGS = CILIUM_ARGS;
 
 /** A chart packaged from its source has no digests: then the references must be the same up to there. */
 function expectImages(args: CiliumValuesArgs): void {

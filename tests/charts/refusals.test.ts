@@ -1,7 +1,8 @@
 import { CHARTS, chartsMissing, render } from "../support/charts";
+import { CILIUM_ARGS } from "../support/ciliumArgs";
 import { FIELD_INPUTS, switchInputs } from "../support/chartInputs";
 import { describeIf } from "../support/project";
-import { ciliumValues, type CiliumValuesArgs, type HelmValues } from "../../modes/ciliumValues";
+import { ciliumValues, type HelmValues } from "../../modes/ciliumValues";
 import { refusalFindings, renderingFindings } from "../../modes/rendering";
 import { lintValues } from "../../modes/valuesLint";
 
@@ -22,17 +23,7 @@ interface Outcome {
 }
 
 function outcome(version: string, extraValues: HelmValues, mode: (typeof MODES)[number]): Outcome {
-  const args: CiliumValuesArgs = {
-    version,
-    mode,
-    tunnel: "disabled",
-    clusterName: "c1",
-    nodeCount: 3,
-    podCidr: "10.0.0.0/16",
-    nativeRoutingCIDR: "10.0.0.0/8",
-    images: { agent: {}, operator: {}, envoy: {} },
-    extraValues,
-  };
+  const args = { ...CILIUM_ARGS, version, mode, extraValues };
   const errors = lintValues(args).filter(({ severity }) => severity === "error");
   const { manifests = [], error } = render(version, ciliumValues(args));
   const asked = error === undefined ? renderingFindings(manifests, args) : refusalFindings(error, args);

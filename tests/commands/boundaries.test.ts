@@ -120,6 +120,7 @@ describe("the project's lint", () => {
       "cli/b.ts",
       'export function b(a: "x" | "y") {\n  switch (a) {\n    case "x":\n      return 1;\n  }\n}',
     ],
+    "typescript(no-require-imports)": ["cli/d.ts", 'export const d = require("node:os");'],
     "typescript(TS2322)": ["cli/c.ts", 'export const c: number = "c";'],
   };
 

@@ -1,23 +1,12 @@
 import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
-import type { Tunnel } from "../../modes/contract";
 import { lintValues } from "../../modes/valuesLint";
+import { CILIUM_ARGS } from "../support/ciliumArgs";
 
 type Choice = Partial<Pick<CiliumValuesArgs, "version" | "mode" | "tunnel">>;
 
 /** Keys and rules of the errors for extra values. */
-function errors(extraValues: HelmValues, { version = "1.20.2", mode = "ebpf", tunnel = "disabled" }: Choice = {}) {
-  const args: CiliumValuesArgs = {
-    version,
-    mode,
-    tunnel: tunnel as Tunnel,
-    clusterName: "c1",
-    nodeCount: 3,
-    podCidr: "10.0.0.0/16",
-    nativeRoutingCIDR: "10.0.0.0/8",
-    images: { agent: {}, operator: {}, envoy: {} },
-    extraValues,
-  };
-  return lintValues(args)
+function errors(extraValues: HelmValues, choice: Choice = {}) {
+  return lintValues({ ...CILIUM_ARGS, ...choice, extraValues })
     .filter(({ severity }) => severity === "error")
     .map(({ key, rule }) => `${key} ${rule}`);
 }

@@ -1,18 +1,9 @@
 import fc from "fast-check";
 import { ciliumValues, mergeValues, type CiliumValuesArgs, type HelmValues } from "../../modes/ciliumValues";
 import { MODE_CONTRACTS, ROUTING_MODES, TUNNELS } from "../../modes/contract";
+import { CILIUM_ARGS } from "../support/ciliumArgs";
 
-const ARGS: CiliumValuesArgs = {
-  version: "1.20.2",
-  mode: "ebpf",
-  tunnel: "disabled",
-  clusterName: "c1",
-  nodeCount: 3,
-  podCidr: "10.0.0.0/16",
-  nativeRoutingCIDR: "10.0.0.0/8",
-  images: { agent: {}, operator: {}, envoy: {} },
-  extraValues: {},
-};
+const ARGS = CILIUM_ARGS;
 
 const CASES = ROUTING_MODES.flatMap((mode) => TUNNELS.map((tunnel) => ({ mode, tunnel })));
 

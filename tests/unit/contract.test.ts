@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
-import { ciliumValues, type CiliumValuesArgs } from "../../modes/ciliumValues";
+import { ciliumValues } from "../../modes/ciliumValues";
 import { minorOf } from "../../modes/ciliumVersion";
 import {
   ALL_MODES,
@@ -14,17 +14,11 @@ import {
   type RoutingMode,
 } from "../../modes/contract";
 import { expectedEvidence } from "../../modes/evidence";
+import { CILIUM_ARGS } from "../support/ciliumArgs";
 import { parse, problemsOf } from "./support/settings";
 import { VERSIONS } from "./support/versions";
 
-const ARGS: Omit<CiliumValuesArgs, "version" | "mode" | "tunnel"> = {
-  clusterName: "c1",
-  nodeCount: 3,
-  podCidr: "10.0.0.0/16",
-  nativeRoutingCIDR: "10.0.0.0/8",
-  images: { agent: {}, operator: {}, envoy: {} },
-  extraValues: {},
-};
+const ARGS = CILIUM_ARGS;
 
 const version = fc.constantFrom(...VERSIONS);
 const tunnel = fc.constantFrom(...TUNNELS);

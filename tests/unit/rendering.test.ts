@@ -1,18 +1,9 @@
 import { refusalFindings, renderingFindings, type RenderedObject } from "../../modes/rendering";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
+import { CILIUM_ARGS } from "../support/ciliumArgs";
 
-const ARGS: CiliumValuesArgs = {
-  version: "1.20.0",
-  mode: "ebpf",
-  tunnel: "disabled",
-  clusterName: "c1",
-  nodeCount: 3,
-  podCidr: "10.0.0.0/16",
-  nativeRoutingCIDR: "10.0.0.0/8",
-  images: { agent: {}, operator: {}, envoy: {} },
-  extraValues: {},
-};
+const ARGS: CiliumValuesArgs = { ...CILIUM_ARGS, version: "1.20.0" };
 
 const EXPECTED = expectedCiliumConfig(ARGS);
 

@@ -1,20 +1,11 @@
 import { ChartKeys } from "../../modes/chartKeys";
 import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
 import { lintValues } from "../../modes/valuesLint";
+import { CILIUM_ARGS } from "../support/ciliumArgs";
 import { TABLE_VERSIONS, VALUE_TABLE } from "../support/valueTable";
 import { problemsOf, warningsOf } from "./support/settings";
 
-const ARGS: CiliumValuesArgs = {
-  version: "1.20.2",
-  mode: "replacement",
-  tunnel: "disabled",
-  clusterName: "c1",
-  nodeCount: 3,
-  podCidr: "10.0.0.0/16",
-  nativeRoutingCIDR: "10.0.0.0/8",
-  images: { agent: {}, operator: {}, envoy: {} },
-  extraValues: {},
-};
+const ARGS: CiliumValuesArgs = { ...CILIUM_ARGS, mode: "replacement" };
 
 const lint = (extraValues: HelmValues, more: Partial<CiliumValuesArgs> = {}) =>
   lintValues({ ...ARGS, ...more, extraValues }).map(({ severity, key, rule }) => `${severity} ${key}: ${rule}`);
