@@ -106,7 +106,11 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     // the verification needs a pod on every node
     const tolerations = [{ operator: "Exists" }];
     const labels = { app: WORKLOAD.daemonSet };
-    const container = nettoolContainer(this.image);
+    const container = {
+      ...nettoolContainer(this.image),
+      // a full node of an external cluster must still take the pods
+      ...(cluster.isKind ? { resources: { requests: { cpu: PROCESSOR_SHARE } } } : {}),
+    };
     const daemonSet = new DaemonSet(
       `${name}-server`,
       {
@@ -170,6 +174,9 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     this.registerOutputs({ names: this.names, image: this.image });
   }
 }
+
+/** Without a request, servers of a busy machine wait seconds for a processor, and a slow answer looks like a lost packet. */
+const PROCESSOR_SHARE = "50m";
 
 function nettoolContainer(image: pulumi.Input<string>): types.input.core.v1.Container {
   return {

@@ -67,6 +67,8 @@ export interface TrafficEvidence {
 
 /** Seconds that one try may take: a SYN that is lost once is sent again after one. */
 const TRY_SECONDS = 3;
+/** The same for many packets: the processes of a busy machine wait for each other many times. */
+const BULK_SECONDS = 8;
 /** Tries through a service, at most: with three backends each is missed once in 200,000 runs. */
 const SERVICE_TRIES = 30;
 /** Number of backends that must answer, if a service has more. */
@@ -319,7 +321,8 @@ function plan(
               : SMALL_BYTES;
         const target: Target = {
           id: String(planned.length),
-          ...{ protocol, bytes, address: end.address, port: end.port, seconds: TRY_SECONDS },
+          ...{ protocol, bytes, address: end.address, port: end.port },
+          seconds: size === "bulk" ? BULK_SECONDS : TRY_SECONDS,
           tries: everyBackend && !quick ? SERVICE_TRIES : size === "small" ? 3 : 2,
           distinct: everyBackend ? Math.min(backends, MOST_BACKENDS) : 0,
         };
