@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Cilium } from "./components/cilium";
-import { chartFindings } from "./components/chartRendering";
+import { renderChart } from "./components/chartRendering";
 import { ExistingCluster, inspectCluster } from "./components/existingCluster";
 import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
@@ -19,15 +19,17 @@ export = async (): Promise<StackExports> => {
   const { settings, refusal } = loadSettings();
   const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
   const external = isExternal(settings.cluster) ? await existingCluster(settings) : undefined;
-  const found = await chartFindings("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
+  const answer = await renderChart("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
     kubernetes: kubernetesOf(settings.cluster.nodeImage),
     provider: external?.provider,
   });
-  if ("notAsked" in found)
-    void pulumi.log.warn(`The chart was not asked whether it takes the values: ${found.notAsked}`);
-  else if (found.length > 0) throw refusal(found);
-  const cluster = external ?? kindCluster(settings);
-  const cilium = new Cilium("cilium", { ...settings.cilium, cluster, tunnel, hubble });
+  if ("notAsked" in answer)
+    void pulumi.log.warn(`The chart was not asked whether it takes the values: ${answer.notAsked}`);
+  else if (answer.findings.length > 0) throw refusal(answer.findings);
+  const names = "notAsked" in answer ? undefined : answer.images;
+  const cluster = external ?? kindCluster(settings, names);
+  const images = { ...settings.cilium.images, names };
+  const cilium = new Cilium("cilium", { ...settings.cilium, images, cluster, tunnel, hubble });
   const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium });
   const verification = new Verification("verification", {
     cluster,
@@ -56,7 +58,7 @@ export = async (): Promise<StackExports> => {
   };
 };
 
-function kindCluster(settings: Settings): KindCluster {
+function kindCluster(settings: Settings, images: readonly string[] | undefined): KindCluster {
   const { mode, cluster, cilium, dns } = settings;
   return new KindCluster("cluster", {
     ...cluster,
@@ -64,7 +66,7 @@ function kindCluster(settings: Settings): KindCluster {
     clusterName: cluster.name,
     nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     dnsForward: dns.forward,
-    images: cilium.images.load ? loadedImages(ciliumArgs(settings)) : [],
+    images: cilium.images.load ? (images ?? loadedImages(ciliumArgs(settings))) : [],
   });
 }
 

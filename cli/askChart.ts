@@ -5,33 +5,43 @@ import { isChartPath } from "../components/chartSource";
 import { CommandError, run } from "../host/exec";
 import { ciliumValues } from "../modes/ciliumValues";
 import { kubernetesOf } from "../modes/releases";
+import { renderedImages } from "../modes/images";
 import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { CheckedSettings } from "../settings/parse";
 import { isExternal } from "../settings/release";
 
+/** What became of asking the chart. */
+export interface ChartWord {
+  /** One line: that it takes the values, or why it was not asked. */
+  readonly said: string;
+  /** The images of all its pods; undefined where it was not asked. */
+  readonly images?: readonly string[] | undefined;
+}
+
 /**
  * Ask the chart whether it takes a stack's values, where the chart is on this machine (as a path, or in Helm's cache) and
  * `helm` is on the PATH.
- * @returns one line that says so, or why it was not asked
  * @throws ConfigurationError with everything that the chart refuses, and that it renders against the mode
  */
-export async function askChart({ settings, refusal }: CheckedSettings): Promise<string> {
+export async function askChart({ settings, refusal }: CheckedSettings): Promise<ChartWord> {
   const { cilium, cluster } = settings;
   if (isExternal(cluster))
-    return "not asked whether it takes the values: that needs the cluster; pulumi preview asks it";
+    return { said: "not asked whether it takes the values: that needs the cluster; pulumi preview asks it" };
   const chart = await chartFile(cilium.chart, cilium.version);
-  if (chart instanceof Error) return `not asked whether it takes the values: ${chart.message}; pulumi preview asks it`;
+  if (chart instanceof Error)
+    return { said: `not asked whether it takes the values: ${chart.message}; pulumi preview asks it` };
   const args = ciliumArgs(settings);
   const kubernetes = kubernetesOf(cluster.nodeImage);
   const options = ["--namespace", "kube-system", ...(kubernetes === undefined ? [] : ["--kube-version", kubernetes])];
   const rendered = await run("helm", ["template", "cilium", chart, ...options, "--values", "-"], {
     stdin: JSON.stringify(ciliumValues(args)),
   }).catch((error: CommandError) => error);
-  const found =
-    rendered instanceof Error ? refusalFindings(rendered.stderr, args) : renderingFindings(objectsOf(rendered), args);
+  if (rendered instanceof Error) throw refusal(refusalFindings(rendered.stderr, args));
+  const objects = objectsOf(rendered);
+  const found = renderingFindings(objects, args);
   if (found.length > 0) throw refusal(found);
-  return "takes the values, and renders the mode";
+  return { said: "takes the values, and renders the mode", images: renderedImages(objects) };
 }
 
 /** The chart's file on this machine; an error if there is none, or no Helm. */

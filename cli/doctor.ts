@@ -41,7 +41,7 @@ const isProblem = ({ verdict }: { verdict: Verdict }) => verdict === "fail";
 
 function needsOf(settings: Settings): StackNeeds {
   const { mode, tunnel, cluster, cilium } = settings;
-  const { nettool, nettoolBase, node, ...others } = planStack(settings).images;
+  const { nettool, nettoolBase, node, rendered: _rendered, ...others } = planStack(settings).images;
   const isKind = !isExternal(cluster);
   return {
     mode,

@@ -1,7 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { NETTOOL_CONTEXT } from "../components/nettoolImage";
-import { withoutDigest, type CiliumImages } from "../modes/images";
+import { withoutDigest } from "../modes/images";
 import { listNodes } from "../host/docker";
 import { CommandError, lastLines, run } from "../host/exec";
 import { loadIntoNodes, saveArguments } from "../host/imageImport";
@@ -9,8 +9,10 @@ import { PROJECT_DIRECTORY } from "./stackFile";
 import { checkTarget } from "./targetFile";
 
 /** The images of a stack's cluster by reference, with digests or without. */
-export interface StackImages extends CiliumImages {
+export interface StackImages {
   readonly node: string;
+  /** Images of Cilium's pods. */
+  readonly cilium: readonly string[];
   readonly nettool: {
     readonly image: string;
     /** The base of the image, where this project builds it. */
@@ -36,11 +38,10 @@ export async function saveImages(
   signal = NEVER,
 ): Promise<readonly string[]> {
   await checkTarget(archive);
-  const { nettool, ...others } = images;
-  const pulled = Object.values(others).filter((image) => image !== undefined);
+  const { node, cilium, nettool } = images;
   const problems: string[] = [];
   const names = new Set<string>();
-  for (const image of [...pulled, nettool.image]) {
+  for (const image of [node, ...cilium, nettool.image]) {
     const name = tagged(image);
     if (name === undefined) {
       problems.push(`${image}: an archive keeps only tags; write one before the digest, as in name:tag@sha256:…`);

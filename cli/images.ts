@@ -1,6 +1,8 @@
 import { UNKNOWN_TAG } from "../modes/images";
+import { askChart } from "./askChart";
 import { archiveSettings, loadImages, saveImages, type StackImages } from "./imageArchive";
 import { withProgress } from "./progress";
+import { imagesOfCilium } from "./plan";
 import { readStackFile } from "./stackFile";
 import { planStack } from "./stackPlan";
 import { interruptible } from "../host/interruptible";
@@ -12,7 +14,7 @@ export interface ImagesOptions {
 
 /** `images save`: save a stack's images to an archive, and print the settings to run from it. @throws Error */
 export async function save(stack: string, archive: string, options: ImagesOptions): Promise<void> {
-  const images = imagesOf(stack, options.set);
+  const images = await imagesOf(stack, options.set);
   const names = await withSteps((say) => interruptible((signal) => saveImages(images, archive, say, signal)));
   report(archive, names, { stack, images }, options);
 }
@@ -24,18 +26,25 @@ export async function load(archive: string, stack: string | undefined, options: 
   const names = await withSteps((say) =>
     interruptible((signal) => loadImages(archive, settings?.cluster.name, say, signal)),
   );
-  report(archive, names, stack === undefined ? undefined : { stack, images: imagesOf(stack, options.set) }, options);
+  report(
+    archive,
+    names,
+    stack === undefined ? undefined : { stack, images: await imagesOf(stack, options.set) },
+    options,
+  );
 }
 
-function imagesOf(stack: string, overrides?: readonly string[]): StackImages {
-  const { settings } = readStackFile(stack, overrides);
-  const { nettool, nettoolBase, ...images } = planStack(settings).images;
-  if (images.envoy?.includes(UNKNOWN_TAG)) {
+async function imagesOf(stack: string, overrides?: readonly string[]): Promise<StackImages> {
+  const checked = readStackFile(stack, overrides);
+  const { images } = planStack(checked.settings);
+  const { version } = checked.settings.cilium;
+  const cilium = imagesOfCilium(images, version, await askChart(checked));
+  if (cilium.some((image) => image.includes(UNKNOWN_TAG))) {
     throw new Error(
-      `Envoy's tag in the chart of Cilium ${settings.cilium.version} is unknown; set cilium.images.envoy.tag to the one in the chart's values.yaml`,
+      `The chart of Cilium ${version} is not known here; put helm on the PATH and set cilium.chart to its file, or set cilium.images.envoy.tag to the one in the chart's values.yaml`,
     );
   }
-  return { ...images, nettool: { image: nettool, baseImage: nettoolBase } };
+  return { node: images.node, cilium, nettool: { image: images.nettool, baseImage: images.nettoolBase } };
 }
 
 function report(

@@ -1,10 +1,10 @@
 import { UNKNOWN_TAG } from "../modes/images";
 import { renderWarnings } from "../settings/parse";
-import { askChart } from "./askChart";
+import { askChart, type ChartWord } from "./askChart";
 import { diffPlans } from "./planDiff";
 import { asYaml, diffText, summary } from "./planText";
 import { readStackFile } from "./stackFile";
-import { planStack, type StackPlan } from "./stackPlan";
+import { planStack, type PlannedImages, type StackPlan } from "./stackPlan";
 import { lookOf } from "./environment";
 import { UsageError } from "./usage";
 
@@ -29,34 +29,42 @@ export async function plan(stacks: readonly string[], options: PlanOptions): Pro
   }
   if (stacks.length !== 1) throw new UsageError(`plan takes one stack (got ${stacks.length}); --diff takes two`);
   const [stack] = stacks as [string];
-  const { it, chart } = await planned(stack, options);
+  const { it: own, chart } = await planned(stack, options);
+  const it = { ...own, images: { ...own.images, rendered: chart.images } };
   const parts = [
     ...(options.kindConfig ? [asYaml(it.kindConfig)] : []),
     ...(options.values ? [asYaml(it.values)] : []),
     ...(options.contract ? [asYaml(it.contract)] : []),
-    ...(options.images ? [`${imageList(it).join("\n")}\n`] : []),
+    ...(options.images ? [`${imageList(it, chart).join("\n")}\n`] : []),
   ];
   if (options.json) console.log(asJson(it));
   else if (parts.length > 0) process.stdout.write(parts.join("---\n"));
-  else console.log(summary(stack, it, chart, lookOf(process.stdout)));
+  else console.log(summary(stack, it, chart.said, lookOf(process.stdout)));
 }
 
-async function planned(stack: string, { set }: PlanOptions): Promise<{ it: StackPlan; chart: string }> {
+async function planned(stack: string, { set }: PlanOptions): Promise<{ it: StackPlan; chart: ChartWord }> {
   const checked = readStackFile(stack, set);
   if (checked.warnings.length > 0) console.error(renderWarnings(stack, checked.warnings));
   return { it: planStack(checked.settings), chart: await askChart(checked) };
 }
 
-function imageList({ images, settings }: StackPlan): string[] {
-  const { nettoolBase, ...asked } = images;
-  const unknown = Object.entries(asked).filter(([, image]) => image?.includes(UNKNOWN_TAG));
-  for (const [name] of unknown) {
-    console.error(
-      `The tag of ${name} in the chart of Cilium ${settings.cilium.version} is unknown; see the chart's values.yaml`,
-    );
+function imageList({ images, settings }: StackPlan, chart: ChartWord): string[] {
+  const { node, nettool, nettoolBase } = images;
+  const cilium = imagesOfCilium(images, settings.cilium.version, chart);
+  if (nettoolBase !== undefined) console.error(`${nettool} is built on this machine from ${nettoolBase}`);
+  return [node, ...cilium, nettool];
+}
+
+/** The images of Cilium's pods: those that the chart renders, or else those that are known without it. */
+export function imagesOfCilium(images: PlannedImages, version: string, chart: ChartWord): readonly string[] {
+  if (chart.images !== undefined) return chart.images;
+  console.error(`The chart was ${chart.said}. Images of parts that only cilium.values enable are missing`);
+  const { node: _node, nettool: _nettool, nettoolBase: _base, rendered: _rendered, ...named } = images;
+  for (const [name, image] of Object.entries(named)) {
+    if (image?.includes(UNKNOWN_TAG))
+      console.error(`The tag of ${name} in the chart of Cilium ${version} is unknown; see the chart's values.yaml`);
   }
-  if (nettoolBase !== undefined) console.error(`${asked.nettool} is built on this machine from ${nettoolBase}`);
-  return Object.values(asked).filter((image): image is string => image !== undefined);
+  return Object.values(named).filter((image): image is string => image !== undefined);
 }
 
 function asJson(value: unknown): string {

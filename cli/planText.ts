@@ -6,7 +6,8 @@ import { PLAIN, table, type Look } from "../render/terminal";
 
 /** One YAML document for Helm or kind, without line breaks in long lines. */
 export function asYaml(value: unknown): string {
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+  // Helm and Kubernetes read YAML 1.1, in which yes, on and 1_000 are no texts
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: "yaml-1.1" });
 }
 
 /** A plan in a few lines. */

@@ -14,6 +14,8 @@ export interface PlannedImages extends CiliumImages {
   readonly nettool: string;
   /** The base of the nettool image, where it is built. */
   readonly nettoolBase?: string | undefined;
+  /** The images of all Cilium's pods, as the chart renders them; undefined where it was not asked. */
+  readonly rendered?: readonly string[] | undefined;
 }
 
 /** What a stack creates, and the datapath that it must have. */

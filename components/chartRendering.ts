@@ -2,6 +2,7 @@ import { dirname, basename, resolve } from "node:path";
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 import { ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import { renderedImages } from "../modes/images";
 import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
 import type { ValueFinding } from "../modes/valueFinding";
 import { chartProblem, isChartPath } from "./chartSource";
@@ -23,21 +24,30 @@ export interface RenderedFor {
   readonly provider?: Provider | undefined;
 }
 
+/** What a chart has to say of values. */
+export type ChartAnswer =
+  | {
+      /** What it refuses, and what it renders against the mode. */
+      readonly findings: readonly ValueFinding[];
+      /** The images of all its pods; undefined where it refuses the values. */
+      readonly images?: readonly string[] | undefined;
+    }
+  /** Why the chart could not be asked. */
+  | { readonly notAsked: string };
+
 /** Helm's words where a chart cannot be had at all, so that nothing is known of the values. */
 const NO_CHART = /failed to pull chart|failed to load chart/;
 
 /**
- * Render Cilium's chart as the release will, without a cluster, and return what the chart refuses and what it renders
- * against the mode. Nothing is created but a provider that has no cluster.
- * @returns findings, or why the chart could not be rendered
+ * Render Cilium's chart as the release will, without a cluster. Nothing is created but a provider that has no cluster.
  * @throws pulumi.RunError for a path that does not exist
  */
-export async function chartFindings(
+export async function renderChart(
   name: string,
   args: CiliumValuesArgs,
   reference: ChartReference,
   cluster: RenderedFor = {},
-): Promise<readonly ValueFinding[] | { readonly notAsked: string }> {
+): Promise<ChartAnswer> {
   const problem = chartProblem(reference.chart);
   if (problem !== undefined) throw new ProgramError(`cilium: chart ${problem}; nothing was changed`);
   // a text that is no kubeconfig: the provider then asks no cluster, also not that of the user's own kubeconfig
@@ -56,12 +66,12 @@ export async function chartFindings(
       { provider, async: true },
     )) as { result?: readonly RenderedObject[] };
     const isKnown = cluster.provider === undefined ? undefined : () => true;
-    return renderingFindings(result, args, isKnown);
+    return { findings: renderingFindings(result, args, isKnown), images: renderedImages(result) };
   } catch (error) {
     const { message } = error as Error;
     if (NO_CHART.test(message))
       return { notAsked: message.split("\n")[0]!.replace(/^.*?(?=failed to (?:pull|load))/, "") };
-    return refusalFindings(message, args);
+    return { findings: refusalFindings(message, args) };
   }
 }
 

@@ -80,7 +80,7 @@ export class Cilium extends pulumi.ComponentResource {
             {
               clusterName: cluster.clusterName,
               clusterInstance: cluster.instance,
-              images: loadedImages(valuesArgs),
+              images: args.images.names ?? loadedImages(valuesArgs),
             },
             options,
           ),

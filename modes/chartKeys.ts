@@ -53,6 +53,11 @@ export class ChartKeys {
     return runsOf(this.table.read[key]).find((run) => this.isIn(run))?.types;
   }
 
+  /** Whether any known chart reads the key. */
+  wasEverRead(key: string): boolean {
+    return this.table.read[key] !== undefined;
+  }
+
   /** Whether rendering fails if the key has a value. */
   refuses(key: string): boolean {
     return runsOf(this.table.refused[key]).some((run) => this.isIn(run));
@@ -74,18 +79,21 @@ export class ChartKeys {
     );
   }
 
+  /** Which other charts read a key, and what to do about it. */
+  historyOf(key: string): string {
+    const runs = runsOf(this.table.read[key]);
+    const later = runs.find(({ first }) => this.table.versions.indexOf(first) > this.position);
+    if (later !== undefined) return `charts ${later.first} and newer read it; choose a newer version, or remove it`;
+    const last = runs.at(-1);
+    return last === undefined
+      ? "no known chart reads it; remove it"
+      : `only charts ${runs[0]!.first} to ${last.last ?? last.first} read it; remove it`;
+  }
+
   private isIn({ first, last }: Run): boolean {
     const { versions } = this.table;
     return versions.indexOf(first) <= this.position && (last === undefined || this.position <= versions.indexOf(last));
   }
-}
-
-/** The charts that read a key, such as `1.12.0 to 1.14.19`; undefined if none does. */
-export function chartsThatRead(key: string): string | undefined {
-  const runs = runsOf(TABLE.read[key]);
-  if (runs.length === 0) return undefined;
-  const { last } = runs.at(-1)!;
-  return last === undefined ? `${runs[0]!.first} and newer` : `${runs[0]!.first} to ${last}`;
 }
 
 /** The images of the chart of exactly this version; undefined if it is not in the table. */

@@ -38,6 +38,8 @@ export interface CiliumChoice {
         readonly envoy?: ImageOverride | undefined;
         /** Load Cilium's images from this machine's Docker into the nodes, and refer to them by tag. Default: false. */
         readonly load?: boolean | undefined;
+        /** Names of the images to load. Default: those of agents, operator, Envoy, Hubble Relay and Hubble UI. */
+        readonly names?: readonly string[] | undefined;
       }
     | undefined;
   /** Parts of Hubble in addition to the agents. Default: none. */

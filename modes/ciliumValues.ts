@@ -1,4 +1,4 @@
-import { chartImages } from "./chartKeys";
+import { chartImages, ChartKeys } from "./chartKeys";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, type RoutingMode, type Tunnel } from "./contract";
 import { at } from "./tree";
@@ -116,20 +116,25 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     // agents read cilium-config only when they start, so a changed mode requires a rollout
     rollOutCiliumPods: true,
   };
-  return mergeValues(own, args.extraValues);
+  return mergeValues(args.loadImages ? mergeValues(withoutDigests(args.version), own) : own, args.extraValues);
+}
+
+/** Every image of the chart by its tag alone, by which nodes find a loaded image. */
+function withoutDigests(version: string): HelmValues {
+  return new ChartKeys(version)
+    .endingWith("useDigest")
+    .map((key) => key.split(".").reduceRight<HelmValue>((value, step) => ({ [step]: value }), false) as HelmValues)
+    .reduce(mergeValues, {});
 }
 
 function hubbleValues({ hubble, loadImages, version }: CiliumValuesArgs): HelmValues {
   if (!hubble?.relay) return {};
   const own = loadImages ? chartImages(version) : undefined;
   // some charts have the UI's digests in its tags
-  const byTag = (reference: string): HelmValues => ({
-    image: { tag: /:([^:@]+)(@|$)/.exec(reference)![1]!, useDigest: false },
-  });
+  const byTag = (reference: string): HelmValues => ({ image: { tag: /:([^:@]+)(@|$)/.exec(reference)![1]! } });
   const on = { enabled: true, rollOutPods: true };
   const ui = own ? { ...on, backend: byTag(own.uiBackend), frontend: byTag(own.uiFrontend) } : on;
-  const relay = loadImages ? { ...on, image: { useDigest: false } } : on;
-  return { hubble: { relay, ...(hubble.ui ? { ui } : {}) } };
+  return { hubble: { relay: on, ...(hubble.ui ? { ui } : {}) } };
 }
 
 function tunnelValues({ tunnel, version }: CiliumValuesArgs): HelmValues {

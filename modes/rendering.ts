@@ -1,6 +1,7 @@
 import { agentFindings } from "./agentRules";
 import { expectedCiliumConfig, type CiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValue, type HelmValues } from "./ciliumValues";
+import { renderedImages } from "./images";
 import type { ValueFinding } from "./valueFinding";
 
 /** Cilium as Helm renders it from a chart and values. */
@@ -85,8 +86,14 @@ export function renderingFindings(
   const undefinedKinds = new Set(
     objects.flatMap(({ apiVersion = "v1", kind = "" }) => (!isKnown(apiVersion) ? [`${kind} (${apiVersion})`] : [])),
   );
+  const byDigest = args.loadImages ? renderedImages(objects).filter((image) => image.includes("@")) : [];
   return [
     ...(cilium === undefined ? [] : configFindings(cilium, args)),
+    ...byDigest.map((image): ValueFinding => ({
+      severity: "error",
+      key: "",
+      rule: `asks for ${image} by digest, and with cilium.images.load nodes find an image only by its tag; set useDigest: false, and a tag without digest`,
+    })),
     ...[...undefinedKinds].map((kind): ValueFinding => ({
       severity: "error",
       key: "",

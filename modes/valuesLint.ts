@@ -1,4 +1,4 @@
-import { ChartKeys, chartsThatRead } from "./chartKeys";
+import { ChartKeys } from "./chartKeys";
 import type { CiliumValuesArgs, HelmValue, HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { suggest } from "./suggest";
@@ -20,6 +20,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   tunnelProtocol: "the setting tunnel of this project",
   monitorAggregation: "bpf.monitorAggregation",
   nativeRoutingCIDR: "the setting cilium.nativeRoutingCIDR of this project",
+  global: "its keys without global",
   hostRouting: "bpf.hostLegacyRouting, with the opposite meaning",
   "bpf.hostRouting": "bpf.hostLegacyRouting",
   hostServices: "socketLB",
@@ -34,6 +35,24 @@ const INSTEAD: Readonly<Record<string, string>> = {
   "encryption.mountPath": "encryption.ipsec.mountPath",
   "encryption.secretName": "encryption.ipsec.secretName",
   "encryption.interface": "encryption.ipsec.interface",
+  "ipam.operator.clusterPoolIPv6PodCIDR": "ipam.operator.clusterPoolIPv6PodCIDRList",
+  "ipam.operator.replicas": "operator.replicas",
+  bgp: "bgpControlPlane.enabled, and resources of BGP's control plane",
+  "bgp.enabled": "bgpControlPlane.enabled, and resources of BGP's control plane",
+  "bgp.announce": "bgpControlPlane.enabled, and resources of BGP's control plane",
+  datapathMode: "bpf.datapathMode",
+  identityGCInterval: "operator.identityGCInterval",
+  identityHeartbeatTimeout: "operator.identityHeartbeatTimeout",
+  "clustermesh.enableMCSAPISupport": "clustermesh.mcsapi.enabled",
+  "clustermesh.apiserver.tls.ca": "tls.ca",
+  "hubble.tls.ca": "tls.ca",
+  "hubble.flowBufferSize": "hubble.eventBufferCapacity",
+  "encryption.strictMode.enabled": "encryption.strictMode.egress.enabled",
+  "encryption.strictMode.cidr": "encryption.strictMode.egress.cidr",
+  "encryption.strictMode.allowRemoteNodeIdentities": "encryption.strictMode.egress.allowRemoteNodeIdentities",
+  "l2podAnnouncements.interface": "l2podAnnouncements.interfacePattern",
+  "securityContext.extraCapabilities": "securityContext.capabilities",
+  enableIngressController: "ingressController.enabled",
   "proxy.prometheus.enabled": "envoy.prometheus.enabled",
   "proxy.prometheus.port": "envoy.prometheus.port",
 };
@@ -120,17 +139,16 @@ class Lint {
   /** The replacement of a key that the chart does not read. */
   private instead(key: string): string {
     const known = own(INSTEAD, key);
-    if (known !== undefined) return `use ${known}`;
+    const isOfOtherCharts = known !== undefined && /^[\w.]+$/.test(known) && this.chart.typesOf(known) === undefined;
+    if (known !== undefined && !isOfOtherCharts) return `use ${known}`;
     const steps = key.split(".");
     const step = steps.at(-1)!;
     const siblings = this.chart.childrenOf(steps.slice(0, -1).join("."));
     const sibling = suggest(step, siblings);
     const elsewhere = this.chart.endingWith(step);
-    const charts = chartsThatRead(key);
-    const history = charts === undefined ? "no known chart reads it" : `charts ${charts} read it`;
-    if (charts === undefined && sibling !== undefined)
+    if (!this.chart.wasEverRead(key) && sibling !== undefined)
       return `did you mean "${[...steps.slice(0, -1), sibling].join(".")}"?`;
-    return elsewhere.length === 1 ? `did you mean "${elsewhere[0]}"?` : history;
+    return elsewhere.length === 1 ? `did you mean "${elsewhere[0]}"?` : this.chart.historyOf(key);
   }
 }
 

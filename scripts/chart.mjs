@@ -20,9 +20,15 @@ export function readChart(archive) {
     // one chart names a key twice; Helm takes the last
     const values = parse(text("values.yaml"), { merge: true, uniqueKeys: false });
     const schema = existsSync(join(chart, "values.schema.json")) ? JSON.parse(text("values.schema.json")) : undefined;
-    const templates = readdirSync(join(chart, "templates"), { recursive: true })
-      .filter((file) => /\.(yaml|tpl)$/.test(file))
-      .map((file) => text(join("templates", file)));
+    const under = (folder) =>
+      existsSync(join(chart, folder))
+        ? readdirSync(join(chart, folder), { recursive: true }).map((file) => join(folder, file))
+        : [];
+    const templates = [
+      ...under("templates").filter((file) => /\.(yaml|tpl)$/.test(file)),
+      // templates include these scripts and configurations by tpl
+      ...under("files").filter((file) => /\.(bash|ya?ml|json)$/.test(file)),
+    ].map(text);
     const { refused, reads } = references(templates);
     return { read: knownKeys(values, schema, reads), refused, images: imagesOf(values) };
   } finally {

@@ -14,11 +14,17 @@ export interface Settings extends ReleasedSettings {
   readonly mode: RoutingMode;
 }
 
-/** An invalid configuration; its message has one line for each problem. */
+/** An invalid configuration; its message has one line for each problem, and for each warning as far as it can be told. */
 export class ConfigurationError extends Error {
-  constructor(stack: string, problems: readonly Problem[]) {
+  constructor(stack: string, problems: readonly Problem[], warnings: readonly Problem[] = []) {
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-    super([`The configuration of stack ${stack} has ${count}; nothing was changed:`, ...linesOf(problems)].join("\n"));
+    super(
+      [
+        `The configuration of stack ${stack} has ${count}; nothing was changed:`,
+        ...linesOf(problems),
+        ...(warnings.length === 0 ? [] : [renderWarnings(stack, warnings)]),
+      ].join("\n"),
+    );
     this.name = "ConfigurationError";
   }
 }
@@ -50,11 +56,13 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
     kubeProxyReplacement: released.kubeProxyReplacement,
     bpfMasquerade: released.bpf.masquerade,
   });
-  if (problems.length > 0 || mode === undefined) throw new ConfigurationError(source.stack, problems);
+  if (mode === undefined) throw new ConfigurationError(source.stack, problems);
   const settings = { ...released, mode };
+  const warnings = settingWarnings(settings, isSecretPath);
+  if (problems.length > 0) throw new ConfigurationError(source.stack, problems, warnings);
   const refusal = (findings: readonly ValueFinding[]) =>
     new ConfigurationError(source.stack, chartProblems(findings, isSecretPath));
-  return { settings, warnings: settingWarnings(settings, isSecretPath), refusal };
+  return { settings, warnings, refusal };
 }
 
 /** A stack's warnings as text. */

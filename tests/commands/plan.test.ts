@@ -82,6 +82,27 @@ describe("cilium-modes plan", () => {
     ]);
   });
 
+  it("lists the images that the chart renders, where it is at hand", async () => {
+    const helm = join(mkdtempSync(join(tmpdir(), "cilium-modes-test-")), "helm");
+    const chart = join(helm, "..", "chart.tgz");
+    const pod = { template: { spec: { containers: [{ image: "relay:v1" }, { image: "agent:v1" }] } } };
+    writeFileSync(chart, "");
+    writeFileSync(
+      helm,
+      `#!/bin/sh\nif [ "$1" = env ]; then echo /nowhere; else cat > /dev/null; echo '${JSON.stringify({ kind: "Deployment", spec: pod })}'; fi\n`,
+      { mode: 0o755 },
+    );
+    const path = process.env["PATH"];
+    process.env["PATH"] = `${join(helm, "..")}:${path}`;
+    try {
+      const { out } = await cli("plan", "ebpf", "--images", "--set", `cilium.chart=${chart}`);
+      expect(out.trim().split("\n").slice(1, 3)).toEqual(["agent:v1", "relay:v1"]);
+    } finally {
+      process.env["PATH"] = path;
+      rmSync(join(helm, ".."), { recursive: true });
+    }
+  });
+
   it("says which tag is not known of a Cilium newer than the table", async () => {
     const { out, err } = await cli("plan", "ebpf", "--images", "--set", "cilium.version=1.22.0");
     expect(out).toContain("quay.io/cilium/cilium-envoy:<the chart's own tag>");
@@ -132,6 +153,18 @@ describe("cilium-modes plan", () => {
     expect(result.code).toBe(code);
     expect(result.err).toMatch(message);
     expect(result.out).toBe("");
+  });
+
+  it("prints values that mean the same in YAML 1.1, which Helm reads", async () => {
+    const texts = { yes: "no", port: "0777", count: "1_000", when: "2001-01-01", ratio: "1e3", empty: "~" };
+    const { out } = await cli(
+      "plan",
+      "ebpf",
+      "--values",
+      "--set",
+      `cilium.values.podAnnotations=${JSON.stringify(texts)}`,
+    );
+    expect(parse(out, { version: "1.1" })).toMatchObject({ podAnnotations: texts });
   });
 
   it("runs from any folder as a command of its own", () => {

@@ -227,8 +227,10 @@ describeIf(missing, "images and chart of one's own", () => {
       await stopServers();
       const images: StackImages = {
         node: tag(nodeImage, "quay.io/cmtest/node:v1"),
-        agent: tag(agentImage(), `quay.io/cmtest/cilium:${version()}`),
-        operator: tag(operatorImage(), `quay.io/cmtest/operator-generic:${version()}`),
+        cilium: [
+          tag(agentImage(), `quay.io/cmtest/cilium:${version()}`),
+          tag(operatorImage(), `quay.io/cmtest/operator-generic:${version()}`),
+        ],
         nettool: { image: "cmtest/nettool:archive", baseImage: lab.nettool.baseImage },
       };
       tagged.push(images.nettool.image);
@@ -258,8 +260,8 @@ describeIf(missing, "images and chart of one's own", () => {
         await project.succeed("config", "set", "--path", `cilium-modes:${key}`, String(value), "-s", "archive");
       await project.succeed("up", "--yes", "--skip-preview", "-s", "archive");
       expectPods(cluster, {
-        "cilium-[a-z0-9]{5}": images.agent,
-        "cilium-operator-.*": images.operator,
+        "cilium-[a-z0-9]{5}": images.cilium[0]!,
+        "cilium-operator-.*": images.cilium[1]!,
         "nettool-.*": images.nettool.image,
         net: images.nettool.image,
       });

@@ -15,7 +15,7 @@ import {
   withMistakes,
   type Mistake,
 } from "./support/mistakes";
-import { parse, type Config } from "./support/settings";
+import { parse, problemLines, type Config } from "./support/settings";
 
 interface Reported {
   /** The setting that a line names. */
@@ -33,7 +33,7 @@ function reported(config: Config, secrets: readonly string[] = []): Reported[] {
   }
   if (error === undefined) throw new Error("was accepted");
   if (!(error instanceof ConfigurationError)) throw new Error(`threw ${String(error)}`, { cause: error });
-  const [headline, ...lines] = error.message.split("\n");
+  const [headline, ...lines] = problemLines(error);
   expect(headline).toMatch(/^The configuration of stack dev has (1 problem|\d+ problems); nothing was changed:$/);
   expect(Number(/\d+/.exec(headline!)![0])).toBe(lines.length);
   expect(error.message.length).toBeLessThan(6_000);

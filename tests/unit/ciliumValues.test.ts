@@ -91,10 +91,12 @@ describe("ciliumValues", () => {
     expect(ciliumValues({ ...ARGS, hubble: { relay: true, ui: false } })["hubble"]).toEqual({ relay: on });
     const loaded = { image: { useDigest: false } };
     const tagged = { image: { tag: expect.stringMatching(/^v[\d.]+$/), useDigest: false } };
-    expect(ciliumValues({ ...ARGS, hubble: { relay: true, ui: true }, loadImages: true })["hubble"]).toEqual({
-      relay: { ...on, ...loaded },
-      ui: { ...on, backend: tagged, frontend: tagged },
-    });
+    const values = ciliumValues({ ...ARGS, hubble: { relay: true, ui: true }, loadImages: true });
+    expect(values["hubble"]).toEqual({ relay: { ...on, ...loaded }, ui: { ...on, backend: tagged, frontend: tagged } });
+    // and those of parts that only the user's values enable
+    expect(values).toMatchObject({ certgen: loaded, preflight: loaded, clustermesh: { apiserver: loaded } });
+    const own = ciliumValues({ ...ARGS, loadImages: true, extraValues: { certgen: { image: { useDigest: true } } } });
+    expect(own).toMatchObject({ certgen: { image: { useDigest: true } } });
   });
 
   it("disables routes between nodes on request", () => {

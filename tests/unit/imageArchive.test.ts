@@ -68,8 +68,7 @@ esac
 const DIGEST = `sha256:${"0".repeat(64)}`;
 const IMAGES: StackImages = {
   node: `kindest/node:v1@${DIGEST}`,
-  agent: `quay.io/c/cilium:v1@${DIGEST}`,
-  operator: "quay.io/c/operator-generic:v1",
+  cilium: [`quay.io/c/cilium:v1@${DIGEST}`, "quay.io/c/operator-generic:v1"],
   nettool: { image: "cilium-modes/nettool:abc", baseImage: "debian:12-slim" },
 };
 const NAMES = ["kindest/node:v1", "quay.io/c/cilium:v1", "quay.io/c/operator-generic:v1", "cilium-modes/nettool:abc"];
@@ -108,20 +107,20 @@ describe("saving images", () => {
   });
 
   it("pulls what Docker lacks, by its digest where it has one, and builds what is built", async () => {
-    write("registry", [IMAGES.node, IMAGES.agent, IMAGES.operator]);
+    write("registry", [IMAGES.node, ...IMAGES.cilium]);
     await saveImages(IMAGES, archive, say);
     expect(asked().slice(0, -1)).toEqual([
       `pull ${IMAGES.node}`,
       `tag kindest/node@${DIGEST} kindest/node:v1`,
-      `pull ${IMAGES.agent}`,
+      `pull ${IMAGES.cilium[0]}`,
       `tag quay.io/c/cilium@${DIGEST} quay.io/c/cilium:v1`,
-      `pull ${IMAGES.operator}`,
+      `pull ${IMAGES.cilium[1]}`,
       "build --build-arg BASE_IMAGE=debian:12-slim --tag cilium-modes/nettool:abc",
     ]);
     expect(said.slice(0, -1)).toEqual([
       `Pulling ${IMAGES.node}`,
-      `Pulling ${IMAGES.agent}`,
-      `Pulling ${IMAGES.operator}`,
+      `Pulling ${IMAGES.cilium[0]}`,
+      `Pulling ${IMAGES.cilium[1]}`,
       "Building cilium-modes/nettool:abc from debian:12-slim",
     ]);
   });
@@ -137,7 +136,8 @@ describe("saving images", () => {
     write("registry", ["quay.io/c/envoy:v1", "localhost:5000/tools:latest"]);
     write("images", NAMES.slice(0, 3));
     const nettool = { image: "localhost:5000/tools" };
-    await saveImages({ ...IMAGES, operator: IMAGES.agent, envoy: "quay.io/c/envoy:v1", nettool }, archive, say);
+    const cilium = [IMAGES.cilium[0]!, IMAGES.cilium[0]!, "quay.io/c/envoy:v1"];
+    await saveImages({ ...IMAGES, cilium, nettool }, archive, say);
     expect(asked().at(-1)).toBe(
       `save kindest/node:v1 quay.io/c/cilium:v1 quay.io/c/envoy:v1 localhost:5000/tools:latest --output ${archive}.part`,
     );
@@ -154,13 +154,13 @@ describe("saving images", () => {
     write("no-build", []);
     write("images", ["quay.io/c/operator-generic:v1"]);
     write("archive.tar", ["earlier"]);
-    const images = { ...IMAGES, envoy: `quay.io/c/envoy@${DIGEST}` };
-    await expect(saveImages(images, archive, say)).rejects.toThrow(
+    const envoy = `quay.io/c/envoy@${DIGEST}`;
+    await expect(saveImages({ ...IMAGES, cilium: [...IMAGES.cilium, envoy] }, archive, say)).rejects.toThrow(
       [
         "These images cannot be saved:",
         `  - ${IMAGES.node}: manifest for ${IMAGES.node} not found`,
-        `  - ${IMAGES.agent}: manifest for ${IMAGES.agent} not found`,
-        `  - ${images.envoy}: an archive keeps only tags; write one before the digest, as in name:tag@sha256:…`,
+        `  - ${IMAGES.cilium[0]}: manifest for ${IMAGES.cilium[0]} not found`,
+        `  - ${envoy}: an archive keeps only tags; write one before the digest, as in name:tag@sha256:…`,
         "  - cilium-modes/nettool:abc: base not found",
       ].join("\n"),
     );

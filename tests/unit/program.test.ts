@@ -16,6 +16,11 @@ const runProgram = (
 /** A provider's error, as the SDK reads it. */
 const ofProvider = (details: string) => Object.assign(new Error(details), { details });
 
+/** Helm's answer where a chart cannot be had. */
+const noChart = () => {
+  throw ofProvider("failed to generate YAML for specified Helm chart: failed to pull chart: no route to host");
+};
+
 const MODES: Record<string, Record<string, string>> = {
   kubeproxy: { kubeProxyReplacement: "false" },
   replacement: { kubeProxyReplacement: "true" },
@@ -67,6 +72,22 @@ describe("the program", () => {
     });
   });
 
+  it("loads the images that the chart renders", async () => {
+    const spec = { template: { spec: { containers: [{ image: "relay:v1" }] } } };
+    const { registered } = await runProgram({ cilium: JSON.stringify({ images: { load: true } }) }, FACTS, () => ({
+      result: [{ apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "relay" }, spec }],
+    }));
+    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({ images: ["relay:v1"] });
+    expect(inputsOf(registered, "cilium-images")).toMatchObject({ images: ["relay:v1"] });
+  });
+
+  it("asks for processor time for the servers of its own cluster", async () => {
+    const { registered } = await runProgram({});
+    expect(inputsOf(registered, "nettool-server")).toMatchObject({
+      spec: { template: { spec: { containers: [{ resources: { requests: { cpu: "50m" } } }] } } },
+    });
+  });
+
   it.each([
     [
       "the chart's refusal",
@@ -91,9 +112,7 @@ describe("the program", () => {
   });
 
   it("goes on where the chart cannot be had, which the release will tell", async () => {
-    const { registered } = await runProgram({}, FACTS, () => {
-      throw ofProvider("failed to generate YAML for specified Helm chart: failed to pull chart: no route to host");
-    });
+    const { registered } = await runProgram({}, FACTS, noChart);
     expect(inputsOf(registered, "cilium-release")).toBeDefined();
   });
 
@@ -216,13 +235,17 @@ describe("the program", () => {
   });
 
   it("passes settings to kind, Cilium, the commands and the outputs", async () => {
-    const { registered, outputs } = await runProgram({
-      ...MODES["replacement"],
-      "cluster.workers": "1",
-      "cluster.nodeImage": "node:1",
-      "cilium.values.l7Proxy": "false",
-      "cilium.images.load": "true",
-    });
+    const { registered, outputs } = await runProgram(
+      {
+        ...MODES["replacement"],
+        "cluster.workers": "1",
+        "cluster.nodeImage": "node:1",
+        "cilium.values.l7Proxy": "false",
+        "cilium.images.load": "true",
+      },
+      FACTS,
+      noChart,
+    );
     expect(inputsOf(registered, "cluster-nodes")).toMatchObject({ nodeImage: "node:1", workers: 1 });
     expect(inputsOf(registered, "cilium-ready")).toMatchObject({ environment: { CILIUM_MODES_NODES: "2" } });
     expect(inputsOf(registered, "cilium-release")).toMatchObject({ values: { l7Proxy: false } });
@@ -344,10 +367,14 @@ describe("the program", () => {
   });
 
   it("installs a chart from a path, and loads Cilium's images into the nodes", async () => {
-    const { registered } = await runProgram({
-      cilium:
-        '{"chart":"./images/nettool","images":{"load":true,"agent":{"repository":"a/cilium"},"operator":{"tag":"t"}}}',
-    });
+    const { registered } = await runProgram(
+      {
+        cilium:
+          '{"chart":"./images/nettool","images":{"load":true,"agent":{"repository":"a/cilium"},"operator":{"tag":"t"}}}',
+      },
+      FACTS,
+      noChart,
+    );
     const release = inputsOf(registered, "cilium-release")!;
     expect([release["chart"], release["version"], release["repositoryOpts"]]).toEqual([
       "./images/nettool",

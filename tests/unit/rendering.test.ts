@@ -1,4 +1,5 @@
 import { refusalFindings, renderingFindings, type RenderedObject } from "../../modes/rendering";
+import { renderedImages } from "../../modes/images";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
 import { CILIUM_ARGS } from "../support/ciliumArgs";
@@ -35,6 +36,23 @@ describe("what a chart renders", () => {
   it("is accepted where it has what the mode needs", () => {
     expect(found(rendered())).toEqual([]);
     expect(found(rendered({ "enable-host-legacy-routing": "false" }))).toEqual([]);
+  });
+
+  it("has no image by digest where images are loaded", () => {
+    const pod = { initContainers: [{ image: "c:v1" }], containers: [{ image: "relay:v1@sha256:0" }] };
+    const job = {
+      apiVersion: "batch/v1",
+      kind: "CronJob",
+      spec: { jobTemplate: { spec: { template: { spec: pod } } } },
+    };
+    expect(renderedImages([...rendered(), job])).toEqual(["c", "c:v1", "relay:v1@sha256:0"]);
+    expect(found([...rendered(), job])).toEqual([]);
+    expect(renderingFindings([...rendered(), job], { ...ARGS, loadImages: true })).toEqual([
+      expect.objectContaining({
+        severity: "error",
+        rule: expect.stringContaining("asks for relay:v1@sha256:0") as string,
+      }),
+    ]);
   });
 
   it("is accepted without Cilium, as from another chart", () => {

@@ -1,7 +1,21 @@
 import fc from "fast-check";
-import { parse, problemsOf, type Config } from "./support/settings";
+import { parse, problemLines, problemsOf, type Config } from "./support/settings";
 
 describe("ConfigurationError", () => {
+  it("shows the warnings too, so that one run is enough", () => {
+    const config = { tunnel: "vxlan", cilium: '{"autoDirectNodeRoutes":true,"values":{"noSuchPart":1}}' };
+    expect(() => parse(config)).toThrow(
+      new RegExp(
+        [
+          "^The configuration of stack dev has 1 problem; nothing was changed:",
+          "  - cilium.autoDirectNodeRoutes: requires tunnel: disabled.*",
+          "The configuration of stack dev has warnings:",
+          "  - cilium.values.noSuchPart: is ignored by the chart .*$",
+        ].join("\n"),
+      ),
+    );
+  });
+
   it("has one line for each of five mistakes", () => {
     const lines = problemsOf({
       tunel: "disabled",
@@ -210,7 +224,7 @@ describe("ConfigurationError", () => {
         try {
           parse(config);
         } catch (error) {
-          const [headline, ...lines] = (error as Error).message.split("\n");
+          const [headline, ...lines] = problemLines(error as Error);
           expect(headline).toMatch(
             /^The configuration of stack dev has (1 problem|\d+ problems); nothing was changed:$/,
           );

@@ -25,10 +25,27 @@ describe("lintValues", () => {
     [{ monitorAggregation: "none" }, "use bpf.monitorAggregation"],
     [{ nativeRoutingCIDR: "10.0.0.0/8" }, "use the setting cilium.nativeRoutingCIDR of this project"],
     [{ tunnelProtocoll: "vxlan" }, 'did you mean "tunnelProtocol"?'],
-    [{ datapathMode: "netkit" }, 'did you mean "bpf.datapathMode"?'],
-    [{ enableK8sTerminatingEndpoint: true }, "charts 1.12.0-rc0 to 1.17.18 read it"],
+    [{ datapathMode: "netkit" }, "use bpf.datapathMode"],
+    [{ enableK8sTerminatingEndpoint: true }, "only charts 1.12.0-rc0 to 1.17.18 read it; remove it"],
+    [{ noSuchPart: { enabled: true } }, "no known chart reads it; remove it"],
+    [{ global: { kubeProxyReplacement: true } }, "use its keys without global"],
+    [{ ipam: { operator: { replicas: 1 } } }, "use operator.replicas"],
+    [{ bgp: { enabled: true } }, "use bgpControlPlane.enabled"],
+    [{ clustermesh: { enableMCSAPISupport: true } }, "use clustermesh.mcsapi.enabled"],
   ])("suggests the correct key for %j", (values, fix) => {
     expect(lint(values)).toEqual([expect.stringContaining(fix)]);
+  });
+
+  it("tells the charts that read a key only later, and suggests no key that this chart lacks", () => {
+    const old = { version: "1.14.19" };
+    expect(lint({ pprof: { enabled: true }, clustermesh: { mcsapi: { enabled: true } } }, old)).toEqual([
+      expect.stringMatching(
+        /clustermesh\.mcsapi: .* charts 1\.\d+\.0-\S+ and newer read it; choose a newer version, or remove/,
+      ),
+    ]);
+    expect(lint({ datapathMode: "netkit" }, old)).toEqual([
+      expect.stringContaining("only charts 1.12.0-rc0 to 1.12.0"),
+    ]);
   });
 
   it.each<[string, HelmValues]>([
@@ -45,6 +62,7 @@ describe("lintValues", () => {
         nodeSelector: { disk: "ssd" },
       },
     ],
+    ["keys that the chart's scripts read", { nodeinit: { reconfigureKubelet: true, startup: { preScript: "true" } } }],
     ["null for a default", { l7Proxy: null, nodeSelector: null, debug: { verbose: null } }],
     [
       "values that agree with the settings",

@@ -22,13 +22,17 @@ function check(config: Config, secrets: readonly string[], stack = "dev"): Check
   });
 }
 
+/** The lines of an error about settings, without its warnings. */
+export const problemLines = ({ message }: Error) =>
+  message.split(/\nThe configuration of stack \S+ has warnings:/)[0]!.split("\n");
+
 /** The lines below the headline of the error that a configuration brings. @throws Error when it is accepted */
 export function problemsOf(config: Config, secrets: readonly string[] = [], stack = "dev"): string[] {
   try {
     parse(config, secrets, stack);
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigurationError);
-    const [headline, ...lines] = (error as Error).message.split("\n");
+    const [headline, ...lines] = problemLines(error as Error);
     const count = lines.length === 1 ? "1 problem" : `${lines.length} problems`;
     expect(headline).toBe(`The configuration of stack ${stack} has ${count}; nothing was changed:`);
     return lines;
