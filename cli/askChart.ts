@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { isChartPath } from "../components/chartSource";
 import { CommandError, run } from "../host/exec";
-import { ciliumValues } from "../modes/ciliumValues";
+import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
 import { kubernetesOf } from "../modes/releases";
 import { renderedImages } from "../modes/images";
 import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
@@ -34,10 +34,18 @@ export async function askChart({ settings, refusal }: CheckedSettings): Promise<
   const args = ciliumArgs(settings);
   const kubernetes = kubernetesOf(cluster.nodeImage);
   const options = ["--namespace", "kube-system", ...(kubernetes === undefined ? [] : ["--kube-version", kubernetes])];
-  const rendered = await run("helm", ["template", "cilium", chart, ...options, "--values", "-"], {
-    stdin: JSON.stringify(ciliumValues(args)),
-  }).catch((error: CommandError) => error);
-  if (rendered instanceof Error) throw refusal(refusalFindings(rendered.stderr, args));
+  const render = (extraValues: HelmValues) =>
+    run("helm", ["template", "cilium", chart, ...options, "--values", "-"], {
+      stdin: JSON.stringify(ciliumValues({ ...args, extraValues })),
+    }).catch((error: CommandError) => error);
+  const rendered = await render(args.extraValues);
+  if (rendered instanceof Error) {
+    const errorWith = async (values: HelmValues) => {
+      const other = await render(values);
+      return other instanceof Error ? other.stderr : undefined;
+    };
+    throw refusal(await refusalFindings(rendered.stderr, args, errorWith));
+  }
   const objects = objectsOf(rendered);
   const found = renderingFindings(objects, args);
   if (found.length > 0) throw refusal(found);

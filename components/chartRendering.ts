@@ -1,7 +1,7 @@
 import { dirname, basename, resolve } from "node:path";
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import { ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import { ciliumValues, type CiliumValuesArgs, type HelmValues } from "../modes/ciliumValues";
 import { renderedImages } from "../modes/images";
 import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
 import type { ValueFinding } from "../modes/valueFinding";
@@ -52,26 +52,34 @@ export async function renderChart(
   if (problem !== undefined) throw new ProgramError(`cilium: chart ${problem}; nothing was changed`);
   // a text that is no kubeconfig: the provider then asks no cluster, also not that of the user's own kubeconfig
   const provider = cluster.provider ?? new Provider(name, { kubeconfig: "none" });
-  const jsonOpts = JSON.stringify({
-    ...sourceOf(reference, args.version),
-    release_name: "cilium",
-    namespace: "kube-system",
-    kube_version: cluster.kubernetes,
-    values: ciliumValues(args),
-  });
+  const rendered = async (extraValues: HelmValues) => {
+    const jsonOpts = JSON.stringify({
+      ...sourceOf(reference, args.version),
+      release_name: "cilium",
+      namespace: "kube-system",
+      kube_version: cluster.kubernetes,
+      values: ciliumValues({ ...args, extraValues }),
+    });
+    const options = { provider, async: true };
+    const { result = [] } = (await pulumi.runtime.invoke("kubernetes:helm:template", { jsonOpts }, options)) as {
+      result?: readonly RenderedObject[];
+    };
+    return result;
+  };
   try {
-    const { result = [] } = (await pulumi.runtime.invoke(
-      "kubernetes:helm:template",
-      { jsonOpts },
-      { provider, async: true },
-    )) as { result?: readonly RenderedObject[] };
+    const result = await rendered(args.extraValues);
     const isKnown = cluster.provider === undefined ? undefined : () => true;
     return { findings: renderingFindings(result, args, isKnown), images: renderedImages(result) };
   } catch (error) {
     const { message } = error as Error;
     if (NO_CHART.test(message))
       return { notAsked: message.split("\n")[0]!.replace(/^.*?(?=failed to (?:pull|load))/, "") };
-    return { findings: refusalFindings(message, args) };
+    const errorWith = (values: HelmValues) =>
+      rendered(values).then(
+        () => undefined,
+        (other: Error) => other.message,
+      );
+    return { findings: await refusalFindings(message, args, errorWith) };
   }
 }
 

@@ -198,13 +198,62 @@ function refusalsOf(error: string, extraValues: HelmValues): Refusal[] {
   return [{ key: namedIn(reason, extraValues), reason, where: places.at(-1)?.[1] }];
 }
 
-/** The refusals in an error of Helm's as findings. */
-export function refusalFindings(error: string, { version, extraValues }: CiliumValuesArgs): ValueFinding[] {
-  return refusalsOf(error, extraValues).map(({ key, reason, where }) => ({
-    severity: "error",
-    key,
-    rule: `the chart of Cilium ${version} refuses it: ${reason}${where === undefined ? "" : ` (${where})`}`,
-  }));
+/**
+ * The refusals in an error of Helm's as findings. Where it names no value, values are left out one after the other, to find
+ * those without which the chart says something else.
+ * @param errorWith Helm's error with other extra values; undefined if it takes them
+ */
+export async function refusalFindings(
+  error: string,
+  { version, extraValues }: CiliumValuesArgs,
+  errorWith: (values: HelmValues) => Promise<string | undefined>,
+): Promise<ValueFinding[]> {
+  const refusals = refusalsOf(error, extraValues);
+  const isOther = async (values: HelmValues) => (await errorWith(values)) !== error;
+  const isVague = (key: string) => key === "" || isObject(valueAt(extraValues, key) ?? null);
+  const blamed = refusals.some(({ key }) => isVague(key)) ? await blamedFor(extraValues, isOther) : [];
+  return refusals.map(({ key, reason, where }) => {
+    const [first = key, ...others] = isVague(key) ? blamed : [];
+    const together = others.length === 0 ? "" : `, together with ${others.join(" and ")}`;
+    const place = where === undefined ? "" : ` (${where})`;
+    return {
+      severity: "error",
+      key: first,
+      rule: `the chart of Cilium ${version} refuses it${together}: ${reason}${place}`,
+    };
+  });
+}
+
+/** More values are not tried one after the other. */
+const MOST_TRIED = 30;
+
+/** Paths of the values without which a chart says something else: whole sections first, then what is in these. */
+async function blamedFor(
+  values: HelmValues,
+  isOther: (values: HelmValues) => Promise<boolean>,
+  path: readonly string[] = [],
+): Promise<string[]> {
+  const section = path.reduce((at, step) => at[step] as HelmValues, values);
+  const blamed: string[] = [];
+  for (const step of Object.keys(section).slice(0, MOST_TRIED)) {
+    const own = [...path, step];
+    if (!(await isOther(withoutPath(values, own)))) continue;
+    const value = section[step]!;
+    const inside = isObject(value) && Object.keys(value).length > 1 ? await blamedFor(values, isOther, own) : [];
+    blamed.push(...(inside.length > 0 ? inside : [[own.join("."), ...onlyPath(value)].join(".")]));
+  }
+  return blamed;
+}
+
+function withoutPath(values: HelmValues, [step, ...more]: readonly string[]): HelmValues {
+  const { [step!]: value, ...others } = values;
+  return more.length === 0 ? others : { ...others, [step!]: withoutPath(value as HelmValues, more) };
+}
+
+/** The steps to the only value in an object; none where there are several. */
+function onlyPath(value: HelmValue): string[] {
+  const leaves = isObject(value) ? leavesOf(value) : [];
+  return leaves.length === 1 ? leaves : [];
 }
 
 /** The only value, or the one that a message names: the longest first; "" if it names none. */

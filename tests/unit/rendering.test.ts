@@ -1,7 +1,7 @@
 import { refusalFindings, renderingFindings, type RenderedObject } from "../../modes/rendering";
 import { renderedImages } from "../../modes/images";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
-import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
+import { valueAt, type CiliumValuesArgs, type HelmValues } from "../../modes/ciliumValues";
 import { CILIUM_ARGS } from "../support/ciliumArgs";
 
 const ARGS: CiliumValuesArgs = { ...CILIUM_ARGS, version: "1.20.0" };
@@ -110,41 +110,51 @@ describe("what a chart renders", () => {
 });
 
 describe("a chart's refusal", () => {
-  const refused = (error: string, extraValues: HelmValues) => refusalFindings(error, { ...ARGS, extraValues });
+  /** @param needs paths without which the chart has another reason */
+  const refused = (error: string, extraValues: HelmValues, ...needs: string[]) =>
+    refusalFindings(error, { ...ARGS, extraValues }, async (values) =>
+      needs.every((path) => valueAt(values, path) !== undefined) ? error : undefined,
+    );
 
-  it("names the value, the chart's reason and the place in the chart", () => {
+  it("names the value, the chart's reason and the place in the chart", async () => {
     const error =
       "Error: execution error at (cilium/templates/validate.yaml:61:7): Hubble UI requires .Values.hubble.relay.enabled=true\n\nUse --debug flag to render out invalid YAML\n";
-    expect(refused(error, { hubble: { ui: { enabled: true } }, debug: { enabled: true } })).toEqual([
+    const values = { hubble: { ui: { enabled: true }, metrics: {} }, debug: { enabled: true } };
+    expect(await refused(error, values, "hubble.ui.enabled")).toEqual([
       {
         severity: "error",
-        key: "hubble",
+        key: "hubble.ui.enabled",
         rule: "the chart of Cilium 1.20.0 refuses it: Hubble UI requires .Values.hubble.relay.enabled=true (cilium/templates/validate.yaml:61)",
       },
     ]);
   });
 
-  it("names the only value where the chart names none", () => {
+  it("names the only value where the chart names none, and finds it among several", async () => {
     const error =
       "Error: execution error at (cilium/templates/cilium-configmap.yaml:571:10): ipv6NativeRoutingCIDR must be set when routingMode is native";
-    expect(refused(error, { ipv6: { enabled: true } })).toMatchObject([{ key: "ipv6.enabled" }]);
-    expect(refused(error, { ipv6: { enabled: true }, debug: { enabled: true } })).toMatchObject([{ key: "" }]);
+    expect(await refused(error, { ipv6: { enabled: true } })).toMatchObject([{ key: "ipv6.enabled" }]);
+    const values = { ipv6: { enabled: true }, debug: { enabled: true }, bgp: { enabled: true, x: 1 } };
+    expect(await refused(error, values, "ipv6")).toMatchObject([{ key: "ipv6.enabled" }]);
+    expect(await refused(error, values, "ipv6", "bgp.x")).toMatchObject([
+      { key: "ipv6.enabled", rule: expect.stringContaining("refuses it, together with bgp.x: ipv6Native") as string },
+    ]);
+    expect(await refused(error, values)).toMatchObject([{ key: "" }]);
   });
 
-  it("tells every line of a schema, in both forms of Helm", () => {
+  it("tells every line of a schema, in both forms of Helm", async () => {
     const head = "Error: values don't meet the specifications of the schema(s) in the following chart(s):\ncilium:\n";
     const pointers =
       "- at '/scheduling/mode': value must be one of 'anti-affinity', 'kube-scheduler'\n- at '/debug/enabled': got string, want boolean\n";
-    expect(refused(head + pointers, {}).map(({ key }) => key)).toEqual(["scheduling.mode", "debug.enabled"]);
-    expect(refused(`${head}- debug.enabled: Invalid type. Expected: boolean, given: string\n`, {})).toMatchObject([
-      { key: "debug.enabled", rule: expect.stringContaining("Expected: boolean") as string },
-    ]);
+    expect((await refused(head + pointers, {})).map(({ key }) => key)).toEqual(["scheduling.mode", "debug.enabled"]);
+    expect(await refused(`${head}- debug.enabled: Invalid type. Expected: boolean, given: string\n`, {})).toMatchObject(
+      [{ key: "debug.enabled", rule: expect.stringContaining("Expected: boolean") as string }],
+    );
   });
 
-  it("tells the innermost reason of templates that include others", () => {
+  it("tells the innermost reason of templates that include others", async () => {
     const error =
       'Error: template: cilium/templates/cilium-agent/daemonset.yaml:1:3: executing "x" at <include "a" .>: error calling include: template: cilium/templates/_helpers.tpl:10:4: executing "a" at <fail "no">: error calling fail: set a.b';
-    expect(refused(error, { a: { b: 1 }, c: 2 })).toMatchObject([
+    expect(await refused(error, { a: { b: 1 }, c: 2 })).toMatchObject([
       {
         key: "a.b",
         rule: expect.stringMatching(/refuses it: set a\.b \(cilium\/templates\/_helpers\.tpl:10\)$/) as string,
