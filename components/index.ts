@@ -19,5 +19,6 @@ export type { CiliumChoice, CiliumCluster } from "../modes/ciliumArgs";
 export type { ApiServer, CiliumValuesArgs, HelmValue, HelmValues, ImageOverride } from "../modes/ciliumValues";
 export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tunnel } from "../modes/contract";
 export type { Verify, VerifyWhen } from "../modes/defaults";
-export type { DnsForward, KindMount, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
+export type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
+export type { RegistryEndpoint, RegistryMirror, RegistryMirrors } from "../modes/registryMirrors";
 export type { WorkloadNames } from "../modes/workload";

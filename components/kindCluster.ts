@@ -1,17 +1,14 @@
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
+import { readPemFiles } from "../host/pemFiles";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
-import {
-  hasCredentials,
-  type DnsForward,
-  type KindMount,
-  type KindPortMapping,
-  type RegistryMirror,
-} from "../modes/kindConfig";
+import type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
+import { hasCredentials, type RegistryMirrors } from "../modes/registryMirrors";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASES } from "../modes/releases";
 import { Cluster, NodeSettings, StackIdentity } from "../providers/kind/resources";
 import { isPlain } from "./arguments";
+import { ProgramError } from "./programError";
 import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
 /** A port mapping whose node, address and protocol may be left out. */
@@ -55,10 +52,11 @@ export interface KindClusterArgs extends TargetClusterArgs {
   /** Paths of this machine that every node mounts. Default: none. */
   readonly mounts?: pulumi.Input<readonly pulumi.Input<KindMount>[]> | undefined;
   /**
-   * Mirrors by registry host, such as `docker.io`. A change updates the running cluster. The state keeps them as a secret
-   * if a URL has credentials, or if they are an output. Default: none.
+   * Mirrors by registry host, such as `docker.io`, or `_default` for all others. A change, also of a PEM file's content,
+   * updates the running cluster. The state keeps them as a secret if an endpoint has an authorization or a client
+   * certificate, or if they are an output. Default: none.
    */
-  readonly registryMirrors?: pulumi.Input<Readonly<Record<string, RegistryMirror>>> | undefined;
+  readonly registryMirrors?: pulumi.Input<RegistryMirrors> | undefined;
   /**
    * Resolvers that CoreDNS forwards external names to: this machine's if the mode needs them (`auto`), the nodes' own
    * (`node`), or a list of IPv4 addresses. A change updates the running cluster. Default: `auto`.
@@ -81,7 +79,7 @@ export interface KindClusterArgs extends TargetClusterArgs {
  * new Cilium("cilium", { cluster });
  * export const kubeconfig = cluster.kubeconfig;
  * ```
- * @throws pulumi.RunError for an unknown mode
+ * @throws pulumi.RunError for an unknown mode, and for a PEM file that cannot be read
  */
 export class KindCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = true;
@@ -133,12 +131,15 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
       { parent: this, customTimeouts: { create: "15m" } },
     );
     const isSecret = !isPlain(registryMirrors) || hasCredentials(registryMirrors);
+    const mirrors = isPlain(registryMirrors)
+      ? pemContents(registryMirrors)
+      : pulumi.output(registryMirrors).apply((known) => pemContents(known as RegistryMirrors));
     const settings = new NodeSettings(
       `${name}-settings`,
       {
         clusterName: this.clusterName,
         clusterInstance: cluster.id,
-        registryMirrors: isSecret ? pulumi.secret(registryMirrors) : registryMirrors,
+        registryMirrors: isSecret ? pulumi.secret(mirrors) : mirrors,
         dnsForward: pulumi
           .output(dnsForward)
           .apply((forward) => (forward === "auto" && !contract.bypassDockerResolver ? "node" : forward)),
@@ -165,5 +166,14 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
       { parent: this },
     );
     this.registerOutputs({ nodes: this.nodes, endpoint: this.endpoint, kubeconfig: this.kubeconfig });
+  }
+}
+
+/** Mirrors with the contents of their PEM files. @throws pulumi.RunError naming a file that cannot be read */
+function pemContents(mirrors: RegistryMirrors): RegistryMirrors {
+  try {
+    return readPemFiles(mirrors);
+  } catch (error) {
+    throw new ProgramError((error as Error).message);
   }
 }

@@ -1,14 +1,17 @@
 import { MODE_CONTRACTS } from "../modes/contract";
 import type { KernelNeeds } from "../modes/kernels";
-import type { DnsForward, KindPortMapping, RegistryMirror } from "../modes/kindConfig";
+import type { DnsForward, KindPortMapping } from "../modes/kindConfig";
+import type { RegistryMirrors } from "../modes/registryMirrors";
 import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "./daemon";
 import { countOtherNodes, listNodes } from "./docker";
 import type { MachineFinding } from "./finding";
 import { judgeFeatures, judgeKernel, probeKernel } from "./kernel";
 import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "./limits";
 import { judgeHostNetworks, networkConflicts, readHostNetworks, type ClusterNetworks } from "./networks";
+import { readPemFiles } from "./pemFiles";
 import { judgePorts } from "./ports";
-import { judgeProxies, judgeSource, missingImages, registrySources, type Proxies, type Source } from "./reach";
+import { hostOf, judgeProxies, judgeSource, missingImages, type Proxies, type Source } from "./reach";
+import { registrySources } from "./registries";
 import { RESOLVER_REMEDY, resolversFor } from "./resolvers";
 import { judgeKind, judgeKubectl, judgeNode, judgePulumi, missingPlugins, type Plugin } from "./tools";
 
@@ -21,7 +24,7 @@ export interface StackNeeds extends KernelNeeds, ClusterNetworks {
   readonly nodeImage: string;
   readonly workers: number;
   readonly portMappings: readonly KindPortMapping[];
-  readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
+  readonly registryMirrors: RegistryMirrors;
   /** All images that are pulled, and base images of builds. */
   readonly images: readonly string[];
   /** Source of the chart: a repository, or a path and the problem with it. */
@@ -189,18 +192,37 @@ function chartFinding({
   };
 }
 
+/** Mirrors with the contents of PEM files, or without mirrors why they cannot be used. */
+function readableMirrors(mirrors: RegistryMirrors): { mirrors: RegistryMirrors; findings: MachineFinding[] } {
+  try {
+    return { mirrors: readPemFiles(mirrors), findings: [] };
+  } catch (error) {
+    const finding: MachineFinding = {
+      subject: "mirrors",
+      verdict: "fail",
+      seen: (error as Error).message,
+      matters: "all modes: nodes pull images through them",
+      remedy: "set the path of a PEM file of this machine",
+    };
+    return { mirrors: {}, findings: [finding] };
+  }
+}
+
 async function reach(needs: StackNeeds, around: Surroundings, daemon: Daemon | undefined): Promise<MachineFinding[]> {
   const missing = daemon === undefined ? needs.images : await missingImages(needs.images);
   const plugins = await missingPlugins(around.plugins, around.path, around.pulumiHome);
+  const readable = readableMirrors(needs.registryMirrors);
   const sources: Source[] = [
-    ...registrySources(missing, needs.registryMirrors),
-    ...("repository" in needs.chart ? [{ ...CHART, urls: [needs.chart.repository.replace(/^oci:/, "https:")] }] : []),
+    ...registrySources(missing, readable.mirrors),
+    ...("repository" in needs.chart
+      ? [{ ...CHART, hosts: [hostOf(needs.chart.repository.replace(/^oci:/, "https:"))] }]
+      : []),
     ...(plugins.length === 0
       ? []
       : [
           {
             what: "Pulumi's providers",
-            urls: [PLUGINS_HOST],
+            hosts: [hostOf(PLUGINS_HOST)],
             matters: `all modes: ${plugins.map(({ name, version }) => `${name} ${version}`).join(", ")}`,
             remedy: "put the programs pulumi-resource-<name> on the PATH",
           },
@@ -216,6 +238,7 @@ async function reach(needs: StackNeeds, around: Surroundings, daemon: Daemon | u
   };
   return [
     ...(daemon === undefined ? [] : [present]),
+    ...readable.findings,
     ...findings,
     ...judgeProxies(around.proxies, daemon?.proxies ?? {}),
   ];

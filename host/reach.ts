@@ -1,18 +1,6 @@
 import type { MachineFinding } from "./finding";
 import { run } from "./exec";
-
-/** Timeout of a request. */
-const ANSWER_SECONDS = 8;
-
-/** Docker Hub's name in image references, and the host of its API. */
-const DOCKER_HUB = "docker.io";
-const DOCKER_HUB_HOST = "registry-1.docker.io";
-
-/** The registry of an image reference: its first part if that is a host, otherwise Docker Hub. */
-export function registryOf(image: string): string {
-  const [first = "", ...rest] = image.split("/");
-  return rest.length > 0 && (/[.:]/.test(first) || first === "localhost") ? first : DOCKER_HUB;
-}
+import { request } from "./request";
 
 /** The images that this machine's Docker does not have. */
 export async function missingImages(images: readonly string[]): Promise<string[]> {
@@ -27,57 +15,69 @@ export async function missingImages(images: readonly string[]): Promise<string[]
   return images.filter((_, index) => !present[index]);
 }
 
-/** Why a URL does not respond; undefined for a response with any status. */
-export async function unreachable(url: string): Promise<string | undefined> {
-  try {
-    await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(ANSWER_SECONDS * 1000), redirect: "manual" });
-    return undefined;
-  } catch (error) {
-    const cause = (error as Error).cause as Error | undefined;
-    return cause?.message || (error as Error).message;
-  }
+/** How a host answers a request. */
+export interface Answer {
+  readonly responds: boolean;
+  /** Why it does not respond. */
+  readonly reason?: string;
+  /** Why it responds with something else than what is asked for. */
+  readonly refusal?: string;
+}
+
+/** A host that has the downloads. */
+export interface SourceHost {
+  readonly name: string;
+  ask(): Promise<Answer>;
 }
 
 /** A source of downloads. */
 export interface Source {
   readonly what: string;
-  /** URLs that are requested in turn until one responds. */
-  readonly urls: readonly string[];
+  /** Hosts that are asked in turn until one answers as it should. */
+  readonly hosts: readonly SourceHost[];
   readonly matters: string;
   readonly remedy: string;
+  /** Fix of a host that refuses, where it is another one. */
+  readonly correction?: string;
 }
 
-/** Check whether a source responds. At most a warning, since Docker and nodes may reach other hosts than this process. */
-export async function judgeSource({ what, urls, matters, remedy }: Source): Promise<MachineFinding> {
-  const reasons: string[] = [];
-  for (const url of urls) {
-    const reason = await unreachable(url);
-    if (reason === undefined) return { subject: what, verdict: "pass", seen: `${new URL(url).host} responds`, matters };
-    reasons.push(`${new URL(url).host} does not respond (${reason})`);
+/** A host that only has to respond, with any status. */
+export function hostOf(url: string): SourceHost {
+  return {
+    name: new URL(url).host,
+    ask: () =>
+      request(url, { method: "HEAD" }).then(
+        () => ({ responds: true }),
+        (error: Error) => ({ responds: false, reason: error.message }),
+      ),
+  };
+}
+
+/**
+ * Check whether a source responds. At most a warning, since Docker and nodes may reach other hosts than this process: so
+ * only an answer tells something about a host before the last one.
+ */
+export async function judgeSource({ what, hosts, matters, remedy, correction }: Source): Promise<MachineFinding> {
+  const seen: string[] = [];
+  let isRefused = false;
+  for (const { name, ask } of hosts) {
+    const { responds, reason, refusal } = await ask();
+    isRefused ||= refusal !== undefined;
+    seen.push(`${name} ${!responds ? `does not respond (${reason})` : (refusal ?? "responds")}`);
+    if (responds && refusal === undefined) {
+      const finding = { subject: what, seen: seen.join("; "), matters };
+      return isRefused
+        ? { ...finding, verdict: "warning", remedy: correction ?? remedy }
+        : { ...finding, verdict: "pass" };
+    }
   }
-  return { subject: what, verdict: "warning", seen: reasons.join("; "), matters, remedy };
-}
-
-/** The registries of missing images, with the mirrors that nodes use. */
-export function registrySources(
-  missing: readonly string[],
-  mirrors: Readonly<Record<string, { readonly endpoints: readonly string[] }>>,
-): Source[] {
-  return [...grouped(missing)].map(([registry, images]) => ({
-    what: `registry ${registry}`,
-    urls: [
-      ...(mirrors[registry]?.endpoints ?? []).map((endpoint) => new URL("/v2/", endpoint).href),
-      `https://${registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry}/v2/`,
-    ],
-    matters: `all modes: ${images.length === 1 ? "1 image is" : `${images.length} images are`} missing in Docker`,
-    remedy: "set cluster.registryMirrors, or load the images from an archive (npx cilium-modes images load)",
-  }));
-}
-
-function grouped(images: readonly string[]): Map<string, string[]> {
-  const groups = new Map<string, string[]>();
-  for (const image of images) groups.set(registryOf(image), [...(groups.get(registryOf(image)) ?? []), image]);
-  return groups;
+  return {
+    subject: what,
+    verdict: "warning",
+    seen: seen.join("; "),
+    matters,
+    remedy: isRefused ? (correction ?? remedy) : remedy,
+  };
 }
 
 /** Environment variables for proxies. */

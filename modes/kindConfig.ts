@@ -1,3 +1,5 @@
+import { CERTS_DIRECTORY } from "./registryMirrors";
+
 /** A path of this machine that every node mounts. */
 export interface KindMount {
   /** Path on this machine. */
@@ -43,9 +45,6 @@ export interface KindConfigArgs {
   /** Mounts of every node. */
   readonly mounts: readonly KindMount[];
 }
-
-/** Folder in which containerd looks for the `hosts.toml` of registries. */
-export const CERTS_DIRECTORY = "/etc/containerd/certs.d";
 
 /**
  * Containerd's registry section by version of its configuration; kind applies the one that matches the node image.
@@ -99,30 +98,4 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
 `,
     ),
   };
-}
-
-/** Mirrors of a registry. */
-export interface RegistryMirror {
-  /** http or https URLs to ask in this order, before the registry itself. */
-  readonly endpoints: readonly string[];
-  /** Skip the verification of the endpoints' TLS certificates. Default: false. */
-  readonly insecure?: boolean | undefined;
-}
-
-/** Whether the URL of a mirror has a user or a password. */
-export function hasCredentials(mirrors: Readonly<Record<string, RegistryMirror>>): boolean {
-  return Object.values(mirrors).some(({ endpoints }) => endpoints.some((endpoint) => /:\/\/[^/]*@/.test(endpoint)));
-}
-
-/** A `hosts.toml` that directs pulls from a registry to its mirrors first. */
-export function hostsToml(host: string, { endpoints, insecure }: RegistryMirror): string {
-  const server = host === "docker.io" ? "https://registry-1.docker.io" : `https://${host}`;
-  const blocks = endpoints.map((endpoint) =>
-    [
-      `[host.${JSON.stringify(endpoint)}]`,
-      '  capabilities = ["pull", "resolve"]',
-      ...(insecure ? ["  skip_verify = true"] : []),
-    ].join("\n"),
-  );
-  return [`server = ${JSON.stringify(server)}`, ...blocks].join("\n\n") + "\n";
 }

@@ -6,7 +6,7 @@ import type { VerificationArgs } from "../components/verification";
 import type { NodeFacts, NodesLookedAt, VerificationSummary } from "../datapath/facts";
 import { ALL_MODES } from "../modes/contract";
 import { OUTPUT_DESCRIPTIONS, type StackOutputs } from "../outputs";
-import { defaultOf, metaOf, schemaAt, unwrap } from "../settings/schema";
+import { defaultOf, knownKeys, metaOf, schemaAt, unwrap } from "../settings/schema";
 
 /** A property in a package's schema: https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
 type Property = Readonly<Record<string, unknown>>;
@@ -86,8 +86,7 @@ function titleOf(schema: z.ZodType): string {
 /** An object type of the settings. @param isPlain whether its values must be known in previews */
 function objectType(path: string, isPlain = false): Property {
   const steps = path.split(".");
-  const { shape } = unwrap(schemaAt(steps)!) as z.ZodObject;
-  const keys = Object.keys(shape);
+  const keys = knownKeys(steps);
   const required = keys.filter((key) => metaOf([...steps, key]).defaultText === "required");
   const properties = keys.map((key) => {
     const property = described([...steps, key]);
@@ -117,6 +116,7 @@ const TYPES: Readonly<Record<string, Property>> = {
   Images: objectType("cilium.images", true),
   Mount: objectType("cluster.mounts.0"),
   PortMapping: objectType("cluster.portMappings.0"),
+  RegistryEndpoint: objectType("cluster.registryMirrors.host.endpoints.0"),
   RegistryMirror: objectType("cluster.registryMirrors.host"),
   Node: outputType<Pick<StackOutputs["nodes"][number], keyof typeof NODE>>("nodes[].", NODE),
   CiliumNode: outputType<NodeFacts>("nodes[].", AGENT),

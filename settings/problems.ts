@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { suggest } from "../modes/suggest";
 import { at } from "../modes/tree";
-import { hintOf, knownKeys, settingPaths, type IssueParams } from "./schema";
+import { hintOf, knownKeys, SECRET_FIELDS, settingPaths, type IssueParams } from "./schema";
 
 /** A configuration key that breaks a rule. */
 export interface Problem {
@@ -65,7 +65,9 @@ function findingsOf(issue: z.core.$ZodIssue, input: unknown, isSecretPath: IsSec
   let allowed = issue.code === "invalid_value" ? issue.values : [];
   if (issue.code === "invalid_union") {
     // an alternative that fails only further inside is the one that was meant
-    const inner = issue.errors.find((errors) => errors.every(({ path }) => path.length > 0));
+    const inner = issue.errors.find((errors) =>
+      errors.every(({ code, path }) => path.length > 0 || code === "unrecognized_keys"),
+    );
     const nested = inner?.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
     if (nested) return nested.flatMap((each) => findingsOf(each, input, isSecretPath));
     allowed = issue.errors.flat().flatMap((each) => (each.code === "invalid_value" ? each.values : []));
@@ -108,10 +110,21 @@ export function pathText(path: readonly PropertyKey[]): string {
 /** A value as messages show it: on one line, shortened, without control characters and credentials of URLs. */
 export function shown(value: unknown): string {
   // JSON cannot hold Infinity and NaN
-  const whole = typeof value === "number" ? String(value) : typeof value === "string" ? value : JSON.stringify(value);
-  const harmless = whole.replace(/:\/\/[^/@\s"]*@/g, "://…@");
+  const whole =
+    typeof value === "number"
+      ? String(value)
+      : typeof value === "string"
+        ? value
+        : JSON.stringify(value, withoutSecrets);
+  // up to the last @, since a password may have one, and a slash
+  const harmless = whole.replace(/:\/\/[^\s"]*@/g, "://…@");
   const cut = typeof value === "string" && harmless.length > MAX_SHOWN ? `${harmless.slice(0, MAX_SHOWN)}…` : harmless;
   const text = typeof value === "string" ? JSON.stringify(cut) : cut;
   const printable = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`);
   return typeof value === "string" || printable.length <= MAX_SHOWN ? printable : `${printable.slice(0, MAX_SHOWN)}…`;
+}
+
+/** A replacer of JSON.stringify for values that messages show. */
+function withoutSecrets(key: string, value: unknown): unknown {
+  return SECRET_FIELDS.includes(key) ? "…" : value;
 }

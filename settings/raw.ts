@@ -1,5 +1,6 @@
 import { same } from "../modes/tree";
 import { pathText, shown, type IsSecretPath, type Problem } from "./problems";
+import { SECRET_FIELDS } from "./schema";
 
 /** A stack's configuration, as Pulumi's runtime or a stack file provides it. */
 export interface SettingsSource {
@@ -15,6 +16,9 @@ type Tree = { [key: string]: unknown };
 
 /** Maximum depth of nested values: far more than any chart needs, and safe for recursive functions. */
 const MAX_DEPTH = 50;
+
+/** Settings of credentials. */
+const CREDENTIALS = new RegExp(`^cluster\\.registryMirrors\\..*\\.(${SECRET_FIELDS.join("|")})$`);
 
 /** Keys below it are Helm values, which have no schema here. */
 const HELM_VALUES = "cilium.values.";
@@ -50,6 +54,7 @@ export function rawSettings({ project, config, isSecret }: SettingsSource): {
   // messages never show credentials, even if they are not stored as secrets
   if ((value["cluster"] as Tree | undefined)?.["kubeconfig"] !== undefined) secrets.push("cluster.kubeconfig");
   const isSecretPath = (path: string) =>
+    CREDENTIALS.test(path) ||
     secrets.some((secret) => `${path}.`.startsWith(`${secret}.`) || secret.startsWith(`${path}.`));
   return { value, problems, isSecretPath };
 }

@@ -10,6 +10,7 @@ import type { ValueFinding } from "../modes/valueFinding";
 import { lintValues } from "../modes/valuesLint";
 import { ciliumArgs, type ModeSettings } from "./ciliumArgs";
 import { pathText, shown, type IsSecretPath, type Problem } from "./problems";
+import { registryProblems } from "./registryRules";
 import { isExternal, type ReleasedSettings } from "./release";
 import { NAME_HINT } from "./schema";
 
@@ -30,6 +31,7 @@ export function settingProblems(settings: ReleasedSettings, isSecretPath: IsSecr
     ...modeProblems(settings, show),
     ...networkProblems(settings, show),
     ...clusterProblems(settings, show),
+    ...registryProblems(settings.cluster.registryMirrors),
     ...imageProblems(settings, mode),
     ...hubbleProblems(settings),
     // values are checked against a mode

@@ -5,6 +5,7 @@ import { NEWEST_CILIUM_MINOR } from "../modes/ciliumVersion";
 import { TUNNELS, type KubeProxyReplacement } from "../modes/contract";
 import { defaultClusterName } from "../modes/clusterName";
 import { DEFAULTS, VERIFY, VERIFY_WHEN } from "../modes/defaults";
+import { endpointUrlProblem } from "../modes/registryMirrors";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 
 /** What a schema knows about a setting beside its type: the source of all documentation of settings. */
@@ -149,13 +150,57 @@ const mount = about(
   { title: "Mount" },
 );
 
+/** Fields of settings that messages never show, and that stack files may hold encrypted. */
+export const SECRET_FIELDS: readonly string[] = ["authorization", "clientKey"];
+
+const endpointUrl = z
+  .string({ error: "must be an http or https URL" })
+  .superRefine((url, context) => {
+    const message = endpointUrlProblem(url);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  })
+  .meta({ format: "uri" });
+
+const pemFile = (what: string) =>
+  about(text.optional(), `${what}: a PEM file of this machine, or its content`, { defaultText: "none" });
+
+const endpoint = z.union(
+  [
+    endpointUrl,
+    about(
+      z.strictObject({
+        url: about(endpointUrl, "http or https URL without user and password", { defaultText: "required" }),
+        overridePath: about(
+          flag().optional(),
+          "Send requests to the URL's path as it is, instead of to `/v2` below it, as Harbor's proxy projects require",
+          { defaultText: "`true` if the path continues after `/v2`" },
+        ),
+        ca: pemFile("Certificate authorities to trust beside the nodes' own"),
+        clientCertificate: pemFile("Client certificate, perhaps with its key"),
+        clientKey: pemFile("Key of the client certificate"),
+        authorization: about(
+          text
+            .regex(/^[!-~]+ [!-~]+$/, "must be a scheme and credentials, such as Basic and the base64 of user:password")
+            .optional(),
+          "`Authorization` header: a scheme and credentials, such as `Basic <base64 of user:password>`",
+          { defaultText: "none" },
+        ),
+        insecure: about(flag().optional(), "Skip the verification of the TLS certificate", {
+          defaultText: "`insecure` of the mirrors",
+        }),
+      }),
+      "Registry that is asked before another one",
+      { title: "RegistryEndpoint" },
+    ),
+  ],
+  { error: "must be an http or https URL, or an object with one" },
+);
+
 const mirror = about(
   z.strictObject({
     endpoints: about(
-      z
-        .array(z.url({ protocol: /^https?$/, error: "must be an http or https URL" }))
-        .min(1, "must have at least one endpoint"),
-      "URLs to ask in this order, before the registry itself",
+      z.array(endpoint).min(1, "must have at least one endpoint"),
+      "Registries to ask in this order, before the registry itself: URLs, or objects with the fields below",
       { defaultText: "required" },
     ),
     insecure: about(flag().default(false), "Skip the verification of the endpoints' TLS certificates"),
@@ -271,7 +316,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           ),
           registryMirrors: about(
             z.record(registryHost, mirror, { error: "must be an object of registries" }).default({}),
-            "Mirrors by registry host, such as `docker.io`; written to the nodes as `hosts.toml`. Changes do not replace the cluster",
+            "Mirrors by registry host, such as `docker.io`, or `_default` for all others; written to the nodes as `hosts.toml`. Changes do not replace the cluster",
           ),
           portMappings: about(z.array(portMapping).default([]), "Ports of this machine that lead to nodes"),
           mounts: about(z.array(mount).default([]), "Paths of this machine that every node mounts"),
@@ -413,8 +458,16 @@ export function schemaAt(path: readonly PropertyKey[]): z.ZodType | undefined {
 /** The keys that exist below a path of the configuration. */
 export function knownKeys(path: readonly PropertyKey[]): string[] {
   const schema = schemaAt(path);
-  const inner = schema && unwrap(schema);
-  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+  const object = schema && objectIn(unwrap(schema));
+  return object === undefined ? [] : Object.keys(object.shape);
+}
+
+/** An object's schema, or that of the alternative of a union that is an object. */
+function objectIn(schema: z.ZodType): z.ZodObject | undefined {
+  if (schema instanceof z.ZodObject) return schema;
+  return schema instanceof z.ZodUnion
+    ? (schema.options as readonly z.ZodType[]).map(objectIn).find((each) => each !== undefined)
+    : undefined;
 }
 
 /** Paths of all settings, without the elements of lists and records. */
@@ -450,7 +503,8 @@ export function unwrap(schema: z.ZodType): z.ZodType {
 }
 
 function child(schema: z.ZodType, step: PropertyKey): z.ZodType | undefined {
-  if (schema instanceof z.ZodObject) return (schema.shape as Record<PropertyKey, z.ZodType>)[step];
+  const object = objectIn(schema);
+  if (object !== undefined) return (object.shape as Record<PropertyKey, z.ZodType>)[step];
   if (schema instanceof z.ZodArray) return schema.element as z.ZodType;
   if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType;
   return undefined;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defaultOf, knownKeys, metaOf, schemaAt, settingPaths, unwrap } from "./schema";
+import { defaultOf, knownKeys, metaOf, schemaAt, SECRET_FIELDS, settingPaths, unwrap } from "./schema";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -80,5 +80,17 @@ function valueSchema(path: readonly string[]): JsonSchema {
       delete jsonSchema["hint"];
     },
   });
-  return schema;
+  return withSecretFields(schema) as JsonSchema;
+}
+
+/** A schema in which the fields that hold credentials may be encrypted. */
+function withSecretFields(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withSecretFields);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const entries = Object.entries(schema).map(([key, inner]) => {
+    if (!SECRET_FIELDS.includes(key)) return [key, withSecretFields(inner)];
+    const { description, ...plain } = inner as JsonSchema;
+    return [key, { description, anyOf: [plain, reference("secret")] }];
+  });
+  return Object.fromEntries(entries);
 }

@@ -1,5 +1,6 @@
 import type { RoutingMode } from "../../modes/contract";
-import type { DnsForward, KindConfigArgs, RegistryMirror } from "../../modes/kindConfig";
+import type { DnsForward, KindConfigArgs } from "../../modes/kindConfig";
+import type { RegistryMirrors } from "../../modes/registryMirrors";
 
 /**
  * Type tokens of the resources. They are part of the URNs in users' states, so they stay although three classes have
@@ -43,7 +44,8 @@ export interface NodeSettingsInputs {
   readonly clusterName: string;
   /** Id of the cluster; a recreated cluster has another one and none of these settings. */
   readonly clusterInstance: string;
-  readonly registryMirrors: Readonly<Record<string, RegistryMirror>>;
+  /** With the contents of PEM files. */
+  readonly registryMirrors: RegistryMirrors;
   readonly dnsForward: DnsForward;
   /** Pods cannot reach resolvers in this network. */
   readonly nativeRoutingCIDR: string;

@@ -1,4 +1,4 @@
-import { CERTS_DIRECTORY, hostsToml, type RegistryMirror } from "../../modes/kindConfig";
+import { CERTS_DIRECTORY, registryFiles, type RegistryMirrors } from "../../modes/registryMirrors";
 import { isExamined } from "../../host/examine";
 import { execInNode, kubectl, type KindNode } from "../../host/docker";
 import type { Log } from "./handler";
@@ -37,33 +37,44 @@ export async function checkNodeTools(nodes: readonly KindNode[], log: Log): Prom
   );
 }
 
+/** Folder in which a registry's files are written before containerd sees them. */
+const STAGING = `${CERTS_DIRECTORY}.new`;
+
+/** Moves a folder to the place of another one, whose files may hold keys. */
+const REPLACE_FOLDER = 'rm -rf "$2" && mkdir -p "$(dirname "$2")" && mv "$1" "$2"';
+
 /** Set the nodes' registry mirrors to exactly these; containerd reads them at the next pull. */
 export async function writeRegistryMirrors(
   nodes: readonly KindNode[],
-  mirrors: Readonly<Record<string, RegistryMirror>>,
+  mirrors: RegistryMirrors,
   previous: readonly string[],
 ): Promise<void> {
   const gone = previous.filter((host) => !(host in mirrors));
   for (const { name } of nodes) {
     for (const host of gone) await execInNode(name, ["rm", "-rf", `${CERTS_DIRECTORY}/${host}`]);
     for (const [host, mirror] of Object.entries(mirrors)) {
-      const folder = `${CERTS_DIRECTORY}/${host}`;
-      await execInNode(name, ["mkdir", "-p", folder]);
-      await execInNode(name, ["cp", "/dev/stdin", `${folder}/hosts.toml`], { stdin: hostsToml(host, mirror) });
+      const [staged, folder] = [`${STAGING}/${host}`, `${CERTS_DIRECTORY}/${host}`];
+      await execInNode(name, ["rm", "-rf", staged]);
+      for (const file of registryFiles(host, mirror)) {
+        // through standard input, since other processes of this machine can read arguments
+        await execInNode(name, ["install", "-D", "-m", "600", "/dev/stdin", `${staged}/${file.name}`], {
+          stdin: file.content,
+        });
+      }
+      await execInNode(name, ["sh", "-c", REPLACE_FOLDER, "sh", staged, folder]);
     }
   }
 }
 
 /** Whether every node still has these mirrors' files unchanged. */
-export async function hasRegistryMirrors(
-  nodes: readonly KindNode[],
-  mirrors: Readonly<Record<string, RegistryMirror>>,
-): Promise<boolean> {
-  const files = nodes.flatMap(({ name }) => Object.entries(mirrors).map(([host, mirror]) => ({ name, host, mirror })));
-  const same = files.map(
-    async ({ name, host, mirror }) =>
-      (await execInNode(name, ["cat", `${CERTS_DIRECTORY}/${host}/hosts.toml`]).catch(() => "")) ===
-      hostsToml(host, mirror),
+export async function hasRegistryMirrors(nodes: readonly KindNode[], mirrors: RegistryMirrors): Promise<boolean> {
+  const same = nodes.flatMap(({ name }) =>
+    Object.entries(mirrors).flatMap(([host, mirror]) =>
+      registryFiles(host, mirror).map(
+        async (file) =>
+          (await execInNode(name, ["cat", `${CERTS_DIRECTORY}/${host}/${file.name}`]).catch(() => "")) === file.content,
+      ),
+    ),
   );
   return (await Promise.all(same)).every(Boolean);
 }

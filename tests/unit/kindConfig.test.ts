@@ -1,4 +1,4 @@
-import { hostsToml, kindConfig } from "../../modes/kindConfig";
+import { kindConfig } from "../../modes/kindConfig";
 
 describe("kindConfig", () => {
   const config = kindConfig({
@@ -49,23 +49,5 @@ describe("kindConfig", () => {
     const patches = config["containerdConfigPatches"] as string[];
     expect(patches.map((patch) => /^version = (\d)/.exec(patch)?.[1])).toEqual(["2", "3", "4"]);
     for (const patch of patches) expect(patch).toContain('config_path = "/etc/containerd/certs.d"');
-  });
-
-  it("hostsToml directs pulls to the mirrors in their order, then to the registry", () => {
-    expect(hostsToml("docker.io", { endpoints: ["https://a.example", "http://b.example:5000"], insecure: true })).toBe(
-      `server = "https://registry-1.docker.io"
-
-[host."https://a.example"]
-  capabilities = ["pull", "resolve"]
-  skip_verify = true
-
-[host."http://b.example:5000"]
-  capabilities = ["pull", "resolve"]
-  skip_verify = true
-`,
-    );
-    expect(hostsToml("harbor.example", { endpoints: ["https://m"], insecure: false })).toBe(
-      'server = "https://harbor.example"\n\n[host."https://m"]\n  capabilities = ["pull", "resolve"]\n',
-    );
   });
 });

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inspect } from "node:util";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterFacts } from "../../datapath/facts";
@@ -153,14 +156,32 @@ describe("the program", () => {
   );
 
   it.each([
-    ["http://mirror.example:5000", false],
-    ["http://user:word@mirror.example:5000", true],
-  ])("configures the mirror %s, as a secret: %s", async (endpoint, isSecret) => {
-    const mirrors = { "docker.io": { endpoints: [endpoint] } };
+    [{}, false],
+    [{ authorization: "Basic eA==" }, true],
+  ])("configures a mirror with %j, as a secret: %s", async (fields, isSecret) => {
+    const mirrors = { "docker.io": { endpoints: [{ url: "http://mirror.example:5000", ...fields }] } };
     const { registered } = await runProgram({ "cluster.registryMirrors": JSON.stringify(mirrors) });
     const text = JSON.stringify(inputsOf(registered, "cluster-settings")!["registryMirrors"]);
-    expect(text).toContain(endpoint);
+    expect(text).toContain("http://mirror.example:5000");
     expect(text.includes("1b47061264138c4ac30d75fd1eb44270")).toBe(isSecret);
+  });
+
+  it("gives nodes the content of a mirror's PEM file, and names the setting of one that cannot be read", async () => {
+    const run = (ca: string) =>
+      runProgram({
+        "cluster.registryMirrors": JSON.stringify({ "docker.io": { endpoints: [{ url: "https://m.example", ca }] } }),
+      });
+    const folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    const file = join(folder, "ca.crt");
+    writeFileSync(file, "-----BEGIN CERTIFICATE-----\n");
+    const { registered } = await run(file);
+    expect(inputsOf(registered, "cluster-settings")!["registryMirrors"]).toMatchObject({
+      "docker.io": { endpoints: [{ ca: "-----BEGIN CERTIFICATE-----\n" }] },
+    });
+    rmSync(folder, { recursive: true });
+    await expect(run(file)).rejects.toThrow(
+      `cluster.registryMirrors.docker.io.endpoints.0.ca: ${file} cannot be read (ENOENT)`,
+    );
   });
 
   it("exports the nodes, the NodePort's URLs, the kubeconfig and the verification", async () => {

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { parse, problemLines, problemsOf, type Config } from "./support/settings";
 
+/** Cases of a mirror's endpoint, with the rest of the line that names it. */
+const mirrored = (cases: readonly [string, unknown, string][]) =>
+  cases.map(([about, endpoint, line]): [string, Config, string[]] => [
+    about,
+    { "cluster.registryMirrors": JSON.stringify({ "docker.io": { endpoints: [endpoint] } }) },
+    [`cluster.registryMirrors.docker.io.endpoints.0${line}`],
+  ]);
+
 describe("ConfigurationError", () => {
   it("shows the warnings too, so that one run is enough", () => {
     const config = { tunnel: "vxlan", cilium: '{"autoDirectNodeRoutes":true,"values":{"noSuchPart":1}}' };
@@ -161,6 +169,50 @@ describe("ConfigurationError", () => {
       "a URL with credentials, which are hidden",
       { "cluster.registryMirrors": '{"docker.io":{"endpoints":["ftp://user:word@a"]}}' },
       ['cluster.registryMirrors.docker.io.endpoints.0: must be an http or https URL, got "ftp://…@a"'],
+    ],
+    ...mirrored([
+      [
+        "an endpoint with user and password, which are hidden",
+        "https://bob:p/s@mirror.example",
+        ': must be an http or https URL, got "https://…@mirror.example"',
+      ],
+      [
+        "an endpoint with user and password",
+        "https://bob:pw@mirror.example",
+        ': must have no user and password, which containerd ignores; remove them, and set authorization to Basic and the base64 of user:password, got "https://…@mirror.example"',
+      ],
+      ["an endpoint that is a number", 5, ": must be an http or https URL, or an object with one, got 5"],
+      ["an endpoint without URL", { ca: "a" }, ".url: must be an http or https URL, but is missing"],
+      [
+        "hosts.toml's name of a field",
+        { url: "https://a", override_path: true },
+        '.override_path: is not a setting; did you mean "overridePath"?',
+      ],
+      [
+        "an authorization without its scheme",
+        { url: "https://a", authorization: "bob:pw" },
+        ".authorization: must be a scheme and credentials, such as Basic and the base64 of user:password, got a secret value",
+      ],
+      [
+        "an authorization in the wrong place",
+        [{ authorization: "Basic cHc=" }],
+        ': must be an http or https URL, or an object with one, got [{"authorization":"…"}]',
+      ],
+      [
+        "a certificate authority without TLS",
+        { url: "http://a", ca: "ca.crt" },
+        ".ca: has no effect without TLS; set an https URL, or remove it",
+      ],
+      [
+        "a key without its certificate",
+        { url: "https://a", clientKey: "key.pem" },
+        ".clientKey: requires clientCertificate, whose key it is",
+      ],
+    ]),
+    [
+      "the same endpoint twice",
+      { "cluster.registryMirrors": '{"docker.io":{"endpoints":["http://a",{"url":"http://a/"}]}}' },
+      ["cluster.registryMirrors.docker.io.endpoints.1: is an endpoint of this registry already; remove it"],
     ],
     [
       "several mistakes in an element of a list",

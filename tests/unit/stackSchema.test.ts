@@ -34,6 +34,14 @@ describe("stack.schema.json", () => {
     ["nested and dotted settings", { "cilium-modes:bpf": { masquerade: true }, "cilium-modes:cluster.workers": 0 }],
     ["text where YAML has booleans and numbers", { "cilium-modes:hubble.ui": "true", "cilium-modes:verifyNodes": "3" }],
     ["secrets, nested ones too", { "cilium-modes:cluster": { kubeconfig: { secure: "v1:b" } } }],
+    [
+      "a secret of a list's element",
+      {
+        "cilium-modes:cluster": {
+          registryMirrors: { "docker.io": { endpoints: [{ url: "https://m", authorization: { secure: "v1:b" } }] } },
+        },
+      },
+    ],
     ["dotted Helm values", { "cilium-modes:cilium.values.l7Proxy": false }],
     ["off, which YAML 1.1 reads as false", { "cilium-modes:verify": false }],
     ["settings of providers", { "kubernetes:context": "lab" }],

@@ -22,7 +22,15 @@ const VALID: { readonly [key: string]: Json } = {
     workers: 2,
     podCidr: "10.0.0.0/16",
     serviceCidr: "10.96.0.0/16",
-    registryMirrors: { "docker.io": { endpoints: ["http://mirror:5000"], insecure: false } },
+    registryMirrors: {
+      "docker.io": {
+        endpoints: [
+          "http://mirror:5000",
+          { url: "https://mirror.example", authorization: "Basic eA==", insecure: true },
+        ],
+        insecure: false,
+      },
+    },
     portMappings: [
       { node: "worker-1", containerPort: 30000, hostPort: 0, listenAddress: "127.0.0.1", protocol: "TCP" },
     ],
@@ -80,6 +88,7 @@ const FLAGS: readonly Path[] = [
     "hubble.relay hubble.ui cilium.adopt cilium.images.agent.useDigest cilium.images.load cilium.autoDirectNodeRoutes",
   ),
   [...MIRROR, "insecure"],
+  [...ENDPOINTS, "1", "insecure"],
 ];
 const NUMBERS: readonly (readonly [Path, number, number])[] = [
   [at("cluster.workers"), 0, 20],
@@ -94,7 +103,7 @@ const WORDS: readonly Path[] = [
 ];
 const NETWORKS = paths("cluster.podCidr cluster.serviceCidr cilium.nativeRoutingCIDR");
 const ADDRESSES = paths("cluster.portMappings.0.listenAddress dns.forward.0");
-const URLS: readonly Path[] = [at("cilium.repository"), [...ENDPOINTS, "0"]];
+const URLS: readonly Path[] = [at("cilium.repository"), [...ENDPOINTS, "0"], [...ENDPOINTS, "1", "url"]];
 const VERSION = at("cilium.version");
 const NAME = at("cluster.name");
 const IMAGES: readonly Path[] = [
