@@ -56,6 +56,8 @@ function needsOf(settings: Settings): StackNeeds {
     serviceCidr: cluster.serviceCidr,
     nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     portMappings: cluster.portMappings,
+    apiServerAddress: cluster.apiServerAddress,
+    apiServerPort: cluster.apiServerPort,
     registryMirrors: cluster.registryMirrors,
     // an external cluster pulls its images itself, perhaps from where this machine cannot
     images: (isKind ? [node, ...Object.values(others), nettoolBase ?? nettool] : [nettoolBase]).filter(

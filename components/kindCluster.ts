@@ -49,6 +49,22 @@ export interface KindClusterArgs extends TargetClusterArgs {
   readonly serviceCidr?: pulumi.Input<string> | undefined;
   /** Ports of this machine that lead to nodes. Default: none. */
   readonly portMappings?: pulumi.Input<readonly pulumi.Input<PortMappingArgs>[]> | undefined;
+  /**
+   * Labels of Kubernetes nodes by node (`control-plane`, `worker-1`, …) and key, such as `topology.kubernetes.io/zone`; the
+   * kubelet refuses most other keys of `kubernetes.io`. Default: none.
+   */
+  readonly nodeLabels?: pulumi.Input<Readonly<Record<string, Readonly<Record<string, string>>>>> | undefined;
+  /** Feature gates of Kubernetes' components. Default: none. */
+  readonly featureGates?: pulumi.Input<Readonly<Record<string, boolean>>> | undefined;
+  /**
+   * Merge patches of kubeadm's configuration for all nodes, each a YAML document with a `kind` such as
+   * `KubeletConfiguration` (https://kind.sigs.k8s.io/docs/user/configuration/#kubeadm-config-patches). Default: none.
+   */
+  readonly kubeadmConfigPatches?: pulumi.Input<readonly pulumi.Input<string>[]> | undefined;
+  /** IPv4 address of this machine on which the API server listens. Default: 127.0.0.1. */
+  readonly apiServerAddress?: pulumi.Input<string> | undefined;
+  /** Port of this machine for the API server, 1 to 65535; with 0 kind chooses a free one. Default: 0. */
+  readonly apiServerPort?: pulumi.Input<number> | undefined;
   /** Paths of this machine that every node mounts. Default: none. */
   readonly mounts?: pulumi.Input<readonly pulumi.Input<KindMount>[]> | undefined;
   /**
@@ -124,6 +140,11 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
           .output(args.portMappings ?? [])
           .apply((mappings) => mappings.map((mapping) => ({ ...DEFAULTS.cluster.portMapping, ...mapping }))),
         mounts: args.mounts ?? [],
+        nodeLabels: args.nodeLabels ?? {},
+        featureGates: args.featureGates ?? {},
+        kubeadmConfigPatches: args.kubeadmConfigPatches ?? [],
+        apiServerAddress: args.apiServerAddress ?? DEFAULTS.cluster.apiServerAddress,
+        apiServerPort: args.apiServerPort ?? DEFAULTS.cluster.apiServerPort,
         exportKubeconfig: args.exportKubeconfig ?? false,
         owner: this.owner,
         images: args.images ?? [],

@@ -1,6 +1,6 @@
 import { MODE_CONTRACTS } from "../modes/contract";
 import type { KernelNeeds } from "../modes/kernels";
-import type { DnsForward, KindPortMapping } from "../modes/kindConfig";
+import type { DnsForward } from "../modes/kindConfig";
 import type { RegistryMirrors } from "../modes/registryMirrors";
 import { dockerProblem, judgeDaemon, readDaemon, type Daemon } from "./daemon";
 import { countOtherNodes, listNodes } from "./docker";
@@ -9,21 +9,20 @@ import { judgeFeatures, judgeKernel, probeKernel } from "./kernel";
 import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "./limits";
 import { judgeHostNetworks, networkConflicts, readHostNetworks, type ClusterNetworks } from "./networks";
 import { readPemFiles } from "./pemFiles";
-import { judgePorts } from "./ports";
+import { judgePorts, type HostPorts } from "./ports";
 import { hostOf, judgeProxies, judgeSource, missingImages, type Proxies, type Source } from "./reach";
 import { registrySources } from "./registries";
 import { RESOLVER_REMEDY, resolversFor } from "./resolvers";
 import { judgeKind, judgeKubectl, judgeNode, judgePulumi, missingPlugins, type Plugin } from "./tools";
 
 /** What a stack needs of the machine that runs it. */
-export interface StackNeeds extends KernelNeeds, ClusterNetworks {
+export interface StackNeeds extends KernelNeeds, ClusterNetworks, HostPorts {
   readonly clusterName: string;
   /** Cilium's version. */
   readonly cilium: string;
   readonly kubernetes: string;
   readonly nodeImage: string;
   readonly workers: number;
-  readonly portMappings: readonly KindPortMapping[];
   readonly registryMirrors: RegistryMirrors;
   /** All images that are pulled, and base images of builds. */
   readonly images: readonly string[];
@@ -127,7 +126,7 @@ async function examineHost(needs: StackNeeds, daemon: Daemon, at: (what: string)
         ...(await kindNetworkFindings(needs)),
         ...(await resolverFindings(needs)),
         ...judgeHostNetworks(daemon.isHere ? await readHostNetworks() : [], needs),
-        ...(isUp ? [] : await judgePorts(needs.portMappings)),
+        ...(isUp ? [] : await judgePorts(needs)),
       ],
     },
   ];

@@ -17,10 +17,15 @@ async function versionOf(program: string, args: readonly string[]): Promise<stri
   return output === undefined ? undefined : (VERSION.exec(output)?.[1] ?? "");
 }
 
-/** Check whether kind can create nodes from an image. */
+/** Check whether kind can create nodes from an image, in Docker. */
 export async function judgeKind(nodeImage: string): Promise<MachineFinding> {
   const version = await versionOf("kind", ["version"]);
   const finding = { subject: "kind", matters: "all modes: it creates the nodes" };
+  const runtime = process.env["KIND_EXPERIMENTAL_PROVIDER"];
+  if (runtime && runtime !== "docker") {
+    const seen = `KIND_EXPERIMENTAL_PROVIDER is ${runtime}, and this project supports nodes in Docker only`;
+    return { ...finding, verdict: "fail", seen, remedy: "run: unset KIND_EXPERIMENTAL_PROVIDER" };
+  }
   if (version === undefined) return { ...finding, verdict: "fail", seen: "is not on the PATH", remedy: KIND_REMEDY };
   const oldest = oldestKindFor(nodeImage);
   // a development build has no version

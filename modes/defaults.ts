@@ -22,6 +22,9 @@ export const DEFAULTS = {
     workers: 2,
     podCidr: "10.0.0.0/16",
     serviceCidr: "10.96.0.0/16",
+    /** Reachable from this machine only, at a port that kind chooses. */
+    apiServerAddress: "127.0.0.1",
+    apiServerPort: 0,
     /** Reachable from this machine only. */
     portMapping: { node: "control-plane", listenAddress: "127.0.0.1", protocol: "TCP" as const },
   },

@@ -44,6 +44,16 @@ export interface KindConfigArgs {
   readonly portMappings: readonly KindPortMapping[];
   /** Mounts of every node. */
   readonly mounts: readonly KindMount[];
+  /** Labels by node (`control-plane`, `worker-1`, …) and key. */
+  readonly nodeLabels: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Whether each of these feature gates of Kubernetes is enabled. */
+  readonly featureGates: Readonly<Record<string, boolean>>;
+  /** Merge patches of kubeadm's configuration, in YAML. */
+  readonly kubeadmConfigPatches: readonly string[];
+  /** IPv4 address of this machine on which the API server listens. */
+  readonly apiServerAddress: string;
+  /** Port of this machine for the API server; with 0 kind chooses a free one. */
+  readonly apiServerPort: number;
 }
 
 /**
@@ -64,6 +74,7 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
   const node = (role: string, name: string) => ({
     role,
     image: args.nodeImage,
+    labels: args.nodeLabels[name] ?? {},
     extraMounts: args.mounts.map(({ hostPath, containerPath, readOnly }) => ({
       hostPath,
       containerPath,
@@ -88,7 +99,11 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
       kubeProxyMode: args.kubeProxyMode,
       podSubnet: args.podCidr,
       serviceSubnet: args.serviceCidr,
+      apiServerAddress: args.apiServerAddress,
+      apiServerPort: args.apiServerPort,
     },
+    featureGates: args.featureGates,
+    kubeadmConfigPatches: args.kubeadmConfigPatches,
     nodes: [node("control-plane", "control-plane"), ...workers],
     // allows to change registry mirrors in a running cluster
     containerdConfigPatches: REGISTRY_SECTIONS.map(

@@ -25,6 +25,12 @@ export async function missingForStart(stack) {
     );
   const docker = dockerProblem();
   if (docker !== undefined) problems.push(docker);
+  // as host/tools.ts says it, which needs the dependencies
+  const runtime = process.env.KIND_EXPERIMENTAL_PROVIDER;
+  if (runtime && runtime !== "docker")
+    problems.push(
+      `kind: KIND_EXPERIMENTAL_PROVIDER is ${runtime}, and this project supports nodes in Docker only; run: unset KIND_EXPERIMENTAL_PROVIDER`,
+    );
   // Go can build what cannot be downloaded
   if (!isFound("kind") && !isFound("go")) {
     const why = await kindUnreachable();

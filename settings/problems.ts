@@ -87,13 +87,23 @@ function findingsOf(issue: z.core.$ZodIssue, input: unknown, isSecretPath: IsSec
   return [{ key, rule, got: shown(found), hints, suggestion }];
 }
 
+/** What kind can do and this project cannot, by the names that users try. */
+const NO_SETTINGS: Readonly<Record<string, string>> = {
+  "cluster.controlPlanes":
+    "clusters have one control plane, since kind puts a load balancer in front of several, whose container this project would not restart, remove or load with images; bring such a cluster with cluster.kubeconfig",
+  "cluster.ipFamily": "clusters are IPv4 only",
+};
+
 function unknownKey(path: readonly PropertyKey[], key: string): Finding {
   const known = knownKeys(path);
   const sibling = suggest(key, known);
+  const whole = pathText([...path, key]);
+  const why = NO_SETTINGS[whole];
+  if (why !== undefined) return { key: whole, rule: `is not a setting: ${why}` };
   const elsewhere = settingPaths().find((setting) => setting.toLowerCase().endsWith(`.${key.toLowerCase()}`));
   const suggestion = sibling ?? elsewhere;
   return {
-    key: pathText([...path, key]),
+    key: whole,
     rule: "is not a setting",
     hints: suggestion === undefined ? [`valid keys here: ${known.join(", ")}`] : [],
     suggestion,

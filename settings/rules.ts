@@ -10,6 +10,7 @@ import type { ValueFinding } from "../modes/valueFinding";
 import { lintValues } from "../modes/valuesLint";
 import { ciliumArgs, type ModeSettings } from "./ciliumArgs";
 import { pathText, shown, type IsSecretPath, type Problem } from "./problems";
+import { isMissing, kindProblems, kindWarnings } from "./kindRules";
 import { registryProblems } from "./registryRules";
 import { isExternal, type ReleasedSettings } from "./release";
 import { NAME_HINT } from "./schema";
@@ -32,6 +33,7 @@ export function settingProblems(settings: ReleasedSettings, isSecretPath: IsSecr
     ...networkProblems(settings, show),
     ...clusterProblems(settings, show),
     ...registryProblems(settings.cluster.registryMirrors),
+    ...kindProblems(settings.cluster),
     ...imageProblems(settings, mode),
     ...hubbleProblems(settings),
     // values are checked against a mode
@@ -48,6 +50,7 @@ export function settingWarnings(settings: ModeSettings, isSecretPath: IsSecretPa
     const rule = `is newer than ${NEWEST_CILIUM_MINOR}, the newest supported Cilium; the rules of ${NEWEST_CILIUM_MINOR} apply`;
     warnings.push({ key: "cilium.version", rule });
   }
+  if (!isExternal(cluster)) warnings.push(...kindWarnings(cluster));
   const kubernetes = isExternal(cluster) ? undefined : kubernetesOf(cluster.nodeImage);
   const untested = kubernetes === undefined ? undefined : untestedPair(cilium.version, kubernetes);
   if (untested !== undefined) warnings.push({ key: "cilium.version", rule: untested });
@@ -257,10 +260,10 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
   return problems;
 }
 
-type PortMapping = ReleasedSettings["cluster"]["portMappings"][number];
+type HostPort = Pick<ReleasedSettings["cluster"]["portMappings"][number], "listenAddress" | "hostPort" | "protocol">;
 
-/** Whether two mappings need the same port of this machine. */
-function takesPortOf(a: PortMapping, b: PortMapping): boolean {
+/** Whether two need the same port of this machine. */
+function takesPortOf(a: HostPort, b: HostPort): boolean {
   const isSameAddress = [a.listenAddress, b.listenAddress].includes("0.0.0.0") || a.listenAddress === b.listenAddress;
   return a.hostPort !== 0 && a.hostPort === b.hostPort && a.protocol === b.protocol && isSameAddress;
 }
@@ -274,8 +277,7 @@ function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: S
   }
   cluster.portMappings.forEach((mapping, index) => {
     const { node, hostPort } = mapping;
-    const worker = /^worker-(\d+)$/.exec(node);
-    if (worker && Number(worker[1]) > cluster.workers) {
+    if (isMissing(node, cluster.workers)) {
       const workers = show("cluster.workers", cluster.workers);
       problems.push({
         key: `cluster.portMappings.${index}.node`,
@@ -290,6 +292,16 @@ function clusterProblems({ cluster, cilium, nettool }: ReleasedSettings, show: S
       });
     }
   });
+  const { apiServerAddress, apiServerPort } = cluster;
+  const apiServer = { listenAddress: apiServerAddress, hostPort: apiServerPort, protocol: "TCP" } as const;
+  const taken = cluster.portMappings.findIndex((mapping) => takesPortOf(mapping, apiServer));
+  if (taken >= 0) {
+    const port = show("cluster.apiServerPort", apiServerPort);
+    problems.push({
+      key: "cluster.apiServerPort",
+      rule: `${port} is taken by cluster.portMappings.${taken}; set another port, or 0 for a free one`,
+    });
+  }
   if (nettool.image?.includes("@") && nettool.loadImage) {
     problems.push({
       key: "nettool.image",

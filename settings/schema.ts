@@ -111,12 +111,12 @@ const image = (description: string) =>
 /** A version as charts name it; images have tags with v. */
 const withoutV = (version: string) => version.replace(/^v/, "");
 
+const nodeName = text.regex(/^(control-plane|worker-[1-9]\d{0,3})$/, "must be control-plane or worker-<number>");
+
 const portMapping = about(
   z.strictObject({
     node: about(
-      text
-        .regex(/^(control-plane|worker-[1-9]\d{0,3})$/, "must be control-plane or worker-<number>")
-        .default(DEFAULTS.cluster.portMapping.node),
+      nodeName.default(DEFAULTS.cluster.portMapping.node),
       "Node whose port is mapped: `control-plane`, `worker-1`, …",
     ),
     containerPort: about(port, "Port of the node, 1 to 65535", { defaultText: "required" }),
@@ -319,6 +319,48 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             "Mirrors by registry host, such as `docker.io`, or `_default` for all others; written to the nodes as `hosts.toml`. Changes do not replace the cluster",
           ),
           portMappings: about(z.array(portMapping).default([]), "Ports of this machine that lead to nodes"),
+          nodeLabels: about(
+            z
+              .record(
+                nodeName,
+                z.record(z.string(), z.string({ error: "must be a string, in quotes" }), {
+                  error: "must be an object of labels",
+                }),
+                { error: "must be an object of nodes" },
+              )
+              .default({}),
+            "Labels of Kubernetes nodes by node (`control-plane`, `worker-1`, …) and key, such as `topology.kubernetes.io/zone`",
+          ),
+          featureGates: about(
+            z
+              .record(
+                text.regex(/^[A-Z][A-Za-z0-9]*$/, "must be the name of a feature gate, such as AllAlpha"),
+                flag(),
+                {
+                  error: "must be an object of feature gates",
+                },
+              )
+              .default({}),
+            "Feature gates of Kubernetes' components, true or false by name",
+          ),
+          kubeadmConfigPatches: about(
+            z
+              .array(
+                z.union([text, z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value))], {
+                  error: "must be a patch in YAML, as text or as an object",
+                }),
+              )
+              .default([]),
+            "Merge patches of kubeadm's configuration for all nodes, each a YAML document with a `kind` such as `KubeletConfiguration`",
+          ),
+          apiServerAddress: about(
+            text.refine(isIpv4Address, "must be an IPv4 address").default(DEFAULTS.cluster.apiServerAddress),
+            "IPv4 address of this machine on which the API server listens; other machines cannot reach 127.0.0.1",
+          ),
+          apiServerPort: about(
+            integer(0, 65535).default(DEFAULTS.cluster.apiServerPort),
+            "Port of this machine for the API server, 1 to 65535; with 0 kind chooses a free one when it creates the cluster",
+          ),
           mounts: about(z.array(mount).default([]), "Paths of this machine that every node mounts"),
           exportKubeconfig: about(
             flag().default(false),

@@ -44,6 +44,15 @@ const UPDATABLE: readonly (keyof ClusterInputs)[] = ["exportKubeconfig"];
 /** Inputs that matter only while kind creates the cluster. */
 const CREATION_ONLY: readonly (keyof ClusterInputs)[] = ["images", "mode"];
 
+/** What clusters have whose states are older than these inputs. */
+const BEFORE: Partial<ClusterInputs> = {
+  nodeLabels: {},
+  featureGates: {},
+  kubeadmConfigPatches: [],
+  apiServerAddress: "127.0.0.1",
+  apiServerPort: 0,
+};
+
 /** The resource `kind:index:Cluster`. */
 export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
   async check(inputs) {
@@ -53,7 +62,7 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
 
   async diff(olds, news, log) {
     const changed = (Object.keys(news) as (keyof ClusterInputs)[]).filter(
-      (key) => !CREATION_ONLY.includes(key) && !isDeepStrictEqual(olds[key], news[key]),
+      (key) => !CREATION_ONLY.includes(key) && !isDeepStrictEqual(olds[key] ?? BEFORE[key], news[key]),
     );
     const replaces: string[] = changed.filter((key) => !UPDATABLE.includes(key));
     if (replaces.length > 0) {

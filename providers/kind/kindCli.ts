@@ -2,7 +2,7 @@ import { dockerProblem, readDaemon, type Daemon } from "../../host/daemon";
 import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
 import { judgeFeatures, symbolsHere } from "../../host/kernel";
 import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "../../host/limits";
-import { judgePorts } from "../../host/ports";
+import { judgePorts, type HostPorts } from "../../host/ports";
 import { judgeKind } from "../../host/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
 import type { RoutingMode } from "../../modes/contract";
@@ -16,7 +16,7 @@ import { warnOfMachine } from "./nodeSetup";
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 
 /** The inputs of a cluster that depend on this machine. */
-export type PreflightInputs = Pick<ClusterInputs, "name" | "mode" | "nodeImage" | "workers" | "portMappings">;
+export type PreflightInputs = Pick<ClusterInputs, "name" | "mode" | "nodeImage" | "workers"> & HostPorts;
 
 /** Check this machine before a cluster is created. @throws Error with every problem; a limit that may be too low is a warning */
 export async function preflight(inputs: PreflightInputs, log?: Log): Promise<void> {
@@ -34,7 +34,7 @@ async function machineFindings({
   mode,
   nodeImage,
   workers,
-  portMappings,
+  ...hostPorts
 }: PreflightInputs): Promise<MachineFinding[]> {
   const daemon = await readDaemon().catch(dockerProblem);
   const kind = await judgeKind(nodeImage);
@@ -45,7 +45,7 @@ async function machineFindings({
     ...judgeLimits(await readLimits(daemon), workers + 1, await countOtherNodes(name).catch(() => 0)),
     ...judgeDisk(await readFreeBytes(daemon), workers + 1),
     // an earlier cluster of the name is removed first, with its ports
-    ...(nodes.length > 0 ? [] : await judgePorts(portMappings)),
+    ...(nodes.length > 0 ? [] : await judgePorts(hostPorts)),
     ...(daemon === undefined ? [] : await kernelFindings(daemon, mode)),
   ];
 }

@@ -8,6 +8,11 @@ describe("kindConfig", () => {
     kubeProxyMode: "none",
     podCidr: "10.0.0.0/16",
     serviceCidr: "10.96.0.0/16",
+    nodeLabels: { "worker-1": { "example.com/rack": "a" } },
+    featureGates: { AllAlpha: false },
+    kubeadmConfigPatches: ["kind: KubeletConfiguration"],
+    apiServerAddress: "127.0.0.1",
+    apiServerPort: 6443,
     mounts: [
       { hostPath: "/h", containerPath: "/c" },
       { hostPath: "/r", containerPath: "/d", readOnly: true },
@@ -17,10 +22,11 @@ describe("kindConfig", () => {
     ],
   });
 
-  it("has no CNI, the mode's kube-proxy, all mounts on all nodes, and port mappings on their node", () => {
-    const node = (role: string, extraPortMappings: object[] = []) => ({
+  it("has no CNI, the mode's kube-proxy, all mounts on all nodes, and port mappings and labels on their node", () => {
+    const node = (role: string, labels = {}, extraPortMappings: object[] = []) => ({
       role,
       image: "img",
+      labels,
       extraMounts: [
         { hostPath: "/h", containerPath: "/c", readOnly: false },
         { hostPath: "/r", containerPath: "/d", readOnly: true },
@@ -36,11 +42,15 @@ describe("kindConfig", () => {
         kubeProxyMode: "none",
         podSubnet: "10.0.0.0/16",
         serviceSubnet: "10.96.0.0/16",
+        apiServerAddress: "127.0.0.1",
+        apiServerPort: 6443,
       },
+      featureGates: { AllAlpha: false },
+      kubeadmConfigPatches: ["kind: KubeletConfiguration"],
       nodes: [
         node("control-plane"),
-        node("worker"),
-        node("worker", [{ containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" }]),
+        node("worker", { "example.com/rack": "a" }),
+        node("worker", {}, [{ containerPort: 80, hostPort: 8080, listenAddress: "127.0.0.1", protocol: "TCP" }]),
       ],
     });
   });

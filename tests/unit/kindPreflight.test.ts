@@ -5,16 +5,19 @@ import { NODE_IMAGES } from "../../modes/releases";
 import { createCluster, nodesLastWords, preflight, type PreflightInputs } from "../../providers/kind/kindCli";
 import { withOwnPath } from "../support/ownPath";
 
+const cluster = (nodeImage: string): PreflightInputs => ({
+  name: "c",
+  mode: "replacement",
+  nodeImage,
+  workers: 0,
+  portMappings: [],
+  apiServerAddress: "127.0.0.1",
+  apiServerPort: 0,
+});
+
 describe("preflight", () => {
   const { program } = withOwnPath();
 
-  const cluster = (nodeImage: string): PreflightInputs => ({
-    name: "c",
-    mode: "replacement",
-    nodeImage,
-    workers: 0,
-    portMappings: [],
-  });
   const images = { old: NODE_IMAGES["1.23.4"]!.image, newest: NODE_IMAGES["1.37.0"]!.image };
 
   it.each([
@@ -36,6 +39,17 @@ describe("preflight", () => {
     program("kind", version);
     await expect(preflight(cluster(image))).rejects.toThrow(
       `  - kind: ${image} needs ${oldest} or newer (got ${found}); install it from https://kind.sigs.k8s.io`,
+    );
+  });
+
+  it("rejects another runtime of nodes than Docker", async () => {
+    program("docker", "29.0.0");
+    program("kind", "kind v0.33.0");
+    process.env["KIND_EXPERIMENTAL_PROVIDER"] = "podman";
+    await expect(
+      preflight(cluster(images.old)).finally(() => delete process.env["KIND_EXPERIMENTAL_PROVIDER"]),
+    ).rejects.toThrow(
+      "  - kind: KIND_EXPERIMENTAL_PROVIDER is podman, and this project supports nodes in Docker only; run: unset KIND_EXPERIMENTAL_PROVIDER",
     );
   });
 
@@ -87,8 +101,7 @@ describe("a warning about this machine", () => {
     const warnings: string[] = [];
     const log = { status: () => undefined, warn: (message: string) => void warnings.push(message) };
     const examine = async () => {
-      const inputs = { name: "c", mode: "ebpf", nodeImage: "own:1", workers: 2, portMappings: [] } as const;
-      await preflight(inputs, log);
+      await preflight({ ...cluster("own:1"), mode: "ebpf", workers: 2 }, log);
     };
     await examine();
     expect(warnings.map((line) => line.split(" ")[0])).toEqual(["memory:"]);

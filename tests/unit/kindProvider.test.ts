@@ -245,6 +245,15 @@ describe("the kind provider", () => {
     process.env["PATH"] = "";
     try {
       expect(await diff(type, olds, news)).toMatchObject({ changes: false, replaces: [] });
+      // states of earlier versions do not have these inputs
+      const defaults = {
+        nodeLabels: {},
+        featureGates: {},
+        kubeadmConfigPatches: [],
+        apiServerAddress: "127.0.0.1",
+        apiServerPort: 0,
+      };
+      expect(await diff(type, olds, { ...news, ...defaults })).toMatchObject({ changes: false, replaces: [] });
       expect(await diff(type, olds, { ...news, exportKubeconfig: true })).toMatchObject({
         changes: true,
         replaces: [],
@@ -258,6 +267,11 @@ describe("the kind provider", () => {
         serviceCidr: "t",
         portMappings: [1],
         mounts: [1],
+        nodeLabels: { "worker-1": { a: "b" } },
+        featureGates: { AllAlpha: true },
+        kubeadmConfigPatches: ["kind: KubeletConfiguration"],
+        apiServerAddress: "0.0.0.0",
+        apiServerPort: 6443,
       })) {
         expect(await diff(type, olds, { ...news, [key]: value })).toMatchObject({ changes: true, replaces: [key] });
       }

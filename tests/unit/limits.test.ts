@@ -156,7 +156,8 @@ describe("readLimits", () => {
     program("kind", "kind v0.33.0 go1.26.1 linux/amd64");
     const warnings: string[] = [];
     const log = { status: () => undefined, warn: (message: string) => void warnings.push(message) };
-    const cluster = { name: "c", mode: "ebpf", nodeImage: "own:1", portMappings: [] } as const;
+    const ports = { portMappings: [], apiServerAddress: "127.0.0.1", apiServerPort: 0 };
+    const cluster = { name: "c", mode: "ebpf", nodeImage: "own:1", ...ports } as const;
     await preflight({ ...cluster, workers: 2 }, log);
     expect(warnings).toEqual([expect.stringMatching(/^memory: Docker has 2\.0 GB, and 3 nodes/)]);
     await preflight({ ...cluster, workers: 1 }, log);

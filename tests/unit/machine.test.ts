@@ -138,11 +138,14 @@ describe("port mappings", () => {
     protocol,
   });
 
+  const DEFAULT_PORTS = { portMappings: [], apiServerAddress: "127.0.0.1", apiServerPort: 0 };
+  const judge = (...portMappings: ReturnType<typeof mapping>[]) => judgePorts({ ...DEFAULT_PORTS, portMappings });
+
   it("judgePorts fails a UDP port in use, and passes port 0 and a free port", async () => {
     const socket = createSocket("udp4");
     await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
     const { port } = socket.address();
-    const found = await judgePorts([mapping(port, "UDP"), mapping(0)]);
+    const found = await judge(mapping(port, "UDP"), mapping(0));
     socket.close();
     expect(found).toEqual([
       expect.objectContaining({
@@ -150,14 +153,27 @@ describe("port mappings", () => {
         seen: "is in use by another program",
         remedy: expect.stringContaining(`ss -lunp sport = :${port}`),
       }),
-      expect.objectContaining({ verdict: "pass", seen: "Docker chooses a port" }),
+      expect.objectContaining({ verdict: "pass", seen: "a free port is chosen" }),
     ]);
-    expect((await judgePorts([mapping(port, "UDP")]))[0]!.verdict).toBe("pass");
+    expect((await judge(mapping(port, "UDP")))[0]!.verdict).toBe("pass");
   });
 
-  it("judgePorts fails an address that this machine does not have", async () => {
-    const [finding] = await judgePorts([mapping(18080, "TCP", "192.0.2.1")]);
+  it.each([18080, 0])("judgePorts fails an address that this machine does not have, with port %d", async (port) => {
+    const [finding] = await judge(mapping(port, "TCP", "192.0.2.1"));
     expect(finding).toMatchObject({ verdict: "fail", seen: "192.0.2.1 is not an address of this machine" });
+  });
+
+  it("judgePorts fails the API server's address and port too, unless they are the defaults", async () => {
+    expect(await judge()).toEqual([]);
+    expect(await judgePorts({ ...DEFAULT_PORTS, apiServerAddress: "192.0.2.1" })).toEqual([
+      {
+        subject: "port 192.0.2.1:0",
+        verdict: "fail",
+        seen: "192.0.2.1 is not an address of this machine",
+        matters: "the API server",
+        remedy: "set another cluster.apiServerAddress",
+      },
+    ]);
   });
 });
 

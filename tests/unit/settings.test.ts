@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ROUTING_MODES } from "../../modes/contract";
 import { NODE_IMAGES } from "../../modes/releases";
 import { parseSettings } from "../../settings/parse";
-import { parse, problemsOf } from "./support/settings";
+import { parse, problemsOf, warningsOf } from "./support/settings";
 
 describe("parseSettings", () => {
   it.each(ROUTING_MODES)("reads mode %s from its stack file", (mode) => {
@@ -36,6 +36,11 @@ describe("parseSettings", () => {
         podCidr: "10.0.0.0/16",
         serviceCidr: "10.96.0.0/16",
         registryMirrors: {},
+        nodeLabels: {},
+        featureGates: {},
+        kubeadmConfigPatches: [],
+        apiServerAddress: "127.0.0.1",
+        apiServerPort: 0,
         portMappings: [],
         mounts: [],
         exportKubeconfig: false,
@@ -193,6 +198,20 @@ describe("contradictory settings", () => {
     { nettool: '{"image":"nettool@sha256:00","loadImage":false}' },
   ])("do not include %j", (config) => {
     expect(() => parse(config as Record<string, string>)).not.toThrow();
+  });
+});
+
+describe("a warning about the API server", () => {
+  it.each([
+    ["127.0.0.2", []],
+    [
+      "0.0.0.0",
+      [
+        "cluster.apiServerAddress: lets other machines reach the API server through this machine; use 127.0.0.1 unless they need it",
+      ],
+    ],
+  ])("is given for its address %s: %j", (address, warnings) => {
+    expect(warningsOf({ "cluster.apiServerAddress": address })).toEqual(warnings);
   });
 });
 

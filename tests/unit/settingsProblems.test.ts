@@ -215,6 +215,77 @@ describe("ConfigurationError", () => {
       ["cluster.registryMirrors.docker.io.endpoints.1: is an endpoint of this registry already; remove it"],
     ],
     [
+      "labels of nodes",
+      {
+        "cluster.nodeLabels":
+          '{"worker-3":{},"worker-1":{"node-role.kubernetes.io/worker":""},"worker-2":{"ready":"a b"}}',
+      },
+      [
+        "cluster.nodeLabels.worker-3: is a node that does not exist; the cluster has 2 workers",
+        expect.stringMatching(
+          /^ {2}- cluster\.nodeLabels\.worker-1\.node-role\.kubernetes\.io\/worker: is reserved: /,
+        ) as string,
+        expect.stringMatching(/^ {2}- cluster\.nodeLabels\.worker-2\.ready: must have a value /) as string,
+      ],
+    ],
+    [
+      "a label's value that YAML does not read as text",
+      { "cluster.nodeLabels": '{"control-plane":{"ready":true}}' },
+      ["cluster.nodeLabels.control-plane.ready: must be a string, in quotes, got true"],
+    ],
+    [
+      "labels of an unknown node",
+      { "cluster.nodeLabels": '{"worker":{}}' },
+      ['cluster.nodeLabels.worker: must be control-plane or worker-<number>, got "worker"'],
+    ],
+    [
+      "feature gates",
+      { "cluster.featureGates": '{"AllAlpha":"on","allBeta":true}' },
+      [
+        'cluster.featureGates.AllAlpha: must be true or false, got "on"',
+        'cluster.featureGates.allBeta: must be the name of a feature gate, such as AllAlpha, got "allBeta"',
+      ],
+    ],
+    [
+      "a patch of kubeadm's configuration, as an object",
+      { "cluster.kubeadmConfigPatches": '[{"kind":"KubeProxyConfiguration","mode":"ipvs"}]' },
+      [
+        "cluster.kubeadmConfigPatches.0: must not set mode of KubeProxyConfiguration, which kind or this project sets; set kubeProxyReplacement",
+      ],
+    ],
+    [
+      "a patch that is neither text nor an object",
+      { "cluster.kubeadmConfigPatches": "[5]" },
+      ["cluster.kubeadmConfigPatches.0: must be a patch in YAML, as text or as an object, got 5"],
+    ],
+    [
+      "an address and a port of the API server",
+      { "cluster.apiServerAddress": "localhost", "cluster.apiServerPort": "65536" },
+      [
+        'cluster.apiServerAddress: must be an IPv4 address, got "localhost"',
+        'cluster.apiServerPort: must be an integer from 0 to 65535, got "65536"',
+      ],
+    ],
+    [
+      "a port of the API server that is mapped too",
+      {
+        "cluster.apiServerPort": "6443",
+        "cluster.portMappings":
+          '[{"containerPort":1,"hostPort":6443,"protocol":"UDP"},{"node":"worker-1","containerPort":1,"hostPort":6443,"listenAddress":"0.0.0.0"}]',
+      },
+      ["cluster.apiServerPort: 6443 is taken by cluster.portMappings.1; set another port, or 0 for a free one"],
+    ],
+    [
+      "what kind can do and this project cannot",
+      { cluster: '{"ipFamily":"dual","controlPlanes":3}' },
+      [
+        "cluster.ipFamily: is not a setting: clusters are IPv4 only",
+        expect.stringMatching(
+          /^ {2}- cluster\.controlPlanes: is not a setting: clusters have one control plane, /,
+        ) as string,
+      ],
+    ],
+    [
       "several mistakes in an element of a list",
       { "cluster.portMappings": '[{"node":"worker-01","containerPort":0,"hostPort":1,"protocol":"tcp"}]' },
       [
@@ -235,7 +306,7 @@ describe("ConfigurationError", () => {
     ],
   ];
   it.each(cases)("names the rule, the value and the fix for %s", (_case, config, lines) => {
-    expect(problemsOf(config)).toEqual(lines.map((line) => `  - ${line}`));
+    expect(problemsOf(config)).toEqual(lines.map((line) => (typeof line === "string" ? `  - ${line}` : line)));
   });
 
   it("lists the known Kubernetes versions, and how to use another", () => {

@@ -34,6 +34,11 @@ const VALID: { readonly [key: string]: Json } = {
     portMappings: [
       { node: "worker-1", containerPort: 30000, hostPort: 0, listenAddress: "127.0.0.1", protocol: "TCP" },
     ],
+    nodeLabels: { "worker-1": { "example.com/rack": "a" } },
+    featureGates: { AllAlpha: false },
+    kubeadmConfigPatches: ["kind: KubeletConfiguration\nmaxPods: 60"],
+    apiServerAddress: "127.0.0.1",
+    apiServerPort: 6443,
     mounts: [{ hostPath: "/tmp", containerPath: "/host", readOnly: true }],
     exportKubeconfig: false,
   },
@@ -89,12 +94,14 @@ const FLAGS: readonly Path[] = [
   ),
   [...MIRROR, "insecure"],
   [...ENDPOINTS, "1", "insecure"],
+  at("cluster.featureGates.AllAlpha"),
 ];
 const NUMBERS: readonly (readonly [Path, number, number])[] = [
   [at("cluster.workers"), 0, 20],
   [at("verifyNodes"), 1, 1000],
   [at("cluster.portMappings.0.containerPort"), 1, 65535],
   [at("cluster.portMappings.0.hostPort"), 0, 65535],
+  [at("cluster.apiServerPort"), 0, 65535],
   [at("nettool.nodePort"), 30000, 32767],
 ];
 const WORDS: readonly Path[] = [
@@ -102,7 +109,7 @@ const WORDS: readonly Path[] = [
   ...paths("cluster.portMappings.0.protocol cluster.portMappings.0.node"),
 ];
 const NETWORKS = paths("cluster.podCidr cluster.serviceCidr cilium.nativeRoutingCIDR");
-const ADDRESSES = paths("cluster.portMappings.0.listenAddress dns.forward.0");
+const ADDRESSES = paths("cluster.portMappings.0.listenAddress cluster.apiServerAddress dns.forward.0");
 const URLS: readonly Path[] = [at("cilium.repository"), [...ENDPOINTS, "0"], [...ENDPOINTS, "1", "url"]];
 const VERSION = at("cilium.version");
 const NAME = at("cluster.name");
@@ -120,10 +127,14 @@ const TEXTS: readonly Path[] = [
 ];
 const OBJECTS: readonly Path[] = [
   ...paths("bpf cluster dns cilium hubble nettool cluster.registryMirrors cilium.values"),
+  ...paths("cluster.nodeLabels cluster.nodeLabels.worker-1 cluster.featureGates"),
   ...paths("cilium.images cilium.images.agent cluster.mounts.0 cluster.portMappings.0"),
   MIRROR,
 ];
-const LISTS: readonly Path[] = [...paths("cluster.portMappings cluster.mounts"), ENDPOINTS];
+const LISTS: readonly Path[] = [
+  ...paths("cluster.portMappings cluster.mounts cluster.kubeadmConfigPatches"),
+  ENDPOINTS,
+];
 
 // values that are wrong
 

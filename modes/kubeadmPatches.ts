@@ -1,0 +1,132 @@
+import { parseAllDocuments } from "yaml";
+import { suggest } from "./suggest";
+import { at } from "./tree";
+
+/** What to do instead, by path, where kind or this project sets a value. */
+type Fixes = Readonly<Record<string, string>>;
+
+const REMOVE = "remove it";
+
+/** What kind sets for every node. */
+const OF_NODES: Fixes = {
+  "nodeRegistration.name": REMOVE,
+  "nodeRegistration.criSocket": REMOVE,
+  "nodeRegistration.kubeletExtraArgs.node-ip": REMOVE,
+  "nodeRegistration.kubeletExtraArgs.provider-id": REMOVE,
+  // kube-proxy's addon is one of them
+  skipPhases: REMOVE,
+};
+
+/**
+ * The values that kind and this project set in kubeadm's configuration, by kind of its documents:
+ * https://github.com/kubernetes-sigs/kind/blob/v0.33.0/pkg/cluster/internal/kubeadm/config.go
+ */
+const OWN: Readonly<Record<string, Fixes>> = {
+  ClusterConfiguration: {
+    clusterName: "set cluster.name",
+    controlPlaneEndpoint: REMOVE,
+    kubernetesVersion: "set cluster.kubernetesVersion",
+    "networking.dnsDomain": REMOVE,
+    "networking.podSubnet": "set cluster.podCidr",
+    "networking.serviceSubnet": "set cluster.serviceCidr",
+    "apiServer.extraArgs.service-cluster-ip-range": "set cluster.serviceCidr",
+    "controllerManager.extraArgs.cluster-cidr": "set cluster.podCidr",
+    "controllerManager.extraArgs.service-cluster-ip-range": "set cluster.serviceCidr",
+  },
+  InitConfiguration: { ...OF_NODES, bootstrapTokens: REMOVE, localAPIEndpoint: REMOVE },
+  JoinConfiguration: { ...OF_NODES, controlPlane: REMOVE, discovery: REMOVE },
+  KubeletConfiguration: {
+    cgroupDriver: REMOVE,
+    cgroupRoot: REMOVE,
+    clusterDNS: REMOVE,
+    clusterDomain: REMOVE,
+    failSwapOn: REMOVE,
+  },
+  KubeProxyConfiguration: {
+    clusterCIDR: "set cluster.podCidr",
+    "conntrack.maxPerCore": REMOVE,
+    mode: "set kubeProxyReplacement",
+  },
+};
+
+/** What kind sets only with these settings. */
+const LABELS: Fixes = { "nodeRegistration.kubeletExtraArgs.node-labels": "set cluster.nodeLabels" };
+const GATES: Readonly<Record<string, Fixes>> = {
+  ClusterConfiguration: Object.fromEntries(
+    ["apiServer", "controllerManager", "scheduler"].map((part) => [
+      `${part}.extraArgs.feature-gates`,
+      "set cluster.featureGates",
+    ]),
+  ),
+};
+
+/** Other settings that kind puts into the same documents. */
+export interface PatchedSettings {
+  readonly hasNodeLabels: boolean;
+  readonly hasFeatureGates: boolean;
+  /** Address in the kubeconfig, for which the API server's certificate must be valid. */
+  readonly apiServerAddress: string;
+}
+
+/** The arguments of kubelets, of which a list in a patch replaces kind's. */
+const KUBELET_ARGUMENTS = "nodeRegistration.kubeletExtraArgs";
+
+/** What is wrong with a merge patch of kubeadm's configuration: each rule with its fix. */
+export function kubeadmPatchProblems(patch: string, settings: PatchedSettings): string[] {
+  const documents = parseAllDocuments(patch);
+  const [error] = documents.flatMap((document) => document.errors);
+  if (error !== undefined) return [`is not YAML: ${error.message.split("\n")[0]!.replace(/:$/, "")}`];
+  if (documents.length !== 1) return ["must be one YAML document; make a patch of each"];
+  const content: unknown = documents[0]!.toJS();
+  const kinds = Object.keys(OWN);
+  const { kind } = isObject(content) ? content : {};
+  if (typeof kind !== "string" || !kinds.includes(kind)) {
+    const meant = typeof kind === "string" ? suggest(kind, kinds) : undefined;
+    const rule = `must have a kind, one of ${kinds.join(", ")}: kind ignores other patches`;
+    return [meant === undefined ? rule : `${rule}; did you mean "${meant}"?`];
+  }
+  const fixes = {
+    ...OWN[kind],
+    ...(settings.hasNodeLabels && kind !== "ClusterConfiguration" ? LABELS : {}),
+    ...(settings.hasFeatureGates ? GATES[kind] : {}),
+  };
+  const found = Object.entries(fixes).flatMap(([path, fix]) => {
+    const set = setAt(content, path.split("."));
+    if (set === undefined) return [];
+    const above = set === KUBELET_ARGUMENTS ? "patch KubeletConfiguration instead" : "set only what is below it";
+    return [[set, set === path ? fix : above] as const];
+  });
+  const names = at(content, ["apiServer", "certSANs"]);
+  const { apiServerAddress } = settings;
+  const lacksAddress = names !== undefined && !(Array.isArray(names) && names.includes(apiServerAddress));
+  const invalid = `must list ${apiServerAddress} in apiServer.certSANs, by which this machine reaches the API server; add it`;
+  return [
+    ...(kind === "ClusterConfiguration" && lacksAddress ? [invalid] : []),
+    ...[...new Map(found)].map(
+      ([path, fix]) => `must not set ${path} of ${kind}, which kind or this project sets; ${fix}`,
+    ),
+  ];
+}
+
+/** The path, or the part of it, that a merge patch replaces; undefined if it keeps what is there. */
+function setAt(patch: unknown, steps: readonly string[]): string | undefined {
+  let inner: unknown = patch;
+  for (const [index, step] of steps.entries()) {
+    const above = steps.slice(0, index).join(".");
+    // newer kubeadm lists arguments, and a merge patch replaces kind's list
+    if (Array.isArray(inner) && above !== KUBELET_ARGUMENTS) inner = argumentsOf(inner);
+    if (!isObject(inner)) return above;
+    if (!(step in inner)) return undefined;
+    inner = inner[step];
+  }
+  return steps.join(".");
+}
+
+/** Listed arguments by name. */
+function argumentsOf(list: readonly unknown[]): Record<string, unknown> {
+  return Object.fromEntries(list.map((each) => (isObject(each) ? [String(each["name"]), each["value"]] : [])));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,49 @@
+import { kubeadmPatchProblems } from "../modes/kubeadmPatches";
+import { labelProblem } from "../modes/nodeLabels";
+import { pathText, type Problem } from "./problems";
+import type { ReleasedSettings } from "./release";
+
+type Cluster = ReleasedSettings["cluster"];
+
+/** What kind, kubeadm or the kubelet have against the settings that kind passes on. */
+export function kindProblems(cluster: Cluster): Problem[] {
+  return [...labelProblems(cluster), ...patchProblems(cluster)];
+}
+
+function labelProblems({ nodeLabels, workers }: Cluster): Problem[] {
+  return Object.entries(nodeLabels).flatMap(([node, labels]) => {
+    const path = ["cluster", "nodeLabels", node];
+    const missing = isMissing(node, workers)
+      ? [{ key: pathText(path), rule: `is a node that does not exist; the cluster has ${workers} workers` }]
+      : [];
+    const wrong = Object.entries(labels).flatMap(([label, value]) => {
+      const rule = labelProblem(label, value);
+      return rule === undefined ? [] : [{ key: pathText([...path, label]), rule }];
+    });
+    return [...missing, ...wrong];
+  });
+}
+
+/** Whether a node's name, such as `worker-3`, is that of a worker which the cluster does not have. */
+export function isMissing(node: string, workers: number): boolean {
+  const number = /^worker-(\d+)$/.exec(node)?.[1];
+  return number !== undefined && Number(number) > workers;
+}
+
+function patchProblems({ kubeadmConfigPatches, nodeLabels, featureGates, apiServerAddress }: Cluster): Problem[] {
+  const settings = {
+    hasNodeLabels: Object.keys(nodeLabels).length > 0,
+    hasFeatureGates: Object.keys(featureGates).length > 0,
+    apiServerAddress,
+  };
+  return kubeadmConfigPatches.flatMap((patch, index) =>
+    kubeadmPatchProblems(patch, settings).map((rule) => ({ key: `cluster.kubeadmConfigPatches.${index}`, rule })),
+  );
+}
+
+/** Settings that expose the API server beyond this machine. */
+export function kindWarnings({ apiServerAddress }: Cluster): Problem[] {
+  if (apiServerAddress.startsWith("127.")) return [];
+  const rule = "lets other machines reach the API server through this machine; use 127.0.0.1 unless they need it";
+  return [{ key: "cluster.apiServerAddress", rule }];
+}
