@@ -6,11 +6,12 @@ import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
 import { ProgramError } from "./components/programError";
 import { logVerification, Verification } from "./components/verification";
+import { fittingCluster } from "./datapath/clusterFit";
 import { loadedImages } from "./modes/images";
 import { kubernetesOf } from "./modes/releases";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
-import { ciliumArgs } from "./settings/ciliumArgs";
+import { ciliumArgs, wantedOfCluster } from "./settings/ciliumArgs";
 import { kubeconfigOf } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
 import { isExternal } from "./settings/release";
@@ -64,6 +65,7 @@ function kindCluster(settings: Settings, images: readonly string[] | undefined):
     ...cluster,
     mode,
     clusterName: cluster.name,
+    ipam: cilium.ipam.mode,
     nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     dnsForward: dns.forward,
     images: cilium.images.load ? (images ?? loadedImages(ciliumArgs(settings))) : [],
@@ -72,15 +74,18 @@ function kindCluster(settings: Settings, images: readonly string[] | undefined):
 
 /** @throws pulumi.RunError if the cluster does not respond, or if Cilium cannot be installed in it */
 async function existingCluster(settings: Settings): Promise<ExistingCluster> {
-  const { mode, cluster, cilium } = settings;
+  const { mode, cluster, cilium, podNetworks } = settings;
   try {
     const kubeconfig = kubeconfigOf(cluster);
+    const facts = await inspectCluster(kubeconfig);
+    // the component does not know the tunnel, which decides what native routing must contain
+    fittingCluster(wantedOfCluster(settings), facts);
     return new ExistingCluster("cluster", {
       mode,
       kubeconfig,
-      facts: await inspectCluster(kubeconfig),
+      facts,
       clusterName: cluster.name,
-      podCidr: cluster.podCidr,
+      ...podNetworks,
       nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     });
   } catch (error) {

@@ -194,10 +194,14 @@ export class ComparedStack {
     places: Pick<GrowthTarget, "client" | "server" | "otherServer">,
     signal: AbortSignal,
   ): Promise<GrowthRun> {
-    const { kubeconfig, settings } = this.stack;
+    const { kubeconfig, networks } = this.stack;
     const { cluster } = await traceable(this.name, this.stack);
-    const { serviceCidr } = settings.cluster;
-    const target = { ...places, cluster, services: connectServices(kubeconfig), serviceCidr };
+    const target = {
+      ...places,
+      cluster,
+      services: connectServices(kubeconfig),
+      serviceCidr: networks.services,
+    };
     // one value per round, so that clusters take turns
     return prepareGrowth(target, signal, { samples: 1, passes: 1 });
   }

@@ -4,6 +4,7 @@ import { factsOf } from "../datapath/clusterFacts";
 import { fittingCluster } from "../datapath/clusterFit";
 import { within } from "../cluster/within";
 import type { MachineFinding } from "../host/finding";
+import { wantedOfCluster } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
 
@@ -11,11 +12,11 @@ import type { Settings } from "../settings/parse";
 const ANSWER_SECONDS = 20;
 
 /** Whether a stack's external cluster answers, and accepts Cilium. */
-export async function existingClusterFinding({ mode, cluster }: Settings): Promise<MachineFinding> {
+export async function existingClusterFinding(settings: Settings): Promise<MachineFinding> {
   const finding = { subject: "cluster", matters: "all modes: Cilium is installed in it" };
   try {
-    const facts = factsOf(await within(ANSWER_SECONDS, readOverview(kubeconfigOf(cluster))));
-    fittingCluster({ mode, podCidr: cluster.podCidr }, facts);
+    const facts = factsOf(await within(ANSWER_SECONDS, readOverview(kubeconfigOf(settings.cluster))));
+    fittingCluster(wantedOfCluster(settings), facts);
     const seen = `${facts.endpoint} with ${facts.nodes.length === 1 ? "1 node" : `${facts.nodes.length} nodes`}`;
     return { ...finding, verdict: "pass", seen };
   } catch (error) {

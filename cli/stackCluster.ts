@@ -7,7 +7,8 @@ import { expectationOf } from "../datapath/expectation";
 import { withNodePods } from "../cluster/nodePods";
 import { execInNode } from "../host/docker";
 import { startOutside } from "../host/outside";
-import { ciliumArgs } from "../settings/ciliumArgs";
+import { networksOf } from "../modes/ipam";
+import { ciliumArgs, wantedOfCluster } from "../settings/ciliumArgs";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import type { Settings } from "../settings/parse";
 import { isExternal } from "../settings/release";
@@ -22,6 +23,7 @@ export interface StackCluster {
   /** The kubeconfig by which it was reached. */
   readonly kubeconfig: string;
   readonly expectation: Expectation;
+  readonly networks: { readonly pods: readonly string[]; readonly services: string };
   /** Whether its nodes are containers of this machine's Docker, which then gives access to them. */
   readonly nodesAreContainers: boolean;
 }
@@ -44,19 +46,22 @@ export async function stackCluster(
       throw new UsageError(`Stack ${stack} sets its external cluster itself; leave out --kubeconfig`);
     const own = kubeconfigOf(settings.cluster);
     const cluster = await withNodePods(connect(own));
-    const existing = fittingCluster(
-      { mode: settings.mode, podCidr: settings.cluster.podCidr },
-      factsOf(await readOverview(own)),
-    );
+    const facts = factsOf(await readOverview(own));
+    const existing = fittingCluster(wantedOfCluster(settings), facts);
     const expectation = expectationOf(ciliumArgs(settings, existing), { isKind: false, nodePort });
-    return { settings, cluster, kubeconfig: own, expectation, nodesAreContainers: false };
+    const networks = {
+      pods: networksOf(existing.podCidr),
+      services: facts.serviceCidr ?? settings.cluster.serviceCidr,
+    };
+    return { settings, cluster, kubeconfig: own, expectation, networks, nodesAreContainers: false };
   }
   const expectation = expectationOf(ciliumArgs(settings), { isKind: true, nodePort });
+  const networks = { pods: [settings.cluster.podCidr], services: settings.cluster.serviceCidr };
   if (kubeconfig !== undefined) {
     const given = await readFile(kubeconfig, "utf8");
-    return { settings, cluster: connect(given), kubeconfig: given, expectation, nodesAreContainers: false };
+    return { settings, cluster: connect(given), kubeconfig: given, expectation, networks, nodesAreContainers: false };
   }
   const own = await kindKubeconfig(stack, settings.cluster.name);
   const cluster = { ...connect(own, execInNode), startOutside };
-  return { settings, cluster, kubeconfig: own, expectation, nodesAreContainers: true };
+  return { settings, cluster, kubeconfig: own, expectation, networks, nodesAreContainers: true };
 }

@@ -9,13 +9,12 @@ import type { StackCluster } from "./stackCluster";
 /** A stack's cluster as a trace needs it. */
 export async function traceable(
   stack: string,
-  { settings, cluster, expectation, nodesAreContainers }: StackCluster,
+  { settings, cluster, expectation, networks, nodesAreContainers }: StackCluster,
 ): Promise<Omit<TraceRequest, "scenario">> {
   const startOnNode = nodesAreContainers ? startWithTools : await nodePodStarter(cluster);
   const { mode, tunnel, cilium } = settings;
-  const { podCidr, serviceCidr } = settings.cluster;
   // in a tunnel, traffic to the native routing network is masqueraded too
-  const inside = [podCidr, serviceCidr, ...(tunnel === "disabled" ? [cilium.nativeRoutingCIDR] : [])];
+  const inside = [...networks.pods, networks.services, ...(tunnel === "disabled" ? [cilium.nativeRoutingCIDR] : [])];
   const { version } = cilium;
   return { name: stack, cluster: { ...cluster, startOnNode }, mode, tunnel, version, expectation, inside };
 }

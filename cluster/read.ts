@@ -15,6 +15,7 @@ import {
   type V1Service,
 } from "@kubernetes/client-node";
 import type { OutsideClient } from "../host/outside";
+import { OWNERSHIP_RECORDS } from "../modes/ownershipRecords";
 import { apiErrorLine } from "./apiError";
 import { CURRENT_RECORDS, renderedCilium, type RecordedCilium } from "./helmRecord";
 import { load, timely, undefinedIfNotFound } from "./client";
@@ -101,6 +102,10 @@ export interface ClusterOverview {
   readonly apiServers: readonly V1EndpointSlice[];
   /** ClusterIP of the service `kubernetes`. */
   readonly serviceAddress: string;
+  /** `cilium-config` as the cluster's Cilium was installed; undefined if there is none. */
+  readonly ciliumConfig?: Readonly<Record<string, string | null>> | undefined;
+  /** IPv4 networks of the pods of Cilium's nodes. Default: none. */
+  readonly ciliumPodCidrs?: readonly string[] | undefined;
 }
 
 /** Read a cluster's overview. @throws Error if the cluster does not answer */
@@ -120,10 +125,14 @@ export async function readOverview(kubeconfig: string): Promise<ClusterOverview>
       labelSelector: `kubernetes.io/service-name=${api.name}`,
     }),
     core.readNamespacedService(api),
+    readCiliumConfig(core),
+    ciliumNodes(config.makeApiClient(CustomObjectsApi)),
   ]);
-  const [system, nodes, systemPods, daemonSets, apiServers, service] = await timely(read).catch((error: Error) => {
-    throw new Error(`The cluster at ${endpoint} cannot be read: ${apiErrorLine(error)}`);
-  });
+  const [system, nodes, systemPods, daemonSets, apiServers, service, ciliumConfig, ofCilium] = await timely(read).catch(
+    (error: Error) => {
+      throw new Error(`The cluster at ${endpoint} cannot be read: ${apiErrorLine(error)}`);
+    },
+  );
   return {
     identity: system.metadata!.uid!,
     endpoint,
@@ -132,7 +141,21 @@ export async function readOverview(kubeconfig: string): Promise<ClusterOverview>
     daemonSets: daemonSets.items,
     apiServers: apiServers.items,
     serviceAddress: service.spec!.clusterIP!,
+    ciliumConfig,
+    ciliumPodCidrs: ofCilium.flatMap(ipv4PodCidrs),
   };
+}
+
+/** The configuration that a stack recorded, which nobody edits, or that of another owner's Cilium. */
+async function readCiliumConfig(core: CoreV1Api): Promise<ClusterOverview["ciliumConfig"]> {
+  const [config, record] = await Promise.all(
+    ["cilium-config", OWNERSHIP_RECORDS.cilium].map((name) =>
+      core.readNamespacedConfigMap({ namespace: OWNERSHIP_RECORDS.namespace, name }).catch(undefinedIfNotFound),
+    ),
+  );
+  const recorded = record?.data?.["config"];
+  if (config?.data === undefined || recorded === undefined) return config?.data;
+  return JSON.parse(recorded) as ClusterOverview["ciliumConfig"];
 }
 
 /** Connect to a cluster's API server, and to its nodes through `onNode`. */
@@ -150,12 +173,7 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
     daemonSet: (namespace, name) => timely(apps.readNamespacedDaemonSet({ namespace, name })),
     deployment: (namespace, name) => timely(apps.readNamespacedDeployment({ namespace, name })),
     ciliumPodCidrs: async () =>
-      new Map(
-        (await ciliumNodes(custom)).map(({ metadata, spec }) => [
-          metadata.name,
-          (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":")),
-        ]),
-      ),
+      new Map((await ciliumNodes(custom)).map((node) => [node.metadata.name, ipv4PodCidrs(node)])),
     configMap: (namespace, name) =>
       timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
     renderedCilium: async (namespace) =>
@@ -200,6 +218,10 @@ interface CiliumNode {
   readonly spec: {
     readonly ipam?: { readonly podCIDRs?: string[] };
   };
+}
+
+function ipv4PodCidrs({ spec }: CiliumNode): string[] {
+  return (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":"));
 }
 
 async function ciliumNodes(custom: CustomObjectsApi): Promise<readonly CiliumNode[]> {

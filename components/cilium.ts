@@ -9,7 +9,7 @@ import { TUNNELS } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 import { loadedImages } from "../modes/images";
 import type { NodeFacts } from "../datapath/facts";
-import { OWNERSHIP_RECORDS } from "../providers/kind/ownershipRecord";
+import { OWNERSHIP_RECORDS } from "../modes/ownershipRecords";
 import { CiliumInstallation, NodeImages, OwnershipRecord } from "../providers/kind/resources";
 import { checkChoice } from "./arguments";
 import { chartProblem, isChartPath } from "./chartSource";
@@ -94,6 +94,7 @@ export class Cilium extends pulumi.ComponentResource {
         adopt,
         ownCluster: cluster.isKind,
         podCidr: cluster.podCidr,
+        ipam: cluster.ipam ?? "cluster-pool",
       },
       options,
     );

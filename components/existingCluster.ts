@@ -15,10 +15,26 @@ const Facts = z.object({
   identity: z.string(),
   endpoint: z.string(),
   apiServer: z.object({ host: z.string(), port: z.number() }).optional(),
-  nodes: z.array(z.object({ name: z.string(), role: z.enum(["control-plane", "worker"]), address: z.string() })),
+  nodes: z.array(
+    z.object({
+      name: z.string(),
+      role: z.enum(["control-plane", "worker"]),
+      address: z.string(),
+      podCidrs: z.array(z.string()).optional(),
+    }),
+  ),
   kubeProxy: z.boolean(),
   otherNetwork: z.string().optional(),
   serviceAddress: z.string(),
+  serviceCidr: z.string().optional(),
+  cilium: z
+    .object({
+      ipam: z.string(),
+      podCidr: z.string().optional(),
+      podCidrMaskSize: z.number().optional(),
+      nodePodCidrs: z.array(z.string()),
+    })
+    .optional(),
 });
 
 /** Output of `inspect-cluster`: the cluster, or why it could not be read. */
@@ -59,7 +75,7 @@ export interface ExistingClusterArgs extends TargetClusterArgs {
  * const facts = await inspectCluster(kubeconfig);
  * const cluster = new ExistingCluster("cluster", { mode: "ebpf", kubeconfig, facts });
  * ```
- * @throws pulumi.RunError for an unknown mode, or naming everything that prevents Cilium in this cluster
+ * @throws pulumi.RunError for an unknown mode or ipam, or naming everything that prevents Cilium in this cluster
  */
 export class ExistingCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = false;
@@ -67,7 +83,9 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
   readonly clusterName: string;
   readonly nodeCount: number;
   readonly apiServer: TargetCluster["apiServer"];
+  readonly ipam: TargetCluster["ipam"];
   readonly podCidr: string;
+  readonly podCidrMaskSize: TargetCluster["podCidrMaskSize"];
   readonly nativeRoutingCIDR: string;
   readonly lifetime = undefined;
   readonly settled = [];
@@ -85,11 +103,13 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
     const choice = withDefaults(name, args);
     this.mode = choice.mode;
     this.clusterName = choice.clusterName;
-    this.podCidr = choice.podCidr;
     this.nativeRoutingCIDR = choice.nativeRoutingCIDR;
-    const { nodeCount, apiServer } = fitting(this, facts);
+    const { nodeCount, apiServer, ipam, podCidr, podCidrMaskSize } = fitting(args, facts);
     this.nodeCount = nodeCount;
     this.apiServer = apiServer;
+    this.ipam = ipam;
+    this.podCidr = podCidr;
+    this.podCidrMaskSize = podCidrMaskSize;
     // the name of a resource is part of its URN, so it stays
     this.owner = ownerOf(new StackIdentity(`${name}-mark`, { onNodes: false }, { parent: this }));
     this.kubeconfig = pulumi.secret(kubeconfig);
@@ -107,9 +127,9 @@ export class ExistingCluster extends pulumi.ComponentResource implements TargetC
   }
 }
 
-function fitting(cluster: ExistingCluster, facts: ClusterFacts) {
+function fitting(wanted: TargetClusterArgs, facts: ClusterFacts) {
   try {
-    return fittingCluster(cluster, facts);
+    return fittingCluster(wanted, facts);
   } catch (error) {
     throw new ProgramError((error as Error).message);
   }

@@ -12,13 +12,23 @@ export { NodeImages } from "../providers/kind/resources";
 export { PROOFS, VERDICTS } from "../datapath/facts";
 export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS } from "../modes/contract";
 export { VERIFY, VERIFY_WHEN } from "../modes/defaults";
+export { IPAM_MODES } from "../modes/ipam";
 
 // types of their arguments and outputs
-export type { ClusterFacts, NodeFacts, NodesLookedAt, Proof, Verdict, VerificationSummary } from "../datapath/facts";
+export type {
+  ClusterFacts,
+  InstalledPodNetworks,
+  NodeFacts,
+  NodesLookedAt,
+  Proof,
+  Verdict,
+  VerificationSummary,
+} from "../datapath/facts";
 export type { CiliumChoice, CiliumCluster } from "../modes/ciliumArgs";
 export type { ApiServer, CiliumValuesArgs, HelmValue, HelmValues, ImageOverride } from "../modes/ciliumValues";
 export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tunnel } from "../modes/contract";
 export type { Verify, VerifyWhen } from "../modes/defaults";
+export type { IpamMode, PodNetworks } from "../modes/ipam";
 export type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
 export type { RegistryEndpoint, RegistryMirror, RegistryMirrors } from "../modes/registryMirrors";
 export type { WorkloadNames } from "../modes/workload";

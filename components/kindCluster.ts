@@ -95,13 +95,14 @@ export interface KindClusterArgs extends TargetClusterArgs {
  * new Cilium("cilium", { cluster });
  * export const kubeconfig = cluster.kubeconfig;
  * ```
- * @throws pulumi.RunError for an unknown mode, and for a PEM file that cannot be read
+ * @throws pulumi.RunError for an unknown mode or ipam, and for a PEM file that cannot be read
  */
 export class KindCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = true;
   readonly mode: RoutingMode;
   readonly clusterName: string;
   readonly nodeCount: number;
+  readonly ipam: TargetCluster["ipam"];
   readonly podCidr: string;
   readonly nativeRoutingCIDR: string;
   readonly lifetime: pulumi.Resource;
@@ -121,6 +122,7 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
     const contract = MODE_CONTRACTS[choice.mode];
     this.mode = choice.mode;
     this.clusterName = choice.clusterName;
+    this.ipam = choice.ipam;
     this.podCidr = choice.podCidr;
     this.nativeRoutingCIDR = choice.nativeRoutingCIDR;
     this.nodeCount = workers + 1;

@@ -5,7 +5,7 @@ import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { DEFAULTS } from "../modes/defaults";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
-import { OWNERSHIP_RECORDS } from "../providers/kind/ownershipRecord";
+import { OWNERSHIP_RECORDS } from "../modes/ownershipRecords";
 import { NodeImages, OwnershipRecord, WorkloadNamespace } from "../providers/kind/resources";
 import { OWNER_ANNOTATION } from "../providers/kind/workloadNamespace";
 import type { Cilium } from "./cilium";

@@ -5,6 +5,7 @@ import type { CiliumCluster } from "../modes/ciliumArgs";
 import { defaultClusterName } from "../modes/clusterName";
 import { ALL_MODES, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
+import { IPAM_MODES, type IpamMode } from "../modes/ipam";
 import { checkChoice } from "./arguments";
 
 /** Arguments of both kinds of clusters. All of them must be known in previews, since Helm values are derived from them. */
@@ -15,9 +16,16 @@ export interface TargetClusterArgs {
   readonly clusterName?: string | undefined;
   /**
    * IPv4 network of the pods, /8 or smaller, of which each node gets a /24
-   * (https://docs.cilium.io/en/v1.18/network/concepts/ipam/cluster-pool/). Default: 10.0.0.0/16.
+   * (https://docs.cilium.io/en/v1.18/network/concepts/ipam/cluster-pool/). Default: 10.0.0.0/16; in an external cluster
+   * that has a Cilium, its pool.
    */
   readonly podCidr?: string | undefined;
+  /**
+   * Who gives nodes the networks of their pods: Cilium's operator (`cluster-pool`), or Kubernetes in the nodes'
+   * `spec.podCIDRs` (`kubernetes`). Cannot change while pods run. Default: `cluster-pool`; in an external cluster that has a
+   * Cilium, its mode.
+   */
+  readonly ipam?: IpamMode | undefined;
   /**
    * IPv4 network that pods reach without masquerading in native routing
    * (https://docs.cilium.io/en/v1.18/network/concepts/masquerading/). It contains `podCidr`, and must not overlap the
@@ -26,15 +34,17 @@ export interface TargetClusterArgs {
   readonly nativeRoutingCIDR?: string | undefined;
 }
 
-/** The arguments with their defaults. @throws pulumi.RunError for an unknown mode */
+/** The arguments with their defaults. @throws pulumi.RunError for an unknown mode or ipam */
 export function withDefaults(
   component: string,
-  { mode, clusterName, podCidr, nativeRoutingCIDR }: TargetClusterArgs,
+  { mode, clusterName, podCidr, ipam, nativeRoutingCIDR }: TargetClusterArgs,
 ): Pick<CiliumCluster, keyof TargetClusterArgs> {
   checkChoice(component, "mode", mode, ALL_MODES);
+  if (ipam !== undefined) checkChoice(component, "ipam", ipam, IPAM_MODES);
   return {
     mode,
     clusterName: clusterName ?? defaultClusterName(pulumi.getProject(), pulumi.getStack()),
+    ipam: ipam ?? "cluster-pool",
     podCidr: podCidr ?? DEFAULTS.cluster.podCidr,
     nativeRoutingCIDR: nativeRoutingCIDR ?? DEFAULTS.cilium.nativeRoutingCIDR,
   };

@@ -1,7 +1,7 @@
-import type { V1NodeStatus, V1Pod } from "@kubernetes/client-node";
+import type { V1NodeSpec, V1NodeStatus, V1Pod } from "@kubernetes/client-node";
 import type { ClusterOverview } from "../cluster/read";
-import { isIpv4Address } from "../modes/cidr";
-import type { ClusterFacts } from "./facts";
+import { ipv4CidrProblem, isIpv4Address } from "../modes/cidr";
+import type { ClusterFacts, InstalledPodNetworks } from "./facts";
 
 /** Derive the facts from the cluster's objects. */
 export function factsOf(overview: ClusterOverview): ClusterFacts {
@@ -14,10 +14,11 @@ export function factsOf(overview: ClusterOverview): ClusterFacts {
     endpoint,
     apiServer: host === undefined || port === undefined ? undefined : { host, port },
     nodes: nodes
-      .map(({ metadata, status }) => ({
+      .map(({ metadata, spec, status }) => ({
         name: metadata!.name!,
         role: isControlPlane(metadata!.labels ?? {}) ? ("control-plane" as const) : ("worker" as const),
         address: nodeAddress(status) ?? "",
+        podCidrs: podCidrsOf(spec),
       }))
       .sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name, "en", { numeric: true })),
     kubeProxy: systemPods.some(isKubeProxy),
@@ -25,6 +26,35 @@ export function factsOf(overview: ClusterOverview): ClusterFacts {
       .filter(({ metadata }) => OTHER_NETWORKS.test(metadata!.name!))
       .map(({ metadata }) => `${metadata!.namespace}/${metadata!.name}`)[0],
     serviceAddress,
+    serviceCidr: serviceCidrOf(systemPods),
+    cilium: podNetworksOf(overview),
+  };
+}
+
+/** IPv4 networks that Kubernetes gave a node's pods; undefined if none. */
+export function podCidrsOf(spec: V1NodeSpec | undefined): string[] | undefined {
+  const cidrs = spec?.podCIDRs ?? [spec?.podCIDR ?? ""];
+  const ipv4 = cidrs.filter((cidr) => cidr.includes("."));
+  return ipv4.length === 0 ? undefined : ipv4;
+}
+
+/** By the argument of the API server's pod, which installers based on kubeadm and Talos have. */
+function serviceCidrOf(systemPods: readonly V1Pod[]): string | undefined {
+  const args = systemPods
+    .filter(({ metadata }) => metadata?.name?.startsWith("kube-apiserver-"))
+    .flatMap(({ spec }) => spec?.containers.flatMap(({ command = [], args = [] }) => [...command, ...args]) ?? []);
+  const ranges = args.flatMap((arg) => /^--service-cluster-ip-range=(.+)$/.exec(arg)?.[1]?.split(",") ?? []);
+  return ranges.find((range) => ipv4CidrProblem(range) === undefined);
+}
+
+function podNetworksOf({ ciliumConfig, ciliumPodCidrs = [] }: ClusterOverview): InstalledPodNetworks | undefined {
+  if (ciliumConfig === undefined) return undefined;
+  const mask = Number(ciliumConfig["cluster-pool-ipv4-mask-size"] ?? undefined);
+  return {
+    ipam: ciliumConfig["ipam"] ?? "cluster-pool",
+    podCidr: ciliumConfig["cluster-pool-ipv4-cidr"] ?? undefined,
+    podCidrMaskSize: Number.isInteger(mask) ? mask : undefined,
+    nodePodCidrs: ciliumPodCidrs,
   };
 }
 

@@ -69,6 +69,8 @@ export interface ClusterFacts {
     readonly role: "control-plane" | "worker";
     /** IPv4 address in the nodes' network; empty where there is none. */
     readonly address: string;
+    /** IPv4 networks that Kubernetes gave its pods; undefined where it gave none. */
+    readonly podCidrs?: readonly string[] | undefined;
   }[];
   /** Whether a pod of kube-proxy is in kube-system. */
   readonly kubeProxy: boolean;
@@ -76,4 +78,20 @@ export interface ClusterFacts {
   readonly otherNetwork: string | undefined;
   /** Address of the service `kubernetes`, the first of the services' network. */
   readonly serviceAddress: string;
+  /** IPv4 network of the services, as the API server's pod has it; undefined where no such pod shows it. */
+  readonly serviceCidr?: string | undefined;
+  /** Where the pods of the cluster's Cilium have their addresses from; undefined where there is no Cilium. */
+  readonly cilium?: InstalledPodNetworks | undefined;
+}
+
+/** Where the pods of an installed Cilium have their addresses from. */
+export interface InstalledPodNetworks {
+  /** Its `ipam`, such as `cluster-pool`. */
+  readonly ipam: string;
+  /** Its pool: IPv4 networks, separated by spaces; undefined where it has none. */
+  readonly podCidr?: string | undefined;
+  /** Prefix length of a node's part of the pool; undefined where it has none. */
+  readonly podCidrMaskSize?: number | undefined;
+  /** IPv4 networks that nodes have for their pods. */
+  readonly nodePodCidrs: readonly string[];
 }

@@ -1,10 +1,11 @@
 import type { ApiServer, CiliumValuesArgs, HelmValues, ImageOverride } from "./ciliumValues";
 import type { RoutingMode, Tunnel } from "./contract";
 import { DEFAULTS } from "./defaults";
+import type { PodNetworks } from "./ipam";
 import { DEFAULT_RELEASE, RELEASES } from "./releases";
 
 /** Properties of a cluster that Cilium's values depend on. */
-export interface CiliumCluster {
+export interface CiliumCluster extends PodNetworks {
   /** Routing mode of Cilium in this cluster. */
   readonly mode: RoutingMode;
   /** Name of the cluster, and Cilium's name of it. */
@@ -13,8 +14,6 @@ export interface CiliumCluster {
   readonly nodeCount: number;
   /** Address of the API server that agents can reach without kube-proxy. Default: kind's control plane. */
   readonly apiServer?: ApiServer | undefined;
-  /** IPv4 network of the pods, of which each node gets a /24. */
-  readonly podCidr: string;
   /** IPv4 network that pods reach without masquerading in native routing. */
   readonly nativeRoutingCIDR: string;
 }
@@ -58,7 +57,7 @@ export interface CiliumChoice {
 /** Inputs of Cilium's Helm values, with defaults. */
 export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): CiliumValuesArgs {
   const { version, tunnel, autoDirectNodeRoutes, images = {}, hubble = {}, values } = choice;
-  const { mode, clusterName, nodeCount, apiServer, podCidr, nativeRoutingCIDR } = cluster;
+  const { mode, clusterName, nodeCount, apiServer, ipam, podCidr, podCidrMaskSize, nativeRoutingCIDR } = cluster;
   // nodes find loaded images by their tag, not by a digest
   const image = (given: ImageOverride = {}) => (images.load ? { useDigest: false, ...defined(given) } : given);
   return {
@@ -68,7 +67,9 @@ export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): 
     clusterName,
     nodeCount,
     apiServer,
+    ipam,
     podCidr,
+    podCidrMaskSize,
     nativeRoutingCIDR,
     autoDirectNodeRoutes,
     hubble: { relay: hubble.relay ?? false, ui: hubble.ui ?? false },

@@ -1,6 +1,7 @@
-import { ciliumValues, NODE_POD_CIDR_MASK, ROUTING_MODE, type CiliumValuesArgs, type HelmValues } from "./ciliumValues";
+import { ciliumValues, ROUTING_MODE, type CiliumValuesArgs, type HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, TUNNELS, type Tunnel } from "./contract";
+import { ipamConfig } from "./ipam";
 
 /** In native routing `tunnel-protocol` is absent from 1.14.2 on, and present without effect from 1.17 on. */
 const NO_IDLE_PROTOCOL: Since = ["1.14.2", "1.15.0-pre.0"];
@@ -27,9 +28,7 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
     ...(native && typeof tunnelProtocol === "string" ? { "tunnel-protocol": tunnelProtocol } : {}),
     "ipv4-native-routing-cidr": typeof ipv4NativeRoutingCIDR === "string" ? ipv4NativeRoutingCIDR : null,
     "auto-direct-node-routes": String(args.autoDirectNodeRoutes ?? native),
-    ipam: "cluster-pool",
-    "cluster-pool-ipv4-cidr": args.podCidr,
-    "cluster-pool-ipv4-mask-size": String(NODE_POD_CIDR_MASK),
+    ...ipamConfig(args),
     "monitor-aggregation": String(bpf["monitorAggregation"]),
     debug: String(debug["enabled"]),
   };

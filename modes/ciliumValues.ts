@@ -1,6 +1,7 @@
 import { chartImages, ChartKeys } from "./chartKeys";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, type RoutingMode, type Tunnel } from "./contract";
+import { ipamValues, type PodNetworks } from "./ipam";
 import { at } from "./tree";
 
 /** A value of a Helm chart. */
@@ -27,7 +28,7 @@ export interface ApiServer {
 }
 
 /** Inputs of Cilium's Helm values. */
-export interface CiliumValuesArgs {
+export interface CiliumValuesArgs extends PodNetworks {
   /** Version of chart and images without v. */
   readonly version: string;
   /** Routing mode that the values select. */
@@ -40,8 +41,6 @@ export interface CiliumValuesArgs {
   readonly nodeCount: number;
   /** Address of the API server that agents can reach without kube-proxy. Default: kind's control plane. */
   readonly apiServer?: ApiServer | undefined;
-  /** IPv4 network of the pods, of which each node gets a /24. */
-  readonly podCidr: string;
   /** IPv4 network that pods reach without masquerading in native routing. */
   readonly nativeRoutingCIDR: string;
   /** Whether agents install routes to the pods of other nodes. Default: true in native routing, false with a tunnel. */
@@ -70,14 +69,6 @@ export interface CiliumValuesArgs {
   readonly extraValues: HelmValues;
 }
 
-/** Prefix length of a node's part of the pool. */
-export const NODE_POD_CIDR_MASK = 24;
-
-/** Number of nodes that a pool has room for; 0 if it is smaller than a node's part. */
-export function nodeNetworks(podCidr: string): number {
-  return Math.floor(2 ** (NODE_POD_CIDR_MASK - Number(podCidr.split("/")[1])));
-}
-
 /** From here on chart and `cilium-config` have `routingMode` and `tunnelProtocol` instead of `tunnel`. */
 export const ROUTING_MODE: Since = ["1.14.0-snapshot.2"];
 
@@ -101,10 +92,7 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     ...tunnelValues(args),
     ...(native ? { ipv4NativeRoutingCIDR: args.nativeRoutingCIDR } : {}),
     autoDirectNodeRoutes: args.autoDirectNodeRoutes ?? native,
-    ipam: {
-      mode: "cluster-pool",
-      operator: { clusterPoolIPv4PodCIDRList: [args.podCidr], clusterPoolIPv4MaskSize: NODE_POD_CIDR_MASK },
-    },
+    ipam: ipamValues(args),
     // without aggregation, monitors see every packet
     bpf: { masquerade: switches.bpfMasquerade, monitorAggregation: "none" },
     debug: { enabled: true, verbose: "datapath" },

@@ -3,6 +3,7 @@ import { expectedCiliumConfig } from "./ciliumConfig";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS } from "./contract";
+import { IPAM_MODES, isIpamMode, NODE_POD_CIDR_MASK } from "./ipam";
 import { at, same } from "./tree";
 import type { ValueFinding } from "./valueFinding";
 
@@ -16,6 +17,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   "cluster.name": "cluster.name",
   ipv4NativeRoutingCIDR: "cilium.nativeRoutingCIDR",
   autoDirectNodeRoutes: "cilium.autoDirectNodeRoutes",
+  "ipam.mode": "cilium.ipam.mode",
   "ipam.operator.clusterPoolIPv4PodCIDRList": "cluster.podCidr",
 };
 
@@ -40,13 +42,15 @@ const RULES: Readonly<Record<string, Rule>> = {
       ? error("disables masquerading, which the mode requires; pods could not reach networks outside the cluster")
       : undefined,
   "ipam.mode": (value, _args, shown) =>
-    value === "cluster-pool"
+    isIpamMode(value)
       ? undefined
-      : error(`must be cluster-pool, got ${shown(value)}; pod networks come from cluster.podCidr`),
-  "ipam.operator.clusterPoolIPv4MaskSize": (value, _args, shown) =>
-    Number(value) === 24
+      : error(`must be ${IPAM_MODES.join(" or ")}, got ${shown(value)}; set cilium.ipam.mode instead`),
+  "ipam.operator.clusterPoolIPv4MaskSize": (value, { podCidrMaskSize = NODE_POD_CIDR_MASK }, shown) =>
+    Number(value) === podCidrMaskSize
       ? undefined
-      : error(`must be 24, got ${shown(value)}; outputs and checks expect a /24 for each node`),
+      : error(
+          `must be ${podCidrMaskSize}, got ${shown(value)}; remove it: nodes get a /${NODE_POD_CIDR_MASK} each, and a Cilium that is adopted keeps its own size`,
+        ),
   "operator.replicas": (value, { nodeCount }, shown) =>
     Number(value) > nodeCount
       ? error(

@@ -145,6 +145,7 @@ const ARGUMENTS = {
     nodeImage: input("cluster.nodeImage"),
     workers: plain("cluster.workers"),
     podCidr: plain("cluster.podCidr"),
+    ipam: plain("cilium.ipam.mode"),
     serviceCidr: input("cluster.serviceCidr"),
     nativeRoutingCIDR: plain("cilium.nativeRoutingCIDR"),
     portMappings: input("cluster.portMappings"),

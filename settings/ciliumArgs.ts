@@ -1,6 +1,7 @@
 import { ciliumValuesArgs, type CiliumCluster } from "../modes/ciliumArgs";
 import type { CiliumValuesArgs } from "../modes/ciliumValues";
 import type { RoutingMode } from "../modes/contract";
+import type { PodNetworks } from "../modes/ipam";
 import type { ReleasedSettings } from "./release";
 
 /** Settings with their routing mode. */
@@ -10,11 +11,11 @@ export interface ModeSettings extends ReleasedSettings {
 
 /**
  * Inputs of Cilium's Helm values.
- * @param external nodes and API server of an external cluster
+ * @param external nodes, API server and pod networks of an external cluster
  */
 export function ciliumArgs(
   { mode, tunnel, cluster, cilium, hubble }: ModeSettings,
-  external?: Pick<CiliumCluster, "nodeCount" | "apiServer">,
+  external?: Pick<CiliumCluster, "nodeCount" | "apiServer" | keyof PodNetworks>,
 ): CiliumValuesArgs {
   return ciliumValuesArgs(
     {
@@ -22,9 +23,16 @@ export function ciliumArgs(
       clusterName: cluster.name,
       nodeCount: external?.nodeCount ?? cluster.workers + 1,
       apiServer: external?.apiServer,
-      podCidr: cluster.podCidr,
+      ipam: external?.ipam ?? cilium.ipam.mode,
+      podCidr: external?.podCidr ?? cluster.podCidr,
+      podCidrMaskSize: external?.podCidrMaskSize,
       nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     },
     { ...cilium, tunnel, hubble },
   );
+}
+
+/** What a stack wants of an external cluster. */
+export function wantedOfCluster({ mode, tunnel, cilium, podNetworks }: ModeSettings) {
+  return { mode, ...podNetworks, routed: tunnel === "disabled" ? cilium.nativeRoutingCIDR : undefined };
 }

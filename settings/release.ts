@@ -1,12 +1,17 @@
+import { DEFAULTS } from "../modes/defaults";
+import type { IpamMode } from "../modes/ipam";
 import { NODE_IMAGES, RELEASES } from "../modes/releases";
 import type { ParsedSettings } from "./schema";
 
 /** Settings with the versions of the release filled in. */
 export interface ReleasedSettings extends Omit<ParsedSettings, "cluster" | "cilium"> {
-  readonly cluster: Omit<ParsedSettings["cluster"], "kubernetesVersion" | "nodeImage"> & {
+  readonly cluster: Omit<ParsedSettings["cluster"], "kubernetesVersion" | "nodeImage" | "podCidr"> & {
     readonly kubernetesVersion: string;
     readonly nodeImage: string;
+    readonly podCidr: string;
   };
+  /** What is set of the pods' networks: the Cilium of an external cluster decides the rest. */
+  readonly podNetworks: { readonly ipam?: IpamMode | undefined; readonly podCidr?: string | undefined };
   readonly cilium: Omit<ParsedSettings["cilium"], "version"> & { readonly version: string };
 }
 
@@ -29,7 +34,9 @@ export function withRelease(parsed: ParsedSettings): ReleasedSettings {
       ...cluster,
       kubernetesVersion,
       nodeImage: cluster.nodeImage ?? NODE_IMAGES[kubernetesVersion]!.image,
+      podCidr: cluster.podCidr ?? DEFAULTS.cluster.podCidr,
     },
+    podNetworks: { ipam: cilium.ipam.mode, podCidr: cluster.podCidr },
     // nodes of an external cluster pull their images
     nettool: { ...nettool, loadImage: nettool.loadImage && !isExternal(cluster) },
     cilium: { ...cilium, version: cilium.version ?? release.cilium },

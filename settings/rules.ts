@@ -1,10 +1,11 @@
 import { chartImages } from "../modes/chartKeys";
 import { contains, overlap } from "../modes/cidr";
-import { NODE_POD_CIDR_MASK, nodeNetworks, valueAt } from "../modes/ciliumValues";
+import { valueAt } from "../modes/ciliumValues";
 import { isNewerThanKnown, isOlderThanKnown, NEWEST_CILIUM_MINOR, OLDEST_CILIUM } from "../modes/ciliumVersion";
 import { longestClusterName } from "../modes/clusterName";
 import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
+import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ipam";
 import { kubernetesOf, untestedPair } from "../modes/releases";
 import type { ValueFinding } from "../modes/valueFinding";
 import { lintValues } from "../modes/valuesLint";
@@ -207,7 +208,7 @@ const MIN_POD_PREFIX = NODE_POD_CIDR_MASK - 16;
 
 const prefixOf = (cidr: string) => Number(cidr.split("/")[1]);
 
-function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Show): Problem[] {
+function networkProblems({ tunnel, cluster, cilium, podNetworks }: ReleasedSettings, show: Show): Problem[] {
   const problems: Problem[] = [];
   const podCidr = show("cluster.podCidr", cluster.podCidr);
   const serviceCidr = show("cluster.serviceCidr", cluster.serviceCidr);
@@ -244,7 +245,8 @@ function networkProblems({ tunnel, cluster, cilium }: ReleasedSettings, show: Sh
       rule: `${podCidr} has room for ${room} nodes with a /${NODE_POD_CIDR_MASK} each, and the cluster has ${show("cluster.workers", nodes)}`,
     });
   }
-  if (tunnel === "disabled" && !contains(cilium.nativeRoutingCIDR, cluster.podCidr)) {
+  const isKnown = !external || podNetworks.podCidr !== undefined;
+  if (tunnel === "disabled" && isKnown && !contains(cilium.nativeRoutingCIDR, cluster.podCidr)) {
     problems.push({
       key: "cilium.nativeRoutingCIDR",
       rule: `${nativeRoutingCIDR} does not contain cluster.podCidr ${podCidr}; traffic between pods would be masqueraded`,

@@ -5,6 +5,7 @@ import { NEWEST_CILIUM_MINOR } from "../modes/ciliumVersion";
 import { TUNNELS, type KubeProxyReplacement } from "../modes/contract";
 import { defaultClusterName } from "../modes/clusterName";
 import { DEFAULTS, VERIFY, VERIFY_WHEN } from "../modes/defaults";
+import { IPAM_MODES } from "../modes/ipam";
 import { endpointUrlProblem } from "../modes/registryMirrors";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 
@@ -307,8 +308,9 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             "Number of nodes in addition to the control plane, 0 to 20",
           ),
           podCidr: about(
-            cidr.default(DEFAULTS.cluster.podCidr),
-            "IPv4 network of the pods, /8 or smaller; each node gets a /24 of it",
+            cidr.optional(),
+            "IPv4 network of the pods, /8 or smaller; each node gets a /24 of it. The Cilium of an external cluster keeps its own",
+            { defaultText: `\`${DEFAULTS.cluster.podCidr}\`; in an external cluster that has a Cilium, its pool` },
           ),
           serviceCidr: about(
             cidr.default(DEFAULTS.cluster.serviceCidr),
@@ -425,6 +427,18 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           adopt: about(
             flag().default(false),
             "Take over a Cilium that another owner installed in an external cluster; `destroy` leaves it there",
+          ),
+          ipam: about(
+            z
+              .strictObject({
+                mode: about(
+                  z.enum(IPAM_MODES, { error: `must be ${IPAM_MODES.join(" or ")}` }).optional(),
+                  "Who gives nodes the networks of their pods: Cilium's operator (`cluster-pool`), or Kubernetes in the nodes' `spec.podCIDRs` (`kubernetes`). Cannot change while pods run",
+                  { defaultText: "`cluster-pool`; in an external cluster that has a Cilium, its mode" },
+                ),
+              })
+              .prefault({}),
+            "Addresses of pods",
           ),
           nativeRoutingCIDR: about(
             cidr.default(DEFAULTS.cilium.nativeRoutingCIDR),

@@ -122,7 +122,7 @@ function targetOf(rule: string): string {
 
 /** The settings that define a cluster, by their names in the stack file; of Helm values only the names, since values can be secret. */
 export function settingsOf(settings: Settings): Record<string, string> {
-  const { kubeProxyReplacement, bpf, tunnel, cluster, cilium } = settings;
+  const { kubeProxyReplacement, bpf, tunnel, cluster, cilium, podNetworks } = settings;
   const values = leafPaths(cilium.values);
   return {
     kubeProxyReplacement: String(kubeProxyReplacement),
@@ -136,7 +136,8 @@ export function settingsOf(settings: Settings): Record<string, string> {
         }
       : {}),
     ...(values.length === 0 ? {} : { "cilium.values": values.join(", ") }),
-    "cluster.podCidr": cluster.podCidr,
+    ...(podNetworks.ipam === undefined ? {} : { "cilium.ipam.mode": podNetworks.ipam }),
+    ...(podNetworks.podCidr === undefined && isExternal(cluster) ? {} : { "cluster.podCidr": cluster.podCidr }),
     ...(isExternal(cluster)
       ? {}
       : {

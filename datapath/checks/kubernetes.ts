@@ -1,6 +1,16 @@
+import { isDeepStrictEqual } from "node:util";
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
-import { OPERATOR_LEASE, readingOf, valueOf, type PodState, type Reading, type ReplicaState } from "../evidence/api";
+import {
+  OPERATOR_LEASE,
+  readingOf,
+  valueOf,
+  type CiliumNodeState,
+  type NodeState,
+  type PodState,
+  type Reading,
+  type ReplicaState,
+} from "../evidence/api";
 import { jsonOf } from "../evidence/node";
 import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 import { eachNode, odd } from "./nodes";
@@ -41,9 +51,10 @@ function judgeControlPlane(pods: Reading<readonly PodState[]>, isExternal: boole
 /** Whether Kubernetes itself calls the nodes healthy. */
 export const nodesCheck: Check = {
   id: "nodes",
-  question: "Is every node Ready and under no pressure, and does the control plane run?",
+  question:
+    "Is every node Ready and under no pressure, does it have the pod network of Kubernetes with ipam kubernetes, and does the control plane run?",
   needs: [],
-  judge({ api }, { isExternal = false }) {
+  judge({ api }, { isExternal = false, ciliumConfig }) {
     if (!("value" in api.nodes)) {
       return [inconclusive("cluster", api.nodes.error, "kubectl get nodes", { cause: "cluster-unreachable" })];
     }
@@ -68,9 +79,40 @@ export const nodesCheck: Check = {
         { cause: "node-not-ready", nodes: [name] },
       );
     });
-    return [...nodes, ...judgeControlPlane(api.pods, isExternal)];
+    const networks = ciliumConfig["ipam"] === "kubernetes" ? judgePodCidrs(api.nodes.value, api.ciliumNodes) : [];
+    return [...nodes, ...networks, ...judgeControlPlane(api.pods, isExternal)];
   },
 };
+
+/** Whether agents use the pod networks that Kubernetes gave their nodes, which `ipam.mode: kubernetes` promises. */
+function judgePodCidrs(nodes: readonly NodeState[], ciliumNodes: Reading<readonly CiliumNodeState[]>): Finding[] {
+  const known = valueOf(ciliumNodes, []);
+  return nodes.flatMap(({ name, podCidrs = [] }): Finding[] => {
+    const at = { nodes: [name] };
+    if (podCidrs.length === 0) {
+      return [
+        fail(
+          name,
+          "no spec.podCIDRs",
+          "with ipam kubernetes, pods get their addresses from the node's spec.podCIDRs",
+          "start kube-controller-manager with --allocate-node-cidrs=true and --cluster-cidr",
+          { cause: "node-not-ready", ...at },
+        ),
+      ];
+    }
+    const used = known.find((each) => each.name === name)?.podCidrs;
+    if (used === undefined || isDeepStrictEqual([...used].sort(), [...podCidrs].sort())) return [];
+    return [
+      fail(
+        name,
+        `spec.podCIDRs ${podCidrs.join(", ")}, CiliumNode ${used.join(", ") || "none"}`,
+        "the agent does not use the pod network that Kubernetes gave its node",
+        `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector spec.nodeName=${name}`,
+        { cause: "agent-outdated", ...at },
+      ),
+    ];
+  });
+}
 
 /** Whether the kubelet gives new pods to Cilium: where several plugins are installed, the first by name gets them. */
 export const cniCheck: Check = {

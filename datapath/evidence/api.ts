@@ -3,7 +3,7 @@ import { CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { RecordedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
-import { nodeAddress } from "../clusterFacts";
+import { nodeAddress, podCidrsOf } from "../clusterFacts";
 
 /** Something that was read, or in one line why it was not. */
 export type Reading<T> = { readonly value: T } | { readonly error: string };
@@ -18,6 +18,8 @@ export interface NodeState {
   readonly trouble: string;
   /** Whether new pods stay away from it: `kubectl cordon`. */
   readonly unschedulable: boolean;
+  /** IPv4 networks that Kubernetes gave its pods; undefined where it gave none. */
+  readonly podCidrs?: readonly string[] | undefined;
 }
 
 /** A container of a pod. */
@@ -253,6 +255,7 @@ function nodeState({ metadata, spec, status }: V1Node): NodeState {
     ready: isReady,
     trouble: trouble.join("; "),
     unschedulable: spec?.unschedulable ?? false,
+    podCidrs: podCidrsOf(spec),
   };
 }
 

@@ -2,10 +2,11 @@ import type { ClusterWriter } from "../../cluster/write";
 import { apiErrorLine } from "../../cluster/apiError";
 import { asFailed, latestRecord, readRecord, type HelmRecord } from "../../cluster/helmRecord";
 import type { CiliumConfig } from "../../modes/ciliumConfig";
+import { IPAM_MODES, isIpamMode } from "../../modes/ipam";
 import { upgradeProblem } from "../../modes/releases";
 import { readLost } from "./contentLoss";
 import type { CiliumInstallationInputs, OwnershipData } from "./inputs";
-import { OWNERSHIP_RECORDS } from "./ownershipRecord";
+import { OWNERSHIP_RECORDS } from "../../modes/ownershipRecords";
 import type { ResourceHandler } from "./handler";
 
 export interface CiliumInstallationState extends CiliumInstallationInputs {
@@ -68,10 +69,8 @@ export function ciliumInstallationHandler(
 
   return {
     async check(inputs, olds) {
-      if (olds !== undefined && !inputs.ownCluster) {
-        const failure = changeProblem(inputs, olds);
-        if (failure !== undefined) return [failure];
-      }
+      const failure = olds === undefined ? undefined : changeProblem(inputs, olds);
+      if (failure !== undefined) return [failure];
       if (olds?.clusterInstance === inputs.clusterInstance) {
         // the version in the state may have failed to install
         const installed = await read(olds).then(
@@ -141,14 +140,22 @@ function repairReason(olds: CiliumInstallationState, { record, ownership, config
 /** Without the version, which only `check` looks at: as a change it would make everything that depends on this resource unknown in a preview. */
 const INPUTS = ["kubeconfig", "owner", "adopt"] as const;
 
-/** The change of an external cluster that a stack must not make; undefined if there is none. */
+const ipamOf = ({ ipam = "cluster-pool" }: CiliumInstallationInputs) => ipam;
+
+/** The change of a running cluster that a stack must not make; undefined if there is none. */
 function changeProblem(inputs: CiliumInstallationInputs, olds: CiliumInstallationInputs) {
+  if (olds.clusterInstance === inputs.clusterInstance && ipamOf(olds) !== ipamOf(inputs)) {
+    const reason = `Running pods have addresses of ipam ${ipamOf(olds)} and would lose them; nothing was changed. To change cilium.ipam.mode, run pulumi destroy first`;
+    return { property: "ipam", reason };
+  }
+  if (inputs.ownCluster) return undefined;
   if (olds.clusterInstance !== inputs.clusterInstance) {
     const reason =
       "The stack is in another cluster than the one in its settings; nothing was changed. Set cluster.context to that cluster, or run pulumi destroy with it first";
     return { property: "clusterInstance", reason };
   }
-  if (olds.podCidr !== inputs.podCidr) {
+  // Kubernetes gives new nodes further networks
+  if (olds.podCidr !== inputs.podCidr && ipamOf(inputs) === "cluster-pool") {
     const reason = `The pods of an external cluster keep their network ${olds.podCidr}; to change it, run pulumi destroy first`;
     return { property: "podCidr", reason };
   }
@@ -162,12 +169,17 @@ function changeProblem(inputs: CiliumInstallationInputs, olds: CiliumInstallatio
 /** Why the stack must not install over this Cilium; undefined if it may. */
 function ownerProblem(inputs: CiliumInstallationInputs, { ownership, record, config }: Installed): string | undefined {
   const { owner, adopt, version, podCidr } = inputs;
+  const ipam = ipamOf(inputs);
   const isOwn = ownership?.owner === owner || (record?.description.startsWith(owner) ?? false);
   if (config === undefined || isOwn) return undefined;
   if (adopt) {
-    const [ipam, pool] = [config["ipam"], config["cluster-pool-ipv4-cidr"]];
-    if (ipam === "cluster-pool" && pool === podCidr) return undefined;
-    return `The cluster's Cilium assigns pod addresses with ipam ${ipam} from ${pool ?? "no pool"}, and running pods would lose their addresses with cluster-pool ${podCidr}; nothing was changed. Set cluster.podCidr to its pool, or remove that Cilium first: helm -n ${NAMESPACE} uninstall cilium`;
+    const [own = "", pool] = [config["ipam"], config["cluster-pool-ipv4-cidr"]];
+    if (own === ipam && (ipam === "kubernetes" || pool === podCidr)) return undefined;
+    const others = ipam === "kubernetes" ? ipam : `${ipam} ${podCidr}`;
+    const keep = isIpamMode(own)
+      ? "Remove cilium.ipam.mode and cluster.podCidr from the settings to keep its own"
+      : `This project supports ${IPAM_MODES.join(" and ")} only`;
+    return `The cluster's Cilium assigns pod addresses with ipam ${own} from ${pool ?? "no pool"}, and running pods would lose their addresses with ${others}; nothing was changed. ${keep}, or remove that Cilium first: helm -n ${NAMESPACE} uninstall cilium`;
   }
   const who = ownership === undefined ? "that this stack did not install" : `of stack ${ownership.owner}`;
   return (

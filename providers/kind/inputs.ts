@@ -74,7 +74,10 @@ export interface CiliumInstallationInputs {
   readonly adopt: boolean;
   /** Whether the stack creates the cluster. In an external cluster, pods keep their network and the cluster cannot be swapped. */
   readonly ownCluster: boolean;
+  /** IPv4 networks of the pods, separated by spaces. */
   readonly podCidr: string;
+  /** Who gives nodes the networks of their pods; missing in the state of older versions, which had `cluster-pool` only. */
+  readonly ipam?: string;
 }
 
 /** Inputs of the workload's namespace. */

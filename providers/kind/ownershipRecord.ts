@@ -1,15 +1,9 @@
 import { apiErrorLine } from "../../cluster/apiError";
 import type { ClusterWriter } from "../../cluster/write";
 import { liveChangeWarnings } from "../../modes/continuity";
+import { OWNERSHIP_RECORDS } from "../../modes/ownershipRecords";
 import type { OwnershipRecordInputs } from "./inputs";
 import type { ResourceHandler } from "./handler";
-
-/** ConfigMaps that a stack writes once the engine's state holds the objects that they stand for. */
-export const OWNERSHIP_RECORDS = {
-  namespace: "kube-system",
-  cilium: "cilium-modes",
-  workload: "cilium-modes-workload",
-} as const;
 
 /** The part of a cluster that records need. */
 export type RecordCluster = Pick<ClusterWriter, "configMap" | "writeConfigMap" | "deleteConfigMap">;

@@ -2,7 +2,7 @@ import { apiErrorLine } from "../../cluster/apiError";
 import type { ClusterWriter } from "../../cluster/write";
 import { readLost } from "./contentLoss";
 import type { WorkloadNamespaceInputs } from "./inputs";
-import { OWNERSHIP_RECORDS } from "./ownershipRecord";
+import { OWNERSHIP_RECORDS } from "../../modes/ownershipRecords";
 import type { ResourceHandler } from "./handler";
 
 export interface WorkloadNamespaceState extends WorkloadNamespaceInputs {

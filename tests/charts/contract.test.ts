@@ -32,6 +32,16 @@ describe.each(CHARTS)("of Cilium %s", (version) => {
       expect(found).toEqual(expected);
     });
 
+    it.each<Partial<CiliumValuesArgs>>([
+      { ipam: "kubernetes" },
+      { podCidr: "10.0.0.0/8 172.20.0.0/16", podCidrMaskSize: 25 },
+    ])("give exactly the contract's cilium-config with %j", (networks) => {
+      const args = { ...ARGS, version, ...networks };
+      const expected = expectedCiliumConfig(args);
+      const config = renderedConfig(version, ciliumValues(args));
+      expect(Object.fromEntries(Object.keys(expected).map((key) => [key, config[key] ?? null]))).toEqual(expected);
+    });
+
     it.each([{}, { l7Proxy: false }, { envoy: { enabled: false } }, { envoy: { enabled: true } }])(
       "start the images of the list, with %j",
       (extraValues) => {

@@ -287,6 +287,24 @@ describe("CiliumInstallation", () => {
     ]);
   });
 
+  it("adopts a Cilium whose pods have the networks that Kubernetes gave their nodes", async () => {
+    const handler = handlerOf({ records: [record(4, "deployed", "Install complete")], config: { ipam: "kubernetes" } });
+    const inputs = { ...INPUTS, adopt: true, ipam: "kubernetes", podCidr: "10.244.0.0/24 10.244.1.0/24" };
+    expect(await handler.check(inputs, undefined)).toEqual([]);
+  });
+
+  it.each([true, false])("rejects another IPAM mode for running pods (own cluster: %s)", async (ownCluster) => {
+    const [olds, news] = [
+      { ...INPUTS, ownCluster },
+      { ...INPUTS, ownCluster, ipam: "kubernetes" },
+    ];
+    const refused = [{ property: "ipam", reason: expect.stringContaining("run pulumi destroy first") }];
+    expect(await handlerOf(healthy()).check(news, olds)).toEqual(refused);
+    expect(await handlerOf(healthy()).check(olds, news)).toEqual(refused);
+    // a new node has another network of Kubernetes
+    expect(await handlerOf(healthy()).check({ ...news, podCidr: "10.0.0.0/24 10.0.1.0/24" }, news)).toEqual([]);
+  });
+
   describe("in an external cluster", () => {
     const existing = { ...INPUTS, ownCluster: false, adopt: true };
     it.each([

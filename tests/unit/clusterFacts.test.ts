@@ -59,6 +59,34 @@ describe("the facts of an external cluster", () => {
     },
   );
 
+  it("contain the pods' networks of Kubernetes and of an installed Cilium, and the services' network", () => {
+    const spec = {
+      containers: [{ name: "a", command: ["kube-apiserver", "--service-cluster-ip-range=fd00::/112,10.96.0.0/12"] }],
+    };
+    const withPods = (podCIDRs: string[]): V1Node => ({ ...node("w1", {}, "172.18.0.3"), spec: { podCIDRs } });
+    const facts = factsOf({
+      ...EVIDENCE,
+      nodes: [withPods(["10.244.1.0/24", "fd00:1::/64"]), { ...node("w2", {}), spec: { podCIDR: "10.244.2.0/24" } }],
+      systemPods: [{ metadata: { name: "kube-apiserver-cp" }, spec }],
+      ciliumConfig: {
+        ipam: "cluster-pool",
+        "cluster-pool-ipv4-cidr": "10.0.0.0/8",
+        "cluster-pool-ipv4-mask-size": "25",
+      },
+      ciliumPodCidrs: ["10.0.1.0/25"],
+    });
+    expect(facts.nodes.map(({ podCidrs }) => podCidrs)).toEqual([["10.244.1.0/24"], ["10.244.2.0/24"]]);
+    expect(facts.serviceCidr).toBe("10.96.0.0/12");
+    expect(facts.cilium).toEqual({
+      ipam: "cluster-pool",
+      podCidr: "10.0.0.0/8",
+      podCidrMaskSize: 25,
+      nodePodCidrs: ["10.0.1.0/25"],
+    });
+    const kubernetes = factsOf({ ...EVIDENCE, ciliumConfig: { ipam: "kubernetes", "cluster-pool-ipv4-cidr": null } });
+    expect(kubernetes.cilium).toEqual({ ipam: "kubernetes", nodePodCidrs: [] });
+  });
+
   it("have no API server if the service kubernetes has no IPv4 endpoint", () => {
     const [six] = EVIDENCE.apiServers;
     expect(factsOf({ ...EVIDENCE, apiServers: [six!] }).apiServer).toBeUndefined();

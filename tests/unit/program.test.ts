@@ -480,6 +480,58 @@ describe("the program for an external cluster", () => {
     expect(outputs).toMatchObject({ apiEndpoint: "https://192.0.2.1:6443", nodes: NODES });
   });
 
+  const DEFAULT_POOL = {
+    ipam: "cluster-pool",
+    podCidr: "10.0.0.0/8",
+    podCidrMaskSize: 24,
+    nodePodCidrs: ["10.0.0.0/24", "10.0.1.0/24"],
+  };
+  const GIVEN = NODES.map((node, index) => ({ ...node, podCidrs: [`10.244.${index}.0/24`] })) as ClusterFacts["nodes"];
+
+  it.each<[string, Record<string, string>, Partial<ClusterFacts>, object, object]>([
+    [
+      "the chart's default pool, which contains the services",
+      {},
+      { serviceCidr: "10.96.0.0/12", cilium: DEFAULT_POOL },
+      { operator: { clusterPoolIPv4PodCIDRList: ["10.0.0.0/8"], clusterPoolIPv4MaskSize: 24 } },
+      { "cluster-pool-ipv4-cidr": "10.0.0.0/8", "cluster-pool-ipv4-mask-size": "24" },
+    ],
+    [
+      "the same pool, as it is set",
+      { "cluster.podCidr": "10.0.0.0/8" },
+      { cilium: DEFAULT_POOL },
+      { operator: { clusterPoolIPv4PodCIDRList: ["10.0.0.0/8"], clusterPoolIPv4MaskSize: 24 } },
+      { "cluster-pool-ipv4-cidr": "10.0.0.0/8" },
+    ],
+    [
+      "two pools and another size of their parts",
+      {},
+      { cilium: { ...DEFAULT_POOL, podCidr: "10.1.0.0/16 10.2.0.0/16", podCidrMaskSize: 26 } },
+      { operator: { clusterPoolIPv4PodCIDRList: ["10.1.0.0/16", "10.2.0.0/16"], clusterPoolIPv4MaskSize: 26 } },
+      { "cluster-pool-ipv4-cidr": "10.1.0.0/16 10.2.0.0/16", "cluster-pool-ipv4-mask-size": "26" },
+    ],
+    [
+      "the networks that Kubernetes gave its nodes",
+      {},
+      { nodes: GIVEN, cilium: { ipam: "kubernetes", nodePodCidrs: ["10.244.0.0/24", "10.244.1.0/24"] } },
+      { mode: "kubernetes" },
+      { ipam: "kubernetes", "cluster-pool-ipv4-cidr": null },
+    ],
+    [
+      "the networks of Kubernetes, in a cluster without a Cilium",
+      { "cilium.ipam.mode": "kubernetes" },
+      { nodes: GIVEN },
+      { mode: "kubernetes" },
+      { ipam: "kubernetes", "cluster-pool-ipv4-mask-size": null },
+    ],
+  ])("keeps %s", async (_what, config, facts, ipam, expected) => {
+    const { registered } = await runProgram({ ...existing, ...config }, { ...FACTS, ...facts });
+    const { values } = inputsOf(registered, "cilium-release") as { values: { ipam: object } };
+    expect(values.ipam).toMatchObject(ipam);
+    const { config: recorded } = inputsOf(registered, "cilium-mark") as { config: string };
+    expect(JSON.parse(recorded)).toMatchObject(expected);
+  });
+
   it("reports why the cluster could not be read", async () => {
     const problem = "The cluster at https://192.0.2.1:6443 cannot be read: connect ECONNREFUSED";
     await expect(runProgram(existing, { problem })).rejects.toThrow(problem);
@@ -501,6 +553,39 @@ describe("the program for an external cluster", () => {
       /podCidr 10\.0\.0\.0\/16 contains the service address 10\.0\.4\.1/,
     ],
     [
+      "a node's part of the pool overlaps the services",
+      {},
+      {
+        serviceCidr: "10.96.0.0/12",
+        cilium: { ...DEFAULT_POOL, nodePodCidrs: ["10.0.0.0/24", "10.100.3.0/24"] },
+      },
+      /the pods' network 10\.100\.3\.0\/24 of a node overlaps the services' network 10\.96\.0\.0\/12/,
+    ],
+    [
+      "a node's part of the pool contains the first service",
+      {},
+      { cilium: { ...DEFAULT_POOL, nodePodCidrs: ["10.96.0.0/24"] } },
+      /10\.96\.0\.0\/24 of a node contains the service address 10\.96\.0\.1/,
+    ],
+    [
+      "another pool than its Cilium's contains the services",
+      { "cluster.podCidr": "10.0.0.0/9" },
+      { cilium: DEFAULT_POOL },
+      /cluster\.podCidr 10\.0\.0\.0\/9 contains the service address/,
+    ],
+    [
+      "Kubernetes gave the nodes no pod networks",
+      { "cilium.ipam.mode": "kubernetes" },
+      {},
+      /c-control-plane, c-worker: no spec\.podCIDR.*--allocate-node-cidrs/,
+    ],
+    [
+      "cluster.podCidr does not contain what Kubernetes gave",
+      { "cilium.ipam.mode": "kubernetes", "cluster.podCidr": "10.0.0.0/16" },
+      { nodes: GIVEN },
+      /podCidr 10\.0\.0\.0\/16 does not contain 10\.244\.0\.0\/24, 10\.244\.1\.0\/24 of its nodes; remove it/,
+    ],
+    [
       "another network plugin runs",
       {},
       { otherNetwork: "kube-flannel/kube-flannel-ds" },
@@ -518,5 +603,12 @@ describe("the program for an external cluster", () => {
       /^Cilium cannot be installed in the cluster at https:\/\/192\.0\.2\.1:6443; nothing was changed:/,
     );
     await expect(run).rejects.toThrow(words);
+  });
+
+  it("changes nothing if native routing would masquerade the pods of its Cilium", async () => {
+    const cilium = { ...DEFAULT_POOL, podCidr: "172.20.0.0/16", nodePodCidrs: ["172.20.0.0/24"] };
+    const problem = "nativeRoutingCIDR 10.0.0.0/8 does not contain the pods' network 172.20.0.0/16";
+    await expect(runProgram(existing, { ...FACTS, cilium })).rejects.toThrow(problem);
+    await expect(runProgram({ ...existing, tunnel: "vxlan" }, { ...FACTS, cilium })).resolves.toBeDefined();
   });
 });

@@ -45,6 +45,7 @@ describe("parseSettings", () => {
         mounts: [],
         exportKubeconfig: false,
       },
+      podNetworks: {},
       dns: { forward: "auto" },
       hubble: { relay: false, ui: false },
       cilium: {
@@ -53,6 +54,7 @@ describe("parseSettings", () => {
         repository: "https://helm.cilium.io",
         images: { agent: {}, operator: {}, envoy: {}, load: false },
         adopt: false,
+        ipam: {},
         nativeRoutingCIDR: "10.0.0.0/8",
         values: {},
       },

@@ -97,7 +97,14 @@ describe("lintValues", () => {
       'error tunnelProtocol: is "vxlan" according to the setting tunnel',
     ],
     ["native routing's network", { ipv4NativeRoutingCIDR: "" }, {}, "error ipv4NativeRoutingCIDR: is"],
-    ["the IPAM mode", { ipam: { mode: "kubernetes" } }, {}, "error ipam.mode: must be cluster-pool"],
+    ["the IPAM mode", { ipam: { mode: "kubernetes" } }, {}, "according to the setting cilium.ipam.mode"],
+    ["the IPAM modes", { ipam: { mode: "multi-pool" } }, {}, "error ipam.mode: must be cluster-pool or kubernetes"],
+    [
+      "the part of a node",
+      { ipam: { operator: { clusterPoolIPv4MaskSize: 24 } } },
+      { podCidrMaskSize: 25 },
+      "error ipam.operator.clusterPoolIPv4MaskSize: must be 25, got 24; remove it",
+    ],
     [
       "the number of nodes",
       { operator: { replicas: 2 } },

@@ -67,6 +67,28 @@ describe("a verification of recorded evidence", () => {
     expect(causes).toEqual([]);
   });
 
+  it("expects the pod networks of Kubernetes with ipam kubernetes", () => {
+    const given = (change: (cidrs: readonly string[]) => readonly string[]) =>
+      recordedEvidence(({ api }) => {
+        const known = valueOf(api.ciliumNodes, []);
+        for (const node of valueOf(api.nodes, []) as { name: string; podCidrs?: readonly string[] }[]) {
+          const own = known.find(({ name }) => name === node.name)!.podCidrs;
+          node.podCidrs = node.name === WORKER ? change(own) : own;
+        }
+      });
+    const expectation = recordedExpectation("ebpf", { ipam: "kubernetes" });
+    const found = (evidence: Evidence) =>
+      judged(evidence, expectation)
+        .results.find(({ id }) => id === "nodes")!
+        .findings.filter(({ verdict }) => verdict === "fail")
+        .map(({ subject, reason }) => [subject, reason]);
+    expect(found(given((cidrs) => cidrs))).toEqual([]);
+    expect(found(given(() => ["10.244.7.0/24"]))).toEqual([
+      [WORKER, "the agent does not use the pod network that Kubernetes gave its node"],
+    ]);
+    expect(found(given(() => []))).toEqual([[WORKER, expect.stringContaining("spec.podCIDRs")]]);
+  });
+
   it("fails as another mode in what tells the modes apart", () => {
     const { results } = judged(recordedEvidence(), recordedExpectation("kubeproxy"));
     expect(bad(results)).toEqual(
