@@ -8,26 +8,32 @@ import { ProgramError } from "./components/programError";
 import { logVerification, Verification } from "./components/verification";
 import { fittingCluster } from "./datapath/clusterFit";
 import { loadedImages } from "./modes/images";
-import { kubernetesOf } from "./modes/releases";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
 import { ciliumArgs, wantedOfCluster } from "./settings/ciliumArgs";
 import { kubeconfigOf } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
-import { isExternal } from "./settings/release";
+import { isExternal, kubernetesToAsk } from "./settings/release";
 
 export = async (): Promise<StackExports> => {
-  const { settings, refusal } = loadSettings();
+  const { settings, isValid, refusal } = loadSettings();
   const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
+  if (!isValid && isExternal(settings.cluster)) throw refusal([]);
   const external = isExternal(settings.cluster) ? await existingCluster(settings) : undefined;
   const answer = await renderChart("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
-    kubernetes: kubernetesOf(settings.cluster.nodeImage),
+    kubernetes: external === undefined ? kubernetesToAsk(settings.cluster) : undefined,
     provider: external?.provider,
+  }).catch((error: Error) => {
+    throw isValid ? error : refusal([]);
   });
-  if ("notAsked" in answer)
-    void pulumi.log.warn(`The chart was not asked whether it takes the values: ${answer.notAsked}`);
-  else if (answer.findings.length > 0) throw refusal(answer.findings);
-  const names = "notAsked" in answer ? undefined : answer.images;
+  const { findings = [], images: names, notAsked } = answer;
+  if (!isValid) {
+    // what is wrong with the settings may well be rendered against the mode
+    const isRendered = names !== undefined;
+    throw refusal(isRendered ? [] : findings);
+  }
+  if (notAsked !== undefined) void pulumi.log.warn(`The chart was not asked whether it takes the values: ${notAsked}`);
+  if (findings.length > 0) throw refusal(findings);
   const cluster = external ?? kindCluster(settings, names);
   const images = { ...settings.cilium.images, names };
   const cilium = new Cilium("cilium", { ...settings.cilium, images, cluster, tunnel, hubble });

@@ -1,29 +1,48 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ProgramError } from "./components/programError";
 import type { ValueFinding } from "./modes/valueFinding";
-import { ConfigurationError, parseSettings, renderWarnings, type Settings } from "./settings/parse";
+import {
+  ConfigurationError,
+  parseSettings,
+  renderWarnings,
+  type CheckedSettings,
+  type Settings,
+} from "./settings/parse";
 
-/** The running stack's settings, and the error that says what the chart has against them. */
+/** The running stack's settings, and the error that says what is wrong with them. */
 export interface LoadedSettings {
   readonly settings: Settings;
+  /** Whether nothing is wrong with them but for what the chart may have against their values. */
+  readonly isValid: boolean;
   readonly refusal: (findings: readonly ValueFinding[]) => ProgramError;
 }
 
-/** Read and check the running stack's configuration, and log its warnings. @throws pulumi.RunError with one line for each problem */
+/**
+ * Read and check the running stack's configuration, and log the warnings about a valid one.
+ * @throws pulumi.RunError with one line for each problem of a configuration about which the chart cannot be asked
+ */
 export function loadSettings(): LoadedSettings {
   // set by the language host; the SDK's reader of it is internal
   const secretKeys = new Set<string>(JSON.parse(process.env["PULUMI_CONFIG_SECRET_KEYS"] ?? "[]"));
   const stack = pulumi.getStack();
   try {
-    const { settings, warnings, refusal } = parseSettings({
+    const checked = parseSettings({
       project: pulumi.getProject(),
       stack,
       config: pulumi.runtime.allConfig(),
       isSecret: (key) => secretKeys.has(key),
     });
-    if (warnings.length > 0) void pulumi.log.warn(renderWarnings(stack, warnings));
-    return { settings, refusal: (findings) => new ProgramError(refusal(findings).message) };
+    if (checked.warnings.length > 0) void pulumi.log.warn(renderWarnings(stack, checked.warnings));
+    return loaded(checked);
   } catch (error) {
-    throw error instanceof ConfigurationError ? new ProgramError(error.message) : error;
+    if (!(error instanceof ConfigurationError)) throw error;
+    if (error.checked === undefined) throw new ProgramError(error.message);
+    return loaded(error.checked);
   }
 }
+
+const loaded = ({ settings, problems, refusal }: CheckedSettings): LoadedSettings => ({
+  settings,
+  isValid: problems.length === 0,
+  refusal: (findings) => new ProgramError(refusal(findings).message),
+});

@@ -4,12 +4,11 @@ import { parseAllDocuments } from "yaml";
 import { isChartPath } from "../components/chartSource";
 import { CommandError, run } from "../host/exec";
 import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
-import { kubernetesOf } from "../modes/releases";
 import { renderedImages } from "../modes/images";
 import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { CheckedSettings } from "../settings/parse";
-import { isExternal } from "../settings/release";
+import { isExternal, kubernetesToAsk } from "../settings/release";
 
 /** What became of asking the chart. */
 export interface ChartWord {
@@ -24,7 +23,7 @@ export interface ChartWord {
  * `helm` is on the PATH.
  * @throws ConfigurationError with everything that the chart refuses, and that it renders against the mode
  */
-export async function askChart({ settings, refusal }: CheckedSettings): Promise<ChartWord> {
+export async function askChart({ settings, problems, refusal }: CheckedSettings): Promise<ChartWord> {
   const { cilium, cluster } = settings;
   if (isExternal(cluster))
     return { said: "not asked whether it takes the values: that needs the cluster; pulumi preview asks it" };
@@ -32,8 +31,7 @@ export async function askChart({ settings, refusal }: CheckedSettings): Promise<
   if (chart instanceof Error)
     return { said: `not asked whether it takes the values: ${chart.message}; pulumi preview asks it` };
   const args = ciliumArgs(settings);
-  const kubernetes = kubernetesOf(cluster.nodeImage);
-  const options = ["--namespace", "kube-system", ...(kubernetes === undefined ? [] : ["--kube-version", kubernetes])];
+  const options = ["--namespace", "kube-system", "--kube-version", kubernetesToAsk(cluster)];
   const render = (extraValues: HelmValues) =>
     run("helm", ["template", "cilium", chart, ...options, "--values", "-"], {
       stdin: JSON.stringify(ciliumValues({ ...args, extraValues })),
@@ -47,7 +45,8 @@ export async function askChart({ settings, refusal }: CheckedSettings): Promise<
     throw refusal(await refusalFindings(rendered.stderr, args, errorWith));
   }
   const objects = objectsOf(rendered);
-  const found = renderingFindings(objects, args);
+  // what is wrong with the settings may well be rendered against the mode
+  const found = problems.length > 0 ? [] : renderingFindings(objects, args);
   if (found.length > 0) throw refusal(found);
   return { said: "takes the values, and renders the mode", images: renderedImages(objects) };
 }

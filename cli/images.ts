@@ -2,7 +2,7 @@ import { UNKNOWN_TAG } from "../modes/images";
 import { askChart } from "./askChart";
 import { archiveSettings, loadImages, saveImages, type StackImages } from "./imageArchive";
 import { withProgress } from "./progress";
-import { imagesOfCilium } from "./plan";
+import { checkedStack, imagesOfCilium } from "./plan";
 import { readStackFile } from "./stackFile";
 import { planStack } from "./stackPlan";
 import { interruptible } from "../host/interruptible";
@@ -35,7 +35,7 @@ export async function load(archive: string, stack: string | undefined, options: 
 }
 
 async function imagesOf(stack: string, overrides?: readonly string[]): Promise<StackImages> {
-  const checked = readStackFile(stack, overrides);
+  const checked = await checkedStack(stack, overrides);
   const { images } = planStack(checked.settings);
   const { version } = checked.settings.cilium;
   const cilium = imagesOfCilium(images, version, await askChart(checked));

@@ -1,5 +1,5 @@
 import { UNKNOWN_TAG } from "../modes/images";
-import { renderWarnings } from "../settings/parse";
+import { ConfigurationError, renderWarnings, type CheckedSettings } from "../settings/parse";
 import { askChart, type ChartWord } from "./askChart";
 import { diffPlans } from "./planDiff";
 import { asYaml, diffText, summary } from "./planText";
@@ -43,9 +43,19 @@ export async function plan(stacks: readonly string[], options: PlanOptions): Pro
 }
 
 async function planned(stack: string, { set }: PlanOptions): Promise<{ it: StackPlan; chart: ChartWord }> {
-  const checked = readStackFile(stack, set);
+  const checked = await checkedStack(stack, set);
   if (checked.warnings.length > 0) console.error(renderWarnings(stack, checked.warnings));
   return { it: planStack(checked.settings), chart: await askChart(checked) };
+}
+
+/** A stack's settings. @throws ConfigurationError with all problems, among them what the chart has against the values */
+export async function checkedStack(stack: string, set: readonly string[] | undefined): Promise<CheckedSettings> {
+  try {
+    return readStackFile(stack, set);
+  } catch (error) {
+    if (error instanceof ConfigurationError && error.checked !== undefined) await askChart(error.checked);
+    throw error;
+  }
 }
 
 function imageList({ images, settings }: StackPlan, chart: ChartWord): string[] {

@@ -25,15 +25,14 @@ export interface RenderedFor {
 }
 
 /** What a chart has to say of values. */
-export type ChartAnswer =
-  | {
-      /** What it refuses, and what it renders against the mode. */
-      readonly findings: readonly ValueFinding[];
-      /** The images of all its pods; undefined where it refuses the values. */
-      readonly images?: readonly string[] | undefined;
-    }
-  /** Why the chart could not be asked. */
-  | { readonly notAsked: string };
+export interface ChartAnswer {
+  /** What it refuses, and what it renders against the mode; undefined where it could not be asked. */
+  readonly findings?: readonly ValueFinding[];
+  /** The images of all its pods; undefined unless it takes the values. */
+  readonly images?: readonly string[];
+  /** Why it could not be asked. */
+  readonly notAsked?: string;
+}
 
 /** Helm's words where a chart cannot be had at all, so that nothing is known of the values. */
 const NO_CHART = /failed to pull chart|failed to load chart/;

@@ -194,7 +194,12 @@ function refusalsOf(error: string, extraValues: HelmValues): Refusal[] {
   const places = [...text.matchAll(/\(?([\w-]+\/(?:charts\/[\w-]+\/)?(?:templates|files)\/[\w./-]+:\d+)(?::\d+)?\)?/g)];
   const said =
     /execution error at \([^)]*\): ([^]*)$/.exec(text) ?? /^[^]*(?:error calling \w+|at <[^>]*>): ([^]*)$/.exec(text);
-  const reason = (said?.[1] ?? text.split("\n").at(-1)!).trim().replace(/\s*\n\s*/g, " ");
+  // what the provider and Helm tried comes before the reason
+  const last = text
+    .split("\n")
+    .at(-1)!
+    .replace(/^(?:invocation of \S+ returned an error: |failed to [^:]+: )*/, "");
+  const reason = (said?.[1] ?? last).trim().replace(/\s*\n\s*/g, " ");
   return [{ key: namedIn(reason, extraValues), reason, where: places.at(-1)?.[1] }];
 }
 
@@ -211,9 +216,11 @@ export async function refusalFindings(
   const refusals = refusalsOf(error, extraValues);
   const isOther = async (values: HelmValues) => (await errorWith(values)) !== error;
   const isVague = (key: string) => key === "" || isObject(valueAt(extraValues, key) ?? null);
-  const blamed = refusals.some(({ key }) => isVague(key)) ? await blamedFor(extraValues, isOther) : [];
+  const vague = refusals.find(({ key }) => isVague(key))?.key;
+  const within = vague === undefined || vague === "" ? [] : vague.split(".");
+  const blamed = vague === undefined ? [] : await blamedFor(extraValues, isOther, within);
   return refusals.map(({ key, reason, where }) => {
-    const [first = key, ...others] = isVague(key) ? blamed : [];
+    const [first = key, ...others] = key === vague ? blamed : [];
     const together = others.length === 0 ? "" : `, together with ${others.join(" and ")}`;
     const place = where === undefined ? "" : ` (${where})`;
     return {

@@ -16,7 +16,13 @@ export interface Settings extends ReleasedSettings {
 
 /** An invalid configuration; its message has one line for each problem, and for each warning as far as it can be told. */
 export class ConfigurationError extends Error {
-  constructor(stack: string, problems: readonly Problem[], warnings: readonly Problem[] = []) {
+  constructor(
+    stack: string,
+    problems: readonly Problem[],
+    warnings: readonly Problem[] = [],
+    /** The settings, where they are complete enough to ask the chart about their values too. */
+    readonly checked?: CheckedSettings,
+  ) {
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     super(
       [
@@ -29,11 +35,13 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** Valid settings with their warnings. */
+/** Settings with what is to say about them. */
 export interface CheckedSettings {
   readonly settings: Settings;
+  /** Empty if the settings are valid. */
+  readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
-  /** What the chart has against the stack's values, as the problems of the configuration. */
+  /** All problems, with what the chart has against the stack's values. */
   readonly refusal: (findings: readonly ValueFinding[]) => ConfigurationError;
 }
 
@@ -59,10 +67,15 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
   if (mode === undefined) throw new ConfigurationError(source.stack, problems);
   const settings = { ...released, mode };
   const warnings = settingWarnings(settings, isSecretPath);
-  if (problems.length > 0) throw new ConfigurationError(source.stack, problems, warnings);
-  const refusal = (findings: readonly ValueFinding[]) =>
-    new ConfigurationError(source.stack, chartProblems(findings, isSecretPath));
-  return { settings, warnings, refusal };
+  const reported = new Set(problems.map(({ key }) => key));
+  const refusal = (findings: readonly ValueFinding[]) => {
+    const ofChart = chartProblems(findings, isSecretPath).filter(({ key }) => !reported.has(key));
+    // the warnings about valid settings have been shown before the chart was asked
+    return new ConfigurationError(source.stack, [...problems, ...ofChart], problems.length > 0 ? warnings : []);
+  };
+  const checked = { settings, problems, warnings, refusal };
+  if (problems.length > 0) throw new ConfigurationError(source.stack, problems, warnings, checked);
+  return checked;
 }
 
 /** A stack's warnings as text. */

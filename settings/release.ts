@@ -1,6 +1,6 @@
 import { DEFAULTS } from "../modes/defaults";
 import type { IpamMode } from "../modes/ipam";
-import { NODE_IMAGES, RELEASES } from "../modes/releases";
+import { kubernetesOf, NODE_IMAGES, RELEASES } from "../modes/releases";
 import type { ParsedSettings } from "./schema";
 
 /** Settings with the versions of the release filled in. */
@@ -42,3 +42,7 @@ export function withRelease(parsed: ParsedSettings): ReleasedSettings {
     cilium: { ...cilium, version: cilium.version ?? release.cilium },
   };
 }
+
+/** The Kubernetes version that a chart is rendered for: that of the node image's tag, or else of the settings. */
+export const kubernetesToAsk = ({ nodeImage, kubernetesVersion }: ReleasedSettings["cluster"]) =>
+  kubernetesOf(nodeImage) ?? kubernetesVersion;

@@ -77,7 +77,7 @@ const LOOPBACK = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
 const PARTS = ["agent", "operator.enabled", "cni.install"];
 
 /** Values that work elsewhere, and not in a new kind cluster. */
-function newClusterProblems({ cluster, cilium }: ReleasedSettings, isSecretPath: IsSecretPath): Problem[] {
+function newClusterProblems({ cluster, cilium, tunnel }: ReleasedSettings, isSecretPath: IsSecretPath): Problem[] {
   const show = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : shown(value));
   const problems: Problem[] = [];
   const refuse = (key: string, rule: string) =>
@@ -88,7 +88,8 @@ function newClusterProblems({ cluster, cilium }: ReleasedSettings, isSecretPath:
     const rule = `is ${show(host)}, where kind's nodes have no API server; remove it to use ${cluster.name}-control-plane`;
     refuse("k8sServiceHost", rule);
   }
-  if (value("k8sServiceHostRef") !== undefined)
+  // copies of a chart's whole values have it without a name
+  if ((value("k8sServiceHostRef.name") ?? null) !== null)
     refuse("k8sServiceHostRef", "cannot be set: this project sets k8sServiceHost; remove it");
   const devices = value("devices");
   const named = [devices ?? []].flat().flatMap((each) => String(each).split(/[ ,]+/).filter(Boolean));
@@ -101,6 +102,13 @@ function newClusterProblems({ cluster, cilium }: ReleasedSettings, isSecretPath:
     );
   for (const part of PARTS)
     if (String(value(part)) === "false") refuse(part, "is needed: without it pods get no network; remove it");
+  const hasRoutes = cilium.autoDirectNodeRoutes !== false || String(value("bgpControlPlane.enabled")) === "true";
+  if (tunnel === "disabled" && cluster.workers > 0 && !hasRoutes) {
+    problems.push({
+      key: "cilium.autoDirectNodeRoutes",
+      rule: "must not be false in a new cluster with several nodes: nobody else makes the routes between their pods; remove it, or set a tunnel",
+    });
+  }
   return problems;
 }
 

@@ -114,6 +114,29 @@ describe("the program", () => {
     await expect(run).rejects.toThrow("The configuration of stack dev has 1 problem; nothing was changed:");
   });
 
+  it("tells what the chart refuses beside what is wrong with the settings", async () => {
+    const config = { "cilium.values.hubble": '{"ui":{"enabled":true}}', "cilium.autoDirectNodeRoutes": "true" };
+    const run = runProgram({ ...config, tunnel: "vxlan" }, FACTS, () => {
+      throw ofProvider(
+        "execution error at (cilium/templates/validate.yaml:61:7): set .Values.hubble.relay.enabled=true",
+      );
+    });
+    await expect(run).rejects.toThrow(/2 problems.*autoDirectNodeRoutes.*hubble\.ui\.enabled/s);
+    // a chart that renders them is no problem, and one that does not exist is not the point
+    await expect(runProgram({ ...config, tunnel: "vxlan" })).rejects.toThrow("has 1 problem;");
+    await expect(runProgram({ ...config, tunnel: "vxlan", "cilium.chart": "../none.tgz" })).rejects.toThrow(
+      "autoDirectNodeRoutes",
+    );
+  });
+
+  it("asks the chart for the release's Kubernetes where a node image's name does not tell it", async () => {
+    const { called } = await runProgram({ release: "1.17", "cluster.nodeImage": "registry.example/node:mine" });
+    const { inputs } = called.find(({ token }) => token === "kubernetes:helm:template")!;
+    expect(JSON.parse(inputs["jsonOpts"] as string)).toMatchObject({
+      kube_version: expect.stringMatching(/^1\.\d+\.\d+$/) as string,
+    });
+  });
+
   it("goes on where the chart cannot be had, which the release will tell", async () => {
     const { registered } = await runProgram({}, FACTS, noChart);
     expect(inputsOf(registered, "cilium-release")).toBeDefined();

@@ -141,6 +141,14 @@ describe("a chart's refusal", () => {
     expect(await refused(error, values)).toMatchObject([{ key: "" }]);
   });
 
+  it("leaves out what the provider tried", async () => {
+    const error =
+      "invocation of kubernetes:helm:template returned an error: failed to generate YAML for specified Helm chart: failed to create chart from template: chart requires kubeVersion: >= 1.21.0-0";
+    expect(await refused(error, {})).toMatchObject([
+      { rule: "the chart of Cilium 1.20.0 refuses it: chart requires kubeVersion: >= 1.21.0-0" },
+    ]);
+  });
+
   it("tells every line of a schema, in both forms of Helm", async () => {
     const head = "Error: values don't meet the specifications of the schema(s) in the following chart(s):\ncilium:\n";
     const pointers =

@@ -141,12 +141,41 @@ describe("parseSettings", () => {
   });
 });
 
+describe("values that cannot work on kind's nodes", () => {
+  it.each([
+    [
+      '{"k8sServiceHost":"localhost","k8sServicePort":7445}',
+      'k8sServiceHost: is "localhost", where kind\'s nodes have no',
+    ],
+    ['{"k8sServiceHost":"127.0.0.1"}', 'k8sServiceHost: is "127.0.0.1"'],
+    ['{"k8sServiceHost":""}', 'k8sServiceHost: is ""'],
+    ['{"k8sServiceHostRef":{"name":"cm","key":"host"}}', "k8sServiceHostRef: cannot be set"],
+    ['{"devices":"enp+"}', 'devices: selects "enp+", and kind\'s nodes have only eth0'],
+    ['{"devices":["bond0","eth1"]}', 'devices: selects ["bond0","eth1"]'],
+    ['{"policyEnforcementMode":"always"}', "policyEnforcementMode: drops the traffic of the workload"],
+    ['{"agent":false}', "agent: is needed"],
+    ['{"operator":{"enabled":false}}', "operator.enabled: is needed"],
+    ['{"cni":{"install":false}}', "cni.install: is needed"],
+  ])("are refused: %s", (values, line) => {
+    expect(problemsOf({ "cilium.values": values })).toEqual([expect.stringContaining(`cilium.values.${line}`)]);
+  });
+
+  it.each(['{"devices":"eth+"}', '{"devices":"bond0 eth0"}', '{"policyEnforcementMode":"default"}'])(
+    "are others than %s",
+    (values) => expect(parse({ "cilium.values": values }).cilium.values).toEqual(JSON.parse(values)),
+  );
+});
+
 describe("contradictory settings", () => {
   it.each([
     [{ "bpf.masquerade": "true" }, "bpf.masquerade: requires kubeProxyReplacement: true"],
     [
       { tunnel: "vxlan", "cilium.autoDirectNodeRoutes": "true" },
       "cilium.autoDirectNodeRoutes: requires tunnel: disabled, since traffic in vxlan",
+    ],
+    [
+      { "cilium.autoDirectNodeRoutes": "false" },
+      "cilium.autoDirectNodeRoutes: must not be false in a new cluster with several nodes",
     ],
     [{ "cluster.podCidr": "10.96.0.0/12" }, "cluster.podCidr: 10.96.0.0/12 overlaps cluster.serviceCidr 10.96.0.0/16"],
     [
@@ -187,6 +216,9 @@ describe("contradictory settings", () => {
   it.each([
     { tunnel: "vxlan", "cluster.podCidr": "192.168.0.0/16" },
     { tunnel: "vxlan", "cilium.autoDirectNodeRoutes": "false" },
+    { "cluster.workers": "0", "cilium.autoDirectNodeRoutes": "false" },
+    { cilium: '{"autoDirectNodeRoutes":false,"values":{"bgpControlPlane":{"enabled":true}}}' },
+    { "cilium.values.k8sServiceHostRef": '{"name":null,"key":null}' },
     { "cluster.podCidr": "10.0.0.0/8", "cluster.serviceCidr": "172.16.0.0/12" },
     { "cluster.serviceCidr": "10.96.0.0/28" },
     { "cluster.podCidr": "10.0.0.0/22" },
