@@ -26,14 +26,12 @@ export = async (): Promise<StackExports> => {
   }).catch((error: Error) => {
     throw isValid ? error : refusal([]);
   });
-  const { findings = [], images: names, notAsked } = answer;
-  if (!isValid) {
-    // what is wrong with the settings may well be rendered against the mode
-    const isRendered = names !== undefined;
-    throw refusal(isRendered ? [] : findings);
-  }
+  const { findings = [], contradictions = [], images: names, notAsked } = answer;
+  // settings that are wrong may well be rendered against the mode
+  if (!isValid) throw refusal(findings);
   if (notAsked !== undefined) void pulumi.log.warn(`The chart was not asked whether it takes the values: ${notAsked}`);
-  if (findings.length > 0) throw refusal(findings);
+  const found = [...findings, ...contradictions];
+  if (found.length > 0) throw refusal(found);
   const cluster = external ?? kindCluster(settings, names);
   const images = { ...settings.cilium.images, names };
   const cilium = new Cilium("cilium", { ...settings.cilium, images, cluster, tunnel, hubble });

@@ -5,7 +5,7 @@ import { isChartPath } from "../components/chartSource";
 import { CommandError, run } from "../host/exec";
 import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
 import { renderedImages } from "../modes/images";
-import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
+import { contradictionsIn, refusalFindings, unknownKinds, type RenderedObject } from "../modes/rendering";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { CheckedSettings } from "../settings/parse";
 import { isExternal, kubernetesToAsk } from "../settings/release";
@@ -45,8 +45,8 @@ export async function askChart({ settings, problems, refusal }: CheckedSettings)
     throw refusal(await refusalFindings(rendered.stderr, args, errorWith));
   }
   const objects = objectsOf(rendered);
-  // what is wrong with the settings may well be rendered against the mode
-  const found = problems.length > 0 ? [] : renderingFindings(objects, args);
+  // settings that are wrong may well be rendered against the mode
+  const found = [...unknownKinds(objects), ...(problems.length > 0 ? [] : contradictionsIn(objects, args))];
   if (found.length > 0) throw refusal(found);
   return { said: "takes the values, and renders the mode", images: renderedImages(objects) };
 }

@@ -3,7 +3,7 @@ import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 import { ciliumValues, type CiliumValuesArgs, type HelmValues } from "../modes/ciliumValues";
 import { renderedImages } from "../modes/images";
-import { refusalFindings, renderingFindings, type RenderedObject } from "../modes/rendering";
+import { contradictionsIn, refusalFindings, unknownKinds, type RenderedObject } from "../modes/rendering";
 import type { ValueFinding } from "../modes/valueFinding";
 import { chartProblem, isChartPath } from "./chartSource";
 import { ProgramError } from "./programError";
@@ -26,8 +26,10 @@ export interface RenderedFor {
 
 /** What a chart has to say of values. */
 export interface ChartAnswer {
-  /** What it refuses, and what it renders against the mode; undefined where it could not be asked. */
+  /** What it refuses, and kinds that a new cluster does not know; undefined where it could not be asked. */
   readonly findings?: readonly ValueFinding[];
+  /** What it renders against the settings. */
+  readonly contradictions?: readonly ValueFinding[];
   /** The images of all its pods; undefined unless it takes the values. */
   readonly images?: readonly string[];
   /** Why it could not be asked. */
@@ -67,8 +69,11 @@ export async function renderChart(
   };
   try {
     const result = await rendered(args.extraValues);
-    const isKnown = cluster.provider === undefined ? undefined : () => true;
-    return { findings: renderingFindings(result, args, isKnown), images: renderedImages(result) };
+    return {
+      findings: cluster.provider === undefined ? unknownKinds(result) : [],
+      contradictions: contradictionsIn(result, args),
+      images: renderedImages(result),
+    };
   } catch (error) {
     const { message } = error as Error;
     if (NO_CHART.test(message))

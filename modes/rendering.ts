@@ -72,19 +72,11 @@ const isOfNewCluster = (apiVersion: string) => DEFINED.test(apiVersion) && !EXTE
 
 /**
  * What contradicts the settings in what the chart renders: keys of `cilium-config` that the mode needs otherwise, also by an
- * argument or a variable of the agent; what agents refuse; and kinds that a new cluster does not know.
- * @param isKnown whether the cluster has the definitions of a group. Default: those of a new cluster
+ * argument or a variable of the agent; what agents refuse; and images that nodes could not find.
  */
-export function renderingFindings(
-  objects: readonly RenderedObject[],
-  args: CiliumValuesArgs,
-  isKnown: (apiVersion: string) => boolean = isOfNewCluster,
-): ValueFinding[] {
+export function contradictionsIn(objects: readonly RenderedObject[], args: CiliumValuesArgs): ValueFinding[] {
   const cilium = ciliumAmong((kind, name) =>
     objects.find((each) => each.kind === kind && each.metadata?.name === name),
-  );
-  const undefinedKinds = new Set(
-    objects.flatMap(({ apiVersion = "v1", kind = "" }) => (!isKnown(apiVersion) ? [`${kind} (${apiVersion})`] : [])),
   );
   const byDigest = args.loadImages ? renderedImages(objects).filter((image) => image.includes("@")) : [];
   return [
@@ -94,12 +86,19 @@ export function renderingFindings(
       key: "",
       rule: `asks for ${image} by digest, and with cilium.images.load nodes find an image only by its tag; set useDigest: false, and a tag without digest`,
     })),
-    ...[...undefinedKinds].map((kind): ValueFinding => ({
-      severity: "error",
-      key: "",
-      rule: `makes the chart create a ${kind}, which a new cluster does not know; leave it off until the definitions are installed`,
-    })),
   ];
+}
+
+/** Kinds of objects that a new cluster does not know. */
+export function unknownKinds(objects: readonly RenderedObject[]): ValueFinding[] {
+  const unknown = objects.flatMap(({ apiVersion = "v1", kind = "" }) =>
+    isOfNewCluster(apiVersion) ? [] : [`${kind} (${apiVersion})`],
+  );
+  return [...new Set(unknown)].map((kind) => ({
+    severity: "error",
+    key: "",
+    rule: `makes the chart create a ${kind}, which a new cluster does not know; leave it off until the definitions are installed`,
+  }));
 }
 
 function configFindings(cilium: RenderedCilium, args: CiliumValuesArgs): ValueFinding[] {

@@ -3,7 +3,7 @@ import { CILIUM_ARGS } from "../support/ciliumArgs";
 import { FIELD_INPUTS, switchInputs } from "../support/chartInputs";
 import { describeIf } from "../support/project";
 import { ciliumValues, type HelmValues } from "../../modes/ciliumValues";
-import { refusalFindings, renderingFindings } from "../../modes/rendering";
+import { contradictionsIn, refusalFindings, unknownKinds } from "../../modes/rendering";
 import { lintValues } from "../../modes/valuesLint";
 
 /** All inputs of every chart; a sample otherwise, since each takes Helm a third of a second. */
@@ -29,7 +29,7 @@ async function outcome(version: string, extraValues: HelmValues, mode: (typeof M
   const { manifests = [], error } = rendered(extraValues);
   const asked =
     error === undefined
-      ? renderingFindings(manifests, args)
+      ? [...unknownKinds(manifests), ...contradictionsIn(manifests, args)]
       : await refusalFindings(error, args, async (values) => rendered(values).error);
   const told = ({ key, rule }: { key: string; rule: string }) => `${key}: ${rule}`;
   return {
