@@ -2,7 +2,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
 import { PACKAGE_DIRECTORY } from "../host/packageFile";
+import { ENCRYPTED } from "../modes/registryMirrors";
 import { parseSettings, type CheckedSettings } from "../settings/parse";
+import { SECRET_FIELDS } from "../settings/schema";
 import { UsageError } from "./usage";
 
 /** The project's folder: the checkout, or the current folder where this package is installed in another program. */
@@ -24,7 +26,9 @@ export function readStackFile(
   }
   const project = (parseYaml(join(directory, "Pulumi.yaml")) as { name: string }).name;
   const { config = {} } = (parseYaml(file) ?? {}) as { config?: Record<string, unknown> | null };
-  const entries = Object.entries(config ?? {}).map(([key, value]) => [withProject(key, project), value] as const);
+  const entries = Object.entries(config ?? {}).map(
+    ([key, value]) => [withProject(key, project), withoutCredentials(value)] as const,
+  );
   const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key.slice(project.length + 1));
   const overriding = overrides.map((text) => override(text, project));
   const unreadable = secret.filter((key) => !overriding.some(([overridden]) => overridden === `${project}:${key}`));
@@ -85,6 +89,18 @@ function removeNested(config: Map<string, string>, key: string): void {
 /** A value as the engine passes it to a program: objects and lists are JSON. */
 function asText(value: unknown): string {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+}
+
+/** A value in which the encrypted credentials of registries, which only nodes need, have a placeholder. */
+function withoutCredentials(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutCredentials);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      SECRET_FIELDS.includes(key) && isSecret(inner) ? ENCRYPTED : withoutCredentials(inner),
+    ]),
+  );
 }
 
 function isSecret(value: unknown): boolean {

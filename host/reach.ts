@@ -17,12 +17,19 @@ export async function missingImages(images: readonly string[]): Promise<string[]
 
 /** How a host answers a request. */
 export interface Answer {
-  readonly responds: boolean;
-  /** Why it does not respond. */
-  readonly reason?: string;
-  /** Why it responds with something else than what is asked for. */
-  readonly refusal?: string;
+  /** `refuses`: it answers with something else than what is asked for; `unknown`: it does not answer. */
+  readonly outcome: "answers" | "refuses" | "unknown";
+  /** What it does, as a sentence about the host. */
+  readonly words: string;
 }
+
+export const responding: Answer = { outcome: "answers", words: "responds" };
+
+/** The answer of a host that cannot be reached. */
+export const silent = ({ message }: Error): Answer => ({
+  outcome: "unknown",
+  words: `does not respond (${message})`,
+});
 
 /** A host that has the downloads. */
 export interface SourceHost {
@@ -45,11 +52,7 @@ export interface Source {
 export function hostOf(url: string): SourceHost {
   return {
     name: new URL(url).host,
-    ask: () =>
-      request(url, { method: "HEAD" }).then(
-        () => ({ responds: true }),
-        (error: Error) => ({ responds: false, reason: error.message }),
-      ),
+    ask: () => request(url, { method: "HEAD" }).then(() => responding, silent),
   };
 }
 
@@ -61,10 +64,10 @@ export async function judgeSource({ what, hosts, matters, remedy, correction }: 
   const seen: string[] = [];
   let isRefused = false;
   for (const { name, ask } of hosts) {
-    const { responds, reason, refusal } = await ask();
-    isRefused ||= refusal !== undefined;
-    seen.push(`${name} ${!responds ? `does not respond (${reason})` : (refusal ?? "responds")}`);
-    if (responds && refusal === undefined) {
+    const { outcome, words } = await ask();
+    isRefused ||= outcome === "refuses";
+    seen.push(`${name} ${words}`);
+    if (outcome === "answers") {
       const finding = { subject: what, seen: seen.join("; "), matters };
       return isRefused
         ? { ...finding, verdict: "warning", remedy: correction ?? remedy }

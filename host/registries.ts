@@ -4,13 +4,14 @@ import { rootCertificates } from "node:tls";
 import {
   apiRoot,
   DOCKER_HUB,
+  ENCRYPTED,
   endpointsOf,
   EVERY_REGISTRY,
   registryUrl,
   type RegistryEndpoint,
   type RegistryMirrors,
 } from "../modes/registryMirrors";
-import type { Answer, Source } from "./reach";
+import { responding, silent, type Answer, type Source } from "./reach";
 import { request, type Response } from "./request";
 
 /** The registry of an image reference: its first part if that is a host, otherwise Docker Hub. */
@@ -68,6 +69,8 @@ const MANIFESTS = [
 
 /** Ask a registry for a manifest as containerd does: with its certificates and header, and with a token if it wants one. */
 async function askRegistry(endpoint: RegistryEndpoint, path: string): Promise<Answer> {
+  if ([endpoint.authorization, endpoint.clientKey].includes(ENCRYPTED))
+    return { outcome: "unknown", words: "was not asked, since only Pulumi can read its secret" };
   const url = new URL(apiRoot(endpoint) + path);
   const options = tlsOptions(endpoint);
   const ask = (authorization: string | undefined) =>
@@ -83,8 +86,8 @@ async function askRegistry(endpoint: RegistryEndpoint, path: string): Promise<An
     return refusalOf(response, endpoint, url.pathname + url.search);
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
-    if (!TLS_ERRORS.test(code)) return { responds: false, reason: message };
-    return { responds: true, refusal: `fails in TLS (${message}); set its ca, or insecure: true` };
+    if (!TLS_ERRORS.test(code)) return silent(error as Error);
+    return refusing(`fails in TLS (${message}); set its ca, or insecure: true`);
   }
 }
 
@@ -121,11 +124,12 @@ async function tokenFor(
 
 /** What a registry's response to a request for an image means. */
 function refusalOf({ status }: Response, { authorization }: RegistryEndpoint, asked: string): Answer {
-  if (status < 400) return { responds: true };
+  if (status < 400) return responding;
   const answer = `answers ${status} (${STATUS_CODES[status] ?? "unknown"}) to ${asked}`;
-  if (status === 404)
-    return { responds: true, refusal: `${answer}: it has no such image, or no registry at that path` };
-  if (status !== 401 && status !== 403) return { responds: true, refusal: answer };
+  if (status === 404) return refusing(`${answer}: it has no such image, or no registry at that path`);
+  if (status !== 401 && status !== 403) return refusing(answer);
   const why = authorization === undefined ? "set its authorization" : "it rejects the authorization";
-  return { responds: true, refusal: `${answer}: ${why}` };
+  return refusing(`${answer}: ${why}`);
 }
+
+const refusing = (words: string): Answer => ({ outcome: "refuses", words });

@@ -36,6 +36,9 @@ export const EVERY_REGISTRY = "_default";
 /** Folder in which containerd looks for the `hosts.toml` of registries. */
 export const CERTS_DIRECTORY = "/etc/containerd/certs.d";
 
+/** A key or an authorization that only Pulumi can decrypt, as commands read it. */
+export const ENCRYPTED = "encrypted secret";
+
 /** The fields of an endpoint that hold a PEM file's path or content, and its name on nodes. */
 const PEM_FILES = { ca: "ca.crt", clientCertificate: "client.cert", clientKey: "client.key" } as const;
 
@@ -105,7 +108,8 @@ export function withPemContents(
   mirrors: RegistryMirrors,
   read: (path: string, setting: string) => string,
 ): RegistryMirrors {
-  const content = (value: string, setting: string) => (value.includes("-----BEGIN ") ? value : read(value, setting));
+  const content = (value: string, setting: string) =>
+    value === ENCRYPTED || value.includes("-----BEGIN ") ? value : read(value, setting);
   const resolved = (endpoint: string | RegistryEndpoint, setting: string) =>
     typeof endpoint === "string"
       ? endpoint

@@ -250,6 +250,15 @@ describe("a stack's file", () => {
     expect(read("nettool.image=tools:1", "cilium={}").nettool.image).toBe("tools:1");
   });
 
+  it("with a mirror's encrypted authorization needs no value, since only nodes use it", () => {
+    write(
+      "config:\n  cilium-modes:cluster:\n    registryMirrors:\n      docker.io:\n        endpoints:\n          - url: https://m\n            authorization:\n              secure: v1:abc\n",
+    );
+    expect(read().cluster.registryMirrors["docker.io"]!.endpoints).toEqual([
+      { url: "https://m", authorization: "encrypted secret" },
+    ]);
+  });
+
   it("that is not YAML is reported with its place", () => {
     write("config:\n  a: [\n");
     expect(() => read()).toThrow(/Pulumi\.x\.yaml is not YAML: .* at line \d+/);

@@ -81,6 +81,14 @@ describe("a mirror", () => {
     expect(asked).toEqual([`HEAD /v2/${manifest}`, `HEAD /v2/dockerhub/${manifest}`, `HEAD /hub/v2/${manifest}`]);
   });
 
+  it("is not asked with a secret that only Pulumi can read", async () => {
+    const asked = jest.fn();
+    const found = await judgeHttp(asked, { authorization: "encrypted secret" });
+    expect(found.seen).toBe("mirror was not asked, since only Pulumi can read its secret");
+    expect(found.remedy).not.toBe(CORRECT);
+    expect(asked).not.toHaveBeenCalled();
+  });
+
   it("passes with the authorization that it wants", async () => {
     const handler: Handler = ({ headers }, response) =>
       response.writeHead(headers.authorization === "Basic czNjcmV0" ? 200 : 401).end();
