@@ -77,13 +77,16 @@ class Machine {
   /** The user's home folder. */
   home = this.project;
 
+  /** More variables of the environment. */
+  variables: Readonly<Record<string, string>> = {};
+
   run(script: string, ...args: string[]): Promise<Run> {
     return this.interrupt(undefined, script, ...args);
   }
 
   /** Run a script, and press Ctrl-C when it prints these words. */
   async interrupt(words: string | undefined, script: string, ...args: string[]): Promise<Run> {
-    const environment = { PATH: this.bin, HOME: this.home, CILIUM_MODES_KIND_URL: this.kindUrl };
+    const environment = { PATH: this.bin, HOME: this.home, CILIUM_MODES_KIND_URL: this.kindUrl, ...this.variables };
     const child = spawn(process.execPath, [join(this.project, "scripts", script), ...args], {
       env: environment,
       cwd: this.project,
@@ -158,6 +161,17 @@ describe("npm start", () => {
         /^ {2}- kind: the program is not on the PATH, and http:\/\/127\.0\.0\.1:\d+\/gone answers 404; install it from /,
       ),
     ]);
+  });
+
+  it("npm start starts nothing where kind would create nodes in Podman", async () => {
+    const fresh = machine().install("docker", DOCKER).install("kind", "").install("pulumi", RECORDING_PULUMI);
+    fresh.variables = { KIND_EXPERIMENTAL_PROVIDER: "podman" };
+    const { code, output } = await fresh.run("start.mjs");
+    expect(code).toBe(1);
+    expect(output).toContain(
+      "  - kind: KIND_EXPERIMENTAL_PROVIDER is podman, and this project supports nodes in Docker only; run: unset KIND_EXPERIMENTAL_PROVIDER\n",
+    );
+    expect(output).not.toContain("pulumi up");
   });
 
   it.each([
