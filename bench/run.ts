@@ -188,7 +188,7 @@ async function describe({ plan, images, project }: Benchmark): Promise<Subject> 
     kernel: release(),
     versions,
     nodes: plan.settings.cluster.workers + 1,
-    nodeImage: plan.images.node,
+    nodeImage: plan.settings.cluster.nodeImage,
     mode: options.mode,
     cilium: plan.settings.cilium.version,
     imagesMiB: Object.fromEntries(await Promise.all(sizes)),

@@ -10,7 +10,8 @@ import { checkTarget } from "./targetFile";
 
 /** The images of a stack's cluster by reference, with digests or without. */
 export interface StackImages {
-  readonly node: string;
+  /** Undefined for an external cluster. */
+  readonly node?: string | undefined;
   /** Images of Cilium's pods. */
   readonly cilium: readonly string[];
   readonly nettool: {
@@ -41,7 +42,7 @@ export async function saveImages(
   const { node, cilium, nettool } = images;
   const problems: string[] = [];
   const names = new Set<string>();
-  for (const image of [node, ...cilium, nettool.image]) {
+  for (const image of [...(node === undefined ? [] : [node]), ...cilium, nettool.image]) {
     const name = tagged(image);
     if (name === undefined) {
       problems.push(`${image}: an archive keeps only tags; write one before the digest, as in name:tag@sha256:…`);
@@ -75,10 +76,9 @@ export async function saveImages(
 /** The settings to run a stack from an archive of these images: every image by its tag, and no build. */
 export function archiveSettings({ node, nettool }: StackImages): Readonly<Record<string, string | boolean>> {
   return {
-    "cluster.nodeImage": tagged(node) ?? node,
-    "cilium.images.load": true,
+    ...(node === undefined ? {} : { "cluster.nodeImage": tagged(node) ?? node, "cilium.images.load": true }),
     "nettool.image": tagged(nettool.image) ?? nettool.image,
-    "nettool.loadImage": true,
+    ...(node === undefined ? {} : { "nettool.loadImage": true }),
   };
 }
 

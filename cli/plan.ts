@@ -31,8 +31,12 @@ export async function plan(stacks: readonly string[], options: PlanOptions): Pro
   const [stack] = stacks as [string];
   const { it: own, chart } = await planned(stack, options);
   const it = { ...own, images: { ...own.images, rendered: chart.images } };
+  if (it.kindConfig === undefined && (options.values || options.contract))
+    console.error(
+      "The address of the API server, the number of nodes and the pods' networks are read by pulumi preview",
+    );
   const parts = [
-    ...(options.kindConfig ? [asYaml(it.kindConfig)] : []),
+    ...(options.kindConfig ? [kindConfigText(stack, it)] : []),
     ...(options.values ? [asYaml(it.values)] : []),
     ...(options.contract ? [asYaml(it.contract)] : []),
     ...(options.images ? [`${imageList(it, chart).join("\n")}\n`] : []),
@@ -40,6 +44,12 @@ export async function plan(stacks: readonly string[], options: PlanOptions): Pro
   if (options.json) console.log(asJson(it));
   else if (parts.length > 0) process.stdout.write(parts.join("---\n"));
   else console.log(summary(stack, it, chart.said, lookOf(process.stdout)));
+}
+
+function kindConfigText(stack: string, { kindConfig }: StackPlan): string {
+  if (kindConfig === undefined)
+    throw new UsageError(`Stack ${stack} uses an external cluster, which has no kind configuration`);
+  return asYaml(kindConfig);
 }
 
 async function planned(stack: string, { set }: PlanOptions): Promise<{ it: StackPlan; chart: ChartWord }> {
@@ -62,7 +72,7 @@ function imageList({ images, settings }: StackPlan, chart: ChartWord): string[] 
   const { node, nettool, nettoolBase } = images;
   const cilium = imagesOfCilium(images, settings.cilium.version, chart);
   if (nettoolBase !== undefined) console.error(`${nettool} is built on this machine from ${nettoolBase}`);
-  return [node, ...cilium, nettool];
+  return [...(node === undefined ? [] : [node]), ...cilium, nettool];
 }
 
 /** The images of Cilium's pods: those that the chart renders, or else those that are known without it. */

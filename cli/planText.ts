@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { oldestKindFor } from "../modes/releases";
+import type { Settings } from "../settings/parse";
 import type { Difference } from "./planDiff";
 import type { StackPlan } from "./stackPlan";
 import { PLAIN, table, type Look } from "../render/terminal";
@@ -17,12 +18,9 @@ export function summary(
   chart?: string,
   look: Look = PLAIN,
 ): string {
-  const { cluster, cilium, tunnel, nettool } = settings;
-  const { kubeProxyMode } = kindConfig["networking"] as { kubeProxyMode: string };
-  const nodes = cluster.workers === 0 ? "one node" : `${cluster.workers + 1} nodes`;
+  const { cilium, tunnel, nettool } = settings;
   const rows: [string, string][] = [
-    ["cluster", `${cluster.name}: ${nodes} of ${cluster.nodeImage.split("@")[0]!}, kube-proxy ${kubeProxyMode}`],
-    ["", `pods ${cluster.podCidr}, services ${cluster.serviceCidr}; kind ${oldestKindFor(cluster.nodeImage)} or newer`],
+    ...(kindConfig === undefined ? externalRows(settings) : kindRows(settings, kindConfig)),
     [
       "Cilium",
       `${cilium.version}, ${tunnel === "disabled" ? `native routing in ${cilium.nativeRoutingCIDR}` : `tunnel ${tunnel}`}`,
@@ -41,6 +39,32 @@ export function summary(
     "",
     "More: --values, --kind-config, --contract, --images, --json; --diff compares two stacks",
   ].join("\n");
+}
+
+function kindRows({ cluster, cilium }: Settings, kindConfig: Readonly<Record<string, unknown>>): [string, string][] {
+  const { kubeProxyMode } = kindConfig["networking"] as { kubeProxyMode: string };
+  const nodes = cluster.workers === 0 ? "one node" : `${cluster.workers + 1} nodes`;
+  const ipam = cilium.ipam.mode === "kubernetes" ? " by Kubernetes" : "";
+  return [
+    ["cluster", `${cluster.name}: ${nodes} of ${cluster.nodeImage.split("@")[0]!}, kube-proxy ${kubeProxyMode}`],
+    [
+      "",
+      `pods ${cluster.podCidr}${ipam}, services ${cluster.serviceCidr}; kind ${oldestKindFor(cluster.nodeImage)} or newer`,
+    ],
+  ];
+}
+
+/** A plan is made without the cluster, so it says what the preview reads there. */
+function externalRows({ cluster, cilium, podNetworks }: Settings): [string, string][] {
+  const where = cluster.context === undefined ? "the current context" : `context ${cluster.context}`;
+  const pods = podNetworks.podCidr ?? "those of its Cilium if it has one";
+  return [
+    ["cluster", `external, ${where} of ${cluster.kubeconfig === undefined ? "your kubeconfig" : "cluster.kubeconfig"}`],
+    [
+      "",
+      `pods ${pods}; nodes, devices and services are read by pulumi preview${cilium.adopt ? "; adopts its Cilium" : ""}`,
+    ],
+  ];
 }
 
 /** The regular expression of a status row, without its escapes. */

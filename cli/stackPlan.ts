@@ -1,16 +1,18 @@
 import { builtImageName } from "../components/nettoolImage";
 import { expectedCiliumConfig, type CiliumConfig } from "../modes/ciliumConfig";
-import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
+import { ciliumValues, type CiliumValuesArgs, type HelmValues } from "../modes/ciliumValues";
 import { MODE_CONTRACTS } from "../modes/contract";
-import { expectedEvidence, type ExpectedEvidence } from "../modes/evidence";
+import { expectedEvidence, onAnyDevice, type ExpectedEvidence } from "../modes/evidence";
 import { ciliumImages, type CiliumImages } from "../modes/images";
 import { kindConfig } from "../modes/kindConfig";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { Settings } from "../settings/parse";
+import { isExternal } from "../settings/release";
 
 /** Every image that a stack's cluster runs, by reference. */
 export interface PlannedImages extends CiliumImages {
-  readonly node: string;
+  /** Undefined for an external cluster. */
+  readonly node?: string | undefined;
   readonly nettool: string;
   /** The base of the nettool image, where it is built. */
   readonly nettoolBase?: string | undefined;
@@ -21,7 +23,8 @@ export interface PlannedImages extends CiliumImages {
 /** What a stack creates, and the datapath that it must have. */
 export interface StackPlan {
   readonly settings: Settings;
-  readonly kindConfig: Readonly<Record<string, unknown>>;
+  /** Undefined for an external cluster. */
+  readonly kindConfig?: Readonly<Record<string, unknown>> | undefined;
   readonly values: HelmValues;
   readonly contract: {
     readonly mode: string;
@@ -35,25 +38,35 @@ export interface StackPlan {
   readonly images: PlannedImages;
 }
 
+/** Values that a preview reads from the external cluster, unless a stack sets them. */
+const OF_CLUSTER = ["k8sServiceHost", "k8sServicePort"];
+
+function withoutCluster(values: HelmValues, { extraValues }: CiliumValuesArgs): HelmValues {
+  return Object.fromEntries(
+    Object.entries(values).filter(([key]) => !OF_CLUSTER.includes(key) || extraValues[key] !== undefined),
+  );
+}
+
 /** Derive the whole plan from a stack's settings. */
 export function planStack(settings: Settings): StackPlan {
   const { mode, cluster, nettool } = settings;
   const { kubeProxyMode, services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
   const args = ciliumArgs(settings);
+  const external = isExternal(cluster);
   return {
     settings,
-    kindConfig: kindConfig({ ...cluster, kubeProxyMode }),
-    values: ciliumValues(args),
+    ...(external ? {} : { kindConfig: kindConfig({ ...cluster, kubeProxyMode }) }),
+    values: external ? withoutCluster(ciliumValues(args), args) : ciliumValues(args),
     contract: {
       mode,
       services,
       hostRouting,
       masquerading,
       ciliumConfig: expectedCiliumConfig(args),
-      evidence: expectedEvidence(args),
+      evidence: external ? onAnyDevice(expectedEvidence(args)) : expectedEvidence(args),
     },
     images: {
-      node: cluster.nodeImage,
+      ...(external ? {} : { node: cluster.nodeImage }),
       ...ciliumImages(args),
       ...(nettool.image === undefined
         ? { nettool: builtImageName(nettool.baseImage), nettoolBase: nettool.baseImage }

@@ -43,6 +43,18 @@ describe("cilium-modes plan", () => {
     expect(out).toContain(`Routing: Network: Native Host: ${contract.hostRouting}`);
   });
 
+  it("tells nothing of kind, and no device, for an external cluster", async () => {
+    const external = ["--set", "cluster.context=lab", "--set", "nettool.image=registry.example/tools:1"];
+    const { out, err, code } = await cli("plan", "ebpf", ...external);
+    expect([err, code]).toEqual(["", 0]);
+    expect(out).toContain("external, context lab of your kubeconfig");
+    expect(out).not.toMatch(/kindest|kind \d|eth0|nodes of|10\.0\.0\.0\/16/);
+    const parts = await cli("plan", "ebpf", "--values", "--images", ...external);
+    expect(parts.out).not.toMatch(/kindest|control-plane|k8sServiceHost/);
+    expect(parts.err).toContain("read by pulumi preview");
+    expect((await cli("plan", "ebpf", "--kind-config", ...external)).err).toContain("has no kind configuration");
+  });
+
   it("prints kind's configuration, Helm's values and the contract as YAML, one document each", async () => {
     const { out } = await cli("plan", "ebpf", "--kind-config", "--values", "--contract");
     const { kindConfig, values, contract } = planStack(readStackFile("ebpf").settings);

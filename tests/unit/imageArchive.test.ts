@@ -107,7 +107,7 @@ describe("saving images", () => {
   });
 
   it("pulls what Docker lacks, by its digest where it has one, and builds what is built", async () => {
-    write("registry", [IMAGES.node, ...IMAGES.cilium]);
+    write("registry", [IMAGES.node!, ...IMAGES.cilium]);
     await saveImages(IMAGES, archive, say);
     expect(asked().slice(0, -1)).toEqual([
       `pull ${IMAGES.node}`,
