@@ -47,7 +47,7 @@ export function readStackFile(
     removeNested(merged, key);
     merged.set(key, value);
   }
-  return parseSettings({ project, stack, config: Object.fromEntries(merged) });
+  return parseSettings({ project, stack, config: Object.fromEntries(merged), directory });
 }
 
 /** The stacks that have a file. */

@@ -205,6 +205,7 @@ export const WITHOUT_ARGUMENT: Readonly<Record<string, string>> = {
   "cluster.kubeconfig": "only programs in TypeScript can use external clusters",
   "cluster.context": "only programs in TypeScript can use external clusters",
   "cluster.kubernetesVersion": "programs set cluster.nodeImage",
+  "cilium.valuesFiles": "programs read files themselves and set cilium.values",
 };
 
 const RESOURCES = {

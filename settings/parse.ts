@@ -6,6 +6,7 @@ import { rawSettings, type SettingsSource } from "./raw";
 import { withRelease, type ReleasedSettings } from "./release";
 import { chartProblems, externalClusterProblems, settingProblems, settingWarnings } from "./rules";
 import { schemaFor } from "./schema";
+import { mergedValues, readValuesFiles } from "./valuesFiles";
 
 /** A stack's checked configuration. */
 export interface Settings extends ReleasedSettings {
@@ -58,18 +59,28 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
   if (!parsed.success) {
     throw new ConfigurationError(source.stack, [...problems, ...zodProblems(parsed.error, value, isSecretPath)]);
   }
-  const released = withRelease(parsed.data);
-  problems.push(...settingProblems(released, isSecretPath), ...externalClusterProblems(released, value));
+  const { valuesFiles, values: own } = parsed.data.cilium;
+  const read = readValuesFiles(valuesFiles, source.directory ?? process.cwd());
+  const sources = { files: read.files, own };
+  const released = withRelease({
+    ...parsed.data,
+    cilium: { ...parsed.data.cilium, values: mergedValues(sources) as typeof own },
+  });
+  problems.push(
+    ...read.problems,
+    ...settingProblems(released, sources, isSecretPath),
+    ...externalClusterProblems(released, value),
+  );
   const mode = routingModeOf({
     kubeProxyReplacement: released.kubeProxyReplacement,
     bpfMasquerade: released.bpf.masquerade,
   });
   if (mode === undefined) throw new ConfigurationError(source.stack, problems);
   const settings = { ...released, mode };
-  const warnings = settingWarnings(settings, isSecretPath);
+  const warnings = settingWarnings(settings, sources, isSecretPath);
   const reported = new Set(problems.map(({ key }) => key));
   const refusal = (findings: readonly ValueFinding[]) => {
-    const ofChart = chartProblems(findings, isSecretPath).filter(({ key }) => !reported.has(key));
+    const ofChart = chartProblems(findings, sources, isSecretPath).filter(({ key }) => !reported.has(key));
     // the warnings about valid settings have been shown before the chart was asked
     return new ConfigurationError(source.stack, [...problems, ...ofChart], problems.length > 0 ? warnings : []);
   };

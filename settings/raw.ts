@@ -10,6 +10,8 @@ export interface SettingsSource {
   readonly config: Readonly<Record<string, string>>;
   /** Whether a `project:key` is secret; messages never show its value. */
   readonly isSecret?: (key: string) => boolean;
+  /** Folder of relative paths. Default: the current folder, which is the project's while a program runs. */
+  readonly directory?: string | undefined;
 }
 
 type Tree = { [key: string]: unknown };

@@ -10,17 +10,22 @@ import { kubernetesOf, untestedPair } from "../modes/releases";
 import type { ValueFinding } from "../modes/valueFinding";
 import { lintValues } from "../modes/valuesLint";
 import { ciliumArgs, type ModeSettings } from "./ciliumArgs";
-import { pathText, shown, type IsSecretPath, type Problem } from "./problems";
+import { shown, type IsSecretPath, type Problem } from "./problems";
 import { isMissing, kindProblems, kindWarnings } from "./kindRules";
 import { registryProblems } from "./registryRules";
 import { isExternal, type ReleasedSettings } from "./release";
 import { NAME_HINT } from "./schema";
+import { placeOf, type ValueSources } from "./valuesFiles";
 
 /** A setting's value as messages may show it. */
 type Show = (key: string, value: string | number) => string;
 
 /** Settings that contradict each other, or that the version of Cilium does not support. */
-export function settingProblems(settings: ReleasedSettings, isSecretPath: IsSecretPath): Problem[] {
+export function settingProblems(
+  settings: ReleasedSettings,
+  sources: ValueSources,
+  isSecretPath: IsSecretPath,
+): Problem[] {
   const show: Show = (key, value) => (isSecretPath(key) ? "(a secret value)" : String(value));
   const { version } = settings.cilium;
   if (isOlderThanKnown(version)) {
@@ -38,13 +43,13 @@ export function settingProblems(settings: ReleasedSettings, isSecretPath: IsSecr
     ...imageProblems(settings, mode),
     ...hubbleProblems(settings),
     // values are checked against a mode
-    ...(mode === undefined ? [] : valueFindings({ ...settings, mode }, isSecretPath, "error")),
-    ...(isExternal(settings.cluster) ? [] : newClusterProblems(settings, isSecretPath)),
+    ...(mode === undefined ? [] : valueFindings({ ...settings, mode }, sources, isSecretPath, "error")),
+    ...(isExternal(settings.cluster) ? [] : newClusterProblems(settings, sources, isSecretPath)),
   ];
 }
 
 /** Warnings about valid settings. */
-export function settingWarnings(settings: ModeSettings, isSecretPath: IsSecretPath): Problem[] {
+export function settingWarnings(settings: ModeSettings, sources: ValueSources, isSecretPath: IsSecretPath): Problem[] {
   const { cilium, cluster } = settings;
   const warnings: Problem[] = [];
   if (isNewerThanKnown(cilium.version)) {
@@ -55,19 +60,20 @@ export function settingWarnings(settings: ModeSettings, isSecretPath: IsSecretPa
   const kubernetes = isExternal(cluster) ? undefined : kubernetesOf(cluster.nodeImage);
   const untested = kubernetes === undefined ? undefined : untestedPair(cilium.version, kubernetes);
   if (untested !== undefined) warnings.push({ key: "cilium.version", rule: untested });
-  return [...warnings, ...valueFindings(settings, isSecretPath, "warning")];
+  return [...warnings, ...valueFindings(settings, sources, isSecretPath, "warning")];
 }
 
 /** Problems that the chart would have with `cilium.values`. */
 function valueFindings(
   settings: ModeSettings,
+  sources: ValueSources,
   isSecretPath: IsSecretPath,
   wanted: ValueFinding["severity"],
 ): Problem[] {
   const show = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : shown(value));
   return lintValues(ciliumArgs(settings), show)
     .filter(({ severity }) => severity === wanted)
-    .map(({ key, rule }) => ({ key: pathText(["cilium", "values", ...key.split(".")]), rule }));
+    .map(({ key, rule }) => ({ key: placeOf(sources, key), rule }));
 }
 
 /** Networks of loopback addresses and names, where kind's nodes have no API server. */
@@ -77,11 +83,14 @@ const LOOPBACK = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
 const PARTS = ["agent", "operator.enabled", "cni.install"];
 
 /** Values that work elsewhere, and not in a new kind cluster. */
-function newClusterProblems({ cluster, cilium, tunnel }: ReleasedSettings, isSecretPath: IsSecretPath): Problem[] {
+function newClusterProblems(
+  { cluster, cilium, tunnel }: ReleasedSettings,
+  sources: ValueSources,
+  isSecretPath: IsSecretPath,
+): Problem[] {
   const show = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : shown(value));
   const problems: Problem[] = [];
-  const refuse = (key: string, rule: string) =>
-    problems.push({ key: pathText(["cilium", "values", ...key.split(".")]), rule });
+  const refuse = (key: string, rule: string) => problems.push({ key: placeOf(sources, key), rule });
   const value = (key: string) => valueAt(cilium.values, key);
   const host = value("k8sServiceHost");
   if (typeof host === "string" && (host === "" || LOOPBACK.test(host))) {
@@ -117,9 +126,13 @@ const isDevice = (pattern: string, device: string) =>
   pattern.endsWith("+") ? device.startsWith(pattern.slice(0, -1)) : pattern === device;
 
 /** What the chart itself has against `cilium.values`; its words may hold values. */
-export function chartProblems(findings: readonly ValueFinding[], isSecretPath: IsSecretPath): Problem[] {
+export function chartProblems(
+  findings: readonly ValueFinding[],
+  sources: ValueSources,
+  isSecretPath: IsSecretPath,
+): Problem[] {
   return findings.map(({ key, rule }) => ({
-    key: pathText(["cilium", "values", ...(key === "" ? [] : key.split("."))]),
+    key: placeOf(sources, key),
     rule: isSecretPath("cilium.values")
       ? "the chart refuses these values, which are secret; try them with helm template"
       : rule,

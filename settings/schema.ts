@@ -449,6 +449,14 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             "Install routes to the pods of other nodes; requires that all nodes share a network",
             { defaultText: "`true` in native routing" },
           ),
+          valuesFiles: about(
+            z
+              .union([text.transform((file) => [file]), z.array(text)], {
+                error: "must be the path of a values file, or a list of them",
+              })
+              .default([]),
+            "Helm values files, by paths relative to the project: one, or a list that is merged in this order before `cilium.values`. Checked as these are",
+          ),
           values: about(
             z.record(z.string(), z.json(), { error: "must be an object of Helm values" }).default({}),
             "Helm values that are merged last, and checked against the chart's version. In a dotted key such as `cilium.values.l7Proxy`, true, false, null and integers are not strings",

@@ -121,7 +121,7 @@ describe("the package, installed in an empty project", () => {
       { cwd: folder, encoding: "utf8" },
     );
     expect(stdout.trim()).toBe(
-      "ALL_MODES COEXISTING_MODES Cilium ExistingCluster KindCluster MODE_CONTRACTS NettoolWorkload NodeImages PROOFS " +
+      "ALL_MODES COEXISTING_MODES Cilium ExistingCluster IPAM_MODES KindCluster MODE_CONTRACTS NettoolWorkload NodeImages PROOFS " +
         "ROUTING_MODES TUNNELS VERDICTS VERIFY VERIFY_WHEN Verification inspectCluster function",
     );
     const help = spawnSync(process.execPath, [join(installed, "cli/cilium-modes.mjs"), "--help"], { encoding: "utf8" });

@@ -55,6 +55,7 @@ describe("parseSettings", () => {
         images: { agent: {}, operator: {}, envoy: {}, load: false },
         adopt: false,
         ipam: {},
+        valuesFiles: [],
         nativeRoutingCIDR: "10.0.0.0/8",
         values: {},
       },

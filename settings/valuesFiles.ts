@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { mergeValues, valueAt, type HelmValues } from "../modes/ciliumValues";
+import { readValues } from "../modes/valuesYaml";
+import { pathText, type Problem } from "./problems";
+
+/** Helm values with where they are from. */
+export interface ValueSources {
+  /** Files in the order in which they are merged. */
+  readonly files: readonly { readonly file: string; readonly values: HelmValues }[];
+  /** `cilium.values`, which is merged last. */
+  readonly own: HelmValues;
+}
+
+/** Read values files. @param directory of relative paths */
+export function readValuesFiles(
+  paths: readonly string[],
+  directory: string,
+): { files: ValueSources["files"]; problems: Problem[] } {
+  const files: { file: string; values: HelmValues }[] = [];
+  const problems: Problem[] = [];
+  for (const file of paths) {
+    const key = `cilium.valuesFiles: ${file}`;
+    let text: string;
+    try {
+      text = readFileSync(resolve(directory, file), "utf8");
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      problems.push({ key, rule: code === "ENOENT" ? "does not exist" : `cannot be read (${code})` });
+      continue;
+    }
+    const read = readValues(text);
+    if ("values" in read) files.push({ file, values: read.values });
+    else problems.push({ key: read.line === undefined ? key : `${key}:${read.line}`, rule: read.problem });
+  }
+  return { files, problems };
+}
+
+/** All values as Helm merges them. */
+export function mergedValues({ files, own }: ValueSources): HelmValues {
+  return [...files.map(({ values }) => values), own].reduce(mergeValues, {});
+}
+
+/** Where a value is set: in a file, or in `cilium.values`, which wins. */
+export function placeOf({ files, own }: ValueSources, key: string): string {
+  const has = (values: HelmValues) => key !== "" && valueAt(values, key) !== undefined;
+  const source = has(own) ? undefined : files.findLast(({ values }) => has(values));
+  return source === undefined
+    ? pathText(["cilium", "values", ...(key === "" ? [] : key.split("."))])
+    : `${source.file}: ${pathText(key.split("."))}`;
+}
