@@ -10,7 +10,7 @@ export type { TargetCluster, TargetClusterArgs } from "./targetCluster";
 export { Verification, type VerificationArgs } from "./verification";
 export { NodeImages } from "../providers/kind/resources";
 export { PROOFS, VERDICTS } from "../datapath/facts";
-export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS } from "../modes/contract";
+export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS, VARIANT_MODES } from "../modes/contract";
 export { VERIFY, VERIFY_WHEN } from "../modes/defaults";
 export { IPAM_MODES } from "../modes/ipam";
 

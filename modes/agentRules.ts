@@ -35,7 +35,8 @@ const dispatch = (config: Config) => config["bpf-lb-dsr-dispatch"] ?? "opt";
 const BIG_TCP = ["enable-ipv4-big-tcp", "enable-ipv6-big-tcp"];
 const bigTcp = (config: Config) => BIG_TCP.some((key) => isSet(config, key));
 
-const NEEDS_BPF_HOST_ROUTING = "BPF host routing, which only mode ebpf has (bpf.masquerade: true)";
+const NEEDS_BPF_HOST_ROUTING =
+  "BPF host routing, which only mode ebpf has (bpf.masquerade: true, without bpf.hostLegacyRouting)";
 
 /**
  * What agents refuse. Sources, all of Cilium 1.20.2 and alike in older versions unless `gone` says otherwise:

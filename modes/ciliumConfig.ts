@@ -43,7 +43,7 @@ export function modeConfig(args: Pick<CiliumValuesArgs, "mode" | "tunnel" | "ver
     "enable-bpf-masquerade": String(switches.bpfMasquerade),
     "enable-ipv4-masquerade": "true",
     // absent: the agent uses BPF if the mode allows it
-    "enable-host-legacy-routing": null,
+    "enable-host-legacy-routing": switches.hostLegacyRouting ? "true" : null,
   };
 }
 

@@ -94,7 +94,11 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     autoDirectNodeRoutes: args.autoDirectNodeRoutes ?? native,
     ipam: ipamValues(args),
     // without aggregation, monitors see every packet
-    bpf: { masquerade: switches.bpfMasquerade, monitorAggregation: "none" },
+    bpf: {
+      masquerade: switches.bpfMasquerade,
+      ...(switches.hostLegacyRouting ? { hostLegacyRouting: true } : {}),
+      monitorAggregation: "none",
+    },
     debug: { enabled: true, verbose: "datapath" },
     ...imageBlock(args.images.agent),
     // two operators cannot run on one node

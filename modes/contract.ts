@@ -3,6 +3,9 @@ import { has, type Since } from "./ciliumVersion";
 /** Routing modes of this project's stacks: they differ in who translates service addresses and who masquerades. */
 export const ROUTING_MODES = ["kubeproxy", "replacement", "ebpf"] as const;
 
+/** Variants of a stack's mode: `ebpf-legacy` masquerades in BPF, and packets pass the host's stack, as Talos needs it. */
+export const VARIANT_MODES = ["ebpf-legacy"] as const;
+
 /**
  * Routing modes of older Cilium versions in which kube-proxy and Cilium's services coexist: with single features
  * (`partial`), or with everything that the kernel supports (`probe`), also with BPF masquerading (`probe-ebpf`).
@@ -10,10 +13,11 @@ export const ROUTING_MODES = ["kubeproxy", "replacement", "ebpf"] as const;
 export const COEXISTING_MODES = ["partial", "probe", "probe-ebpf"] as const;
 
 /** A routing mode. */
-export type RoutingMode = (typeof ROUTING_MODES)[number] | (typeof COEXISTING_MODES)[number];
+export type RoutingMode =
+  (typeof ROUTING_MODES)[number] | (typeof VARIANT_MODES)[number] | (typeof COEXISTING_MODES)[number];
 
-/** All routing modes: those of the stacks, then those of older Cilium versions. */
-export const ALL_MODES: readonly RoutingMode[] = [...ROUTING_MODES, ...COEXISTING_MODES];
+/** All routing modes: those of the stacks, their variants, then those of older Cilium versions. */
+export const ALL_MODES: readonly RoutingMode[] = [...ROUTING_MODES, ...VARIANT_MODES, ...COEXISTING_MODES];
 
 /** Encapsulation of pod traffic between nodes: none (`disabled`, native routing), VXLAN or Geneve. */
 export const TUNNELS = ["disabled", "vxlan", "geneve"] as const;
@@ -29,6 +33,8 @@ export interface ModeSwitches {
   readonly kubeProxyReplacement: KubeProxyReplacement;
   /** Pod traffic that leaves the cluster is masqueraded in BPF instead of iptables. */
   readonly bpfMasquerade: boolean;
+  /** Packets pass the host's stack also with BPF masquerading; without it they always do. Default: false. */
+  readonly hostLegacyRouting?: boolean | undefined;
 }
 
 /** Requirements of a routing mode, and its expected datapath in every version of Cilium. */
@@ -77,6 +83,14 @@ export const MODE_CONTRACTS: Readonly<Record<RoutingMode, ModeContract>> = {
     hostRouting: "BPF",
     masquerading: "BPF",
   },
+  "ebpf-legacy": {
+    switches: { kubeProxyReplacement: true, bpfMasquerade: true, hostLegacyRouting: true },
+    kubeProxyMode: "none",
+    bypassDockerResolver: true,
+    services: "cilium",
+    hostRouting: "Legacy",
+    masquerading: "BPF",
+  },
   partial: {
     switches: { kubeProxyReplacement: "partial", bpfMasquerade: false },
     kubeProxyMode: "iptables",
@@ -105,9 +119,14 @@ export const MODE_CONTRACTS: Readonly<Record<RoutingMode, ModeContract>> = {
 
 /** The routing mode of these switches; undefined for BPF masquerading without Cilium's NodePorts. */
 export function routingModeOf(switches: ModeSwitches): RoutingMode | undefined {
+  const { kubeProxyReplacement, bpfMasquerade, hostLegacyRouting = false } = switches;
   return ALL_MODES.find((mode) => {
     const own = MODE_CONTRACTS[mode].switches;
-    return own.kubeProxyReplacement === switches.kubeProxyReplacement && own.bpfMasquerade === switches.bpfMasquerade;
+    return (
+      own.kubeProxyReplacement === kubeProxyReplacement &&
+      own.bpfMasquerade === bpfMasquerade &&
+      (own.hostLegacyRouting ?? false) === (bpfMasquerade && hostLegacyRouting)
+    );
   });
 }
 

@@ -2,7 +2,6 @@ import { agentFindingsOf } from "./agentRules";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
-import { MODE_CONTRACTS } from "./contract";
 import { IPAM_MODES, isIpamMode, NODE_POD_CIDR_MASK } from "./ipam";
 import { at, same } from "./tree";
 import type { ValueFinding } from "./valueFinding";
@@ -14,6 +13,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   routingMode: "tunnel",
   tunnelProtocol: "tunnel",
   "bpf.masquerade": "bpf.masquerade",
+  "bpf.hostLegacyRouting": "bpf.hostLegacyRouting",
   "cluster.name": "cluster.name",
   ipv4NativeRoutingCIDR: "cilium.nativeRoutingCIDR",
   autoDirectNodeRoutes: "cilium.autoDirectNodeRoutes",
@@ -33,10 +33,6 @@ const error = (rule: string): Omit<ValueFinding, "key"> => ({ severity: "error",
 const warning = (rule: string): Omit<ValueFinding, "key"> => ({ severity: "warning", rule });
 
 const RULES: Readonly<Record<string, Rule>> = {
-  "bpf.hostLegacyRouting": (value, { mode }) =>
-    String(value) === "true" && MODE_CONTRACTS[mode].hostRouting === "BPF"
-      ? error(`disables BPF host routing, which mode ${mode} requires; for Legacy set bpf.masquerade: false`)
-      : undefined,
   enableIPv4Masquerade: (value) =>
     String(value) === "false"
       ? error("disables masquerading, which the mode requires; pods could not reach networks outside the cluster")

@@ -202,6 +202,7 @@ export const WITHOUT_ARGUMENT: Readonly<Record<string, string>> = {
   release: "programs set cilium.version and cluster.nodeImage",
   kubeProxyReplacement: "programs set the mode",
   "bpf.masquerade": "programs set the mode",
+  "bpf.hostLegacyRouting": "programs set the mode",
   "cluster.kubeconfig": "only programs in TypeScript can use external clusters",
   "cluster.context": "only programs in TypeScript can use external clusters",
   "cluster.kubernetesVersion": "programs set cluster.nodeImage",

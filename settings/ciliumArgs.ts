@@ -1,6 +1,6 @@
 import { ciliumValuesArgs, type CiliumCluster } from "../modes/ciliumArgs";
-import type { CiliumValuesArgs } from "../modes/ciliumValues";
-import type { RoutingMode } from "../modes/contract";
+import { valueAt, type CiliumValuesArgs } from "../modes/ciliumValues";
+import type { ModeSwitches, RoutingMode } from "../modes/contract";
 import type { PodNetworks } from "../modes/ipam";
 import type { ReleasedSettings } from "./release";
 
@@ -30,6 +30,16 @@ export function ciliumArgs(
     },
     { ...cilium, tunnel, hubble },
   );
+}
+
+/** The switches that select a stack's routing mode. */
+export function switchesOf({ kubeProxyReplacement, bpf, cilium }: ReleasedSettings): ModeSwitches {
+  const isLegacy = String(valueAt(cilium.values, "bpf.hostLegacyRouting")) === "true";
+  return {
+    kubeProxyReplacement,
+    bpfMasquerade: bpf.masquerade,
+    hostLegacyRouting: bpf.hostLegacyRouting || isLegacy,
+  };
 }
 
 /** What a stack wants of an external cluster. */

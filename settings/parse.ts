@@ -1,6 +1,7 @@
 import { routingModeOf, type RoutingMode } from "../modes/contract";
 import type { ReleaseName } from "../modes/releases";
 import type { ValueFinding } from "../modes/valueFinding";
+import { switchesOf } from "./ciliumArgs";
 import { defaultRule, zodProblems, type Problem } from "./problems";
 import { rawSettings, type SettingsSource } from "./raw";
 import { withRelease, type ReleasedSettings } from "./release";
@@ -11,7 +12,7 @@ import { mergedValues, readValuesFiles } from "./valuesFiles";
 /** A stack's checked configuration. */
 export interface Settings extends ReleasedSettings {
   readonly release: ReleaseName;
-  /** The routing mode that `kubeProxyReplacement` and `bpf.masquerade` select. */
+  /** The routing mode that `kubeProxyReplacement` and `bpf` select. */
   readonly mode: RoutingMode;
 }
 
@@ -71,10 +72,7 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
     ...settingProblems(released, sources, isSecretPath),
     ...externalClusterProblems(released, value),
   );
-  const mode = routingModeOf({
-    kubeProxyReplacement: released.kubeProxyReplacement,
-    bpfMasquerade: released.bpf.masquerade,
-  });
+  const mode = routingModeOf(switchesOf(released));
   if (mode === undefined) throw new ConfigurationError(source.stack, problems);
   const settings = { ...released, mode };
   const warnings = settingWarnings(settings, sources, isSecretPath);

@@ -9,7 +9,7 @@ import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ipam";
 import { kubernetesOf, untestedPair } from "../modes/releases";
 import type { ValueFinding } from "../modes/valueFinding";
 import { lintValues } from "../modes/valuesLint";
-import { ciliumArgs, type ModeSettings } from "./ciliumArgs";
+import { ciliumArgs, switchesOf, type ModeSettings } from "./ciliumArgs";
 import { shown, type IsSecretPath, type Problem } from "./problems";
 import { isMissing, kindProblems, kindWarnings } from "./kindRules";
 import { registryProblems } from "./registryRules";
@@ -32,8 +32,7 @@ export function settingProblems(
     const rule = `${show("cilium.version", version)} is older than ${OLDEST_CILIUM}, the oldest supported Cilium`;
     return [{ key: "cilium.version", rule }];
   }
-  const { kubeProxyReplacement, bpf } = settings;
-  const mode = routingModeOf({ kubeProxyReplacement, bpfMasquerade: bpf.masquerade });
+  const mode = routingModeOf(switchesOf(settings));
   return [
     ...modeProblems(settings, show),
     ...networkProblems(settings, show),
@@ -197,16 +196,24 @@ function hubbleProblems({ hubble, cilium }: ReleasedSettings): Problem[] {
   return [{ key: "hubble.ui", rule }];
 }
 
-function modeProblems({ tunnel, kubeProxyReplacement, bpf, cilium }: ReleasedSettings, show: Show): Problem[] {
+function modeProblems(settings: ReleasedSettings, show: Show): Problem[] {
+  const { tunnel, kubeProxyReplacement, cilium } = settings;
+  const switches = switchesOf(settings);
   const problems: Problem[] = [];
   const replacement = replacementProblem(kubeProxyReplacement, cilium.version);
   if (replacement !== undefined) {
     const word = show("kubeProxyReplacement", String(kubeProxyReplacement));
     problems.push({ key: "kubeProxyReplacement", rule: `${JSON.stringify(word)} ${replacement}` });
-  } else if (routingModeOf({ kubeProxyReplacement, bpfMasquerade: bpf.masquerade }) === undefined) {
+  } else if (routingModeOf({ ...switches, hostLegacyRouting: false }) === undefined) {
     problems.push({
       key: "bpf.masquerade",
       rule: "requires kubeProxyReplacement: true, since BPF masquerading is part of Cilium's NodePort implementation",
+    });
+  }
+  if (problems.length === 0 && routingModeOf(switches) === undefined) {
+    problems.push({
+      key: "bpf.hostLegacyRouting",
+      rule: "requires kubeProxyReplacement: true with BPF masquerading; remove it",
     });
   }
   if (tunnel !== "disabled" && cilium.autoDirectNodeRoutes) {

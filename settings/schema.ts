@@ -243,6 +243,10 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             flag().default(false),
             "Masquerade in BPF, which also enables BPF host routing. Requires `kubeProxyReplacement`",
           ),
+          hostLegacyRouting: about(
+            flag().default(false),
+            "Let packets pass the host's stack also with BPF masquerading (mode `ebpf-legacy`), for firewalls on nodes and Talos' host DNS. The Helm value `bpf.hostLegacyRouting: true` means the same",
+          ),
         })
         .prefault({}),
       "BPF features of Cilium",

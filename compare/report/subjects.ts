@@ -11,6 +11,7 @@ const MODES: Readonly<Record<RoutingMode, string>> = {
   replacement:
     "Cilium replaces kube-proxy: eBPF handles Services, packets still pass the host's stack (cilium-kubeproxy-replacement-mode)",
   ebpf: "Full eBPF: host routing bypasses iptables and the host's stack, eBPF masquerades (cilium-kubeproxy-replacement-ebpf-mode)",
+  "ebpf-legacy": "Cilium replaces kube-proxy and masquerades in eBPF, packets still pass the host's stack",
   partial: "Cilium takes over some of kube-proxy's features, kube-proxy keeps running",
   probe: "Cilium takes over the features of kube-proxy that the kernel supports, kube-proxy keeps running",
   "probe-ebpf": "Cilium takes over the features of kube-proxy that the kernel supports, eBPF masquerades",

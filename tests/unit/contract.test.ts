@@ -14,6 +14,7 @@ import {
   type RoutingMode,
 } from "../../modes/contract";
 import { expectedEvidence } from "../../modes/evidence";
+import { ciliumArgs } from "../../settings/ciliumArgs";
 import { CILIUM_ARGS } from "../support/ciliumArgs";
 import { parse, problemsOf } from "./support/settings";
 import { VERSIONS } from "./support/versions";
@@ -57,6 +58,31 @@ describe("MODE_CONTRACTS", () => {
     }
   });
 
+  it.each([{ "bpf.hostLegacyRouting": "true" }, { "cilium.values.bpf.hostLegacyRouting": "true" }])(
+    "knows BPF masquerading with Legacy host routing, by %j",
+    (legacy) => {
+      const ebpf = { kubeProxyReplacement: "true", "bpf.masquerade": "true" };
+      const settings = parse({ ...ebpf, ...legacy });
+      expect(settings.mode).toBe("ebpf-legacy");
+      const args = ciliumArgs(settings);
+      expect(ciliumValues(args)["bpf"]).toMatchObject({ masquerade: true, hostLegacyRouting: true });
+      expect(expectedCiliumConfig(args)).toMatchObject({
+        "enable-bpf-masquerade": "true",
+        "enable-host-legacy-routing": "true",
+      });
+      expect(expectedEvidence(args)).toMatchObject({
+        statusJson: { "routing.intra-host-routing-mode": "Legacy", "masquerading.mode": "BPF" },
+        masquerading: "BPF",
+        forwarding: "host",
+      });
+      // all other modes have Legacy host routing anyway
+      expect(parse({ kubeProxyReplacement: "true", ...legacy }).mode).toBe("replacement");
+      expect(problemsOf({ ...ebpf, "cilium.version": "1.12.4", ...legacy, kubeProxyReplacement: "probe" })).toEqual([
+        expect.stringContaining("bpf.hostLegacyRouting: requires kubeProxyReplacement: true"),
+      ]);
+    },
+  );
+
   it("produces the same values for equivalent settings", () => {
     const spellings = [
       [{ kubeProxyReplacement: "true" }, { kubeProxyReplacement: "strict" }, { kubeProxyReplacement: "Strict" }],
@@ -90,10 +116,11 @@ describe("MODE_CONTRACTS", () => {
     },
   );
 
-  it("has BPF host routing exactly if Cilium translates NodePorts and masquerades", () => {
+  it("has BPF host routing exactly if Cilium translates NodePorts and masquerades, and Legacy is not asked for", () => {
     for (const mode of ALL_MODES) {
-      const { services, masquerading, hostRouting } = MODE_CONTRACTS[mode];
-      expect([mode, hostRouting === "BPF"]).toEqual([mode, services === "cilium" && masquerading === "BPF"]);
+      const { services, masquerading, hostRouting, switches } = MODE_CONTRACTS[mode];
+      const isBpf = services === "cilium" && masquerading === "BPF" && switches.hostLegacyRouting !== true;
+      expect([mode, hostRouting === "BPF"]).toEqual([mode, isBpf]);
     }
   });
 

@@ -27,7 +27,7 @@ describe("parseSettings", () => {
       verifyWhen: "changed",
       verifyNodes: 20,
       kubeProxyReplacement: false,
-      bpf: { masquerade: false },
+      bpf: { masquerade: false, hostLegacyRouting: false },
       cluster: {
         name: "cilium-modes-dev",
         kubernetesVersion: "1.34.0",

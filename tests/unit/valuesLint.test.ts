@@ -78,10 +78,10 @@ describe("lintValues", () => {
 
   it.each<[string, HelmValues, Partial<CiliumValuesArgs>, string]>([
     [
-      "BPF host routing",
-      { bpf: { hostLegacyRouting: true } },
-      { mode: "ebpf" },
-      "error bpf.hostLegacyRouting: disables BPF host routing",
+      "Legacy host routing",
+      { bpf: { hostLegacyRouting: false } },
+      { mode: "ebpf-legacy" },
+      "error bpf.hostLegacyRouting: is true according to the setting bpf.hostLegacyRouting, got false",
     ],
     ["masquerading", { enableIPv4Masquerade: false }, {}, "error enableIPv4Masquerade: disables masquerading"],
     [
