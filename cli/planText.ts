@@ -41,10 +41,13 @@ export function summary(
   ].join("\n");
 }
 
-function kindRows({ cluster, cilium }: Settings, kindConfig: Readonly<Record<string, unknown>>): [string, string][] {
+function kindRows(
+  { cluster, podNetworks }: Settings,
+  kindConfig: Readonly<Record<string, unknown>>,
+): [string, string][] {
   const { kubeProxyMode } = kindConfig["networking"] as { kubeProxyMode: string };
   const nodes = cluster.workers === 0 ? "one node" : `${cluster.workers + 1} nodes`;
-  const ipam = cilium.ipam.mode === "kubernetes" ? " by Kubernetes" : "";
+  const ipam = podNetworks.ipam === "kubernetes" ? " by Kubernetes" : "";
   return [
     ["cluster", `${cluster.name}: ${nodes} of ${cluster.nodeImage.split("@")[0]!}, kube-proxy ${kubeProxyMode}`],
     [

@@ -1,6 +1,6 @@
 import { chartImages } from "../modes/chartKeys";
 import { contains, overlap } from "../modes/cidr";
-import { valueAt } from "../modes/ciliumValues";
+import { controlPlaneName, valueAt } from "../modes/ciliumValues";
 import { isNewerThanKnown, isOlderThanKnown, NEWEST_CILIUM_MINOR, OLDEST_CILIUM } from "../modes/ciliumVersion";
 import { longestClusterName } from "../modes/clusterName";
 import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
@@ -96,6 +96,9 @@ function newClusterProblems(
     const rule = `is ${show(host)}, where kind's nodes have no API server; remove it to use ${cluster.name}-control-plane`;
     refuse("k8sServiceHost", rule);
   }
+  const port = value("k8sServicePort");
+  if (port !== undefined && (host === undefined || host === controlPlaneName(cluster.name)) && String(port) !== "6443")
+    refuse("k8sServicePort", `is ${show(port)}, and the API server of kind's nodes has port 6443; remove it`);
   // copies of a chart's whole values have it without a name
   if ((value("k8sServiceHostRef.name") ?? null) !== null)
     refuse("k8sServiceHostRef", "cannot be set: this project sets k8sServiceHost; remove it");

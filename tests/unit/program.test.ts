@@ -503,6 +503,14 @@ describe("the program for an external cluster", () => {
     expect(outputs).toMatchObject({ apiEndpoint: "https://192.0.2.1:6443", nodes: NODES });
   });
 
+  it("lets agents use another address of the API server, such as Talos' own", async () => {
+    const config = { ...existing, "cilium.values": '{"k8sServiceHost":"localhost","k8sServicePort":7445}' };
+    const { registered } = await runProgram(config);
+    expect(inputsOf(registered, "cilium-release")).toMatchObject({
+      values: { k8sServiceHost: "localhost", k8sServicePort: 7445 },
+    });
+  });
+
   const DEFAULT_POOL = {
     ipam: "cluster-pool",
     podCidr: "10.0.0.0/8",

@@ -56,7 +56,7 @@ describe("cilium.valuesFiles", () => {
   });
 
   it("have each problem and each warning with its file and key", () => {
-    const owned = file("owned.yaml", "ipam: {mode: kubernetes}\nk8sServiceHost: localhost\n");
+    const owned = file("owned.yaml", "ipam: {mode: kubernetes}\nk8sServicePort: 7445\n");
     const broken = file("broken.yaml", "a:\n  - b: c: d\n");
     const missing = join(folder, "missing.yaml");
     const config = { "cilium.valuesFiles": JSON.stringify([owned, broken, missing]), "cilium.values.tunnel": "vxlan" };
@@ -64,7 +64,7 @@ describe("cilium.valuesFiles", () => {
     expect(found).toHaveLength(5);
     for (const line of [
       `  - ${owned}: ipam.mode: is "cluster-pool" according to the setting cilium.ipam.mode, got "kubernetes"`,
-      `  - ${owned}: k8sServiceHost: is "localhost", where kind's nodes have no API server`,
+      `  - ${owned}: k8sServicePort: is 7445, and the API server of kind's nodes has port 6443`,
       `  - cilium.valuesFiles: ${broken}:2: is not valid YAML: Nested mappings`,
       `  - cilium.valuesFiles: ${missing}: does not exist`,
       "  - cilium.values.tunnel: is rejected by the chart",
