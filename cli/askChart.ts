@@ -4,8 +4,13 @@ import { parseAllDocuments } from "yaml";
 import { isChartPath } from "../components/chartSource";
 import { CommandError, run } from "../host/exec";
 import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
-import { renderedImages } from "../modes/images";
-import { contradictionsIn, refusalFindings, unknownKinds, type RenderedObject } from "../modes/rendering";
+import {
+  contradictionsIn,
+  refusalFindings,
+  renderedImages,
+  unknownKinds,
+  type RenderedObject,
+} from "../modes/rendering";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { CheckedSettings } from "../settings/parse";
 import { isExternal, kubernetesToAsk } from "../settings/release";

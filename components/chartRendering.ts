@@ -2,8 +2,13 @@ import { dirname, basename, resolve } from "node:path";
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 import { ciliumValues, type CiliumValuesArgs, type HelmValues } from "../modes/ciliumValues";
-import { renderedImages } from "../modes/images";
-import { contradictionsIn, refusalFindings, unknownKinds, type RenderedObject } from "../modes/rendering";
+import {
+  contradictionsIn,
+  refusalFindings,
+  renderedImages,
+  unknownKinds,
+  type RenderedObject,
+} from "../modes/rendering";
 import type { ValueFinding } from "../modes/valueFinding";
 import { chartProblem, isChartPath } from "./chartSource";
 import { ProgramError } from "./programError";

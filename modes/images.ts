@@ -1,7 +1,6 @@
 import { chartImages } from "./chartKeys";
 import { valueAt, type CiliumValuesArgs, type ImageOverride } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
-import type { RenderedObject } from "./rendering";
 
 /** From here on the chart runs Envoy in pods of its own by default. */
 const ENVOY_BY_DEFAULT: Since = ["1.16.0-rc.1"];
@@ -58,22 +57,6 @@ function asLoaded(reference: string, isLoaded: boolean): string {
 /** Image references for loading into nodes. */
 export function loadedImages(args: CiliumValuesArgs): readonly string[] {
   return Object.values(ciliumImages(args)).map(withoutDigest);
-}
-
-/** The images of all pods that rendered objects make, sorted. */
-export function renderedImages(objects: readonly RenderedObject[]): string[] {
-  return [...new Set(objects.flatMap(({ spec }) => imagesIn(spec)))].sort();
-}
-
-/** The images in a specification: pods have containers in two lists, and other objects have pods at different depths. */
-function imagesIn(specification: unknown): string[] {
-  if (typeof specification !== "object" || specification === null) return [];
-  if (Array.isArray(specification)) return specification.flatMap(imagesIn);
-  return Object.entries(specification).flatMap(([key, value]: [string, unknown]) =>
-    /^(?:c|initC)ontainers$/.test(key) && Array.isArray(value)
-      ? value.map(({ image }: { image: string }) => image)
-      : imagesIn(value),
-  );
 }
 
 /** A reference without digest, by which containerd finds a loaded image. */

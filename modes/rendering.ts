@@ -1,7 +1,6 @@
 import { agentFindings } from "./agentRules";
 import { expectedCiliumConfig, type CiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValue, type HelmValues } from "./ciliumValues";
-import { renderedImages } from "./images";
 import type { ValueFinding } from "./valueFinding";
 
 /** Cilium as Helm renders it from a chart and values. */
@@ -87,6 +86,22 @@ export function contradictionsIn(objects: readonly RenderedObject[], args: Ciliu
       rule: `asks for ${image} by digest, and with cilium.images.load nodes find an image only by its tag; set useDigest: false, and a tag without digest`,
     })),
   ];
+}
+
+/** The images of all pods that rendered objects make, sorted. */
+export function renderedImages(objects: readonly RenderedObject[]): string[] {
+  return [...new Set(objects.flatMap(({ spec }) => imagesIn(spec)))].sort();
+}
+
+/** The images in a specification: pods have containers in two lists, and other objects have pods at different depths. */
+function imagesIn(specification: unknown): string[] {
+  if (typeof specification !== "object" || specification === null) return [];
+  if (Array.isArray(specification)) return specification.flatMap(imagesIn);
+  return Object.entries(specification).flatMap(([key, value]: [string, unknown]) =>
+    /^(?:c|initC)ontainers$/.test(key) && Array.isArray(value)
+      ? value.map(({ image }: { image: string }) => image)
+      : imagesIn(value),
+  );
 }
 
 /** Kinds of objects that a new cluster does not know. */

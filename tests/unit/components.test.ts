@@ -64,7 +64,7 @@ describe("components in another program", () => {
     ["an external cluster", ownInExisting],
   ])("reject an unknown mode before anything is created, for %s", async (_name, program) => {
     await expect(program("epbf")).rejects.toThrow(
-      'cluster: mode must be one of kubeproxy, replacement, ebpf, partial, probe, probe-ebpf, got "epbf"',
+      'cluster: mode must be one of kubeproxy, replacement, ebpf, ebpf-legacy, partial, probe, probe-ebpf, got "epbf"',
     );
   });
 });

@@ -37,7 +37,7 @@ describe("parseStackOutputs", () => {
       cilium: { ...OUTPUTS.cilium, bpfMasquerade: "true" },
     };
     expect(messageFor(wrong)).toBe(`${HEADLINE}
-  - mode: must be one of kubeproxy, replacement, ebpf, partial, probe, probe-ebpf
+  - mode: must be one of kubeproxy, replacement, ebpf, ebpf-legacy, partial, probe, probe-ebpf
   - clusterName: is missing
   - kubeconfig: must be of type string
   - nodes.0.role: must be one of control-plane, worker

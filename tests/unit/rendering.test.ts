@@ -1,5 +1,10 @@
-import { contradictionsIn, refusalFindings, unknownKinds, type RenderedObject } from "../../modes/rendering";
-import { renderedImages } from "../../modes/images";
+import {
+  contradictionsIn,
+  refusalFindings,
+  renderedImages,
+  unknownKinds,
+  type RenderedObject,
+} from "../../modes/rendering";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValues } from "../../modes/ciliumValues";
 import { CILIUM_ARGS } from "../support/ciliumArgs";
