@@ -12,6 +12,9 @@ interface PreviewStep {
   };
 }
 
+// a busy machine takes a minute for two previews
+jest.setTimeout(180_000);
+
 const nameOf = (urn: string) => urn.split("::").pop()!;
 
 describeIf(engineMissing(), "the program under the real engine", () => {
