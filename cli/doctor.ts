@@ -59,6 +59,7 @@ function needsOf(settings: Settings): StackNeeds {
     apiServerAddress: cluster.apiServerAddress,
     apiServerPort: cluster.apiServerPort,
     registryMirrors: cluster.registryMirrors,
+    directory: PROJECT_DIRECTORY,
     // an external cluster pulls its images itself, perhaps from where this machine cannot
     images: (isKind ? [node, ...Object.values(others), nettoolBase ?? nettool] : [nettoolBase]).filter(
       (image) => image !== undefined,

@@ -27,7 +27,8 @@ export function readStackFile(
   const project = (parseYaml(join(directory, "Pulumi.yaml")) as { name: string }).name;
   const { config = {} } = (parseYaml(file) ?? {}) as { config?: Record<string, unknown> | null };
   const entries = Object.entries(config ?? {}).map(
-    ([key, value]) => [withProject(key, project), withoutCredentials(value)] as const,
+    ([key, value]) =>
+      [withProject(key, project), /(?:^|:)cluster(?:\.|$)/.test(key) ? withoutCredentials(value) : value] as const,
   );
   const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key.slice(project.length + 1));
   const overriding = overrides.map((text) => override(text, project));
@@ -104,6 +105,7 @@ function withoutCredentials(value: unknown): unknown {
 }
 
 function isSecret(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(isSecret);
   return (
     isObject(value) && (("secure" in value && Object.keys(value).length === 1) || Object.values(value).some(isSecret))
   );

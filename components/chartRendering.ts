@@ -86,7 +86,8 @@ export async function renderChart(
     const errorWith = (values: HelmValues) =>
       rendered(values).then(
         () => undefined,
-        (other: Error) => other.message,
+        // a chart that cannot be had now says nothing of the values
+        (other: Error) => (NO_CHART.test(other.message) ? message : other.message),
       );
     return { findings: await refusalFindings(message, args, errorWith) };
   }

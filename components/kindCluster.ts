@@ -195,7 +195,7 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
 /** Mirrors with the contents of their PEM files. @throws pulumi.RunError naming a file that cannot be read */
 function pemContents(mirrors: RegistryMirrors): RegistryMirrors {
   try {
-    return readPemFiles(mirrors);
+    return readPemFiles(mirrors, process.cwd());
   } catch (error) {
     throw new ProgramError((error as Error).message);
   }

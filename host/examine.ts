@@ -24,6 +24,8 @@ export interface StackNeeds extends KernelNeeds, ClusterNetworks, HostPorts {
   readonly nodeImage: string;
   readonly workers: number;
   readonly registryMirrors: RegistryMirrors;
+  /** Folder of relative paths in the mirrors. */
+  readonly directory: string;
   /** All images that are pulled, and base images of builds. */
   readonly images: readonly string[];
   /** Source of the chart: a repository, or a path and the problem with it. */
@@ -192,9 +194,12 @@ function chartFinding({
 }
 
 /** Mirrors with the contents of PEM files, or without mirrors why they cannot be used. */
-function readableMirrors(mirrors: RegistryMirrors): { mirrors: RegistryMirrors; findings: MachineFinding[] } {
+function readableMirrors(
+  mirrors: RegistryMirrors,
+  directory: string,
+): { mirrors: RegistryMirrors; findings: MachineFinding[] } {
   try {
-    return { mirrors: readPemFiles(mirrors), findings: [] };
+    return { mirrors: readPemFiles(mirrors, directory), findings: [] };
   } catch (error) {
     const finding: MachineFinding = {
       subject: "mirrors",
@@ -210,7 +215,7 @@ function readableMirrors(mirrors: RegistryMirrors): { mirrors: RegistryMirrors; 
 async function reach(needs: StackNeeds, around: Surroundings, daemon: Daemon | undefined): Promise<MachineFinding[]> {
   const missing = daemon === undefined ? needs.images : await missingImages(needs.images);
   const plugins = await missingPlugins(around.plugins, around.path, around.pulumiHome);
-  const readable = readableMirrors(needs.registryMirrors);
+  const readable = readableMirrors(needs.registryMirrors, needs.directory);
   const sources: Source[] = [
     ...registrySources(missing, readable.mirrors),
     ...("repository" in needs.chart

@@ -1,15 +1,20 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
+import { resolve } from "node:path";
 import { withPemContents, type RegistryMirrors } from "../modes/registryMirrors";
 
-/** Mirrors with the contents of PEM files instead of paths. @throws Error naming the setting of a file that is none */
-export function readPemFiles(mirrors: RegistryMirrors): RegistryMirrors {
+/**
+ * Mirrors with the contents of PEM files instead of paths.
+ * @param directory of relative paths
+ * @throws Error naming the setting of a file that is none
+ */
+export function readPemFiles(mirrors: RegistryMirrors, directory: string): RegistryMirrors {
   return withPemContents(mirrors, (path, setting) => {
-    // of a key it may be the content in another form
-    const shown = setting.endsWith(".clientKey") ? "its file" : path;
+    // it may be the content of a key in another form
+    const shown = /\.(?:clientKey|clientCertificate)$/.test(setting) || /\n|^.{200}/s.test(path) ? "its file" : path;
     let content: string;
     try {
-      content = readFileSync(path.replace(/^~(?=\/)/, homedir()), "utf8");
+      content = readFileSync(resolve(directory, path.replace(/^~(?=\/)/, homedir())), "utf8");
     } catch (error) {
       throw new Error(`${setting}: ${shown} cannot be read (${(error as NodeJS.ErrnoException).code})`);
     }

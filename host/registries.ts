@@ -69,7 +69,7 @@ const MANIFESTS = [
 
 /** Ask a registry for a manifest as containerd does: with its certificates and header, and with a token if it wants one. */
 async function askRegistry(endpoint: RegistryEndpoint, path: string): Promise<Answer> {
-  if ([endpoint.authorization, endpoint.clientKey].includes(ENCRYPTED))
+  if ([endpoint.authorization, endpoint.clientCertificate, endpoint.clientKey].includes(ENCRYPTED))
     return { outcome: "unknown", words: "was not asked, since only Pulumi can read its secret" };
   const url = new URL(apiRoot(endpoint) + path);
   const options = tlsOptions(endpoint);

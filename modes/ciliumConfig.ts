@@ -1,4 +1,4 @@
-import { ciliumValues, ROUTING_MODE, type CiliumValuesArgs, type HelmValues } from "./ciliumValues";
+import { ciliumValues, ROUTING_MODE, valueAt, type CiliumValuesArgs } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, TUNNELS, type Tunnel } from "./contract";
 import { ipamConfig } from "./ipam";
@@ -15,22 +15,25 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
   const native = args.tunnel === "disabled";
   // keys that the mode does not decide follow the values
   const values = ciliumValues(args);
-  const { bpf, debug } = values as { bpf: HelmValues; debug: HelmValues };
   const { tunnelProtocol, ipv4NativeRoutingCIDR } = values;
+  // null removes a chart's default
+  const set = (path: string) => {
+    const value = valueAt(values, path) ?? null;
+    return value === null ? null : String(value);
+  };
+  const legacy = set("bpf.hostLegacyRouting");
   return {
     "cluster-name": args.clusterName,
     ...modeConfig(args),
     // a value of the user agrees with the mode, which the settings' rules ensure
-    ...(bpf["hostLegacyRouting"] === undefined
-      ? {}
-      : { "enable-host-legacy-routing": String(bpf["hostLegacyRouting"]) }),
+    ...(legacy === null ? {} : { "enable-host-legacy-routing": legacy }),
     // charts render these two also where they have no effect
     ...(native && typeof tunnelProtocol === "string" ? { "tunnel-protocol": tunnelProtocol } : {}),
     "ipv4-native-routing-cidr": typeof ipv4NativeRoutingCIDR === "string" ? ipv4NativeRoutingCIDR : null,
     "auto-direct-node-routes": String(args.autoDirectNodeRoutes ?? native),
     ...ipamConfig(args),
-    "monitor-aggregation": String(bpf["monitorAggregation"]),
-    debug: String(debug["enabled"]),
+    "monitor-aggregation": set("bpf.monitorAggregation"),
+    debug: set("debug.enabled"),
   };
 }
 

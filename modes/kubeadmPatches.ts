@@ -30,6 +30,7 @@ const OWN: Readonly<Record<string, Fixes>> = {
     "networking.podSubnet": "set cluster.podCidr",
     "networking.serviceSubnet": "set cluster.serviceCidr",
     "apiServer.extraArgs.service-cluster-ip-range": "set cluster.serviceCidr",
+    "controllerManager.extraArgs.allocate-node-cidrs": REMOVE,
     "controllerManager.extraArgs.cluster-cidr": "set cluster.podCidr",
     "controllerManager.extraArgs.service-cluster-ip-range": "set cluster.serviceCidr",
   },
@@ -66,6 +67,8 @@ export interface PatchedSettings {
   readonly hasFeatureGates: boolean;
   /** Address in the kubeconfig, for which the API server's certificate must be valid. */
   readonly apiServerAddress: string;
+  /** The same as messages may show it. */
+  readonly shownAddress: string;
 }
 
 /** The arguments of kubelets, of which a list in a patch replaces kind's. */
@@ -77,7 +80,12 @@ export function kubeadmPatchProblems(patch: string, settings: PatchedSettings): 
   const [error] = documents.flatMap((document) => document.errors);
   if (error !== undefined) return [`is not YAML: ${error.message.split("\n")[0]!.replace(/:$/, "")}`];
   if (documents.length !== 1) return ["must be one YAML document; make a patch of each"];
-  const content: unknown = documents[0]!.toJS();
+  let content: unknown;
+  try {
+    content = documents[0]!.toJS();
+  } catch (thrown) {
+    return [`is not YAML: ${(thrown as Error).message}`];
+  }
   const kinds = Object.keys(OWN);
   const { kind } = isObject(content) ? content : {};
   if (typeof kind !== "string" || !kinds.includes(kind)) {
@@ -99,13 +107,27 @@ export function kubeadmPatchProblems(patch: string, settings: PatchedSettings): 
   const names = at(content, ["apiServer", "certSANs"]);
   const { apiServerAddress } = settings;
   const lacksAddress = names !== undefined && !(Array.isArray(names) && names.includes(apiServerAddress));
-  const invalid = `must list ${apiServerAddress} in apiServer.certSANs, by which this machine reaches the API server; add it`;
+  const invalid = `must list ${settings.shownAddress} in apiServer.certSANs, by which this machine reaches the API server; add it`;
   return [
+    ...(isOfKind(kind, at(content, ["apiVersion"]))
+      ? []
+      : ["must have an apiVersion that kind writes, since it ignores other patches; remove apiVersion"]),
     ...(kind === "ClusterConfiguration" && lacksAddress ? [invalid] : []),
     ...[...new Map(found)].map(
       ([path, fix]) => `must not set ${path} of ${kind}, which kind or this project sets; ${fix}`,
     ),
   ];
+}
+
+/** Whether kind may write documents of such a version; without one, a patch is for each. */
+function isOfKind(kind: string, apiVersion: unknown): boolean {
+  const versions =
+    kind === "KubeletConfiguration"
+      ? /^kubelet\.config\.k8s\.io\/v1beta1$/
+      : kind === "KubeProxyConfiguration"
+        ? /^kubeproxy\.config\.k8s\.io\/v1alpha1$/
+        : /^kubeadm\.k8s\.io\/v1beta[234]$/;
+  return apiVersion === undefined || versions.test(String(apiVersion));
 }
 
 /** The path, or the part of it, that a merge patch replaces; undefined if it keeps what is there. */

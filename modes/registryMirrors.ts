@@ -155,14 +155,16 @@ function hostBlock(endpoint: RegistryEndpoint, prefix: string): string {
   const { url, ca, clientCertificate, clientKey, authorization, insecure } = endpoint;
   const table = `host.${JSON.stringify(withoutSlash(url))}`;
   const file = (key: keyof typeof PEM_FILES) => JSON.stringify(prefix + PEM_FILES[key]);
-  const key = clientKey === undefined ? '""' : file("clientKey");
+  // containerd takes an empty key for a folder, and then refuses the whole file
+  const certificate = file("clientCertificate");
+  const client = clientKey === undefined ? certificate : `[${certificate}, ${file("clientKey")}]`;
   return [
     `[${table}]`,
     '  capabilities = ["pull", "resolve"]',
     ...(insecure ? ["  skip_verify = true"] : []),
     ...(overridesPath(endpoint) ? ["  override_path = true"] : []),
     ...(ca === undefined ? [] : [`  ca = ${file("ca")}`]),
-    ...(clientCertificate === undefined ? [] : [`  client = [[${file("clientCertificate")}, ${key}]]`]),
+    ...(clientCertificate === undefined ? [] : [`  client = [${client}]`]),
     ...(authorization === undefined ? [] : [`[${table}.header]`, `  Authorization = ${JSON.stringify(authorization)}`]),
   ].join("\n");
 }

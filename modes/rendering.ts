@@ -99,7 +99,7 @@ function imagesIn(specification: unknown): string[] {
   if (Array.isArray(specification)) return specification.flatMap(imagesIn);
   return Object.entries(specification).flatMap(([key, value]: [string, unknown]) =>
     /^(?:c|initC)ontainers$/.test(key) && Array.isArray(value)
-      ? value.map(({ image }: { image: string }) => image)
+      ? value.flatMap((each: { image?: unknown } | null) => (typeof each?.image === "string" ? [each.image] : []))
       : imagesIn(value),
   );
 }

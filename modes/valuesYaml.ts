@@ -58,7 +58,7 @@ export function readValues(text: string): ReadValues {
   if (values === null) return { values: {} };
   if (typeof values !== "object" || Array.isArray(values)) {
     return {
-      problem: `must be a mapping of Helm values, got ${Array.isArray(values) ? "a list" : JSON.stringify(values)}`,
+      problem: `must be a mapping of Helm values, got ${Array.isArray(values) ? "a list" : `a ${typeof values}`}`,
     };
   }
   const unusable = unusableIn(values);

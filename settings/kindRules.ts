@@ -1,20 +1,25 @@
 import { kubeadmPatchProblems } from "../modes/kubeadmPatches";
 import { labelProblem } from "../modes/nodeLabels";
-import { pathText, type Problem } from "./problems";
+import { pathText, type Problem, type Show } from "./problems";
 import type { ReleasedSettings } from "./release";
 
 type Cluster = ReleasedSettings["cluster"];
 
 /** What kind, kubeadm or the kubelet have against the settings that kind passes on. */
-export function kindProblems(cluster: Cluster): Problem[] {
-  return [...labelProblems(cluster), ...patchProblems(cluster)];
+export function kindProblems(cluster: Cluster, show: Show): Problem[] {
+  return [...labelProblems(cluster, show), ...patchProblems(cluster, show)];
 }
 
-function labelProblems({ nodeLabels, workers }: Cluster): Problem[] {
+function labelProblems({ nodeLabels, workers }: Cluster, show: Show): Problem[] {
   return Object.entries(nodeLabels).flatMap(([node, labels]) => {
     const path = ["cluster", "nodeLabels", node];
     const missing = isMissing(node, workers)
-      ? [{ key: pathText(path), rule: `is a node that does not exist; the cluster has ${workers} workers` }]
+      ? [
+          {
+            key: pathText(path),
+            rule: `is a node that does not exist; the cluster has ${show("cluster.workers", workers)} workers`,
+          },
+        ]
       : [];
     const wrong = Object.entries(labels).flatMap(([label, value]) => {
       const rule = labelProblem(label, value);
@@ -30,11 +35,15 @@ export function isMissing(node: string, workers: number): boolean {
   return number !== undefined && Number(number) > workers;
 }
 
-function patchProblems({ kubeadmConfigPatches, nodeLabels, featureGates, apiServerAddress }: Cluster): Problem[] {
+function patchProblems(
+  { kubeadmConfigPatches, nodeLabels, featureGates, apiServerAddress }: Cluster,
+  show: Show,
+): Problem[] {
   const settings = {
     hasNodeLabels: Object.keys(nodeLabels).length > 0,
     hasFeatureGates: Object.keys(featureGates).length > 0,
     apiServerAddress,
+    shownAddress: show("cluster.apiServerAddress", apiServerAddress),
   };
   return kubeadmConfigPatches.flatMap((patch, index) =>
     kubeadmPatchProblems(patch, settings).map((rule) => ({ key: `cluster.kubeadmConfigPatches.${index}`, rule })),

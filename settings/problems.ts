@@ -14,6 +14,9 @@ export interface Problem {
 /** Whether the value at a path is secret, contains a secret, or is part of one. */
 export type IsSecretPath = (path: string) => boolean;
 
+/** A setting's value as messages may show it. */
+export type Show = (key: string, value: string | number) => string;
+
 /** Longest part of a key or a value that a message shows. */
 const MAX_SHOWN = 200;
 
@@ -81,11 +84,15 @@ function findingsOf(issue: z.core.$ZodIssue, input: unknown, isSecretPath: IsSec
   if (found === undefined) return [{ key, rule, hints, missing: true }];
   // a suggestion would reveal most of a secret value
   if (isSecretPath(key)) return [{ key, rule, got: "a secret value", hints }];
-  if (typeof found === "string" && /^\s*[[{]/.test(found)) hints.push("it is not valid JSON");
+  if (typeof found === "string" && /^\s*[[{]/.test(found)) hints.push(NO_JSON);
   const params = issue.code === "custom" ? (issue.params as IssueParams | undefined) : undefined;
   const suggestion = params?.suggestion ?? suggest(String(found), allowed.map(String));
-  return [{ key, rule, got: shown(found), hints, suggestion }];
+  // a text that is to be JSON may hold a mirror's credentials
+  const got = key.startsWith("cluster.registryMirrors") && hints.includes(NO_JSON) ? undefined : shown(found);
+  return [{ key, rule, got, hints, suggestion }];
 }
+
+const NO_JSON = "it is not valid JSON";
 
 /** What kind can do and this project cannot, by the names that users try. */
 const NO_SETTINGS: Readonly<Record<string, string>> = {

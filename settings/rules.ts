@@ -10,15 +10,12 @@ import { kubernetesOf, untestedPair } from "../modes/releases";
 import type { ValueFinding } from "../modes/valueFinding";
 import { lintValues } from "../modes/valuesLint";
 import { ciliumArgs, switchesOf, type ModeSettings } from "./ciliumArgs";
-import { shown, type IsSecretPath, type Problem } from "./problems";
+import { shown, type IsSecretPath, type Problem, type Show } from "./problems";
 import { isMissing, kindProblems, kindWarnings } from "./kindRules";
 import { registryProblems } from "./registryRules";
 import { isExternal, type ReleasedSettings } from "./release";
 import { NAME_HINT } from "./schema";
 import { placeOf, type ValueSources } from "./valuesFiles";
-
-/** A setting's value as messages may show it. */
-type Show = (key: string, value: string | number) => string;
 
 /** Settings that contradict each other, or that the version of Cilium does not support. */
 export function settingProblems(
@@ -38,7 +35,7 @@ export function settingProblems(
     ...networkProblems(settings, show),
     ...clusterProblems(settings, show),
     ...registryProblems(settings.cluster.registryMirrors),
-    ...kindProblems(settings.cluster),
+    ...kindProblems(settings.cluster, show),
     ...imageProblems(settings, mode),
     ...hubbleProblems(settings),
     // values are checked against a mode
@@ -62,6 +59,11 @@ export function settingWarnings(settings: ModeSettings, sources: ValueSources, i
   return [...warnings, ...valueFindings(settings, sources, isSecretPath, "warning")];
 }
 
+/** Settings that become Helm values, so that messages about values may show them. */
+const BEHIND_VALUES = ["values", "valuesFiles", "nativeRoutingCIDR", "images"].map((key) => `cilium.${key}`);
+const hasSecretValues = (isSecretPath: IsSecretPath) =>
+  [...BEHIND_VALUES, "cluster.name", "cluster.podCidr"].some(isSecretPath);
+
 /** Problems that the chart would have with `cilium.values`. */
 function valueFindings(
   settings: ModeSettings,
@@ -69,7 +71,7 @@ function valueFindings(
   isSecretPath: IsSecretPath,
   wanted: ValueFinding["severity"],
 ): Problem[] {
-  const show = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : shown(value));
+  const show = (value: unknown) => (hasSecretValues(isSecretPath) ? "a secret value" : shown(value));
   return lintValues(ciliumArgs(settings), show)
     .filter(({ severity }) => severity === wanted)
     .map(({ key, rule }) => ({ key: placeOf(sources, key), rule }));
@@ -87,7 +89,7 @@ function newClusterProblems(
   sources: ValueSources,
   isSecretPath: IsSecretPath,
 ): Problem[] {
-  const show = (value: unknown) => (isSecretPath("cilium.values") ? "a secret value" : shown(value));
+  const show = (value: unknown) => (hasSecretValues(isSecretPath) ? "a secret value" : shown(value));
   const problems: Problem[] = [];
   const refuse = (key: string, rule: string) => problems.push({ key: placeOf(sources, key), rule });
   const value = (key: string) => valueAt(cilium.values, key);
@@ -135,7 +137,7 @@ export function chartProblems(
 ): Problem[] {
   return findings.map(({ key, rule }) => ({
     key: placeOf(sources, key),
-    rule: isSecretPath("cilium.values")
+    rule: hasSecretValues(isSecretPath)
       ? "the chart refuses these values, which are secret; try them with helm template"
       : rule,
   }));

@@ -152,7 +152,7 @@ const mount = about(
 );
 
 /** Fields of settings that messages never show, and that stack files may hold encrypted. */
-export const SECRET_FIELDS: readonly string[] = ["authorization", "clientKey"];
+export const SECRET_FIELDS: readonly string[] = ["authorization", "clientCertificate", "clientKey"];
 
 const endpointUrl = z
   .string({ error: "must be an http or https URL" })

@@ -1,6 +1,6 @@
 import { kubeadmPatchProblems } from "../../modes/kubeadmPatches";
 
-const NONE = { hasNodeLabels: false, hasFeatureGates: false, apiServerAddress: "127.0.0.1" };
+const NONE = { hasNodeLabels: false, hasFeatureGates: false, apiServerAddress: "127.0.0.1", shownAddress: "127.0.0.1" };
 const ALL = { ...NONE, hasNodeLabels: true, hasFeatureGates: true };
 
 const patch = (kind: string, content: object) => JSON.stringify({ kind, ...content });
@@ -86,6 +86,12 @@ describe("kubeadmPatchProblems", () => {
       gates,
       [own("apiServer.extraArgs.feature-gates", "ClusterConfiguration", "set cluster.featureGates")],
     ],
+    [
+      "a version that kind never writes",
+      "apiVersion: kubelet.config.k8s.io/v1alpha1\nkind: KubeletConfiguration\nmaxPods: 60",
+      ["must have an apiVersion that kind writes, since it ignores other patches; remove apiVersion"],
+    ],
+    ["an unknown alias", "kind: KubeletConfiguration\nfoo: *nope", [expect.stringMatching(/^is not YAML: .*nope$/)]],
     [
       "names of the certificate without the address",
       apiServer({ certSANs: ["lab.example"] }),

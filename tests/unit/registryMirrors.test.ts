@@ -66,7 +66,7 @@ describe("the files of a registry on nodes", () => {
   Authorization = "Basic eA=="`,
       `[host."https://c"]
   capabilities = ["pull", "resolve"]
-  client = [["${folder}/2-client.cert", ""]]
+  client = ["${folder}/2-client.cert"]
 `,
     ]);
   });

@@ -48,6 +48,7 @@ describe("what a chart renders", () => {
 
   it("has no image by digest where images are loaded", () => {
     const pod = { initContainers: [{ image: "c:v1" }], containers: [{ image: "relay:v1@sha256:0" }] };
+    expect(renderedImages([{ kind: "Pod", spec: { containers: [{ name: "x" }, null] } }])).toEqual([]);
     const job = {
       apiVersion: "batch/v1",
       kind: "CronJob",

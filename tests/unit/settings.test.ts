@@ -142,6 +142,11 @@ describe("parseSettings", () => {
   });
 });
 
+it("takes null for what a chart has by default", () => {
+  expect(warningsOf({ "cilium.values": '{"bpf":null}' })).toEqual([expect.stringContaining("cilium.values.bpf: ")]);
+  expect(parse({ "cilium.values": '{"debug":null}' }).cilium.values).toEqual({ debug: null });
+});
+
 describe("values that cannot work on kind's nodes", () => {
   it.each([
     [

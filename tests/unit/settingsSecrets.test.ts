@@ -13,6 +13,21 @@ describe("a secret value", () => {
       ],
     ],
     [
+      "a number that a label's node exceeds",
+      { "cluster.workers": "2", "cluster.nodeLabels": '{"worker-9":{"a":"b"}}' },
+      ["cluster.nodeLabels.worker-9: is a node that does not exist; the cluster has (a secret value) workers"],
+    ],
+    [
+      "an address that a certificate lacks",
+      {
+        "cluster.apiServerAddress": "192.0.2.77",
+        "cluster.kubeadmConfigPatches": '[{"kind":"ClusterConfiguration","apiServer":{"certSANs":["a"]}}]',
+      },
+      [
+        "cluster.kubeadmConfigPatches.0: must list (a secret value) in apiServer.certSANs, by which this machine reaches the API server; add it",
+      ],
+    ],
+    [
       "a name",
       { "cluster.name": "s3cret-".repeat(9) + "x" },
       [
@@ -32,6 +47,20 @@ describe("a secret value", () => {
     ["text that should be JSON", { cluster: "{s3cret" }, ["cluster: must be an object, got a secret value"]],
   ])("is not shown in a message about %s", (_case, config, lines) => {
     expect(problemsOf(config, Object.keys(config))).toEqual(lines.map((line) => `  - ${line}`));
+  });
+
+  it("is not shown in a message about a Helm value that contradicts it", () => {
+    const values = '{"ipam":{"operator":{"clusterPoolIPv4PodCIDRList":["10.78.0.0/16"]}}}';
+    expect(problemsOf({ "cluster.podCidr": "10.77.0.0/16", "cilium.values": values }, ["cluster.podCidr"])).toEqual([
+      expect.stringContaining("is a secret value according to the setting cluster.podCidr, got a secret value"),
+    ]);
+  });
+
+  it("is not shown where a mirror's credentials are in a text that is no JSON", () => {
+    const text = '{"m":{"endpoints":[{"url":"https://m","authorization":"Basic S3CRET"';
+    expect(problemsOf({ "cluster.registryMirrors": text })).toEqual([
+      "  - cluster.registryMirrors: must be an object of registries; it is not valid JSON",
+    ]);
   });
 
   it("does not hide other values", () => {

@@ -28,7 +28,7 @@ describe("a values file", () => {
     ["\ta: 1", "is not valid YAML: Tabs are not allowed", 1],
     ["a: *x\n", "is not valid YAML: Unresolved alias", undefined],
     ["- a\n", "must be a mapping of Helm values, got a list", undefined],
-    ["text", 'must be a mapping of Helm values, got "text"', undefined],
+    ["text", "must be a mapping of Helm values, got a string", undefined],
     ["a: {b: .inf}\n", "a.b is Infinity", undefined],
     ["a: {__proto__: {b: 1}}\n", "a.__proto__ cannot be a key", undefined],
   ])("is refused: %j", (text, problem, line) => {
