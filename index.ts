@@ -8,12 +8,15 @@ import { ProgramError } from "./components/programError";
 import { logVerification, Verification } from "./components/verification";
 import { fittingCluster } from "./datapath/clusterFit";
 import { loadedImages } from "./modes/images";
+import type { ChartAnswer } from "./modes/rendering";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
 import { ciliumArgs, wantedOfCluster } from "./settings/ciliumArgs";
 import { kubeconfigOf } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
 import { isExternal, kubernetesToAsk } from "./settings/release";
+
+const NO_ANSWER: ChartAnswer = { findings: [], contradictions: [] };
 
 export = async (): Promise<StackExports> => {
   const { settings, isValid, refusal } = loadSettings();
@@ -26,10 +29,11 @@ export = async (): Promise<StackExports> => {
   }).catch((error: Error) => {
     throw isValid ? error : refusal([]);
   });
-  const { findings = [], contradictions = [], images: names, notAsked } = answer;
+  if ("notAsked" in answer && isValid)
+    void pulumi.log.warn(`The chart was not asked whether it takes the values: ${answer.notAsked}`);
+  const { findings, contradictions, images: names } = "notAsked" in answer ? NO_ANSWER : answer;
   // settings that are wrong may well be rendered against the mode
   if (!isValid) throw refusal(findings);
-  if (notAsked !== undefined) void pulumi.log.warn(`The chart was not asked whether it takes the values: ${notAsked}`);
   const found = [...findings, ...contradictions];
   if (found.length > 0) throw refusal(found);
   const cluster = external ?? kindCluster(settings, names);

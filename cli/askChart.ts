@@ -4,13 +4,7 @@ import { parseAllDocuments } from "yaml";
 import { isChartPath } from "../components/chartSource";
 import { CommandError, run } from "../host/exec";
 import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
-import {
-  contradictionsIn,
-  refusalFindings,
-  renderedImages,
-  unknownKinds,
-  type RenderedObject,
-} from "../modes/rendering";
+import { chartAnswer, type RenderedObject } from "../modes/rendering";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { CheckedSettings } from "../settings/parse";
 import { isExternal, kubernetesToAsk } from "../settings/release";
@@ -41,19 +35,17 @@ export async function askChart({ settings, problems, refusal }: CheckedSettings)
     run("helm", ["template", "cilium", chart, ...options, "--values", "-"], {
       stdin: JSON.stringify(ciliumValues({ ...args, extraValues })),
     }).catch((error: CommandError) => error);
+  const errorWith = async (values: HelmValues) => {
+    const other = await render(values);
+    return other instanceof Error ? other.stderr : undefined;
+  };
   const rendered = await render(args.extraValues);
-  if (rendered instanceof Error) {
-    const errorWith = async (values: HelmValues) => {
-      const other = await render(values);
-      return other instanceof Error ? other.stderr : undefined;
-    };
-    throw refusal(await refusalFindings(rendered.stderr, args, errorWith));
-  }
-  const objects = objectsOf(rendered);
+  const known = rendered instanceof Error ? rendered.stderr : objectsOf(rendered);
+  const { findings, contradictions, images } = await chartAnswer(known, args, errorWith);
   // settings that are wrong may well be rendered against the mode
-  const found = [...unknownKinds(objects), ...(problems.length > 0 ? [] : contradictionsIn(objects, args))];
+  const found = problems.length > 0 ? findings : [...findings, ...contradictions];
   if (found.length > 0) throw refusal(found);
-  return { said: "takes the values, and renders the mode", images: renderedImages(objects) };
+  return { said: "takes the values, and renders the mode", images };
 }
 
 /** The chart's file on this machine; an error if there is none, or no Helm. */

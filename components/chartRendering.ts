@@ -2,14 +2,7 @@ import { dirname, basename, resolve } from "node:path";
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 import { ciliumValues, type CiliumValuesArgs, type HelmValues } from "../modes/ciliumValues";
-import {
-  contradictionsIn,
-  refusalFindings,
-  renderedImages,
-  unknownKinds,
-  type RenderedObject,
-} from "../modes/rendering";
-import type { ValueFinding } from "../modes/valueFinding";
+import { chartAnswer, type ChartAnswer, type RenderedObject } from "../modes/rendering";
 import { chartProblem, isChartPath } from "./chartSource";
 import { ProgramError } from "./programError";
 
@@ -29,23 +22,12 @@ export interface RenderedFor {
   readonly provider?: Provider | undefined;
 }
 
-/** What a chart has to say of values. */
-export interface ChartAnswer {
-  /** What it refuses, and kinds that a new cluster does not know; undefined where it could not be asked. */
-  readonly findings?: readonly ValueFinding[];
-  /** What it renders against the settings. */
-  readonly contradictions?: readonly ValueFinding[];
-  /** The images of all its pods; undefined unless it takes the values. */
-  readonly images?: readonly string[];
-  /** Why it could not be asked. */
-  readonly notAsked?: string;
-}
-
 /** Helm's words where a chart cannot be had at all, so that nothing is known of the values. */
 const NO_CHART = /failed to pull chart|failed to load chart/;
 
 /**
  * Render Cilium's chart as the release will, without a cluster. Nothing is created but a provider that has no cluster.
+ * @returns the answer, or why the chart could not be asked
  * @throws pulumi.RunError for a path that does not exist
  */
 export async function renderChart(
@@ -53,7 +35,7 @@ export async function renderChart(
   args: CiliumValuesArgs,
   reference: ChartReference,
   cluster: RenderedFor = {},
-): Promise<ChartAnswer> {
+): Promise<ChartAnswer | { readonly notAsked: string }> {
   const problem = chartProblem(reference.chart);
   if (problem !== undefined) throw new ProgramError(`cilium: chart ${problem}; nothing was changed`);
   // a text that is no kubeconfig: the provider then asks no cluster, also not that of the user's own kubeconfig
@@ -72,25 +54,17 @@ export async function renderChart(
     };
     return result;
   };
-  try {
-    const result = await rendered(args.extraValues);
-    return {
-      findings: cluster.provider === undefined ? unknownKinds(result) : [],
-      contradictions: contradictionsIn(result, args),
-      images: renderedImages(result),
-    };
-  } catch (error) {
-    const { message } = error as Error;
-    if (NO_CHART.test(message))
-      return { notAsked: message.split("\n")[0]!.replace(/^.*?(?=failed to (?:pull|load))/, "") };
-    const errorWith = (values: HelmValues) =>
-      rendered(values).then(
-        () => undefined,
-        // a chart that cannot be had now says nothing of the values
-        (other: Error) => (NO_CHART.test(other.message) ? message : other.message),
-      );
-    return { findings: await refusalFindings(message, args, errorWith) };
-  }
+  const messageOf = (error: Error) => error.message;
+  const first = await rendered(args.extraValues).catch(messageOf);
+  if (typeof first === "string" && NO_CHART.test(first))
+    return { notAsked: first.split("\n")[0]!.replace(/^.*?(?=failed to (?:pull|load))/, "") };
+  const errorWith = async (values: HelmValues) => {
+    const other = await rendered(values).catch(messageOf);
+    if (typeof other !== "string") return undefined;
+    // a chart that cannot be had now says nothing of the values
+    return NO_CHART.test(other) ? String(first) : other;
+  };
+  return chartAnswer(first, args, errorWith, cluster.provider === undefined);
 }
 
 /** Options of the provider's function for the same chart that the release installs. */

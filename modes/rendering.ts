@@ -245,6 +245,37 @@ export async function refusalFindings(
   });
 }
 
+/** What a chart has to say of values. */
+export interface ChartAnswer {
+  /** What it refuses, and kinds that a new cluster does not know. */
+  readonly findings: readonly ValueFinding[];
+  /** What it renders against the settings. */
+  readonly contradictions: readonly ValueFinding[];
+  /** The images of all its pods; undefined unless it takes the values. */
+  readonly images?: readonly string[];
+}
+
+/**
+ * Judge what a chart makes of values.
+ * @param rendered the objects, or Helm's error
+ * @param errorWith Helm's error with other extra values; undefined if it takes them
+ * @param isNewCluster whether the chart could not ask the cluster for its kinds
+ */
+export async function chartAnswer(
+  rendered: readonly RenderedObject[] | string,
+  args: CiliumValuesArgs,
+  errorWith: (values: HelmValues) => Promise<string | undefined>,
+  isNewCluster = true,
+): Promise<ChartAnswer> {
+  return typeof rendered === "string"
+    ? { findings: await refusalFindings(rendered, args, errorWith), contradictions: [] }
+    : {
+        findings: isNewCluster ? unknownKinds(rendered) : [],
+        contradictions: contradictionsIn(rendered, args),
+        images: renderedImages(rendered),
+      };
+}
+
 /** More values are not tried one after the other. */
 const MOST_TRIED = 30;
 

@@ -3,7 +3,7 @@ import { CILIUM_ARGS } from "../support/ciliumArgs";
 import { FIELD_INPUTS, switchInputs } from "../support/chartInputs";
 import { describeIf } from "../support/project";
 import { ciliumValues, type HelmValues } from "../../modes/ciliumValues";
-import { contradictionsIn, refusalFindings, unknownKinds } from "../../modes/rendering";
+import { chartAnswer } from "../../modes/rendering";
 import { lintValues } from "../../modes/valuesLint";
 
 /** All inputs of every chart; a sample otherwise, since each takes Helm a third of a second. */
@@ -27,10 +27,8 @@ async function outcome(version: string, extraValues: HelmValues, mode: (typeof M
   const errors = lintValues(args).filter(({ severity }) => severity === "error");
   const rendered = (values: HelmValues) => render(version, ciliumValues({ ...args, extraValues: values }));
   const { manifests = [], error } = rendered(extraValues);
-  const asked =
-    error === undefined
-      ? [...unknownKinds(manifests), ...contradictionsIn(manifests, args)]
-      : await refusalFindings(error, args, async (values) => rendered(values).error);
+  const answer = await chartAnswer(error ?? manifests, args, async (values) => rendered(values).error);
+  const asked = [...answer.findings, ...answer.contradictions];
   const told = ({ key, rule }: { key: string; rule: string }) => `${key}: ${rule}`;
   return {
     input: JSON.stringify(extraValues),
