@@ -12,6 +12,7 @@ import type { ChartAnswer } from "./modes/rendering";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
 import { ciliumArgs, wantedOfCluster } from "./settings/ciliumArgs";
+import { readManifests } from "./settings/manifests";
 import { kubeconfigOf } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
 import { isExternal, kubernetesToAsk } from "./settings/release";
@@ -21,24 +22,35 @@ const NO_ANSWER: ChartAnswer = { findings: [], contradictions: [] };
 export = async (): Promise<StackExports> => {
   const { settings, isValid, refusal } = loadSettings();
   const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
-  if (!isValid && isExternal(settings.cluster)) throw refusal([]);
+  const manifests = await readManifests(settings.cilium.manifests, process.cwd());
+  const ofManifests = [...manifests.problems, ...manifests.unread];
+  const isRight = isValid && ofManifests.length === 0;
+  if (!isRight && isExternal(settings.cluster)) throw refusal([], ofManifests);
   const external = isExternal(settings.cluster) ? await existingCluster(settings) : undefined;
   const answer = await renderChart("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
     kubernetes: external === undefined ? kubernetesToAsk(settings.cluster) : undefined,
     provider: external?.provider,
+    manifests: manifests.objects,
   }).catch((error: Error) => {
-    throw isValid ? error : refusal([]);
+    throw isRight ? error : refusal([], ofManifests);
   });
-  if ("notAsked" in answer && isValid)
+  if ("notAsked" in answer && isRight)
     void pulumi.log.warn(`The chart was not asked whether it takes the values: ${answer.notAsked}`);
   const { findings, contradictions, images: names } = "notAsked" in answer ? NO_ANSWER : answer;
   // settings that are wrong may well be rendered against the mode
-  if (!isValid) throw refusal(findings);
+  if (!isRight) throw refusal(findings, ofManifests);
   const found = [...findings, ...contradictions];
-  if (found.length > 0) throw refusal(found);
+  if (found.length > 0) throw refusal(found, []);
   const cluster = external ?? kindCluster(settings, names);
   const images = { ...settings.cilium.images, names };
-  const cilium = new Cilium("cilium", { ...settings.cilium, images, cluster, tunnel, hubble });
+  const cilium = new Cilium("cilium", {
+    ...settings.cilium,
+    images,
+    manifests: manifests.objects,
+    cluster,
+    tunnel,
+    hubble,
+  });
   const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium });
   const verification = new Verification("verification", {
     cluster,

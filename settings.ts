@@ -8,13 +8,14 @@ import {
   type CheckedSettings,
   type Settings,
 } from "./settings/parse";
+import type { Problem } from "./settings/problems";
 
 /** The running stack's settings, and the error that says what is wrong with them. */
 export interface LoadedSettings {
   readonly settings: Settings;
   /** Whether nothing is wrong with them but for what the chart may have against their values. */
   readonly isValid: boolean;
-  readonly refusal: (findings: readonly ValueFinding[]) => ProgramError;
+  readonly refusal: (findings: readonly ValueFinding[], ofManifests: readonly Problem[]) => ProgramError;
 }
 
 /**
@@ -44,5 +45,5 @@ export function loadSettings(): LoadedSettings {
 const loaded = ({ settings, problems, refusal }: CheckedSettings): LoadedSettings => ({
   settings,
   isValid: problems.length === 0,
-  refusal: (findings) => new ProgramError(refusal(findings).message),
+  refusal: (...found) => new ProgramError(refusal(...found).message),
 });

@@ -4,8 +4,11 @@ import { parseAllDocuments } from "yaml";
 import { isChartPath } from "../components/chartSource";
 import { CommandError, run } from "../host/exec";
 import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
+import { apiVersionsOf } from "../modes/manifests";
 import { chartAnswer, type RenderedObject } from "../modes/rendering";
+import type { ValueFinding } from "../modes/valueFinding";
 import { ciliumArgs } from "../settings/ciliumArgs";
+import { readManifests } from "../settings/manifests";
 import type { CheckedSettings } from "../settings/parse";
 import { isExternal, kubernetesToAsk } from "../settings/release";
 
@@ -22,15 +25,25 @@ export interface ChartWord {
  * `helm` is on the PATH.
  * @throws ConfigurationError with everything that the chart refuses, and that it renders against the mode
  */
-export async function askChart({ settings, problems, refusal }: CheckedSettings): Promise<ChartWord> {
+export async function askChart({ settings, problems, refusal, directory }: CheckedSettings): Promise<ChartWord> {
   const { cilium, cluster } = settings;
-  if (isExternal(cluster))
-    return { said: "not asked whether it takes the values: that needs the cluster; pulumi preview asks it" };
+  const manifests = await readManifests(cilium.manifests, directory);
+  const isValid = problems.length + manifests.problems.length === 0;
+  const refuse = (findings: readonly ValueFinding[]) => {
+    if (!isValid || findings.length > 0) throw refusal(findings, manifests.problems);
+  };
+  const notAsked = (why: string): ChartWord => {
+    refuse([]);
+    return { said: `not asked whether it takes the values: ${why}; pulumi preview asks it` };
+  };
+  if (isExternal(cluster)) return notAsked("that needs the cluster");
+  const [unread] = manifests.unread;
+  if (unread !== undefined) return notAsked(`${unread.key.replace(/^.*?: /, "")} ${unread.rule}`);
   const chart = await chartFile(cilium.chart, cilium.version);
-  if (chart instanceof Error)
-    return { said: `not asked whether it takes the values: ${chart.message}; pulumi preview asks it` };
+  if (chart instanceof Error) return notAsked(chart.message);
   const args = ciliumArgs(settings);
-  const options = ["--namespace", "kube-system", "--kube-version", kubernetesToAsk(cluster)];
+  const kinds = apiVersionsOf(manifests.objects).flatMap((kind) => ["--api-versions", kind]);
+  const options = ["--namespace", "kube-system", "--kube-version", kubernetesToAsk(cluster), ...kinds];
   const render = (extraValues: HelmValues) =>
     run("helm", ["template", "cilium", chart, ...options, "--values", "-"], {
       stdin: JSON.stringify(ciliumValues({ ...args, extraValues })),
@@ -41,10 +54,9 @@ export async function askChart({ settings, problems, refusal }: CheckedSettings)
   };
   const rendered = await render(args.extraValues);
   const known = rendered instanceof Error ? rendered.stderr : objectsOf(rendered);
-  const { findings, contradictions, images } = await chartAnswer(known, args, errorWith);
+  const { findings, contradictions, images } = await chartAnswer(known, args, errorWith, manifests.objects);
   // settings that are wrong may well be rendered against the mode
-  const found = problems.length > 0 ? findings : [...findings, ...contradictions];
-  if (found.length > 0) throw refusal(found);
+  refuse(isValid ? [...findings, ...contradictions] : findings);
   return { said: "takes the values, and renders the mode", images };
 }
 

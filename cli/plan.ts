@@ -3,6 +3,7 @@ import { ConfigurationError, renderWarnings, type CheckedSettings } from "../set
 import { askChart, type ChartWord } from "./askChart";
 import { diffPlans } from "./planDiff";
 import { asYaml, diffText, summary } from "./planText";
+import { withoutSecrets } from "../settings/problems";
 import { readStackFile } from "./stackFile";
 import { planStack, type PlannedImages, type StackPlan } from "./stackPlan";
 import { lookOf } from "./environment";
@@ -88,5 +89,5 @@ export function imagesOfCilium(images: PlannedImages, version: string, chart: Ch
 }
 
 function asJson(value: unknown): string {
-  return JSON.stringify(value, undefined, 2);
+  return JSON.stringify(value, withoutSecrets, 2);
 }

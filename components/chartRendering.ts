@@ -2,6 +2,7 @@ import { dirname, basename, resolve } from "node:path";
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 import { ciliumValues, type CiliumValuesArgs, type HelmValues } from "../modes/ciliumValues";
+import { apiVersionsOf, type KubernetesObject } from "../modes/manifests";
 import { chartAnswer, type ChartAnswer, type RenderedObject } from "../modes/rendering";
 import { chartProblem, isChartPath } from "./chartSource";
 import { ProgramError } from "./programError";
@@ -20,6 +21,8 @@ export interface RenderedFor {
   readonly kubernetes?: string | undefined;
   /** Provider of an external cluster, whose version and kinds the chart asks for. Default: none, as for a new cluster. */
   readonly provider?: Provider | undefined;
+  /** Objects that are created before Cilium. Default: none. */
+  readonly manifests?: readonly KubernetesObject[] | undefined;
 }
 
 /** Helm's words where a chart cannot be had at all, so that nothing is known of the values. */
@@ -46,6 +49,7 @@ export async function renderChart(
       release_name: "cilium",
       namespace: "kube-system",
       kube_version: cluster.kubernetes,
+      api_versions: apiVersionsOf(cluster.manifests ?? []),
       values: ciliumValues({ ...args, extraValues }),
     });
     const options = { provider, async: true };
@@ -64,7 +68,7 @@ export async function renderChart(
     // a chart that cannot be had now says nothing of the values
     return NO_CHART.test(other) ? String(first) : other;
   };
-  return chartAnswer(first, args, errorWith, cluster.provider === undefined);
+  return chartAnswer(first, args, errorWith, cluster.manifests, cluster.provider === undefined);
 }
 
 /** Options of the provider's function for the same chart that the release installs. */

@@ -1,4 +1,5 @@
 import * as command from "@pulumi/command";
+import { CustomResource } from "@pulumi/kubernetes/apiextensions";
 import { Release } from "@pulumi/kubernetes/helm/v3";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
@@ -8,6 +9,7 @@ import { describeRevision, ciliumValues, type CiliumValuesArgs } from "../modes/
 import { TUNNELS } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 import { loadedImages } from "../modes/images";
+import { identityOf as objectIdentity, isNeededFirst, type KubernetesObject } from "../modes/manifests";
 import type { NodeFacts } from "../datapath/facts";
 import { OWNERSHIP_RECORDS } from "../modes/ownershipRecords";
 import { CiliumInstallation, NodeImages, OwnershipRecord } from "../providers/kind/resources";
@@ -28,6 +30,11 @@ export interface CiliumArgs extends CiliumChoice {
   readonly chart?: string | undefined;
   /** URL of the Helm repository of `chart`; ignored for paths and `oci://`. Default: https://helm.cilium.io. */
   readonly repository?: pulumi.Input<string> | undefined;
+  /**
+   * Objects to create before the chart's: definitions of kinds that the values need, or Secrets. A Secret's data are secret
+   * in the state. Default: none.
+   */
+  readonly manifests?: readonly KubernetesObject[] | undefined;
   /**
    * Take over a Cilium that another owner installed in an external cluster; deleting this component leaves it there.
    * Default: false.
@@ -99,6 +106,13 @@ export class Cilium extends pulumi.ComponentResource {
       options,
     );
     this.installation = installation;
+    const before = createManifests(name, args.manifests ?? [], {
+      ...options,
+      provider: cluster.provider,
+      dependsOn: [...cluster.settled, installation],
+      // an adopted Cilium, which stays, may need them
+      retainOnDelete: adopt,
+    });
     const release = new Release(
       `${name}-release`,
       {
@@ -119,7 +133,7 @@ export class Cilium extends pulumi.ComponentResource {
       {
         ...options,
         provider: cluster.provider,
-        dependsOn: [...cluster.settled, installation, ...images],
+        dependsOn: [...cluster.settled, installation, ...images, ...before],
         retainOnDelete: adopt,
       },
     );
@@ -159,6 +173,40 @@ export class Cilium extends pulumi.ComponentResource {
     this.nodes = pulumi.unsecret(ready.stdout).apply((stdout) => Readiness.parse(JSON.parse(stdout)).nodes);
     this.registerOutputs({ nodes: this.nodes, revision: this.revision });
   }
+}
+
+/** A definition counts once the API server serves its kind. */
+const SERVED = { "pulumi.com/waitFor": "condition=Established" };
+
+const secret = (value: unknown) => (value === undefined ? undefined : pulumi.secret(value));
+
+/** Create objects, namespaces and definitions of kinds before the others. */
+function createManifests(
+  name: string,
+  objects: readonly KubernetesObject[],
+  options: pulumi.CustomResourceOptions & { readonly dependsOn: readonly pulumi.Resource[] },
+): CustomResource[] {
+  const create = (object: KubernetesObject, dependsOn: readonly pulumi.Resource[]) => {
+    const { kind, metadata, data, stringData } = object;
+    const annotations =
+      kind === "CustomResourceDefinition" ? { ...SERVED, ...metadata.annotations } : metadata.annotations;
+    return new CustomResource(
+      `${name}-manifest ${objectIdentity(object)}`,
+      {
+        ...object,
+        metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations }) },
+        ...(kind === "Secret" ? { data: secret(data), stringData: secret(stringData) } : {}),
+      },
+      {
+        ...options,
+        dependsOn: [...dependsOn],
+        ...(kind === "Secret" ? { additionalSecretOutputs: ["data", "stringData"] } : {}),
+      },
+    );
+  };
+  const first = objects.filter(isNeededFirst).map((object) => create(object, options.dependsOn));
+  const others = objects.filter((object) => !isNeededFirst(object));
+  return [...first, ...others.map((object) => create(object, [...options.dependsOn, ...first]))];
 }
 
 /** Arguments of the Helm release for the chart. @throws pulumi.RunError for a path that does not exist */

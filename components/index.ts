@@ -30,5 +30,6 @@ export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tun
 export type { Verify, VerifyWhen } from "../modes/defaults";
 export type { IpamMode, PodNetworks } from "../modes/ipam";
 export type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
+export type { KubernetesObject } from "../modes/manifests";
 export type { RegistryEndpoint, RegistryMirror, RegistryMirrors } from "../modes/registryMirrors";
 export type { WorkloadNames } from "../modes/workload";

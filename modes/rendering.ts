@@ -1,6 +1,7 @@
 import { agentFindings } from "./agentRules";
 import { expectedCiliumConfig, type CiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValue, type HelmValues } from "./ciliumValues";
+import { definedKinds, identityOf, type KubernetesObject } from "./manifests";
 import type { ValueFinding } from "./valueFinding";
 
 /** Cilium as Helm renders it from a chart and values. */
@@ -24,10 +25,16 @@ export interface RenderedAgent {
 export interface RenderedObject {
   readonly apiVersion?: string;
   readonly kind?: string;
-  readonly metadata?: { readonly name?: string };
+  readonly metadata?: { readonly name?: string; readonly namespace?: string };
   readonly data?: Readonly<Record<string, string>>;
   readonly spec?: unknown;
 }
+
+/** Namespace of the chart's objects. */
+const NAMESPACE = "kube-system";
+
+/** Workloads without whose pods there is no network. */
+const OWN_PODS = ["DaemonSet cilium", "Deployment cilium-operator"];
 
 /** A DaemonSet or Deployment, as far as it is needed; Cilium's own container is its first. */
 interface Templated {
@@ -38,6 +45,7 @@ interface Templated {
         readonly args?: readonly string[];
         readonly env?: readonly { readonly name: string; readonly value?: string }[];
       }[];
+      readonly volumes?: readonly { readonly secret?: { readonly secretName?: string; readonly optional?: boolean } }[];
     };
   };
 }
@@ -104,16 +112,52 @@ function imagesIn(specification: unknown): string[] {
   );
 }
 
-/** Kinds of objects that a new cluster does not know. */
-export function unknownKinds(objects: readonly RenderedObject[]): ValueFinding[] {
+/**
+ * What a new cluster lacks for rendered objects: the definitions of their kinds, and Secrets that Cilium's own pods mount.
+ * @param manifests objects that are created before
+ */
+export function missingObjects(
+  objects: readonly RenderedObject[],
+  manifests: readonly KubernetesObject[] = [],
+): ValueFinding[] {
+  const defined = definedKinds(manifests);
   const unknown = objects.flatMap(({ apiVersion = "v1", kind = "" }) =>
-    isOfNewCluster(apiVersion) ? [] : [`${kind} (${apiVersion})`],
+    isOfNewCluster(apiVersion) || defined.includes(`${apiVersion}/${kind}`) ? [] : [`${kind} (${apiVersion})`],
   );
-  return [...new Set(unknown)].map((kind) => ({
-    severity: "error",
-    key: "",
-    rule: `makes the chart create a ${kind}, which a new cluster does not know; leave it off until the definitions are installed`,
-  }));
+  const inNamespace = [...objects, ...manifests].map((object) =>
+    identityOf({ ...object, metadata: { namespace: NAMESPACE, ...object.metadata } }),
+  );
+  const secrets = objects
+    .filter(({ kind, metadata }) => OWN_PODS.includes(`${kind} ${metadata?.name}`))
+    .flatMap(({ spec }) => (spec as Templated | undefined)?.template.spec.volumes ?? [])
+    .flatMap(({ secret }) => (secret === undefined || secret.optional ? [] : (secret.secretName ?? [])))
+    .filter((name) => !inNamespace.includes(`Secret ${NAMESPACE}/${name}`));
+  const lacking = (rule: string): ValueFinding => ({ severity: "error", key: "", rule });
+  return [
+    ...[...new Set(unknown)].map((kind) =>
+      lacking(
+        `makes the chart create a ${kind}, which a new cluster does not know; add its definition to cilium.manifests, or leave it off`,
+      ),
+    ),
+    ...[...new Set(secrets)].map((name) =>
+      lacking(
+        `makes Cilium's pods mount the Secret ${name}, which a new cluster does not have; add it, in the namespace ${NAMESPACE}, to cilium.manifests`,
+      ),
+    ),
+  ];
+}
+
+/** Objects of manifests that the chart creates itself, so that Helm would refuse to own them. */
+function renderedTwice(objects: readonly RenderedObject[], manifests: readonly KubernetesObject[]): ValueFinding[] {
+  const rendered = new Set(objects.map(identityOf));
+  return manifests
+    .map(identityOf)
+    .filter((identity) => rendered.has(identity))
+    .map((identity) => ({
+      severity: "error",
+      key: "",
+      rule: `makes the chart create the ${identity}, which cilium.manifests has too; remove it there`,
+    }));
 }
 
 function configFindings(cilium: RenderedCilium, args: CiliumValuesArgs): ValueFinding[] {
@@ -237,17 +281,18 @@ export async function refusalFindings(
     const [first = key, ...others] = key === vague ? blamed : [];
     const together = others.length === 0 ? "" : `, together with ${others.join(" and ")}`;
     const place = where === undefined ? "" : ` (${where})`;
+    const remedy = /\bCRDs?\b/.test(reason) ? "; cilium.manifests can add these definitions" : "";
     return {
       severity: "error",
       key: first,
-      rule: `the chart of Cilium ${version} refuses it${together}: ${reason}${place}`,
+      rule: `the chart of Cilium ${version} refuses it${together}: ${reason}${place}${remedy}`,
     };
   });
 }
 
 /** What a chart has to say of values. */
 export interface ChartAnswer {
-  /** What it refuses, and kinds that a new cluster does not know. */
+  /** What it refuses, and what a new cluster lacks. */
   readonly findings: readonly ValueFinding[];
   /** What it renders against the settings. */
   readonly contradictions: readonly ValueFinding[];
@@ -259,18 +304,20 @@ export interface ChartAnswer {
  * Judge what a chart makes of values.
  * @param rendered the objects, or Helm's error
  * @param errorWith Helm's error with other extra values; undefined if it takes them
+ * @param manifests objects that are created before
  * @param isNewCluster whether the chart could not ask the cluster for its kinds
  */
 export async function chartAnswer(
   rendered: readonly RenderedObject[] | string,
   args: CiliumValuesArgs,
   errorWith: (values: HelmValues) => Promise<string | undefined>,
+  manifests: readonly KubernetesObject[] = [],
   isNewCluster = true,
 ): Promise<ChartAnswer> {
   return typeof rendered === "string"
     ? { findings: await refusalFindings(rendered, args, errorWith), contradictions: [] }
     : {
-        findings: isNewCluster ? unknownKinds(rendered) : [],
+        findings: [...(isNewCluster ? missingObjects(rendered, manifests) : []), ...renderedTwice(rendered, manifests)],
         contradictions: contradictionsIn(rendered, args),
         images: renderedImages(rendered),
       };

@@ -1,12 +1,20 @@
-import { parseAllDocuments, type Tags } from "yaml";
+import { parseAllDocuments, type Document, type Tags } from "yaml";
 import type { HelmValues } from "./ciliumValues";
 
-/** Values of a file, or why they cannot be read, with the line where it is known. */
-export type ReadValues =
-  { readonly values: HelmValues } | { readonly problem: string; readonly line?: number | undefined };
+/** Why a file cannot be read, with the line where it is known. */
+interface Unreadable {
+  readonly problem: string;
+  readonly line?: number | undefined;
+}
+
+/** Values of a file, or why they cannot be read. */
+export type ReadValues = { readonly values: HelmValues } | Unreadable;
 
 /** Maximum depth of nested values: far more than any chart needs, and safe for recursive functions. */
 const MAX_DEPTH = 50;
+
+/** Maximum depth of a Kubernetes object, of which definitions of kinds are the deepest. */
+const MAX_OBJECT_DEPTH = 200;
 
 /** Integers that Helm reads and YAML 1.1 does not have. */
 const OCTAL = {
@@ -37,45 +45,68 @@ const asHelmReads = (tags: Tags): Tags => [
  * Helm.
  */
 export function readValues(text: string): ReadValues {
-  const [document] = parseAllDocuments(text, {
-    version: "1.1",
-    customTags: asHelmReads,
-    uniqueKeys: false,
-    logLevel: "silent",
-  });
-  if (document === undefined || !("contents" in document)) return { values: {} };
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const message = error.message.split("\n")[0]!.replace(/ at line \d+, column \d+:?$/, "");
-    return { problem: `is not valid YAML: ${message}`, line: error.linePos?.[0].line };
-  }
-  let values: unknown;
-  try {
-    values = document.toJS();
-  } catch (thrown) {
-    return { problem: `is not valid YAML: ${(thrown as Error).message}` };
-  }
+  const [document] = documentsIn(text);
+  if (document === undefined) return { values: {} };
+  const read = contentOf(document);
+  if ("problem" in read) return read;
+  const values = read.content;
   if (values === null) return { values: {} };
   if (typeof values !== "object" || Array.isArray(values)) {
     return {
       problem: `must be a mapping of Helm values, got ${Array.isArray(values) ? "a list" : `a ${typeof values}`}`,
     };
   }
-  const unusable = unusableIn(values);
+  const unusable = unusableIn(values, MAX_DEPTH);
   return unusable === undefined ? { values: values as HelmValues } : { problem: unusable };
 }
 
+/** Read all documents of a manifest, as kubectl reads them. */
+export function readDocuments(text: string): { readonly documents: readonly unknown[] } | Unreadable {
+  const documents: unknown[] = [];
+  for (const document of documentsIn(text)) {
+    const read = contentOf(document);
+    if ("problem" in read) return read;
+    const unusable = unusableIn(read.content, MAX_OBJECT_DEPTH);
+    if (unusable !== undefined) return { problem: unusable };
+    documents.push(read.content);
+  }
+  return { documents };
+}
+
+function documentsIn(text: string): Document.Parsed[] {
+  const documents = parseAllDocuments(text, {
+    version: "1.1",
+    customTags: asHelmReads,
+    uniqueKeys: false,
+    logLevel: "silent",
+  });
+  return "empty" in documents ? [] : documents;
+}
+
+function contentOf(document: Document.Parsed): { readonly content: unknown } | Unreadable {
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const message = error.message.split("\n")[0]!.replace(/ at line \d+, column \d+:?$/, "");
+    return { problem: `is not valid YAML: ${message}`, line: error.linePos?.[0].line };
+  }
+  try {
+    return { content: document.toJS() };
+  } catch (thrown) {
+    return { problem: `is not valid YAML: ${(thrown as Error).message}` };
+  }
+}
+
 /** What cannot be a Helm value: keys that every object inherits, numbers that JSON does not have, and too deep trees. */
-function unusableIn(value: unknown, path: readonly string[] = []): string | undefined {
+function unusableIn(value: unknown, maxDepth: number, path: readonly string[] = []): string | undefined {
   if (typeof value === "number" && !Number.isFinite(value))
     return `${path.join(".")} is ${value}, which JSON does not have`;
   if (typeof value !== "object" || value === null) return undefined;
-  if (path.length > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} levels deep`;
+  if (path.length > maxDepth) return `is nested more than ${maxDepth} levels deep`;
   for (const [key, inner] of Object.entries(value)) {
     const found =
       !Array.isArray(value) && key in {}
         ? `${[...path, key].join(".")} cannot be a key`
-        : unusableIn(inner, [...path, key]);
+        : unusableIn(inner, maxDepth, [...path, key]);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -175,6 +175,7 @@ const ARGUMENTS = {
     values: plain("cilium.values"),
     chart: plain("cilium.chart"),
     repository: input("cilium.repository"),
+    manifests: own(listOf(mapOf(any)), "Objects to create before the chart's. Default: none."),
     adopt: plain("cilium.adopt"),
   } satisfies Arguments<CiliumArgs>,
   NettoolWorkload: {
@@ -206,6 +207,7 @@ export const WITHOUT_ARGUMENT: Readonly<Record<string, string>> = {
   "cluster.kubeconfig": "only programs in TypeScript can use external clusters",
   "cluster.context": "only programs in TypeScript can use external clusters",
   "cluster.kubernetesVersion": "programs set cluster.nodeImage",
+  "cilium.manifests": "programs read manifests themselves and pass their objects",
   "cilium.valuesFiles": "programs read files themselves and set cilium.values",
 };
 

@@ -43,8 +43,10 @@ export interface CheckedSettings {
   /** Empty if the settings are valid. */
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
-  /** All problems, with what the chart has against the stack's values. */
-  readonly refusal: (findings: readonly ValueFinding[]) => ConfigurationError;
+  /** Folder of relative paths. */
+  readonly directory: string;
+  /** All problems, with what the chart has against the stack's values, and those of the manifests. */
+  readonly refusal: (findings: readonly ValueFinding[], ofManifests?: readonly Problem[]) => ConfigurationError;
 }
 
 /** Schemas by stack: a program may check a stack's configuration often. */
@@ -61,7 +63,8 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
     throw new ConfigurationError(source.stack, [...problems, ...zodProblems(parsed.error, value, isSecretPath)]);
   }
   const { valuesFiles, values: own } = parsed.data.cilium;
-  const read = readValuesFiles(valuesFiles, source.directory ?? process.cwd());
+  const directory = source.directory ?? process.cwd();
+  const read = readValuesFiles(valuesFiles, directory);
   const sources = { files: read.files, own };
   const released = withRelease({
     ...parsed.data,
@@ -77,12 +80,13 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
   const settings = { ...released, mode };
   const warnings = settingWarnings(settings, sources, isSecretPath);
   const reported = new Set(problems.map(({ key }) => key));
-  const refusal = (findings: readonly ValueFinding[]) => {
+  const refusal = (findings: readonly ValueFinding[], ofManifests: readonly Problem[] = []) => {
     const ofChart = chartProblems(findings, sources, isSecretPath).filter(({ key }) => !reported.has(key));
     // the warnings about valid settings have been shown before the chart was asked
-    return new ConfigurationError(source.stack, [...problems, ...ofChart], problems.length > 0 ? warnings : []);
+    const all = [...problems, ...ofManifests, ...ofChart];
+    return new ConfigurationError(source.stack, all, problems.length > 0 ? warnings : []);
   };
-  const checked = { settings, problems, warnings, refusal };
+  const checked = { settings, problems, warnings, directory, refusal };
   if (problems.length > 0) throw new ConfigurationError(source.stack, problems, warnings, checked);
   return checked;
 }

@@ -141,7 +141,7 @@ export function shown(value: unknown): string {
   return typeof value === "string" || printable.length <= MAX_SHOWN ? printable : `${printable.slice(0, MAX_SHOWN)}…`;
 }
 
-/** A replacer of JSON.stringify for values that messages show. */
-function withoutSecrets(key: string, value: unknown): unknown {
+/** A replacer of JSON.stringify for settings that are shown. */
+export function withoutSecrets(key: string, value: unknown): unknown {
   return SECRET_FIELDS.includes(key) ? "…" : value;
 }

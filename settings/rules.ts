@@ -56,6 +56,13 @@ export function settingWarnings(settings: ModeSettings, sources: ValueSources, i
   const kubernetes = isExternal(cluster) ? undefined : kubernetesOf(cluster.nodeImage);
   const untested = kubernetes === undefined ? undefined : untestedPair(cilium.version, kubernetes);
   if (untested !== undefined) warnings.push({ key: "cilium.version", rule: untested });
+  const usesGateways = String(valueAt(cilium.values, "gatewayAPI.enabled")) === "true";
+  if (usesGateways && !isExternal(cluster) && cilium.manifests.length === 0) {
+    warnings.push({
+      key: placeOf(sources, "gatewayAPI.enabled"),
+      rule: "has no effect in a new cluster, which does not know the kinds of Gateway API; add their definitions to cilium.manifests",
+    });
+  }
   return [...warnings, ...valueFindings(settings, sources, isSecretPath, "warning")];
 }
 

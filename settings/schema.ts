@@ -461,6 +461,17 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
               .default([]),
             "Helm values files, by paths relative to the project: one, or a list that is merged in this order before `cilium.values`. Checked as these are",
           ),
+          manifests: about(
+            z
+              .union([text.transform((source) => [source]), z.array(text)], {
+                error: "must be the path or the URL of a manifest, or a list of them",
+              })
+              .refine((sources) => !sources.some((source) => /^https?:\/\/[^/?#]*@/i.test(source)), {
+                error: "must not hold a user or password; download the file and set its path",
+              })
+              .default([]),
+            "Manifests of Kubernetes objects to create before Cilium, by paths relative to the project or by URLs: one, or a list",
+          ),
           values: about(
             z.record(z.string(), z.json(), { error: "must be an object of Helm values" }).default({}),
             "Helm values that are merged last, and checked against the chart's version. In a dotted key such as `cilium.values.l7Proxy`, true, false, null and integers are not strings",

@@ -127,6 +127,20 @@ describe("cilium-modes plan", () => {
     expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(planStack(readStackFile("replacement").settings))));
   });
 
+  it("shows no credentials as JSON", async () => {
+    const mirrors = { "docker.io": { endpoints: [{ url: "https://m", authorization: "Basic dTpw" }] } };
+    const { out } = await cli("plan", "ebpf", "--json", "--set", `cluster.registryMirrors=${JSON.stringify(mirrors)}`);
+    expect(JSON.parse(out)).toMatchObject({ settings: { cluster: { registryMirrors: { "docker.io": {} } } } });
+    expect(out).not.toContain("dTpw");
+  });
+
+  it("tells what is wrong with manifests together with other problems", async () => {
+    const set = ["--set", "cilium.manifests=nowhere.yaml", "--set", "cluster.serviceCidr=10.0.0.0/16"];
+    const { code, err } = await cli("plan", "ebpf", ...set);
+    expect(code).toBe(1);
+    expect(err).toMatch(/has 2 problems[^]*podCidr: [^]*cilium\.manifests: nowhere\.yaml: does not exist/);
+  });
+
   it("shows what separates two stacks, by section", async () => {
     const { out } = await cli("plan", "--diff", "replacement", "ebpf");
     expect(out).toMatch(/^replacement → ebpf\n/);

@@ -149,7 +149,7 @@ describe("run", () => {
     expect(child).toBeGreaterThan(0);
     // a zombie still accepts signals, so its state is read instead; a busy machine takes a while to end a process
     const stat = `/proc/${child}/stat`;
-    const state = () => (existsSync(stat) ? readFileSync(stat, "utf8").split(" ")[2] : "ended");
+    const state = () => (existsSync(stat) ? readFileSync(stat, "utf8").split(" ")[2]! : "ended");
     for (let tries = 0; tries < 100 && !["ended", "Z"].includes(state()); tries += 1) await delay(50);
     expect(["ended", "Z"]).toContain(state());
   });

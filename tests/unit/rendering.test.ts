@@ -2,7 +2,7 @@ import {
   contradictionsIn,
   refusalFindings,
   renderedImages,
-  unknownKinds,
+  missingObjects,
   type RenderedObject,
 } from "../../modes/rendering";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
@@ -35,7 +35,7 @@ function rendered(
 }
 
 const found = (objects: readonly RenderedObject[], values: HelmValues = {}) =>
-  [...unknownKinds(objects), ...contradictionsIn(objects, { ...ARGS, extraValues: values })].map(({ key, rule }) => [
+  [...missingObjects(objects), ...contradictionsIn(objects, { ...ARGS, extraValues: values })].map(({ key, rule }) => [
     key,
     rule,
   ]);

@@ -1,0 +1,51 @@
+/** A Kubernetes object that exists before Cilium, as a manifest describes it. */
+export interface KubernetesObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string | undefined;
+    readonly annotations?: Readonly<Record<string, string>> | undefined;
+    readonly [field: string]: unknown;
+  };
+  readonly [field: string]: unknown;
+}
+
+/** What tells an object from others, also of other versions of its kind. */
+export function identityOf({ apiVersion = "v1", kind = "", metadata = {} }: Identified): string {
+  const group = apiVersion.includes("/") ? `.${apiVersion.split("/")[0]}` : "";
+  return `${kind}${group} ${metadata.namespace === undefined ? "" : `${metadata.namespace}/`}${metadata.name}`;
+}
+
+interface Identified {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: { readonly name?: string | undefined; readonly namespace?: string | undefined } | undefined;
+}
+
+/** Objects that others need: their namespace, or the definition of their kind. */
+export const isNeededFirst = ({ kind }: KubernetesObject) =>
+  kind === "CustomResourceDefinition" || kind === "Namespace";
+
+/** What a CustomResourceDefinition defines, as far as it is needed. */
+interface Definition {
+  readonly group?: string;
+  readonly names?: { readonly kind?: string };
+  readonly versions?: readonly ({ readonly name?: string; readonly served?: boolean } | null)[];
+}
+
+/** The kinds that CustomResourceDefinitions among objects define, such as `gateway.networking.k8s.io/v1/Gateway`. */
+export function definedKinds(objects: readonly KubernetesObject[]): string[] {
+  return objects.flatMap(({ kind, spec }) => {
+    if (kind !== "CustomResourceDefinition") return [];
+    const { group, names, versions } = (spec ?? {}) as Definition;
+    const served = Array.isArray(versions) ? versions.filter((version) => version?.served !== false) : [];
+    return served.map((version) => `${group}/${version?.name}/${names?.kind}`);
+  });
+}
+
+/** Groups, versions and kinds that Helm is told a cluster has, as in `helm template --api-versions`. */
+export function apiVersionsOf(objects: readonly KubernetesObject[]): string[] {
+  const kinds = definedKinds(objects);
+  return [...new Set(kinds.flatMap((kind) => [kind.split("/").slice(0, 2).join("/"), kind]))].sort();
+}

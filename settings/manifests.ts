@@ -1,0 +1,92 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { identityOf, type KubernetesObject } from "../modes/manifests";
+import { readDocuments } from "../modes/valuesYaml";
+import { shown, type Problem } from "./problems";
+
+/** Objects of manifests, in the order of their sources, and what is wrong with these. */
+export interface Manifests {
+  readonly objects: readonly KubernetesObject[];
+  readonly problems: readonly Problem[];
+  /** URLs that could not be read, each with the reason; another attempt may succeed. */
+  readonly unread: readonly Problem[];
+}
+
+/** Timeout of a download, in seconds. */
+const TIMEOUT_SECONDS = 30;
+
+export const isUrl = (source: string) => /^https?:\/\//i.test(source);
+
+/**
+ * Read the manifests of `cilium.manifests`.
+ * @param sources paths, and URLs, which are downloaded
+ * @param directory of relative paths
+ */
+export async function readManifests(sources: readonly string[], directory: string): Promise<Manifests> {
+  const read = await Promise.all(sources.map((source) => readManifest(source, directory)));
+  const problems = read.flatMap((each) => each.problems);
+  const objects: KubernetesObject[] = [];
+  const seen = new Map<string, string>();
+  for (const [index, each] of read.entries()) {
+    for (const object of each.objects) {
+      const identity = identityOf(object);
+      const first = seen.get(identity);
+      if (first !== undefined)
+        problems.push(problemOf(sources[index]!, `has ${shown(identity)}, which is in ${first} too; remove one`));
+      else objects.push(object);
+      seen.set(identity, sources[index]!);
+    }
+  }
+  return { objects, problems, unread: read.flatMap((each) => each.unread) };
+}
+
+const problemOf = (source: string, rule: string): Problem => ({ key: `cilium.manifests: ${source}`, rule });
+
+async function readManifest(source: string, directory: string): Promise<Manifests> {
+  let text: string;
+  try {
+    if (isUrl(source)) {
+      const response = await fetch(source, { signal: AbortSignal.timeout(TIMEOUT_SECONDS * 1000) });
+      if (!response.ok) return failed(problemOf(source, `cannot be read: the server replied ${response.status}`));
+      text = await response.text();
+    } else text = await readFile(resolve(directory, source), "utf8");
+  } catch (error) {
+    const { code, message, cause } = error as NodeJS.ErrnoException & { cause?: NodeJS.ErrnoException };
+    const why = cause?.code ?? cause?.message ?? code ?? message;
+    if (isUrl(source)) return { objects: [], problems: [], unread: [problemOf(source, `cannot be read (${why})`)] };
+    return failed(problemOf(source, code === "ENOENT" ? "does not exist" : `cannot be read (${why})`));
+  }
+  const documents = readDocuments(text);
+  if ("problem" in documents) {
+    const { problem, line } = documents;
+    return failed(problemOf(line === undefined ? source : `${source}:${line}`, problem));
+  }
+  const objects = documents.documents.flatMap(itemsOf);
+  const problems = objects.flatMap((object, index) => {
+    const missing = missingIn(object);
+    return missing === undefined ? [] : [problemOf(source, `its object ${index + 1} ${missing}`)];
+  });
+  if (problems.length > 0) return failed(...problems);
+  if (objects.length === 0) return failed(problemOf(source, "has no Kubernetes object"));
+  return { objects: objects as KubernetesObject[], problems: [], unread: [] };
+}
+
+const failed = (...problems: Problem[]): Manifests => ({ objects: [], problems, unread: [] });
+
+/** The objects of a document: `kubectl get -o yaml` writes lists. */
+function itemsOf(document: unknown): unknown[] {
+  if (document === null) return [];
+  const { kind, items } = document as { kind?: unknown; items?: unknown };
+  return typeof kind === "string" && kind.endsWith("List") && Array.isArray(items) ? items : [document];
+}
+
+/** What keeps a document from being an object with a name. */
+function missingIn(object: unknown): string | undefined {
+  if (typeof object !== "object" || object === null || Array.isArray(object)) return "is no Kubernetes object";
+  const { apiVersion, kind, metadata } = object as Record<string, unknown>;
+  if (typeof apiVersion !== "string" || apiVersion === "") return "has no apiVersion";
+  if (typeof kind !== "string" || kind === "") return "has no kind";
+  const { name, namespace } = (metadata ?? {}) as Record<string, unknown>;
+  if (typeof name !== "string" || name === "") return "has no metadata.name";
+  return namespace === undefined || typeof namespace === "string" ? undefined : "has no text as metadata.namespace";
+}
