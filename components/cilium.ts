@@ -106,10 +106,9 @@ export class Cilium extends pulumi.ComponentResource {
       options,
     );
     this.installation = installation;
-    const before = createManifests(name, args.manifests ?? [], {
+    const before = createManifests(name, args.manifests ?? [], [...cluster.settled, installation], {
       ...options,
       provider: cluster.provider,
-      dependsOn: [...cluster.settled, installation],
       // an adopted Cilium, which stays, may need them
       retainOnDelete: adopt,
     });
@@ -184,9 +183,10 @@ const secret = (value: unknown) => (value === undefined ? undefined : pulumi.sec
 function createManifests(
   name: string,
   objects: readonly KubernetesObject[],
-  options: pulumi.CustomResourceOptions & { readonly dependsOn: readonly pulumi.Resource[] },
+  dependsOn: readonly pulumi.Resource[],
+  options: pulumi.CustomResourceOptions,
 ): CustomResource[] {
-  const create = (object: KubernetesObject, dependsOn: readonly pulumi.Resource[]) => {
+  const create = (object: KubernetesObject, definitions: readonly pulumi.Resource[]) => {
     const { kind, metadata, data, stringData } = object;
     const annotations =
       kind === "CustomResourceDefinition" ? { ...SERVED, ...metadata.annotations } : metadata.annotations;
@@ -199,14 +199,14 @@ function createManifests(
       },
       {
         ...options,
-        dependsOn: [...dependsOn],
+        dependsOn: [...dependsOn, ...definitions],
         ...(kind === "Secret" ? { additionalSecretOutputs: ["data", "stringData"] } : {}),
       },
     );
   };
-  const first = objects.filter(isNeededFirst).map((object) => create(object, options.dependsOn));
+  const first = objects.filter(isNeededFirst).map((object) => create(object, []));
   const others = objects.filter((object) => !isNeededFirst(object));
-  return [...first, ...others.map((object) => create(object, [...options.dependsOn, ...first]))];
+  return [...first, ...others.map((object) => create(object, first))];
 }
 
 /** Arguments of the Helm release for the chart. @throws pulumi.RunError for a path that does not exist */

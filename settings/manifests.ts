@@ -15,7 +15,7 @@ export interface Manifests {
 /** Timeout of a download, in seconds. */
 const TIMEOUT_SECONDS = 30;
 
-export const isUrl = (source: string) => /^https?:\/\//i.test(source);
+const isUrl = (source: string) => /^https?:\/\//i.test(source);
 
 /**
  * Read the manifests of `cilium.manifests`.
