@@ -1,11 +1,10 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { inNode, labMissing, LabProject, longMissing } from "../support/lab";
+import { inNode, labMissing, LabProject, longMissing, MINUTES } from "../support/lab";
 import { expectMeasured } from "../support/comparison";
 import { describeIf } from "../support/project";
 
 const STACKS = ["kubeproxy", "ebpf"] as const;
-const MINUTES = 60_000;
 
 describeIf([...labMissing(), ...longMissing()], "a comparison of two modes on real clusters", () => {
   let project: LabProject;

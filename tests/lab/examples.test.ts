@@ -8,13 +8,12 @@ import {
   labMissing,
   LabProject,
   longMissing,
+  MINUTES,
   removeCluster,
 } from "../support/lab";
 import { expectExamples } from "../support/examples";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf, missingPrograms } from "../support/project";
-
-const MINUTES = 60_000;
 
 const MISSING = [...labMissing(), ...longMissing(), ...missingPrograms("pulumi-language-yaml")];
 

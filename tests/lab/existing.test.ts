@@ -10,6 +10,7 @@ import {
   labMissing,
   LabProject,
   longMissing,
+  MINUTES,
   removeCluster,
 } from "../support/lab";
 import { describeIf, missingPrograms } from "../support/project";
@@ -17,7 +18,6 @@ import { expectTraces } from "../support/traces";
 
 const STACK = "existing";
 const CLUSTER = `${CLUSTER_PREFIX}outside`;
-const MINUTES = 60_000;
 const UP = ["up", "--yes", "--skip-preview"];
 const DESTROY = ["destroy", "--yes", "--skip-preview"];
 

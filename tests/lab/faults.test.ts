@@ -14,13 +14,13 @@ import {
   labMissing,
   LabProject,
   longMissing,
+  MINUTES,
   removeCluster,
   volumesOf,
 } from "../support/lab";
 import { describeIf, missingPrograms } from "../support/project";
 
 const STACK = "faults";
-const MINUTES = 60_000;
 const UP = ["up", "--yes", "--skip-preview"];
 const DESTROY = ["destroy", "--yes", "--skip-preview"];
 const REFRESH = ["refresh", "--yes", "--skip-preview"];

@@ -6,6 +6,7 @@ import {
   containersOf,
   labMissing,
   LabProject,
+  MINUTES,
   removeCluster,
   timeMissing,
 } from "../support/lab";
@@ -13,7 +14,6 @@ import { describeIf } from "../support/project";
 
 /** One node is enough where nothing between nodes is asked. */
 const SINGLE_NODE = { cluster: { workers: 0 } };
-const MINUTES = 60_000;
 
 describeIf([...labMissing(), ...timeMissing(11)], "two stacks on one machine", () => {
   let project: LabProject;

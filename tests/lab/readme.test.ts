@@ -1,12 +1,18 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CLUSTER_PREFIX, containersOf, labMissing, LabProject, longMissing, removeCluster } from "../support/lab";
+import {
+  CLUSTER_PREFIX,
+  containersOf,
+  labMissing,
+  LabProject,
+  longMissing,
+  MINUTES,
+  removeCluster,
+} from "../support/lab";
 import { readMarkdown } from "../support/markdown";
 import { describeIf } from "../support/project";
 import { ROUTING_MODES } from "../../modes/contract";
-
-const MINUTES = 60_000;
 
 describeIf([...labMissing(), ...longMissing()], "the README's commands", () => {
   let project: LabProject;

@@ -16,10 +16,16 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { archiveSettings, loadImages, saveImages, type StackImages } from "../../cli/imageArchive";
 import type { HelmValues } from "../../modes/ciliumValues";
-import { containersOf, kubectl, labMissing, labSettingsMissing, longMissing, LabProject } from "../support/lab";
+import {
+  containersOf,
+  kubectl,
+  labMissing,
+  LabProject,
+  labSettingsMissing,
+  longMissing,
+  MINUTES,
+} from "../support/lab";
 import { describeIf, missingPrograms } from "../support/project";
-
-const MINUTES = 60_000;
 
 /** What the laboratory's settings say of the images that this file gives other names. */
 interface LabSettings {

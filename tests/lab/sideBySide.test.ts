@@ -1,7 +1,6 @@
-import { agentStatuses, containersOf, labMissing, LabProject, longMissing } from "../support/lab";
+import { agentStatuses, containersOf, labMissing, LabProject, longMissing, MINUTES } from "../support/lab";
 import { describeIf } from "../support/project";
 
-const MINUTES = 60_000;
 const UP = ["up", "--yes", "--skip-preview"];
 const DESTROY = ["destroy", "--yes", "--skip-preview"];
 const STACKS = {

@@ -7,13 +7,12 @@ import { PLAIN } from "../../render/terminal";
 import { CHECKS } from "../../datapath/checks/all";
 import type { DrillResult } from "../../datapath/faults/drill";
 import type { RoutingMode } from "../../modes/contract";
-import { inNode, kubectl, labMissing, LabProject, longMissing, withoutRoutes } from "../support/lab";
+import { inNode, kubectl, labMissing, LabProject, longMissing, MINUTES, withoutRoutes } from "../support/lab";
 import { expectObserved } from "../support/examples";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
 import { brokenTrace } from "../support/traces";
 
-const MINUTES = 60_000;
 const STACK = "ebpf";
 
 /** Quick faults of three classes; unit tests judge recordings of others, and drill --all has them all. */

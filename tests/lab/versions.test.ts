@@ -4,8 +4,9 @@ import {
   inNode,
   kubectl,
   labMissing,
-  longMissing,
   LabProject,
+  longMissing,
+  MINUTES,
   otherCilium,
   restartAgents,
   selectServers,
@@ -17,7 +18,6 @@ import { expectTraces } from "../support/traces";
 
 /** Two nodes show what is between nodes. */
 const TWO_NODES = { cluster: { workers: 1 } };
-const MINUTES = 60_000;
 
 /** One cluster and the settings that it goes through, each in its turn. */
 type Walk = readonly (readonly [changed: string, value: string])[];

@@ -1,9 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { labMissing, LabProject, longMissing } from "../support/lab";
+import { labMissing, LabProject, longMissing, MINUTES } from "../support/lab";
 import type { WatchReport } from "../../datapath/watch/watch";
 import { describeIf } from "../support/project";
-
-const MINUTES = 60_000;
 
 describeIf([...labMissing(), ...longMissing()], "a watch of a real cluster", () => {
   const stack = "replacement";

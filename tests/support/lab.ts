@@ -10,6 +10,9 @@ import type { Verification } from "../../datapath/verify";
 import type { Settings } from "../../settings/parse";
 import { engineMissing, missingPrograms, TestProject } from "./project";
 
+/** A minute of a test's time limit, for a machine that has only half of its processors for the test. */
+export const MINUTES = 2 * 60_000;
+
 /** Prefix of the clusters that tests make; whoever cleans up finds them by it. */
 export const CLUSTER_PREFIX = "cmtest-";
 
