@@ -52,7 +52,15 @@ const VERIFY_EXAMPLES = `
 Examples:
   cilium-modes verify ebpf
   cilium-modes verify ebpf --only status --only routes --json
-  cilium-modes verify --kubeconfig ~/.kube/config --expect replacement`;
+  cilium-modes verify --kubeconfig ~/.kube/config --expect replacement
+  cilium-modes verify prod.json.gz --expect ebpf`;
+
+const INSPECT_EXAMPLES = `
+Examples:
+  cilium-modes inspect
+  cilium-modes inspect ebpf --html datapath.html
+  cilium-modes inspect --context prod --save prod.json.gz
+  cilium-modes inspect --diff kubeproxy ebpf`;
 
 const DRILL_EXAMPLES = `
 Examples:
@@ -165,7 +173,7 @@ export function program(argv: readonly string[] = []): Command {
     .description(
       "Verify, with evidence, that a running cluster matches its stack; exit code 0 only when its mode is proven",
     )
-    .argument("[stack]", `${STACK}; none with --expect`)
+    .argument("[stack]", `${STACK}; with --expect: none, or a file of inspect --save`)
     .option("--kubeconfig <file>", KUBECONFIG)
     .option("--expect <mode>", "Expected mode of an external cluster, instead of a stack")
     .option(
@@ -194,6 +202,28 @@ export function program(argv: readonly string[] = []): Command {
     .action(async (stack: string | undefined, options: import("./verify").VerifyOptions) => {
       const { verify }: typeof import("./verify") = require("./verify");
       process.exitCode = await verify(stack, options);
+    });
+
+  command
+    .command("inspect")
+    .description(
+      "Show which datapath a cluster has: requested, configured, reported and observed; exit code 1 when something contradicts",
+    )
+    .argument("[subjects...]", "Name of a stack, or a file of --save; default: the kubeconfig's cluster")
+    .option("--kubeconfig <file>", "Kubeconfig of the cluster; default: KUBECONFIG, or ~/.kube/config")
+    .option("--context <name>", "Context of the kubeconfig; default: its current one")
+    .option("--max-nodes <nodes>", "Sample a larger cluster; default: 20", Number)
+    .option("--probe", "Send traffic too, from the pods of this project's workload")
+    .option("--all", "Show also what is off")
+    .option("--save <file>", "Keep the evidence for a later inspect, elsewhere")
+    .option("--html <file>", "Write a self-contained page too")
+    .option("--markdown", "Print markdown, for a bug report")
+    .option("--json", "Print everything as JSON")
+    .option("--diff", "Show the differences between two subjects")
+    .addHelpText("after", INSPECT_EXAMPLES)
+    .action(async (subjects: string[], options: import("./inspect").InspectOptions) => {
+      const { inspect }: typeof import("./inspect") = require("./inspect");
+      process.exitCode = await inspect(subjects, options);
     });
 
   command

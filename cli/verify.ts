@@ -3,10 +3,12 @@ import { CHECKS } from "../datapath/checks/all";
 import type { Expectation } from "../datapath/checks/check";
 import { connect, type EvidenceCluster } from "../cluster/read";
 import { connectProbes } from "../cluster/write";
-import { externalExpectation } from "../datapath/external";
+import { externalExpectation, keptExpectation } from "../datapath/external";
+import { verifyKept } from "../datapath/verify";
 import { withNodePods } from "../cluster/nodePods";
 import { withProbeWorkload } from "../datapath/probeWorkload";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
+import { isArchive, readEvidence } from "./evidenceFile";
 import { stackCluster } from "./stackCluster";
 import { withProgress } from "./progress";
 import { lookOf } from "./environment";
@@ -58,6 +60,7 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   if (!(options.settleSeconds >= 0)) throw new UsageError("--settle-seconds must be a number of seconds, 0 or more");
   if (options.accept !== undefined && options.accept !== "reported" && options.accept !== "proven")
     throw new UsageError(`--accept must be proven or reported (got "${options.accept}")`);
+  if (stack !== undefined && isArchive(stack)) return verifyFile(stack, options);
   const subject = stack === undefined ? await externalSubject(options) : await stackSubject(stack, options);
   const { settleSeconds, quick, diagnostics: directory, maxNodes = subject.maxNodes } = options;
   if (maxNodes !== undefined && !(maxNodes >= 1))
@@ -76,6 +79,25 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
   if (diagnostics !== undefined) console.error(`Diagnostics: ${diagnostics}`);
   const { proof } = verification;
   return proof === "reported" && options.accept === "reported" ? 0 : PROOF_EXIT_CODES[proof];
+}
+
+/** Verify by evidence that `inspect --save` kept. @returns the exit code */
+async function verifyFile(file: string, { expect, tunnel, accept, all, quiet, json }: VerifyOptions): Promise<number> {
+  if (expect === undefined)
+    throw new UsageError(
+      `${file} tells no mode; add --expect <mode>, or ask cilium-modes inspect ${file} which it has`,
+    );
+  const mode = oneOf("--expect", expect, ALL_MODES);
+  const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
+  const kept = await readEvidence(file);
+  const verification = verifyKept(kept, keptExpectation(kept.evidence, mode, way));
+  const detail = all ? "all" : quiet ? "quiet" : "checks";
+  console.log(
+    json
+      ? JSON.stringify(verification, undefined, 2)
+      : verificationText(file, verification, lookOf(process.stdout), detail),
+  );
+  return verification.proof === "reported" && accept === "reported" ? 0 : PROOF_EXIT_CODES[verification.proof];
 }
 
 /** Run the verification, with probe pods where the user wants them. @param work takes the expectation of these pods */
@@ -105,7 +127,9 @@ async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: 
 
 async function externalSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
   if (kubeconfig === undefined || expect === undefined) {
-    throw new UsageError("Name a stack, or give --kubeconfig <file> and --expect <mode> for an external cluster");
+    throw new UsageError(
+      "Name a stack, or give --kubeconfig <file> and --expect <mode> for an external cluster; cilium-modes inspect tells which mode it has",
+    );
   }
   if (set !== undefined) throw new UsageError("--set overrides a stack's settings, and no stack is named");
   const mode = oneOf("--expect", expect, ALL_MODES);

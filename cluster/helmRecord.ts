@@ -1,6 +1,8 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { V1Secret } from "@kubernetes/client-node";
 import { parse } from "yaml";
+import { valueAt, type HelmValues } from "../modes/ciliumValues";
+import { DATAPATH_KEYS } from "../modes/datapathConfig";
 import { ciliumAmong, type RenderedCilium, type RenderedObject } from "../modes/rendering";
 
 /** Helm's record of one revision of a release, kept in a Secret. */
@@ -34,13 +36,16 @@ export function readRecord(secret: V1Secret): HelmRecord {
 }
 
 /** Cilium as Helm rendered it, and the record that has it. */
-export interface RecordedCilium extends RenderedCilium, Pick<HelmRecord, "status" | "description"> {}
+export interface RecordedCilium extends RenderedCilium, Pick<HelmRecord, "status" | "description"> {
+  /** The datapath's values that the user gave, by path, without any others; undefined in evidence of older versions. */
+  readonly values?: Readonly<Record<string, string>> | undefined;
+}
 
 /** Cilium as the latest record that has a `cilium-config` rendered it; undefined if none has. */
 export function renderedCilium(secrets: readonly V1Secret[]): RecordedCilium | undefined {
   // during an upgrade, and after one that failed, the record before it is still there
   for (const secret of latestFirst(secrets)) {
-    const { manifest = "" } = payloadOf(secret);
+    const { manifest = "", config } = payloadOf(secret);
     const { status, description } = readRecord(secret);
     const documents = manifest.split(/^---.*$/m);
     const rendered = (kind: string, name: string) => {
@@ -50,7 +55,7 @@ export function renderedCilium(secrets: readonly V1Secret[]): RecordedCilium | u
       return text === undefined ? undefined : (parse(text, { version: "1.1" }) as RenderedObject);
     };
     const cilium = ciliumAmong(rendered);
-    if (cilium !== undefined) return { status, description, ...cilium };
+    if (cilium !== undefined) return { status, description, values: datapathValues(config ?? {}), ...cilium };
   }
   return undefined;
 }
@@ -74,6 +79,17 @@ export function asFailed(secret: V1Secret, description: string): V1Secret {
 interface Payload {
   readonly info: { readonly status: string; readonly description?: string };
   readonly manifest?: string;
+  /** Values that the user gave. */
+  readonly config?: HelmValues | null;
+}
+
+function datapathValues(values: HelmValues): Record<string, string> {
+  return Object.fromEntries(
+    DATAPATH_KEYS.flatMap(({ paths }) => paths).flatMap((path) => {
+      const value = valueAt(values, path);
+      return value === undefined || value === null || typeof value === "object" ? [] : [[path, String(value)]];
+    }),
+  );
 }
 
 function payloadOf({ metadata, data }: V1Secret): Payload {

@@ -8,6 +8,9 @@ import { WORKLOAD } from "../modes/workload";
 import { askAgents, CILIUM_NAMESPACE, CONFIG_MAP } from "../cluster/agents";
 import type { Expectation } from "./checks/check";
 import type { ClusterReader } from "../cluster/read";
+import { valueOf } from "./evidence/api";
+import type { Evidence } from "./evidence/gather";
+import { agentVersion } from "./evidence/node";
 
 /**
  * What to expect of an external cluster: the mode's contract for the Cilium version and the networks found there.
@@ -26,9 +29,44 @@ export async function externalExpectation(
     cluster.service(WORKLOAD.namespace, WORKLOAD.service),
     cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`),
   ]);
-  const data = configMap?.data;
+  return expectationFrom(
+    {
+      config: configMap?.data,
+      version,
+      nodeCount: nodes.length,
+      nodePort: servers.length === 0 ? undefined : service?.spec?.ports?.[0]?.nodePort,
+    },
+    mode,
+    tunnel,
+  );
+}
+
+/** The same of a cluster whose evidence was kept, and which gets no traffic. @throws Error */
+export function keptExpectation({ api, nodes }: Evidence, mode: RoutingMode, tunnel: Tunnel | undefined): Expectation {
+  const version = nodes.flatMap((node) => agentVersion(node) ?? []).sort(semver.compare)[0];
+  if (version === undefined) throw new Error("The evidence has no agent's status, which tells Cilium's version");
+  const nodeCount = valueOf(api.nodes, undefined)?.length;
+  return expectationFrom({ config: valueOf(api.config, undefined)?.data, version, nodeCount }, mode, tunnel);
+}
+
+/** What is known of an external cluster. */
+interface ExternalFacts extends Pick<Expectation, "nodeCount" | "nodePort"> {
+  /** `cilium-config`; undefined where there is none. */
+  readonly config: Readonly<Record<string, string>> | undefined;
+  /** The oldest version of its agents. */
+  readonly version: string;
+}
+
+/** The same of a cluster of which these facts are known. @throws Error */
+function expectationFrom(
+  { config: data, version, nodeCount, nodePort }: ExternalFacts,
+  mode: RoutingMode,
+  tunnel: Tunnel | undefined,
+): Expectation {
   if (data === undefined)
     throw new Error(`The ConfigMap cilium-config is missing in ${CILIUM_NAMESPACE}; is Cilium installed?`);
+  if (isOlderThanKnown(version))
+    throw new Error(`The cluster runs Cilium ${version}; the oldest supported version is ${OLDEST_CILIUM}`);
   const args: Pick<CiliumValuesArgs, "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes"> = {
     mode,
     tunnel: tunnel ?? tunnelOf(data),
@@ -45,8 +83,8 @@ export async function externalExpectation(
       masqueradingCidr: args.nativeRoutingCIDR === "" ? undefined : evidence.masqueradingCidr,
     },
     ciliumConfig: modeConfig(args),
-    nodeCount: nodes.length,
-    nodePort: servers.length === 0 ? undefined : service?.spec?.ports?.[0]?.nodePort,
+    nodeCount,
+    nodePort,
   };
 }
 
@@ -61,7 +99,5 @@ async function runningVersion(cluster: ClusterReader): Promise<string> {
     const reason = answers.map(({ output }) => (output instanceof Error ? output.message : "")).find(Boolean);
     throw new Error(`No agent in ${CILIUM_NAMESPACE} reports its version${reason === undefined ? "" : `: ${reason}`}`);
   }
-  if (isOlderThanKnown(version))
-    throw new Error(`The cluster runs Cilium ${version}; the oldest supported version is ${OLDEST_CILIUM}`);
   return version;
 }

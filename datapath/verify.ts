@@ -4,6 +4,8 @@ import { DEFAULTS } from "../modes/defaults";
 import { apiErrorLine } from "../cluster/apiError";
 import { diagnose, type Diagnosis } from "./causes";
 import { CHECKS } from "./checks/all";
+import { kubeProxyRulesCheck } from "./checks/kubeProxy";
+import { statusCheck } from "./checks/status";
 import { inconclusive, skipped, type Check, type Expectation, type Finding } from "./checks/check";
 import { askedOnce } from "../cluster/askedOnce";
 import type { EvidenceCluster } from "../cluster/read";
@@ -156,6 +158,27 @@ export async function verify(
     at?.("the cluster to settle");
     await sleep(RETRY_SECONDS * 1000);
   }
+}
+
+/** Evidence of a cluster that is kept, without traffic. Plain data: it can be kept as JSON and judged again. */
+export interface KeptEvidence {
+  readonly evidence: Evidence;
+  /** Node to the lines of its agent's log about a fallback. */
+  readonly logs: Readonly<Record<string, readonly string[]>>;
+  /** When it was complete, in ISO 8601. */
+  readonly readAt: string;
+  /** How long it took to read. */
+  readonly seconds: number;
+}
+
+/** Verify a cluster by evidence that was kept. Without traffic, the proof is `reported` at best. */
+export function verifyKept({ evidence, logs, readAt, seconds }: KeptEvidence, expectation: Expectation): Verification {
+  const owns: Readonly<Record<string, unknown>> = {
+    [statusCheck.id]: new Map(Object.entries(logs)),
+    [kubeProxyRulesCheck.id]: new Map(),
+  };
+  const results = CHECKS.map((check) => judge(check, evidence, expectation, owns[check.id]));
+  return { ...conclude(results, evidence, expectation, new Map()), seconds, verifiedAt: readAt };
 }
 
 function conclude(

@@ -1,4 +1,5 @@
 import { counterOf, type NodeCounters } from "../evidence/node";
+import type { Evidence } from "../evidence/gather";
 import { NONE_LOST, PATH_PINGS } from "../evidence/pods";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
@@ -10,7 +11,7 @@ const FORWARDED = 4 * PATH_PINGS;
 const TOLERANCE = PATH_PINGS / 2;
 
 /** What pods of each node send of them at least: pings, and answers to others'. */
-const SENT = 2 * PATH_PINGS;
+export const SENT = 2 * PATH_PINGS;
 
 /** Whether packets between pods take the way through the node that the mode promises. */
 export const packetPathCheck: Check = {
@@ -46,19 +47,15 @@ export const packetPathCheck: Check = {
       });
     }
     return between.map(({ node }): Finding => {
-      const [start, end] = [countersOf(before, node), countersOf(between, node)];
-      if (start instanceof Error) return inconclusive(node, start.message);
-      if (end instanceof Error) return inconclusive(node, end.message);
-      const forwarded = end.forwarded - start.forwarded;
-      const host = end.ciliumHost - start.ciliumHost;
-      const sent = end.fromPods - start.fromPods;
+      const way = wayOfPings({ before, between }, node);
+      if (way instanceof Error) return inconclusive(node, way.message);
+      const { forwarded, host, sent, passed } = way;
       const seen = `the host's stack forwarded ${forwarded} of ${FORWARDED} packets, ${host} passed cilium_host; pods sent ${sent}`;
       if (sent < SENT) {
         const reason =
           "the pods' devices saw fewer packets than the pods sent: the workload does not use the pod network";
         return inconclusive(node, `${seen}; ${reason}`, undefined, { nodes: [node] });
       }
-      const passed = forwarded >= FORWARDED ? "host" : forwarded <= TOLERANCE ? "BPF" : "both";
       if (passed !== evidence.forwarding) {
         const promised =
           evidence.forwarding === "BPF"
@@ -85,6 +82,34 @@ export const packetPathCheck: Check = {
     });
   },
 };
+
+/** Which way pings between pods took through a node, with what it counted meanwhile. */
+export interface WayOfPings {
+  /** IPv4 packets that the host's stack forwarded. */
+  readonly forwarded: number;
+  /** Packets that passed `cilium_host`. */
+  readonly host: number;
+  /** Packets that pods sent. */
+  readonly sent: number;
+  readonly passed: "host" | "BPF" | "both";
+}
+
+/** Which way pings between pods took through a node, or why nobody knows. */
+export function wayOfPings(
+  { before, between }: Pick<Evidence, "before" | "between">,
+  node: string,
+): WayOfPings | Error {
+  const [start, end] = [countersOf(before, node), countersOf(between, node)];
+  if (start instanceof Error) return start;
+  if (end instanceof Error) return end;
+  const forwarded = end.forwarded - start.forwarded;
+  return {
+    forwarded,
+    host: end.ciliumHost - start.ciliumHost,
+    sent: end.fromPods - start.fromPods,
+    passed: forwarded >= FORWARDED ? "host" : forwarded <= TOLERANCE ? "BPF" : "both",
+  };
+}
 
 interface Counters {
   readonly forwarded: number;

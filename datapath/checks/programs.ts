@@ -1,37 +1,10 @@
 import { MODE_CONTRACTS } from "../../modes/contract";
 import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { addressesOf, CGROUP_ROOT, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { addressesOf, CGROUP_ROOT, jsonOf, type NodeEvidence } from "../evidence/node";
+import { attachedOn, classOf, programsOfCgroups, type Attached, type CgroupProgram } from "../evidence/programs";
 import { fail, inconclusive, pass, warning, type Check, type Expectation, type Finding } from "./check";
 import { eachNode } from "./nodes";
-
-/** Where a program is attached: a kind of device, or the cgroup of all sockets; and its name without Cilium's prefix. */
-interface Attached {
-  /** `eth0`, `lxc*`, `cilium_host`, …, or `cgroup`. */
-  readonly where: string;
-  readonly device: string;
-  readonly kind: string;
-  readonly name: string;
-}
-
-/** `bpftool net show -j`. */
-interface NetPrograms {
-  readonly xdp?: readonly {
-    readonly devname?: string;
-    readonly name?: string;
-    readonly mode?: string;
-    readonly kind?: string;
-  }[];
-  readonly tc?: readonly { readonly devname?: string; readonly name?: string; readonly kind?: string }[];
-}
-
-/** A program of `bpftool cgroup tree -j`, with its cgroup. */
-interface CgroupProgram {
-  readonly cgroup: string;
-  readonly id: number;
-  readonly name: string;
-  readonly attach_type: string;
-}
 
 /** Hooks of sockets without which services are not translated where programs connect, send and receive. */
 const SOCKET_HOOKS = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
@@ -137,49 +110,6 @@ function detaching({ device, kind }: Attached): string {
       : `tc filter show dev ${device} ${way}, then tc filter del dev ${device} ${way} pref <its pref>`;
 }
 
-function attachedOn(node: NodeEvidence): Attached[] | Error {
-  const net = jsonOf<NetPrograms[] | NetPrograms>(node, "network");
-  const onCgroups = programsOfCgroups(node);
-  const byTcx = sectionOf(node, "tcx");
-  for (const reading of [net, onCgroups, byTcx]) if (reading instanceof Error) return reading;
-  const lists = Array.isArray(net) ? (net as NetPrograms[]) : [net as NetPrograms];
-  const onDevices = lists.flatMap(({ tc = [], xdp = [] }) => [
-    ...tc.map(({ devname = "", name = "", kind = "" }) => ({
-      where: classOf(devname),
-      device: devname,
-      kind: kind.replace(/^clsact\//, "tcx/"),
-      name,
-    })),
-    ...xdp.map(({ devname = "", name = "an XDP program", mode, kind }) => ({
-      where: classOf(devname),
-      device: devname,
-      kind: `xdp ${mode ?? kind ?? ""}`.trim(),
-      name,
-    })),
-  ]);
-  for (const line of (byTcx as string).split("\n").filter((each) => each.startsWith("{"))) {
-    const { devname, kind, name } = JSON.parse(line) as { devname: string; kind: string; name: string };
-    // a newer bpftool has listed it already, with its whole name
-    if (!onDevices.some((each) => each.device === devname && each.kind === kind && each.name.startsWith(name)))
-      onDevices.push({ where: classOf(devname), device: devname, kind, name });
-  }
-  const onSockets = (onCgroups as readonly CgroupProgram[])
-    .filter(({ cgroup }) => cgroup === CGROUP_ROOT)
-    .map(({ name, attach_type: kind }) => ({ where: "cgroup", device: "cgroup", kind, name }));
-  return [...onDevices, ...onSockets];
-}
-
-function programsOfCgroups(node: NodeEvidence): CgroupProgram[] | Error {
-  // bpftool prints nothing where nothing is attached
-  if (sectionOf(node, "cgroups").toString().trim() === "") return [];
-  const tree = jsonOf<{ readonly cgroup: string; readonly programs: readonly Omit<CgroupProgram, "cgroup">[] }[]>(
-    node,
-    "cgroups",
-  );
-  if (tree instanceof Error) return tree;
-  return tree.flatMap(({ cgroup, programs }) => programs.map((each) => ({ ...each, cgroup })));
-}
-
 /** Programs on cgroups of pods; those that decide on devices are the container runtime's. */
 function ofPods(node: NodeEvidence): CgroupProgram[] {
   const programs = programsOfCgroups(node);
@@ -187,8 +117,6 @@ function ofPods(node: NodeEvidence): CgroupProgram[] {
   if (programs instanceof Error) return [];
   return programs.filter(({ cgroup, attach_type: kind }) => /kubepods/.test(cgroup) && !/device/.test(kind));
 }
-
-const classOf = (device: string) => (device === "lxc_health" ? "lxc_health" : device.replace(/^lxc.*/, "lxc*"));
 
 /** Hooks that this mode needs whatever the other nodes have. */
 function needed(

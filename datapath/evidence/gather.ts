@@ -46,7 +46,7 @@ export function sampled(names: readonly string[], maxNodes: number): string[] {
 /** Observe a cluster: what the API server says, what every node holds, and what becomes of probes. */
 export async function gather(
   cluster: EvidenceCluster,
-  expectation: Expectation,
+  expectation: Pick<Expectation, "workload" | "nodePort">,
   scope: Scope,
   at: (what: string) => void = () => undefined,
 ): Promise<Evidence> {

@@ -291,6 +291,12 @@ export function jsonOf<T>(node: NodeEvidence, section: Section): T | Error {
   }
 }
 
+/** The version of a node's Cilium, such as `1.20.2`, as its agent reports it. */
+export function agentVersion(node: NodeEvidence): string | undefined {
+  const status = jsonOf<{ cilium?: { msg?: string } }>(node, "status");
+  return status instanceof Error ? undefined : /^v?(\d+\.\d+\.\d+\S*)/.exec(status.cilium?.msg ?? "")?.[1];
+}
+
 /** What a counter said, or why it did not. */
 export function counterOf(nodes: readonly NodeCounters[], node: string, counter: Counter): string | Error {
   const found = nodes.find((each) => each.node === node);

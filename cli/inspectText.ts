@@ -1,0 +1,161 @@
+import {
+  COLUMNS,
+  type Inspection,
+  type ModeFound,
+  type NodeRow,
+  type Row,
+  type RowVerdict,
+} from "../datapath/inspect/inspection";
+import { type Look, PLAIN, table } from "../render/terminal";
+
+/** The word for each verdict. */
+export const ROW_WORDS: Readonly<Record<RowVerdict, string>> = {
+  "in force": "IN FORCE",
+  "not observable": "UNSEEN",
+  fallback: "FALLBACK",
+  drift: "DRIFT",
+  contradiction: "CONTRADICTION",
+};
+
+/** What contradicts what was asked for. */
+export const isWrong = ({ verdict }: Pick<Row, "verdict">) => verdict !== "in force" && verdict !== "not observable";
+
+const NOTHING = "-";
+
+/** Nodes of a row that say the same. */
+export interface Group {
+  readonly row: Row;
+  readonly nodes: readonly string[];
+  readonly said: NodeRow;
+}
+
+/** The nodes of a row, folded where they say the same; those that contradict come first. */
+export function groupsOf(row: Row): Group[] {
+  const groups = new Map<string, NodeRow[]>();
+  for (const node of row.nodes) {
+    const key = JSON.stringify([node.verdict, node.reason, ...COLUMNS.map((column) => node[column])]);
+    groups.set(key, [...(groups.get(key) ?? []), node]);
+  }
+  const folded = [...groups.values()].map((nodes) => ({
+    row,
+    nodes: nodes.map(({ node }) => node),
+    said: nodes[0]!,
+  }));
+  return [...folded.filter(({ said }) => isWrong(said)), ...folded.filter(({ said }) => !isWrong(said))];
+}
+
+/** Whether a row is off on every node, in every column, so that it is not worth a line of its own. */
+export const isOff = ({ verdict, nodes }: Row) =>
+  verdict === "in force" &&
+  nodes.every((node) => COLUMNS.every((column) => /^(?:off|disabled)$/.test(node[column] ?? "off")));
+
+/** The mode in one phrase. */
+export function modeText({ name, network, nearest, differences }: ModeFound): string {
+  const ways = network === undefined ? "" : network === "native" ? ", native routing" : `, ${network} tunnel`;
+  return name === undefined
+    ? `no named mode${ways}; nearest is ${nearest}: ${differences.join(", ")}`
+    : `mode ${name}${ways}`;
+}
+
+/** The reasons of rows with one of some verdicts, each once, with the rows and nodes that it is about. */
+export function reasonsOf(rows: readonly Row[], wanted: (said: NodeRow) => boolean): string[] {
+  const about = new Map<string, string[]>();
+  for (const row of rows) {
+    for (const { nodes, said } of groupsOf(row).filter((group) => wanted(group.said))) {
+      const where = nodes.length === row.nodes.length ? "" : ` on ${nodes.join(", ")}`;
+      const reason = said.reason ?? "";
+      about.set(reason, [...(about.get(reason) ?? []), `${row.title}${where}`]);
+    }
+  }
+  return [...about].map(([reason, titles]) => `${titles.join(", ")}: ${reason}`);
+}
+
+/** What an inspection comes to, in one line. */
+export function conclusionOf(name: string, { mode, rows, nodes, seconds }: Inspection): string {
+  const wrong = rows.filter(isWrong).length;
+  const count = wrong === 0 ? "nothing contradicts" : wrong === 1 ? "1 row contradicts" : `${wrong} rows contradict`;
+  const looked = nodes.looked === nodes.all ? `${nodes.all} nodes` : `${nodes.looked} of ${nodes.all} nodes`;
+  return `${name}: ${modeText(mode)}; ${count} (${rows.length} rows, ${looked}, ${seconds} s)`;
+}
+
+/** An inspection for reading: the matrix, what contradicts, what could not be seen, and the conclusion. */
+export function inspectionText(name: string, inspection: Inspection, look: Look = PLAIN, all = false): string {
+  const { bold, green, red, yellow, dim } = look.colors;
+  const paint = { "in force": green, "not observable": dim, fallback: yellow, drift: yellow, contradiction: red };
+  const shown = inspection.rows.filter((row) => all || !isOff(row));
+  const off = inspection.rows.filter((row) => !shown.includes(row)).map(({ title }) => title);
+  const lines = shown.flatMap((row) =>
+    groupsOf(row).map(({ said, nodes }, index, { length }) => [
+      paint[said.verdict](ROW_WORDS[said.verdict]),
+      index === 0 ? row.title : "",
+      ...COLUMNS.map((column) => said[column] ?? NOTHING),
+      length === 1 ? "all" : nodes.join(", "),
+    ]),
+  );
+  const head = ["VERDICT", "DIMENSION", ...COLUMNS.map((column) => column.toUpperCase()), "NODES"].map((title) =>
+    bold(title),
+  );
+  const silent = Object.entries(inspection.silent).map(([node, why]) => `${node}: ${why}`);
+  const section = (title: string, entries: readonly string[]) =>
+    entries.length === 0 ? [] : ["", title, ...entries.map((entry) => `  - ${entry}`)];
+  return [
+    table([head, ...lines], look),
+    ...(off.length === 0 ? [] : ["", `Off: ${off.join(", ")}`]),
+    ...section("Nodes that did not answer:", silent),
+    ...section(
+      "Not observable here:",
+      reasonsOf(inspection.rows, ({ verdict }) => verdict === "not observable"),
+    ),
+    ...section("Contradictions:", reasonsOf(inspection.rows, isWrong)),
+    "",
+    bold(conclusionOf(name, inspection)),
+  ].join("\n");
+}
+
+/** An inspection as GitHub's markdown, for a bug report. */
+export function inspectionMarkdown(name: string, inspection: Inspection): string {
+  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+  const rows = inspection.rows.flatMap((row) =>
+    groupsOf(row).map(({ said, nodes }) =>
+      line([
+        row.title + (nodes.length === row.nodes.length ? "" : ` (${nodes.join(", ")})`),
+        ...COLUMNS.map((column) => said[column] ?? NOTHING),
+        isWrong(said) ? `**${said.verdict}**` : said.verdict,
+      ]),
+    ),
+  );
+  const reasons = reasonsOf(inspection.rows, isWrong).map((reason) => `- ${reason}`);
+  return [
+    `**${conclusionOf(name, inspection)}**`,
+    "",
+    line(["dimension", ...COLUMNS, "verdict"]),
+    line(["---", ...COLUMNS.map(() => "---"), "---"]),
+    ...rows,
+    ...(reasons.length === 0 ? [] : ["", ...reasons]),
+    "",
+    `Inspected at ${inspection.inspectedAt}`,
+  ].join("\n");
+}
+
+/** The rows that differ between two inspections, as what each of them runs with. */
+export function inspectionDiff(
+  [left, before]: readonly [string, Inspection],
+  [right, after]: readonly [string, Inspection],
+  look: Look = PLAIN,
+): string {
+  const runs = (row: Row | undefined) =>
+    [...new Set((row?.nodes ?? []).map((node) => node.observed ?? node.reported ?? node.configured ?? NOTHING))].join(
+      ", ",
+    );
+  const ids = [...new Set([...before.rows, ...after.rows].map(({ id }) => id))].filter((id) => id !== "configuration");
+  const rows = ids.flatMap((id) => {
+    const [one, other] = [before, after].map(({ rows: own }) => own.find((row) => row.id === id));
+    const [was, is] = [runs(one), runs(other)];
+    return was === is && one?.verdict === other?.verdict
+      ? []
+      : [[(one ?? other)!.title, `${was} (${one?.verdict ?? "no row"})`, `${is} (${other?.verdict ?? "no row"})`]];
+  });
+  if (rows.length === 0) return `${left} and ${right} have the same datapath: ${modeText(before.mode)}`;
+  return table([["DIMENSION", left, right].map((title) => look.colors.bold(title)), ...rows], look);
+}

@@ -1,0 +1,77 @@
+import { CGROUP_ROOT, jsonOf, sectionOf, type NodeEvidence } from "./node";
+
+/** Where a program is attached: a kind of device, or the cgroup of all sockets; and its name without Cilium's prefix. */
+export interface Attached {
+  /** `eth0`, `lxc*`, `cilium_host`, …, or `cgroup`. */
+  readonly where: string;
+  readonly device: string;
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** `bpftool net show -j`. */
+interface NetPrograms {
+  readonly xdp?: readonly {
+    readonly devname?: string;
+    readonly name?: string;
+    readonly mode?: string;
+    readonly kind?: string;
+  }[];
+  readonly tc?: readonly { readonly devname?: string; readonly name?: string; readonly kind?: string }[];
+}
+
+/** A program of `bpftool cgroup tree -j`, with its cgroup. */
+export interface CgroupProgram {
+  readonly cgroup: string;
+  readonly id: number;
+  readonly name: string;
+  readonly attach_type: string;
+}
+
+/** The programs on a node's devices, and those on the cgroup of all sockets. */
+export function attachedOn(node: NodeEvidence): Attached[] | Error {
+  const net = jsonOf<NetPrograms[] | NetPrograms>(node, "network");
+  const onCgroups = programsOfCgroups(node);
+  const byTcx = sectionOf(node, "tcx");
+  for (const reading of [net, onCgroups, byTcx]) if (reading instanceof Error) return reading;
+  const lists = Array.isArray(net) ? (net as NetPrograms[]) : [net as NetPrograms];
+  const onDevices = lists.flatMap(({ tc = [], xdp = [] }) => [
+    ...tc.map(({ devname = "", name = "", kind = "" }) => ({
+      where: classOf(devname),
+      device: devname,
+      kind: kind.replace(/^clsact\//, "tcx/"),
+      name,
+    })),
+    ...xdp.map(({ devname = "", name = "an XDP program", mode, kind }) => ({
+      where: classOf(devname),
+      device: devname,
+      kind: `xdp ${mode ?? kind ?? ""}`.trim(),
+      name,
+    })),
+  ]);
+  for (const line of (byTcx as string).split("\n").filter((each) => each.startsWith("{"))) {
+    const { devname, kind, name } = JSON.parse(line) as { devname: string; kind: string; name: string };
+    // a newer bpftool has listed it already, with its whole name
+    if (!onDevices.some((each) => each.device === devname && each.kind === kind && each.name.startsWith(name)))
+      onDevices.push({ where: classOf(devname), device: devname, kind, name });
+  }
+  const onSockets = (onCgroups as readonly CgroupProgram[])
+    .filter(({ cgroup }) => cgroup === CGROUP_ROOT)
+    .map(({ name, attach_type: kind }) => ({ where: "cgroup", device: "cgroup", kind, name }));
+  return [...onDevices, ...onSockets];
+}
+
+/** The programs on all of a node's cgroups. */
+export function programsOfCgroups(node: NodeEvidence): CgroupProgram[] | Error {
+  // bpftool prints nothing where nothing is attached
+  if (sectionOf(node, "cgroups").toString().trim() === "") return [];
+  const tree = jsonOf<{ readonly cgroup: string; readonly programs: readonly Omit<CgroupProgram, "cgroup">[] }[]>(
+    node,
+    "cgroups",
+  );
+  if (tree instanceof Error) return tree;
+  return tree.flatMap(({ cgroup, programs }) => programs.map((each) => ({ ...each, cgroup })));
+}
+
+/** The kind of a device: all pods' devices are one. */
+export const classOf = (device: string) => (device === "lxc_health" ? "lxc_health" : device.replace(/^lxc.*/, "lxc*"));

@@ -1,0 +1,479 @@
+import { at } from "../../modes/tree";
+import { valueOf, type ApiEvidence } from "../evidence/api";
+import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { SENT, wayOfPings } from "../checks/packetPath";
+import type { Evidence } from "../evidence/gather";
+import { attachedOn } from "../evidence/programs";
+
+/** A `cilium-config`, with an agent's overrides where it is a node's. */
+export type Config = Readonly<Record<string, string | undefined>>;
+
+/** Why something cannot be seen, and how it could be. */
+export class Hidden {
+  constructor(readonly why: string) {}
+}
+
+/** One thing that a datapath is or is not. All columns speak of it in the same words. */
+export interface Dimension {
+  readonly id: string;
+  readonly title: string;
+  /** What a configuration asks for; undefined where it does not say. */
+  readonly configured?: (config: Config) => string | undefined;
+  /** What an agent's status says; undefined in versions that do not tell. */
+  readonly reported?: (status: unknown, config: Config) => string | undefined;
+  /** What the datapath itself shows; undefined where the node did not tell. */
+  readonly observed?: (
+    node: NodeEvidence,
+    api: ApiEvidence,
+    config: Config,
+    evidence: Evidence,
+  ) => string | Hidden | undefined;
+  /** Whether one column's word means the same as the next one's. Default: the same text. */
+  readonly isSame?: (left: string, right: string) => boolean;
+  /** Whether nodes may differ in it. Default: false. */
+  readonly isPerNode?: boolean;
+}
+
+const textAt = (status: unknown, path: string): string | undefined => {
+  const found = at(status, path.split("."));
+  return found === undefined || found === null || typeof found === "object" ? undefined : String(found);
+};
+const isOn = (value: string | undefined) => value === "true";
+const onOff = (value: boolean) => (value ? "on" : "off");
+/** Whether one of some keys is on. */
+const key =
+  (...names: readonly string[]) =>
+  (config: Config) =>
+    onOff(names.some((name) => isOn(config[name])));
+
+const REPLACEMENT = "kube-proxy-replacement";
+/** The modes in which Cilium serves NodePorts. */
+const replaces = (config: Config) => ["true", "strict", "probe"].includes(config[REPLACEMENT] ?? "");
+const NODE_PORT = `${REPLACEMENT}.features.nodePort`;
+
+/** A device of a node, as `ip -j -d link show` prints it. */
+interface Link {
+  readonly ifname: string;
+  readonly mtu?: number;
+  readonly gso_max_size?: number;
+  readonly linkinfo?: { readonly info_kind?: string };
+}
+
+function linksOf(node: NodeEvidence): readonly Link[] | undefined {
+  const links = jsonOf<Link[]>(node, "links");
+  return links instanceof Error ? undefined : links;
+}
+
+/** The value by one of a section's texts; undefined where the node did not tell. */
+function inSection<T>(
+  node: NodeEvidence,
+  section: Parameters<typeof sectionOf>[1],
+  read: (text: string) => T,
+): T | undefined {
+  const text = sectionOf(node, section);
+  return text instanceof Error ? undefined : read(text);
+}
+
+/** The device that has the node's own address. */
+function deviceOut(node: NodeEvidence, api: ApiEvidence): string | undefined {
+  const own = valueOf(api.nodes, []).find(({ name }) => name === node.node)?.address;
+  return own === undefined || own === "" ? undefined : addressesOf(node)?.get(own)?.[0];
+}
+
+/** Chains of kube-proxy, in the mode that makes them. */
+const KUBE_PROXY = [
+  ["iptables", /^:KUBE-(?:SVC|SEP)-/m],
+  ["ipvs", /^-A KUBE-SERVICES .*--match-set KUBE-/m],
+] as const;
+
+function services(node: NodeEvidence): string | undefined {
+  const attached = attachedOn(node);
+  const rules = sectionOf(node, "iptables");
+  if (attached instanceof Error || rules instanceof Error) return undefined;
+  const tables = node.nftables !== undefined && "value" in node.nftables ? node.nftables.value : "";
+  const isCilium =
+    attached.some(({ where, name }) => where === "cgroup" && /sock4_connect$/.test(name)) &&
+    attached.some(({ name }) => /from[_-]netdev/.test(name));
+  const flavour =
+    KUBE_PROXY.find(([, pattern]) => pattern.test(rules))?.[0] ??
+    (/^table (?:ip|ip6|inet) kube-proxy\b/m.test(tables) ? "nftables" : undefined);
+  const kubeProxy = flavour === undefined ? [] : [`kube-proxy (${flavour})`];
+  return [...(isCilium ? ["Cilium"] : []), ...kubeProxy].join(" and ") || "none";
+}
+
+const word = (names: Readonly<Record<string, string>>, value: string | undefined) =>
+  value === undefined ? undefined : (names[value.toLowerCase()] ?? value);
+
+const SERVICES = {
+  true: "Cilium",
+  strict: "Cilium",
+  probe: "Cilium",
+  partial: "kube-proxy",
+  false: "kube-proxy",
+  disabled: "kube-proxy",
+};
+
+/** Cilium's rule that gives packets to the outside the node's address. */
+const IPTABLES_MASQUERADE = /^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*(?:masquerade non-cluster|-j MASQUERADE)/m;
+
+function masquerading(node: NodeEvidence): string | undefined {
+  const attached = attachedOn(node);
+  const rules = sectionOf(node, "iptables");
+  if (attached instanceof Error || rules instanceof Error) return undefined;
+  if (IPTABLES_MASQUERADE.test(rules)) return "iptables";
+  return attached.some(({ name }) => /to[_-]netdev/.test(name)) ? "BPF" : "off";
+}
+
+const networkOf = (config: Config) => {
+  const protocol = config["tunnel-protocol"] ?? config["tunnel"] ?? "vxlan";
+  const isNative = config["routing-mode"] === "native" || config["tunnel"] === "disabled";
+  return isNative ? "native" : protocol;
+};
+
+function routes(node: NodeEvidence, api: ApiEvidence): string | Hidden | undefined {
+  const links = linksOf(node);
+  const table = sectionOf(node, "routes");
+  if (links === undefined || table instanceof Error) return undefined;
+  const tunnel = ["vxlan", "geneve"].find((name) => links.some(({ ifname }) => ifname === `cilium_${name}`));
+  const others = valueOf(api.ciliumNodes, []).filter(({ name }) => name !== node.node);
+  const ways = others.flatMap(({ podCidrs }) =>
+    podCidrs.flatMap((cidr) =>
+      table
+        .split("\n")
+        .filter((line) => line.startsWith(`${cidr} `))
+        .map((line) => (/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native")),
+    ),
+  );
+  const kinds = [...new Set(ways)];
+  if (kinds.length > 0) return kinds.sort().join(" and ");
+  if (others.length === 0) return tunnel ?? "native";
+  return tunnel ?? new Hidden("no route to the other nodes' pods on this node; its gateway may have them");
+}
+
+function deviceMode(node: NodeEvidence): string | Hidden | undefined {
+  const links = linksOf(node)?.filter(({ ifname }) => /^lxc/.test(ifname));
+  if (links === undefined) return undefined;
+  const kinds = [...new Set(links.map(({ linkinfo }) => linkinfo?.info_kind ?? "unknown"))];
+  return kinds.length === 0 ? new Hidden("no pod on this node") : kinds.sort().join(" and ");
+}
+
+/** What a list of attached programs tells that their common form does not: by which way each is attached. */
+function attachment(node: NodeEvidence): string | undefined {
+  const byTcx = inSection(node, "tcx", (text) => text.split("\n").filter((line) => /"cil_/.test(line)));
+  const others = inSection(node, "network", (text) => [
+    ...text.matchAll(/"kind":"(clsact\/|tcx\/)[^"]*","name":"([^"]+)"/g),
+  ]);
+  if (byTcx === undefined || others === undefined) return undefined;
+  const known = byTcx.map((line) => (JSON.parse(line) as { name: string }).name);
+  const legacy = others.filter(([, kind, name]) => kind === "clsact/" && !known.some((each) => name!.startsWith(each)));
+  const tcx = byTcx.length > 0 || others.some(([, kind]) => kind === "tcx/");
+  return [...(tcx ? ["tcx"] : []), ...(legacy.length > 0 ? ["tc"] : [])].join(" and ") || undefined;
+}
+
+function xdp(node: NodeEvidence): string | undefined {
+  const attached = attachedOn(node);
+  if (attached instanceof Error) return undefined;
+  const own = attached.filter(({ kind, name }) => kind.startsWith("xdp") && /xdp/.test(name));
+  const modes = [...new Set(own.map(({ kind }) => (/generic|skb/.test(kind) ? "generic" : "native")))];
+  return modes.length === 0 ? "disabled" : modes.sort().join(" and ");
+}
+
+function socketLb(node: NodeEvidence): string | undefined {
+  const attached = attachedOn(node);
+  if (attached instanceof Error) return undefined;
+  const hooks = attached.filter(({ where }) => where === "cgroup").map(({ name }) => name);
+  const needed = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
+  const found = needed.filter((hook) => hooks.some((name) => name.endsWith(hook)));
+  if (found.length === 0) return "off";
+  return found.length === needed.length
+    ? "on"
+    : `on without ${needed.filter((hook) => !found.includes(hook)).join(", ")}`;
+}
+
+function devicesWithPrograms(node: NodeEvidence): string | undefined {
+  const attached = attachedOn(node);
+  if (attached instanceof Error) return undefined;
+  const devices = attached.filter(({ name }) => /from[_-]netdev/.test(name)).map(({ device }) => device);
+  return [...new Set(devices)].sort().join(" ") || "none";
+}
+
+function mtu(node: NodeEvidence, api: ApiEvidence): string | undefined {
+  const links = linksOf(node);
+  const out = deviceOut(node, api);
+  if (links === undefined || out === undefined) return undefined;
+  const sizeOf = (pattern: RegExp) => [
+    ...new Set(links.filter(({ ifname }) => pattern.test(ifname)).map(({ mtu: size }) => String(size))),
+  ];
+  const pods = sizeOf(/^lxc(?!_health)/);
+  const [own = "unknown"] = sizeOf(new RegExp(`^${out}$`));
+  return pods.length === 0 || (pods.length === 1 && pods[0] === own)
+    ? own
+    : `${own}, pods ${pods.sort().join(" and ")}`;
+}
+
+function bigTcp(node: NodeEvidence, api: ApiEvidence): string | undefined {
+  const out = deviceOut(node, api);
+  const size = linksOf(node)?.find(({ ifname }) => ifname === out)?.gso_max_size;
+  return size === undefined ? undefined : onOff(size > 65536);
+}
+
+const encrypted = (config: Config) =>
+  isOn(config["enable-wireguard"]) ? "WireGuard" : isOn(config["enable-ipsec"]) ? "IPsec" : "off";
+
+function encryption(node: NodeEvidence): string | undefined {
+  const links = linksOf(node);
+  const policies = sectionOf(node, "xfrm");
+  if (links === undefined || policies instanceof Error) return undefined;
+  if (links.some(({ ifname }) => ifname === "cilium_wg0")) return "WireGuard";
+  return policies.trim() === "" ? "off" : "IPsec";
+}
+
+/** Which way pings between pods took. */
+function hostRouting(node: NodeEvidence, config: Config, evidence: Evidence): string | Hidden {
+  if (networkOf(config) !== "native") return new Hidden("packets in a tunnel pass the host's stack in every mode");
+  if (evidence.traffic === undefined) return new Hidden(TRAFFIC);
+  const way = wayOfPings(evidence, node.node);
+  if (way instanceof Error) return new Hidden(way.message);
+  if (way.sent < SENT) return new Hidden("no pod on this node could send pings to another node's");
+  return way.passed === "host" ? "Legacy" : way.passed === "BPF" ? "BPF" : "BPF and Legacy";
+}
+
+const TRAFFIC = "only traffic shows it: inspect --probe where this project's workload runs, or verify --with-workload";
+const only = (why: string) => () => new Hidden(why);
+
+/** The dimensions, those that make a mode first. */
+export const DIMENSIONS: readonly Dimension[] = [
+  {
+    id: "services",
+    title: "Services",
+    configured: (config) => word(SERVICES, config[REPLACEMENT]),
+    reported: (status) => word(SERVICES, textAt(status, `${REPLACEMENT}.mode`)),
+    observed: services,
+    isSame: (left, right) => right === left || right.startsWith(`${left} (`),
+  },
+  {
+    id: "host-routing",
+    title: "Host routing",
+    configured: (config) =>
+      config["enable-bpf-masquerade"] === "true" && replaces(config) && !isOn(config["enable-host-legacy-routing"])
+        ? "BPF"
+        : "Legacy",
+    reported: (status) => textAt(status, "routing.intra-host-routing-mode") ?? textAt(status, "host-routing.mode"),
+    observed: (node, _api, config, evidence) => hostRouting(node, config, evidence),
+  },
+  {
+    id: "masquerading",
+    title: "Masquerading",
+    configured: (config) =>
+      config["enable-ipv4-masquerade"] === "false" ? "off" : isOn(config["enable-bpf-masquerade"]) ? "BPF" : "iptables",
+    reported: (status) =>
+      word({ bpf: "BPF", iptables: "iptables", disabled: "off" }, textAt(status, "masquerading.mode")),
+    observed: masquerading,
+  },
+  {
+    id: "not-masqueraded",
+    title: "Not masqueraded",
+    configured: (config) =>
+      networkOf(config) === "native" ? config["ipv4-native-routing-cidr"] || undefined : undefined,
+    reported: (status, config) =>
+      networkOf(config) === "native"
+        ? (textAt(status, "masquerading.snat-exclusion-cidr-v4") ?? textAt(status, "masquerading.snat-exclusion-cidr"))
+        : undefined,
+    observed: only(TRAFFIC),
+  },
+  {
+    id: "network",
+    title: "Between nodes",
+    configured: networkOf,
+    reported: (status, config) => {
+      const mode = textAt(status, "routing.inter-host-routing-mode");
+      return mode === undefined ? undefined : mode === "Native" ? "native" : tunnelWord(mode, config);
+    },
+    observed: routes,
+  },
+  {
+    id: "device-mode",
+    title: "Pods' devices",
+    configured: (config) => config["datapath-mode"] ?? "veth",
+    reported: (status) => textAt(status, "datapath-mode"),
+    observed: deviceMode,
+    isSame: (left, right) => left === right || (left === "netkit-l2" && right === "netkit"),
+  },
+  {
+    id: "attachment",
+    title: "Attachment",
+    configured: (config) =>
+      config["enable-tcx"] === undefined ? undefined : isOn(config["enable-tcx"]) ? "tcx" : "tc",
+    reported: (status) => {
+      const mode = textAt(status, "attach-mode");
+      return mode === undefined ? undefined : /tcx/i.test(mode) ? "tcx" : "tc";
+    },
+    observed: attachment,
+  },
+  {
+    id: "xdp",
+    title: "XDP acceleration",
+    configured: (config) => config["bpf-lb-acceleration"] ?? config["node-port-acceleration"] ?? "disabled",
+    reported: (status, config) =>
+      replaces(config) ? textAt(status, `${NODE_PORT}.acceleration`)?.toLowerCase() : undefined,
+    observed: xdp,
+    isSame: (left, right) =>
+      left === right ||
+      (left === "best-effort" && right === "native") ||
+      (left === "testing-only" && right === "generic"),
+  },
+  {
+    id: "socket-lb",
+    title: "Socket LB",
+    configured: (config) => {
+      const isReplaced = ["true", "strict"].includes(config[REPLACEMENT] ?? "");
+      if (!isReplaced && !isOn(config["bpf-lb-sock"])) return "off";
+      return isOn(config["bpf-lb-sock-hostns-only"]) ? "host namespace" : "everywhere";
+    },
+    reported: (status) => {
+      const enabled = textAt(status, `${REPLACEMENT}.features.socketLB.enabled`);
+      if (enabled === undefined && at(status, `${REPLACEMENT}.features`.split(".")) === undefined) return undefined;
+      if (!isOn(enabled)) return "off";
+      return isOn(textAt(status, `${REPLACEMENT}.features.bpfSocketLBHostnsOnly`)) ? "host namespace" : "everywhere";
+    },
+    observed: socketLb,
+    isSame: (left, right) => left === right || (right === "on" && left !== "off"),
+  },
+  {
+    id: "lb-mode",
+    title: "Load balancer",
+    configured: (config) =>
+      replaces(config) ? (config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat") : undefined,
+    reported: (status, config) => (replaces(config) ? textAt(status, `${NODE_PORT}.mode`)?.toLowerCase() : undefined),
+    observed: only("only a client outside the cluster shows it: cilium-modes verify, on kind"),
+  },
+  {
+    id: "lb-algorithm",
+    title: "Backend choice",
+    configured: (config) =>
+      replaces(config) ? (config["bpf-lb-algorithm"] ?? config["node-port-algorithm"] ?? "random") : undefined,
+    reported: (status, config) =>
+      replaces(config) ? textAt(status, `${NODE_PORT}.algorithm`)?.toLowerCase() : undefined,
+    observed: only("only many connections from outside show it"),
+  },
+  {
+    id: "devices",
+    title: "Devices",
+    configured: (config) => config["devices"]?.trim() || undefined,
+    reported: (status) => {
+      const list = at(status, [REPLACEMENT, "deviceList"]);
+      return Array.isArray(list)
+        ? (list as { name?: string }[])
+            .map(({ name }) => name)
+            .sort()
+            .join(" ") || "none"
+        : undefined;
+    },
+    observed: (node, _api, config) => (replaces(config) ? devicesWithPrograms(node) : undefined),
+    isSame: selects,
+    isPerNode: true,
+  },
+  { id: "mtu", title: "MTU", configured: (config) => size(config["mtu"]), observed: mtu },
+  {
+    id: "ip-families",
+    title: "IP families",
+    configured: (config) => families(config["enable-ipv4"] !== "false", isOn(config["enable-ipv6"])),
+    reported: (status) => {
+      const ipam = at(status, ["ipam"]) as { ipv4?: unknown; ipv6?: unknown } | undefined;
+      return ipam === undefined ? undefined : families(Boolean(ipam.ipv4), Boolean(ipam.ipv6));
+    },
+    observed: only("addresses of IPv6 are not read"),
+  },
+  {
+    id: "ipam",
+    title: "IPAM",
+    configured: (config) => config["ipam"],
+    observed: only("agents do not report it"),
+  },
+  {
+    id: "bandwidth-manager",
+    title: "Bandwidth manager",
+    configured: key("enable-bandwidth-manager"),
+    reported: (status) =>
+      at(status, ["bandwidth-manager"]) === undefined
+        ? undefined
+        : onOff(isOn(textAt(status, "bandwidth-manager.enabled"))),
+    observed: (node, api) => {
+      const out = deviceOut(node, api);
+      return out === undefined
+        ? undefined
+        : inSection(node, "qdiscs", (text) => onOff(new RegExp(`^qdisc (?:fq|mq) .*dev ${out} `, "m").test(text)));
+    },
+  },
+  {
+    id: "big-tcp-v4",
+    title: "BIG TCP (IPv4)",
+    configured: key("enable-ipv4-big-tcp"),
+    reported: (status) => big(status, "ipv4-big-tcp"),
+    observed: only("iproute2 in agents does not show its size"),
+  },
+  {
+    id: "big-tcp-v6",
+    title: "BIG TCP (IPv6)",
+    configured: key("enable-ipv6-big-tcp"),
+    reported: (status) => big(status, "ipv6-big-tcp"),
+    observed: bigTcp,
+  },
+  {
+    id: "encryption",
+    title: "Encryption",
+    configured: encrypted,
+    reported: (status) =>
+      word({ disabled: "off", wireguard: "WireGuard", ipsec: "IPsec" }, textAt(status, "encryption.mode")),
+    observed: encryption,
+  },
+  {
+    id: "host-firewall",
+    title: "Host firewall",
+    configured: key("enable-host-firewall"),
+    reported: (status) => {
+      const mode = textAt(status, "host-firewall.mode");
+      return mode === undefined ? undefined : onOff(!/disabled/i.test(mode));
+    },
+    observed: only("only a refused connection shows it"),
+  },
+  {
+    id: "egress-gateway",
+    title: "Egress gateway",
+    configured: key("enable-egress-gateway", "enable-ipv4-egress-gateway"),
+    observed: only("only a policy's traffic shows it"),
+  },
+  {
+    id: "l7-proxy",
+    title: "L7 proxy",
+    configured: (config) => {
+      if (config["enable-l7-proxy"] === undefined) return undefined;
+      if (!isOn(config["enable-l7-proxy"])) return "off";
+      return isOn(config["external-envoy-proxy"]) ? "Envoy DaemonSet" : "Envoy in the agent";
+    },
+    observed: only("only a policy's traffic shows it"),
+  },
+];
+
+function tunnelWord(mode: string, config: Config): string {
+  const protocol = networkOf(config);
+  // agents report that there is a tunnel, and not which
+  return protocol === "native" ? mode.toLowerCase() : protocol;
+}
+
+const size = (value: string | undefined) => (value === undefined || value === "0" || value === "" ? undefined : value);
+const families = (v4: boolean, v6: boolean) =>
+  [...(v4 ? ["IPv4"] : []), ...(v6 ? ["IPv6"] : [])].join(" and ") || "none";
+const big = (status: unknown, name: string) =>
+  at(status, [name]) === undefined ? undefined : onOff(isOn(textAt(status, `${name}.enabled`)));
+
+/** Whether patterns of devices, or their names, are those of the right side. */
+function selects(left: string, right: string): boolean {
+  if (left === right) return true;
+  const patterns = left.split(/[ ,]+/).filter(Boolean);
+  return right
+    .split(" ")
+    .every((device) =>
+      patterns.some((each) => (each.endsWith("+") ? device.startsWith(each.slice(0, -1)) : each === device)),
+    );
+}

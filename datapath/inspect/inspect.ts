@@ -1,0 +1,364 @@
+import { askedOnce } from "../../cluster/askedOnce";
+import { AGENT_CONTAINER, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
+import type { EvidenceCluster } from "../../cluster/read";
+import { has } from "../../modes/ciliumVersion";
+import { ALL_MODES, MODE_CONTRACTS, type RoutingMode } from "../../modes/contract";
+import { DEFAULTS } from "../../modes/defaults";
+import { WORKLOAD } from "../../modes/workload";
+import { flat } from "../checks/config";
+import { fallbackLines } from "../checks/status";
+import { valueOf, type ApiEvidence } from "../evidence/api";
+import type { KeptEvidence } from "../verify";
+import { gather, type Evidence, type Part } from "../evidence/gather";
+import { agentVersion, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { DIMENSIONS, Hidden, type Config, type Dimension } from "./dimensions";
+import { FALLBACKS } from "./fallbacks";
+import { ROW_VERDICTS, type Inspection, type ModeFound, type NodeRow, type Row, type RowVerdict } from "./inspection";
+
+export interface InspectOptions {
+  /** A larger cluster is sampled. */
+  readonly maxNodes?: number | undefined;
+  /** Send traffic from this project's workload, which must be there. Default: false. */
+  readonly probe?: boolean | undefined;
+  /** Called when something else is being looked at. */
+  readonly at?: (what: string) => void;
+  /** Called with what was read. */
+  readonly keep?: (evidence: KeptEvidence) => void;
+}
+
+/** Look at a running cluster, without a change in it and without traffic. */
+export async function inspect(
+  cluster: EvidenceCluster,
+  { maxNodes = DEFAULTS.verifyNodes, probe = false, at, keep }: InspectOptions = {},
+): Promise<Inspection> {
+  const start = Date.now();
+  const asking = askedOnce(cluster);
+  const nodePort = probe ? await workloadPort(asking) : undefined;
+  const parts = new Set<Part>(["nodes", ...(probe ? (["traffic"] as const) : [])]);
+  const evidence = await gather(asking, { nodePort }, { parts, maxNodes, quick: true }, at);
+  const read: KeptEvidence = {
+    evidence,
+    logs: await readLogs(asking, evidence.nodes),
+    readAt: new Date(cluster.now()).toISOString(),
+    seconds: Math.round((Date.now() - start) / 100) / 10,
+  };
+  keep?.(read);
+  return judgeInspection(read);
+}
+
+/** The NodePort of this project's workload. @throws Error where it is not there */
+async function workloadPort(cluster: EvidenceCluster): Promise<number> {
+  const service = await cluster.service(WORKLOAD.namespace, WORKLOAD.service);
+  const port = service?.spec?.ports?.[0]?.nodePort;
+  if (port === undefined)
+    throw new Error(
+      "The cluster has no workload of this project to send traffic from; verify --with-workload brings one",
+    );
+  return port;
+}
+
+/** Judge what was read of a cluster. */
+export function judgeInspection({ evidence, logs, readAt, seconds }: KeptEvidence): Inspection {
+  const { api, nodes } = evidence;
+  const seen = nodes.map((node) => viewOf(node, evidence, logs[node.node] ?? []));
+  const rows = [versionRow(seen), ...DIMENSIONS.map((dimension) => rowOf(dimension, seen, evidence))];
+  return {
+    schemaVersion: 1,
+    mode: modeOf(rows, seen),
+    rows: [...rows, configurationRow(seen, api)],
+    silent: Object.fromEntries(nodes.flatMap(({ node, error }) => (error === undefined ? [] : [[node, error]]))),
+    nodes: { looked: nodes.length, all: valueOf(api.nodes, []).length },
+    seconds,
+    inspectedAt: readAt,
+  };
+}
+
+/** One node, with its configuration and status read. */
+interface View {
+  readonly evidence: NodeEvidence;
+  readonly node: string;
+  /** As Helm rendered it; undefined where nobody knows. */
+  readonly requested?: Config | undefined;
+  /** The ConfigMap as it is now; undefined where it could not be read. */
+  readonly current?: Config | undefined;
+  /** As the agent has it, with everything that overrides it on this node; undefined where it could not be asked. */
+  readonly own?: Config | undefined;
+  readonly status?: unknown;
+  readonly version: string;
+  readonly image?: string | undefined;
+  readonly configuredAt?: string | undefined;
+  readonly log: readonly string[];
+  /** Values of the datapath that the user gave to Helm, by path. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
+function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): View {
+  const pod = valueOf(api.pods, []).find(
+    ({ namespace, labels, deleting, node: own }) =>
+      namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting && own === node.node,
+  );
+  const container = pod?.containers.find(({ name }) => name === AGENT_CONTAINER);
+  const rendered = valueOf(api.rendered, null);
+  const status = jsonOf<object>(node, "status");
+  const files = sectionOf(node, "config");
+  const current = valueOf(api.config, undefined)?.data;
+  const overrides = overridesOf(sectionOf(node, "arguments"));
+  const own = files instanceof Error ? undefined : { ...parseConfig(files), ...overrides };
+  return {
+    evidence: node,
+    node: node.node,
+    requested: rendered?.config,
+    current,
+    own: own !== undefined && Object.keys(own).length > Object.keys(overrides).length ? own : undefined,
+    status: status instanceof Error ? undefined : status,
+    version: agentVersion(node) ?? "",
+    image: container?.image,
+    configuredAt: pod?.configuredAt ?? container?.startedAt,
+    log,
+    values: rendered?.values ?? {},
+  };
+}
+
+function parseConfig(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text.split("\n").flatMap((line) => {
+      const [, key, value] = /^([^=]+)=(.*)$/.exec(line) ?? [];
+      return key === undefined ? [] : [[key, value!]];
+    }),
+  );
+}
+
+/** The agent's arguments and variables, which win over its files. */
+function overridesOf(text: string | Error): Record<string, string> {
+  if (text instanceof Error) return {};
+  return Object.fromEntries(
+    text.split("\n").flatMap((line) => {
+      const [, argument, value = "true"] = /^--([\w-]+)(?:=(.*))?$/.exec(line) ?? [];
+      if (argument !== undefined) return argument === "config-dir" ? [] : [[argument, value]];
+      const [, variable, set] = /^CILIUM_(\w+)=(.*)$/.exec(line) ?? [];
+      return variable === undefined ? [] : [[variable.toLowerCase().replaceAll("_", "-"), set!]];
+    }),
+  );
+}
+
+const isEqual = (left: string, right: string) => left === right;
+const worst = (verdicts: readonly RowVerdict[]) =>
+  ROW_VERDICTS[Math.max(0, ...verdicts.map((each) => ROW_VERDICTS.indexOf(each)))]!;
+
+function rowOf(dimension: Dimension, views: readonly View[], whole: Evidence): Row {
+  const { id, title, isPerNode = false } = dimension;
+  const nodes = views.map((view) => judgeNode(dimension, view, whole));
+  return rowWith(id, title, isPerNode ? nodes : withDrift(nodes));
+}
+
+const rowWith = (id: string, title: string, nodes: readonly NodeRow[]): Row => ({
+  id,
+  title,
+  verdict: worst(nodes.map(({ verdict }) => verdict)),
+  nodes,
+});
+
+function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
+  const { configured, reported, observed, isSame = isEqual } = dimension;
+  const { node, own, current, requested, status, evidence } = view;
+  const { api } = whole;
+  const config = own ?? current;
+  const asked = requestedIn(dimension, view);
+  const now = current && configured?.(current);
+  const effective = config && configured?.(config);
+  const said = status === undefined ? undefined : reported?.(status, config ?? {});
+  const shown = config === undefined ? undefined : observed?.(evidence, api, config, whole);
+  const hidden = shown instanceof Hidden ? shown.why : undefined;
+  const seen = shown instanceof Hidden ? undefined : shown;
+  const row = { node, requested: asked, configured: effective, reported: said, observed: seen };
+  if (said !== undefined && seen !== undefined && !isSame(said, seen)) {
+    const fallback = fallbackOf(dimension.id, said, seen, view);
+    return {
+      ...row,
+      verdict: fallback === undefined ? "contradiction" : "fallback",
+      reason: fallback ?? `the agent reports ${said}, and the datapath has ${seen}`,
+    };
+  }
+  if (said === undefined && effective !== undefined && seen !== undefined && !isSame(effective, seen)) {
+    return {
+      ...row,
+      verdict: "contradiction",
+      reason:
+        fallbackOf(dimension.id, effective, seen, view) ?? `configured is ${effective}, and the datapath has ${seen}`,
+    };
+  }
+  const runs = said ?? seen;
+  if (effective !== undefined && runs !== undefined && !isSame(effective, runs)) {
+    const log = view.log.length === 0 ? "" : `; its log says ${JSON.stringify(view.log[0])}`;
+    const known = fallbackOf(dimension.id, effective, runs, view);
+    return {
+      ...row,
+      verdict: "fallback",
+      reason: `${known ?? `configured is ${effective}, and the agent runs with ${runs}`}${log}`,
+    };
+  }
+  if (now !== undefined && effective !== undefined && own !== undefined && now !== effective)
+    return { ...row, verdict: "drift", reason: overriddenBy(dimension, view, api, now) };
+  if (asked !== undefined && now !== undefined && asked !== now) {
+    if (requested !== undefined && configured?.(requested) === now) {
+      const known = fallbackOf(dimension.id, asked, runs ?? now, view);
+      return {
+        ...row,
+        verdict: "fallback",
+        reason: known ?? `the values ask for ${asked}, and the chart rendered ${now}`,
+      };
+    }
+    return {
+      ...row,
+      verdict: "drift",
+      reason: `Helm rendered ${asked}, and ${CONFIG_MAP} was changed since${writerOf(api)}`,
+    };
+  }
+  if (seen !== undefined) return { ...row, verdict: "in force" };
+  // what is off, and reported so, needs no proof
+  if (effective !== undefined && /^(?:off|disabled)$/.test(effective)) return { ...row, verdict: "in force" };
+  const silent = evidence.error ?? "the node did not tell";
+  return { ...row, verdict: "not observable", reason: hidden ?? silent };
+}
+
+/** What was asked for: by a value of the user's own where the chart renders it without a trace, or else as it was rendered. */
+function requestedIn({ id, configured }: Dimension, { requested, values }: View): string | undefined {
+  if (id === "socket-lb" && values["socketLB.enabled"] === "false") return "off";
+  return requested && configured?.(requested);
+}
+
+function fallbackOf(row: string, from: string, to: string, { own = {}, version }: View): string | undefined {
+  const known = FALLBACKS.find(
+    (each) =>
+      each.row === row &&
+      each.from.test(from) &&
+      each.to.test(to) &&
+      (each.when?.(own) ?? true) &&
+      (each.gone === undefined || version === "" || !has(each.gone, version)),
+  );
+  return known && `${known.reason} (${known.source})`;
+}
+
+/** Why an agent has another configuration than the ConfigMap. */
+function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, now: string): string {
+  const { own = {}, current = {}, node } = view;
+  const changed = Object.keys({ ...own, ...current }).filter((key) => flat(own[key]) !== flat(current[key]));
+  // the keys without which the dimension would be the same
+  const keys = changed.filter((key) => configured?.({ ...own, [key]: current[key] }) !== configured?.(own));
+  const by = valueOf(api.nodeConfigs, []).find(({ defaults }) =>
+    keys.some((key) => key in defaults && flat(defaults[key]) === flat(own[key])),
+  );
+  if (by !== undefined) return `CiliumNodeConfig ${by.name} sets ${keys.join(", ")} on ${node}`;
+  return `${CONFIG_MAP} asks for ${now} now${writerOf(api, keys)}; the agent has run since ${view.configuredAt ?? "before"}, and must restart to read it`;
+}
+
+/** Who wrote some keys last. */
+function writerOf(api: ApiEvidence, keys: readonly string[] = []): string {
+  const writers = valueOf(api.config, undefined)?.writers ?? [];
+  const writer = keys.length === 0 ? writers[0] : writers.find((each) => keys.some((key) => each.keys.includes(key)));
+  return writer === undefined ? "" : ` (written by ${writer.manager} at ${writer.time})`;
+}
+
+/** Nodes that differ from most others, where they should not. */
+function withDrift(rows: readonly NodeRow[]): NodeRow[] {
+  const runs = ({ reported, observed }: NodeRow) => [reported, observed].filter(Boolean).join(" / ");
+  const counts = new Map<string, number>();
+  for (const row of rows) if (runs(row) !== "") counts.set(runs(row), (counts.get(runs(row)) ?? 0) + 1);
+  const [most, other] = [...counts].sort((a, b) => b[1] - a[1]);
+  if (most === undefined || other === undefined) return [...rows];
+  return rows.map((row) =>
+    runs(row) === "" || runs(row) === most[0] || row.verdict === "contradiction" || row.verdict === "drift"
+      ? row
+      : { ...row, verdict: "drift", reason: `${row.node} has ${runs(row)}, most nodes have ${most[0]}` },
+  );
+}
+
+function versionRow(views: readonly View[]): Row {
+  const nodes = views.map((view): NodeRow => {
+    const { node, image, version, evidence } = view;
+    return {
+      node,
+      // without its registry and digest, which say little beside the version
+      configured: image?.replace(/@.*$/, "").split("/").at(-1),
+      reported: version === "" ? undefined : version,
+      verdict: version === "" ? "not observable" : "in force",
+      reason: version === "" ? (evidence.error ?? `no version from ${image ?? "an agent"}`) : undefined,
+    };
+  });
+  return rowWith("version", "Cilium", withDrift(nodes));
+}
+
+/** When the ConfigMap was written, and when each agent read it. */
+function configurationRow(views: readonly View[], api: ApiEvidence): Row {
+  const written = valueOf(api.config, undefined)?.writers[0];
+  const nodes = views.map((view): NodeRow => {
+    const { node, own, current, configuredAt, evidence } = view;
+    const row = { node, configured: written && minute(written.time), reported: "read" };
+    if (own === undefined || current === undefined)
+      return { ...row, verdict: "not observable", reason: evidence.error ?? "the agent's copy could not be read" };
+    const named = valueOf(api.nodeConfigs, []).flatMap(({ defaults }) => Object.keys(defaults));
+    const changed = Object.keys(current).filter(
+      (key) => own[key] !== undefined && !named.includes(key) && flat(own[key]) !== flat(current[key]),
+    );
+    if (changed.length === 0) return { ...row, verdict: "in force" };
+    const shown = changed.slice(0, 4).join(", ") + (changed.length > 4 ? ` and ${changed.length - 4} more` : "");
+    return {
+      ...row,
+      reported: configuredAt === undefined ? undefined : `read ${minute(configuredAt)}`,
+      verdict: "drift",
+      reason: `${CONFIG_MAP} is newer than the agent in ${shown}${writerOf(api, changed)}; restart it: kubectl -n ${CILIUM_NAMESPACE} rollout restart daemonset/cilium`,
+    };
+  });
+  return rowWith("configuration", "Configuration", nodes);
+}
+
+/** An ISO time to the minute. */
+const minute = (time: string) => time.slice(0, 16).replace("T", " ");
+
+/** The rows that make a mode. */
+const OF_MODE = { services: "services", "host-routing": "hostRouting", masquerading: "masquerading" } as const;
+
+function modeOf(rows: readonly Row[], views: readonly View[]): ModeFound {
+  const runs = (id: string) => {
+    const nodes = rows.find((row) => row.id === id)?.nodes ?? [];
+    const words = [...new Set(nodes.flatMap(({ observed, reported }) => observed ?? reported ?? []))];
+    return words.length === 1 ? words[0] : undefined;
+  };
+  const word = views.map(({ own, current }) => (own ?? current)?.["kube-proxy-replacement"]).find(Boolean);
+  const candidates = ALL_MODES.filter((mode) => {
+    const { kubeProxyReplacement } = MODE_CONTRACTS[mode].switches;
+    return ["partial", "probe"].includes(word ?? "")
+      ? kubeProxyReplacement === word
+      : typeof kubeProxyReplacement === "boolean";
+  }).map((mode) => ({ mode, differences: differencesFrom(mode, runs) }));
+  const nearest = candidates.reduce((best, each) => (each.differences.length < best.differences.length ? each : best));
+  const network = runs("network");
+  return nearest.differences.length === 0
+    ? { name: nearest.mode, network, differences: [] }
+    : { nearest: nearest.mode, network, differences: nearest.differences };
+}
+
+function differencesFrom(mode: RoutingMode, runs: (id: string) => string | undefined): string[] {
+  return Object.entries(OF_MODE).flatMap(([id, property]) => {
+    const wanted = MODE_CONTRACTS[mode][property];
+    const own = runs(id);
+    if (own === undefined) return [`${id} differs between nodes, or is unknown`];
+    const isSame = own.toLowerCase() === wanted.toLowerCase() || own.startsWith(`${wanted} (`);
+    return isSame ? [] : [`${id} is ${own} instead of ${wanted}`];
+  });
+}
+
+/** An agent tells of a fallback when it starts. */
+const LOG_BYTES = 400_000;
+
+async function readLogs(
+  cluster: EvidenceCluster,
+  nodes: readonly NodeEvidence[],
+): Promise<Record<string, readonly string[]>> {
+  const read = nodes.map(async ({ node, agent }) => {
+    if (agent === undefined) return [node, []] as const;
+    const log = await cluster.log(CILIUM_NAMESPACE, agent, AGENT_CONTAINER, LOG_BYTES).catch(() => "");
+    return [node, fallbackLines(log)] as const;
+  });
+  return Object.fromEntries(await Promise.all(read));
+}

@@ -1,0 +1,320 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { inspect } from "../../cli/inspect";
+import { inspectionDiff, inspectionMarkdown, inspectionText } from "../../cli/inspectText";
+import { inspectionHtml } from "../../cli/inspectHtml";
+import type { Evidence } from "../../datapath/evidence/gather";
+import { keptExpectation } from "../../datapath/external";
+import { verifyKept } from "../../datapath/verify";
+import type { RoutingMode } from "../../modes/contract";
+import type { NodeEvidence, Section } from "../../datapath/evidence/node";
+import { judgeInspection } from "../../datapath/inspect/inspect";
+import type { Inspection, Row } from "../../datapath/inspect/inspection";
+
+const PROBED = JSON.parse(
+  gunzipSync(readFileSync(join(__dirname, "evidence", "ebpf-1.20.2-evidence.json.gz"))).toString(),
+) as Evidence;
+/** The same without the traffic, which only --probe sends. */
+const HEALTHY: Evidence = { ...PROBED, traffic: undefined, before: [], between: [], after: [] };
+const WORKER = "cmlead-worker";
+
+const judged = (evidence: Evidence, logs: Readonly<Record<string, readonly string[]>> = {}) =>
+  judgeInspection({ evidence, logs, readAt: "2026-11-29T23:00:00.000Z", seconds: 3.2 });
+
+/** Evidence in which sections of a node (default: of all nodes) say something else. */
+function changed(changes: Partial<Record<Section, (text: string) => string>>, only?: string): Evidence {
+  return {
+    ...HEALTHY,
+    nodes: HEALTHY.nodes.map((node): NodeEvidence => {
+      if (only !== undefined && node.node !== only) return node;
+      const sections = { ...node.sections };
+      for (const [section, change] of Object.entries(changes)) {
+        const reading = sections[section as Section]!;
+        sections[section as Section] = "value" in reading ? { value: change(reading.value) } : reading;
+      }
+      return { ...node, sections };
+    }),
+  };
+}
+
+/** Evidence with another `cilium-config`, on the nodes and in the API server. */
+function configured(keys: Record<string, string>, evidence: Evidence = HEALTHY): Evidence {
+  const lines = (text: string) => {
+    const kept = text.split("\n").filter((line) => !Object.keys(keys).some((key) => line.startsWith(`${key}=`)));
+    return [...kept, ...Object.entries(keys).map(([key, value]) => `${key}=${value}`)].join("\n");
+  };
+  const config = "value" in evidence.api.config ? evidence.api.config.value : { data: {}, writers: [] };
+  const nodes = evidence.nodes.map((node) => {
+    const own = node.sections.config;
+    return own !== undefined && "value" in own
+      ? { ...node, sections: { ...node.sections, config: { value: lines(own.value) } } }
+      : node;
+  });
+  return {
+    ...evidence,
+    nodes,
+    api: {
+      ...evidence.api,
+      config: { value: { ...config, data: { ...config.data, ...keys } } },
+      rendered: { value: null },
+    },
+  };
+}
+
+const rowOf = ({ rows }: Inspection, id: string): Row => rows.find((row) => row.id === id)!;
+const wrong = ({ rows }: Inspection) =>
+  rows.flatMap(({ id, verdict, nodes }) =>
+    verdict === "in force" || verdict === "not observable"
+      ? []
+      : [
+          [
+            id,
+            verdict,
+            [...new Set(nodes.filter((each) => each.verdict === verdict).map(({ reason }) => reason))].join("; "),
+          ],
+        ],
+  );
+const status = (change: (status: Record<string, object>) => void) => (text: string) => {
+  const found = JSON.parse(text) as Record<string, object>;
+  change(found);
+  return JSON.stringify(found);
+};
+
+describe("an inspection", () => {
+  it("names the mode of a healthy cluster, in which nothing contradicts", () => {
+    const inspection = judged(HEALTHY);
+    expect(inspection.mode).toEqual({ name: "ebpf", network: "native", differences: [] });
+    expect(wrong(inspection)).toEqual([]);
+    expect(rowOf(inspection, "services").nodes[0]).toEqual({
+      node: "cmlead-control-plane",
+      requested: "Cilium",
+      configured: "Cilium",
+      reported: "Cilium",
+      observed: "Cilium",
+      verdict: "in force",
+    });
+    // what needs traffic is not called proven
+    expect(rowOf(inspection, "host-routing")).toMatchObject({
+      verdict: "not observable",
+      nodes: [{ reported: "BPF", reason: expect.stringContaining("only traffic shows it") }, {}, {}],
+    });
+    expect(rowOf(judged(PROBED), "host-routing")).toMatchObject({
+      verdict: "in force",
+      nodes: [{ observed: "BPF" }, {}, {}],
+    });
+  });
+
+  it("contradicts the agents where the datapath has something else", () => {
+    const detached = changed({ cgroups: () => "" }, WORKER);
+    expect(wrong(judged(detached))).toEqual([
+      ["services", "contradiction", "the agent reports Cilium, and the datapath has none"],
+      ["socket-lb", "contradiction", "the agent reports everywhere, and the datapath has off"],
+    ]);
+    const partly = changed({ cgroups: (text) => text.replaceAll("sock4_recvmsg", "other") }, WORKER);
+    expect(wrong(judged(partly))).toEqual([
+      ["socket-lb", "contradiction", "the agent reports everywhere, and the datapath has on without sock4_recvmsg"],
+    ]);
+    const device = changed({ tcx: (text) => text.replace(/.*eth0.*from_netdev.*\n/, "") }, WORKER);
+    expect(wrong(judged(device)).map(([id]) => id)).toEqual(["services", "devices"]);
+    const rule = "-A CILIUM_POST_nat -s 10.0.0.0/24 ! -d 10.0.0.0/8 -j MASQUERADE";
+    const both = changed(
+      { iptables: (text) => `${text}\n${rule}\n-A KUBE-SERVICES -j RETURN\n:KUBE-SVC-X - [0:0]` },
+      WORKER,
+    );
+    expect(wrong(judged(both))).toEqual([
+      ["services", "contradiction", "the agent reports Cilium, and the datapath has Cilium and kube-proxy (iptables)"],
+      ["masquerading", "contradiction", "the agent reports BPF, and the datapath has iptables"],
+    ]);
+  });
+
+  it("names fallbacks with reason, source and the agent's own words", () => {
+    const bandwidth = configured({ "enable-bandwidth-manager": "true" });
+    const said = "BPF bandwidth manager could not read procfs. Disabling the feature.";
+    expect(wrong(judged(bandwidth, Object.fromEntries(bandwidth.nodes.map(({ node }) => [node, [said]]))))).toEqual([
+      ["bandwidth-manager", "fallback", expect.stringMatching(/default_qdisc.*issues\/33455.*could not read procfs/)],
+    ]);
+    const xdp = configured({ "bpf-lb-acceleration": "best-effort" });
+    const reported = {
+      ...xdp,
+      nodes: changed({
+        status: status((own) => {
+          (
+            own["kube-proxy-replacement"] as { features: { nodePort: { acceleration: string } } }
+          ).features.nodePort.acceleration = "Best-Effort";
+        }),
+      }).nodes.map((node, index) => ({
+        ...node,
+        sections: { ...node.sections, config: xdp.nodes[index]!.sections.config! },
+      })),
+    };
+    expect(wrong(judged(reported))).toEqual([
+      ["xdp", "fallback", expect.stringMatching(/no device takes an XDP program/)],
+    ]);
+    const mode = configured({ "datapath-mode": "auto" });
+    expect(wrong(judged(mode))).toEqual([["device-mode", "fallback", expect.stringMatching(/auto chooses veth/)]]);
+    const legacy = changed({
+      status: status((own) => void Object.assign(own["routing"]!, { "intra-host-routing-mode": "Legacy" })),
+    });
+    expect(wrong(judged(legacy))).toEqual([
+      ["host-routing", "fallback", expect.stringMatching(/fell back to the host's stack/)],
+    ]);
+    expect(judged(legacy).mode).toMatchObject({ name: "ebpf-legacy" });
+  });
+
+  it("names a socket load balancer that replacement has enabled nevertheless", () => {
+    const rendered = "value" in HEALTHY.api.rendered ? HEALTHY.api.rendered.value! : undefined;
+    const asked = { ...rendered!, values: { "socketLB.enabled": "false" } };
+    const evidence = { ...HEALTHY, api: { ...HEALTHY.api, rendered: { value: asked } } };
+    expect(wrong(judged(evidence))).toEqual([
+      ["socket-lb", "fallback", expect.stringMatching(/always enables.*47417/)],
+    ]);
+  });
+
+  it("tells a configuration that is newer than the agents, who wrote it, and what overrides it on a node", () => {
+    const config = "value" in HEALTHY.api.config ? HEALTHY.api.config.value : undefined;
+    const writers = [{ manager: "kubectl-patch", time: "2026-11-29T23:00:00.000Z", keys: ["enable-bpf-masquerade"] }];
+    const data = { ...config!.data, "enable-bpf-masquerade": "false" };
+    const newer = { ...HEALTHY, api: { ...HEALTHY.api, config: { value: { data, writers } } } };
+    const by = "(written by kubectl-patch at 2026-11-29T23:00:00.000Z)";
+    const found = wrong(judged(newer));
+    expect(found.map(([id, verdict]) => [id, verdict])).toEqual([
+      ["host-routing", "drift"],
+      ["masquerading", "drift"],
+      ["configuration", "drift"],
+    ]);
+    expect(found[1]![2]).toContain(`cilium-config asks for iptables now ${by}`);
+    expect(found[2]![2]).toContain(`newer than the agent in enable-bpf-masquerade ${by}`);
+
+    const one = changed(
+      { config: (text) => text.replace("enable-bpf-masquerade=true", "enable-bpf-masquerade=false") },
+      WORKER,
+    );
+    const nodeConfigs = {
+      value: [{ namespace: "kube-system", name: "odd", defaults: { "enable-bpf-masquerade": "false" } }],
+    };
+    const overridden = judged({ ...one, api: { ...one.api, nodeConfigs } });
+    const { nodes } = rowOf(overridden, "masquerading");
+    expect(nodes.filter(({ verdict }) => verdict !== "in force").map(({ node }) => node)).toEqual([WORKER]);
+    expect(rowOf(overridden, "configuration").verdict).toBe("in force");
+  });
+
+  it("tells nodes that differ from the others", () => {
+    const older = changed({ status: (text) => text.replaceAll("1.20.2 (v1.20.2", "1.19.6 (v1.19.6") }, WORKER);
+    expect(wrong(judged(older))).toEqual([["version", "drift", `${WORKER} has 1.19.6, most nodes have 1.20.2`]]);
+    const narrow = changed({ links: (text) => text.replace(/("ifname":"eth0"[^}]*?"mtu":)1500/, "$11280") }, WORKER);
+    expect(wrong(judged(narrow))).toEqual([["mtu", "drift", expect.stringContaining(`${WORKER} has 1280`)]]);
+  });
+
+  it("costs a node that does not answer its own cells only", () => {
+    const nodes = HEALTHY.nodes.map((node) =>
+      node.node === WORKER ? { node: WORKER, error: "the agent does not answer", sections: {}, lookups: {} } : node,
+    );
+    const inspection = judged({ ...HEALTHY, nodes });
+    expect(wrong(inspection)).toEqual([]);
+    expect(inspection.silent).toEqual({ [WORKER]: "the agent does not answer" });
+    expect(inspection.mode.name).toBe("ebpf");
+    expect(rowOf(inspection, "services").nodes.map(({ verdict }) => verdict)).toEqual([
+      "in force",
+      "not observable",
+      "in force",
+    ]);
+  });
+});
+
+describe("an inspection's forms", () => {
+  const broken = () => judged(changed({ cgroups: () => "" }, WORKER));
+
+  it("fit a terminal, fold nodes that agree, and put what contradicts below", () => {
+    const text = inspectionText("prod", broken(), {
+      colors: { bold: String, dim: String, red: String, green: String, yellow: String, cyan: String },
+      columns: 100,
+    });
+    expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(300);
+    expect(text).toMatch(/^CONTRADICTION +Services +Cilium +Cilium +Cilium +none +cmlead-worker$/m);
+    expect(text).toMatch(/^ {2}- Services on cmlead-worker: the agent reports Cilium, and the datapath has none$/m);
+    expect(text).toMatch(/^prod: .*; 2 rows contradict \(24 rows, 3 nodes, 3\.2 s\)$/m);
+    expect(inspectionText("prod", judged(HEALTHY))).toMatch(/^prod: mode ebpf, native routing; nothing contradicts/m);
+  });
+
+  it("are markdown and a page without scripts", () => {
+    expect(inspectionMarkdown("prod", broken())).toMatch(
+      /^\| Services \(cmlead-worker\) \| Cilium \| Cilium \| Cilium \| none \| \*\*contradiction\*\* \|$/m,
+    );
+    const page = inspectionHtml("<prod>", broken());
+    expect(page).toContain("&lt;prod&gt;");
+    expect(page).not.toMatch(/<script|https?:\/\/[^ <]*\.(?:js|css)/);
+    // what contradicts comes first
+    expect(page.indexOf("CONTRADICTION")).toBeLessThan(page.indexOf("IN FORCE"));
+  });
+
+  it("tell two clusters apart", () => {
+    expect(inspectionDiff(["a", judged(HEALTHY)], ["b", judged(HEALTHY)])).toBe(
+      "a and b have the same datapath: mode ebpf, native routing",
+    );
+    expect(inspectionDiff(["a", judged(HEALTHY)], ["b", broken()])).toMatch(
+      /^Socket LB +on \(in force\) +on, off \(contradiction\)$/m,
+    );
+  });
+});
+
+describe("evidence that was kept", () => {
+  const kept = { evidence: HEALTHY, logs: {}, readAt: "2026-11-29T23:00:00.000Z", seconds: 3.2 };
+  const proofOf = (mode: RoutingMode) => verifyKept(kept, keptExpectation(HEALTHY, mode, undefined));
+
+  it("reports its mode at best, since there was no traffic, and refutes another one", () => {
+    const { proof, causes, verifiedAt, seconds } = proofOf("ebpf");
+    expect([proof, causes, verifiedAt, seconds]).toEqual(["reported", [], kept.readAt, 3.2]);
+    expect(proofOf("kubeproxy").proof).toBe("not in force");
+    expect(() => keptExpectation({ ...HEALTHY, nodes: [] }, "ebpf", undefined)).toThrow(/no agent's status/);
+  });
+});
+
+describe("the command inspect", () => {
+  const folder = mkdtempSync(join(tmpdir(), "inspect-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const archive = (name: string, content: object) => {
+    writeFileSync(join(folder, name), gzipSync(JSON.stringify(content)));
+    return join(folder, name);
+  };
+  const saved = (evidence: Evidence) => ({
+    ...{ format: "cilium-modes inspection", version: 1, evidence, logs: {} },
+    ...{ readAt: "2026-11-29T23:00:00.000Z", seconds: 3.2 },
+  });
+  const run = async (...args: Parameters<typeof inspect>) => {
+    const printed = jest.spyOn(console, "log").mockImplementation(() => undefined);
+    try {
+      const code = await inspect(...args);
+      return { code, out: printed.mock.calls.map(([line]) => String(line)).join("\n") };
+    } finally {
+      printed.mockRestore();
+    }
+  };
+
+  it("judges evidence that was kept, with an exit code", async () => {
+    const healthy = archive("healthy.json.gz", saved(HEALTHY));
+    const broken = archive("broken.json.gz", saved(changed({ cgroups: () => "" }, WORKER)));
+    expect(await run([healthy], {})).toEqual({ code: 0, out: expect.stringContaining("nothing contradicts") });
+    const { code, out } = await run([broken], { json: true, html: join(folder, "page.html") });
+    expect([code, JSON.parse(out)]).toEqual([1, judged(changed({ cgroups: () => "" }, WORKER))]);
+    expect(readFileSync(join(folder, "page.html"), "utf8")).toContain("CONTRADICTION");
+    expect((await run([healthy, broken], { diff: true })).out).toMatch(/^Socket LB/m);
+  });
+
+  it.each([
+    [{ format: "something else" }, /is no archive of inspect --save, or one of a newer version/],
+    [saved(HEALTHY).evidence, /is no archive of inspect --save/],
+  ])("refuses another file", async (content, message) => {
+    await expect(run([archive("other.json.gz", content)], {})).rejects.toThrow(message);
+  });
+
+  it.each([
+    [["a", "b"], {}, /takes one stack or file \(got 2\)/],
+    [["a"], { diff: true }, /--diff takes two stacks or files \(got 1\)/],
+    [[], { maxNodes: 0 }, /--max-nodes must be a number of nodes, 1 or more/],
+    [["ebpf"], { context: "c" }, /a stack has its own/],
+  ])("refuses %j with %j before it asks a cluster", async (subjects, options, message) => {
+    await expect(run(subjects, options)).rejects.toThrow(message);
+  });
+});
