@@ -35,6 +35,8 @@ export async function inspect(subjects: readonly string[], options: InspectOptio
     throw new UsageError("--max-nodes must be a number of nodes, 1 or more");
   for (const file of [save, html]) if (file !== undefined) await checkTarget(file);
   if (diff) {
+    if (json || markdown || save !== undefined || html !== undefined)
+      throw new UsageError("--diff prints a table; leave out --json, --markdown, --html and --save");
     if (subjects.length !== 2) throw new UsageError(`--diff takes two stacks or files (got ${subjects.length})`);
     const [left, right] = subjects as [string, string];
     const found = [await inspected(left, options), await inspected(right, options)] as const;
@@ -44,7 +46,10 @@ export async function inspect(subjects: readonly string[], options: InspectOptio
   if (subjects.length > 1)
     throw new UsageError(`inspect takes one stack or file (got ${subjects.length}); --diff takes two`);
   const { name, inspection, evidence } = await inspected(subjects[0], options);
-  if (save !== undefined && evidence !== undefined) await saveEvidence(save, evidence);
+  if (save !== undefined) {
+    if (evidence === undefined) throw new UsageError("--save keeps the evidence of a running cluster, not of a file");
+    await saveEvidence(save, evidence);
+  }
   if (html !== undefined) await writeFile(html, inspectionHtml(name, inspection));
   console.log(
     json
@@ -87,11 +92,12 @@ async function clusterOf(
     if (context !== undefined)
       throw new UsageError("--context chooses a cluster of a kubeconfig, and a stack has its own");
     // a file's evidence needs no client, which takes a while to load
-    const { stackCluster } = await import("./stackCluster");
+    const { stackCluster }: typeof import("./stackCluster") = require("./stackCluster");
     return { name: stack, cluster: (await stackCluster(stack, undefined, kubeconfig)).cluster };
   }
   const text = kubeconfigOf({ kubeconfig, context });
   const name = /^current-context: "?(.*?)"?$/m.exec(text)?.[1] ?? "cluster";
-  const [{ connect }, { withNodePods }] = await Promise.all([import("../cluster/read"), import("../cluster/nodePods")]);
+  const { connect }: typeof import("../cluster/read") = require("../cluster/read");
+  const { withNodePods }: typeof import("../cluster/nodePods") = require("../cluster/nodePods");
   return { name, cluster: await withNodePods(connect(text)) };
 }

@@ -6,7 +6,7 @@ import {
   type Row,
   type RowVerdict,
 } from "../datapath/inspect/inspection";
-import { type Look, PLAIN, table } from "../render/terminal";
+import { type Look, PLAIN, plain, table } from "../render/terminal";
 
 /** The word for each verdict. */
 export const ROW_WORDS: Readonly<Record<RowVerdict, string>> = {
@@ -67,7 +67,7 @@ export function reasonsOf(rows: readonly Row[], wanted: (said: NodeRow) => boole
       about.set(reason, [...(about.get(reason) ?? []), `${row.title}${where}`]);
     }
   }
-  return [...about].map(([reason, titles]) => `${titles.join(", ")}: ${reason}`);
+  return [...about].map(([reason, titles]) => plain(`${titles.join(", ")}: ${reason}`));
 }
 
 /** What an inspection comes to, in one line. */
@@ -88,14 +88,14 @@ export function inspectionText(name: string, inspection: Inspection, look: Look 
     groupsOf(row).map(({ said, nodes }, index, { length }) => [
       paint[said.verdict](ROW_WORDS[said.verdict]),
       index === 0 ? row.title : "",
-      ...COLUMNS.map((column) => said[column] ?? NOTHING),
-      length === 1 ? "all" : nodes.join(", "),
+      ...COLUMNS.map((column) => plain(said[column] ?? NOTHING)),
+      length === 1 ? "all" : plain(nodes.join(", ")),
     ]),
   );
   const head = ["VERDICT", "DIMENSION", ...COLUMNS.map((column) => column.toUpperCase()), "NODES"].map((title) =>
     bold(title),
   );
-  const silent = Object.entries(inspection.silent).map(([node, why]) => `${node}: ${why}`);
+  const silent = Object.entries(inspection.silent).map(([node, why]) => plain(`${node}: ${why}`));
   const section = (title: string, entries: readonly string[]) =>
     entries.length === 0 ? [] : ["", title, ...entries.map((entry) => `  - ${entry}`)];
   return [

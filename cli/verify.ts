@@ -82,11 +82,15 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
 }
 
 /** Verify by evidence that `inspect --save` kept. @returns the exit code */
-async function verifyFile(file: string, { expect, tunnel, accept, all, quiet, json }: VerifyOptions): Promise<number> {
-  if (expect === undefined)
+async function verifyFile(file: string, options: VerifyOptions): Promise<number> {
+  const { expect, tunnel, accept, all, quiet, json } = options;
+  const { kubeconfig, set, only, skip, quick, withWorkload: isWanted, junit } = options;
+  if ([kubeconfig, set, only, skip, quick, isWanted, junit].some((each) => each !== undefined))
     throw new UsageError(
-      `${file} tells no mode; add --expect <mode>, or ask cilium-modes inspect ${file} which it has`,
+      `${file} is judged as it is: use only --expect, --tunnel, --accept, --all, --quiet and --json with it`,
     );
+  if (expect === undefined)
+    throw new UsageError(`Add --expect <mode> to verify ${file}; cilium-modes inspect ${file} shows the mode`);
   const mode = oneOf("--expect", expect, ALL_MODES);
   const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
   const kept = await readEvidence(file);

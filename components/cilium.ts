@@ -109,8 +109,8 @@ export class Cilium extends pulumi.ComponentResource {
     const before = createManifests(name, args.manifests ?? [], [...cluster.settled, installation], {
       ...options,
       provider: cluster.provider,
-      // an adopted Cilium, which stays, may need them
-      retainOnDelete: adopt,
+      // they may have been there before, and others may need them
+      retainOnDelete: !cluster.isKind,
     });
     const release = new Release(
       `${name}-release`,
@@ -174,8 +174,17 @@ export class Cilium extends pulumi.ComponentResource {
   }
 }
 
-/** A definition counts once the API server serves its kind. */
-const SERVED = { "pulumi.com/waitFor": "condition=Established" };
+/** A definition counts once the API server serves its kind. Pods, and what waits for them, cannot be ready before Cilium. */
+const WAITING = {
+  definition: { "pulumi.com/waitFor": "condition=Established" },
+  other: { "pulumi.com/skipAwait": "true" },
+};
+
+/** `kubectl apply` keeps a copy of the object in it, also of a Secret's data. */
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** An object of another version of its kind is the same object, and must not be deleted as the old one. */
+const VERSIONS = ["v1", "v2", "v1beta1", "v1beta2", "v1beta3", "v1alpha1", "v1alpha2", "v1alpha3", "v2alpha1"];
 
 const secret = (value: unknown) => (value === undefined ? undefined : pulumi.secret(value));
 
@@ -187,18 +196,21 @@ function createManifests(
   options: pulumi.CustomResourceOptions,
 ): CustomResource[] {
   const create = (object: KubernetesObject, definitions: readonly pulumi.Resource[]) => {
-    const { kind, metadata, data, stringData } = object;
-    const annotations =
-      kind === "CustomResourceDefinition" ? { ...SERVED, ...metadata.annotations } : metadata.annotations;
+    const { apiVersion, kind, metadata, data, stringData } = object;
+    const { [LAST_APPLIED]: _copy, ...annotations } = metadata.annotations ?? {};
+    const waiting = kind === "CustomResourceDefinition" ? WAITING.definition : WAITING.other;
+    const group = apiVersion.split("/").slice(0, -1);
+    const aliases = VERSIONS.map((version) => ({ type: `kubernetes:${[...group, version].join("/")}:${kind}` }));
     return new CustomResource(
       `${name}-manifest ${objectIdentity(object)}`,
       {
         ...object,
-        metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations }) },
+        metadata: { ...metadata, annotations: { ...waiting, ...annotations } },
         ...(kind === "Secret" ? { data: secret(data), stringData: secret(stringData) } : {}),
       },
       {
         ...options,
+        aliases: aliases.filter(({ type }) => type !== `kubernetes:${apiVersion}:${kind}`),
         dependsOn: [...dependsOn, ...definitions],
         ...(kind === "Secret" ? { additionalSecretOutputs: ["data", "stringData"] } : {}),
       },

@@ -138,7 +138,11 @@ export function featuresOf(data: Readonly<Record<string, string>>): Feature[] {
         value,
         expected: expected(value),
         reported(status: unknown) {
-          const found = path === undefined ? undefined : at(status, path.split("."));
+          const steps = path?.split(".") ?? [];
+          const found = path === undefined ? undefined : at(status, steps);
+          // agents leave out a switch that is off
+          const isOff = steps.at(-1) === "enabled" && typeof at(status, steps.slice(0, -1)) === "object";
+          if (found === undefined && isOff) return "false";
           return found === undefined || typeof found === "object" ? undefined : String(found);
         },
         unverified: off.includes(value) ? undefined : unverified,

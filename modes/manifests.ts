@@ -11,11 +11,13 @@ export interface KubernetesObject {
   readonly [field: string]: unknown;
 }
 
-/** What tells an object from others, also of other versions of its kind. */
+/** What tells an object from others, also of other versions of its kind. Without a namespace it is in `default`. */
 export function identityOf({ apiVersion = "v1", kind = "", metadata = {} }: Identified): string {
-  const group = apiVersion.includes("/") ? `.${apiVersion.split("/")[0]}` : "";
-  return `${kind}${group} ${metadata.namespace === undefined ? "" : `${metadata.namespace}/`}${metadata.name}`;
+  const { namespace = "default", name } = metadata;
+  return `${kind}${groupOf(apiVersion)} ${namespace === "default" ? "" : `${namespace}/`}${name}`;
 }
+
+const groupOf = (apiVersion: string) => (apiVersion.includes("/") ? `.${apiVersion.split("/")[0]}` : "");
 
 interface Identified {
   readonly apiVersion?: string | undefined;

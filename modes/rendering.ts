@@ -124,14 +124,15 @@ export function missingObjects(
   const unknown = objects.flatMap(({ apiVersion = "v1", kind = "" }) =>
     isOfNewCluster(apiVersion) || defined.includes(`${apiVersion}/${kind}`) ? [] : [`${kind} (${apiVersion})`],
   );
-  const inNamespace = [...objects, ...manifests].map((object) =>
-    identityOf({ ...object, metadata: { namespace: NAMESPACE, ...object.metadata } }),
-  );
+  const known = [
+    ...objects.map((object) => identityOf({ ...object, metadata: { namespace: NAMESPACE, ...object.metadata } })),
+    ...manifests.map(identityOf),
+  ];
   const secrets = objects
     .filter(({ kind, metadata }) => OWN_PODS.includes(`${kind} ${metadata?.name}`))
     .flatMap(({ spec }) => (spec as Templated | undefined)?.template.spec.volumes ?? [])
     .flatMap(({ secret }) => (secret === undefined || secret.optional ? [] : (secret.secretName ?? [])))
-    .filter((name) => !inNamespace.includes(`Secret ${NAMESPACE}/${name}`));
+    .filter((name) => !known.includes(`Secret ${NAMESPACE}/${name}`));
   const lacking = (rule: string): ValueFinding => ({ severity: "error", key: "", rule });
   return [
     ...[...new Set(unknown)].map((kind) =>

@@ -40,20 +40,27 @@ export async function readManifests(sources: readonly string[], directory: strin
   return { objects, problems, unread: read.flatMap((each) => each.unread) };
 }
 
-const problemOf = (source: string, rule: string): Problem => ({ key: `cilium.manifests: ${source}`, rule });
+/** A URL's query may hold a token. */
+const problemOf = (source: string, rule: string): Problem => ({
+  key: `cilium.manifests: ${isUrl(source) ? source.replace(/\?.*$/, "?…") : source}`,
+  rule,
+});
 
 async function readManifest(source: string, directory: string): Promise<Manifests> {
   let text: string;
   try {
     if (isUrl(source)) {
       const response = await fetch(source, { signal: AbortSignal.timeout(TIMEOUT_SECONDS * 1000) });
-      if (!response.ok) return failed(problemOf(source, `cannot be read: the server replied ${response.status}`));
+      if (!response.ok) {
+        const problem = problemOf(source, `cannot be read: the server replied ${response.status}`);
+        return response.status === 429 || response.status >= 500 ? { ...NOTHING, unread: [problem] } : failed(problem);
+      }
       text = await response.text();
     } else text = await readFile(resolve(directory, source), "utf8");
   } catch (error) {
     const { code, message, cause } = error as NodeJS.ErrnoException & { cause?: NodeJS.ErrnoException };
     const why = cause?.code ?? cause?.message ?? code ?? message;
-    if (isUrl(source)) return { objects: [], problems: [], unread: [problemOf(source, `cannot be read (${why})`)] };
+    if (isUrl(source)) return { ...NOTHING, unread: [problemOf(source, `cannot be read (${why})`)] };
     return failed(problemOf(source, code === "ENOENT" ? "does not exist" : `cannot be read (${why})`));
   }
   const documents = readDocuments(text);
@@ -71,7 +78,8 @@ async function readManifest(source: string, directory: string): Promise<Manifest
   return { objects: objects as KubernetesObject[], problems: [], unread: [] };
 }
 
-const failed = (...problems: Problem[]): Manifests => ({ objects: [], problems, unread: [] });
+const NOTHING: Manifests = { objects: [], problems: [], unread: [] };
+const failed = (...problems: Problem[]): Manifests => ({ ...NOTHING, problems });
 
 /** The objects of a document: `kubectl get -o yaml` writes lists. */
 function itemsOf(document: unknown): unknown[] {
@@ -88,5 +96,12 @@ function missingIn(object: unknown): string | undefined {
   if (typeof kind !== "string" || kind === "") return "has no kind";
   const { name, namespace } = (metadata ?? {}) as Record<string, unknown>;
   if (typeof name !== "string" || name === "") return "has no metadata.name";
-  return namespace === undefined || typeof namespace === "string" ? undefined : "has no text as metadata.namespace";
+  if (namespace !== undefined && typeof namespace !== "string") return "has no text as metadata.namespace";
+  if (kind === "Namespace" && OWN_NAMESPACES.includes(name)) return `is the namespace ${name}, which every cluster has`;
+  return kind === "CustomResourceDefinition" && apiVersion !== DEFINITIONS
+    ? `has the apiVersion ${apiVersion}, which Kubernetes 1.22 and newer do not serve; convert it to ${DEFINITIONS}`
+    : undefined;
 }
+
+const OWN_NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
+const DEFINITIONS = "apiextensions.k8s.io/v1";

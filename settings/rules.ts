@@ -122,6 +122,13 @@ function newClusterProblems(
     );
   for (const part of PARTS)
     if (String(value(part)) === "false") refuse(part, "is needed: without it pods get no network; remove it");
+  const bandwidth = value("bandwidthManager");
+  const key = typeof bandwidth === "object" && bandwidth !== null ? "bandwidthManager.enabled" : "bandwidthManager";
+  if (String(value(key)) === "true") {
+    // https://docs.cilium.io/en/stable/network/kubernetes/bandwidth-manager/
+    const why = "needs net.core.default_qdisc, which nodes in containers do not have, so agents on kind disable it";
+    refuse(key, `${why}; remove it`);
+  }
   const hasRoutes = cilium.autoDirectNodeRoutes !== false || String(value("bgpControlPlane.enabled")) === "true";
   if (tunnel === "disabled" && cluster.workers > 0 && !hasRoutes) {
     problems.push({

@@ -28,7 +28,7 @@ export const routesCheck: Check = {
       const bad = [
         ...judgeRules(node, evidence, isExternal ?? false),
         ...judgePolicies(node, evidence, isExternal ?? false),
-        ...judgeTunnel(node, expected),
+        ...judgeTunnel(node, expected, evidence),
         ...judgeMissing(node, lines, peers, expected, evidence, isExternal ?? false),
         ...judgeForeign(node, lines, peers, expected, isExternal ?? false),
         ...(isExternal ? [] : judgeEdited(node, lines, peers, expected)),
@@ -49,12 +49,24 @@ export const routesCheck: Check = {
   },
 };
 
-function judgeTunnel(node: NodeEvidence, expected: ExpectedEvidence): Finding[] {
+/** Values of keys with which agents have a tunnel beside native routing: to the gateway, or to a Service's backend. */
+const OWN_TUNNEL: readonly (readonly [string, string])[] = [
+  ["enable-egress-gateway", "true"],
+  ["enable-ipv4-egress-gateway", "true"],
+  ["bpf-lb-dsr-dispatch", "geneve"],
+];
+
+/** Whether a configuration has a tunnel for other packets than those between pods. */
+export const hasOwnTunnel = (config: Readonly<Record<string, string | undefined>>) =>
+  OWN_TUNNEL.some(([key, value]) => config[key] === value);
+
+function judgeTunnel(node: NodeEvidence, expected: ExpectedEvidence, { api }: Evidence): Finding[] {
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
   if (links instanceof Error) return [];
   const device = links.find(({ ifname }) => /^cilium_(?:vxlan|geneve)$/.test(ifname))?.ifname ?? "none";
   // another check says that it is missing
   if (device === expected.tunnelDevice || device === "none") return [];
+  if (expected.tunnelDevice === "none" && hasOwnTunnel(valueOf(api.config, undefined)?.data ?? {})) return [];
   return [
     fail(
       node.node,

@@ -131,7 +131,7 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
   await Promise.all(
     senders.map(async (sender) => {
       const planned = plan(sender, targets, omitted, {
-        ...{ fullBytes, backends, quick: ground.quick },
+        ...{ fullBytes, dsrBytes: dsrBytesOf(ground.api), backends, quick: ground.quick },
         gateway: ground.gateways.get(sender.end.node ?? ""),
       });
       if (planned.length === 0) return;
@@ -285,17 +285,28 @@ interface Planned {
 
 interface PlanOptions {
   readonly fullBytes: number;
+  /** What a packet from outside grows by on its way to another node's backend. */
+  readonly dsrBytes: number;
   readonly backends: number;
   readonly quick: boolean;
   /** The gateway of the sender's node. */
   readonly gateway: string | undefined;
 }
 
+/** Size of the IPv4 option that DSR adds to each UDP packet (Cilium's `bpf/lib/nodeport.h`: `struct dsr_opt_v4`). */
+const DSR_OPTION_BYTES = 8;
+
+/** What DSR adds to UDP packets from outside; hybrid forwards these as SNAT does. */
+function dsrBytesOf({ config }: ApiEvidence): number {
+  const data = valueOf(config, undefined)?.data ?? {};
+  return (data["bpf-lb-mode"] ?? data["node-port-mode"]) === "dsr" ? DSR_OPTION_BYTES : 0;
+}
+
 function plan(
   sender: Sender,
   targets: Targets,
   omitted: Readonly<Partial<Record<FlowId, string>>>,
-  { fullBytes, backends, quick, gateway }: PlanOptions,
+  { fullBytes, dsrBytes, backends, quick, gateway }: PlanOptions,
 ): Planned[] {
   const planned: Planned[] = [];
   for (const [flow, { from, to, shapes }] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
@@ -313,7 +324,7 @@ function plan(
         const everyBackend = isService && protocol === "tcp" && size === "small";
         const bytes =
           size === "full"
-            ? Math.max(fullBytes, SMALL_BYTES)
+            ? Math.max(fullBytes - (flow === "outside-to-node-port" ? dsrBytes : 0), SMALL_BYTES)
             : protocol === "tcp"
               ? size === "bulk"
                 ? BULK_BYTES

@@ -1,6 +1,8 @@
 import { at } from "../../modes/tree";
 import { valueOf, type ApiEvidence } from "../evidence/api";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { NONE_LOST } from "../evidence/pods";
+import { hasOwnTunnel } from "../checks/routes";
 import { SENT, wayOfPings } from "../checks/packetPath";
 import type { Evidence } from "../evidence/gather";
 import { attachedOn } from "../evidence/programs";
@@ -28,8 +30,12 @@ export interface Dimension {
     config: Config,
     evidence: Evidence,
   ) => string | Hidden | undefined;
-  /** Whether one column's word means the same as the next one's. Default: the same text. */
+  /** Whether a configured word comes to a reported one. Default: the same text. */
   readonly isSame?: (left: string, right: string) => boolean;
+  /** Whether a reported word, or else a configured one, comes to an observed one. Default: {@link isSame}. */
+  readonly isShown?: (left: string, right: string, config: Config) => boolean;
+  /** What an agent's log says when it falls back. Default: nothing. */
+  readonly log?: RegExp;
   /** Whether nodes may differ in it. Default: false. */
   readonly isPerNode?: boolean;
 }
@@ -74,6 +80,13 @@ function inSection<T>(
   return text instanceof Error ? undefined : read(text);
 }
 
+/** The lines of a text that hold a part. */
+const linesOf = (text: string, part: string) =>
+  text
+    .split("\n")
+    .filter((line) => line.includes(part))
+    .join("\n");
+
 /** The device that has the node's own address. */
 function deviceOut(node: NodeEvidence, api: ApiEvidence): string | undefined {
   const own = valueOf(api.nodes, []).find(({ name }) => name === node.node)?.address;
@@ -83,20 +96,22 @@ function deviceOut(node: NodeEvidence, api: ApiEvidence): string | undefined {
 /** Chains of kube-proxy, in the mode that makes them. */
 const KUBE_PROXY = [
   ["iptables", /^:KUBE-(?:SVC|SEP)-/m],
-  ["ipvs", /^-A KUBE-SERVICES .*--match-set KUBE-/m],
+  ["ipvs", /^(?:\[\d+:\d+\] )?-A KUBE-SERVICES .*--match-set KUBE-/m],
 ] as const;
 
-function services(node: NodeEvidence): string | undefined {
+function services(node: NodeEvidence): string | Hidden | undefined {
   const attached = attachedOn(node);
   const rules = sectionOf(node, "iptables");
   if (attached instanceof Error || rules instanceof Error) return undefined;
-  const tables = node.nftables !== undefined && "value" in node.nftables ? node.nftables.value : "";
+  const tables = node.nftables !== undefined && "value" in node.nftables ? node.nftables.value : undefined;
   const isCilium =
     attached.some(({ where, name }) => where === "cgroup" && /sock4_connect$/.test(name)) &&
     attached.some(({ name }) => /from[_-]netdev/.test(name));
   const flavour =
     KUBE_PROXY.find(([, pattern]) => pattern.test(rules))?.[0] ??
-    (/^table (?:ip|ip6|inet) kube-proxy\b/m.test(tables) ? "nftables" : undefined);
+    (/^table (?:ip|ip6|inet) kube-proxy\b/m.test(tables ?? "") ? "nftables" : undefined);
+  if (!isCilium && flavour === undefined && tables === undefined)
+    return new Hidden("kube-proxy has no iptables rules, and nftables can only be read where nodes can be entered");
   const kubeProxy = flavour === undefined ? [] : [`kube-proxy (${flavour})`];
   return [...(isCilium ? ["Cilium"] : []), ...kubeProxy].join(" and ") || "none";
 }
@@ -114,15 +129,20 @@ const SERVICES = {
 };
 
 /** Cilium's rule that gives packets to the outside the node's address. */
-const IPTABLES_MASQUERADE = /^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*(?:masquerade non-cluster|-j MASQUERADE)/m;
+const IPTABLES_MASQUERADE = /^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*(?:(?:masquerade|snat) non-cluster|-j MASQUERADE)/m;
 
-function masquerading(node: NodeEvidence): string | undefined {
+function masquerading(node: NodeEvidence, config: Config): string | undefined {
   const attached = attachedOn(node);
   const rules = sectionOf(node, "iptables");
   if (attached instanceof Error || rules instanceof Error) return undefined;
   if (IPTABLES_MASQUERADE.test(rules)) return "iptables";
-  return attached.some(({ name }) => /to[_-]netdev/.test(name)) ? "BPF" : "off";
+  // the same program serves NodePorts
+  const isBpf = masqueradingOf(config) === "BPF" && attached.some(({ name }) => /to[_-]netdev/.test(name));
+  return isBpf ? "BPF" : "off";
 }
+
+const masqueradingOf = (config: Config) =>
+  config["enable-ipv4-masquerade"] === "false" ? "off" : isOn(config["enable-bpf-masquerade"]) ? "BPF" : "iptables";
 
 const networkOf = (config: Config) => {
   const protocol = config["tunnel-protocol"] ?? config["tunnel"] ?? "vxlan";
@@ -130,7 +150,7 @@ const networkOf = (config: Config) => {
   return isNative ? "native" : protocol;
 };
 
-function routes(node: NodeEvidence, api: ApiEvidence): string | Hidden | undefined {
+function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hidden | undefined {
   const links = linksOf(node);
   const table = sectionOf(node, "routes");
   if (links === undefined || table instanceof Error) return undefined;
@@ -140,14 +160,17 @@ function routes(node: NodeEvidence, api: ApiEvidence): string | Hidden | undefin
     podCidrs.flatMap((cidr) =>
       table
         .split("\n")
-        .filter((line) => line.startsWith(`${cidr} `))
+        // other tables are for marked packets, such as those of IPsec
+        .filter((line) => line.startsWith(`${cidr} `) && !line.includes(" table "))
         .map((line) => (/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native")),
     ),
   );
   const kinds = [...new Set(ways)];
   if (kinds.length > 0) return kinds.sort().join(" and ");
-  if (others.length === 0) return tunnel ?? "native";
-  return tunnel ?? new Hidden("no route to the other nodes' pods on this node; its gateway may have them");
+  // a single node has no routes to others; a tunnel may be there for other packets
+  const own = hasOwnTunnel(config) ? undefined : tunnel;
+  if (others.length === 0) return own ?? (tunnel === undefined ? "native" : new Hidden("there is no other node"));
+  return own ?? new Hidden("no route to the other nodes' pods on this node; its gateway may have them");
 }
 
 function deviceMode(node: NodeEvidence): string | Hidden | undefined {
@@ -157,23 +180,22 @@ function deviceMode(node: NodeEvidence): string | Hidden | undefined {
   return kinds.length === 0 ? new Hidden("no pod on this node") : kinds.sort().join(" and ");
 }
 
-/** What a list of attached programs tells that their common form does not: by which way each is attached. */
+/** By which way Cilium's programs are attached. */
 function attachment(node: NodeEvidence): string | undefined {
-  const byTcx = inSection(node, "tcx", (text) => text.split("\n").filter((line) => /"cil_/.test(line)));
-  const others = inSection(node, "network", (text) => [
-    ...text.matchAll(/"kind":"(clsact\/|tcx\/)[^"]*","name":"([^"]+)"/g),
-  ]);
+  const byTcx = inSection(node, "tcx", (text) => /"cil_/.test(text));
+  const others = inSection(node, "network", (text) =>
+    [...text.matchAll(/"kind":"(clsact|tcx)\/[^"]*","name":"cil_/g)].map(([, kind]) => kind),
+  );
   if (byTcx === undefined || others === undefined) return undefined;
-  const known = byTcx.map((line) => (JSON.parse(line) as { name: string }).name);
-  const legacy = others.filter(([, kind, name]) => kind === "clsact/" && !known.some((each) => name!.startsWith(each)));
-  const tcx = byTcx.length > 0 || others.some(([, kind]) => kind === "tcx/");
-  return [...(tcx ? ["tcx"] : []), ...(legacy.length > 0 ? ["tc"] : [])].join(" and ") || undefined;
+  const tcx = byTcx || others.includes("tcx");
+  return [...(tcx ? ["tcx"] : []), ...(others.includes("clsact") ? ["tc"] : [])].join(" and ") || undefined;
 }
 
 function xdp(node: NodeEvidence): string | undefined {
   const attached = attachedOn(node);
   if (attached instanceof Error) return undefined;
-  const own = attached.filter(({ kind, name }) => kind.startsWith("xdp") && /xdp/.test(name));
+  // bpftool does not tell their names
+  const own = attached.filter(({ kind }) => kind.startsWith("xdp"));
   const modes = [...new Set(own.map(({ kind }) => (/generic|skb/.test(kind) ? "generic" : "native")))];
   return modes.length === 0 ? "disabled" : modes.sort().join(" and ");
 }
@@ -193,22 +215,27 @@ function socketLb(node: NodeEvidence): string | undefined {
 function devicesWithPrograms(node: NodeEvidence): string | undefined {
   const attached = attachedOn(node);
   if (attached instanceof Error) return undefined;
-  const devices = attached.filter(({ name }) => /from[_-]netdev/.test(name)).map(({ device }) => device);
+  const devices = attached
+    .filter(({ name, device }) => /from[_-]netdev/.test(name) && device !== "cilium_wg0")
+    .map(({ device }) => device);
   return [...new Set(devices)].sort().join(" ") || "none";
 }
 
-function mtu(node: NodeEvidence, api: ApiEvidence): string | undefined {
+/** The pods' MTU, and the device's where it is another one. */
+function mtu(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hidden | undefined {
   const links = linksOf(node);
-  const out = deviceOut(node, api);
+  const out = links?.find(({ ifname }) => ifname === deviceOut(node, api));
   if (links === undefined || out === undefined) return undefined;
-  const sizeOf = (pattern: RegExp) => [
-    ...new Set(links.filter(({ ifname }) => pattern.test(ifname)).map(({ mtu: size }) => String(size))),
+  const pods = [
+    ...new Set(links.filter(({ ifname }) => /^lxc(?!_health)/.test(ifname)).map(({ mtu: own }) => String(own))),
   ];
-  const pods = sizeOf(/^lxc(?!_health)/);
-  const [own = "unknown"] = sizeOf(new RegExp(`^${out}$`));
-  return pods.length === 0 || (pods.length === 1 && pods[0] === own)
-    ? own
-    : `${own}, pods ${pods.sort().join(" and ")}`;
+  if (pods.length === 0) {
+    return size(config["mtu"]) === undefined
+      ? String(out.mtu)
+      : new Hidden("no pod on this node has the configured MTU");
+  }
+  const own = pods.sort().join(" and ");
+  return own === String(out.mtu) ? own : `${own} (${out.ifname} ${out.mtu})`;
 }
 
 function bigTcp(node: NodeEvidence, api: ApiEvidence): string | undefined {
@@ -220,18 +247,22 @@ function bigTcp(node: NodeEvidence, api: ApiEvidence): string | undefined {
 const encrypted = (config: Config) =>
   isOn(config["enable-wireguard"]) ? "WireGuard" : isOn(config["enable-ipsec"]) ? "IPsec" : "off";
 
-function encryption(node: NodeEvidence): string | undefined {
+function encryption(node: NodeEvidence, config: Config): string | Hidden | undefined {
   const links = linksOf(node);
   const policies = sectionOf(node, "xfrm");
   if (links === undefined || policies instanceof Error) return undefined;
   if (links.some(({ ifname }) => ifname === "cilium_wg0")) return "WireGuard";
-  return policies.trim() === "" ? "off" : "IPsec";
+  if (policies.trim() === "") return "off";
+  return encrypted(config) === "IPsec" ? "IPsec" : new Hidden("there are IPsec policies, perhaps of another program");
 }
 
 /** Which way pings between pods took. */
 function hostRouting(node: NodeEvidence, config: Config, evidence: Evidence): string | Hidden {
   if (networkOf(config) !== "native") return new Hidden("packets in a tunnel pass the host's stack in every mode");
   if (evidence.traffic === undefined) return new Hidden(TRAFFIC);
+  const pinging = evidence.traffic.pods.flatMap(({ pinged }) => pinged ?? []);
+  if (pinging.length < 2 || pinging.some(({ lost }) => lost !== NONE_LOST))
+    return new Hidden("pings between nodes' pods were lost, or there are no two pods to send them");
   const way = wayOfPings(evidence, node.node);
   if (way instanceof Error) return new Hidden(way.message);
   if (way.sent < SENT) return new Hidden("no pod on this node could send pings to another node's");
@@ -249,34 +280,43 @@ export const DIMENSIONS: readonly Dimension[] = [
     configured: (config) => word(SERVICES, config[REPLACEMENT]),
     reported: (status) => word(SERVICES, textAt(status, `${REPLACEMENT}.mode`)),
     observed: services,
-    isSame: (left, right) => right === left || right.startsWith(`${left} (`),
+    isShown: (left, right, config) => {
+      const parts = right.split(" and ").map((part) => part.replace(/ \(.*/, ""));
+      const isShared =
+        ["probe", "partial"].includes(config[REPLACEMENT] ?? "") ||
+        isOn(config["bpf-lb-sock"]) ||
+        isOn(config["enable-node-port"]);
+      return parts.includes(left) && (parts.length === 1 || isShared);
+    },
   },
   {
     id: "host-routing",
     title: "Host routing",
     configured: (config) =>
-      config["enable-bpf-masquerade"] === "true" && replaces(config) && !isOn(config["enable-host-legacy-routing"])
+      masqueradingOf(config) !== "iptables" && replaces(config) && !isOn(config["enable-host-legacy-routing"])
         ? "BPF"
         : "Legacy",
+    log: /host.routing|legacy/i,
     reported: (status) => textAt(status, "routing.intra-host-routing-mode") ?? textAt(status, "host-routing.mode"),
     observed: (node, _api, config, evidence) => hostRouting(node, config, evidence),
   },
   {
     id: "masquerading",
     title: "Masquerading",
-    configured: (config) =>
-      config["enable-ipv4-masquerade"] === "false" ? "off" : isOn(config["enable-bpf-masquerade"]) ? "BPF" : "iptables",
+    configured: masqueradingOf,
+    log: /masquerad/i,
     reported: (status) =>
       word({ bpf: "BPF", iptables: "iptables", disabled: "off" }, textAt(status, "masquerading.mode")),
-    observed: masquerading,
+    observed: (node, _api, config) => masquerading(node, config),
   },
   {
     id: "not-masqueraded",
     title: "Not masqueraded",
     configured: (config) =>
       networkOf(config) === "native" ? config["ipv4-native-routing-cidr"] || undefined : undefined,
+    // without a network, each agent chooses its own
     reported: (status, config) =>
-      networkOf(config) === "native"
+      networkOf(config) === "native" && config["ipv4-native-routing-cidr"]
         ? (textAt(status, "masquerading.snat-exclusion-cidr-v4") ?? textAt(status, "masquerading.snat-exclusion-cidr"))
         : undefined,
     observed: only(TRAFFIC),
@@ -297,7 +337,9 @@ export const DIMENSIONS: readonly Dimension[] = [
     configured: (config) => config["datapath-mode"] ?? "veth",
     reported: (status) => textAt(status, "datapath-mode"),
     observed: deviceMode,
-    isSame: (left, right) => left === right || (left === "netkit-l2" && right === "netkit"),
+    isSame: (left, right) => left === right || (left === "auto" && right.startsWith("netkit")),
+    isShown: (left, right) => left === right || (left === "netkit-l2" && right === "netkit"),
+    log: /netkit/i,
   },
   {
     id: "attachment",
@@ -309,6 +351,10 @@ export const DIMENSIONS: readonly Dimension[] = [
       return mode === undefined ? undefined : /tcx/i.test(mode) ? "tcx" : "tc";
     },
     observed: attachment,
+    // the chart's default, which older kernels (before 6.6) do not have
+    isSame: (left, right) => left === right || (left === "tcx" && right === "tc"),
+    isShown: (left, right) => left === right,
+    log: /TCX/i,
   },
   {
     id: "xdp",
@@ -321,20 +367,23 @@ export const DIMENSIONS: readonly Dimension[] = [
       left === right ||
       (left === "best-effort" && right === "native") ||
       (left === "testing-only" && right === "generic"),
+    log: /XDP/i,
   },
   {
     id: "socket-lb",
     title: "Socket LB",
     configured: (config) => {
-      const isReplaced = ["true", "strict"].includes(config[REPLACEMENT] ?? "");
-      if (!isReplaced && !isOn(config["bpf-lb-sock"])) return "off";
+      if (!replaces(config) && !isOn(config["bpf-lb-sock"])) return "off";
       return isOn(config["bpf-lb-sock-hostns-only"]) ? "host namespace" : "everywhere";
     },
-    reported: (status) => {
+    reported: (status, config) => {
       const enabled = textAt(status, `${REPLACEMENT}.features.socketLB.enabled`);
       if (enabled === undefined && at(status, `${REPLACEMENT}.features`.split(".")) === undefined) return undefined;
       if (!isOn(enabled)) return "off";
-      return isOn(textAt(status, `${REPLACEMENT}.features.bpfSocketLBHostnsOnly`)) ? "host namespace" : "everywhere";
+      const only = textAt(status, `${REPLACEMENT}.features.bpfSocketLBHostnsOnly`);
+      // agents before 1.14 do not tell
+      const isOld = /^v?1\.1[23]\./.test(textAt(status, "cilium.msg") ?? "");
+      return isOn(only ?? (isOld ? config["bpf-lb-sock-hostns-only"] : undefined)) ? "host namespace" : "everywhere";
     },
     observed: socketLb,
     isSame: (left, right) => left === right || (right === "on" && left !== "off"),
@@ -369,11 +418,19 @@ export const DIMENSIONS: readonly Dimension[] = [
             .join(" ") || "none"
         : undefined;
     },
-    observed: (node, _api, config) => (replaces(config) ? devicesWithPrograms(node) : undefined),
+    observed: (node, _api, config) =>
+      replaces(config) ? devicesWithPrograms(node) : new Hidden("Cilium serves no NodePorts, which need devices"),
     isSame: selects,
+    isShown: (left, right) => left === right,
     isPerNode: true,
   },
-  { id: "mtu", title: "MTU", configured: (config) => size(config["mtu"]), observed: mtu },
+  {
+    id: "mtu",
+    title: "MTU",
+    configured: (config) => size(config["mtu"]),
+    observed: mtu,
+    isSame: (left, right) => left === right || right.startsWith(`${left} (`),
+  },
   {
     id: "ip-families",
     title: "IP families",
@@ -402,8 +459,11 @@ export const DIMENSIONS: readonly Dimension[] = [
       const out = deviceOut(node, api);
       return out === undefined
         ? undefined
-        : inSection(node, "qdiscs", (text) => onOff(new RegExp(`^qdisc (?:fq|mq) .*dev ${out} `, "m").test(text)));
+        : inSection(node, "qdiscs", (text) => onOff(/^qdisc fq /m.test(linesOf(text, `dev ${out} `))));
     },
+    // a system may have the same queues without the manager
+    isShown: (left, right) => left === right || left === "off",
+    log: /bandwidth/i,
   },
   {
     id: "big-tcp-v4",
@@ -425,7 +485,7 @@ export const DIMENSIONS: readonly Dimension[] = [
     configured: encrypted,
     reported: (status) =>
       word({ disabled: "off", wireguard: "WireGuard", ipsec: "IPsec" }, textAt(status, "encryption.mode")),
-    observed: encryption,
+    observed: (node, _api, config) => encryption(node, config),
   },
   {
     id: "host-firewall",

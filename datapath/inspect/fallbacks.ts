@@ -76,9 +76,9 @@ export const FALLBACKS: readonly Fallback[] = [
   {
     row: "attachment",
     from: /^tcx$/,
-    to: /tc\b/,
-    reason: "the kernel has no TCX (6.6 or newer), so programs are attached as filters",
-    source: "https://docs.cilium.io/en/stable/operations/performance/tuning/#tcx",
+    to: /^tcx and tc$/,
+    reason: "filters of an earlier attachment are left beside the programs, and see packets too",
+    source: "https://github.com/cilium/cilium/issues/44194",
   },
   {
     row: "big-tcp-v4",

@@ -2,10 +2,11 @@ import { askedOnce } from "../../cluster/askedOnce";
 import { AGENT_CONTAINER, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import type { EvidenceCluster } from "../../cluster/read";
 import { has } from "../../modes/ciliumVersion";
-import { ALL_MODES, MODE_CONTRACTS, type RoutingMode } from "../../modes/contract";
+import { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, type RoutingMode } from "../../modes/contract";
 import { DEFAULTS } from "../../modes/defaults";
 import { WORKLOAD } from "../../modes/workload";
-import { flat } from "../checks/config";
+import { flat, RESTART } from "../checks/config";
+import { odd } from "../checks/nodes";
 import { fallbackLines } from "../checks/status";
 import { valueOf, type ApiEvidence } from "../evidence/api";
 import type { KeptEvidence } from "../verify";
@@ -57,9 +58,13 @@ async function workloadPort(cluster: EvidenceCluster): Promise<number> {
   return port;
 }
 
-/** Judge what was read of a cluster. */
+/** Judge what was read of a cluster. @throws Error if no node, or no agent, answered */
 export function judgeInspection({ evidence, logs, readAt, seconds }: KeptEvidence): Inspection {
   const { api, nodes } = evidence;
+  const silent = nodes.map(({ error }) => error);
+  if (nodes.length === 0)
+    throw new Error(`No node could be read: ${"error" in api.nodes ? api.nodes.error : "the cluster has none"}`);
+  if (silent.every((error) => error !== undefined)) throw new Error(`No agent of Cilium answered: ${silent[0]}`);
   const seen = nodes.map((node) => viewOf(node, evidence, logs[node.node] ?? []));
   const rows = [versionRow(seen), ...DIMENSIONS.map((dimension) => rowOf(dimension, seen, evidence))];
   return {
@@ -83,10 +88,14 @@ interface View {
   readonly current?: Config | undefined;
   /** As the agent has it, with everything that overrides it on this node; undefined where it could not be asked. */
   readonly own?: Config | undefined;
+  /** Its arguments and variables, which win over its files, by the key that they set. */
+  readonly overrides: Config;
   readonly status?: unknown;
   readonly version: string;
   readonly image?: string | undefined;
   readonly configuredAt?: string | undefined;
+  /** Whether its files are the ConfigMap itself, and not a copy. */
+  readonly isLive: boolean;
   readonly log: readonly string[];
   /** Values of the datapath that the user gave to Helm, by path. */
   readonly values: Readonly<Record<string, string>>;
@@ -105,6 +114,7 @@ function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): 
   const overrides = overridesOf(sectionOf(node, "arguments"));
   const own = files instanceof Error ? undefined : { ...parseConfig(files), ...overrides };
   return {
+    overrides,
     evidence: node,
     node: node.node,
     requested: rendered?.config,
@@ -113,6 +123,7 @@ function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): 
     status: status instanceof Error ? undefined : status,
     version: agentVersion(node) ?? "",
     image: container?.image,
+    isLive: pod?.configuredAt === undefined,
     configuredAt: pod?.configuredAt ?? container?.startedAt,
     log,
     values: rendered?.values ?? {},
@@ -143,7 +154,7 @@ function overridesOf(text: string | Error): Record<string, string> {
 
 const isEqual = (left: string, right: string) => left === right;
 const worst = (verdicts: readonly RowVerdict[]) =>
-  ROW_VERDICTS[Math.max(0, ...verdicts.map((each) => ROW_VERDICTS.indexOf(each)))]!;
+  ROW_VERDICTS[Math.max(...verdicts.map((each) => ROW_VERDICTS.indexOf(each)))]!;
 
 function rowOf(dimension: Dimension, views: readonly View[], whole: Evidence): Row {
   const { id, title, isPerNode = false } = dimension;
@@ -159,7 +170,7 @@ const rowWith = (id: string, title: string, nodes: readonly NodeRow[]): Row => (
 });
 
 function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
-  const { configured, reported, observed, isSame = isEqual } = dimension;
+  const { configured, reported, observed, isSame = isEqual, isShown = isSame } = dimension;
   const { node, own, current, requested, status, evidence } = view;
   const { api } = whole;
   const config = own ?? current;
@@ -171,7 +182,7 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
   const hidden = shown instanceof Hidden ? shown.why : undefined;
   const seen = shown instanceof Hidden ? undefined : shown;
   const row = { node, requested: asked, configured: effective, reported: said, observed: seen };
-  if (said !== undefined && seen !== undefined && !isSame(said, seen)) {
+  if (said !== undefined && seen !== undefined && !isShown(said, seen, config ?? {})) {
     const fallback = fallbackOf(dimension.id, said, seen, view);
     return {
       ...row,
@@ -179,7 +190,7 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
       reason: fallback ?? `the agent reports ${said}, and the datapath has ${seen}`,
     };
   }
-  if (said === undefined && effective !== undefined && seen !== undefined && !isSame(effective, seen)) {
+  if (said === undefined && effective !== undefined && seen !== undefined && !isShown(effective, seen, config ?? {})) {
     return {
       ...row,
       verdict: "contradiction",
@@ -188,13 +199,14 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
     };
   }
   const runs = said ?? seen;
-  if (effective !== undefined && runs !== undefined && !isSame(effective, runs)) {
-    const log = view.log.length === 0 ? "" : `; its log says ${JSON.stringify(view.log[0])}`;
-    const known = fallbackOf(dimension.id, effective, runs, view);
+  if (effective !== undefined && said !== undefined && !isSame(effective, said)) {
+    const line = view.log.find((each) => dimension.log?.test(each));
+    const log = line === undefined ? "" : `; its log says ${JSON.stringify(line)}`;
+    const known = fallbackOf(dimension.id, effective, said, view);
     return {
       ...row,
       verdict: "fallback",
-      reason: `${known ?? `configured is ${effective}, and the agent runs with ${runs}`}${log}`,
+      reason: `${known ?? `configured is ${effective}, and the agent runs with ${said}`}${log}`,
     };
   }
   if (now !== undefined && effective !== undefined && own !== undefined && now !== effective)
@@ -216,7 +228,8 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
   }
   if (seen !== undefined) return { ...row, verdict: "in force" };
   // what is off, and reported so, needs no proof
-  if (effective !== undefined && /^(?:off|disabled)$/.test(effective)) return { ...row, verdict: "in force" };
+  const isTold = said !== undefined || evidence.error === undefined;
+  if (isTold && effective !== undefined && /^(?:off|disabled)$/.test(effective)) return { ...row, verdict: "in force" };
   const silent = evidence.error ?? "the node did not tell";
   return { ...row, verdict: "not observable", reason: hidden ?? silent };
 }
@@ -241,10 +254,12 @@ function fallbackOf(row: string, from: string, to: string, { own = {}, version }
 
 /** Why an agent has another configuration than the ConfigMap. */
 function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, now: string): string {
-  const { own = {}, current = {}, node } = view;
+  const { own = {}, current = {}, node, overrides } = view;
   const changed = Object.keys({ ...own, ...current }).filter((key) => flat(own[key]) !== flat(current[key]));
   // the keys without which the dimension would be the same
   const keys = changed.filter((key) => configured?.({ ...own, [key]: current[key] }) !== configured?.(own));
+  const argument = keys.find((key) => key in overrides);
+  if (argument !== undefined) return `the agent's argument or variable for ${argument} overrides ${CONFIG_MAP}`;
   const by = valueOf(api.nodeConfigs, []).find(({ defaults }) =>
     keys.some((key) => key in defaults && flat(defaults[key]) === flat(own[key])),
   );
@@ -261,16 +276,17 @@ function writerOf(api: ApiEvidence, keys: readonly string[] = []): string {
 
 /** Nodes that differ from most others, where they should not. */
 function withDrift(rows: readonly NodeRow[]): NodeRow[] {
-  const runs = ({ reported, observed }: NodeRow) => [reported, observed].filter(Boolean).join(" / ");
-  const counts = new Map<string, number>();
-  for (const row of rows) if (runs(row) !== "") counts.set(runs(row), (counts.get(runs(row)) ?? 0) + 1);
-  const [most, other] = [...counts].sort((a, b) => b[1] - a[1]);
-  if (most === undefined || other === undefined) return [...rows];
-  return rows.map((row) =>
-    runs(row) === "" || runs(row) === most[0] || row.verdict === "contradiction" || row.verdict === "drift"
+  const odds = (["observed", "reported"] as const).flatMap((column) => odd(rows, (row) => row[column]));
+  return rows.map((row) => {
+    const own = odds.find(({ node }) => node === row.node);
+    return own === undefined || row.verdict === "contradiction" || row.verdict === "drift"
       ? row
-      : { ...row, verdict: "drift", reason: `${row.node} has ${runs(row)}, most nodes have ${most[0]}` },
-  );
+      : {
+          ...row,
+          verdict: "drift",
+          reason: `${row.node} has ${own.own}, ${own.isTie ? "the other has" : "most nodes have"} ${own.most}`,
+        };
+  });
 }
 
 function versionRow(views: readonly View[]): Row {
@@ -292,13 +308,21 @@ function versionRow(views: readonly View[]): Row {
 function configurationRow(views: readonly View[], api: ApiEvidence): Row {
   const written = valueOf(api.config, undefined)?.writers[0];
   const nodes = views.map((view): NodeRow => {
-    const { node, own, current, configuredAt, evidence } = view;
+    const { node, own, current, configuredAt, evidence, overrides, isLive } = view;
     const row = { node, configured: written && minute(written.time), reported: "read" };
-    if (own === undefined || current === undefined)
-      return { ...row, verdict: "not observable", reason: evidence.error ?? "the agent's copy could not be read" };
+    if (own === undefined || current === undefined) {
+      const unread = "error" in api.config ? api.config.error : "the agent's copy could not be read";
+      return { ...row, verdict: "not observable", reason: evidence.error ?? unread };
+    }
+    // agents of 1.12 see the ConfigMap's changes at once, and still run with what they read
+    if (isLive && written !== undefined && configuredAt !== undefined && written.time > configuredAt) {
+      const reason = `${CONFIG_MAP} was written after the agent started${writerOf(api)}; ${RESTARTING}`;
+      return { ...row, reported: `read ${minute(configuredAt)}`, verdict: "drift", reason };
+    }
     const named = valueOf(api.nodeConfigs, []).flatMap(({ defaults }) => Object.keys(defaults));
     const changed = Object.keys(current).filter(
-      (key) => own[key] !== undefined && !named.includes(key) && flat(own[key]) !== flat(current[key]),
+      (key) =>
+        own[key] !== undefined && !named.includes(key) && !(key in overrides) && flat(own[key]) !== flat(current[key]),
     );
     if (changed.length === 0) return { ...row, verdict: "in force" };
     const shown = changed.slice(0, 4).join(", ") + (changed.length > 4 ? ` and ${changed.length - 4} more` : "");
@@ -306,11 +330,13 @@ function configurationRow(views: readonly View[], api: ApiEvidence): Row {
       ...row,
       reported: configuredAt === undefined ? undefined : `read ${minute(configuredAt)}`,
       verdict: "drift",
-      reason: `${CONFIG_MAP} is newer than the agent in ${shown}${writerOf(api, changed)}; restart it: kubectl -n ${CILIUM_NAMESPACE} rollout restart daemonset/cilium`,
+      reason: `${CONFIG_MAP} is newer than the agent in ${shown}${writerOf(api, changed)}; ${RESTARTING}`,
     };
   });
   return rowWith("configuration", "Configuration", nodes);
 }
+
+const RESTARTING = `restart it: ${RESTART}`;
 
 /** An ISO time to the minute. */
 const minute = (time: string) => time.slice(0, 16).replace("T", " ");
@@ -339,11 +365,15 @@ function modeOf(rows: readonly Row[], views: readonly View[]): ModeFound {
 }
 
 function differencesFrom(mode: RoutingMode, runs: (id: string) => string | undefined): string[] {
+  const isShared = COEXISTING_MODES.some((each) => each === mode);
   return Object.entries(OF_MODE).flatMap(([id, property]) => {
     const wanted = MODE_CONTRACTS[mode][property];
     const own = runs(id);
     if (own === undefined) return [`${id} differs between nodes, or is unknown`];
-    const isSame = own.toLowerCase() === wanted.toLowerCase() || own.startsWith(`${wanted} (`);
+    // kube-proxy may run beside Cilium
+    const parts = own.toLowerCase().split(" and ");
+    const isSame =
+      parts.some((part) => part.replace(/ \(.*/, "") === wanted.toLowerCase()) && (parts.length === 1 || isShared);
     return isSame ? [] : [`${id} is ${own} instead of ${wanted}`];
   });
 }

@@ -204,7 +204,104 @@ describe("an inspection", () => {
     const older = changed({ status: (text) => text.replaceAll("1.20.2 (v1.20.2", "1.19.6 (v1.19.6") }, WORKER);
     expect(wrong(judged(older))).toEqual([["version", "drift", `${WORKER} has 1.19.6, most nodes have 1.20.2`]]);
     const narrow = changed({ links: (text) => text.replace(/("ifname":"eth0"[^}]*?"mtu":)1500/, "$11280") }, WORKER);
-    expect(wrong(judged(narrow))).toEqual([["mtu", "drift", expect.stringContaining(`${WORKER} has 1280`)]]);
+    expect(wrong(judged(narrow))).toEqual([
+      ["mtu", "drift", expect.stringContaining(`${WORKER} has 1500 (eth0 1280)`)],
+    ]);
+  });
+
+  it("raises no alarm at what other healthy clusters have", () => {
+    const kubeProxy = (evidence: Evidence, rules: string) => {
+      const config = configured({ "kube-proxy-replacement": "false", "enable-bpf-masquerade": "false" }, evidence);
+      const told = changed({
+        status: status((own) => {
+          Object.assign(own["kube-proxy-replacement"]!, { mode: "False" });
+          Object.assign(own["masquerading"]!, { mode: "IPTables" });
+          Object.assign(own["routing"]!, { "intra-host-routing-mode": "Legacy" });
+          delete (own["kube-proxy-replacement"] as { features?: { socketLB?: object } }).features?.socketLB;
+        }),
+        cgroups: () => "",
+        tcx: (text) => text.replace(/.*eth0.*\n/g, ""),
+        iptables: (text) =>
+          `${text}\n[3:180] -A CILIUM_POST_nat -s 10.0.0.0/24 ! -d 10.0.0.0/8 -m comment --comment "cilium masquerade non-cluster" -j MASQUERADE\n${rules}`,
+      });
+      return {
+        ...config,
+        nodes: told.nodes.map((node, index) => ({
+          ...node,
+          sections: { ...node.sections, config: config.nodes[index]!.sections.config! },
+        })),
+      };
+    };
+    const ipvs =
+      "[12:720] -A KUBE-SERVICES ! -s 10.0.0.0/16 -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ";
+    for (const [rules, flavour] of [
+      [":KUBE-SVC-X - [0:0]", "iptables"],
+      [ipvs, "ipvs"],
+    ] as const) {
+      const inspection = judged(kubeProxy(HEALTHY, rules));
+      expect(wrong(inspection)).toEqual([]);
+      expect(inspection.mode.name).toBe("kubeproxy");
+      expect(rowOf(inspection, "services").nodes[0]).toMatchObject({ observed: `kube-proxy (${flavour})` });
+    }
+    const unread = kubeProxy(HEALTHY, "");
+    const hidden = judged({ ...unread, nodes: unread.nodes.map((node) => ({ ...node, nftables: undefined })) });
+    expect([wrong(hidden), rowOf(hidden, "services").verdict]).toEqual([[], "not observable"]);
+    // multi-queue devices, another program's queue, other tables of routes, and a smaller MTU of the pods
+    const queues = "qdisc mq 0: dev eth0 root \nqdisc fq 0: dev eth0 parent :1 limit 10000p\n";
+    const other = changed({
+      qdiscs: () => queues,
+      routes: (text) => `${text}\n10.0.1.0/24 dev cilium_host table 200 proto kernel`,
+    });
+    expect(wrong(judged(other))).toEqual([]);
+    const smaller = configured(
+      { mtu: "1400" },
+      changed({ links: (text) => text.replace(/("ifname":"lxc[^_][^}]*?"mtu":)1500/g, "$11400") }),
+    );
+    expect(wrong(judged(smaller))).toEqual([]);
+  });
+
+  it("sees XDP, whose programs have no name, and a device without programs", () => {
+    const xdp = changed({
+      network: () => '[{"xdp":[{"devname":"eth0","ifindex":2,"mode":"driver","id":99}],"tc":[]}]',
+    });
+    expect(wrong(judged(xdp))).toEqual([
+      ["xdp", "contradiction", "the agent reports disabled, and the datapath has native"],
+    ]);
+    const two = changed({
+      status: status((own) => {
+        const services = own["kube-proxy-replacement"] as { deviceList: object[] };
+        services.deviceList = [...services.deviceList, { name: "eth1" }];
+      }),
+    });
+    expect(wrong(judged(two))).toEqual([
+      ["devices", "contradiction", "the agent reports eth0 eth1, and the datapath has eth0"],
+    ]);
+  });
+
+  it("takes what one node did not tell for nothing", () => {
+    const nodes = HEALTHY.nodes.map((node) =>
+      node.node === WORKER
+        ? { ...node, sections: { ...node.sections, links: { error: "too late" }, iptables: { error: "too late" } } }
+        : node,
+    );
+    expect(wrong(judged({ ...HEALTHY, nodes }))).toEqual([]);
+    expect(() => judged({ ...HEALTHY, nodes: [] })).toThrow(/^No node could be read/);
+    const silent = HEALTHY.nodes.map(({ node }) => ({
+      node,
+      error: "no Cilium agent runs on it",
+      sections: {},
+      lookups: {},
+    }));
+    expect(() => judged({ ...HEALTHY, nodes: silent })).toThrow(
+      "No agent of Cilium answered: no Cilium agent runs on it",
+    );
+  });
+
+  it("names an argument that overrides the configuration, and not a restart", () => {
+    const overridden = changed({ arguments: (text) => `${text}--enable-l7-proxy=true\n` });
+    expect(wrong(judged(overridden))).toEqual([
+      ["l7-proxy", "drift", "the agent's argument or variable for enable-l7-proxy overrides cilium-config"],
+    ]);
   });
 
   it("costs a node that does not answer its own cells only", () => {

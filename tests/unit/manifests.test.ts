@@ -55,11 +55,25 @@ describe("a manifest", () => {
     ["{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: 1}}", /has no text as metadata\.namespace$/],
     ["apiVersion: v1\n---\n- 1\n", /its object 2 is no Kubernetes object$/],
     ["text", /its object 1 is no Kubernetes object$/],
+    ["{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}", /is the namespace kube-system, which every/],
+    [
+      "{apiVersion: apiextensions.k8s.io/v1beta1, kind: CustomResourceDefinition, metadata: {name: a}}",
+      /has the apiVersion apiextensions\.k8s\.io\/v1beta1, which Kubernetes 1\.22 and newer do not serve/,
+    ],
     ["{apiVersion: v1, kind: A, metadata: {name: a}, __proto__: {b: 1}}", /__proto__ cannot be a key$/],
   ])("is refused: %j", async (text, problem) => {
     const { objects, problems } = await read(file("x.yaml", text));
     expect(objects).toEqual([]);
     expect(problems.map(({ key, rule }) => `${key}: ${rule}`)).toContainEqual(expect.stringMatching(problem));
+  });
+
+  it("has an object once, whether its namespace is named or not", async () => {
+    const inDefault = { ...SECRET, metadata: { name: "a", namespace: "default" } };
+    const { problems } = await read(
+      file("a.yaml", JSON.stringify(inDefault)),
+      file("b.yaml", JSON.stringify({ ...SECRET, metadata: { name: "a" } })),
+    );
+    expect(problems).toHaveLength(1);
   });
 
   it("exists, is a file, and has no object of another one", async () => {
@@ -81,7 +95,7 @@ describe("a manifest", () => {
     let url: string;
     beforeAll(async () => {
       server = createServer(({ url: path }, reply) => {
-        reply.statusCode = path === "/a.yaml" ? 200 : 404;
+        reply.statusCode = path === "/a.yaml" ? 200 : path === "/busy.yaml" ? 503 : 404;
         reply.end(path === "/a.yaml" ? JSON.stringify(DEFINITION) : "no such page");
       });
       await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
@@ -94,13 +108,18 @@ describe("a manifest", () => {
     });
 
     it("is refused where the server has none, and may be tried again where nobody answers", async () => {
-      const { problems, unread } = await read(`${url}/b.yaml`, "http://127.0.0.1:1/c.yaml");
-      const [missing] = problems;
-      expect(missing).toEqual({
-        key: `cilium.manifests: ${url}/b.yaml`,
-        rule: "cannot be read: the server replied 404",
-      });
-      expect(unread).toEqual([{ key: "cilium.manifests: http://127.0.0.1:1/c.yaml", rule: expect.any(String) }]);
+      const { problems, unread } = await read(
+        `${url}/b.yaml?token=s3cret`,
+        `${url}/busy.yaml`,
+        "http://127.0.0.1:1/c.yaml",
+      );
+      expect(problems).toEqual([
+        { key: `cilium.manifests: ${url}/b.yaml?…`, rule: "cannot be read: the server replied 404" },
+      ]);
+      expect(unread).toEqual([
+        { key: `cilium.manifests: ${url}/busy.yaml`, rule: "cannot be read: the server replied 503" },
+        { key: "cilium.manifests: http://127.0.0.1:1/c.yaml", rule: expect.any(String) },
+      ]);
     });
 
     it("holds no password", () => {
@@ -157,8 +176,10 @@ describe("objects before Cilium", () => {
     expect(missingObjects([mounted], [SECRET])).toEqual([]);
     // the chart may render it itself, and without a namespace
     expect(missingObjects([mounted, { ...SECRET, metadata: { name: "cilium-ipsec-keys" } }])).toEqual([]);
-    const elsewhere = { ...SECRET, metadata: { ...SECRET.metadata, namespace: "default" } };
-    expect(missingObjects([mounted], [elsewhere])).toHaveLength(1);
+    for (const namespace of ["default", undefined]) {
+      const elsewhere = { ...SECRET, metadata: { ...SECRET.metadata, namespace } };
+      expect(missingObjects([mounted], [elsewhere])).toHaveLength(1);
+    }
     expect(missingObjects([agent({ secretName: "a", optional: true })])).toEqual([]);
   });
 
@@ -176,8 +197,10 @@ describe("objects before Cilium", () => {
     }, config);
 
   it("are created by the program, which tells the chart what they define", async () => {
+    const copy = { "kubectl.kubernetes.io/last-applied-configuration": "its keys" };
+    const applied = { ...SECRET, metadata: { ...SECRET.metadata, annotations: copy } };
     const manifests = JSON.stringify([
-      join(folder, file("secret.yaml", JSON.stringify(SECRET))),
+      join(folder, file("secret.yaml", JSON.stringify(applied))),
       join(folder, file("definition.yaml", JSON.stringify(DEFINITION))),
     ]);
     const { registered, called } = await program({ "cilium.manifests": manifests });
@@ -193,6 +216,9 @@ describe("objects before Cilium", () => {
       ...DEFINITION,
       metadata: { ...DEFINITION.metadata, annotations: { "pulumi.com/waitFor": "condition=Established" } },
     });
+    // nothing waits for what may need a network, and no copy of a Secret is left in the state
+    expect(created[1]!.inputs).toMatchObject({ metadata: { annotations: { "pulumi.com/skipAwait": "true" } } });
+    expect(JSON.stringify(created[1]!.inputs)).not.toContain("its keys");
     const { jsonOpts } = called.find(({ token }) => token === "kubernetes:helm:template")!.inputs;
     expect(JSON.parse(String(jsonOpts))).toMatchObject({ api_versions: apiVersionsOf([DEFINITION]) });
   });
