@@ -297,7 +297,7 @@ interface PlanOptions {
 const DSR_OPTION_BYTES = 8;
 
 /** What DSR adds to UDP packets from outside; hybrid forwards these as SNAT does. */
-function dsrBytesOf({ config }: ApiEvidence): number {
+export function dsrBytesOf({ config }: ApiEvidence): number {
   const data = valueOf(config, undefined)?.data ?? {};
   return (data["bpf-lb-mode"] ?? data["node-port-mode"]) === "dsr" ? DSR_OPTION_BYTES : 0;
 }

@@ -10,6 +10,8 @@ import { translationCheck } from "../../datapath/checks/translation";
 import type { EvidenceCluster } from "../../cluster/read";
 import { valueOf, type EndpointState, type ServiceState } from "../../datapath/evidence/api";
 import type { FlowId } from "../../datapath/evidence/coverage";
+import { dsrBytesOf } from "../../datapath/evidence/traffic";
+import type { HelmValues } from "../../modes/ciliumValues";
 import { sampled, type Evidence } from "../../datapath/evidence/gather";
 import { judge, summaryOf, verify } from "../../datapath/verify";
 import {
@@ -624,5 +626,37 @@ describe("what agents print", () => {
     expect(fallbackLines(log)).toEqual([
       "BPF host routing requires enable-bpf-masquerade. Falling back to legacy host routing (enable-host-legacy-routing=true).",
     ]);
+  });
+});
+
+describe("features beside the mode", () => {
+  const withTunnel = inNode("links", (text) =>
+    text.replace(/^\[/, '[{"ifname":"cilium_vxlan","mtu":1500,"flags":["UP"],"linkinfo":{"info_kind":"vxlan"}},'),
+  );
+  const wrong = (change: Change, extraValues: HelmValues) =>
+    bad(judged(recordedEvidence(change), recordedExpectation("ebpf", { extraValues })).results);
+
+  it("may have a tunnel of their own beside native routing", () => {
+    const gateway = inConfig("enable-egress-gateway", "true");
+    expect(wrong(both(withTunnel, gateway), { egressGateway: { enabled: true } })).not.toContain("routes");
+    expect(wrong(withTunnel, {})).toContain("routes");
+  });
+
+  it("that an agent has switched off fail, though its status leaves them out", () => {
+    const values = { bandwidthManager: { enabled: true } };
+    const { results } = judged(
+      recordedEvidence(inConfig("enable-bandwidth-manager", "true")),
+      recordedExpectation("ebpf", { extraValues: values }),
+    );
+    const { verdict, findings } = results.find(({ id }) => id === "features")!;
+    expect([verdict, findings[0]]).toEqual([
+      "fail",
+      expect.objectContaining({ seen: "bandwidth manager: false", reason: expect.stringContaining("configured") }),
+    ]);
+  });
+
+  it("leave room for what DSR adds to packets from outside", () => {
+    const bytes = (mode: string) => dsrBytesOf(recordedEvidence(inConfig("bpf-lb-mode", mode)).api);
+    expect([bytes("dsr"), bytes("hybrid"), bytes("snat"), dsrBytesOf(recordedEvidence().api)]).toEqual([8, 0, 0, 0]);
   });
 });
