@@ -264,7 +264,7 @@ function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, n
     keys.some((key) => key in defaults && flat(defaults[key]) === flat(own[key])),
   );
   if (by !== undefined) return `CiliumNodeConfig ${by.name} sets ${keys.join(", ")} on ${node}`;
-  return `${CONFIG_MAP} asks for ${now} now${writerOf(api, keys)}; the agent has run since ${view.configuredAt ?? "before"}, and must restart to read it`;
+  return `${CONFIG_MAP} asks for ${now} now${writerOf(api, keys)}; the agent started before, and must restart to read it`;
 }
 
 /** Who wrote some keys last. */
