@@ -52,12 +52,19 @@ const RULES: readonly AgentRule[] = [
   },
   {
     keys: BIG_TCP,
-    isBroken: (config) => bigTcp(config) && isLegacy(config),
+    isBroken: (config) => bigTcp(config) && isLegacy(config) && !on(config, "enable-host-legacy-routing"),
     rule: `ends the agent: BIG TCP needs ${NEEDS_BPF_HOST_ROUTING}`,
+    // later agents look at the setting alone, before they choose the host routing (seen with 1.20.2)
+    gone: ["1.15.0-pre.0"],
   },
   {
     keys: BIG_TCP,
-    isBroken: (config) => bigTcp(config) && !isLegacy(config) && tunnels(config),
+    isBroken: (config) => bigTcp(config) && on(config, "enable-host-legacy-routing"),
+    rule: "ends the agent: BIG TCP does not work with bpf.hostLegacyRouting",
+  },
+  {
+    keys: BIG_TCP,
+    isBroken: (config) => bigTcp(config) && tunnels(config),
     rule: "ends the agent: BIG TCP in a tunnel needs Cilium 1.19.4 or newer; set tunnel: disabled",
     gone: ["1.19.4", "1.20.0-pre.0"],
   },
