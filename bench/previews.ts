@@ -1,11 +1,14 @@
 // npx tsx bench/previews.ts <stack> <other checkout> [rounds]: compare how long a preview takes here and in another checkout of
 // this project, with its dependencies and the same stack's file, in interleaved rounds.
 import { spawnSync } from "node:child_process";
-import { join, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { median } from "simple-statistics";
 import { table, PLAIN } from "../render/terminal";
 
 const [stack, other, rounds = "5"] = process.argv.slice(2) as [string, string, string?];
+// npx puts npm's shim of the CLI first
+const path = process.env["PATH"]?.split(delimiter).filter((folder) => !folder.endsWith(join("node_modules", ".bin")));
+process.env["PATH"] = path?.join(delimiter);
 const checkouts = { here: join(__dirname, ".."), other: resolve(other) };
 
 function preview(directory: string): number {
