@@ -45,12 +45,12 @@ export function groupsOf(row: Row): Group[] {
 }
 
 /** Whether a row is off on every node, in every column, so that it is not worth a line of its own. */
-export const isOff = ({ verdict, nodes }: Row) =>
+const isOff = ({ verdict, nodes }: Row) =>
   verdict === "in force" &&
   nodes.every((node) => COLUMNS.every((column) => /^(?:off|disabled)$/.test(node[column] ?? "off")));
 
 /** The mode in one phrase. */
-export function modeText({ name, network, nearest, differences }: ModeFound): string {
+function modeText({ name, network, nearest, differences }: ModeFound): string {
   const ways = network === undefined ? "" : network === "native" ? ", native routing" : `, ${network} tunnel`;
   return name === undefined
     ? `no named mode${ways}; nearest is ${nearest}: ${differences.join(", ")}`
@@ -58,7 +58,7 @@ export function modeText({ name, network, nearest, differences }: ModeFound): st
 }
 
 /** The reasons of rows with one of some verdicts, each once, with the rows and nodes that it is about. */
-export function reasonsOf(rows: readonly Row[], wanted: (said: NodeRow) => boolean): string[] {
+function reasonsOf(rows: readonly Row[], wanted: (said: NodeRow) => boolean): string[] {
   const about = new Map<string, string[]>();
   for (const row of rows) {
     for (const { nodes, said } of groupsOf(row).filter((group) => wanted(group.said))) {

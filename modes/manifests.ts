@@ -1,10 +1,16 @@
 /** A Kubernetes object that exists before Cilium, as a manifest describes it. */
 export interface KubernetesObject {
+  /** API group and version, such as `apiextensions.k8s.io/v1`; `v1` for the core group. */
   readonly apiVersion: string;
+  /** Kind of the object, such as `Secret`. */
   readonly kind: string;
+  /** What identifies it, and its annotations; other fields are passed on. */
   readonly metadata: {
+    /** Its name. */
     readonly name: string;
+    /** Its namespace. Default: `default`, where its kind has namespaces. */
     readonly namespace?: string | undefined;
+    /** Its annotations. Default: none. */
     readonly annotations?: Readonly<Record<string, string>> | undefined;
     readonly [field: string]: unknown;
   };

@@ -326,8 +326,8 @@ export const DIMENSIONS: readonly Dimension[] = [
     title: "Between nodes",
     configured: networkOf,
     reported: (status, config) => {
-      const mode = textAt(status, "routing.inter-host-routing-mode");
-      return mode === undefined ? undefined : mode === "Native" ? "native" : tunnelWord(mode, config);
+      const way = textAt(status, "routing.inter-host-routing-mode");
+      return way === undefined ? undefined : way === "Native" ? "native" : tunnelWord(way, config);
     },
     observed: routes,
   },
@@ -515,10 +515,10 @@ export const DIMENSIONS: readonly Dimension[] = [
   },
 ];
 
-function tunnelWord(mode: string, config: Config): string {
+function tunnelWord(way: string, config: Config): string {
   const protocol = networkOf(config);
   // agents report that there is a tunnel, and not which
-  return protocol === "native" ? mode.toLowerCase() : protocol;
+  return protocol === "native" ? way.toLowerCase() : protocol;
 }
 
 const size = (value: string | undefined) => (value === undefined || value === "0" || value === "" ? undefined : value);

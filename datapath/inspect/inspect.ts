@@ -2,7 +2,7 @@ import { askedOnce } from "../../cluster/askedOnce";
 import { AGENT_CONTAINER, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import type { EvidenceCluster } from "../../cluster/read";
 import { has } from "../../modes/ciliumVersion";
-import { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, type RoutingMode } from "../../modes/contract";
+import { ALL_MODES, MODE_CONTRACTS, type RoutingMode } from "../../modes/contract";
 import { DEFAULTS } from "../../modes/defaults";
 import { WORKLOAD } from "../../modes/workload";
 import { flat, RESTART } from "../checks/config";
@@ -365,7 +365,7 @@ function modeOf(rows: readonly Row[], views: readonly View[]): ModeFound {
 }
 
 function differencesFrom(mode: RoutingMode, runs: (id: string) => string | undefined): string[] {
-  const isShared = COEXISTING_MODES.some((each) => each === mode);
+  const isShared = typeof MODE_CONTRACTS[mode].switches.kubeProxyReplacement === "string";
   return Object.entries(OF_MODE).flatMap(([id, property]) => {
     const wanted = MODE_CONTRACTS[mode][property];
     const own = runs(id);
