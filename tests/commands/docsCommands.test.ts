@@ -217,7 +217,9 @@ function valueProblem(command: Command, operands: readonly string[]): string | u
   );
   const compared = typeof options["compare"] === "string" ? options["compare"].split(",") : [];
   const stacks = [...knownStacks(), ...EXAMPLE_STACKS];
-  const unknown = [...named, ...compared].find((stack) => !stacks.includes(stack));
+  // verify takes evidence that was kept instead
+  const isFile = (name: string) => command.name() === "verify" && /\.json\.gz$/.test(name);
+  const unknown = [...named, ...compared].find((stack) => !stacks.includes(stack) && !isFile(stack));
   if (unknown !== undefined) return `there is no stack ${unknown}`;
   const values: Readonly<Record<string, readonly string[]>> = {
     scenario: ["all", ...Object.keys(SCENARIOS)],

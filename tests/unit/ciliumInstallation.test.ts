@@ -9,8 +9,10 @@ const CONFIG = JSON.stringify({ "enable-bpf-masquerade": "true", "enable-host-le
 const OWNER = "cilium-modes/ebpf/8a0c";
 
 /** A record as Helm 3 writes it. */
-function record(revision: number, status: string, description: string, manifest = ""): V1Secret {
-  const release = gzipSync(JSON.stringify({ name: "cilium", info: { status, description }, chart: {}, manifest }));
+function record(revision: number, status: string, description: string, manifest = "", config?: object): V1Secret {
+  const release = gzipSync(
+    JSON.stringify({ name: "cilium", info: { status, description }, chart: {}, manifest, config }),
+  );
   return {
     metadata: {
       name: `sh.helm.release.v1.cilium.v${revision}`,
@@ -100,6 +102,7 @@ describe("Helm's record of a revision", () => {
       "deployed",
       "Upgrade complete",
       `${document("hubble-relay-config", "  config.yaml: x\n")}${document("cilium-config", '\n  # how large maps are\n  bpf-map-dynamic-size-ratio: "0.0025"\n  ipam: "cluster-pool"\n')}${AGENT}`,
+      { socketLB: { enabled: false }, hubble: { tls: { server: { key: "a key" } } }, devices: ["eth0"] },
     );
     const other = record(1, "deployed", "Install complete", document("coredns", "  Corefile: x\n"));
     expect(renderedCilium([other, cilium])).toEqual({
@@ -111,6 +114,8 @@ describe("Helm's record of a revision", () => {
         variables: { K8S_NODE_NAME: null, CILIUM_CLUSTERMESH_CONFIG: "/var/lib/cilium/clustermesh/" },
       },
       operatorImage: undefined,
+      // and of the user's own values those of the datapath alone, since others may be secrets
+      values: { "socketLB.enabled": "false" },
     });
     const failed = record(3, "failed", "Upgrade failed", document("cilium-config", '  ipam: "kubernetes"\n'));
     expect(renderedCilium([other, cilium, failed])?.config).toEqual({ ipam: "kubernetes" });
