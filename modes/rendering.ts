@@ -249,7 +249,7 @@ function refusalsOf(error: string, extraValues: HelmValues): Refusal[] {
       }));
   }
   // the innermost error is the chart's own; templates that include others are named before it
-  const text = error.replace(/\s*Use --debug flag to render out invalid YAML\s*$/, "");
+  const text = error.replace(/\s*Use --debug flag to render out invalid YAML\s*$/, "").trim();
   const places = [...text.matchAll(/\(?([\w-]+\/(?:charts\/[\w-]+\/)?(?:templates|files)\/[\w./-]+:\d+)(?::\d+)?\)?/g)];
   const said =
     /execution error at \([^)]*\): ([^]*)$/.exec(text) ?? /^[^]*(?:error calling \w+|at <[^>]*>): ([^]*)$/.exec(text);

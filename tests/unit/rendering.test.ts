@@ -149,6 +149,12 @@ describe("a chart's refusal", () => {
     expect(await refused(error, values)).toMatchObject([{ key: "" }]);
   });
 
+  it("has the last line's reason where no template is to blame, as for a file that is no chart", async () => {
+    const error = "Error: file 'c.tgz' does not appear to be a gzipped archive; got 'application/octet-stream'\n";
+    const [found] = await refusalFindings(error, ARGS, async () => error);
+    expect(found!.rule).toMatch(/refuses it: Error: file 'c\.tgz' does not appear to be a gzipped archive/);
+  });
+
   it("leaves out what the provider tried", async () => {
     const error =
       "invocation of kubernetes:helm:template returned an error: failed to generate YAML for specified Helm chart: failed to create chart from template: chart requires kubeVersion: >= 1.21.0-0";
