@@ -17,7 +17,7 @@ export const ROW_WORDS: Readonly<Record<RowVerdict, string>> = {
   contradiction: "CONTRADICTION",
 };
 
-/** What contradicts what was asked for. */
+/** Whether a row is a fallback, a drift or a contradiction. */
 export const isWrong = ({ verdict }: Pick<Row, "verdict">) => verdict !== "in force" && verdict !== "not observable";
 
 const NOTHING = "-";

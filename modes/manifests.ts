@@ -52,7 +52,7 @@ export function definedKinds(objects: readonly KubernetesObject[]): string[] {
   });
 }
 
-/** Groups, versions and kinds that Helm is told a cluster has, as in `helm template --api-versions`. */
+/** API versions and kinds of the definitions among objects, for `helm template --api-versions`. */
 export function apiVersionsOf(objects: readonly KubernetesObject[]): string[] {
   const kinds = definedKinds(objects);
   return [...new Set(kinds.flatMap((kind) => [kind.split("/").slice(0, 2).join("/"), kind]))].sort();

@@ -211,7 +211,8 @@ function withoutEnvoy({ api, nodes }: Evidence): Finding[] {
   ];
 }
 
-function parseConfig(text: string): Record<string, string> {
+/** What an agent printed of its configuration, by key. */
+export function parseConfig(text: string): Record<string, string> {
   return Object.fromEntries(
     text.split("\n").flatMap((line) => {
       const at = line.indexOf("=");
@@ -221,8 +222,11 @@ function parseConfig(text: string): Record<string, string> {
   );
 }
 
-const differingKeys = (one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>) =>
-  Object.keys({ ...one, ...other }).filter((key) => flat(one[key]) !== flat(other[key]));
+/** Keys with another value, or none, in one of two configurations. */
+export const differingKeys = (
+  one: Readonly<Record<string, string | undefined>>,
+  other: Readonly<Record<string, string | undefined>>,
+) => Object.keys({ ...one, ...other }).filter((key) => flat(one[key]) !== flat(other[key]));
 
 /** A key with which an agent runs because a CiliumNodeConfig has it, and the ConfigMap has another value. */
 interface Override {

@@ -38,7 +38,7 @@ export const statusCheck: Check<Fallbacks> = {
   question: "Does every agent report the expected mode?",
   needs: ["nodes"],
   timeoutSeconds: 20,
-  read: readFallbacks,
+  read: async (cluster) => readFallbacks(cluster, await listAgents(cluster)),
   judge(evidence, { evidence: { statusJson, masqueradingCidr, nodePortDevice } }, fallbacks) {
     return eachNode(evidence, "status", ({ node }, output): Finding => {
       const nodes = [node];
@@ -116,8 +116,11 @@ const LOG_SECONDS = 5;
 /** An agent tells of a fallback when it starts. */
 const LOG_BYTES = 400_000;
 
-async function readFallbacks(cluster: ClusterReader): Promise<Fallbacks> {
-  const agents = await listAgents(cluster);
+/** What the logs of some agents tell of fallbacks. */
+export async function readFallbacks(
+  cluster: ClusterReader,
+  agents: readonly { readonly node: string; readonly pod: string }[],
+): Promise<Fallbacks> {
   const entries = agents.map(async ({ node, pod }) => {
     const log = await within(LOG_SECONDS, cluster.log(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, LOG_BYTES)).catch(
       () => "",

@@ -7,7 +7,8 @@ import { DEFAULTS } from "../../modes/defaults";
 import { WORKLOAD } from "../../modes/workload";
 import { flat, RESTART } from "../checks/config";
 import { odd } from "../checks/nodes";
-import { fallbackLines } from "../checks/status";
+import { differingKeys, parseConfig } from "../checks/agents";
+import { readFallbacks } from "../checks/status";
 import { valueOf, type ApiEvidence } from "../evidence/api";
 import type { KeptEvidence } from "../verify";
 import { gather, type Evidence, type Part } from "../evidence/gather";
@@ -37,9 +38,10 @@ export async function inspect(
   const nodePort = probe ? await workloadPort(asking) : undefined;
   const parts = new Set<Part>(["nodes", ...(probe ? (["traffic"] as const) : [])]);
   const evidence = await gather(asking, { nodePort }, { parts, maxNodes, quick: true }, at);
+  const asked = evidence.nodes.flatMap(({ node, agent }) => (agent === undefined ? [] : [{ node, pod: agent }]));
   const read: KeptEvidence = {
     evidence,
-    logs: await readLogs(asking, evidence.nodes),
+    logs: Object.fromEntries(await readFallbacks(asking, asked)),
     readAt: new Date(cluster.now()).toISOString(),
     seconds: Math.round((Date.now() - start) / 100) / 10,
   };
@@ -128,15 +130,6 @@ function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): 
     log,
     values: rendered?.values ?? {},
   };
-}
-
-function parseConfig(text: string): Record<string, string> {
-  return Object.fromEntries(
-    text.split("\n").flatMap((line) => {
-      const [, key, value] = /^([^=]+)=(.*)$/.exec(line) ?? [];
-      return key === undefined ? [] : [[key, value!]];
-    }),
-  );
 }
 
 /** The agent's arguments and variables, which win over its files. */
@@ -255,7 +248,7 @@ function fallbackOf(row: string, from: string, to: string, { own = {}, version }
 /** Why an agent has another configuration than the ConfigMap. */
 function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, now: string): string {
   const { own = {}, current = {}, node, overrides } = view;
-  const changed = Object.keys({ ...own, ...current }).filter((key) => flat(own[key]) !== flat(current[key]));
+  const changed = differingKeys(own, current);
   // the keys without which the dimension would be the same
   const keys = changed.filter((key) => configured?.({ ...own, [key]: current[key] }) !== configured?.(own));
   const argument = keys.find((key) => key in overrides);
@@ -376,19 +369,4 @@ function differencesFrom(mode: RoutingMode, runs: (id: string) => string | undef
       parts.some((part) => part.replace(/ \(.*/, "") === wanted.toLowerCase()) && (parts.length === 1 || isShared);
     return isSame ? [] : [`${id} is ${own} instead of ${wanted}`];
   });
-}
-
-/** An agent tells of a fallback when it starts. */
-const LOG_BYTES = 400_000;
-
-async function readLogs(
-  cluster: EvidenceCluster,
-  nodes: readonly NodeEvidence[],
-): Promise<Record<string, readonly string[]>> {
-  const read = nodes.map(async ({ node, agent }) => {
-    if (agent === undefined) return [node, []] as const;
-    const log = await cluster.log(CILIUM_NAMESPACE, agent, AGENT_CONTAINER, LOG_BYTES).catch(() => "");
-    return [node, fallbackLines(log)] as const;
-  });
-  return Object.fromEntries(await Promise.all(read));
 }
