@@ -4,7 +4,7 @@ import type { Expectation } from "../datapath/checks/check";
 import { connect, type EvidenceCluster } from "../cluster/read";
 import { connectProbes } from "../cluster/write";
 import { externalExpectation, keptExpectation } from "../datapath/external";
-import { verifyKept } from "../datapath/verify";
+import { verifyKept, type Verification } from "../datapath/verify";
 import { withNodePods } from "../cluster/nodePods";
 import { withProbeWorkload } from "../datapath/probeWorkload";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
@@ -70,21 +70,26 @@ export async function verify(stack: string | undefined, options: VerifyOptions):
     runVerification({ ...request, expectation: { ...subject.expectation, ...more } }),
   );
   if (options.junit !== undefined) await writeFile(options.junit, verificationJunit(subject.name, verification));
-  const detail = options.all ? "all" : options.quiet ? "quiet" : "checks";
-  console.log(
-    options.json
-      ? JSON.stringify(verification, undefined, 2)
-      : verificationText(subject.name, verification, lookOf(process.stdout), detail),
-  );
+  const code = report(subject.name, verification, options);
   if (diagnostics !== undefined) console.error(`Diagnostics: ${diagnostics}`);
+  return code;
+}
+
+/** Print a verification. @returns the exit code */
+function report(name: string, verification: Verification, { all, quiet, json, accept }: VerifyOptions): number {
+  const detail = all ? "all" : quiet ? "quiet" : "checks";
+  console.log(
+    json
+      ? JSON.stringify(verification, undefined, 2)
+      : verificationText(name, verification, lookOf(process.stdout), detail),
+  );
   const { proof } = verification;
-  return proof === "reported" && options.accept === "reported" ? 0 : PROOF_EXIT_CODES[proof];
+  return proof === "reported" && accept === "reported" ? 0 : PROOF_EXIT_CODES[proof];
 }
 
 /** Verify by evidence that `inspect --save` kept. @returns the exit code */
 async function verifyFile(file: string, options: VerifyOptions): Promise<number> {
-  const { expect, tunnel, accept, all, quiet, json } = options;
-  const { kubeconfig, set, only, skip, quick, withWorkload: isWanted, junit } = options;
+  const { expect, tunnel, kubeconfig, set, only, skip, quick, withWorkload: isWanted, junit } = options;
   if ([kubeconfig, set, only, skip, quick, isWanted, junit].some((each) => each !== undefined))
     throw new UsageError(
       `${file} is judged as it is: use only --expect, --tunnel, --accept, --all, --quiet and --json with it`,
@@ -94,14 +99,7 @@ async function verifyFile(file: string, options: VerifyOptions): Promise<number>
   const mode = oneOf("--expect", expect, ALL_MODES);
   const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
   const kept = await readEvidence(file);
-  const verification = verifyKept(kept, keptExpectation(kept.evidence, mode, way));
-  const detail = all ? "all" : quiet ? "quiet" : "checks";
-  console.log(
-    json
-      ? JSON.stringify(verification, undefined, 2)
-      : verificationText(file, verification, lookOf(process.stdout), detail),
-  );
-  return verification.proof === "reported" && accept === "reported" ? 0 : PROOF_EXIT_CODES[verification.proof];
+  return report(file, verifyKept(kept, keptExpectation(kept.evidence, mode, way)), options);
 }
 
 /** Run the verification, with probe pods where the user wants them. @param work takes the expectation of these pods */
