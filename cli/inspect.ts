@@ -5,7 +5,7 @@ import type { Inspection } from "../datapath/inspect/inspection";
 import type { KeptEvidence } from "../datapath/verify";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import { inspectionHtml } from "./inspectHtml";
-import { inspectionDiff, inspectionMarkdown, inspectionText, isWrong } from "./inspectText";
+import { inspectionDiff, inspectionMarkdown, inspectionText, isSilent, isWrong } from "./inspectText";
 import { isArchive, readEvidence, saveEvidence } from "./evidenceFile";
 import { lookOf } from "./environment";
 import { withProgress } from "./progress";
@@ -58,7 +58,7 @@ export async function inspect(subjects: readonly string[], options: InspectOptio
         ? inspectionMarkdown(name, inspection)
         : inspectionText(name, inspection, lookOf(process.stdout), all),
   );
-  return inspection.rows.some(isWrong) ? 1 : 0;
+  return inspection.rows.some(isWrong) || isSilent(inspection) ? 1 : 0;
 }
 
 interface Inspected {

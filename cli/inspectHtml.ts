@@ -1,6 +1,6 @@
 import { COLUMNS, type Inspection } from "../datapath/inspect/inspection";
 import { escaped, page } from "../render/html";
-import { conclusionOf, groupsOf, isWrong, ROW_WORDS } from "./inspectText";
+import { conclusionOf, groupsOf, isWrong, layoutText, ROW_WORDS } from "./inspectText";
 
 const STYLE = `
 :root { color-scheme: light dark; --bg: #fff; --fg: #1b1f24; --dim: #59636e; --line: #d1d9e0; --good: #1a7f37; --warn: #9a6700; --bad: #cf222e }
@@ -42,7 +42,7 @@ export function inspectionHtml(name: string, inspection: Inspection): string {
     style: STYLE,
     main: [
       `<h1>${escaped(conclusionOf(name, inspection))}</h1>`,
-      `<p class="dim">Inspected at ${escaped(inspection.inspectedAt)}</p>`,
+      `<p class="dim">${escaped([`Inspected at ${inspection.inspectedAt}`, layoutText(inspection.layout)].filter(Boolean).join("; "))}</p>`,
       `<table><thead><tr>${head}</tr></thead><tbody>`,
       ...body,
       "</tbody></table>",

@@ -6,6 +6,7 @@ import {
   type Row,
   type RowVerdict,
 } from "../datapath/inspect/inspection";
+import { USUAL_LAYOUT, type Layout } from "../datapath/inspect/layout";
 import { type Look, PLAIN, plain, table } from "../render/terminal";
 
 /** The word for each verdict. */
@@ -70,8 +71,25 @@ function reasonsOf(rows: readonly Row[], wanted: (said: NodeRow) => boolean): st
   return [...about].map(([reason, titles]) => plain(`${titles.join(", ")}: ${reason}`));
 }
 
+/** Whether no agent answered, so that only configuration is known. */
+export const isSilent = ({ nodes, silent }: Pick<Inspection, "nodes" | "silent">) =>
+  Object.keys(silent).length === nodes.looked;
+
+/** Where Cilium runs, if that is not where most clusters have it. */
+export function layoutText({ namespace, daemonSet, distribution }: Layout): string | undefined {
+  const isUsual = namespace === USUAL_LAYOUT.namespace && daemonSet === USUAL_LAYOUT.daemonSet;
+  const where = isUsual ? [] : [`Cilium runs as DaemonSet ${daemonSet} in namespace ${namespace}`];
+  const untried =
+    distribution === undefined || distribution === "kind"
+      ? []
+      : [`the nodes are ${distribution}'s, on which this command has not been tried`];
+  const said = [...where, ...untried].join("; ");
+  return said === "" ? undefined : `${said[0]!.toUpperCase()}${said.slice(1)}`;
+}
+
 /** What an inspection comes to, in one line. */
-export function conclusionOf(name: string, { mode, rows, nodes, seconds }: Inspection): string {
+export function conclusionOf(name: string, { mode, rows, nodes, silent, seconds }: Inspection): string {
+  if (isSilent({ nodes, silent })) return `${name}: no agent answered; what runs is not known (${nodes.all} nodes)`;
   const wrong = rows.filter(isWrong).length;
   const count = wrong === 0 ? "nothing contradicts" : wrong === 1 ? "1 row contradicts" : `${wrong} rows contradict`;
   const looked = nodes.looked === nodes.all ? `${nodes.all} nodes` : `${nodes.looked} of ${nodes.all} nodes`;
@@ -108,6 +126,7 @@ export function inspectionText(name: string, inspection: Inspection, look: Look 
     ),
     ...section("Contradictions:", reasonsOf(inspection.rows, isWrong)),
     "",
+    ...[layoutText(inspection.layout)].filter((line) => line !== undefined),
     bold(conclusionOf(name, inspection)),
   ].join("\n");
 }
@@ -134,7 +153,7 @@ export function inspectionMarkdown(name: string, inspection: Inspection): string
     ...rows,
     ...(reasons.length === 0 ? [] : ["", ...reasons]),
     "",
-    `Inspected at ${inspection.inspectedAt}`,
+    [`Inspected at ${inspection.inspectedAt}`, layoutText(inspection.layout)].filter(Boolean).join("; "),
   ].join("\n");
 }
 

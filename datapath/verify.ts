@@ -12,6 +12,7 @@ import type { EvidenceCluster } from "../cluster/read";
 import { gather, type Evidence, type Part } from "./evidence/gather";
 import { hasChanged, valueOf } from "./evidence/api";
 import { isRegenerating } from "./evidence/node";
+import type { Layout } from "./inspect/layout";
 import { VERDICTS, type NodesLookedAt, type Proof, type Verdict, type VerificationSummary } from "./facts";
 import { within } from "../cluster/within";
 
@@ -163,6 +164,8 @@ export async function verify(
 /** Evidence of a cluster that is kept, without traffic. Plain data: it can be kept as JSON and judged again. */
 export interface KeptEvidence {
   readonly evidence: Evidence;
+  /** Where Cilium runs. Default: in its usual place. */
+  readonly layout?: Layout | undefined;
   /** Node to the lines of its agent's log about a fallback. */
   readonly logs: Readonly<Record<string, readonly string[]>>;
   /** When it was complete, in ISO 8601. */

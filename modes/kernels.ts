@@ -20,10 +20,18 @@ export interface KernelFeature {
   readonly matters: string;
   /** Whether a stack cannot work without it. */
   readonly isNeeded: (needs: KernelNeeds) => boolean;
+  /** Whether a `cilium-config` asks for it. Default: it does not tell. */
+  readonly isConfigured?: (config: Config) => boolean;
 }
+
+type Config = Readonly<Record<string, string | undefined>>;
 
 const always = () => true;
 const withKubeProxy = ({ mode }: KernelNeeds) => MODE_CONTRACTS[mode].kubeProxyMode === "iptables";
+const configured =
+  (...keys: readonly string[]) =>
+  (config: Config) =>
+    keys.some((key) => config[key] === "true");
 const isOn =
   (key: string, wanted: unknown = true) =>
   ({ extraValues }: KernelNeeds) =>
@@ -62,6 +70,10 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     probe: "bpf_redirect_peer",
     matters: "ebpf: without it Cilium falls back to Legacy host routing",
     isNeeded: ({ mode }) => MODE_CONTRACTS[mode].hostRouting === "BPF",
+    isConfigured: (config) =>
+      config["enable-bpf-masquerade"] === "true" &&
+      ["true", "strict", "probe"].includes(config["kube-proxy-replacement"] ?? "") &&
+      config["enable-host-legacy-routing"] !== "true",
   },
   { title: "VXLAN", probe: "vxlan", matters: "tunnel: vxlan", isNeeded: ({ tunnel }) => tunnel === "vxlan" },
   { title: "Geneve", probe: "geneve", matters: "tunnel: geneve", isNeeded: ({ tunnel }) => tunnel === "geneve" },
@@ -77,12 +89,14 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     probe: "fq",
     matters: "cilium.values bandwidthManager.enabled",
     isNeeded: isOn("bandwidthManager.enabled"),
+    isConfigured: configured("enable-bandwidth-manager"),
   },
   {
     title: "egress gateway",
     since: "5.2",
     matters: "cilium.values egressGateway.enabled",
     isNeeded: isOn("egressGateway.enabled"),
+    isConfigured: configured("enable-egress-gateway", "enable-ipv4-egress-gateway"),
   },
   {
     title: "WireGuard",
@@ -90,6 +104,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     probe: "wireguard",
     matters: "cilium.values encryption.type: wireguard",
     isNeeded: (needs) => isOn("encryption.enabled")(needs) && isOn("encryption.type", "wireguard")(needs),
+    isConfigured: configured("enable-wireguard"),
   },
   {
     title: "BPF redirection to proxies",
@@ -97,6 +112,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     probe: "bpf_sk_assign",
     matters: "cilium.values bpf.tproxy",
     isNeeded: isOn("bpf.tproxy"),
+    isConfigured: configured("enable-bpf-tproxy"),
   },
   { title: "devices without Ethernet", since: "5.8", matters: "nodes with such devices", isNeeded: () => false },
   {
@@ -105,6 +121,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     probe: "big-tcp-6",
     matters: "cilium.values enableIPv6BIGTCP",
     isNeeded: isOn("enableIPv6BIGTCP"),
+    isConfigured: configured("enable-ipv6-big-tcp"),
   },
   {
     title: "BIG TCP for IPv4",
@@ -112,6 +129,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     probe: "big-tcp-4",
     matters: "cilium.values enableIPv4BIGTCP",
     isNeeded: isOn("enableIPv4BIGTCP"),
+    isConfigured: configured("enable-ipv4-big-tcp"),
   },
   {
     title: "BPF links at interfaces (TCX)",
@@ -126,6 +144,7 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     probe: "netkit",
     matters: "cilium.values bpf.datapathMode: netkit",
     isNeeded: ({ extraValues }) => /^netkit/.test(String(valueAt(extraValues, "bpf.datapathMode") ?? "")),
+    isConfigured: (config) => config["datapath-mode"]?.startsWith("netkit") ?? false,
   },
 ];
 

@@ -159,15 +159,24 @@ function entryOf(
   };
 }
 
-/** Maps that lose entries when they are full, as agents tell it: those of connections forget the oldest. */
+/** How full maps are, as an agent counts their entries: from 0 to 1, by name. @throws SyntaxError for what is no JSON */
+export function mapPressures(metrics: string): (readonly [name: string, value: number])[] {
+  return metricsIn(metrics, "bpf_map_pressure").map(
+    ({ labels, value }) => [labels?.["map_name"] ?? "", value] as const,
+  );
+}
+
+/** Whether a map refuses entries, or is about to: those of connections forget the oldest instead. */
+export const isFull = ([name, value]: readonly [name: string, value: number]) =>
+  value > FULL && !/ct|nat|affinity|lru/.test(name);
+
+/** A map and how full it is, for messages. */
+export const pressureText = ([name, value]: readonly [name: string, value: number]) =>
+  `${name} is ${Math.round(value * 100)} % full`;
+
 function fullMaps({ before }: Evidence, { node }: NodeEvidence): string[] {
   const output = counterOf(before, node, "metrics");
-  if (output instanceof Error) return [];
-  return metricsIn(output, "bpf_map_pressure").flatMap(({ labels, value }) =>
-    value > FULL && !/ct|nat|affinity|lru/.test(labels?.["map_name"] ?? "")
-      ? [`${labels?.["map_name"]} is ${Math.round(value * 100)} % full`]
-      : [],
-  );
+  return output instanceof Error ? [] : mapPressures(output).filter(isFull).map(pressureText);
 }
 
 /** Whether the entry of a local pod names a device that is there, and this device's hardware address. */

@@ -18,6 +18,8 @@ export interface NodeState {
   readonly trouble: string;
   /** Whether new pods stay away from it: `kubectl cordon`. */
   readonly unschedulable: boolean;
+  /** Release of Linux, such as `6.8.0-45-generic`; evidence of earlier versions has none. */
+  readonly kernel?: string | undefined;
   /** IPv4 networks that Kubernetes gave its pods; undefined where it gave none. */
   readonly podCidrs?: readonly string[] | undefined;
 }
@@ -255,6 +257,7 @@ function nodeState({ metadata, spec, status }: V1Node): NodeState {
     ready: isReady,
     trouble: trouble.join("; "),
     unschedulable: spec?.unschedulable ?? false,
+    kernel: status?.nodeInfo?.kernelVersion,
     podCidrs: podCidrsOf(spec),
   };
 }

@@ -7,12 +7,20 @@ import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
 import { readApi, valueOf, type ApiEvidence } from "./api";
 import { healthScript, healthTargets } from "./health";
 import { hubbleScript } from "./hubble";
-import { counterOf, readCounters, readNode, type Moment, type NodeCounters, type NodeEvidence } from "./node";
+import {
+  counterOf,
+  MAP_COMMANDS,
+  readCounters,
+  readNode,
+  type Moment,
+  type NodeCounters,
+  type NodeEvidence,
+} from "./node";
 import { readPods } from "./pods";
 import { readTraffic, type TrafficEvidence } from "./traffic";
 
-/** Parts of the evidence: a check needs some of them. */
-export type Part = "nodes" | "traffic";
+/** Parts of the evidence: a check needs some of them; `maps` is how full BPF maps are, which no check needs. */
+export type Part = "nodes" | "maps" | "traffic";
 
 /** Everything that was observed of a cluster at one time. Plain data: it can be kept as JSON and judged again. */
 export interface Evidence {
@@ -65,8 +73,11 @@ export async function gather(
     .map(({ address }) => address);
   const readAll = async () => {
     if (!scope.parts.has("nodes")) return [];
-    const health = healthScript(healthTargets(api));
-    return Promise.all(nodes.map((node) => readNode(cluster, node, agentOf(node), destinations, health)));
+    const further = {
+      health: healthScript(healthTargets(api)),
+      ...(scope.parts.has("maps") ? MAP_COMMANDS : {}),
+    };
+    return Promise.all(nodes.map((node) => readNode(cluster, node, agentOf(node), destinations, further)));
   };
   const probe = async () => {
     if (!wantsTraffic) return { before: [], between: [], after: [] };

@@ -87,8 +87,11 @@ printf '%s\\n' "$dumped" | grep -E '^(Endpoint ID|Deny)'; true`,
     'case $(bpftool map show pinned "$map" 2>/dev/null) in *frozen*) echo "${map##*/}" ;; esac; done',
 } as const;
 
+/** What only `inspect` asks beside them. */
+export const MAP_COMMANDS = { pressure: "cilium metrics list -o json -p bpf_map_pressure" } as const;
+
 /** A part of what an agent answered. */
-export type Section = keyof typeof NODE_COMMANDS | "health";
+export type Section = keyof typeof NODE_COMMANDS | keyof typeof MAP_COMMANDS | "health";
 
 /** What shows the way that packets take, read before and after the pings between pods. */
 const PATH = {
@@ -170,13 +173,13 @@ echo '${KUBELET}'
 cksum < /opt/cni/bin/cilium-cni
 grep -A1 '^clusterDNS:' /var/lib/kubelet/config.yaml 2>/dev/null; true`;
 
-/** Ask a node's agent everything, in one go. @param agent or why there is none to ask @param health script of the section */
+/** Ask a node's agent everything, in one go. @param agent or why there is none to ask @param further scripts by section */
 export async function readNode(
   cluster: EvidenceCluster,
   node: string,
   agent: Agent | Error,
   destinations: readonly string[],
-  health: string,
+  further: Readonly<Partial<Record<Section, string>>>,
 ): Promise<NodeEvidence> {
   if (agent instanceof Error) return { node, error: agent.message, sections: {}, lookups: {} };
   const { onNode } = cluster;
@@ -184,7 +187,7 @@ export async function readNode(
     askAgent(
       cluster,
       agent,
-      ["sh", "-c", scriptOf({ ...NODE_COMMANDS, health }) + lookupsOf([...destinations, OUTSIDE_ADDRESS])],
+      ["sh", "-c", scriptOf({ ...NODE_COMMANDS, ...further }) + lookupsOf([...destinations, OUTSIDE_ADDRESS])],
       NODE_SECONDS,
     ),
     onNode?.(node, ["sh", "-c", LIST_RULES]).then(enteredOf, (error: Error) => ({

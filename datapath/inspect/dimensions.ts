@@ -156,17 +156,27 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
   if (links === undefined || table instanceof Error) return undefined;
   const tunnel = ["vxlan", "geneve"].find((name) => links.some(({ ifname }) => ifname === `cilium_${name}`));
   const others = valueOf(api.ciliumNodes, []).filter(({ name }) => name !== node.node);
-  const ways = others.flatMap(({ podCidrs }) =>
-    podCidrs.flatMap((cidr) =>
-      table
+  const ways = others.flatMap(({ name, podCidrs }) =>
+    podCidrs.map((cidr) => {
+      const lines = table
         .split("\n")
         // other tables are for marked packets, such as those of IPsec
-        .filter((line) => line.startsWith(`${cidr} `) && !line.includes(" table "))
-        .map((line) => (/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native")),
-    ),
+        .filter((line) => line.startsWith(`${cidr} `) && !line.includes(" table "));
+      const kinds = lines.map((line) => (/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native"));
+      return { name, kinds };
+    }),
   );
-  const kinds = [...new Set(ways)];
-  if (kinds.length > 0) return kinds.sort().join(" and ");
+  const kinds = [...new Set(ways.flatMap((way) => way.kinds))];
+  if (kinds.length > 0) {
+    const missing = [...new Set(ways.filter((way) => way.kinds.length === 0).map(({ name }) => name))];
+    // nodes of other subnets may be reached through a gateway
+    const isComplete =
+      missing.length === 0 ||
+      !isOn(config["auto-direct-node-routes"]) ||
+      isOn(config["direct-routing-skip-unreachable"]);
+    const shown = missing.slice(0, 3).join(", ") + (missing.length > 3 ? ` and ${missing.length - 3} more` : "");
+    return kinds.sort().join(" and ") + (isComplete ? "" : `, without a route to ${shown}`);
+  }
   // a single node has no routes to others; a tunnel may be there for other packets
   const own = hasOwnTunnel(config) ? undefined : tunnel;
   if (others.length === 0) return own ?? (tunnel === undefined ? "native" : new Hidden("there is no other node"));
@@ -319,6 +329,16 @@ export const DIMENSIONS: readonly Dimension[] = [
       networkOf(config) === "native" && config["ipv4-native-routing-cidr"]
         ? (textAt(status, "masquerading.snat-exclusion-cidr-v4") ?? textAt(status, "masquerading.snat-exclusion-cidr"))
         : undefined,
+    observed: only(TRAFFIC),
+  },
+  {
+    id: "ip-masq-agent",
+    title: "ip-masq-agent",
+    configured: key("enable-ip-masq-agent"),
+    reported: (status) => {
+      const own = at(status, ["masquerading"]) as { readonly "ip-masq-agent"?: boolean } | undefined;
+      return own === undefined ? undefined : onOff(own["ip-masq-agent"] === true);
+    },
     observed: only(TRAFFIC),
   },
   {

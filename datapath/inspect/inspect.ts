@@ -4,8 +4,10 @@ import type { EvidenceCluster } from "../../cluster/read";
 import { has } from "../../modes/ciliumVersion";
 import { ALL_MODES, MODE_CONTRACTS, type RoutingMode } from "../../modes/contract";
 import { DEFAULTS } from "../../modes/defaults";
+import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
 import { WORKLOAD } from "../../modes/workload";
-import { flat, RESTART } from "../checks/config";
+import { flat } from "../checks/config";
+import { isFull, mapPressures, pressureText } from "../checks/datapathMaps";
 import { odd } from "../checks/nodes";
 import { differingKeys, parseConfig } from "../checks/agents";
 import { readFallbacks } from "../checks/status";
@@ -15,6 +17,7 @@ import { gather, type Evidence, type Part } from "../evidence/gather";
 import { agentVersion, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { DIMENSIONS, Hidden, type Config, type Dimension } from "./dimensions";
 import { FALLBACKS } from "./fallbacks";
+import { inUsualNamespace, layoutOf, USUAL_LAYOUT, type Layout } from "./layout";
 import { ROW_VERDICTS, type Inspection, type ModeFound, type NodeRow, type Row, type RowVerdict } from "./inspection";
 
 export interface InspectOptions {
@@ -34,13 +37,16 @@ export async function inspect(
   { maxNodes = DEFAULTS.verifyNodes, probe = false, at, keep }: InspectOptions = {},
 ): Promise<Inspection> {
   const start = Date.now();
-  const asking = askedOnce(cluster);
+  const once = askedOnce(cluster);
+  const layout = await layoutOf(once);
+  const asking = inUsualNamespace(once, layout);
   const nodePort = probe ? await workloadPort(asking) : undefined;
-  const parts = new Set<Part>(["nodes", ...(probe ? (["traffic"] as const) : [])]);
+  const parts = new Set<Part>(["nodes", "maps", ...(probe ? (["traffic"] as const) : [])]);
   const evidence = await gather(asking, { nodePort }, { parts, maxNodes, quick: true }, at);
   const asked = evidence.nodes.flatMap(({ node, agent }) => (agent === undefined ? [] : [{ node, pod: agent }]));
   const read: KeptEvidence = {
     evidence,
+    layout,
     logs: Object.fromEntries(await readFallbacks(asking, asked)),
     readAt: new Date(cluster.now()).toISOString(),
     seconds: Math.round((Date.now() - start) / 100) / 10,
@@ -61,18 +67,20 @@ async function workloadPort(cluster: EvidenceCluster): Promise<number> {
 }
 
 /** Judge what was read of a cluster. @throws Error if no node, or no agent, answered */
-export function judgeInspection({ evidence, logs, readAt, seconds }: KeptEvidence): Inspection {
+export function judgeInspection({ evidence, layout = USUAL_LAYOUT, logs, readAt, seconds }: KeptEvidence): Inspection {
   const { api, nodes } = evidence;
   const silent = nodes.map(({ error }) => error);
   if (nodes.length === 0)
     throw new Error(`No node could be read: ${"error" in api.nodes ? api.nodes.error : "the cluster has none"}`);
-  if (silent.every((error) => error !== undefined)) throw new Error(`No agent of Cilium answered: ${silent[0]}`);
+  if (silent.every((error) => error !== undefined) && "error" in api.config)
+    throw new Error(`No agent of Cilium answered: ${silent[0]}`);
   const seen = nodes.map((node) => viewOf(node, evidence, logs[node.node] ?? []));
   const rows = [versionRow(seen), ...DIMENSIONS.map((dimension) => rowOf(dimension, seen, evidence))];
   return {
     schemaVersion: 1,
     mode: modeOf(rows, seen),
-    rows: [...rows, configurationRow(seen, api)],
+    rows: [...rows, mapsRow(seen), kernelRow(seen, api), configurationRow(seen, api, layout)],
+    layout,
     silent: Object.fromEntries(nodes.flatMap(({ node, error }) => (error === undefined ? [] : [[node, error]]))),
     nodes: { looked: nodes.length, all: valueOf(api.nodes, []).length },
     seconds,
@@ -297,8 +305,55 @@ function versionRow(views: readonly View[]): Row {
   return rowWith("version", "Cilium", withDrift(nodes));
 }
 
+/** How full the BPF maps are. */
+function mapsRow(views: readonly View[]): Row {
+  const nodes = views.map(({ node, evidence }): NodeRow => {
+    const metrics = sectionOf(evidence, "pressure");
+    const unread = { node, verdict: "not observable" } as const;
+    if (metrics instanceof Error) return { ...unread, reason: metrics.message };
+    const pressures = mapPressures(metrics);
+    if (pressures.length === 0) return { ...unread, reason: "agents count the entries of no map" };
+    const [, value] = pressures.reduce((most, each) => (each[1] > most[1] ? each : most));
+    const full = pressures.filter(isFull);
+    // in steps, so that most nodes say the same
+    const step = [0.1, 0.25, 0.5, 0.75, 0.95].find((each) => value <= each) ?? 1;
+    const row = { node, reported: `at most ${step * 100} % full` };
+    if (full.length === 0) return { ...row, verdict: "in force" };
+    const reason = `${full.map(pressureText).join(", ")}; further entries are refused: give Helm a larger bpf.*Max value`;
+    return { ...row, verdict: "contradiction", reason };
+  });
+  return rowWith("maps", "BPF maps", nodes);
+}
+
+/** The kernel, and what of the configuration it is too old for. */
+function kernelRow(views: readonly View[], api: ApiEvidence): Row {
+  const nodes = views.map((view): NodeRow => {
+    const { node, own, current, version } = view;
+    const kernel = valueOf(api.nodes, []).find(({ name }) => name === node)?.kernel;
+    const row = { node, reported: kernel };
+    const config = own ?? current;
+    if (kernel === undefined || config === undefined)
+      return { ...row, verdict: "not observable", reason: "the node's kernel or configuration is not known" };
+    const oldest = version === "" ? undefined : oldestKernelFor(version);
+    if (oldest !== undefined && !isKernelAtLeast(kernel, oldest)) {
+      const reason = `Cilium ${version} needs Linux ${oldest} or newer; Red Hat backports what it needs to older ones`;
+      return { ...row, configured: `${oldest} or newer`, verdict: "not observable", reason };
+    }
+    const missing = KERNEL_FEATURES.filter(
+      ({ since, isConfigured }) =>
+        since !== undefined && isConfigured?.(config) === true && !isKernelAtLeast(kernel, since),
+    );
+    const configured = missing[0]?.since === undefined ? undefined : `${missing[0].since} or newer`;
+    if (missing.length === 0) return { ...row, verdict: "in force" };
+    const reason = missing.map(({ title, since }) => `${title} needs Linux ${since} or newer`).join("; ");
+    return { ...row, configured, verdict: "fallback", reason: `${reason}, unless the distribution has backported it` };
+  });
+  return rowWith("kernel", "Kernel", nodes);
+}
+
 /** When the ConfigMap was written, and when each agent read it. */
-function configurationRow(views: readonly View[], api: ApiEvidence): Row {
+function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layout): Row {
+  const restarting = `restart it: kubectl -n ${layout.namespace} rollout restart daemonset/${layout.daemonSet}`;
   const written = valueOf(api.config, undefined)?.writers[0];
   const nodes = views.map((view): NodeRow => {
     const { node, own, current, configuredAt, evidence, overrides, isLive } = view;
@@ -309,7 +364,7 @@ function configurationRow(views: readonly View[], api: ApiEvidence): Row {
     }
     // agents of 1.12 see the ConfigMap's changes at once, and still run with what they read
     if (isLive && written !== undefined && configuredAt !== undefined && written.time > configuredAt) {
-      const reason = `${CONFIG_MAP} was written after the agent started${writerOf(api)}; ${RESTARTING}`;
+      const reason = `${CONFIG_MAP} was written after the agent started${writerOf(api)}; ${restarting}`;
       return { ...row, reported: `read ${minute(configuredAt)}`, verdict: "drift", reason };
     }
     const named = valueOf(api.nodeConfigs, []).flatMap(({ defaults }) => Object.keys(defaults));
@@ -323,13 +378,11 @@ function configurationRow(views: readonly View[], api: ApiEvidence): Row {
       ...row,
       reported: configuredAt === undefined ? undefined : `read ${minute(configuredAt)}`,
       verdict: "drift",
-      reason: `${CONFIG_MAP} is newer than the agent in ${shown}${writerOf(api, changed)}; ${RESTARTING}`,
+      reason: `${CONFIG_MAP} is newer than the agent in ${shown}${writerOf(api, changed)}; ${restarting}`,
     };
   });
   return rowWith("configuration", "Configuration", nodes);
 }
-
-const RESTARTING = `restart it: ${RESTART}`;
 
 /** An ISO time to the minute. */
 const minute = (time: string) => time.slice(0, 16).replace("T", " ");

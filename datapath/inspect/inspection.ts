@@ -1,3 +1,5 @@
+import type { Layout } from "./layout";
+
 /** How a row, or one node in it, was found. */
 export const ROW_VERDICTS = ["in force", "not observable", "fallback", "drift", "contradiction"] as const;
 /** `in force`: the datapath shows it; `not observable`: nothing contradicts, and nothing shows it; `fallback`: agents run with something else than configured; `drift`: changed since, or nodes that differ; `contradiction`: the datapath has something else than agents report. */
@@ -32,6 +34,8 @@ export interface Inspection {
   /** The mode's name, or what separates the cluster from the nearest. */
   readonly mode: ModeFound;
   readonly rows: readonly Row[];
+  /** Where Cilium runs. */
+  readonly layout: Layout;
   /** Nodes that could not be asked, with the reason. */
   readonly silent: Readonly<Record<string, string>>;
   readonly nodes: { readonly looked: number; readonly all: number };

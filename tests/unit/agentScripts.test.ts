@@ -137,7 +137,7 @@ describe("the BPF policy maps", () => {
       exec: (...[, , , command]: [string, string, string, string[]]) => run(command[2]!, { cilium, bpftool: "" }),
     } as unknown as EvidenceCluster;
     return sectionOf(
-      await readNode(cluster, "a", { node: "a", pod: "cilium-a", ready: true }, [], "true"),
+      await readNode(cluster, "a", { node: "a", pod: "cilium-a", ready: true }, [], {}),
       "policyMaps",
     );
   }

@@ -2,14 +2,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
+import type { V1Pod } from "@kubernetes/client-node";
 import { inspect } from "../../cli/inspect";
 import { inspectionDiff, inspectionMarkdown, inspectionText } from "../../cli/inspectText";
 import { inspectionHtml } from "../../cli/inspectHtml";
 import type { Evidence } from "../../datapath/evidence/gather";
 import { keptExpectation } from "../../datapath/external";
 import { verifyKept } from "../../datapath/verify";
+import type { EvidenceCluster } from "../../cluster/read";
 import type { RoutingMode } from "../../modes/contract";
 import type { NodeEvidence, Section } from "../../datapath/evidence/node";
+import { inUsualNamespace, layoutOf } from "../../datapath/inspect/layout";
 import { judgeInspection } from "../../datapath/inspect/inspect";
 import type { Inspection, Row } from "../../datapath/inspect/inspection";
 
@@ -292,8 +295,117 @@ describe("an inspection", () => {
       sections: {},
       lookups: {},
     }));
-    expect(() => judged({ ...HEALTHY, nodes: silent })).toThrow(
+    const unread = { ...HEALTHY.api, config: { error: "not found" } };
+    expect(() => judged({ ...HEALTHY, nodes: silent, api: unread })).toThrow(
       "No agent of Cilium answered: no Cilium agent runs on it",
+    );
+    // where commands in pods are not allowed, the configuration is still shown
+    const configuration = judged({ ...HEALTHY, nodes: silent });
+    expect(wrong(configuration)).toEqual([]);
+    expect(rowOf(configuration, "masquerading").nodes[0]).toMatchObject({
+      configured: "BPF",
+      verdict: "not observable",
+      reason: "no Cilium agent runs on it",
+    });
+    expect(inspectionText("prod", configuration)).toMatch(
+      /^prod: no agent answered; what runs is not known \(3 nodes\)$/m,
+    );
+  });
+
+  it("names nodes to which a node has no route, unless a gateway may have it", () => {
+    const unrouted = (evidence: Evidence) => ({
+      ...evidence,
+      nodes: evidence.nodes.map((node) => {
+        const { routes } = node.sections;
+        const isChanged = node.node === WORKER && routes !== undefined && "value" in routes;
+        const text = isChanged ? routes.value.replace(/^10\.0\.\d\.0\/24 via .* dev eth0.*\n/m, "") : "";
+        return isChanged ? { ...node, sections: { ...node.sections, routes: { value: text } } } : node;
+      }),
+    });
+    expect(wrong(judged(unrouted(HEALTHY)))).toEqual([
+      [
+        "network",
+        "contradiction",
+        expect.stringMatching(/^the agent reports native, and the datapath has native, without a route to cmlead-\S+$/),
+      ],
+    ]);
+    const skipping = configured({ "direct-routing-skip-unreachable": "true" });
+    expect(wrong(judged(unrouted(skipping)))).toEqual([]);
+  });
+
+  it("tells a kernel that is too old for the configuration, and full maps", () => {
+    const on = (kernel: string, evidence: Evidence = HEALTHY): Evidence => ({
+      ...evidence,
+      api: {
+        ...evidence.api,
+        nodes: {
+          value: "value" in evidence.api.nodes ? evidence.api.nodes.value.map((node) => ({ ...node, kernel })) : [],
+        },
+      },
+    });
+    expect(rowOf(judged(on("6.8.0-45-generic")), "kernel")).toMatchObject({
+      verdict: "in force",
+      nodes: [{ reported: "6.8.0-45-generic" }, {}, {}],
+    });
+    const big = configured({ "enable-ipv4-big-tcp": "true" });
+    expect(wrong(judged(on("6.1.0-13-amd64", big))).filter(([id]) => id === "kernel")).toEqual([
+      ["kernel", "fallback", "BIG TCP for IPv4 needs Linux 6.3 or newer, unless the distribution has backported it"],
+    ]);
+    expect(rowOf(judged(on("4.18.0-553.el8_10.x86_64")), "kernel")).toMatchObject({
+      nodes: [{ configured: "5.10.0 or newer", verdict: "not observable" }, {}, {}],
+    });
+    const metrics = (name: string, value: number) =>
+      JSON.stringify([{ name: "cilium_bpf_map_pressure", labels: { map_name: name }, value }]);
+    const pressed = (text: string): Evidence => ({
+      ...HEALTHY,
+      nodes: HEALTHY.nodes.map((node) => ({ ...node, sections: { ...node.sections, pressure: { value: text } } })),
+    });
+    expect(wrong(judged(pressed(metrics("lb4_backends_v3", 0.98))))).toEqual([
+      ["maps", "contradiction", expect.stringContaining("lb4_backends_v3 is 98 % full; further entries are refused")],
+    ]);
+    // these forget their oldest entries
+    expect(wrong(judged(pressed(metrics("ct4_global", 1))))).toEqual([]);
+    expect(rowOf(judged(pressed(metrics("lxc", 0.02))), "maps")).toMatchObject({
+      verdict: "in force",
+      nodes: [{ reported: "at most 10 % full" }, {}, {}],
+    });
+  });
+
+  it("finds Cilium in another namespace, and says whose nodes they are", async () => {
+    const pod = (namespace: string, name: string, container: string): V1Pod => ({
+      metadata: {
+        namespace,
+        name,
+        labels: { "k8s-app": "cilium" },
+        ownerReferences: [{ apiVersion: "apps/v1", kind: "DaemonSet", name: "anetd", uid: "1" }],
+      },
+      spec: { containers: [{ name: container }] },
+    });
+    const asked: string[] = [];
+    const cluster = {
+      nodes: async () => [{ status: { nodeInfo: { kubeletVersion: "v1.33.4+rke2r1" } } }],
+      allPods: async () => [pod("kube-system", "other", "envoy"), pod("cilium", "anetd-x", "cilium-agent")],
+      configMap: async (namespace: string) => void asked.push(namespace),
+      exec: async (namespace: string) => void asked.push(namespace),
+    } as unknown as EvidenceCluster;
+    const layout = await layoutOf(cluster);
+    expect(layout).toEqual({ namespace: "cilium", daemonSet: "anetd", distribution: "RKE2" });
+    const usual = inUsualNamespace(cluster, layout);
+    await usual.configMap("kube-system", "cilium-config");
+    await usual.exec("kube-system", "anetd-x", "cilium-agent", []);
+    await usual.exec("nettool", "client", "nettool", []);
+    expect(asked).toEqual(["cilium", "cilium", "nettool"]);
+    expect((await usual.allPods()).map(({ metadata }) => metadata?.namespace)).toEqual(["kube-system", "kube-system"]);
+
+    const config = "value" in HEALTHY.api.config ? HEALTHY.api.config.value : undefined;
+    const newer = { value: { ...config!, data: { ...config!.data, "enable-bpf-masquerade": "false" } } };
+    const evidence = { ...HEALTHY, api: { ...HEALTHY.api, config: newer } };
+    const inspection = judgeInspection({ evidence, layout, logs: {}, readAt: "2026-11-29T23:00:00.000Z", seconds: 1 });
+    expect(rowOf(inspection, "configuration").nodes[0]!.reason).toContain(
+      "kubectl -n cilium rollout restart daemonset/anetd",
+    );
+    expect(inspectionText("prod", inspection)).toMatch(
+      /^Cilium runs as DaemonSet anetd in namespace cilium; the nodes are RKE2's, on which this command has not been tried$/m,
     );
   });
 
@@ -331,7 +443,7 @@ describe("an inspection's forms", () => {
     expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(300);
     expect(text).toMatch(/^CONTRADICTION +Services +Cilium +Cilium +Cilium +none +cmlead-worker$/m);
     expect(text).toMatch(/^ {2}- Services on cmlead-worker: the agent reports Cilium, and the datapath has none$/m);
-    expect(text).toMatch(/^prod: .*; 2 rows contradict \(24 rows, 3 nodes, 3\.2 s\)$/m);
+    expect(text).toMatch(/^prod: .*; 2 rows contradict \(27 rows, 3 nodes, 3\.2 s\)$/m);
     expect(inspectionText("prod", judged(HEALTHY))).toMatch(/^prod: mode ebpf, native routing; nothing contradicts/m);
   });
 
