@@ -1,14 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import {
-  AGENT_CONTAINER,
-  askAgent,
-  CILIUM_NAMESPACE,
-  CONFIG_MAP,
-  listAgents,
-  saveRules,
-  type Agent,
-} from "../cluster/agents";
+import { agentLog } from "../cluster/agentLog";
+import { askAgent, CILIUM_NAMESPACE, CONFIG_MAP, listAgents, saveRules, type Agent } from "../cluster/agents";
 import { apiErrorLine } from "../cluster/apiError";
 import type { ClusterReader } from "../cluster/read";
 import type { Evidence } from "../datapath/evidence/gather";
@@ -121,7 +114,7 @@ function agentFiles(
     ...journal,
     write(
       `${folder}/agent.log`,
-      asked(() => cluster.log(CILIUM_NAMESPACE, agent.pod, AGENT_CONTAINER)),
+      asked(() => agentLog(cluster, agent)),
     ),
     ...Object.entries(AGENT_COMMANDS).map(([file, command]) =>
       write(

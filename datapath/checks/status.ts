@@ -1,6 +1,7 @@
 import { at } from "../../modes/tree";
 import { featuresOf } from "../../modes/features";
-import { AGENT_CONTAINER, CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
+import { agentLog } from "../../cluster/agentLog";
+import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import type { ClusterReader } from "../../cluster/read";
 import { valueOf } from "../evidence/api";
 import { within } from "../../cluster/within";
@@ -122,9 +123,7 @@ export async function readFallbacks(
   agents: readonly { readonly node: string; readonly pod: string }[],
 ): Promise<Fallbacks> {
   const entries = agents.map(async ({ node, pod }) => {
-    const log = await within(LOG_SECONDS, cluster.log(CILIUM_NAMESPACE, pod, AGENT_CONTAINER, LOG_BYTES)).catch(
-      () => "",
-    );
+    const log = await within(LOG_SECONDS, agentLog(cluster, { node, pod }, LOG_BYTES)).catch(() => "");
     return [node, fallbackLines(log)] as const;
   });
   return new Map(await Promise.all(entries));
