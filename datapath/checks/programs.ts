@@ -1,9 +1,8 @@
 import { MODE_CONTRACTS } from "../../modes/contract";
-import { readingOf } from "../evidence/api";
-import type { Evidence } from "../evidence/gather";
+import { readingOf, type ApiEvidence } from "../evidence/api";
 import { addressesOf, CGROUP_ROOT, jsonOf, type NodeEvidence } from "../evidence/node";
 import { attachedOn, classOf, programsOfCgroups, type Attached, type CgroupProgram } from "../evidence/programs";
-import { fail, inconclusive, pass, warning, type Check, type Expectation, type Finding } from "./check";
+import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
 /** Hooks of sockets without which services are not translated where programs connect, send and receive. */
@@ -24,6 +23,12 @@ export const programsCheck: Check = {
   needs: ["nodes"],
   judge(evidence, expectation) {
     const { datapathConfig = {}, isExternal } = expectation;
+    const { masquerading, serviceMap, tunnelDevice } = expectation.evidence;
+    const needs = {
+      servesNodePorts: serviceMap.nodePort === "present",
+      masqueradesInBpf: masquerading === "BPF",
+      tunnelDevice,
+    };
     const all = new Map(evidence.nodes.map((node) => [node.node, attachedOn(node)] as const));
     const usual = usualHooks(all);
     return eachNode(evidence, "network", (node): Finding => {
@@ -31,7 +36,7 @@ export const programsCheck: Check = {
       const attached = all.get(node.node)!;
       if (attached instanceof Error) return inconclusive(node.node, attached.message, undefined, at);
       const seen = `${attached.filter(({ where }) => where === "cgroup").length} socket hooks, ${attached.filter(({ where }) => where !== "cgroup").length} on devices`;
-      const missing = [...needed(node, attached, evidence, expectation), ...missingUsual(attached, usual)];
+      const missing = [...missingHooks(node, attached, evidence.api, needs), ...missingUsual(attached, usual)];
       const agent = `kubectl -n kube-system delete pod ${node.agent}: the agent attaches its programs when it starts`;
       if (missing.length > 0) {
         const unique = [...new Set(missing)];
@@ -118,12 +123,21 @@ function ofPods(node: NodeEvidence): CgroupProgram[] {
   return programs.filter(({ cgroup, attach_type: kind }) => /kubepods/.test(cgroup) && !/device/.test(kind));
 }
 
-/** Hooks that this mode needs whatever the other nodes have. */
-function needed(
+/** What decides which hooks a node needs. */
+export interface HookNeeds {
+  /** Whether Cilium serves NodePorts. */
+  readonly servesNodePorts: boolean;
+  readonly masqueradesInBpf: boolean;
+  /** `none` for native routing. */
+  readonly tunnelDevice: string;
+}
+
+/** Hooks that a node has no program at: those that it needs, whatever the other nodes have. */
+export function missingHooks(
   node: NodeEvidence,
   attached: readonly Attached[],
-  { api }: Evidence,
-  { evidence }: Expectation,
+  api: ApiEvidence,
+  { servesNodePorts, masqueradesInBpf, tunnelDevice }: HookNeeds,
 ): string[] {
   // the kernel keeps 15 characters of a name
   const short = (name: string) =>
@@ -135,28 +149,27 @@ function needed(
     attached.some((each) => each.device === device && short(each.name) === short(name));
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
   const names = links instanceof Error ? [] : links.map(({ ifname }) => ifname);
-  const isCilium = evidence.serviceMap.nodePort === "present";
   const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
   const out = addressesOf(node)?.get(address ?? "")?.[0];
   const want: [string, string][] = [
     ...names.filter((name) => /^lxc(?!_health)/.test(name)).map((name): [string, string] => [name, "from_container"]),
     ["cilium_host", "to_host"],
     ["cilium_host", "from_host"],
-    ...(out !== undefined && (isCilium || evidence.masquerading === "BPF")
+    ...(out !== undefined && (servesNodePorts || masqueradesInBpf)
       ? ([
           [out, "from_netdev"],
           [out, "to_netdev"],
         ] as [string, string][])
       : []),
-    ...(evidence.tunnelDevice === "none"
+    ...(tunnelDevice === "none"
       ? []
       : ([
-          [evidence.tunnelDevice, "from_overlay"],
-          [evidence.tunnelDevice, "to_overlay"],
+          [tunnelDevice, "from_overlay"],
+          [tunnelDevice, "to_overlay"],
         ] as [string, string][])),
-    ...(isCilium ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name]) : []),
+    ...(servesNodePorts ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name]) : []),
     // sockets of IPv6 that ask IPv4 addresses, as Java's do
-    ...(isCilium && attached.some(({ name }) => /sock6_/.test(name))
+    ...(servesNodePorts && attached.some(({ name }) => /sock6_/.test(name))
       ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name.replace("sock4", "sock6")])
       : []),
   ];

@@ -54,7 +54,7 @@ const key =
 
 const REPLACEMENT = "kube-proxy-replacement";
 /** The modes in which Cilium serves NodePorts. */
-const replaces = (config: Config) => ["true", "strict", "probe"].includes(config[REPLACEMENT] ?? "");
+export const replaces = (config: Config) => ["true", "strict", "probe"].includes(config[REPLACEMENT] ?? "");
 const NODE_PORT = `${REPLACEMENT}.features.nodePort`;
 
 /** A device of a node, as `ip -j -d link show` prints it. */
@@ -141,10 +141,12 @@ function masquerading(node: NodeEvidence, config: Config): string | undefined {
   return isBpf ? "BPF" : "off";
 }
 
-const masqueradingOf = (config: Config) =>
+/** Who gives packets to the outside the node's address. */
+export const masqueradingOf = (config: Config) =>
   config["enable-ipv4-masquerade"] === "false" ? "off" : isOn(config["enable-bpf-masquerade"]) ? "BPF" : "iptables";
 
-const networkOf = (config: Config) => {
+/** `native`, or the tunnel's protocol. */
+export const networkOf = (config: Config) => {
   const protocol = config["tunnel-protocol"] ?? config["tunnel"] ?? "vxlan";
   const isNative = config["routing-mode"] === "native" || config["tunnel"] === "disabled";
   return isNative ? "native" : protocol;

@@ -7,6 +7,7 @@ import { DEFAULTS } from "../../modes/defaults";
 import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
 import { WORKLOAD } from "../../modes/workload";
 import { flat } from "../checks/config";
+import { missingHooks } from "../checks/programs";
 import { isFull, mapPressures, pressureText } from "../checks/datapathMaps";
 import { odd } from "../checks/nodes";
 import { differingKeys, parseConfig } from "../checks/agents";
@@ -15,7 +16,8 @@ import { valueOf, type ApiEvidence } from "../evidence/api";
 import type { KeptEvidence } from "../verify";
 import { gather, type Evidence, type Part } from "../evidence/gather";
 import { agentVersion, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { DIMENSIONS, Hidden, type Config, type Dimension } from "./dimensions";
+import { attachedOn } from "../evidence/programs";
+import { DIMENSIONS, Hidden, masqueradingOf, networkOf, replaces, type Config, type Dimension } from "./dimensions";
 import { FALLBACKS } from "./fallbacks";
 import { inUsualNamespace, layoutOf, USUAL_LAYOUT, type Layout } from "./layout";
 import { ROW_VERDICTS, type Inspection, type ModeFound, type NodeRow, type Row, type RowVerdict } from "./inspection";
@@ -79,7 +81,7 @@ export function judgeInspection({ evidence, layout = USUAL_LAYOUT, logs, readAt,
   return {
     schemaVersion: 1,
     mode: modeOf(rows, seen),
-    rows: [...rows, mapsRow(seen), kernelRow(seen, api), configurationRow(seen, api, layout)],
+    rows: [...rows, programsRow(seen, api), mapsRow(seen), kernelRow(seen, api), configurationRow(seen, api, layout)],
     layout,
     silent: Object.fromEntries(nodes.flatMap(({ node, error }) => (error === undefined ? [] : [[node, error]]))),
     nodes: { looked: nodes.length, all: valueOf(api.nodes, []).length },
@@ -305,12 +307,41 @@ function versionRow(views: readonly View[]): Row {
   return rowWith("version", "Cilium", withDrift(nodes));
 }
 
+/** Whether every hook that the configuration needs has Cilium's program. */
+function programsRow(views: readonly View[], api: ApiEvidence): Row {
+  const nodes = views.map((view): NodeRow => {
+    const { node, evidence, own, current } = view;
+    const config = own ?? current;
+    const attached = attachedOn(evidence);
+    const unseen = { node, verdict: "not observable" } as const;
+    if (attached instanceof Error) return { ...unseen, reason: attached.message };
+    if (config === undefined) return { ...unseen, reason: "the configuration is not known" };
+    // its programs are attached in pairs, which no cluster here could show
+    if (attached.some(({ kind }) => kind.startsWith("netkit")))
+      return { ...unseen, reason: "programs of netkit devices are not compared" };
+    const network = networkOf(config);
+    const missing = missingHooks(evidence, attached, api, {
+      servesNodePorts: replaces(config),
+      masqueradesInBpf: masqueradingOf(config) === "BPF",
+      tunnelDevice: network === "native" ? "none" : `cilium_${network}`,
+    });
+    if (missing.length === 0) return { node, observed: "complete", verdict: "in force" };
+    const shown = missing.slice(0, 4).join(", ") + (missing.length > 4 ? ` and ${missing.length - 4} more` : "");
+    const reason = `no program at ${shown}; the agent attaches its programs when it starts: delete pod ${evidence.agent}`;
+    return { node, observed: `${missing.length} missing`, verdict: "contradiction", reason };
+  });
+  return rowWith("programs", "Programs", nodes);
+}
+
 /** How full the BPF maps are. */
 function mapsRow(views: readonly View[]): Row {
   const nodes = views.map(({ node, evidence }): NodeRow => {
     const metrics = sectionOf(evidence, "pressure");
     const unread = { node, verdict: "not observable" } as const;
-    if (metrics instanceof Error) return { ...unread, reason: metrics.message };
+    if (metrics instanceof Error) {
+      const isAsked = evidence.sections.pressure !== undefined;
+      return { ...unread, reason: evidence.error ?? (isAsked ? metrics.message : "the agent's metrics were not read") };
+    }
     const pressures = mapPressures(metrics);
     if (pressures.length === 0) return { ...unread, reason: "agents count the entries of no map" };
     const [, value] = pressures.reduce((most, each) => (each[1] > most[1] ? each : most));

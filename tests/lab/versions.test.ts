@@ -22,6 +22,14 @@ const TWO_NODES = { cluster: { workers: 1 } };
 /** One cluster and the settings that it goes through, each in its turn. */
 type Walk = readonly (readonly [changed: string, value: string])[];
 
+/** Hold a running stack to its contract, and see that an inspection names its mode without being told. */
+function expectMode(project: LabProject, stack: string): void {
+  const settings = project.settings(stack);
+  expectContract(settings);
+  const network = settings.tunnel === "disabled" ? "native" : settings.tunnel;
+  expect(project.inspect(stack)).toEqual({ code: 0, mode: `${settings.mode}, ${network}`, wrong: {} });
+}
+
 /** Bring a stack up, and hold it to its contract after each of the changes; every `up` verifies it too. */
 async function walk(
   project: LabProject,
@@ -32,11 +40,11 @@ async function walk(
 ): Promise<void> {
   const cluster = await project.addStack(stack, settings);
   await project.succeed("up", "--yes", "--skip-preview", "-s", stack);
-  expectContract(project.settings(stack));
+  expectMode(project, stack);
   for (const [key, value] of changes) {
     await project.succeed("config", "set", key, value, "-s", stack);
     await project.succeed("up", "--yes", "--skip-preview", "-s", stack);
-    expectContract(project.settings(stack));
+    expectMode(project, stack);
   }
   atEnd(cluster);
   await project.succeed("destroy", "--yes", "--skip-preview", "-s", stack);

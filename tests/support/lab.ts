@@ -5,6 +5,7 @@ import { mergeValues, valueAt, type HelmValues, type ImageOverride } from "../..
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { readStackFile } from "../../cli/stackFile";
 import type { Comparison } from "../../compare/results";
+import type { Inspection } from "../../datapath/inspect/inspection";
 import type { Trace } from "../../datapath/trace/result";
 import type { Verification } from "../../datapath/verify";
 import type { Settings } from "../../settings/parse";
@@ -140,6 +141,32 @@ export class LabProject extends TestProject {
           JSON.stringify(findings.map(({ reason, seen }) => `${seen}: ${reason}`)).replaceAll('\\"', '"'),
         ]),
       ),
+    };
+  }
+
+  /**
+   * Inspect a cluster: the exit code, the mode that it has, and each row that contradicts with all that it says.
+   * @param subject a stack, a file, or none for the cluster of `--kubeconfig`
+   */
+  inspect(
+    subject: string | undefined,
+    ...options: string[]
+  ): { code: number | null; mode: string; wrong: Record<string, string> } {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ["cli/cilium-modes.mjs", "inspect", ...(subject === undefined ? [] : [subject]), "--json", ...options],
+      { cwd: this.directory, encoding: "utf8", env: process.env, maxBuffer: 2 ** 26 },
+    );
+    if (!stdout.startsWith("{")) return { code: status, mode: "", wrong: { inspect: stderr } };
+    const { mode, rows } = JSON.parse(stdout) as Inspection;
+    const said = rows.map(({ id, nodes }) => {
+      const wrong = nodes.filter(({ verdict }) => verdict !== "in force" && verdict !== "not observable");
+      return [id, wrong.map(({ node, verdict, reason }) => `${node}: ${verdict}: ${reason}`).join("; ")];
+    });
+    return {
+      code: status,
+      mode: `${mode.name ?? `none, nearest ${mode.nearest}`}, ${mode.network}`,
+      wrong: Object.fromEntries(said.filter(([, text]) => text !== "")) as Record<string, string>,
     };
   }
 

@@ -13,6 +13,7 @@ export async function expectStanding(
 ): Promise<void> {
   expectContract(project.settings(stack));
   expect(project.verify(stack)).toEqual({ code: 0, wrong: {} });
+  expect(project.inspect(stack)).toEqual({ code: 0, mode: `${mode}, native`, wrong: {} });
 
   const outputs = parseStackOutputs(
     stack,

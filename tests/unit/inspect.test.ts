@@ -114,13 +114,23 @@ describe("an inspection", () => {
     expect(wrong(judged(detached))).toEqual([
       ["services", "contradiction", "the agent reports Cilium, and the datapath has none"],
       ["socket-lb", "contradiction", "the agent reports everywhere, and the datapath has off"],
+      ["programs", "contradiction", expect.stringContaining("no program at cil_sock4_connect on cgroup")],
     ]);
     const partly = changed({ cgroups: (text) => text.replaceAll("sock4_recvmsg", "other") }, WORKER);
     expect(wrong(judged(partly))).toEqual([
       ["socket-lb", "contradiction", "the agent reports everywhere, and the datapath has on without sock4_recvmsg"],
+      ["programs", "contradiction", expect.stringContaining("no program at cil_sock4_recvmsg on cgroup;")],
+    ]);
+    const pod = changed({ tcx: (text) => text.replace(/.*"lxc(?!_health).*from_contai.*\n/, "") }, WORKER);
+    expect(wrong(judged(pod))).toEqual([
+      [
+        "programs",
+        "contradiction",
+        expect.stringMatching(/^no program at cil_from_container on lxc\w+; .* cilium-\w+$/),
+      ],
     ]);
     const device = changed({ tcx: (text) => text.replace(/.*eth0.*from_netdev.*\n/, "") }, WORKER);
-    expect(wrong(judged(device)).map(([id]) => id)).toEqual(["services", "devices"]);
+    expect(wrong(judged(device)).map(([id]) => id)).toEqual(["services", "devices", "programs"]);
     const rule = "-A CILIUM_POST_nat -s 10.0.0.0/24 ! -d 10.0.0.0/8 -j MASQUERADE";
     const both = changed(
       { iptables: (text) => `${text}\n${rule}\n-A KUBE-SERVICES -j RETURN\n:KUBE-SVC-X - [0:0]` },
@@ -443,7 +453,7 @@ describe("an inspection's forms", () => {
     expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(300);
     expect(text).toMatch(/^CONTRADICTION +Services +Cilium +Cilium +Cilium +none +cmlead-worker$/m);
     expect(text).toMatch(/^ {2}- Services on cmlead-worker: the agent reports Cilium, and the datapath has none$/m);
-    expect(text).toMatch(/^prod: .*; 2 rows contradict \(27 rows, 3 nodes, 3\.2 s\)$/m);
+    expect(text).toMatch(/^prod: .*; 3 rows contradict \(28 rows, 3 nodes, 3\.2 s\)$/m);
     expect(inspectionText("prod", judged(HEALTHY))).toMatch(/^prod: mode ebpf, native routing; nothing contradicts/m);
   });
 

@@ -1,0 +1,267 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { kubectl, labMissing, LabProject, longMissing, MINUTES, restartAgents } from "../support/lab";
+import { describeIf, missingPrograms } from "../support/project";
+
+const STACK = "inspect";
+
+/** A change behind the stack's back, and what an inspection says of it. */
+interface Change {
+  readonly name: string;
+  /** Values for Helm. */
+  readonly values?: readonly string[];
+  readonly make?: (cluster: string) => void;
+  readonly undo?: (cluster: string) => void;
+  /** Default: the stack's own. */
+  readonly mode?: string;
+  readonly wrong: Readonly<Record<string, RegExp>>;
+}
+
+const patch = (cluster: string, data: Record<string, string>) =>
+  kubectl(cluster, "-n", "kube-system", "patch", "configmap", "cilium-config", "-p", JSON.stringify({ data }));
+
+const nodeConfig = (cluster: string) =>
+  JSON.stringify({
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumNodeConfig",
+    metadata: { name: "odd", namespace: "kube-system" },
+    spec: {
+      nodeSelector: { matchLabels: { "kubernetes.io/hostname": `${cluster}-worker` } },
+      defaults: { "bpf-lb-sock-hostns-only": "true" },
+    },
+  });
+
+const detached = (cluster: string, ...path: string[]) =>
+  kubectl(cluster, ...agentOn(cluster), "rm", "-f", ...path.map((each) => `/sys/fs/bpf/cilium/${each}`));
+
+/** `kubectl exec` into the agent of the worker. */
+function agentOn(cluster: string): string[] {
+  const [name] = kubectl(
+    cluster,
+    ...["-n", "kube-system", "get", "pods", "-l", "k8s-app=cilium", "-o", "name"],
+    `--field-selector=spec.nodeName=${cluster}-worker`,
+  ).split("\n");
+  return ["-n", "kube-system", "exec", name!, "-c", "cilium-agent", "--"];
+}
+
+const CHANGES: readonly Change[] = [
+  {
+    name: "a socket load balancer that is switched off beside kube-proxy replacement",
+    values: ["socketLB.enabled=false"],
+    wrong: { "socket-lb": /fallback: kube-proxy replacement always enables/ },
+  },
+  {
+    name: "the bandwidth manager on kind's nodes",
+    values: ["bandwidthManager.enabled=true"],
+    wrong: { "bandwidth-manager": /fallback: the agent disabled it: .*; its log says / },
+  },
+  {
+    name: "pods' devices that the agent is to choose",
+    values: ["bpf.datapathMode=auto"],
+    wrong: { "device-mode": /fallback: auto chooses veth/ },
+  },
+  {
+    name: "Legacy host routing",
+    values: ["bpf.hostLegacyRouting=true"],
+    mode: "ebpf-legacy, native",
+    wrong: {},
+  },
+  {
+    name: "a configuration that somebody patches, before the agents read it",
+    make: (cluster) => patch(cluster, { "enable-bpf-masquerade": "false" }),
+    wrong: {
+      "host-routing": /drift: cilium-config asks for Legacy now \(written by kubectl-patch at /,
+      masquerading: /drift: cilium-config asks for iptables now \(written by kubectl-patch at /,
+      configuration: /drift: cilium-config is newer than the agent in enable-bpf-masquerade/,
+    },
+  },
+  {
+    name: "the same, after the agents have read it",
+    make: restartAgents,
+    mode: "replacement, native",
+    wrong: {
+      "host-routing": /drift: Helm rendered BPF, and cilium-config was changed since/,
+      masquerading: /drift: Helm rendered BPF, and cilium-config was changed since/,
+    },
+    undo: (cluster) => patch(cluster, { "enable-bpf-masquerade": "true" }),
+  },
+  {
+    name: "one node that a CiliumNodeConfig changes",
+    make: (cluster) => {
+      spawnSync(
+        "docker",
+        [
+          "exec",
+          "-i",
+          `${cluster}-control-plane`,
+          "kubectl",
+          "--kubeconfig=/etc/kubernetes/admin.conf",
+          "apply",
+          "-f-",
+        ],
+        { input: nodeConfig(cluster) },
+      );
+      restartAgents(cluster);
+    },
+    wrong: { "socket-lb": /^cmtest-inspect-worker: drift: CiliumNodeConfig odd sets bpf-lb-sock-hostns-only/ },
+    undo: (cluster) => {
+      kubectl(cluster, "-n", "kube-system", "delete", "ciliumnodeconfig", "odd");
+      restartAgents(cluster);
+    },
+  },
+  {
+    name: "a program that is detached from a device",
+    make: (cluster) => void detached(cluster, "devices/eth0/links/cil_from_netdev"),
+    wrong: {
+      services: /^cmtest-inspect-worker: contradiction: /,
+      devices: /^cmtest-inspect-worker: contradiction: /,
+      programs: /^cmtest-inspect-worker: contradiction: .*cil_from_netdev on eth0/,
+    },
+    undo: restartAgents,
+  },
+  {
+    name: "a program that is detached from the sockets' cgroup",
+    make: (cluster) => void detached(cluster, "socketlb/links/cgroup/cil_sock4_connect"),
+    wrong: {
+      services: /^cmtest-inspect-worker: contradiction: /,
+      "socket-lb": /^cmtest-inspect-worker: contradiction: .*on without sock4_connect/,
+      programs: /^cmtest-inspect-worker: contradiction: .*cil_sock4_connect on cgroup/,
+    },
+    undo: restartAgents,
+  },
+  {
+    name: "the program that is detached from a pod's device",
+    make: (cluster) => {
+      const ways = kubectl(
+        cluster,
+        ...agentOn(cluster),
+        "sh",
+        "-c",
+        "ls -d /sys/fs/bpf/cilium/endpoints/*/links/cil_from_container",
+      );
+      detached(
+        cluster,
+        ...ways
+          .trim()
+          .split("\n")
+          .map((path) => path.replace("/sys/fs/bpf/cilium/", "")),
+      );
+    },
+    wrong: { programs: /^cmtest-inspect-worker: contradiction: .*cil_from_container on lxc/ },
+    undo: restartAgents,
+  },
+];
+
+describeIf(
+  [...labMissing(), ...longMissing(), ...missingPrograms("helm")],
+  "cilium-modes inspect on a real cluster",
+  () => {
+    let project: LabProject;
+    let cluster: string;
+    let folder: string;
+    let kubeconfig: string;
+    beforeAll(async () => {
+      project = new LabProject();
+      cluster = await project.addStack(STACK, {
+        cluster: { workers: 1 },
+        kubeProxyReplacement: true,
+        bpf: { masquerade: true },
+      });
+      await project.succeed("up", "--yes", "--skip-preview", "-s", STACK);
+      folder = mkdtempSync(join(tmpdir(), "cilium-modes-inspect-"));
+      kubeconfig = join(folder, "kubeconfig");
+      const { stdout } = spawnSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" });
+      writeFileSync(kubeconfig, stdout, { mode: 0o600 });
+    }, 6 * MINUTES);
+    afterAll(async () => {
+      if (folder) rmSync(folder, { recursive: true });
+      await project.close(STACK);
+    }, 2 * MINUTES);
+
+    const helm = (...values: string[]) => {
+      const { status, stderr } = spawnSync(
+        "helm",
+        [
+          ...["upgrade", "cilium", project.settings(STACK).cilium.chart, "-n", "kube-system", "--reuse-values"],
+          ...values.flatMap((value) => ["--set", value]),
+        ],
+        { encoding: "utf8", env: { ...process.env, KUBECONFIG: kubeconfig } },
+      );
+      if (status !== 0) throw new Error(stderr);
+      restartAgents(cluster);
+    };
+
+    it(
+      "needs no more than the permissions that the documentation has",
+      () => {
+        const account = ["--namespace=default", "create", "serviceaccount", "reader"];
+        kubectl(cluster, ...account);
+        const rules = spawnSync(
+          "docker",
+          [
+            "exec",
+            "-i",
+            `${cluster}-control-plane`,
+            "kubectl",
+            "--kubeconfig=/etc/kubernetes/admin.conf",
+            "apply",
+            "-f-",
+          ],
+          { input: bound(join(project.directory, "docs", "inspect-permissions.yaml")), encoding: "utf8" },
+        );
+        expect([rules.status, rules.stderr]).toEqual([0, ""]);
+        const token = kubectl(cluster, "-n", "default", "create", "token", "reader").trim();
+        const own = parse(spawnSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" }).stdout) as {
+          users: { name: string; user: object }[];
+        };
+        const reader = join(folder, "reader");
+        writeFileSync(reader, stringify({ ...own, users: own.users.map(({ name }) => ({ name, user: { token } })) }), {
+          mode: 0o600,
+        });
+        expect(project.inspect(undefined, "--kubeconfig", reader)).toEqual({
+          code: 0,
+          mode: "ebpf, native",
+          wrong: {},
+        });
+      },
+      2 * MINUTES,
+    );
+
+    it.each(CHANGES)(
+      "tells $name, also from a file",
+      ({ values, make, undo, mode = "ebpf, native", wrong }) => {
+        if (values !== undefined) helm(...values);
+        make?.(cluster);
+        const file = join(folder, "evidence.json.gz");
+        const found = project.inspect(undefined, "--kubeconfig", kubeconfig, "--save", file);
+        undo?.(cluster);
+        if (values !== undefined) helm(...values.map((value) => `${value.split("=")[0]}=null`));
+        expect(found).toEqual({
+          code: Object.keys(wrong).length === 0 ? 0 : 1,
+          mode,
+          wrong: Object.fromEntries(Object.entries(wrong).map(([row, said]) => [row, expect.stringMatching(said)])),
+        });
+        expect(project.inspect(file)).toEqual(found);
+      },
+      6 * MINUTES,
+    );
+  },
+);
+
+/** The documented roles, with a binding of each to a service account. */
+function bound(file: string): string {
+  const roles = readFileSync(file, "utf8")
+    .split(/^---$/m)
+    .map((text) => parse(text) as { kind: string; metadata: { name: string; namespace?: string } });
+  const bindings = roles.map(({ kind, metadata }) => ({
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: `${kind}Binding`,
+    metadata,
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: metadata.name },
+    subjects: [{ kind: "ServiceAccount", name: "reader", namespace: "default" }],
+  }));
+  return [...roles, ...bindings].map((each) => stringify(each)).join("---\n");
+}
