@@ -97,7 +97,7 @@ const NO_JSON = "it is not valid JSON";
 /** What kind can do and this project cannot, by the names that users try. */
 const NO_SETTINGS: Readonly<Record<string, string>> = {
   "cluster.controlPlanes":
-    "clusters have one control plane, since kind puts a load balancer in front of several, whose container this project would not restart, remove or load with images; bring such a cluster with cluster.kubeconfig",
+    "clusters have one control plane: kind puts a load balancer in front of several, without the mount that tells destroy whose container it is; bring such a cluster with cluster.kubeconfig",
   "cluster.ipFamily": "clusters are IPv4 only",
 };
 

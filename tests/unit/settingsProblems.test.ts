@@ -280,9 +280,7 @@ describe("ConfigurationError", () => {
       { cluster: '{"ipFamily":"dual","controlPlanes":3}' },
       [
         "cluster.ipFamily: is not a setting: clusters are IPv4 only",
-        expect.stringMatching(
-          /^ {2}- cluster\.controlPlanes: is not a setting: clusters have one control plane, /,
-        ) as string,
+        "cluster.controlPlanes: is not a setting: clusters have one control plane: kind puts a load balancer in front of several, without the mount that tells destroy whose container it is; bring such a cluster with cluster.kubeconfig",
       ],
     ],
     [
