@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { withPemContents, type RegistryMirrors } from "../modes/registryMirrors";
 
@@ -14,7 +13,7 @@ export function readPemFiles(mirrors: RegistryMirrors, directory: string): Regis
     const shown = /\.(?:clientKey|clientCertificate)$/.test(setting) || /\n|^.{200}/s.test(path) ? "its file" : path;
     let content: string;
     try {
-      content = readFileSync(resolve(directory, path.replace(/^~(?=\/)/, homedir())), "utf8");
+      content = readFileSync(resolve(directory, path), "utf8");
     } catch (error) {
       throw new Error(`${setting}: ${shown} cannot be read (${(error as NodeJS.ErrnoException).code})`);
     }

@@ -2,7 +2,7 @@ import { CERTS_DIRECTORY } from "./registryMirrors";
 
 /** A path of this machine that every node mounts. */
 export interface KindMount {
-  /** Path on this machine. */
+  /** Path on this machine, without `~`. */
   readonly hostPath: string;
   /** Absolute path in every node. */
   readonly containerPath: string;

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { parse, stringify } from "yaml";
+import { withHome } from "./homePath";
 
 /** The external cluster that a stack uses. */
 export interface ClusterReference {
@@ -78,7 +79,7 @@ function withAbsolutePaths(
 
 /** The files of a kubeconfig: the one that is set, or the existing ones among the user's own. */
 function filesOf(path: string | undefined): string[] {
-  if (path !== undefined) return [path.replace(/^~(?=\/)/, homedir())];
+  if (path !== undefined) return [withHome(path)];
   const own = (process.env["KUBECONFIG"] ?? "").split(delimiter).filter(existsSync);
   return own.length > 0 ? own : [join(homedir(), ".kube", "config")];
 }

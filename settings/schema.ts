@@ -8,6 +8,7 @@ import { DEFAULTS, VERIFY, VERIFY_WHEN } from "../modes/defaults";
 import { IPAM_MODES } from "../modes/ipam";
 import { endpointUrlProblem } from "../modes/registryMirrors";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
+import { isOfOtherHome, withHome } from "./homePath";
 
 /** What a schema knows about a setting beside its type: the source of all documentation of settings. */
 export interface SettingMeta {
@@ -52,6 +53,14 @@ const cidr = z
 
 const port = integer(1, 65535);
 const text = z.string({ error: "must be a string" }).min(1, { error: "must not be empty", abort: true });
+
+/** A text that may be a path of this machine: `~` and `~/x` are of the home folder. */
+const path = text
+  .refine((value) => !isOfOtherHome(value), "must not start with ~ and a name; set the whole path")
+  .overwrite(withHome);
+
+/** Several paths; one needs no list. */
+const paths = (error: string) => z.union([path, z.array(path)], { error }).transform((value) => [value].flat());
 
 // passed to commands as one argument, which must not look like an option or like two arguments
 const argument = (rule: string) => text.regex(/^[A-Za-z0-9][\w.:/@-]*$/, rule);
@@ -141,7 +150,7 @@ const portMapping = about(
 
 const mount = about(
   z.strictObject({
-    hostPath: about(text, "Path on this machine", { defaultText: "required" }),
+    hostPath: about(path, "Path on this machine", { defaultText: "required" }),
     containerPath: about(text.startsWith("/", "must be an absolute path"), "Absolute path in every node", {
       defaultText: "required",
     }),
@@ -163,7 +172,7 @@ const endpointUrl = z
   .meta({ format: "uri" });
 
 const pemFile = (what: string) =>
-  about(text.optional(), `${what}: a PEM file of this machine, or its content`, { defaultText: "none" });
+  about(path.optional(), `${what}: a PEM file of this machine, or its content`, { defaultText: "none" });
 
 const endpoint = z.union(
   [
@@ -274,7 +283,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           kubeconfig: about(
             z
               // JSON is valid YAML, and arrives as an object
-              .union([text, z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value))], {
+              .union([path, z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value))], {
                 error: "must be the path or the content of a kubeconfig",
               })
               .optional(),
@@ -404,7 +413,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             { defaultText: "the release's" },
           ),
           chart: about(
-            text
+            path
               .regex(/^[^-\p{Cc}]\P{Cc}*$/u, "must be the name of a chart, an oci:// reference or a path")
               .default(DEFAULTS.cilium.chart),
             "Chart name in `cilium.repository`, an `oci://` reference, or the path of a chart's folder or `.tgz`",
@@ -454,18 +463,11 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             { defaultText: "`true` in native routing" },
           ),
           valuesFiles: about(
-            z
-              .union([text.transform((file) => [file]), z.array(text)], {
-                error: "must be the path of a values file, or a list of them",
-              })
-              .default([]),
+            paths("must be the path of a values file, or a list of them").default([]),
             "Helm values files, by paths relative to the project: one, or a list that is merged in this order before `cilium.values`. Checked as these are",
           ),
           manifests: about(
-            z
-              .union([text.transform((source) => [source]), z.array(text)], {
-                error: "must be the path or the URL of a manifest, or a list of them",
-              })
+            paths("must be the path or the URL of a manifest, or a list of them")
               .refine((sources) => !sources.some((source) => /^https?:\/\/[^/?#]*@/i.test(source)), {
                 error: "must not hold a user or password; download the file and set its path",
               })

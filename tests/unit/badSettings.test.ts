@@ -152,7 +152,7 @@ describe("a string that becomes an argument of a command", () => {
     expect(reported({ "cilium.chart": chart }).map(({ path }) => path)).toEqual(["cilium.chart"]);
   });
 
-  it.each(["cilium", "./charts/my cilium", "~/cilium-1.20.2.tgz", "/a/b", "oci://quay.io/cilium/charts/cilium"])(
+  it.each(["cilium", "./charts/my cilium", "/a/b", "oci://quay.io/cilium/charts/cilium"])(
     "is accepted as a chart: %s",
     (chart) => {
       expect(parse({ "cilium.chart": chart }).cilium.chart).toBe(chart);

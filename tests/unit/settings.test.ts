@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { ROUTING_MODES } from "../../modes/contract";
 import { NODE_IMAGES } from "../../modes/releases";
@@ -243,6 +244,58 @@ describe("contradictory settings", () => {
   });
 });
 
+describe("a path of this machine", () => {
+  const home = homedir();
+  const inHome = (path: string): Record<string, string> => ({
+    "cluster.mounts": JSON.stringify([{ hostPath: path, containerPath: "/data" }]),
+    "cluster.registryMirrors": JSON.stringify({
+      "docker.io": { endpoints: [{ url: "https://m", ca: path, clientCertificate: path, clientKey: path }] },
+    }),
+    "cilium.chart": path,
+    "cilium.manifests": JSON.stringify([path]),
+  });
+
+  it.each([
+    ["~", home],
+    ["~/a b", `${home}/a b`],
+    ["./~/a", "./~/a"],
+    ["a~", "a~"],
+  ])("has the home folder instead of ~: %s", (path, whole) => {
+    const { cluster, cilium } = parse(inHome(path));
+    expect(cluster.mounts).toEqual([{ hostPath: whole, containerPath: "/data", readOnly: false }]);
+    expect(cluster.registryMirrors["docker.io"]!.endpoints).toEqual([
+      { url: "https://m", ca: whole, clientCertificate: whole, clientKey: whole },
+    ]);
+    expect(cilium).toMatchObject({ chart: whole, manifests: [whole] });
+    expect(parse({ "cilium.manifests": path }).cilium.manifests).toEqual([whole]);
+    expect(problemsOf({ "cilium.valuesFiles": "~/none.yaml" })).toEqual([
+      `  - cilium.valuesFiles: ${home}/none.yaml: does not exist`,
+    ]);
+  });
+
+  it("must not be in the home folder of a named user, which only a shell finds", () => {
+    const config = { ...inHome("~maria/x"), "cluster.kubeconfig": "~maria/x", "cilium.valuesFiles": "~maria/x" };
+    const rule = "must not start with ~ and a name; set the whole path, got ";
+    const endpoint = "cluster.registryMirrors.docker.io.endpoints.0";
+    expect(
+      problemsOf(config)
+        .map((line) => line.replace("  - ", ""))
+        .sort(),
+    ).toEqual(
+      [
+        `cilium.chart: ${rule}"~maria/x"`,
+        `cilium.manifests.0: ${rule}"~maria/x"`,
+        `cilium.valuesFiles: ${rule}"~maria/x"`,
+        `cluster.kubeconfig: ${rule}a secret value`,
+        `cluster.mounts.0.hostPath: ${rule}"~maria/x"`,
+        `${endpoint}.ca: ${rule}"~maria/x"`,
+        `${endpoint}.clientCertificate: ${rule}a secret value`,
+        `${endpoint}.clientKey: ${rule}a secret value`,
+      ].sort(),
+    );
+  });
+});
+
 describe("a warning about the API server", () => {
   it.each([
     ["127.0.0.2", []],
@@ -262,7 +315,7 @@ describe("settings of an external cluster", () => {
 
   it("accept a path, a context or the content of a kubeconfig, and load no images", () => {
     expect(parse(existing)).toMatchObject({
-      cluster: { kubeconfig: "~/.kube/config" },
+      cluster: { kubeconfig: join(homedir(), ".kube/config") },
       nettool: { loadImage: false },
     });
     expect(parse({ "cluster.context": "lab", "nettool.image": "t@sha256:00", "cilium.adopt": "true" })).toMatchObject({
