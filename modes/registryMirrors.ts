@@ -88,10 +88,13 @@ export function endpointUrlProblem(text: string): string | undefined {
   return search === "" && hash === "" ? undefined : "must have no query and no fragment, which containerd ignores";
 }
 
-/** Two endpoints of a mirror that containerd cannot tell apart: the index of the second; undefined if there are none. */
+/** Two endpoints of a mirror at which containerd asks the same address: the index of the second; undefined if there are none. */
 export function repeatedEndpoint(endpoints: RegistryMirror["endpoints"]): number | undefined {
-  const urls = endpointsOf({ endpoints }).map(({ url }) => withoutSlash(url));
-  const index = urls.findIndex((url, at) => urls.indexOf(url) < at);
+  const all = endpointsOf({ endpoints });
+  // each URL names one table of hosts.toml; a default port and capitals in a host change nothing
+  const isSame = (a: RegistryEndpoint, b: RegistryEndpoint) =>
+    withoutSlash(a.url) === withoutSlash(b.url) || new URL(apiRoot(a)).href === new URL(apiRoot(b)).href;
+  const index = all.findIndex((endpoint, at) => all.findIndex((other) => isSame(other, endpoint)) < at);
   return index < 0 ? undefined : index;
 }
 

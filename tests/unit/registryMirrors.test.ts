@@ -3,6 +3,7 @@ import {
   endpointUrlProblem,
   hasCredentials,
   registryFiles,
+  repeatedEndpoint,
   withPemContents,
   type RegistryEndpoint,
 } from "../../modes/registryMirrors";
@@ -109,6 +110,16 @@ describe("mirrors", () => {
       "quay.io": { endpoints: ["http://a", { url: "https://b", ca: PEM, clientKey: `${PEM}own` }], insecure: false },
     });
     expect(asked).toEqual(["cluster.registryMirrors.quay.io.endpoints.1.ca ./ca.crt"]);
+  });
+
+  it.each<[readonly (string | RegistryEndpoint)[], number | undefined]>([
+    [["https://m", "https://m:443/"], 1],
+    [["http://a", "http://m/x", { url: "http://M:80/x", authorization: "Basic eA==" }], 2],
+    [["https://m/v2/", "https://m"], 1],
+    [["https://m/x", { url: "https://m/x", overridePath: true }], 1],
+    [["https://m", "http://m", "https://m:5000", "https://m/x", "http://m:443"], undefined],
+  ])("%j have the same address at the index %s", (endpoints, index) => {
+    expect(repeatedEndpoint(endpoints)).toBe(index);
   });
 
   it.each([
