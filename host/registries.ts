@@ -82,13 +82,19 @@ async function askRegistry(endpoint: RegistryEndpoint, path: string): Promise<An
   try {
     let response = await ask(endpoint.authorization);
     const token = response.status === 401 ? await tokenFor(response, endpoint, options) : undefined;
+    if (typeof token === "object") return token;
     if (token !== undefined) response = await ask(`Bearer ${token}`);
     return refusalOf(response, endpoint, url.pathname + url.search);
   } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    if (!TLS_ERRORS.test(code)) return silent(error as Error);
-    return refusing(`fails in TLS (${message}); set its ca, or insecure: true`);
+    return failed(error as Error);
   }
+}
+
+/** The answer of a host to which a request failed. */
+function failed(error: Error): Answer {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (!TLS_ERRORS.test(code)) return silent(error);
+  return refusing(`fails in TLS (${message}); set its ca, or insecure: true`);
 }
 
 /** Codes of errors that another network would not change. */
@@ -102,12 +108,15 @@ function tlsOptions({ ca, clientCertificate, clientKey, insecure }: RegistryEndp
   };
 }
 
-/** The token that a registry's challenge asks for; undefined without one: https://distribution.github.io/distribution/spec/auth/token/ */
+/**
+ * The token that a registry's challenge asks for, or what keeps from getting it; undefined without such a challenge, and
+ * where the authorization is rejected: https://distribution.github.io/distribution/spec/auth/token/
+ */
 async function tokenFor(
   { headers }: Response,
   { authorization }: RegistryEndpoint,
   options: RequestOptions,
-): Promise<string | undefined> {
+): Promise<string | Answer | undefined> {
   const challenge = headers["www-authenticate"] ?? "";
   const { realm, ...parameters } = Object.fromEntries(
     [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key!, value!]),
@@ -115,17 +124,33 @@ async function tokenFor(
   if (!/^bearer /i.test(challenge) || realm === undefined || !URL.canParse(realm)) return undefined;
   const url = new URL(realm);
   for (const [key, value] of Object.entries(parameters)) url.searchParams.set(key, value);
+  const wants = `wants a token from ${url.origin}${url.pathname}, which`;
   const header = authorization === undefined ? {} : { headers: { authorization } };
-  const { status, body } = await request(url.href, { ...options, ...header });
-  if (status !== 200) return undefined;
-  const { token, access_token: accessToken } = JSON.parse(body) as { token?: string; access_token?: string };
-  return token ?? accessToken;
+  const answer = await request(url.href, { ...options, ...header }).catch(failed);
+  if ("outcome" in answer) return { ...answer, words: `${wants} ${answer.words}` };
+  const { status, body } = answer;
+  if (status === 401 || status === 403) return undefined;
+  const token = status === 200 ? tokenIn(body) : undefined;
+  return token ?? refusing(`${wants} answers ${statusText(status)} without one`);
 }
+
+/** The token in the answer of a token's server; undefined for anything else, such as a page to log in. */
+function tokenIn(body: string): string | undefined {
+  try {
+    const { token, access_token: accessToken } = (JSON.parse(body) ?? {}) as Readonly<Record<string, unknown>>;
+    const found = token ?? accessToken;
+    return typeof found === "string" ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const statusText = (status: number) => `${status} (${STATUS_CODES[status] ?? "unknown"})`;
 
 /** What a registry's response to a request for an image means. */
 function refusalOf({ status }: Response, { authorization }: RegistryEndpoint, asked: string): Answer {
   if (status < 400) return responding;
-  const answer = `answers ${status} (${STATUS_CODES[status] ?? "unknown"}) to ${asked}`;
+  const answer = `answers ${statusText(status)} to ${asked}`;
   if (status === 404) return refusing(`${answer}: it has no such image, or no registry at that path`);
   if (status !== 401 && status !== 403) return refusing(answer);
   const why = authorization === undefined ? "set its authorization" : "it rejects the authorization";

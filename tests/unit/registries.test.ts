@@ -117,6 +117,31 @@ describe("a mirror", () => {
   });
 
   it.each([
+    ["200 (OK)", (response: ServerResponse) => response.end("<html>Log in</html>")],
+    ["200 (OK)", (response: ServerResponse) => response.end("null")],
+    ["200 (OK)", (response: ServerResponse) => response.end('{"token":{}}')],
+    ["302 (Found)", (response: ServerResponse) => response.writeHead(302, { location: "/login" }).end()],
+    ["502 (Bad Gateway)", (response: ServerResponse) => response.writeHead(502).end("{}")],
+  ])("whose token's server answers %s without a token is a warning that names it", async (status, answer) => {
+    const found = await judgeHttp(({ headers, url = "" }, response) => {
+      if (url.startsWith("/token")) answer(response);
+      else {
+        const realm = `http://bob:s3cret@${headers.host}/token`;
+        response.writeHead(401, { "www-authenticate": `Bearer realm="${realm}",service="r"` }).end();
+      }
+    });
+    const seen = expect.stringMatching(/^mirror wants a token from http:\/\/127\.0\.0\.1:\d+\/token, which answers /);
+    expect(found).toEqual({ verdict: "warning", seen, remedy: CORRECT });
+    expect(found.seen).toMatch(`which answers ${status} without one`);
+  });
+
+  it("whose token's server does not respond is a warning that names it", async () => {
+    const challenge = { "www-authenticate": 'Bearer realm="http://127.0.0.1:1/token",service="r"' };
+    const { seen } = await judgeHttp((_request, response) => response.writeHead(401, challenge).end());
+    expect(seen).toMatch(/^mirror wants a token from http:\/\/127\.0\.0\.1:1\/token, which does not respond \(/);
+  });
+
+  it.each([
     [404, /^mirror answers 404 \(Not Found\) to \/v2\/.*: it has no such image, or no registry at that path$/],
     [503, /^mirror answers 503 \(Service Unavailable\) to \/v2\/library\/debian\/manifests\/12\?ns=127\.0\.0\.1:1$/],
   ])("that answers %d is a warning with the address that was asked", async (status, seen) => {
