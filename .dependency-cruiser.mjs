@@ -20,7 +20,7 @@ export default {
   forbidden: [
     only("modes-know-nothing-else", "modes/"),
     only("host-is-below-everything", "host/", "modes/"),
-    only("settings-depend-on-modes", "settings/", "modes/"),
+    only("settings-depend-on-modes", "settings/", "modes/", "host/pemFiles\\.ts"),
     only("cluster-is-below-evidence", "cluster/", "modes/", "host/"),
     only("datapath-knows-no-programs", "datapath/", "modes/", "settings/", "host/", "cluster/"),
     {

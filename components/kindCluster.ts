@@ -192,11 +192,9 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
   }
 }
 
-/** Mirrors with the contents of their PEM files. @throws pulumi.RunError naming a file that cannot be read */
-function pemContents(mirrors: RegistryMirrors): RegistryMirrors {
-  try {
-    return readPemFiles(mirrors, process.cwd());
-  } catch (error) {
-    throw new ProgramError((error as Error).message);
-  }
+/** Mirrors with the contents of their PEM files. @throws pulumi.RunError naming files that cannot be read */
+function pemContents(given: RegistryMirrors): RegistryMirrors {
+  const { mirrors, problems } = readPemFiles(given, process.cwd());
+  if (problems.length > 0) throw new ProgramError(problems.map(({ key, rule }) => `${key}: ${rule}`).join("\n"));
+  return mirrors;
 }

@@ -193,31 +193,12 @@ function chartFinding({
   };
 }
 
-/** Mirrors with the contents of PEM files, or without mirrors why they cannot be used. */
-function readableMirrors(
-  mirrors: RegistryMirrors,
-  directory: string,
-): { mirrors: RegistryMirrors; findings: MachineFinding[] } {
-  try {
-    return { mirrors: readPemFiles(mirrors, directory), findings: [] };
-  } catch (error) {
-    const finding: MachineFinding = {
-      subject: "mirrors",
-      verdict: "fail",
-      seen: (error as Error).message,
-      matters: "all modes: nodes pull images through them",
-      remedy: "set the path of a PEM file of this machine",
-    };
-    return { mirrors: {}, findings: [finding] };
-  }
-}
-
 async function reach(needs: StackNeeds, around: Surroundings, daemon: Daemon | undefined): Promise<MachineFinding[]> {
   const missing = daemon === undefined ? needs.images : await missingImages(needs.images);
   const plugins = await missingPlugins(around.plugins, around.path, around.pulumiHome);
-  const readable = readableMirrors(needs.registryMirrors, needs.directory);
+  const { mirrors } = readPemFiles(needs.registryMirrors, needs.directory);
   const sources: Source[] = [
-    ...registrySources(missing, readable.mirrors),
+    ...registrySources(missing, mirrors),
     ...("repository" in needs.chart
       ? [{ ...CHART, hosts: [hostOf(needs.chart.repository.replace(/^oci:/, "https:"))] }]
       : []),
@@ -242,7 +223,6 @@ async function reach(needs: StackNeeds, around: Surroundings, daemon: Daemon | u
   };
   return [
     ...(daemon === undefined ? [] : [present]),
-    ...readable.findings,
     ...findings,
     ...judgeProxies(around.proxies, daemon?.proxies ?? {}),
   ];

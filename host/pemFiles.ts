@@ -2,22 +2,42 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { withPemContents, type RegistryMirrors } from "../modes/registryMirrors";
 
+/** A PEM file that cannot be used. */
+export interface PemProblem {
+  /** Path of the setting that names it. */
+  readonly key: string;
+  readonly rule: string;
+}
+
 /**
- * Mirrors with the contents of PEM files instead of paths.
+ * Mirrors with the contents of PEM files instead of paths, and what is wrong with these files.
  * @param directory of relative paths
- * @throws Error naming the setting of a file that is none
+ * @param isSecret whether messages must not show a setting, beside client certificates and keys
  */
-export function readPemFiles(mirrors: RegistryMirrors, directory: string): RegistryMirrors {
-  return withPemContents(mirrors, (path, setting) => {
+export function readPemFiles(
+  mirrors: RegistryMirrors,
+  directory: string,
+  isSecret: (key: string) => boolean = () => false,
+): { mirrors: RegistryMirrors; problems: PemProblem[] } {
+  const problems: PemProblem[] = [];
+  const read = (path: string, key: string) => {
     // it may be the content of a key in another form
-    const shown = /\.(?:clientKey|clientCertificate)$/.test(setting) || /\n|^.{200}/s.test(path) ? "its file" : path;
+    const isHidden = isSecret(key) || /\.(?:clientKey|clientCertificate)$/.test(key) || /\n|^.{200}/s.test(path);
+    const shown = isHidden ? "its file" : path;
+    const refuse = (rule: string) => {
+      problems.push({ key, rule: `${shown} ${rule}` });
+      return "";
+    };
     let content: string;
     try {
       content = readFileSync(resolve(directory, path), "utf8");
     } catch (error) {
-      throw new Error(`${setting}: ${shown} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+      const { code } = error as NodeJS.ErrnoException;
+      return refuse(code === "ENOENT" ? "does not exist" : `cannot be read (${code})`);
     }
-    if (content.includes("-----BEGIN ")) return content;
-    throw new Error(`${setting}: ${shown} is not a PEM file; convert it with openssl x509 or openssl pkey`);
-  });
+    return content.includes("-----BEGIN ")
+      ? content
+      : refuse("is not a PEM file; convert it with openssl x509 or openssl pkey");
+  };
+  return { mirrors: withPemContents(mirrors, read), problems };
 }

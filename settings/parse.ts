@@ -4,6 +4,7 @@ import type { ValueFinding } from "../modes/valueFinding";
 import { switchesOf } from "./ciliumArgs";
 import { defaultRule, zodProblems, type Problem } from "./problems";
 import { rawSettings, type SettingsSource } from "./raw";
+import { registryProblems } from "./registryRules";
 import { withRelease, type ReleasedSettings } from "./release";
 import { chartProblems, externalClusterProblems, settingProblems, settingWarnings } from "./rules";
 import { schemaFor } from "./schema";
@@ -73,6 +74,7 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
   problems.push(
     ...read.problems,
     ...settingProblems(released, sources, isSecretPath),
+    ...registryProblems(released.cluster.registryMirrors, directory, isSecretPath),
     ...externalClusterProblems(released, value),
   );
   const mode = routingModeOf(switchesOf(released));

@@ -1,8 +1,19 @@
+import { readPemFiles } from "../host/pemFiles";
 import { endpointsOf, repeatedEndpoint, type RegistryEndpoint, type RegistryMirrors } from "../modes/registryMirrors";
-import { pathText, type Problem } from "./problems";
+import { pathText, type IsSecretPath, type Problem } from "./problems";
 
-/** Registry mirrors that containerd would not use as they are written. */
-export function registryProblems(mirrors: RegistryMirrors): Problem[] {
+/**
+ * Registry mirrors that containerd would not use as they are written, or whose PEM files cannot be read.
+ * @param directory of relative paths
+ */
+export function registryProblems(mirrors: RegistryMirrors, directory: string, isSecretPath: IsSecretPath): Problem[] {
+  const problems = endpointsProblems(mirrors);
+  const reported = new Set(problems.map(({ key }) => key));
+  const ofFiles = readPemFiles(mirrors, directory, isSecretPath).problems.filter(({ key }) => !reported.has(key));
+  return [...problems, ...ofFiles];
+}
+
+function endpointsProblems(mirrors: RegistryMirrors): Problem[] {
   return Object.entries(mirrors).flatMap(([host, mirror]) => {
     const path = ["cluster", "registryMirrors", host, "endpoints"];
     const repeated = repeatedEndpoint(mirror.endpoints);

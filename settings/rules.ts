@@ -12,7 +12,6 @@ import { lintValues } from "../modes/valuesLint";
 import { ciliumArgs, switchesOf, type ModeSettings } from "./ciliumArgs";
 import { shown, type IsSecretPath, type Problem, type Show } from "./problems";
 import { isMissing, kindProblems, kindWarnings } from "./kindRules";
-import { registryProblems } from "./registryRules";
 import { isExternal, type ReleasedSettings } from "./release";
 import { NAME_HINT } from "./schema";
 import { placeOf, type ValueSources } from "./valuesFiles";
@@ -34,7 +33,6 @@ export function settingProblems(
     ...modeProblems(settings, show),
     ...networkProblems(settings, show),
     ...clusterProblems(settings, show),
-    ...registryProblems(settings.cluster.registryMirrors),
     ...kindProblems(settings.cluster, show),
     ...imageProblems(settings, mode),
     ...hubbleProblems(settings),

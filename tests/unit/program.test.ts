@@ -203,7 +203,7 @@ describe("the program", () => {
     });
     rmSync(folder, { recursive: true });
     await expect(run(file)).rejects.toThrow(
-      `cluster.registryMirrors.docker.io.endpoints.0.ca: ${file} cannot be read (ENOENT)`,
+      `  - cluster.registryMirrors.docker.io.endpoints.0.ca: ${file} does not exist`,
     );
   });
 

@@ -248,9 +248,6 @@ describe("a path of this machine", () => {
   const home = homedir();
   const inHome = (path: string): Record<string, string> => ({
     "cluster.mounts": JSON.stringify([{ hostPath: path, containerPath: "/data" }]),
-    "cluster.registryMirrors": JSON.stringify({
-      "docker.io": { endpoints: [{ url: "https://m", ca: path, clientCertificate: path, clientKey: path }] },
-    }),
     "cilium.chart": path,
     "cilium.manifests": JSON.stringify([path]),
   });
@@ -263,18 +260,28 @@ describe("a path of this machine", () => {
   ])("has the home folder instead of ~: %s", (path, whole) => {
     const { cluster, cilium } = parse(inHome(path));
     expect(cluster.mounts).toEqual([{ hostPath: whole, containerPath: "/data", readOnly: false }]);
-    expect(cluster.registryMirrors["docker.io"]!.endpoints).toEqual([
-      { url: "https://m", ca: whole, clientCertificate: whole, clientKey: whole },
-    ]);
     expect(cilium).toMatchObject({ chart: whole, manifests: [whole] });
     expect(parse({ "cilium.manifests": path }).cilium.manifests).toEqual([whole]);
-    expect(problemsOf({ "cilium.valuesFiles": "~/none.yaml" })).toEqual([
+  });
+
+  it("is read in the home folder", () => {
+    const mirrors = { "docker.io": { endpoints: [{ url: "https://m", ca: "~/none.crt" }] } };
+    const config = { "cilium.valuesFiles": "~/none.yaml", "cluster.registryMirrors": JSON.stringify(mirrors) };
+    expect(problemsOf(config)).toEqual([
       `  - cilium.valuesFiles: ${home}/none.yaml: does not exist`,
+      `  - cluster.registryMirrors.docker.io.endpoints.0.ca: ${home}/none.crt does not exist`,
     ]);
   });
 
   it("must not be in the home folder of a named user, which only a shell finds", () => {
-    const config = { ...inHome("~maria/x"), "cluster.kubeconfig": "~maria/x", "cilium.valuesFiles": "~maria/x" };
+    const endpoints = [{ url: "https://m", ca: "~maria/x", clientCertificate: "~maria/x", clientKey: "~maria/x" }];
+    const mirrors = { "cluster.registryMirrors": JSON.stringify({ "docker.io": { endpoints } }) };
+    const config = {
+      ...inHome("~maria/x"),
+      ...mirrors,
+      "cluster.kubeconfig": "~maria/x",
+      "cilium.valuesFiles": "~maria/x",
+    };
     const rule = "must not start with ~ and a name; set the whole path, got ";
     const endpoint = "cluster.registryMirrors.docker.io.endpoints.0";
     expect(

@@ -210,6 +210,25 @@ describe("ConfigurationError", () => {
       ],
     ]),
     [
+      "PEM files that are none",
+      {
+        "cluster.registryMirrors": JSON.stringify({
+          _default: {
+            endpoints: [
+              { url: "https://a", ca: "/none/ca.crt", clientCertificate: "/none/cert.pem" },
+              { url: "https://b", ca: "package.json" },
+              { url: "https://c", ca: "-----BEGIN CERTIFICATE-----\n" },
+            ],
+          },
+        }),
+      },
+      [
+        "cluster.registryMirrors._default.endpoints.0.ca: /none/ca.crt does not exist",
+        "cluster.registryMirrors._default.endpoints.0.clientCertificate: its file does not exist",
+        "cluster.registryMirrors._default.endpoints.1.ca: package.json is not a PEM file; convert it with openssl x509 or openssl pkey",
+      ],
+    ],
+    [
       "the same endpoint twice",
       { "cluster.registryMirrors": '{"docker.io":{"endpoints":["http://a",{"url":"http://a/"}]}}' },
       ["cluster.registryMirrors.docker.io.endpoints.1: is an endpoint of this registry already; remove it"],
