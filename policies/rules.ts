@@ -90,27 +90,33 @@ export const noOpenPorts = ofResource(
 
 export const oneMode = ofStack(
   "one-mode",
-  "kube-proxy, kubeProxyReplacement and bpf.masquerade match one routing mode",
+  "kube-proxy, kubeProxyReplacement, bpf.masquerade and bpf.hostLegacyRouting match one routing mode",
   (resources) => {
     const release = resources.find(({ type, props }) => type === RELEASE && props["name"] === "cilium");
     const version = find(resources, INSTALLATION)?.props["version"] as string | undefined;
     const values = release?.props["values"] as HelmValues | undefined;
     if (values === undefined || version === undefined) return [];
     const replacement = String(valueAt(values, "kubeProxyReplacement"));
-    const masquerade = valueAt(values, "bpf.masquerade") ?? false;
+    // charts render true and "true" alike
+    const isOn = (path: string) => String(valueAt(values, path)) === "true";
+    const masquerade = isOn("bpf.masquerade");
+    // without BPF masquerading, packets pass the host's stack anyway
+    const legacy = masquerade && isOn("bpf.hostLegacyRouting");
     const kubeProxyMode = find(resources, CLUSTER)?.props["kubeProxyMode"] as string | undefined;
     const isOne = ALL_MODES.some((mode) => {
       const { switches, kubeProxyMode: wanted } = MODE_CONTRACTS[mode];
       return (
         replacementWord(switches.kubeProxyReplacement, version) === replacement &&
         switches.bpfMasquerade === masquerade &&
+        (switches.hostLegacyRouting ?? false) === legacy &&
         (kubeProxyMode === undefined || kubeProxyMode === wanted)
       );
     });
     if (isOne) return [];
     const cluster = kubeProxyMode === undefined ? "" : `, in a cluster with kubeProxyMode ${kubeProxyMode},`;
+    const beside = legacy ? " with bpf.hostLegacyRouting" : "";
     return [
-      `kubeProxyReplacement ${replacement} and bpf.masquerade ${String(masquerade)}${cluster} match no routing mode`,
+      `kubeProxyReplacement ${replacement} and bpf.masquerade ${masquerade}${beside}${cluster} match no routing mode`,
     ];
   },
 );

@@ -93,4 +93,23 @@ describe("policies", () => {
       );
     },
   );
+
+  it.each<[string, string, object, boolean]>([
+    ["none", "true", { masquerade: true, hostLegacyRouting: true }, true],
+    ["none", "true", { masquerade: "true", hostLegacyRouting: "true" }, true],
+    // these pass the host's stack anyway
+    ["none", "true", { masquerade: false, hostLegacyRouting: true }, true],
+    ["iptables", "probe", { masquerade: true, hostLegacyRouting: false }, true],
+    ["iptables", "probe", { masquerade: true, hostLegacyRouting: true }, false],
+  ])("one-mode accepts kube-proxy %s, replacement %s and bpf %j: %s", (kubeProxyMode, word, bpf, isOne) => {
+    const version = word === "probe" ? "1.12.4" : "1.20.2";
+    const values = { kubeProxyReplacement: word, bpf };
+    expect(ofStack(oneMode, cluster({ kubeProxyMode }), installation(version), release(values))).toEqual(
+      isOne
+        ? []
+        : [
+            "kubeProxyReplacement probe and bpf.masquerade true with bpf.hostLegacyRouting, in a cluster with kubeProxyMode iptables, match no routing mode",
+          ],
+    );
+  });
 });
