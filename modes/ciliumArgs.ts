@@ -50,7 +50,10 @@ export interface CiliumChoice {
         readonly ui?: boolean | undefined;
       }
     | undefined;
-  /** Helm values that are merged last (https://docs.cilium.io/en/v1.18/helm-reference/). Default: none. */
+  /**
+   * Helm values that are merged last (https://docs.cilium.io/en/v1.18/helm-reference/), and not checked. A program reads
+   * values files itself; Helm reads them as YAML 1.1, in which `yes` is true. Default: none.
+   */
   readonly values?: HelmValues | undefined;
 }
 

@@ -172,7 +172,13 @@ const ARGUMENTS = {
     autoDirectNodeRoutes: plain("cilium.autoDirectNodeRoutes"),
     images: plain("cilium.images"),
     hubble: plain("hubble"),
-    values: plain("cilium.values"),
+    values: {
+      ...own(
+        mapOf(any),
+        "Helm values that are merged last, and not checked. A program reads values files itself; Helm reads them as YAML 1.1. Default: none.",
+      ),
+      setting: "cilium.values",
+    },
     chart: plain("cilium.chart"),
     repository: input("cilium.repository"),
     manifests: own(listOf(mapOf(any)), "Objects to create before the chart's. Default: none."),
@@ -208,7 +214,7 @@ export const WITHOUT_ARGUMENT: Readonly<Record<string, string>> = {
   "cluster.context": "only programs in TypeScript can use external clusters",
   "cluster.kubernetesVersion": "programs set cluster.nodeImage",
   "cilium.manifests": "programs read manifests themselves and pass their objects",
-  "cilium.valuesFiles": "programs read files themselves and set cilium.values",
+  "cilium.valuesFiles": "programs read values files themselves and pass values",
 };
 
 const RESOURCES = {

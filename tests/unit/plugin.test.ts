@@ -48,6 +48,13 @@ describe("the package for other languages", () => {
     }
   });
 
+  it("does not promise for values what only settings have", () => {
+    const { values } = argumentsOf("Cilium");
+    expect(values!.property).toMatchObject({ type: "object", plain: true });
+    expect(values!.property["description"]).toMatch(/not checked\. A program reads values files itself/);
+    expect(values!.property["description"]).not.toMatch(/dotted|`cilium\.values/);
+  });
+
   it("makes components that refer to each other, with the same resources as a program's own", async () => {
     const { registered, outputs } = await run(async () => {
       const { componentProvider } = await import("../../plugin/provider");
