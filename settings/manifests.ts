@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import { identityOf, type KubernetesObject } from "../modes/manifests";
 import { readDocuments } from "../modes/valuesYaml";
@@ -14,6 +14,12 @@ export interface Manifests {
 
 /** Timeout of a download, in seconds. */
 const TIMEOUT_SECONDS = 30;
+
+/**
+ * Most that is read of a manifest: ten times the largest object that Kubernetes stores, which etcd limits to 1.5 MiB
+ * (https://etcd.io/docs/v3.6/dev-guide/limit/).
+ */
+const MAX_MIB = 16;
 
 const isUrl = (source: string) => /^https?:\/\//i.test(source);
 
@@ -46,8 +52,24 @@ const problemOf = (source: string, rule: string): Problem => ({
   rule,
 });
 
+/** The text of a file or a response; undefined if it is too large. */
+async function textOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string | undefined> {
+  const read: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > MAX_MIB * 2 ** 20) return undefined;
+    read.push(chunk);
+  }
+  return Buffer.concat(read).toString("utf8");
+}
+
+/** How pages start that servers send instead of a file, such as a login or a preview. */
+const PAGE = /^\s*(?:<!--[^]*?-->\s*)*<(?:!doctype|html|head|body)\b/i;
+
 async function readManifest(source: string, directory: string): Promise<Manifests> {
-  let text: string;
+  let text: string | undefined;
+  let redirected = "";
   try {
     if (isUrl(source)) {
       const response = await fetch(source, { signal: AbortSignal.timeout(TIMEOUT_SECONDS * 1000) });
@@ -55,13 +77,21 @@ async function readManifest(source: string, directory: string): Promise<Manifest
         const problem = problemOf(source, `cannot be read: the server replied ${response.status}`);
         return response.status === 429 || response.status >= 500 ? { ...NOTHING, unread: [problem] } : failed(problem);
       }
-      text = await response.text();
-    } else text = await readFile(resolve(directory, source), "utf8");
+      const { origin, pathname } = new URL(response.url);
+      if (response.redirected) redirected = ` (it redirects to ${origin}${pathname})`;
+      text = await textOf(response.body ?? []);
+    } else text = await textOf(createReadStream(resolve(directory, source)));
   } catch (error) {
     const { code, message, cause } = error as NodeJS.ErrnoException & { cause?: NodeJS.ErrnoException };
     const why = cause?.code ?? cause?.message ?? code ?? message;
     if (isUrl(source)) return { ...NOTHING, unread: [problemOf(source, `cannot be read (${why})`)] };
     return failed(problemOf(source, code === "ENOENT" ? "does not exist" : `cannot be read (${why})`));
+  }
+  if (text === undefined)
+    return failed(problemOf(source, `is larger than ${MAX_MIB} MiB; set a file of only the objects that Cilium needs`));
+  if (PAGE.test(text)) {
+    const rule = `is a web page and no manifest${redirected}; set the address of the file itself, or download it and set its path`;
+    return failed(problemOf(source, rule));
   }
   const documents = readDocuments(text);
   if ("problem" in documents) {

@@ -55,6 +55,7 @@ describe("a manifest", () => {
     ["{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: 1}}", /has no text as metadata\.namespace$/],
     ["apiVersion: v1\n---\n- 1\n", /its object 2 is no Kubernetes object$/],
     ["text", /its object 1 is no Kubernetes object$/],
+    ["\n<!DOCTYPE html><title>Log in</title>", /^cilium\.manifests: x\.yaml: is a web page and no manifest; set the /],
     ["{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}", /is the namespace kube-system, which every/],
     [
       "{apiVersion: apiextensions.k8s.io/v1beta1, kind: CustomResourceDefinition, metadata: {name: a}}",
@@ -90,13 +91,25 @@ describe("a manifest", () => {
     ]);
   });
 
+  it("is read up to 16 MiB, and so is a device that has no end", async () => {
+    const padded = (size: number) => `${JSON.stringify(SECRET)}\n#`.padEnd(size, "x");
+    expect((await read(file("whole.yaml", padded(2 ** 24)))).problems).toEqual([]);
+    const problem = /is larger than 16 MiB; set a file of only the objects that Cilium needs$/;
+    const { problems } = await read(file("large.yaml", padded(2 ** 24 + 1)), "/dev/zero");
+    expect(problems.map(({ rule }) => rule)).toEqual([expect.stringMatching(problem), expect.stringMatching(problem)]);
+  });
+
   describe("at a URL", () => {
     let server: Server;
     let url: string;
     beforeAll(async () => {
       server = createServer(({ url: path }, reply) => {
-        reply.statusCode = path === "/a.yaml" ? 200 : path === "/busy.yaml" ? 503 : 404;
-        reply.end(path === "/a.yaml" ? JSON.stringify(DEFINITION) : "no such page");
+        if (path === "/c.yaml") reply.writeHead(302, { location: "/login?to=/c.yaml" });
+        else reply.statusCode = path === "/busy.yaml" ? 503 : path === "/b.yaml?token=s3cret" ? 404 : 200;
+        if (path === "/endless.yaml") {
+          const more = () => reply.write("#".repeat(2 ** 20), (error) => error ?? more());
+          more();
+        } else reply.end(path === "/a.yaml" ? JSON.stringify(DEFINITION) : "<!-- v1 -->\n<html>Log in</html>");
       });
       await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
       url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -119,6 +132,20 @@ describe("a manifest", () => {
       expect(unread).toEqual([
         { key: `cilium.manifests: ${url}/busy.yaml`, rule: "cannot be read: the server replied 503" },
         { key: "cilium.manifests: http://127.0.0.1:1/c.yaml", rule: expect.any(String) },
+      ]);
+    });
+
+    it("is no page to log in, and has an end", async () => {
+      const { problems } = await read(`${url}/c.yaml`, `${url}/endless.yaml`);
+      expect(problems).toEqual([
+        {
+          key: `cilium.manifests: ${url}/c.yaml`,
+          rule: `is a web page and no manifest (it redirects to ${url}/login); set the address of the file itself, or download it and set its path`,
+        },
+        {
+          key: `cilium.manifests: ${url}/endless.yaml`,
+          rule: "is larger than 16 MiB; set a file of only the objects that Cilium needs",
+        },
       ]);
     });
 
