@@ -128,10 +128,13 @@ async function stackSubject(stack: string, { expect, tunnel, set, kubeconfig }: 
 }
 
 async function externalSubject({ kubeconfig, expect, tunnel, set }: VerifyOptions): Promise<Subject> {
-  if (kubeconfig === undefined || expect === undefined) {
+  if (kubeconfig === undefined)
     throw new UsageError(
-      "Name a stack, or give --kubeconfig <file> and --expect <mode> for an external cluster; cilium-modes inspect tells which mode it has",
+      "Name a stack, or give --kubeconfig <file> and --expect <mode> for an external cluster; cilium-modes inspect shows the mode of a cluster",
     );
+  if (expect === undefined) {
+    const inspect = `cilium-modes inspect --kubeconfig ${kubeconfig}`;
+    throw new UsageError(`Add --expect <mode> to verify the cluster of ${kubeconfig}; ${inspect} shows the mode`);
   }
   if (set !== undefined) throw new UsageError("--set overrides a stack's settings, and no stack is named");
   const mode = oneOf("--expect", expect, ALL_MODES);

@@ -206,7 +206,14 @@ describe("cilium-modes plan", () => {
     [["verify", "ebpf", "--settle-seconds", "soon"], /--settle-seconds must be a number of seconds, 0 or more/],
     [["verify", "ebpf", "--only", "statsu"], /There is no check statsu; the checks are nodes, config, agents, status/],
     [["verify", "ebpf", "--only", "status", "--skip", "status"], /--only and --skip leave no check/],
-    [["verify"], /Name a stack, or give --kubeconfig <file> and --expect <mode>/],
+    [
+      ["verify"],
+      /Name a stack, or give --kubeconfig <file> and --expect <mode>.*; cilium-modes inspect shows the mode/,
+    ],
+    [
+      ["verify", "--kubeconfig", "prod"],
+      /Add --expect <mode> .*; cilium-modes inspect --kubeconfig prod shows the mode/,
+    ],
     [["verify", "ebpf", "--expect", "ebpf"], /Stack ebpf already sets the mode/],
   ])("answers %j before it asks any cluster", (argv, message) => {
     const program = join(ROOT, "cli", "cilium-modes.mjs");
