@@ -8,12 +8,14 @@ import { replay, type Recording } from "../cluster/recording";
 import { expectationOf } from "../datapath/expectation";
 import { tracePacket } from "../datapath/trace/trace";
 import type { TraceCluster } from "../datapath/trace/traceCluster";
+import { inspect } from "../datapath/inspect/inspect";
 import { verify } from "../datapath/verify";
 import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import type { CiliumValuesArgs } from "../modes/ciliumValues";
 import type { Scenario } from "../modes/tracePaths";
 import type { Look } from "../render/terminal";
 import { lookOf } from "./environment";
+import { inspectionText } from "./inspectText";
 import { statusText, type StackStatus } from "./status";
 import { checkTarget } from "./targetFile";
 import { tracesHtml } from "./trace/html";
@@ -52,7 +54,7 @@ const FOLDER = join(PACKAGE_DIRECTORY, "cli", "recorded");
 const HEALTHY = "ebpf";
 const ENDING = ".json.br";
 
-/** Run status, verify and trace on a recorded cluster. */
+/** Run status, inspect, verify and trace on a recorded cluster. */
 export async function demo({ fault, html, open }: DemoOptions): Promise<void> {
   const known = recordedNames().filter((name) => name !== HEALTHY);
   if (fault !== undefined && !known.includes(fault))
@@ -89,6 +91,8 @@ export async function replayed(recorded: RecordedCluster, look: Look): Promise<{
   const { stack, args, nodePort, createdAt, verification: answers } = recorded;
   const expectation = expectationOf(args, { isKind: true, nodePort });
   const verification = await verify(replay(answers), expectation);
+  // it asks nothing that a verification does not ask
+  const inspection = await inspect(replay(answers));
   const status: StackStatus = {
     ...{
       stack,
@@ -105,6 +109,9 @@ export async function replayed(recorded: RecordedCluster, look: Look): Promise<{
   const parts = [
     typed(`status ${stack}`),
     statusText([status], look),
+    "",
+    typed(`inspect ${stack}`),
+    inspectionText(stack, inspection, look, "mode"),
     "",
     typed(`verify ${stack}`),
     verificationText(stack, verification, look, "checks"),

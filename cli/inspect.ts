@@ -56,7 +56,7 @@ export async function inspect(subjects: readonly string[], options: InspectOptio
       ? JSON.stringify(inspection, undefined, 2)
       : markdown
         ? inspectionMarkdown(name, inspection)
-        : inspectionText(name, inspection, lookOf(process.stdout), all),
+        : inspectionText(name, inspection, lookOf(process.stdout), all ? "all" : "on"),
   );
   return inspection.rows.some(isWrong) || isSilent(inspection) ? 1 : 0;
 }

@@ -50,6 +50,14 @@ const isOff = ({ verdict, nodes }: Row) =>
   verdict === "in force" &&
   nodes.every((node) => COLUMNS.every((column) => /^(?:off|disabled)$/.test(node[column] ?? "off")));
 
+/** Which rows a text has: all of them, those that are not off everywhere, or those that make the mode. Rows that contradict are in each. */
+export type RowsShown = "all" | "on" | "mode";
+
+const OF_MODE: readonly string[] = ["services", "host-routing", "masquerading", "network"];
+
+const isShown = (row: Row, rows: RowsShown) =>
+  rows === "all" || isWrong(row) || (rows === "mode" ? OF_MODE.includes(row.id) : !isOff(row));
+
 /** The mode in one phrase. */
 function modeText({ name, network, nearest, differences }: ModeFound): string {
   const ways = network === undefined ? "" : network === "native" ? ", native routing" : `, ${network} tunnel`;
@@ -97,11 +105,18 @@ export function conclusionOf(name: string, { mode, rows, nodes, silent, seconds 
 }
 
 /** An inspection for reading: the matrix, what contradicts, what could not be seen, and the conclusion. */
-export function inspectionText(name: string, inspection: Inspection, look: Look = PLAIN, all = false): string {
+export function inspectionText(
+  name: string,
+  inspection: Inspection,
+  look: Look = PLAIN,
+  rows: RowsShown = "on",
+): string {
   const { bold, green, red, yellow, dim } = look.colors;
   const paint = { "in force": green, "not observable": dim, fallback: yellow, drift: yellow, contradiction: red };
-  const shown = inspection.rows.filter((row) => all || !isOff(row));
-  const off = inspection.rows.filter((row) => !shown.includes(row)).map(({ title }) => title);
+  const shown = inspection.rows.filter((row) => isShown(row, rows));
+  const others = inspection.rows.filter((row) => !shown.includes(row)).map(({ title }) => title);
+  const left =
+    rows === "mode" ? `${others.length} more rows, in which nothing contradicts` : `Off: ${others.join(", ")}`;
   const lines = shown.flatMap((row) =>
     groupsOf(row).map(({ said, nodes }, index, { length }) => [
       paint[said.verdict](ROW_WORDS[said.verdict]),
@@ -118,11 +133,11 @@ export function inspectionText(name: string, inspection: Inspection, look: Look 
     entries.length === 0 ? [] : ["", title, ...entries.map((entry) => `  - ${entry}`)];
   return [
     table([head, ...lines], look),
-    ...(off.length === 0 ? [] : ["", `Off: ${off.join(", ")}`]),
+    ...(others.length === 0 ? [] : ["", left]),
     ...section("Nodes that did not answer:", silent),
     ...section(
       "Not observable here:",
-      reasonsOf(inspection.rows, ({ verdict }) => verdict === "not observable"),
+      reasonsOf(shown, ({ verdict }) => verdict === "not observable"),
     ),
     ...section("Contradictions:", reasonsOf(inspection.rows, isWrong)),
     "",

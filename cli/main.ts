@@ -228,7 +228,7 @@ export function program(argv: readonly string[] = []): Command {
 
   command
     .command("demo")
-    .description("Show status, verify and trace on a recorded cluster; needs no Docker, Pulumi or network")
+    .description("Show status, inspect, verify and trace on a recorded cluster; needs no Docker, Pulumi or network")
     .option("--fault <name>", "Show a cluster that was broken by this fault")
     .option("--html <file>", "Write the page of the trace to this file; default: a temporary one")
     .option("--no-open", "Do not open the page in a browser")

@@ -41,7 +41,18 @@ describe("a recorded cluster of the demo", () => {
     const { text, page } = await replayed(readRecorded(HEALTHY), PLAIN);
     expect(text).not.toContain("was not asked");
     expect(text).toContain("PROVEN");
+    expect(text).toMatch(/^ebpf: mode ebpf, native routing; nothing contradicts/m);
     expect(page).toContain("<svg");
+  });
+
+  it("shows of the matrix what makes the mode, and what contradicts", async () => {
+    const { text } = await replayed(readRecorded("socket-lb-host-only-on-one-node"), PLAIN);
+    const matrix = text.slice(text.indexOf("VERDICT"), text.indexOf("more rows")).split("\n").slice(1, -2);
+    expect(matrix.map((line) => /^(.+?)  /.exec(line)?.[1])).toEqual([
+      ...["IN FORCE", "UNSEEN", "IN FORCE", "IN FORCE", "DRIFT", "IN FORCE"],
+    ]);
+    expect(text).toMatch(/^DRIFT +Socket LB +everywhere +host namespace +host namespace +on +\S+-worker$/m);
+    expect(text).toMatch(/^ {2}- Socket LB on \S+-worker: CiliumNodeConfig drill sets bpf-lb-sock-hostns-only/m);
   });
 
   it("is named first, with its versions and its day, and leaves the page of the trace", async () => {
