@@ -11,7 +11,7 @@ export interface Expected {
 }
 
 /** The outputs of a `cilium-modes` stack, and a provider for its cluster. Only the kubeconfig is secret. */
-export type Connection = { readonly [K in keyof StackOutputs]: pulumi.Output<StackOutputs[K]> } & {
+export type Connection = { readonly [K in keyof StackOutputs]-?: pulumi.Output<StackOutputs[K]> } & {
   /**
    * The provider for resources in the cluster. Pulumi replaces them when the cluster is replaced, and drops them from the
    * state when the cluster is gone.
@@ -68,6 +68,7 @@ export function connect(stack: string, expected: Expected = {}, opts?: pulumi.Cu
     nodes: field("nodes"),
     cilium: field("cilium"),
     verification: field("verification"),
+    datapath: field("datapath"),
     nodePortUrls: field("nodePortUrls"),
     workload: field("workload"),
     provider,

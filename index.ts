@@ -72,6 +72,7 @@ export = async (): Promise<StackExports> => {
     nodes: joinNodes(cluster.nodes, cilium.nodes),
     cilium: { version, tunnel, kubeProxyReplacement, bpfMasquerade: bpf.masquerade, nativeRoutingCIDR, podCidr },
     verification: verification.summary,
+    datapath: verification.datapath,
     nodePortUrls: pulumi
       .all([cluster.nodes, verification.summary])
       .apply(([nodes]) => nodes.map(({ address }) => `http://${address}:${workload.nodePort}`)),

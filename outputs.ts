@@ -1,7 +1,14 @@
 import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { PROOFS, VERDICTS, type NodeFacts, type VerificationSummary } from "./datapath/facts";
+import {
+  DEVIATIONS,
+  PROOFS,
+  VERDICTS,
+  type DatapathSummary,
+  type NodeFacts,
+  type VerificationSummary,
+} from "./datapath/facts";
 import { ALL_MODES, TUNNELS, type KubeProxyReplacement, type RoutingMode, type Tunnel } from "./modes/contract";
 
 /**
@@ -72,6 +79,8 @@ export interface StackOutputs {
   };
   /** The last verification of the cluster. */
   readonly verification: VerificationSummary;
+  /** Datapath that the last verification found. Undefined without one, and in outputs of older versions. */
+  readonly datapath?: DatapathSummary | undefined;
   /** URL of the test workload's NodePort on each node; resolves after the verification. */
   readonly nodePortUrls: readonly string[];
   /** Names of the test workload's objects. */
@@ -88,6 +97,7 @@ export interface StackOutputs {
 }
 
 const text = (description: string) => z.string().describe(description);
+const optional = (description: string) => z.string().optional().describe(description);
 
 /** The outputs with their descriptions, from which the documentation's table is generated. */
 const schema = z.object({
@@ -144,6 +154,34 @@ const schema = z.object({
         .describe("Numbers of nodes"),
     })
     .describe("The last verification of the cluster"),
+  datapath: z
+    .object({
+      mode: z.enum(ALL_MODES).optional().describe("Mode by its name; missing if the cluster is in none"),
+      nearest: z.enum(ALL_MODES).optional().describe("The most similar mode, if the cluster is in none"),
+      differences: z.array(z.string()).describe("What separates the cluster from the most similar mode"),
+      network: optional("`native`, `vxlan` or `geneve`"),
+      services: optional("`Cilium`, or kube-proxy with its mode, such as `kube-proxy (iptables)`"),
+      hostRouting: optional("`BPF` or `Legacy`"),
+      masquerading: optional("`BPF`, `iptables` or `off`"),
+      deviceMode: optional("Device of the pods: `veth` or `netkit`"),
+      attachment: optional("Attachment of BPF programs to devices: `tcx` or `tc`"),
+      socketLb: optional("Socket load balancer: `everywhere`, `host namespace` or `off`"),
+      loadBalancer: optional("`snat`, `dsr` or `hybrid`; missing if Cilium serves no NodePorts"),
+      mtu: optional("MTU of the pods in bytes, and the device's if it differs"),
+      encryption: optional("`WireGuard`, `IPsec` or `off`"),
+      deviations: z
+        .array(
+          z.object({
+            title: text("Title of the row in `inspect`"),
+            verdict: z.enum(DEVIATIONS).describe("`fallback`, `drift` or `contradiction`"),
+            reason: text("Reason, with the observed value"),
+            nodes: z.array(z.string()).describe("Nodes with this reason"),
+          }),
+        )
+        .describe("Fallbacks, drift and contradictions"),
+    })
+    .optional()
+    .describe("Datapath that the last verification found, as `inspect` shows it; missing without a verification"),
   nodePortUrls: z.array(z.string()).describe("URL of the test workload's NodePort on each node"),
   workload: z
     .object({

@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import type { Check, Expectation } from "../datapath/checks/check";
 import type { EvidenceCluster } from "../cluster/read";
-import type { Evidence } from "../datapath/evidence/gather";
-import { verify, type Verification } from "../datapath/verify";
+import { verify, type KeptEvidence, type Verification } from "../datapath/verify";
 import { writeDiagnostics } from "./diagnostics";
 import { withProgress } from "./progress";
 import { PROJECT_DIRECTORY } from "./stackFile";
@@ -25,26 +24,27 @@ export interface VerificationRequest {
   readonly diagnostics?: string | boolean | undefined;
 }
 
-/** Verify, show on standard error what is being waited for, and keep what explains a failure. */
+/** Verify, show on standard error what is being waited for, and keep what explains a failure. @returns `kept`: the evidence that decided */
 export async function runVerification(
   request: VerificationRequest,
-): Promise<{ verification: Verification; diagnostics?: string }> {
+): Promise<{ verification: Verification; kept: KeptEvidence; diagnostics?: string }> {
   const { name, cluster, expectation, checks, settleSeconds, maxNodes, quick } = request;
-  let evidence: Evidence | undefined;
+  let last: Pick<KeptEvidence, "evidence" | "logs"> | undefined;
   const verification = await withProgress("Verifying the cluster", ({ at }) =>
     verify(cluster, expectation, {
       ...(checks === undefined ? {} : { checks }),
       ...{ settleSeconds, maxNodes, quick },
       at: (what) => at(`Waiting for ${what}`),
-      keep: (last) => (evidence = last),
+      keep: (evidence, logs) => (last = { evidence, logs }),
     }),
   );
-  if (verification.verdict === "pass" || request.diagnostics === false) return { verification };
+  const kept = { ...last!, readAt: verification.verifiedAt, seconds: verification.seconds };
+  if (verification.verdict === "pass" || request.diagnostics === false) return { verification, kept };
   const time = new Date().toISOString().replace(/[:.]/g, "-");
   const named = typeof request.diagnostics === "string" ? request.diagnostics : undefined;
   const directory = named ?? join(PROJECT_DIRECTORY, ".cilium-modes", "diagnostics", `${name}-${time}`);
-  const written = await writeDiagnostics(directory, name, cluster, verification, evidence).catch(
+  const written = await writeDiagnostics(directory, name, cluster, verification, kept.evidence).catch(
     ({ message }: Error) => `could not be written: ${message}`,
   );
-  return { verification, diagnostics: written };
+  return { verification, kept, diagnostics: written };
 }

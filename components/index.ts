@@ -9,7 +9,7 @@ export { NettoolWorkload, type NettoolWorkloadArgs } from "./nettoolWorkload";
 export type { TargetCluster, TargetClusterArgs } from "./targetCluster";
 export { Verification, type VerificationArgs } from "./verification";
 export { NodeImages } from "../providers/kind/resources";
-export { PROOFS, VERDICTS } from "../datapath/facts";
+export { DEVIATIONS, PROOFS, VERDICTS } from "../datapath/facts";
 export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS, VARIANT_MODES } from "../modes/contract";
 export { VERIFY, VERIFY_WHEN } from "../modes/defaults";
 export { IPAM_MODES } from "../modes/ipam";
@@ -17,6 +17,9 @@ export { IPAM_MODES } from "../modes/ipam";
 // types of their arguments and outputs
 export type {
   ClusterFacts,
+  DatapathDeviation,
+  DatapathSummary,
+  Deviation,
   InstalledPodNetworks,
   NodeFacts,
   NodesLookedAt,

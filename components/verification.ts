@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { expectationOf } from "../datapath/expectation";
-import type { VerificationSummary } from "../datapath/facts";
+import type { DatapathSummary, VerificationSummary } from "../datapath/facts";
 import { DEFAULTS, VERIFY, VERIFY_WHEN, type Verify, type VerifyWhen } from "../modes/defaults";
 import type { Cilium } from "./cilium";
 import type { NettoolWorkload } from "./nettoolWorkload";
@@ -51,17 +51,24 @@ const STARTED = new Date();
 export class Verification extends pulumi.ComponentResource {
   /** Result of the verification; with `strict`, it resolves only if the mode is in force. */
   readonly summary: pulumi.Output<VerificationSummary>;
+  /**
+   * Datapath that the verification found; undefined without a verification, and until the next one where an older version
+   * verified.
+   */
+  readonly datapath: pulumi.Output<DatapathSummary | undefined>;
 
   constructor(name: string, args: VerificationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("cilium-modes:index:Verification", name, {}, opts);
     const { verify = DEFAULTS.verify, when = DEFAULTS.verifyWhen } = args;
     checkChoice(name, "verify", verify, VERIFY);
     checkChoice(name, "when", when, VERIFY_WHEN);
-    this.summary = verify === "off" ? afterWorkload(args.workload, NOT_VERIFIED) : this.run(name, args, verify);
-    this.registerOutputs({ summary: this.summary });
+    const verified = verify === "off" ? afterWorkload(args.workload, NOT_VERIFIED) : this.run(name, args, verify);
+    this.summary = verified.apply(({ datapath: _, ...summary }) => summary);
+    this.datapath = verified.apply(({ datapath }) => datapath);
+    this.registerOutputs({ summary: this.summary, datapath: this.datapath });
   }
 
-  private run(name: string, args: VerificationArgs, verify: "strict" | "warn") {
+  private run(name: string, args: VerificationArgs, verify: "strict" | "warn"): pulumi.Output<Verified> {
     const { cluster, cilium, workload, when = DEFAULTS.verifyWhen, maxNodes = DEFAULTS.verifyNodes } = args;
     const { nodePort } = workload;
     const verifyStack = `node ${packageFile("cli", "cilium-modes.mjs")} verify-stack`;
@@ -91,11 +98,17 @@ export class Verification extends pulumi.ComponentResource {
       { ...inCluster(cluster, this), dependsOn: [cilium, workload] },
     );
     // the kubeconfig in the environment makes the output secret, although it holds none
-    return pulumi.unsecret(verified.stdout).apply((stdout) => JSON.parse(stdout) as VerificationSummary);
+    return pulumi.unsecret(verified.stdout).apply((stdout) => JSON.parse(stdout) as Verified);
   }
 }
 
-const NOT_VERIFIED: VerificationSummary = {
+/** What the command prints. */
+interface Verified extends VerificationSummary {
+  /** Undefined in what older versions printed. */
+  readonly datapath?: DatapathSummary | undefined;
+}
+
+const NOT_VERIFIED: Verified = {
   verdict: "off",
   proof: "off",
   causes: [],

@@ -1,5 +1,6 @@
 // What evidence comes to in the end, as programs and outputs hold it: nothing here knows of the API's own types.
 import type { ApiServer } from "../modes/ciliumValues";
+import type { RoutingMode } from "../modes/contract";
 import type { Verdict } from "../modes/verdict";
 
 export { VERDICTS, type Verdict } from "../modes/verdict";
@@ -41,6 +42,61 @@ export interface VerificationSummary {
   readonly checks: Readonly<Record<string, string>>;
   /** Undefined where nobody could count them. */
   readonly nodes?: NodesLookedAt | undefined;
+}
+
+/**
+ * How a datapath deviates. `fallback`: agents run with something else than configured; `drift`: the configuration was
+ * changed since, or nodes differ; `contradiction`: the datapath has something else than agents report.
+ */
+export const DEVIATIONS = ["fallback", "drift", "contradiction"] as const;
+/** How a datapath deviates: one of {@link DEVIATIONS}. */
+export type Deviation = (typeof DEVIATIONS)[number];
+
+/** A row of `inspect` in which something deviates. */
+export interface DatapathDeviation {
+  /** The row's title. */
+  readonly title: string;
+  /** How it deviates. */
+  readonly verdict: Deviation;
+  /** Why, with the observed value. */
+  readonly reason: string;
+  /** Nodes with this reason. */
+  readonly nodes: readonly string[];
+}
+
+/**
+ * The datapath of a verified cluster, as `inspect` shows it. Where nodes differ, a value lists theirs, separated by commas;
+ * where none is known, it is undefined.
+ */
+export interface DatapathSummary {
+  /** Mode by its name; undefined where the cluster is in none. */
+  readonly mode?: RoutingMode | undefined;
+  /** The most similar mode; undefined where `mode` is not. */
+  readonly nearest?: RoutingMode | undefined;
+  /** What separates the cluster from `nearest`; none where `mode` is defined. */
+  readonly differences: readonly string[];
+  /** `native`, `vxlan` or `geneve`. */
+  readonly network?: string | undefined;
+  /** `Cilium`, or kube-proxy with its mode, such as `kube-proxy (iptables)`. */
+  readonly services?: string | undefined;
+  /** `BPF` or `Legacy`. */
+  readonly hostRouting?: string | undefined;
+  /** `BPF`, `iptables` or `off`. */
+  readonly masquerading?: string | undefined;
+  /** `veth` or `netkit`. */
+  readonly deviceMode?: string | undefined;
+  /** `tcx` or `tc`. */
+  readonly attachment?: string | undefined;
+  /** `everywhere`, `host namespace` or `off`. */
+  readonly socketLb?: string | undefined;
+  /** `snat`, `dsr` or `hybrid`; undefined where Cilium serves no NodePorts. */
+  readonly loadBalancer?: string | undefined;
+  /** MTU of the pods in bytes, and the device's where it differs. */
+  readonly mtu?: string | undefined;
+  /** `WireGuard`, `IPsec` or `off`. */
+  readonly encryption?: string | undefined;
+  /** Fallbacks, drift and contradictions; empty where there are none. */
+  readonly deviations: readonly DatapathDeviation[];
 }
 
 /** One node as Cilium sees it. */

@@ -56,7 +56,7 @@ export interface VerifyOptions {
   /** Called when something else is being looked at. */
   readonly at?: (what: string) => void;
   /** Called with the evidence of every look, the last of which decides. */
-  readonly keep?: (evidence: Evidence) => void;
+  readonly keep?: (evidence: Evidence, logs: KeptEvidence["logs"]) => void;
 }
 
 /** A verification without its details. */
@@ -133,7 +133,7 @@ export async function verify(
       gather(asking, expectation, { parts, maxNodes, quick }, at),
       Promise.all(chosen.map((check) => readOwn(check, asking, expectation))),
     ]);
-    keep?.(evidence);
+    keep?.(evidence, logsIn(owns[chosen.indexOf(statusCheck)]));
     const results = chosen.map((check, index) => judge(check, evidence, expectation, owns[index]));
     const isRight = results.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
     looksRight = isRight ? looksRight + 1 : 0;
@@ -160,6 +160,10 @@ export async function verify(
     await sleep(RETRY_SECONDS * 1000);
   }
 }
+
+/** The logs that the check of agents' statuses has read. */
+const logsIn = (own: unknown): KeptEvidence["logs"] =>
+  own instanceof Map ? (Object.fromEntries(own as ReadonlyMap<string, readonly string[]>) as KeptEvidence["logs"]) : {};
 
 /** Evidence of a cluster that is kept, without traffic. Plain data: it can be kept as JSON and judged again. */
 export interface KeptEvidence {

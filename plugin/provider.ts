@@ -40,6 +40,7 @@ const KINDS: Readonly<Record<ComponentName, Kind>> = {
   })),
   Verification: kind<Verification, VerificationArgs>(Verification, (verification) => ({
     summary: verification.summary,
+    datapath: verification.datapath,
   })),
 };
 

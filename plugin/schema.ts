@@ -3,7 +3,13 @@ import type { CiliumArgs } from "../components/cilium";
 import type { KindClusterArgs } from "../components/kindCluster";
 import type { NettoolWorkloadArgs } from "../components/nettoolWorkload";
 import type { VerificationArgs } from "../components/verification";
-import type { NodeFacts, NodesLookedAt, VerificationSummary } from "../datapath/facts";
+import type {
+  DatapathDeviation,
+  DatapathSummary,
+  NodeFacts,
+  NodesLookedAt,
+  VerificationSummary,
+} from "../datapath/facts";
 import { ALL_MODES } from "../modes/contract";
 import { OUTPUT_DESCRIPTIONS, type StackOutputs } from "../outputs";
 import { defaultOf, knownKeys, metaOf, schemaAt, unwrap } from "../settings/schema";
@@ -108,6 +114,11 @@ const outputType = <T>(above: string, properties: Properties<T>, optional: reado
 });
 
 const NODE = { name: text, role: text, address: text };
+/** Values of a datapath that may be unknown. */
+const VALUES = {
+  ...{ mode: text, nearest: text, network: text, services: text, hostRouting: text, masquerading: text },
+  ...{ deviceMode: text, attachment: text, socketLb: text, loadBalancer: text, mtu: text, encryption: text },
+};
 const AGENT = { name: text, podCidrs: listOf(text), agentPod: text };
 
 const TYPES: Readonly<Record<string, Property>> = {
@@ -135,6 +146,17 @@ const TYPES: Readonly<Record<string, Property>> = {
     },
     ["proof", "causes", "verifiedAt", "revision", "nodes"],
   ),
+  DatapathSummary: outputType<DatapathSummary>(
+    "datapath.",
+    { ...VALUES, differences: listOf(text), deviations: listOf(type("DatapathDeviation")) },
+    Object.keys(VALUES) as (keyof typeof VALUES)[],
+  ),
+  DatapathDeviation: outputType<DatapathDeviation>("datapath.deviations[].", {
+    title: text,
+    verdict: text,
+    reason: text,
+    nodes: listOf(text),
+  }),
   VerifiedNodes: outputType<NodesLookedAt>("verification.nodes.", { looked: integer, all: integer }),
 };
 
@@ -250,9 +272,13 @@ const RESOURCES = {
     requiredInputs: ["cluster", "cilium", "workload"],
     properties: {
       summary: { ...type("VerificationSummary"), description: OUTPUT_DESCRIPTIONS["verification"] },
+      datapath: { ...type("DatapathSummary"), description: OUTPUT_DESCRIPTIONS["datapath"] },
     },
   },
 } satisfies Readonly<Record<ComponentName, Property>>;
+
+/** The output that a component lacks without a verification. */
+const WITHOUT_VERIFICATION = "datapath" satisfies keyof (typeof RESOURCES)["Verification"]["properties"];
 
 /** The arguments of a component. */
 export function argumentsOf(name: ComponentName): Readonly<Record<string, Argument>> {
@@ -274,7 +300,7 @@ export function packageSchema(version: string) {
         isComponent: true,
         ...resource,
         inputProperties: Object.fromEntries(inputProperties) as Record<string, Property>,
-        required: Object.keys(resource.properties),
+        required: Object.keys(resource.properties).filter((key) => key !== WITHOUT_VERIFICATION),
       },
     ] as const;
   });

@@ -1,7 +1,9 @@
+import type { RoutingMode } from "../../modes/contract";
+import { DEVIATIONS, type DatapathDeviation, type DatapathSummary } from "../facts";
 import type { Layout } from "./layout";
 
 /** How a row, or one node in it, was found. */
-export const ROW_VERDICTS = ["in force", "not observable", "fallback", "drift", "contradiction"] as const;
+export const ROW_VERDICTS = ["in force", "not observable", ...DEVIATIONS] as const;
 /** `in force`: the datapath shows it; `not observable`: nothing contradicts, and nothing shows it; `fallback`: agents run with something else than configured; `drift`: changed since, or nodes that differ; `contradiction`: the datapath has something else than agents report. */
 export type RowVerdict = (typeof ROW_VERDICTS)[number];
 
@@ -47,10 +49,49 @@ export interface Inspection {
 /** A mode of this project, or the nearest one. */
 export interface ModeFound {
   /** Undefined where no mode is like this cluster. */
-  readonly name?: string | undefined;
+  readonly name?: RoutingMode | undefined;
   /** `native`, `vxlan` or `geneve`. */
   readonly network?: string | undefined;
-  readonly nearest?: string | undefined;
+  readonly nearest?: RoutingMode | undefined;
   /** What separates it from the nearest mode, such as `masquerading is iptables instead of BPF`. */
   readonly differences: readonly string[];
 }
+
+/** The values of a summary, and the rows that they are from. */
+const SUMMARIZED = {
+  services: "services",
+  hostRouting: "host-routing",
+  masquerading: "masquerading",
+  deviceMode: "device-mode",
+  attachment: "attachment",
+  socketLb: "socket-lb",
+  loadBalancer: "lb-mode",
+  mtu: "mtu",
+  encryption: "encryption",
+} as const satisfies Partial<Record<keyof DatapathSummary, string>>;
+
+/** An inspection as a stack's output has it. */
+export function datapathOf({ mode, rows }: Inspection): DatapathSummary {
+  const values = Object.entries(SUMMARIZED).flatMap(([key, id]) => {
+    const nodes = rows.find((row) => row.id === id)?.nodes ?? [];
+    const own = [...new Set(nodes.flatMap((node) => runningOn(node) ?? []))];
+    return own.length === 0 ? [] : [[key, own.join(", ")] as const];
+  });
+  return {
+    ...{ mode: mode.name, nearest: mode.nearest, differences: mode.differences, network: mode.network },
+    ...(Object.fromEntries(values) as Partial<Record<keyof typeof SUMMARIZED, string>>),
+    deviations: rows.flatMap(({ title, nodes }) => {
+      const reasons = new Map<string, DatapathDeviation>();
+      for (const { node, verdict, reason = "" } of nodes) {
+        if (verdict === "in force" || verdict === "not observable") continue;
+        const key = `${verdict} ${reason}`;
+        reasons.set(key, { title, verdict, reason, nodes: [...(reasons.get(key)?.nodes ?? []), node] });
+      }
+      return [...reasons.values()];
+    }),
+  };
+}
+
+/** What a node runs with. Programs show that a feature is on, and only the agent where it is. */
+const runningOn = ({ reported, observed }: NodeRow) =>
+  observed === "on" && reported !== "off" ? (reported ?? observed) : (observed ?? reported);

@@ -35,6 +35,17 @@ export const OUTPUTS: StackOutputs = {
     seconds: 4.2,
     checks: { config: "pass: cluster: 12 keys as asked for" },
   },
+  datapath: {
+    ...{
+      mode: "ebpf",
+      differences: [],
+      network: "native",
+      services: "Cilium",
+      hostRouting: "BPF",
+      masquerading: "BPF",
+    },
+    deviations: [{ title: "MTU", verdict: "drift", reason: "c1-worker has 1280", nodes: ["c1-worker"] }],
+  },
   nodePortUrls: ["http://172.18.0.2:32000"],
   workload: { namespace: "nettool", daemonSet: "nettool", service: "serversvc", clientPod: "net" },
 };

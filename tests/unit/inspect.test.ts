@@ -14,7 +14,7 @@ import type { RoutingMode } from "../../modes/contract";
 import type { NodeEvidence, Section } from "../../datapath/evidence/node";
 import { inUsualNamespace, layoutOf } from "../../datapath/inspect/layout";
 import { judgeInspection } from "../../datapath/inspect/inspect";
-import type { Inspection, Row } from "../../datapath/inspect/inspection";
+import { datapathOf, type Inspection, type Row } from "../../datapath/inspect/inspection";
 
 const PROBED = JSON.parse(
   gunzipSync(readFileSync(join(__dirname, "evidence", "ebpf-1.20.2-evidence.json.gz"))).toString(),
@@ -475,6 +475,32 @@ describe("an inspection's forms", () => {
     expect(inspectionDiff(["a", judged(HEALTHY)], ["b", broken()])).toMatch(
       /^Socket LB +on \(in force\) +on, off \(contradiction\)$/m,
     );
+  });
+});
+
+describe("a stack's output of its datapath", () => {
+  it("has the mode, what runs, and no deviation in a healthy cluster", () => {
+    expect(datapathOf(judged(PROBED))).toEqual({
+      ...{ mode: "ebpf", nearest: undefined, differences: [], network: "native" },
+      ...{ services: "Cilium", hostRouting: "BPF", masquerading: "BPF", deviceMode: "veth", attachment: "tcx" },
+      ...{ socketLb: "everywhere", loadBalancer: "snat", mtu: "1500", encryption: "off" },
+      deviations: [],
+    });
+  });
+
+  it("has each deviation with its reason and nodes, and what runs on each node", () => {
+    const { mode, nearest, differences, socketLb, deviations } = datapathOf(
+      judged(changed({ cgroups: () => "" }, WORKER)),
+    );
+    expect([mode, nearest, socketLb]).toEqual([undefined, "ebpf", "everywhere, off"]);
+    expect(differences).toEqual(["services differs between nodes, or is unknown"]);
+    const reason = (is: string, has: string) => `the agent reports ${is}, and the datapath has ${has}`;
+    expect(deviations).toEqual([
+      { title: "Services", verdict: "contradiction", reason: reason("Cilium", "none"), nodes: [WORKER] },
+      { title: "Socket LB", verdict: "contradiction", reason: reason("everywhere", "off"), nodes: [WORKER] },
+    ]);
+    const all = datapathOf(judged(changed({ cgroups: () => "" }))).deviations;
+    expect(all.map(({ nodes }) => nodes.length)).toEqual([3, 3]);
   });
 });
 

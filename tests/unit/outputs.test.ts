@@ -27,6 +27,11 @@ describe("parseStackOutputs", () => {
     expect(parseStackOutputs(STACK, old)).toEqual(old);
   });
 
+  it("accepts outputs of older versions, which have no datapath", () => {
+    const { datapath: _, ...old } = OUTPUTS;
+    expect(parseStackOutputs(STACK, old)).toEqual(old);
+  });
+
   it("names each missing or invalid output and the remedy, without its value", () => {
     const wrong = {
       ...OUTPUTS,
@@ -45,7 +50,9 @@ describe("parseStackOutputs", () => {
   });
 
   it("reports all outputs of another kind of stack as missing", () => {
-    const missing = Object.keys(OUTPUTS).map((key) => `  - ${key}: is missing`);
+    const missing = Object.keys(OUTPUTS)
+      .filter((key) => key !== "datapath")
+      .map((key) => `  - ${key}: is missing`);
     expect(messageFor({ vpcId: "vpc-1" })).toBe([HEADLINE, ...missing].join("\n"));
   });
 

@@ -96,6 +96,7 @@ describe("the package for other languages", () => {
       clusterIdentifier: "cluster-nodes-id",
       kubeconfig: "kubeconfig of c",
       summary: { verdict: "pass" },
+      datapath: { mode: "ebpf" },
     });
   });
 

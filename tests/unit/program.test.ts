@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterFacts } from "../../datapath/facts";
-import { FACTS, inputsOf, NODES, READY, run, SUMMARY } from "./support/mocks";
+import { DATAPATH, FACTS, inputsOf, NODES, READY, run, SUMMARY } from "./support/mocks";
 
 type Program = () => Promise<Record<string, pulumi.Input<unknown>>>;
 
@@ -207,7 +207,7 @@ describe("the program", () => {
     );
   });
 
-  it("exports the nodes, the NodePort's URLs, the kubeconfig and the verification", async () => {
+  it("exports the nodes, the NodePort's URLs, the kubeconfig, the verification and its datapath", async () => {
     const { outputs } = await runProgram({ ...MODES["ebpf"], "nettool.nodePort": "31000" });
     expect(outputs).toEqual({
       schemaVersion: 1,
@@ -226,6 +226,7 @@ describe("the program", () => {
         podCidr: "10.0.0.0/16",
       },
       verification: SUMMARY,
+      datapath: DATAPATH,
       nodePortUrls: ["http://172.18.0.2:31000", "http://172.18.0.3:31000"],
       workload: {
         namespace: "nettool",
@@ -379,6 +380,7 @@ describe("the program", () => {
     expect(registered.map(({ name }) => name)).not.toContain("verification-checks");
     const nothing = { causes: [], counts: {}, seconds: 0, checks: {} };
     expect(outputs["verification"]).toEqual({ verdict: "off", proof: "off", ...nothing });
+    expect(outputs["datapath"]).toBeUndefined();
     expect(logged).toEqual([
       "This run did not verify the cluster (verify: off). To verify the running cluster: npx cilium-modes verify dev",
     ]);

@@ -33,6 +33,8 @@ export const SUMMARY = {
   checks: { config: "pass: cluster: as asked for" },
 };
 
+export const DATAPATH = { mode: "ebpf", differences: [], network: "native", services: "Cilium", deviations: [] };
+
 /** Properties of an external cluster. */
 export const FACTS: ClusterFacts = {
   identity: "5f4a",
@@ -58,7 +60,11 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
   if (type === "kind:index:CiliumInstallation") return { ...inputs, repairs: 0, lost: false };
   if (type === "kubernetes:helm.sh/v3:Release") return { ...inputs, status: { revision: 1 } };
   if (type === "command:local:Command")
-    return { ...inputs, stdout: JSON.stringify(name === "cilium-ready" ? READY : SUMMARY), stderr: "" };
+    return {
+      ...inputs,
+      stdout: JSON.stringify(name === "cilium-ready" ? READY : { ...SUMMARY, datapath: DATAPATH }),
+      stderr: "",
+    };
   return inputs as Record<string, unknown>;
 }
 
@@ -109,6 +115,8 @@ export async function run(
   const outputs = await new Promise<Record<string, unknown>>((resolve) =>
     fresh.output(exported).apply((value) => resolve(value as Record<string, unknown>)),
   );
+  // the next program's mocks know nothing of this one's resources
+  await fresh.runtime.disconnect();
   return { registered, called, outputs, logged };
 }
 
