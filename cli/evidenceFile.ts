@@ -42,7 +42,7 @@ export async function saveEvidence(file: string, evidence: KeptEvidence): Promis
 }
 
 /** Variables of agents, and a setting of the kernel, may hold credentials. */
-function withoutSecrets(evidence: KeptEvidence["evidence"]): KeptEvidence["evidence"] {
+export function withoutSecrets(evidence: KeptEvidence["evidence"]): KeptEvidence["evidence"] {
   const { rendered } = evidence.api;
   const helm = "value" in rendered ? rendered.value : null;
   const drop = (reading: Reading<string>, line: RegExp) =>

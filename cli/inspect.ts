@@ -2,11 +2,12 @@ import { writeFile } from "node:fs/promises";
 import type { EvidenceCluster } from "../cluster/read";
 import { inspect as inspectCluster, judgeInspection } from "../datapath/inspect/inspect";
 import type { Inspection } from "../datapath/inspect/inspection";
+import { sourcesIn } from "../datapath/inspect/sources";
 import type { KeptEvidence } from "../datapath/verify";
 import { kubeconfigOf } from "../settings/kubeconfig";
 import { inspectionHtml } from "./inspectHtml";
 import { inspectionDiff, inspectionMarkdown, inspectionText, isSilent, isWrong } from "./inspectText";
-import { isArchive, readEvidence, saveEvidence } from "./evidenceFile";
+import { isArchive, readEvidence, saveEvidence, withoutSecrets } from "./evidenceFile";
 import { lookOf } from "./environment";
 import { withProgress } from "./progress";
 import { checkTarget } from "./targetFile";
@@ -45,12 +46,15 @@ export async function inspect(subjects: readonly string[], options: InspectOptio
   }
   if (subjects.length > 1)
     throw new UsageError(`inspect takes one stack or file (got ${subjects.length}); --diff takes two`);
-  const { name, inspection, evidence } = await inspected(subjects[0], options);
+  const { name, inspection, kept, isFile } = await inspected(subjects[0], options);
   if (save !== undefined) {
-    if (evidence === undefined) throw new UsageError("--save keeps the evidence of a running cluster, not of a file");
-    await saveEvidence(save, evidence);
+    if (isFile) throw new UsageError("--save keeps the evidence of a running cluster, not of a file");
+    await saveEvidence(save, kept);
   }
-  if (html !== undefined) await writeFile(html, inspectionHtml(name, inspection));
+  if (html !== undefined) {
+    const sources = sourcesIn({ ...kept, evidence: withoutSecrets(kept.evidence) });
+    await writeFile(html, inspectionHtml(name, inspection, sources));
+  }
   console.log(
     json
       ? JSON.stringify(inspection, undefined, 2)
@@ -64,24 +68,27 @@ export async function inspect(subjects: readonly string[], options: InspectOptio
 interface Inspected {
   readonly name: string;
   readonly inspection: Inspection;
-  /** What was read, where it was a running cluster. */
-  readonly evidence?: KeptEvidence | undefined;
+  readonly kept: KeptEvidence;
+  /** Whether it was read from a file, and not from a running cluster. */
+  readonly isFile: boolean;
 }
 
 async function inspected(subject: string | undefined, options: InspectOptions): Promise<Inspected> {
-  if (subject !== undefined && isArchive(subject))
-    return { name: subject, inspection: judgeInspection(await readEvidence(subject)) };
+  if (subject !== undefined && isArchive(subject)) {
+    const kept = await readEvidence(subject);
+    return { name: subject, inspection: judgeInspection(kept), kept, isFile: true };
+  }
   const { name, cluster } = await clusterOf(subject, options);
-  let evidence: KeptEvidence | undefined;
+  let kept: KeptEvidence | undefined;
   const inspection = await withProgress("Reading the cluster", ({ at }) =>
     inspectCluster(cluster, {
       maxNodes: options.maxNodes,
       probe: options.probe,
       at: (what) => at(`Reading ${what}`),
-      keep: (read) => (evidence = read),
+      keep: (read) => (kept = read),
     }),
   );
-  return { name, inspection, evidence };
+  return { name, inspection, kept: kept!, isFile: false };
 }
 
 async function clusterOf(

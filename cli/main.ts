@@ -216,7 +216,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--probe", "Send traffic too, from the pods of this project's workload")
     .option("--all", "Show also what is off")
     .option("--save <file>", "Keep the evidence for a later inspect, elsewhere")
-    .option("--html <file>", "Write a self-contained page too")
+    .option("--html <file>", "Write a self-contained page, with the sources of each value")
     .option("--markdown", "Print markdown, for a bug report")
     .option("--json", "Print everything as JSON")
     .option("--diff", "Show the differences between two subjects")

@@ -120,7 +120,8 @@ const PROBED = {
   nat: NAT,
 } as const;
 
-const COUNTERS = {
+/** The counters of each moment, and the commands that read them. */
+export const COUNTERS = {
   before: { ...PROBED, defaultRoute: "ip -4 route show default", ...PATH },
   between: PATH,
   after: { ...PROBED, iptables: saveRules("-c") },

@@ -36,6 +36,8 @@ export interface Dimension {
   readonly isShown?: (left: string, right: string, config: Config) => boolean;
   /** What an agent's log says when it falls back. Default: nothing. */
   readonly log?: RegExp;
+  /** Which lines of a command's output, or elements of its JSON, say something of it. Default: all. */
+  readonly shows?: RegExp;
   /** Whether nodes may differ in it. Default: false. */
   readonly isPerNode?: boolean;
 }
@@ -289,6 +291,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "services",
     title: "Services",
+    shows: /sock4_connect|from[_-]netdev|^:KUBE-(?:SVC|SEP)|--match-set KUBE|kube-proxy/,
     configured: (config) => word(SERVICES, config[REPLACEMENT]),
     reported: (status) => word(SERVICES, textAt(status, `${REPLACEMENT}.mode`)),
     observed: services,
@@ -315,6 +318,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "masquerading",
     title: "Masquerading",
+    shows: /CILIUM_POST_nat|to[_-]netdev/,
     configured: masqueradingOf,
     log: /masquerad/i,
     reported: (status) =>
@@ -346,6 +350,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "network",
     title: "Between nodes",
+    shows: /^[\d.]+\/\d+ (?!.* table )|"cilium_(?:vxlan|geneve)"/,
     configured: networkOf,
     reported: (status, config) => {
       const way = textAt(status, "routing.inter-host-routing-mode");
@@ -356,6 +361,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "device-mode",
     title: "Pods' devices",
+    shows: /"ifname":"lxc/,
     configured: (config) => config["datapath-mode"] ?? "veth",
     reported: (status) => textAt(status, "datapath-mode"),
     observed: deviceMode,
@@ -366,6 +372,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "attachment",
     title: "Attachment",
+    shows: /"name":"cil_/,
     configured: (config) =>
       config["enable-tcx"] === undefined ? undefined : isOn(config["enable-tcx"]) ? "tcx" : "tc",
     reported: (status) => {
@@ -381,6 +388,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "xdp",
     title: "XDP acceleration",
+    shows: /"mode":|xdp/,
     configured: (config) => config["bpf-lb-acceleration"] ?? config["node-port-acceleration"] ?? "disabled",
     reported: (status, config) =>
       replaces(config) ? textAt(status, `${NODE_PORT}.acceleration`)?.toLowerCase() : undefined,
@@ -394,6 +402,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "socket-lb",
     title: "Socket LB",
+    shows: /sock4_/,
     configured: (config) => {
       if (!replaces(config) && !isOn(config["bpf-lb-sock"])) return "off";
       return isOn(config["bpf-lb-sock-hostns-only"]) ? "host namespace" : "everywhere";
@@ -430,6 +439,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "devices",
     title: "Devices",
+    shows: /from[_-]netdev/,
     configured: (config) => config["devices"]?.trim() || undefined,
     reported: (status) => {
       const list = at(status, [REPLACEMENT, "deviceList"]);
@@ -449,6 +459,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "mtu",
     title: "MTU",
+    shows: /"ifname":"(?!lo"|cilium_)/,
     configured: (config) => size(config["mtu"]),
     observed: mtu,
     isSame: (left, right) => left === right || right.startsWith(`${left} (`),
@@ -472,6 +483,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "bandwidth-manager",
     title: "Bandwidth manager",
+    shows: /^qdisc \S+ \S+ dev (?!lo |cilium_|lxc)/,
     configured: key("enable-bandwidth-manager"),
     reported: (status) =>
       at(status, ["bandwidth-manager"]) === undefined
@@ -497,6 +509,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "big-tcp-v6",
     title: "BIG TCP (IPv6)",
+    shows: /"ifname":"(?!lo"|cilium_|lxc)/,
     configured: key("enable-ipv6-big-tcp"),
     reported: (status) => big(status, "ipv6-big-tcp"),
     observed: bigTcp,
@@ -504,6 +517,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "encryption",
     title: "Encryption",
+    shows: /cilium_wg0|^src /,
     configured: encrypted,
     reported: (status) =>
       word({ disabled: "off", wireguard: "WireGuard", ipsec: "IPsec" }, textAt(status, "encryption.mode")),

@@ -91,7 +91,7 @@ export function judgeInspection({ evidence, layout = USUAL_LAYOUT, logs, readAt,
 }
 
 /** One node, with its configuration and status read. */
-interface View {
+export interface View {
   readonly evidence: NodeEvidence;
   readonly node: string;
   /** As Helm rendered it; undefined where nobody knows. */
@@ -113,7 +113,7 @@ interface View {
   readonly values: Readonly<Record<string, string>>;
 }
 
-function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): View {
+export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): View {
   const pod = valueOf(api.pods, []).find(
     ({ namespace, labels, deleting, node: own }) =>
       namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting && own === node.node,
@@ -238,7 +238,7 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
 }
 
 /** What was asked for: by a value of the user's own where the chart renders it without a trace, or else as it was rendered. */
-function requestedIn({ id, configured }: Dimension, { requested, values }: View): string | undefined {
+export function requestedIn({ id, configured }: Dimension, { requested, values }: View): string | undefined {
   if (id === "socket-lb" && values["socketLB.enabled"] === "false") return "off";
   return requested && configured?.(requested);
 }

@@ -461,7 +461,7 @@ describe("an inspection's forms", () => {
     expect(inspectionMarkdown("prod", broken())).toMatch(
       /^\| Services \(cmlead-worker\) \| Cilium \| Cilium \| Cilium \| none \| \*\*contradiction\*\* \|$/m,
     );
-    const page = inspectionHtml("<prod>", broken());
+    const page = inspectionHtml("<prod>", broken(), () => ({}));
     expect(page).toContain("&lt;prod&gt;");
     expect(page).not.toMatch(/<script|https?:\/\/[^ <]*\.(?:js|css)/);
     // what contradicts comes first
@@ -543,7 +543,9 @@ describe("the command inspect", () => {
     expect(await run([healthy], {})).toEqual({ code: 0, out: expect.stringContaining("nothing contradicts") });
     const { code, out } = await run([broken], { json: true, html: join(folder, "page.html") });
     expect([code, JSON.parse(out)]).toEqual([1, judged(changed({ cgroups: () => "" }, WORKER))]);
-    expect(readFileSync(join(folder, "page.html"), "utf8")).toContain("CONTRADICTION");
+    const page = readFileSync(join(folder, "page.html"), "utf8");
+    expect(page).toContain("CONTRADICTION");
+    expect(page).toContain("bpftool cgroup tree");
     expect((await run([healthy, broken], { diff: true })).out).toMatch(/^Socket LB/m);
   });
 
