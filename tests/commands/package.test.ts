@@ -121,8 +121,8 @@ describe("the package, installed in an empty project", () => {
       { cwd: folder, encoding: "utf8" },
     );
     expect(stdout.trim()).toBe(
-      "ALL_MODES COEXISTING_MODES Cilium ExistingCluster IPAM_MODES KindCluster MODE_CONTRACTS NettoolWorkload NodeImages PROOFS " +
-        "ROUTING_MODES TUNNELS VARIANT_MODES VERDICTS VERIFY VERIFY_WHEN Verification inspectCluster function",
+      "ALL_MODES COEXISTING_MODES Cilium DEVIATIONS ExistingCluster IPAM_MODES KindCluster MODE_CONTRACTS NettoolWorkload NodeImages " +
+        "PROOFS ROUTING_MODES TUNNELS VARIANT_MODES VERDICTS VERIFY VERIFY_WHEN Verification inspectCluster function",
     );
     const help = spawnSync(process.execPath, [join(installed, "cli/cilium-modes.mjs"), "--help"], { encoding: "utf8" });
     expect(help.stdout).toMatch(/^Usage: cilium-modes /);

@@ -55,6 +55,16 @@ describe("the package for other languages", () => {
     expect(values!.property["description"]).not.toMatch(/dotted|`cilium\.values/);
   });
 
+  it("requires no datapath of a verification, which has none with verify: off", () => {
+    const { resources, types } = packageSchema("1.2.3") as unknown as Record<
+      "resources" | "types",
+      Record<string, { required: string[]; properties: object }>
+    >;
+    const { required, properties } = resources[token("Verification")]!;
+    expect([required, Object.keys(properties)]).toEqual([["summary"], ["summary", "datapath"]]);
+    expect(types[token("DatapathSummary")]!.required).toEqual(["differences", "deviations"]);
+  });
+
   it("makes components that refer to each other, with the same resources as a program's own", async () => {
     const { registered, outputs } = await run(async () => {
       const { componentProvider } = await import("../../plugin/provider");
