@@ -1,26 +1,23 @@
 import { askedOnce } from "../../cluster/askedOnce";
-import { AGENT_CONTAINER, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
+import { CONFIG_MAP } from "../../cluster/agents";
 import type { EvidenceCluster } from "../../cluster/read";
 import { has } from "../../modes/ciliumVersion";
 import { ALL_MODES, MODE_CONTRACTS, type RoutingMode } from "../../modes/contract";
 import { DEFAULTS } from "../../modes/defaults";
-import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
 import { WORKLOAD } from "../../modes/workload";
 import { flat } from "../checks/config";
-import { missingHooks } from "../checks/programs";
-import { isFull, mapPressures, pressureText } from "../checks/datapathMaps";
 import { odd } from "../checks/nodes";
-import { differingKeys, parseConfig } from "../checks/agents";
+import { differingKeys } from "../checks/agents";
 import { readFallbacks } from "../checks/status";
 import { valueOf, type ApiEvidence } from "../evidence/api";
 import type { KeptEvidence } from "../verify";
 import { gather, type Evidence, type Part } from "../evidence/gather";
-import { agentVersion, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { attachedOn } from "../evidence/programs";
-import { DIMENSIONS, Hidden, masqueradingOf, networkOf, replaces, type Config, type Dimension } from "./dimensions";
+import { DIMENSIONS, Hidden, type Dimension } from "./dimensions";
 import { FALLBACKS } from "./fallbacks";
 import { inUsualNamespace, layoutOf, USUAL_LAYOUT, type Layout } from "./layout";
 import { ROW_VERDICTS, type Inspection, type ModeFound, type NodeRow, type Row, type RowVerdict } from "./inspection";
+import { OWN_ROWS } from "./ownRows";
+import { viewOf, type View } from "./view";
 
 export interface InspectOptions {
   /** A larger cluster is sampled. */
@@ -81,78 +78,23 @@ export function judgeInspection({ evidence, layout = USUAL_LAYOUT, logs, readAt,
   return {
     schemaVersion: 1,
     mode: modeOf(rows, seen),
-    rows: [...rows, programsRow(seen, api), mapsRow(seen), kernelRow(seen, api), configurationRow(seen, api, layout)],
+    rows: [
+      ...rows,
+      ...OWN_ROWS.map((row) =>
+        rowWith(
+          row.id,
+          row.title,
+          seen.map((view) => row.judge(view, api)),
+        ),
+      ),
+      configurationRow(seen, api, layout),
+    ],
     layout,
     silent: Object.fromEntries(nodes.flatMap(({ node, error }) => (error === undefined ? [] : [[node, error]]))),
     nodes: { looked: nodes.length, all: valueOf(api.nodes, []).length },
     seconds,
     inspectedAt: readAt,
   };
-}
-
-/** One node, with its configuration and status read. */
-export interface View {
-  readonly evidence: NodeEvidence;
-  readonly node: string;
-  /** As Helm rendered it; undefined where nobody knows. */
-  readonly requested?: Config | undefined;
-  /** The ConfigMap as it is now; undefined where it could not be read. */
-  readonly current?: Config | undefined;
-  /** As the agent has it, with everything that overrides it on this node; undefined where it could not be asked. */
-  readonly own?: Config | undefined;
-  /** Its arguments and variables, which win over its files, by the key that they set. */
-  readonly overrides: Config;
-  readonly status?: unknown;
-  readonly version: string;
-  readonly image?: string | undefined;
-  readonly configuredAt?: string | undefined;
-  /** Whether its files are the ConfigMap itself, and not a copy. */
-  readonly isLive: boolean;
-  readonly log: readonly string[];
-  /** Values of the datapath that the user gave to Helm, by path. */
-  readonly values: Readonly<Record<string, string>>;
-}
-
-export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): View {
-  const pod = valueOf(api.pods, []).find(
-    ({ namespace, labels, deleting, node: own }) =>
-      namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting && own === node.node,
-  );
-  const container = pod?.containers.find(({ name }) => name === AGENT_CONTAINER);
-  const rendered = valueOf(api.rendered, null);
-  const status = jsonOf<object>(node, "status");
-  const files = sectionOf(node, "config");
-  const current = valueOf(api.config, undefined)?.data;
-  const overrides = overridesOf(sectionOf(node, "arguments"));
-  const own = files instanceof Error ? undefined : { ...parseConfig(files), ...overrides };
-  return {
-    overrides,
-    evidence: node,
-    node: node.node,
-    requested: rendered?.config,
-    current,
-    own: own !== undefined && Object.keys(own).length > Object.keys(overrides).length ? own : undefined,
-    status: status instanceof Error ? undefined : status,
-    version: agentVersion(node) ?? "",
-    image: container?.image,
-    isLive: pod?.configuredAt === undefined,
-    configuredAt: pod?.configuredAt ?? container?.startedAt,
-    log,
-    values: rendered?.values ?? {},
-  };
-}
-
-/** The agent's arguments and variables, which win over its files. */
-function overridesOf(text: string | Error): Record<string, string> {
-  if (text instanceof Error) return {};
-  return Object.fromEntries(
-    text.split("\n").flatMap((line) => {
-      const [, argument, value = "true"] = /^--([\w-]+)(?:=(.*))?$/.exec(line) ?? [];
-      if (argument !== undefined) return argument === "config-dir" ? [] : [[argument, value]];
-      const [, variable, set] = /^CILIUM_(\w+)=(.*)$/.exec(line) ?? [];
-      return variable === undefined ? [] : [[variable.toLowerCase().replaceAll("_", "-"), set!]];
-    }),
-  );
 }
 
 const isEqual = (left: string, right: string) => left === right;
@@ -305,81 +247,6 @@ function versionRow(views: readonly View[]): Row {
     };
   });
   return rowWith("version", "Cilium", withDrift(nodes));
-}
-
-/** Whether every hook that the configuration needs has Cilium's program. */
-function programsRow(views: readonly View[], api: ApiEvidence): Row {
-  const nodes = views.map((view): NodeRow => {
-    const { node, evidence, own, current } = view;
-    const config = own ?? current;
-    const attached = attachedOn(evidence);
-    const unseen = { node, verdict: "not observable" } as const;
-    if (attached instanceof Error) return { ...unseen, reason: attached.message };
-    if (config === undefined) return { ...unseen, reason: "the configuration is not known" };
-    // its programs are attached in pairs, which no cluster here could show
-    if (attached.some(({ kind }) => kind.startsWith("netkit")))
-      return { ...unseen, reason: "programs of netkit devices are not compared" };
-    const network = networkOf(config);
-    const missing = missingHooks(evidence, attached, api, {
-      servesNodePorts: replaces(config),
-      masqueradesInBpf: masqueradingOf(config) === "BPF",
-      tunnelDevice: network === "native" ? "none" : `cilium_${network}`,
-    });
-    if (missing.length === 0) return { node, observed: "complete", verdict: "in force" };
-    const shown = missing.slice(0, 4).join(", ") + (missing.length > 4 ? ` and ${missing.length - 4} more` : "");
-    const reason = `no program at ${shown}; the agent attaches its programs when it starts: delete pod ${evidence.agent}`;
-    return { node, observed: `${missing.length} missing`, verdict: "contradiction", reason };
-  });
-  return rowWith("programs", "Programs", nodes);
-}
-
-/** How full the BPF maps are. */
-function mapsRow(views: readonly View[]): Row {
-  const nodes = views.map(({ node, evidence }): NodeRow => {
-    const metrics = sectionOf(evidence, "pressure");
-    const unread = { node, verdict: "not observable" } as const;
-    if (metrics instanceof Error) {
-      const isAsked = evidence.sections.pressure !== undefined;
-      return { ...unread, reason: evidence.error ?? (isAsked ? metrics.message : "the agent's metrics were not read") };
-    }
-    const pressures = mapPressures(metrics);
-    if (pressures.length === 0) return { ...unread, reason: "agents count the entries of no map" };
-    const [, value] = pressures.reduce((most, each) => (each[1] > most[1] ? each : most));
-    const full = pressures.filter(isFull);
-    // in steps, so that most nodes say the same
-    const step = [0.1, 0.25, 0.5, 0.75, 0.95].find((each) => value <= each) ?? 1;
-    const row = { node, reported: `at most ${step * 100} % full` };
-    if (full.length === 0) return { ...row, verdict: "in force" };
-    const reason = `${full.map(pressureText).join(", ")}; further entries are refused: give Helm a larger bpf.*Max value`;
-    return { ...row, verdict: "contradiction", reason };
-  });
-  return rowWith("maps", "BPF maps", nodes);
-}
-
-/** The kernel, and what of the configuration it is too old for. */
-function kernelRow(views: readonly View[], api: ApiEvidence): Row {
-  const nodes = views.map((view): NodeRow => {
-    const { node, own, current, version } = view;
-    const kernel = valueOf(api.nodes, []).find(({ name }) => name === node)?.kernel;
-    const row = { node, reported: kernel };
-    const config = own ?? current;
-    if (kernel === undefined || config === undefined)
-      return { ...row, verdict: "not observable", reason: "the node's kernel or configuration is not known" };
-    const oldest = version === "" ? undefined : oldestKernelFor(version);
-    if (oldest !== undefined && !isKernelAtLeast(kernel, oldest)) {
-      const reason = `Cilium ${version} needs Linux ${oldest} or newer; Red Hat backports what it needs to older ones`;
-      return { ...row, configured: `${oldest} or newer`, verdict: "not observable", reason };
-    }
-    const missing = KERNEL_FEATURES.filter(
-      ({ since, isConfigured }) =>
-        since !== undefined && isConfigured?.(config) === true && !isKernelAtLeast(kernel, since),
-    );
-    const configured = missing[0]?.since === undefined ? undefined : `${missing[0].since} or newer`;
-    if (missing.length === 0) return { ...row, verdict: "in force" };
-    const reason = missing.map(({ title, since }) => `${title} needs Linux ${since} or newer`).join("; ");
-    return { ...row, configured, verdict: "fallback", reason: `${reason}, unless the distribution has backported it` };
-  });
-  return rowWith("kernel", "Kernel", nodes);
 }
 
 /** When the ConfigMap was written, and when each agent read it. */

@@ -2,11 +2,20 @@ import { CONFIG_MAP } from "../../cluster/agents";
 import { at } from "../../modes/tree";
 import { valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { COUNTERS, NODE_COMMANDS, type Moment, type NodeCounters, type NodeEvidence } from "../evidence/node";
+import {
+  COUNTERS,
+  MAP_COMMANDS,
+  NODE_COMMANDS,
+  type Moment,
+  type NodeCounters,
+  type NodeEvidence,
+} from "../evidence/node";
 import type { KeptEvidence } from "../verify";
 import { DIMENSIONS, type Dimension } from "./dimensions";
-import { requestedIn, viewOf, type View } from "./inspect";
+import { requestedIn } from "./inspect";
 import type { Column } from "./inspection";
+import { OWN_ROWS, type OwnRow } from "./ownRows";
+import { viewOf, type View } from "./view";
 
 /** Something that a cell was read from. */
 export interface Source {
@@ -38,6 +47,8 @@ export function sourcesIn({ evidence, logs }: KeptEvidence): (row: string, node:
     const view = viewOf(node, evidence, logs[name] ?? []);
     const dimension = DIMENSIONS.find(({ id }) => id === row);
     if (dimension !== undefined) return sourcesOf(dimension, view, evidence);
+    const ownRow = OWN_ROWS.find(({ id }) => id === row);
+    if (ownRow !== undefined) return ofOwnRow(ownRow, view, evidence);
     return row === "version" ? ofVersion(view) : row === "configuration" ? ofConfiguration(view, evidence) : {};
   };
 }
@@ -66,6 +77,16 @@ function sourcesOf(dimension: Dimension, view: View, whole: Evidence): Sources {
   return {
     ...{ requested: told(asked), configured: told(configured), reported: told(reported) },
     observed: [...observed, ...told([configSource(byNode.read, view)])],
+  };
+}
+
+function ofOwnRow({ judge, shows }: OwnRow, view: View, { api }: Evidence): Sources {
+  const config = noted(view.own ?? view.current ?? {});
+  const node = notedNode(view.evidence);
+  const { observed } = judge({ ...view, own: config.seen, evidence: node.seen }, api);
+  const outputs = [...node.read].map(([from, text]) => excerpt(from, text, shows));
+  return {
+    [observed === undefined ? "reported" : "observed"]: [...outputs, ...told([configSource(config.read, view)])],
   };
 }
 
@@ -149,7 +170,9 @@ type Texts = Map<string, string>;
 /** A node's evidence that notes which sections are read. */
 function notedNode(node: NodeEvidence): { seen: NodeEvidence; read: Texts } {
   const read: Texts = new Map();
-  const sections = notedSections(node.sections, read, (name) => commandText(NODE_COMMANDS, name));
+  const sections = notedSections(node.sections, read, (name) =>
+    commandText({ ...NODE_COMMANDS, ...MAP_COMMANDS }, name),
+  );
   const seen: NodeEvidence = {
     ...node,
     sections,

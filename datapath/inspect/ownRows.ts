@@ -1,0 +1,91 @@
+import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
+import { isFull, mapPressures, pressureText } from "../checks/datapathMaps";
+import { missingHooks } from "../checks/programs";
+import { valueOf, type ApiEvidence } from "../evidence/api";
+import { sectionOf } from "../evidence/node";
+import { attachedOn } from "../evidence/programs";
+import { masqueradingOf, networkOf, replaces } from "./dimensions";
+import type { NodeRow } from "./inspection";
+import type { View } from "./view";
+
+/** A row that compares more than one value, and so judges each node itself. */
+export interface OwnRow {
+  readonly id: string;
+  readonly title: string;
+  /** Lines of long outputs that show the value. Default: all. */
+  readonly shows?: RegExp;
+  readonly judge: (view: View, api: ApiEvidence) => NodeRow;
+}
+
+/** Whether every hook that the configuration needs has Cilium's program. */
+function programs(view: View, api: ApiEvidence): NodeRow {
+  const { node, evidence, own, current } = view;
+  const config = own ?? current;
+  const attached = attachedOn(evidence);
+  const unseen = { node, verdict: "not observable" } as const;
+  if (attached instanceof Error) return { ...unseen, reason: attached.message };
+  if (config === undefined) return { ...unseen, reason: "the configuration is not known" };
+  // its programs are attached in pairs, which no cluster here could show
+  if (attached.some(({ kind }) => kind.startsWith("netkit")))
+    return { ...unseen, reason: "programs of netkit devices are not compared" };
+  const network = networkOf(config);
+  const missing = missingHooks(evidence, attached, api, {
+    servesNodePorts: replaces(config),
+    masqueradesInBpf: masqueradingOf(config) === "BPF",
+    tunnelDevice: network === "native" ? "none" : `cilium_${network}`,
+  });
+  if (missing.length === 0) return { node, observed: "complete", verdict: "in force" };
+  const shown = missing.slice(0, 4).join(", ") + (missing.length > 4 ? ` and ${missing.length - 4} more` : "");
+  const reason = `no program at ${shown}; the agent attaches its programs when it starts: delete its pod on the node`;
+  return { node, observed: `${missing.length} missing`, verdict: "contradiction", reason };
+}
+
+/** How full the BPF maps are. */
+function maps({ node, evidence }: View): NodeRow {
+  const metrics = sectionOf(evidence, "pressure");
+  const unread = { node, verdict: "not observable" } as const;
+  if (metrics instanceof Error) {
+    const isAsked = evidence.sections.pressure !== undefined;
+    return { ...unread, reason: evidence.error ?? (isAsked ? metrics.message : "the agent's metrics were not read") };
+  }
+  const pressures = mapPressures(metrics);
+  if (pressures.length === 0) return { ...unread, reason: "agents count the entries of no map" };
+  const [, value] = pressures.reduce((most, each) => (each[1] > most[1] ? each : most));
+  const full = pressures.filter(isFull);
+  // in steps, so that most nodes say the same
+  const step = [0.1, 0.25, 0.5, 0.75, 0.95].find((each) => value <= each) ?? 1;
+  const row = { node, reported: `at most ${step * 100} % full` };
+  if (full.length === 0) return { ...row, verdict: "in force" };
+  const reason = `${full.map(pressureText).join(", ")}; further entries are refused: give Helm a larger bpf.*Max value`;
+  return { ...row, verdict: "contradiction", reason };
+}
+
+/** The kernel, and what of the configuration it is too old for. */
+function kernel(view: View, api: ApiEvidence): NodeRow {
+  const { node, own, current, version } = view;
+  const kernel = valueOf(api.nodes, []).find(({ name }) => name === node)?.kernel;
+  const row = { node, reported: kernel };
+  const config = own ?? current;
+  if (kernel === undefined || config === undefined)
+    return { ...row, verdict: "not observable", reason: "the node's kernel or configuration is not known" };
+  const oldest = version === "" ? undefined : oldestKernelFor(version);
+  if (oldest !== undefined && !isKernelAtLeast(kernel, oldest)) {
+    const reason = `Cilium ${version} needs Linux ${oldest} or newer; Red Hat backports what it needs to older ones`;
+    return { ...row, configured: `${oldest} or newer`, verdict: "not observable", reason };
+  }
+  const missing = KERNEL_FEATURES.filter(
+    ({ since, isConfigured }) =>
+      since !== undefined && isConfigured?.(config) === true && !isKernelAtLeast(kernel, since),
+  );
+  const configured = missing[0]?.since === undefined ? undefined : `${missing[0].since} or newer`;
+  if (missing.length === 0) return { ...row, verdict: "in force" };
+  const reason = missing.map(({ title, since }) => `${title} needs Linux ${since} or newer`).join("; ");
+  return { ...row, configured, verdict: "fallback", reason: `${reason}, unless the distribution has backported it` };
+}
+
+/** Rows beside the dimensions. */
+export const OWN_ROWS: readonly OwnRow[] = [
+  { id: "programs", title: "Programs", shows: /cil_|from_|to_|sock[46]_/, judge: programs },
+  { id: "maps", title: "BPF maps", shows: /map_name|value/, judge: maps },
+  { id: "kernel", title: "Kernel", judge: kernel },
+];

@@ -1,0 +1,71 @@
+import { AGENT_CONTAINER, CILIUM_NAMESPACE } from "../../cluster/agents";
+import { parseConfig } from "../checks/agents";
+import { valueOf } from "../evidence/api";
+import type { Evidence } from "../evidence/gather";
+import { agentVersion, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import type { Config } from "./dimensions";
+
+/** One node, with its configuration and status read. */
+export interface View {
+  readonly evidence: NodeEvidence;
+  readonly node: string;
+  /** As Helm rendered it; undefined where nobody knows. */
+  readonly requested?: Config | undefined;
+  /** The ConfigMap as it is now; undefined where it could not be read. */
+  readonly current?: Config | undefined;
+  /** As the agent has it, with everything that overrides it on this node; undefined where it could not be asked. */
+  readonly own?: Config | undefined;
+  /** Its arguments and variables, which win over its files, by the key that they set. */
+  readonly overrides: Config;
+  readonly status?: unknown;
+  readonly version: string;
+  readonly image?: string | undefined;
+  readonly configuredAt?: string | undefined;
+  /** Whether its files are the ConfigMap itself, and not a copy. */
+  readonly isLive: boolean;
+  readonly log: readonly string[];
+  /** Values of the datapath that the user gave to Helm, by path. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
+export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): View {
+  const pod = valueOf(api.pods, []).find(
+    ({ namespace, labels, deleting, node: own }) =>
+      namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting && own === node.node,
+  );
+  const container = pod?.containers.find(({ name }) => name === AGENT_CONTAINER);
+  const rendered = valueOf(api.rendered, null);
+  const status = jsonOf<object>(node, "status");
+  const files = sectionOf(node, "config");
+  const current = valueOf(api.config, undefined)?.data;
+  const overrides = overridesOf(sectionOf(node, "arguments"));
+  const own = files instanceof Error ? undefined : { ...parseConfig(files), ...overrides };
+  return {
+    overrides,
+    evidence: node,
+    node: node.node,
+    requested: rendered?.config,
+    current,
+    own: own !== undefined && Object.keys(own).length > Object.keys(overrides).length ? own : undefined,
+    status: status instanceof Error ? undefined : status,
+    version: agentVersion(node) ?? "",
+    image: container?.image,
+    isLive: pod?.configuredAt === undefined,
+    configuredAt: pod?.configuredAt ?? container?.startedAt,
+    log,
+    values: rendered?.values ?? {},
+  };
+}
+
+/** The agent's arguments and variables, which win over its files. */
+function overridesOf(text: string | Error): Record<string, string> {
+  if (text instanceof Error) return {};
+  return Object.fromEntries(
+    text.split("\n").flatMap((line) => {
+      const [, argument, value = "true"] = /^--([\w-]+)(?:=(.*))?$/.exec(line) ?? [];
+      if (argument !== undefined) return argument === "config-dir" ? [] : [[argument, value]];
+      const [, variable, set] = /^CILIUM_(\w+)=(.*)$/.exec(line) ?? [];
+      return variable === undefined ? [] : [[variable.toLowerCase().replaceAll("_", "-"), set!]];
+    }),
+  );
+}
