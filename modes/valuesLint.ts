@@ -145,7 +145,10 @@ class Lint {
     const step = steps.at(-1)!;
     const siblings = this.chart.childrenOf(steps.slice(0, -1).join("."));
     const sibling = suggest(step, siblings);
-    const elsewhere = this.chart.endingWith(step);
+    // a part of Cilium that the key does not name has a key of the same name by chance
+    const elsewhere = this.chart
+      .endingWith(step)
+      .filter((known) => steps.length === 1 || steps.includes(known.split(".")[0]!));
     if (!this.chart.wasEverRead(key) && sibling !== undefined)
       return `did you mean "${[...steps.slice(0, -1), sibling].join(".")}"?`;
     return elsewhere.length === 1 ? `did you mean "${elsewhere[0]}"?` : this.chart.historyOf(key);

@@ -31,6 +31,8 @@ describe("lintValues", () => {
     [{ global: { kubeProxyReplacement: true } }, "use its keys without global"],
     [{ ipam: { operator: { replicas: 1 } } }, "use operator.replicas"],
     [{ bgp: { enabled: true } }, "use bgpControlPlane.enabled"],
+    [{ maxConnectedClusters: 255 }, 'did you mean "clustermesh.maxConnectedClusters"?'],
+    [{ envoy: { initContainers: [] } }, "no known chart reads it; remove it"],
     [{ clustermesh: { enableMCSAPISupport: true } }, "use clustermesh.mcsapi.enabled"],
   ])("suggests the correct key for %j", (values, fix) => {
     expect(lint(values)).toEqual([expect.stringContaining(fix)]);
