@@ -1,4 +1,5 @@
 import { ChartKeys } from "./chartKeys";
+import { ipv4CidrProblem } from "./cidr";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
@@ -16,7 +17,9 @@ interface AgentRule {
   readonly isBroken: (config: Config) => boolean;
   /** What the agent does, and the fix. */
   readonly rule: string;
-  /** First versions without the rule. Default: all have it. */
+  /** First versions with the rule. Default: all have it. */
+  readonly since?: Since;
+  /** First versions without the rule. Default: none. */
   readonly gone?: Since;
 }
 
@@ -33,7 +36,28 @@ const isLegacy = (config: Config) =>
 const mode = (config: Config) => config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat";
 const dispatch = (config: Config) => config["bpf-lb-dsr-dispatch"] ?? "opt";
 const BIG_TCP = ["enable-ipv4-big-tcp", "enable-ipv6-big-tcp"];
+const accelerates = (config: Config) => !["disabled", "", null, undefined].includes(config["bpf-lb-acceleration"]);
+/** Whether an agent can parse a text as an IPv4 network, perhaps with host bits. */
+const isNetwork = (text: string | null | undefined) => {
+  const problem = ipv4CidrProblem(text ?? "");
+  return problem === undefined || problem.suggestion !== undefined;
+};
 const bigTcp = (config: Config) => BIG_TCP.some((key) => isSet(config, key));
+
+/** The smallest maps of connections (`LimitTableMin` in `pkg/option/config.go`). */
+const MIN_ENTRIES = 1024;
+
+/** Words of which an agent takes one, by key; in the chart's table of values they are texts. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  "bpf-lb-mode": ["snat", "dsr", "hybrid"],
+  "bpf-lb-algorithm": ["random", "maglev"],
+  "bpf-lb-dsr-dispatch": ["opt", "ipip", "geneve"],
+  "bpf-lb-acceleration": ["disabled", "native", "best-effort", "testing-only"],
+  "identity-allocation-mode": ["crd", "kvstore", "doublewrite-readcrd", "doublewrite-readkvstore"],
+  "service-no-backend-response": ["reject", "drop"],
+  "policy-deny-response": ["none", "icmp"],
+  "monitor-aggregation": ["none", "disabled", "lowest", "low", "medium", "max", "maximum", "0", "1", "2", "3", "4"],
+};
 
 const NEEDS_BPF_HOST_ROUTING =
   "BPF host routing, which only mode ebpf has (bpf.masquerade: true, without bpf.hostLegacyRouting)";
@@ -41,8 +65,9 @@ const NEEDS_BPF_HOST_ROUTING =
 /**
  * What agents refuse. Sources, all of Cilium 1.20.2 and alike in older versions unless `gone` says otherwise:
  * `pkg/datapath/linux/bandwidth/bandwidth.go`, `pkg/datapath/linux/bigtcp/bigtcp.go`, `pkg/datapath/connector/config.go`,
- * `pkg/egressgateway/manager.go`, `pkg/kpr/initializer/kube_proxy_replacement.go`, `daemon/cmd/daemon.go` and
- * `daemon/cmd/daemon_main.go`.
+ * `pkg/egressgateway/manager.go`, `pkg/kpr/initializer/kube_proxy_replacement.go`, `pkg/loadbalancer/config.go`,
+ * `pkg/option/config.go`, `daemon/cmd/daemon.go` and `daemon/cmd/daemon_main.go`. Rules that are gone: the last two, and
+ * `daemon/cmd/kube_proxy_replacement.go`, of Cilium 1.12.4 to 1.15.19.
  */
 const RULES: readonly AgentRule[] = [
   {
@@ -99,7 +124,7 @@ const RULES: readonly AgentRule[] = [
   {
     keys: ["egress-masquerade-interfaces"],
     isBroken: (config) => isSet(config, "egress-masquerade-interfaces") && masqueradesInBpf(config),
-    rule: "ends the agent: with BPF masquerading, devices are selected with the value devices",
+    rule: "ends the agent, or before Cilium 1.15 takes BPF masquerading away: set devices instead",
   },
   {
     keys: ["enable-masquerade-to-route-source"],
@@ -125,6 +150,90 @@ const RULES: readonly AgentRule[] = [
     gone: ["1.19.0-pre.2"],
   },
   {
+    keys: ["enable-wireguard"],
+    isBroken: (config) => on(config, "enable-wireguard") && config["enable-l7-proxy"] !== "false",
+    rule: "ends the agent: WireGuard does not work with the L7 proxy before Cilium 1.14; set l7Proxy: false",
+    gone: ["1.14.0-snapshot.0"],
+  },
+  ...["enable-wireguard", "enable-endpoint-routes"].map((key) => ({
+    keys: [key],
+    isBroken: (config: Config) => on(config, key) && !isLegacy(config),
+    rule: "takes BPF host routing away from mode ebpf in this version of Cilium; use 1.14 or newer, or bpf.masquerade: false",
+    gone: ["1.14.0-snapshot.0"],
+  })),
+  {
+    keys: ["enable-ipv6"],
+    isBroken: (config) =>
+      on(config, "enable-ipv6") && masqueradesInBpf(config) && config["enable-ipv6-masquerade"] !== "false",
+    rule: "ends the agent: BPF masquerades IPv6 from Cilium 1.14 on; set enableIPv6Masquerade: false",
+    gone: ["1.14.0-snapshot.0"],
+  },
+  {
+    keys: ["enable-remote-node-identity"],
+    isBroken: (config) => config["enable-remote-node-identity"] === "false" && masqueradesInBpf(config),
+    rule: "ends the agent, or before Cilium 1.15 takes BPF masquerading away; remove it",
+    gone: ["1.16.0-pre.0"],
+  },
+  {
+    keys: ["bpf-lb-acceleration"],
+    isBroken: (config) => accelerates(config) && replaces(config) && tunnels(config),
+    rule: "ends the agent: XDP acceleration in a tunnel needs Cilium 1.13 or newer; set tunnel: disabled",
+    gone: ["1.13.0-rc0"],
+  },
+  {
+    keys: ["enable-host-firewall"],
+    isBroken: (config) => on(config, "enable-host-firewall") && on(config, "enable-ipsec"),
+    rule: "ends the agent: the host firewall does not work with IPsec",
+  },
+  {
+    keys: ["dnsproxy-enable-transparent-mode"],
+    isBroken: (config) =>
+      config["dnsproxy-enable-transparent-mode"] === "false" &&
+      on(config, "enable-ipsec") &&
+      config["enable-l7-proxy"] !== "false",
+    rule: "ends the agent: IPsec needs the DNS proxy in transparent mode; remove it",
+  },
+  {
+    keys: ["enable-encryption-strict-mode-egress", "enable-encryption-strict-mode"],
+    isBroken: (config) =>
+      (on(config, "enable-encryption-strict-mode-egress") && !isNetwork(config["encryption-strict-egress-cidr"])) ||
+      (on(config, "enable-encryption-strict-mode") &&
+        on(config, "enable-wireguard") &&
+        !isNetwork(config["encryption-strict-mode-cidr"])),
+    rule: "ends the agent: it needs the IPv4 network that must be encrypted, in cidr beside it",
+  },
+  {
+    keys: ["enable-cilium-endpoint-slice"],
+    isBroken: (config) => on(config, "enable-cilium-endpoint-slice") && isSet(config, "enable-egress-gateway"),
+    rule: "ends the agent: the egress gateway does not work with CiliumEndpointSlices",
+    since: ["1.15.0-pre.0"],
+  },
+  {
+    keys: ["direct-routing-skip-unreachable"],
+    isBroken: (config) => on(config, "direct-routing-skip-unreachable") && !on(config, "auto-direct-node-routes"),
+    rule: "ends the agent: there are no direct routes; set tunnel: disabled and cilium.autoDirectNodeRoutes: true, or remove it",
+  },
+  {
+    keys: ["enable-nat46x64-gateway"],
+    isBroken: (config) => on(config, "enable-nat46x64-gateway") && !on(config, "enable-ipv6"),
+    rule: "ends the agent: translation between IPv4 and IPv6 needs ipv6.enabled: true",
+  },
+  {
+    keys: ["bpf-map-dynamic-size-ratio"],
+    isBroken: (config) => Number(config["bpf-map-dynamic-size-ratio"] ?? 0) > 1,
+    rule: "ends the agent: it is a share of the memory, at most 1.0",
+  },
+  ...["bpf-ct-global-tcp-max", "bpf-ct-global-any-max", "bpf-nat-global-max"].map((key) => ({
+    keys: [key],
+    isBroken: (config: Config) => Number(config[key] ?? MIN_ENTRIES) < MIN_ENTRIES,
+    rule: `ends the agent: the map must have at least ${MIN_ENTRIES} entries`,
+  })),
+  ...Object.entries(WORDS).map(([key, words]) => ({
+    keys: [key],
+    isBroken: (config: Config) => isSet(config, key) && !words.includes(config[key]!.toLowerCase()),
+    rule: `ends the agent: it must be ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
+  })),
+  {
     keys: ["enable-ipv4"],
     isBroken: (config) => config["enable-ipv4"] === "false",
     rule: "leaves the cluster without IPv4, which its networks have",
@@ -133,24 +242,48 @@ const RULES: readonly AgentRule[] = [
 
 /** What agents of a version refuse of a `cilium-config`. @param pathOf Helm value that sets a key */
 export function agentFindings(config: Config, version: string, pathOf: (key: string) => string): ValueFinding[] {
-  return RULES.filter(({ isBroken, gone }) => isBroken(config) && (gone === undefined || !has(gone, version))).map(
-    ({ keys, rule }) => ({
-      severity: "error",
-      key: pathOf(keys.find((key) => isSet(config, key)) ?? keys[0]!),
-      rule,
-    }),
-  );
+  const isInForce = ({ since, gone }: AgentRule) =>
+    (since === undefined || has(since, version)) && (gone === undefined || !has(gone, version));
+  return RULES.filter((rule) => isInForce(rule) && rule.isBroken(config)).map(({ keys, rule }) => ({
+    severity: "error",
+    key: pathOf(keys.find((key) => isSet(config, key)) ?? keys[0]!),
+    rule,
+  }));
 }
+
+/** Keys that only agents' rules need of values, in all versions. */
+const FURTHER_PATHS: Readonly<Record<string, readonly string[]>> = {
+  "enable-l7-proxy": ["l7Proxy"],
+  "enable-ipv6-masquerade": ["enableIPv6Masquerade"],
+  "enable-remote-node-identity": ["remoteNodeIdentity"],
+  "dnsproxy-enable-transparent-mode": ["dnsProxy.enableTransparentMode"],
+  "enable-encryption-strict-mode-egress": ["encryption.strictMode.egress.enabled"],
+  "encryption-strict-egress-cidr": ["encryption.strictMode.egress.cidr"],
+  "enable-encryption-strict-mode": ["encryption.strictMode.enabled"],
+  "encryption-strict-mode-cidr": ["encryption.strictMode.cidr"],
+  "enable-cilium-endpoint-slice": ["ciliumEndpointSlice.enabled", "enableCiliumEndpointSlice"],
+  "direct-routing-skip-unreachable": ["directRoutingSkipUnreachable"],
+  "enable-nat46x64-gateway": ["nat46x64Gateway.enabled"],
+  "bpf-map-dynamic-size-ratio": ["bpf.mapDynamicSizeRatio"],
+  "bpf-ct-global-tcp-max": ["bpf.ctTcpMax"],
+  "bpf-ct-global-any-max": ["bpf.ctAnyMax"],
+  "bpf-nat-global-max": ["bpf.natMax"],
+  "identity-allocation-mode": ["identityAllocationMode"],
+  "service-no-backend-response": ["serviceNoBackendResponse"],
+  "policy-deny-response": ["policyDenyResponse"],
+  "monitor-aggregation": ["bpf.monitorAggregation"],
+};
 
 /** The same of what values alone tell, without a chart. */
 export function agentFindingsOf(args: CiliumValuesArgs): ValueFinding[] {
   const { extraValues, version } = args;
   const chart = new ChartKeys(version);
   const pathOf = (key: string) => {
-    const paths = DATAPATH_KEYS.find((each) => each.key === key)?.paths ?? [];
+    const paths = DATAPATH_KEYS.find((each) => each.key === key)?.paths ?? FURTHER_PATHS[key] ?? [];
     return paths.find((path) => valueAt(extraValues, path) !== undefined && chart.typesOf(path) !== undefined);
   };
-  const byValues = DATAPATH_KEYS.flatMap(({ key }) => {
+  const keys = [...DATAPATH_KEYS.map(({ key }) => key), ...Object.keys(FURTHER_PATHS)];
+  const byValues = keys.flatMap((key) => {
     const path = pathOf(key);
     const value = path === undefined ? undefined : textAt(extraValues, path);
     // one value turns either on

@@ -47,7 +47,7 @@ export const DATAPATH_KEYS: readonly Key[] = [
   off("enable-bbr-hostns-only", "bandwidthManager.bbrHostNamespaceOnly"),
   off("enable-ipv4-big-tcp", "enableIPv4BIGTCP"),
   off("enable-ipv6-big-tcp", "enableIPv6BIGTCP"),
-  off("enable-host-firewall", "hostFirewall"),
+  off("enable-host-firewall", "hostFirewall.enabled", "hostFirewall"),
   off("enable-egress-gateway", "egressGateway.enabled"),
   off("enable-ipv4-egress-gateway", "egressGateway.enabled"),
   off("enable-local-redirect-policy", "localRedirectPolicy", "localRedirectPolicies.enabled"),

@@ -13,6 +13,7 @@ function errors(extraValues: HelmValues, choice: Choice = {}) {
 
 const BBR = { bandwidthManager: { enabled: true, bbr: true } };
 const IPSEC = { encryption: { enabled: true, type: "ipsec" } };
+const WIREGUARD = { encryption: { enabled: true, type: "wireguard" } };
 const DSR = { loadBalancer: { mode: "dsr" } };
 const GENEVE = { loadBalancer: { mode: "dsr", dsrDispatch: "geneve" } };
 
@@ -75,6 +76,101 @@ describe("values with which an agent ends", () => {
       { version: "1.18.12" },
       /^encryption\.enabled takes BPF host routing away/,
     ],
+    [
+      "WireGuard with the L7 proxy",
+      { ...WIREGUARD },
+      { version: "1.13.18", mode: "replacement" },
+      /set l7Proxy: false$/,
+    ],
+    [
+      "WireGuard before BPF host routing knew it",
+      { ...WIREGUARD, l7Proxy: false },
+      { version: "1.13.18" },
+      /^encryption\.enabled takes BPF host routing away .* use 1\.14/,
+    ],
+    [
+      "endpoint routes before BPF host routing knew them",
+      { endpointRoutes: { enabled: true } },
+      { version: "1.12.4" },
+      /^endpointRoutes\.enabled takes BPF host routing away/,
+    ],
+    [
+      "IPv6 before BPF masqueraded it",
+      { ipv6: { enabled: true } },
+      { version: "1.13.18" },
+      /^ipv6\.enabled .* set enableIPv6Masquerade: false$/,
+    ],
+    [
+      "BPF masquerading without remote nodes' identities",
+      { remoteNodeIdentity: false },
+      { version: "1.14.19" },
+      /^remoteNodeIdentity .*takes BPF masquerading away/,
+    ],
+    [
+      "XDP in an old tunnel",
+      { loadBalancer: { acceleration: "native" } },
+      { version: "1.12.4", tunnel: "vxlan", mode: "replacement" },
+      /^loadBalancer\.acceleration .*in a tunnel/,
+    ],
+    [
+      "the host firewall with IPsec",
+      { ...IPSEC, hostFirewall: { enabled: true } },
+      { mode: "replacement" },
+      /^hostFirewall.* does not work with IPsec$/,
+    ],
+    [
+      "IPsec without a transparent DNS proxy",
+      { ...IPSEC, dnsProxy: { enableTransparentMode: false } },
+      {},
+      /^dnsProxy\.enableTransparentMode .*IPsec needs/,
+    ],
+    [
+      "strict encryption of no network",
+      { encryption: { ...WIREGUARD.encryption, strictMode: { egress: { enabled: true } } } },
+      {},
+      /^encryption\.strictMode\.egress\.enabled .*IPv4 network/,
+    ],
+    [
+      "strict encryption of no network in an older agent",
+      { encryption: { ...WIREGUARD.encryption, strictMode: { enabled: true, cidr: "10/8" } } },
+      { version: "1.16.19" },
+      /^encryption\.strictMode\.enabled .*IPv4 network/,
+    ],
+    [
+      "an egress gateway with CiliumEndpointSlices",
+      { egressGateway: { enabled: true }, ciliumEndpointSlice: { enabled: true } },
+      {},
+      /^ciliumEndpointSlice\.enabled .*egress gateway/,
+    ],
+    [
+      "unreachable nodes without direct routes",
+      { directRoutingSkipUnreachable: true },
+      { tunnel: "vxlan" },
+      /^directRoutingSkipUnreachable .*no direct routes/,
+    ],
+    ["NAT46 without IPv6", { nat46x64Gateway: { enabled: true } }, {}, /^nat46x64Gateway\.enabled .*ipv6\.enabled/],
+    [
+      "maps in more than all memory",
+      { bpf: { mapDynamicSizeRatio: 1.5 } },
+      {},
+      /^bpf\.mapDynamicSizeRatio .*at most 1/,
+    ],
+    ["a map of few connections", { bpf: { ctTcpMax: 1000 } }, {}, /^bpf\.ctTcpMax .*at least 1024 entries$/],
+    ...(
+      [
+        [{ loadBalancer: { mode: "drs" } }, "loadBalancer.mode", "snat, dsr or hybrid"],
+        [{ loadBalancer: { algorithm: "rr" } }, "loadBalancer.algorithm", "random or maglev"],
+        [{ loadBalancer: { acceleration: "xdp" } }, "loadBalancer.acceleration", "disabled, native, best-effort or te"],
+        [{ identityAllocationMode: "etcd" }, "identityAllocationMode", "crd, kvstore, "],
+        [{ serviceNoBackendResponse: "deny" }, "serviceNoBackendResponse", "reject or drop"],
+        [{ bpf: { monitorAggregation: "high" } }, "bpf.monitorAggregation", "none, disabled, lowest, low, medium, max"],
+      ] as const
+    ).map(([values, key, words]): [string, HelmValues, Choice, RegExp] => [
+      `a word for ${key} that it does not know`,
+      values,
+      {},
+      new RegExp(`^${key} ends the agent: it must be ${words}`),
+    ]),
     ["no IPv4", { ipv4: { enabled: false } }, {}, /^ipv4\.enabled leaves the cluster without IPv4/],
     [
       "a key past the values",
@@ -109,7 +205,33 @@ describe("values with which an agent ends", () => {
     ["Geneve dispatch with Geneve", { ...GENEVE, tunnelProtocol: "geneve" }, {}],
     ["IPsec with Legacy host routing", IPSEC, { version: "1.18.12", mode: "replacement" }],
     ["IPsec of a Cilium that knows it", IPSEC, { version: "1.19.6" }],
-    ["WireGuard", { encryption: { enabled: true, type: "wireguard" } }, { version: "1.18.12" }],
+    ["WireGuard", WIREGUARD, { version: "1.18.12" }],
+    [
+      "WireGuard in an old agent without BPF",
+      { ...WIREGUARD, l7Proxy: false },
+      { version: "1.13.18", mode: "replacement" },
+    ],
+    ["endpoint routes", { endpointRoutes: { enabled: true } }, { version: "1.14.19" }],
+    ["IPv6", { ipv6: { enabled: true } }, { version: "1.14.19" }],
+    ["IPv6 that nobody masquerades", { ipv6: { enabled: true }, enableIPv6Masquerade: false }, { version: "1.13.18" }],
+    [
+      "no remote nodes' identities with iptables",
+      { remoteNodeIdentity: false },
+      { version: "1.14.19", mode: "replacement" },
+    ],
+    ["XDP in a tunnel", { loadBalancer: { acceleration: "native" } }, { tunnel: "vxlan" }],
+    [
+      "strict encryption",
+      { encryption: { ...WIREGUARD.encryption, strictMode: { egress: { enabled: true, cidr: "10.0.0.1/8" } } } },
+      {},
+    ],
+    ["strict encryption that is off", { encryption: { strictMode: { enabled: true } } }, { version: "1.16.19" }],
+    ["unreachable nodes with direct routes", { directRoutingSkipUnreachable: true }, {}],
+    [
+      "an old egress gateway with CiliumEndpointSlices",
+      { egressGateway: { enabled: true }, enableCiliumEndpointSlice: true },
+      { version: "1.14.19" },
+    ],
     ["a key past the values that agrees", { extraConfig: { "enable-bpf-masquerade": "true" } }, {}],
     ["a key past the values that no setting decides", { extraConfig: { "bpf-lb-mode": "snat" } }, {}],
   ])("%s is accepted", (_name, values, choice) => {
