@@ -2,6 +2,7 @@ import { agentFindingsOf } from "./agentRules";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
+import { MODE_CONTRACTS } from "./contract";
 import { IPAM_MODES, isIpamMode, NODE_POD_CIDR_MASK } from "./ipam";
 import { at, same } from "./tree";
 import type { ValueFinding } from "./valueFinding";
@@ -32,6 +33,21 @@ type Rule = (value: HelmValue, args: CiliumValuesArgs, shown: Show) => Omit<Valu
 const error = (rule: string): Omit<ValueFinding, "key"> => ({ severity: "error", rule });
 const warning = (rule: string): Omit<ValueFinding, "key"> => ({ severity: "warning", rule });
 
+/** From here on the chart knows a third type of encryption. */
+const ZTUNNEL: Since = ["1.19.0-pre.0"];
+
+/**
+ * Cilium's operator serves Ingresses and Gateways only without kube-proxy, and otherwise logs a warning
+ * (`operator/pkg/ingress/cell.go` and `operator/pkg/gateway-api/cell.go` of Cilium 1.20.2). Before Cilium 1.19 it also does
+ * with `nodePort.enabled`.
+ */
+const onlyWithReplacement: Rule = (value, { mode, extraValues }) =>
+  String(value) !== "true" ||
+  MODE_CONTRACTS[mode].switches.kubeProxyReplacement !== false ||
+  String(valueAt(extraValues, "nodePort.enabled")) === "true"
+    ? undefined
+    : warning("has no effect with kube-proxy, where Cilium's operator ignores it; set kubeProxyReplacement: true");
+
 const RULES: Readonly<Record<string, Rule>> = {
   enableIPv4Masquerade: (value) =>
     String(value) === "false"
@@ -47,17 +63,34 @@ const RULES: Readonly<Record<string, Rule>> = {
       : error(
           `must be ${podCidrMaskSize}, got ${shown(value)}; remove it: nodes get a /${NODE_POD_CIDR_MASK} each, and a Cilium that is adopted keeps its own size`,
         ),
-  "operator.replicas": (value, { nodeCount }, shown) =>
-    Number(value) > nodeCount
-      ? error(
-          `must be at most ${nodeCount}, got ${shown(value)}; two operators cannot run on one node, and the others would remain pending`,
-        )
-      : undefined,
+  "operator.replicas": (value, { nodeCount }, shown) => {
+    if (Number(value) > nodeCount)
+      return error(
+        `must be at most ${nodeCount}, got ${shown(value)}; two operators cannot run on one node, and the others would remain pending`,
+      );
+    return value !== null && Number(value) < 1
+      ? error(`must be at least 1, got ${shown(value)}; without an operator, nodes get no networks for their pods`)
+      : undefined;
+  },
+  "encryption.type": (value, { version, extraValues }, shown) => {
+    const types = ["ipsec", "wireguard", ...(has(ZTUNNEL, version) ? ["ztunnel"] : [])];
+    return types.includes(String(value)) || String(valueAt(extraValues, "encryption.enabled")) !== "true"
+      ? undefined
+      : error(`must be ${types.join(" or ")}, got ${shown(value)}; the chart would encrypt nothing`);
+  },
+  "gatewayAPI.enabled": onlyWithReplacement,
+  "ingressController.enabled": onlyWithReplacement,
+  namespaceOverride: (value, _args, shown) =>
+    value === null || value === "" || value === "kube-system"
+      ? undefined
+      : error(`is ${shown(value)}, and this project looks for Cilium in kube-system; remove it`),
   "debug.verbose": (value, _args, shown) =>
     value === null || typeof value === "string"
       ? undefined
       : error(`must be a string of words separated by spaces, got ${shown(value)}`),
-  k8sServiceHost: (value, { version, clusterName }) => {
+  k8sServiceHost: (value, { version, clusterName }, shown) => {
+    if (typeof value === "string" && /^\w+:\/\/|\/|^[^:]+:\d+$/.test(value))
+      return error(`must be a host name or an address, got ${shown(value)}; set the port in k8sServicePort`);
     if (value !== "auto") return undefined;
     const fix = `remove it to use ${clusterName}-control-plane`;
     return has(AUTOMATIC_HOST, version)

@@ -1,7 +1,14 @@
+import semver from "semver";
 import { chartImages } from "../modes/chartKeys";
 import { contains, overlap } from "../modes/cidr";
-import { controlPlaneName, valueAt } from "../modes/ciliumValues";
-import { isNewerThanKnown, isOlderThanKnown, NEWEST_CILIUM_MINOR, OLDEST_CILIUM } from "../modes/ciliumVersion";
+import { valueAt } from "../modes/ciliumValues";
+import {
+  isNewerThanKnown,
+  isOlderThanKnown,
+  minorOf,
+  NEWEST_CILIUM_MINOR,
+  OLDEST_CILIUM,
+} from "../modes/ciliumVersion";
 import { longestClusterName } from "../modes/clusterName";
 import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
@@ -12,6 +19,7 @@ import { lintValues } from "../modes/valuesLint";
 import { ciliumArgs, switchesOf, type ModeSettings } from "./ciliumArgs";
 import { shown, type IsSecretPath, type Problem, type Show } from "./problems";
 import { isMissing, kindProblems, kindWarnings } from "./kindRules";
+import { newClusterProblems } from "./newClusterRules";
 import { isExternal, type ReleasedSettings } from "./release";
 import { NAME_HINT } from "./schema";
 import { placeOf, type ValueSources } from "./valuesFiles";
@@ -38,7 +46,7 @@ export function settingProblems(
     ...hubbleProblems(settings),
     // values are checked against a mode
     ...(mode === undefined ? [] : valueFindings({ ...settings, mode }, sources, isSecretPath, "error")),
-    ...(isExternal(settings.cluster) ? [] : newClusterProblems(settings, sources, isSecretPath)),
+    ...(isExternal(settings.cluster) ? [] : newClusterProblems(settings, sources, showValue(isSecretPath))),
   ];
 }
 
@@ -61,13 +69,34 @@ export function settingWarnings(settings: ModeSettings, sources: ValueSources, i
       rule: "has no effect in a new cluster, which does not know the kinds of Gateway API; add their definitions to cilium.manifests",
     });
   }
+  for (const [name, path] of Object.entries(IMAGE_TAGS)) {
+    const own = valueAt(cilium.values, path);
+    const tag = String(own ?? cilium.images[name as keyof typeof IMAGE_TAGS].tag ?? "").replace(/^v/, "");
+    if (semver.valid(tag) !== null && minorOf(tag) !== minorOf(cilium.version)) {
+      const rule = `is of Cilium ${minorOf(tag)}, and the chart, its values and the expected evidence are of ${cilium.version}; set cilium.version`;
+      warnings.push({ key: own === undefined ? `cilium.images.${name}.tag` : placeOf(sources, path), rule });
+    }
+  }
+  const host = valueAt(cilium.values, "k8sServiceHost");
+  // without kube-proxy it is an error
+  if ((host === "" || host === null) && !isExternal(cluster) && settings.kubeProxyReplacement !== true) {
+    const rule = `is ${showValue(isSecretPath)(host)}, so agents reach the API server only through kube-proxy; remove it`;
+    warnings.push({ key: placeOf(sources, "k8sServiceHost"), rule });
+  }
   return [...warnings, ...valueFindings(settings, sources, isSecretPath, "warning")];
 }
+
+/** Helm values of images that have Cilium's version as their tag, by the setting of the image. */
+const IMAGE_TAGS = { agent: "image.tag", operator: "operator.image.tag" };
 
 /** Settings that become Helm values, so that messages about values may show them. */
 const BEHIND_VALUES = ["values", "valuesFiles", "nativeRoutingCIDR", "images"].map((key) => `cilium.${key}`);
 const hasSecretValues = (isSecretPath: IsSecretPath) =>
   [...BEHIND_VALUES, "cluster.name", "cluster.podCidr"].some(isSecretPath);
+
+/** A value of Cilium's chart as messages may show it. */
+const showValue = (isSecretPath: IsSecretPath) => (value: unknown) =>
+  hasSecretValues(isSecretPath) ? "a secret value" : shown(value);
 
 /** Problems that the chart would have with `cilium.values`. */
 function valueFindings(
@@ -76,70 +105,10 @@ function valueFindings(
   isSecretPath: IsSecretPath,
   wanted: ValueFinding["severity"],
 ): Problem[] {
-  const show = (value: unknown) => (hasSecretValues(isSecretPath) ? "a secret value" : shown(value));
-  return lintValues(ciliumArgs(settings), show)
+  return lintValues(ciliumArgs(settings), showValue(isSecretPath))
     .filter(({ severity }) => severity === wanted)
     .map(({ key, rule }) => ({ key: placeOf(sources, key), rule }));
 }
-
-/** Networks of loopback addresses and names, where kind's nodes have no API server. */
-const LOOPBACK = /^(?:127\.|localhost$|::1$|\[::1\]$)/;
-
-/** Parts of Cilium without which a new cluster gets no network. */
-const PARTS = ["agent", "operator.enabled", "cni.install"];
-
-/** Values that work elsewhere, and not in a new kind cluster. */
-function newClusterProblems(
-  { cluster, cilium, tunnel }: ReleasedSettings,
-  sources: ValueSources,
-  isSecretPath: IsSecretPath,
-): Problem[] {
-  const show = (value: unknown) => (hasSecretValues(isSecretPath) ? "a secret value" : shown(value));
-  const problems: Problem[] = [];
-  const refuse = (key: string, rule: string) => problems.push({ key: placeOf(sources, key), rule });
-  const value = (key: string) => valueAt(cilium.values, key);
-  const host = value("k8sServiceHost");
-  if (typeof host === "string" && (host === "" || LOOPBACK.test(host))) {
-    const rule = `is ${show(host)}, where kind's nodes have no API server; remove it to use ${cluster.name}-control-plane`;
-    refuse("k8sServiceHost", rule);
-  }
-  const port = value("k8sServicePort");
-  if (port !== undefined && (host === undefined || host === controlPlaneName(cluster.name)) && String(port) !== "6443")
-    refuse("k8sServicePort", `is ${show(port)}, and the API server of kind's nodes has port 6443; remove it`);
-  // copies of a chart's whole values have it without a name
-  if ((value("k8sServiceHostRef.name") ?? null) !== null)
-    refuse("k8sServiceHostRef", "cannot be set: this project sets k8sServiceHost; remove it");
-  const devices = value("devices");
-  const named = [devices ?? []].flat().flatMap((each) => String(each).split(/[ ,]+/).filter(Boolean));
-  if (named.length > 0 && !named.some((name) => isDevice(name, "eth0")))
-    refuse("devices", `selects ${show(devices)}, and kind's nodes have only eth0; remove it`);
-  if (value("policyEnforcementMode") === "always")
-    refuse(
-      "policyEnforcementMode",
-      "drops the traffic of the workload and CoreDNS, which have no policies; use default",
-    );
-  for (const part of PARTS)
-    if (String(value(part)) === "false") refuse(part, "is needed: without it pods get no network; remove it");
-  const bandwidth = value("bandwidthManager");
-  const key = typeof bandwidth === "object" && bandwidth !== null ? "bandwidthManager.enabled" : "bandwidthManager";
-  if (String(value(key)) === "true") {
-    // https://docs.cilium.io/en/stable/network/kubernetes/bandwidth-manager/
-    const why = "needs net.core.default_qdisc, which nodes in containers do not have, so agents on kind disable it";
-    refuse(key, `${why}; remove it`);
-  }
-  const hasRoutes = cilium.autoDirectNodeRoutes !== false || String(value("bgpControlPlane.enabled")) === "true";
-  if (tunnel === "disabled" && cluster.workers > 0 && !hasRoutes) {
-    problems.push({
-      key: "cilium.autoDirectNodeRoutes",
-      rule: "must not be false in a new cluster with several nodes: nobody else makes the routes between their pods; remove it, or set a tunnel",
-    });
-  }
-  return problems;
-}
-
-/** Whether an agent's pattern of devices, which may end with +, selects a device. */
-const isDevice = (pattern: string, device: string) =>
-  pattern.endsWith("+") ? device.startsWith(pattern.slice(0, -1)) : pattern === device;
 
 /** What the chart itself has against `cilium.values`; its words may hold values. */
 export function chartProblems(

@@ -150,29 +150,114 @@ it("takes null for what a chart has by default", () => {
 });
 
 describe("values that cannot work on kind's nodes", () => {
-  it.each([
+  const REPLACEMENT = { kubeProxyReplacement: "true" };
+  const EBPF = { ...REPLACEMENT, "bpf.masquerade": "true" };
+
+  it.each<[string, string, Record<string, string>?]>([
     [
       '{"k8sServiceHost":"localhost","k8sServicePort":7445}',
       'k8sServiceHost: is "localhost", where kind\'s nodes have no',
     ],
     ['{"k8sServiceHost":"127.0.0.1"}', 'k8sServiceHost: is "127.0.0.1"'],
-    ['{"k8sServiceHost":""}', 'k8sServiceHost: is ""'],
+    ['{"k8sServiceHost":"0.0.0.0"}', 'k8sServiceHost: is "0.0.0.0"'],
+    ['{"k8sServiceHost":"LOCALHOST.localdomain"}', "k8sServiceHost: is "],
+    ['{"k8sServiceHost":""}', 'k8sServiceHost: is "", so agents need a Service', REPLACEMENT],
+    ['{"k8sServiceHost":null}', "k8sServiceHost: is null, so agents need a Service", REPLACEMENT],
+    ['{"k8sServiceHost":"10.96.0.1"}', 'k8sServiceHost: is "10.96.0.1", so agents need a Service', EBPF],
+    ['{"k8sServiceHost":"kubernetes.default.svc"}', "k8sServiceHost: is ", EBPF],
+    ['{"k8sServiceHost":"https://a:6443"}', "k8sServiceHost: must be a host name or an address"],
+    ['{"k8sServiceHost":"a:6443"}', "k8sServiceHost: must be a host name or an address"],
     ['{"k8sServiceHostRef":{"name":"cm","key":"host"}}', "k8sServiceHostRef: cannot be set"],
     ['{"devices":"enp+"}', 'devices: selects "enp+", and kind\'s nodes have only eth0'],
     ['{"devices":["bond0","eth1"]}', 'devices: selects ["bond0","eth1"]'],
-    ['{"policyEnforcementMode":"always"}', "policyEnforcementMode: drops the traffic of the workload"],
+    ['{"extraConfig":{"devices":"ens3"}}', 'extraConfig.devices: selects "ens3"'],
+    ['{"extraArgs":["--devices=ens3"]}', 'extraArgs: selects "ens3"'],
+    ['{"egressMasqueradeInterfaces":"enp+"}', 'egressMasqueradeInterfaces: selects "enp+"'],
+    ['{"policyEnforcementMode":"Always"}', "policyEnforcementMode: drops the traffic of the workload"],
+    ['{"extraConfig":{"enable-policy":"always"}}', "extraConfig.enable-policy: drops the traffic"],
     ['{"bandwidthManager":{"enabled":true}}', "bandwidthManager.enabled: needs net.core.default_qdisc"],
     ['{"agent":false}', "agent: is needed"],
     ['{"operator":{"enabled":false}}', "operator.enabled: is needed"],
+    ['{"operator":{"replicas":0}}', "operator.replicas: must be at least 1, got 0"],
     ['{"cni":{"install":false}}', "cni.install: is needed"],
-  ])("are refused: %s", (values, line) => {
-    expect(problemsOf({ "cilium.values": values })).toEqual([expect.stringContaining(`cilium.values.${line}`)]);
+    ['{"alibabacloud":{"enabled":true}}', "alibabacloud.enabled: runs an operator that asks a cloud"],
+    ['{"cni":{"confPath":"/var/lib/cni/net.d"}}', 'cni.confPath: is "/var/lib/cni/net.d", and containerd on kind'],
+    ['{"cni":{"binPath":"/usr/lib/cni"}}', 'cni.binPath: is "/usr/lib/cni", and containerd'],
+    ['{"cni":{"customConf":true}}', "cni.customConf: keeps agents from writing CNI's configuration"],
+    ['{"cni":{"chainingMode":"aws-cni"}}', 'cni.chainingMode: is "aws-cni", and a new cluster has no other'],
+    ['{"nodePort":{"range":"30000,31999"}}', "nodePort.range: must be two ports such as 30000,32767 with", EBPF],
+    ['{"nodePort":{"range":"30000-32767"}}', "nodePort.range: must be two ports", EBPF],
+    ['{"operator":{"tolerations":[]}}', "operator.tolerations: must tolerate node.kubernetes.io/not-ready"],
+    [
+      '{"operator":{"tolerations":[{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute"}]}}',
+      "operator.tolerations: must tolerate",
+    ],
+    ['{"nodeSelector":{"cilium":"yes"}}', 'nodeSelector: is {"cilium":"yes"}, so no agent runs on the node control-'],
+    [
+      '{"nodeSelector":{"node-role.kubernetes.io/control-plane":""}}',
+      'nodeSelector: is {"node-role.kubernetes.io/control-plane":""}, so no agent runs on the node worker-1',
+    ],
+    ['{"operator":{"nodeSelector":{"role":"infra"}}}', 'operator.nodeSelector: is {"role":"infra"}, which no node has'],
+    [
+      '{"namespaceOverride":"cilium"}',
+      'namespaceOverride: is "cilium", and this project looks for Cilium in kube-system',
+    ],
+    ['{"encryption":{"enabled":true,"type":"wiregard"}}', "encryption.type: must be ipsec or wireguard or ztunnel"],
+  ])("are refused: %s", (values, line, config = {}) => {
+    expect(problemsOf({ ...config, "cilium.values": values })).toEqual([
+      expect.stringContaining(`cilium.values.${line}`),
+    ]);
   });
 
-  it.each(['{"devices":"eth+"}', '{"devices":"bond0 eth0"}', '{"policyEnforcementMode":"default"}'])(
-    "are others than %s",
-    (values) => expect(parse({ "cilium.values": values }).cilium.values).toEqual(JSON.parse(values)),
-  );
+  it.each<[string, Record<string, string>?]>([
+    ['{"devices":"eth+"}'],
+    ['{"devices":"bond0 eth0"}'],
+    ['{"egressMasqueradeInterfaces":"eth0"}', REPLACEMENT],
+    ['{"policyEnforcementMode":"default"}'],
+    // kube-proxy serves the API server's Service
+    ['{"k8sServiceHost":""}'],
+    ['{"k8sServiceHost":"10.96.0.1","k8sServicePort":443}'],
+    ['{"k8sServiceHost":"api.example"}', EBPF],
+    ['{"cni":{"customConf":true,"configMap":"cni"}}'],
+    ['{"cni":{"confPath":"/etc/cni/net.d/","binPath":"/opt/cni/bin"}}'],
+    ['{"cni":{"chainingMode":"portmap"}}'],
+    ['{"nodePort":{"range":"32000,32100"}}', EBPF],
+    ['{"nodePort":{"range":"30000,31999"}}'],
+    ['{"operator":{"tolerations":[{"operator":"Exists"}]}}'],
+    ['{"operator":{"tolerations":[{"key":"node.kubernetes.io/not-ready","effect":"NoSchedule"}]}}'],
+    ['{"nodeSelector":{"kubernetes.io/os":"linux","kubernetes.io/arch":"amd64"}}'],
+    ['{"operator":{"nodeSelector":{"node-role.kubernetes.io/control-plane":""}}}'],
+    ['{"operator":{"nodeSelector":{"role":"infra"}}}', { "cluster.nodeLabels": '{"worker-2":{"role":"infra"}}' }],
+    ['{"encryption":{"enabled":false,"type":"none"}}'],
+  ])("are others than %s", (values, config = {}) => {
+    expect(parse({ ...config, "cilium.values": values }).cilium.values).toEqual(JSON.parse(values));
+  });
+
+  it("include images of another Cilium, which are a warning", () => {
+    const rule =
+      "is of Cilium 1.19, and the chart, its values and the expected evidence are of 1.20.2; set cilium.version";
+    expect(
+      warningsOf({ "cilium.values": '{"image":{"tag":"v1.19.6"},"operator":{"image":{"tag":"v1.20.0"}}}' }),
+    ).toEqual([`cilium.values.image.tag: ${rule}`]);
+    expect(warningsOf({ "cilium.images": '{"agent":{"tag":"lab"},"operator":{"tag":"v1.19.6-lab"}}' })).toEqual([
+      `cilium.images.operator.tag: ${rule}`,
+    ]);
+  });
+
+  it("are a warning where kube-proxy makes up for them", () => {
+    expect(warningsOf({ "cilium.values": '{"k8sServiceHost":""}' })).toEqual([
+      'cilium.values.k8sServiceHost: is "", so agents reach the API server only through kube-proxy; remove it',
+    ]);
+    expect(() => warningsOf({ ...EBPF, "cilium.values": '{"k8sServiceHost":""}' })).not.toThrow("through kube-proxy");
+  });
+
+  it("include parts that Cilium's operator ignores beside kube-proxy, which is a warning", () => {
+    const values = { "cilium.values": '{"ingressController":{"enabled":true}}' };
+    expect(warningsOf(values)).toEqual([
+      "cilium.values.ingressController.enabled: has no effect with kube-proxy, where Cilium's operator ignores it; set kubeProxyReplacement: true",
+    ]);
+    expect(warningsOf({ ...values, ...REPLACEMENT })).toEqual([]);
+  });
 });
 
 describe("contradictory settings", () => {

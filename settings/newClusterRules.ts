@@ -1,0 +1,268 @@
+import { contains, isIpv4Address } from "../modes/cidr";
+import { controlPlaneName, valueAt, type HelmValue } from "../modes/ciliumValues";
+import type { Problem } from "./problems";
+import type { ReleasedSettings } from "./release";
+import { placeOf, type ValueSources } from "./valuesFiles";
+
+/** What is wrong with a Helm value. */
+interface Wrong {
+  /** Path of the value. */
+  readonly key: string;
+  readonly rule: string;
+}
+
+/** What the rules look at. */
+interface Case extends Pick<ReleasedSettings, "cluster" | "nettool"> {
+  /** The value at a path; undefined if it is not set. */
+  readonly value: (path: string) => HelmValue | undefined;
+  readonly show: (value: unknown) => string;
+  /** Whether kube-proxy runs in the cluster. */
+  readonly hasKubeProxy: boolean;
+  readonly masqueradesInBpf: boolean;
+}
+
+/** Values that work elsewhere, and not in a new kind cluster. @param show a value as messages may show it */
+export function newClusterProblems(
+  { cluster, cilium, nettool, tunnel, kubeProxyReplacement, bpf }: ReleasedSettings,
+  sources: ValueSources,
+  show: (value: unknown) => string,
+): Problem[] {
+  const value = (key: string) => valueAt(cilium.values, key);
+  const hasKubeProxy = kubeProxyReplacement !== true;
+  const given: Case = { cluster, nettool, value, show, hasKubeProxy, masqueradesInBpf: bpf.masquerade };
+  const rules = [apiServer, devices, policies, parts, cni, bandwidth, nodePorts, scheduling];
+  const problems = rules.flatMap((rule) => rule(given)).map(({ key, rule }) => ({ key: placeOf(sources, key), rule }));
+  const hasRoutes = cilium.autoDirectNodeRoutes !== false || String(value("bgpControlPlane.enabled")) === "true";
+  if (tunnel === "disabled" && cluster.workers > 0 && !hasRoutes) {
+    problems.push({
+      key: "cilium.autoDirectNodeRoutes",
+      rule: "must not be false in a new cluster with several nodes: nobody else makes the routes between their pods; remove it, or set a tunnel",
+    });
+  }
+  return problems;
+}
+
+/** Loopback and unspecified addresses and their names. */
+const LOOPBACK = /^(?:127\.|0\.0\.0\.0$|localhost(?:\.localdomain)?$|::1?$|\[::1?\]$)/i;
+
+function apiServer({ cluster, value, show, hasKubeProxy }: Case): Wrong[] {
+  const own = controlPlaneName(cluster.name);
+  const host = value("k8sServiceHost");
+  const port = value("k8sServicePort");
+  const isService =
+    typeof host === "string" &&
+    (/^kubernetes\.default(?:\.|$)/i.test(host) ||
+      (isIpv4Address(host) && contains(cluster.serviceCidr, `${host}/32`)));
+  const wrong: Wrong[] = [];
+  const refuseHost = (why: string) =>
+    wrong.push({ key: "k8sServiceHost", rule: `is ${show(host)}, ${why}; remove it to use ${own}` });
+  if (typeof host === "string" && LOOPBACK.test(host)) refuseHost("where kind's nodes have no API server");
+  // without a host, agents ask the Service
+  if ((host === "" || host === null || isService) && !hasKubeProxy)
+    refuseHost("so agents need a Service before Cilium serves any");
+  if (port !== undefined && (host === undefined || host === own) && String(port) !== "6443")
+    wrong.push({
+      key: "k8sServicePort",
+      rule: `is ${show(port)}, and the API server of kind's nodes has port 6443; remove it`,
+    });
+  // copies of a chart's whole values have it without a name
+  if ((value("k8sServiceHostRef.name") ?? null) !== null)
+    wrong.push({ key: "k8sServiceHostRef", rule: "cannot be set: this project sets k8sServiceHost; remove it" });
+  return wrong;
+}
+
+/** The only device of kind's nodes. */
+const DEVICE = "eth0";
+
+/** The values that set a key of `cilium-config`: its own, `extraConfig` and `extraArgs`, each with its path. */
+function settingsOf(key: string, path: string, { value }: Case): [path: string, value: HelmValue | undefined][] {
+  const args = value("extraArgs");
+  const prefix = `--${key}=`;
+  const argument = (Array.isArray(args) ? args.map(String) : []).findLast((each) => each.startsWith(prefix));
+  const config = `extraConfig.${key}`;
+  return [
+    [path, value(path)],
+    [config, value(config)],
+    ["extraArgs", argument?.slice(prefix.length)],
+  ];
+}
+
+function devices(given: Case): Wrong[] {
+  const { show, masqueradesInBpf } = given;
+  const all = [
+    ...settingsOf("devices", "devices", given),
+    // BPF masquerades on devices
+    ...(masqueradesInBpf ? [] : settingsOf("egress-masquerade-interfaces", "egressMasqueradeInterfaces", given)),
+  ];
+  return all.flatMap(([key, selected]) => {
+    const named = [selected ?? []].flat().flatMap((each) => String(each).split(/[ ,]+/).filter(Boolean));
+    return named.length === 0 || named.some((name) => isDevice(name, DEVICE))
+      ? []
+      : [{ key, rule: `selects ${show(selected)}, and kind's nodes have only ${DEVICE}; remove it` }];
+  });
+}
+
+/** Whether an agent's pattern of devices, which may end with +, selects a device. */
+const isDevice = (pattern: string, device: string) =>
+  pattern.endsWith("+") ? device.startsWith(pattern.slice(0, -1)) : pattern === device;
+
+function policies(given: Case): Wrong[] {
+  // agents read it in any case
+  return settingsOf("enable-policy", "policyEnforcementMode", given)
+    .filter(([, value]) => String(value).toLowerCase() === "always")
+    .map(([key]) => ({
+      key,
+      rule: "drops the traffic of the workload and CoreDNS, which have no policies; use default",
+    }));
+}
+
+/** Parts of Cilium without which a new cluster gets no network. */
+const PARTS = ["agent", "operator.enabled", "cni.install"];
+
+/** Integrations whose operator asks a cloud, without a trace in `cilium-config`, in which `eni.enabled` leaves one. */
+const CLOUDS = ["azure.enabled", "alibabacloud.enabled"];
+
+function parts({ value }: Case): Wrong[] {
+  const isThe = (word: string) => (key: string) => String(value(key)) === word;
+  return [
+    ...PARTS.filter(isThe("false")).map((key) => ({
+      key,
+      rule: "is needed: without it pods get no network; remove it",
+    })),
+    ...CLOUDS.filter(isThe("true")).map((key) => ({
+      key,
+      rule: "runs an operator that asks a cloud for its nodes, and kind's nodes are in none; remove it",
+    })),
+  ];
+}
+
+/** Folders of CNI on kind's nodes, by the value that sets Cilium's. */
+const CNI_FOLDERS = { "cni.confPath": "/etc/cni/net.d", "cni.binPath": "/opt/cni/bin" };
+
+/** Modes of chaining in which Cilium has no need of another network plugin. */
+const OWN_CHAINS = ["none", "portmap", "", "null", "undefined"];
+
+function cni({ value, show }: Case): Wrong[] {
+  const wrong: Wrong[] = Object.entries(CNI_FOLDERS).flatMap(([key, folder]) => {
+    const given = value(key) ?? folder;
+    return String(given).replace(/\/+$/, "") === folder
+      ? []
+      : [{ key, rule: `is ${show(given)}, and containerd on kind's nodes reads ${folder}; remove it` }];
+  });
+  if (String(value("cni.customConf")) === "true" && !value("cni.configMap"))
+    wrong.push({
+      key: "cni.customConf",
+      rule: "keeps agents from writing CNI's configuration, without which pods get no network; remove it, or set cni.configMap",
+    });
+  const mode = value("cni.chainingMode");
+  if (!OWN_CHAINS.includes(String(mode)))
+    wrong.push({
+      key: "cni.chainingMode",
+      rule: `is ${show(mode)}, and a new cluster has no other network plugin; remove it`,
+    });
+  return wrong;
+}
+
+function bandwidth({ value }: Case): Wrong[] {
+  const given = value("bandwidthManager");
+  const key = typeof given === "object" && given !== null ? "bandwidthManager.enabled" : "bandwidthManager";
+  if (String(value(key)) !== "true") return [];
+  // https://docs.cilium.io/en/stable/network/kubernetes/bandwidth-manager/
+  const why = "needs net.core.default_qdisc, which nodes in containers do not have, so agents on kind disable it";
+  return [{ key, rule: `${why}; remove it` }];
+}
+
+function nodePorts({ value, show, nettool, hasKubeProxy }: Case): Wrong[] {
+  const range = value("nodePort.range") ?? "";
+  if (range === "" || hasKubeProxy) return [];
+  const [, first, last] = /^(\d+),(\d+)$/.exec(String(range)) ?? [];
+  if (Number(first) <= nettool.nodePort && nettool.nodePort <= Number(last)) return [];
+  return [
+    {
+      key: "nodePort.range",
+      rule: `must be two ports such as 30000,32767 with nettool.nodePort between them, got ${show(range)}; remove it`,
+    },
+  ];
+}
+
+/** The taint of nodes without a network. */
+const NOT_READY = "node.kubernetes.io/not-ready";
+
+interface Toleration {
+  readonly key?: string;
+  readonly operator?: string;
+  readonly value?: string;
+  readonly effect?: string;
+}
+
+/** Whether pods with these tolerations start on a node before it has a network. */
+function startsFirst(tolerations: readonly (Toleration | null)[]): boolean {
+  return tolerations.some((toleration) => {
+    const { key = "", operator = "Equal", value = "", effect = "NoSchedule" } = toleration ?? {};
+    return (
+      effect === "NoSchedule" &&
+      (key === "" ? operator === "Exists" : key === NOT_READY && (operator === "Exists" || value === ""))
+    );
+  });
+}
+
+function scheduling({ cluster, value, show }: Case): Wrong[] {
+  const wrong: Wrong[] = [];
+  const tolerations = value("operator.tolerations");
+  if (Array.isArray(tolerations) && !startsFirst(tolerations as readonly (Toleration | null)[]))
+    wrong.push({
+      key: "operator.tolerations",
+      rule: `must tolerate ${NOT_READY}: nodes have no network until the operator runs; add it, or remove the list`,
+    });
+  // patches can set further labels
+  if (cluster.kubeadmConfigPatches.length > 0) return wrong;
+  const nodes = nodeLabels(cluster);
+  const missing = (key: string) => nodes.filter(([, labels]) => !matches(value(key), labels)).map(([name]) => name);
+  const [leftOut] = missing("nodeSelector");
+  if (leftOut !== undefined)
+    wrong.push({
+      key: "nodeSelector",
+      rule: `is ${show(value("nodeSelector"))}, so no agent runs on the node ${leftOut}; remove it, or set cluster.nodeLabels`,
+    });
+  if (missing("operator.nodeSelector").length === nodes.length)
+    wrong.push({
+      key: "operator.nodeSelector",
+      rule: `is ${show(value("operator.nodeSelector"))}, which no node has; remove it, or set cluster.nodeLabels`,
+    });
+  return wrong;
+}
+
+/** The labels that nodes have when kind has made them, by the name of the node; undefined stands for any value. */
+function nodeLabels({ name, workers, nodeLabels: own }: Case["cluster"]) {
+  const node = (key: string, host: string, more: Readonly<Record<string, string>>) =>
+    [
+      key,
+      {
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": undefined,
+        "beta.kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": undefined,
+        "kubernetes.io/hostname": host,
+        ...more,
+        ...own[key],
+      } as Readonly<Record<string, string | undefined>>,
+    ] as const;
+  const role = {
+    "node-role.kubernetes.io/control-plane": "",
+    // up to Kubernetes 1.23
+    "node-role.kubernetes.io/master": "",
+    "node.kubernetes.io/exclude-from-external-load-balancers": "",
+  };
+  const worker = (index: number) => node(`worker-${index + 1}`, `${name}-worker${index === 0 ? "" : index + 1}`, {});
+  return [
+    node("control-plane", controlPlaneName(name), role),
+    ...Array.from({ length: workers }, (_, index) => worker(index)),
+  ];
+}
+
+/** Whether a node with these labels is selected. */
+function matches(selector: HelmValue | undefined, labels: Readonly<Record<string, string | undefined>>): boolean {
+  return Object.entries(selector ?? {}).every(
+    ([key, value]) => value === null || (key in labels && (labels[key] ?? value) === value),
+  );
+}
