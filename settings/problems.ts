@@ -101,9 +101,22 @@ const NO_SETTINGS: Readonly<Record<string, string>> = {
   "cluster.ipFamily": "clusters are IPv4 only",
 };
 
+/** Fields of registries' endpoints by the names that containerd and others have for them. */
+const FIELDS: Readonly<Record<string, string>> = {
+  skip_verify: "insecure",
+  skipVerify: "insecure",
+  header: "authorization",
+  headers: "authorization",
+  username: "authorization",
+  password: "authorization",
+  auth: "authorization",
+  client: "clientCertificate",
+};
+
 function unknownKey(path: readonly PropertyKey[], key: string): Finding {
   const known = knownKeys(path);
-  const sibling = suggest(key, known);
+  const field = Object.hasOwn(FIELDS, key) ? FIELDS[key]! : "";
+  const sibling = known.includes(field) ? field : suggest(key, known);
   const whole = pathText([...path, key]);
   const why = NO_SETTINGS[whole];
   if (why !== undefined) return { key: whole, rule: `is not a setting: ${why}` };

@@ -20,6 +20,7 @@ import { ciliumArgs, switchesOf, type ModeSettings } from "./ciliumArgs";
 import { shown, type IsSecretPath, type Problem, type Show } from "./problems";
 import { isMissing, kindProblems, kindWarnings } from "./kindRules";
 import { newClusterProblems } from "./newClusterRules";
+import { registryWarnings } from "./registryRules";
 import { isExternal, type ReleasedSettings } from "./release";
 import { NAME_HINT } from "./schema";
 import { placeOf, type ValueSources } from "./valuesFiles";
@@ -58,7 +59,7 @@ export function settingWarnings(settings: ModeSettings, sources: ValueSources, i
     const rule = `is newer than ${NEWEST_CILIUM_MINOR}, the newest supported Cilium; the rules of ${NEWEST_CILIUM_MINOR} apply`;
     warnings.push({ key: "cilium.version", rule });
   }
-  if (!isExternal(cluster)) warnings.push(...kindWarnings(cluster));
+  if (!isExternal(cluster)) warnings.push(...kindWarnings(cluster), ...registryWarnings(cluster.registryMirrors));
   const kubernetes = isExternal(cluster) ? undefined : kubernetesOf(cluster.nodeImage);
   const untested = kubernetes === undefined ? undefined : untestedPair(cilium.version, kubernetes);
   if (untested !== undefined) warnings.push({ key: "cilium.version", rule: untested });

@@ -191,6 +191,10 @@ const endpoint = z.union(
         authorization: about(
           text
             .regex(/^[!-~]+ [!-~]+$/, "must be a scheme and credentials, such as Basic and the base64 of user:password")
+            .refine(
+              (header) => !/^basic (?![\w+/-]+=*$)/i.test(header),
+              "must have base64 after Basic, that of user:password",
+            )
             .optional(),
           "`Authorization` header: a scheme and credentials, such as `Basic <base64 of user:password>`",
           { defaultText: "none" },
@@ -207,14 +211,17 @@ const endpoint = z.union(
 );
 
 const mirror = about(
-  z.strictObject({
-    endpoints: about(
-      z.array(endpoint).min(1, "must have at least one endpoint"),
-      "Registries to ask in this order, before the registry itself: URLs, or objects with the fields below",
-      { defaultText: "required" },
-    ),
-    insecure: about(flag().default(false), "Skip the verification of the endpoints' TLS certificates"),
-  }),
+  z.strictObject(
+    {
+      endpoints: about(
+        z.array(endpoint).min(1, "must have at least one endpoint"),
+        "Registries to ask in this order, before the registry itself: URLs, or objects with the fields below",
+        { defaultText: "required" },
+      ),
+      insecure: about(flag().default(false), "Skip the verification of the endpoints' TLS certificates"),
+    },
+    { error: (issue) => (issue.code === "invalid_type" ? "must be an object with a list of endpoints" : undefined) },
+  ),
   "Mirrors of a registry",
   { title: "RegistryMirror" },
 );

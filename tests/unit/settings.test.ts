@@ -402,6 +402,21 @@ describe("a warning about the API server", () => {
   });
 });
 
+describe("a warning about a mirror", () => {
+  it.each([
+    ["http://localhost:5000", true],
+    ["http://127.0.0.1:5000", true],
+    ["http://kind-registry:5000", false],
+  ])("is given for a node's own address %s: %s", (url, isGiven) => {
+    const mirrors = JSON.stringify({ "docker.io": { endpoints: [url] } });
+    expect(warningsOf({ "cluster.registryMirrors": mirrors })).toEqual(
+      isGiven
+        ? [expect.stringMatching(/^cluster\.registryMirrors\.docker\.io\.endpoints\.0: is in the node itself/)]
+        : [],
+    );
+  });
+});
+
 describe("settings of an external cluster", () => {
   const existing = { "cluster.kubeconfig": "~/.kube/config", "nettool.image": "registry.example/tools:1" };
 

@@ -210,6 +210,40 @@ describe("ConfigurationError", () => {
       ],
     ]),
     [
+      "mirrors of hosts that no image has",
+      {
+        "cluster.registryMirrors":
+          '{"index.docker.io":{"endpoints":["http://a"]},"Quay.io":{"endpoints":["http://a"]}}',
+      },
+      [
+        "cluster.registryMirrors.index.docker.io: has no effect: images of Docker Hub are in docker.io; set that instead",
+        "cluster.registryMirrors.Quay.io: has no effect: hosts of images are in lowercase; set quay.io",
+      ],
+    ],
+    [
+      "mirrors that are no object",
+      { "cluster.registryMirrors": '{"docker.io":["http://a"]}' },
+      ['cluster.registryMirrors.docker.io: must be an object with a list of endpoints, got ["http://a"]'],
+    ],
+    [
+      "fields of an endpoint by other names",
+      {
+        "cluster.registryMirrors":
+          '{"docker.io":{"endpoints":[{"url":"https://a","skip_verify":true,"username":"bob"}]}}',
+      },
+      [
+        'skip_verify: is not a setting; did you mean "insecure"?',
+        'username: is not a setting; did you mean "authorization"?',
+      ].map((line) => `cluster.registryMirrors.docker.io.endpoints.0.${line}`),
+    ],
+    [
+      "credentials that are not encoded",
+      { "cluster.registryMirrors": '{"docker.io":{"endpoints":[{"url":"https://a","authorization":"Basic bob:pw"}]}}' },
+      [
+        "cluster.registryMirrors.docker.io.endpoints.0.authorization: must have base64 after Basic, that of user:password, got a secret value",
+      ],
+    ],
+    [
       "PEM files that are none",
       {
         "cluster.registryMirrors": JSON.stringify({
