@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { kubeadmPatchProblems } from "../modes/kubeadmPatches";
 import { labelProblem } from "../modes/nodeLabels";
 import { pathText, type Problem, type Show } from "./problems";
@@ -7,7 +8,23 @@ type Cluster = ReleasedSettings["cluster"];
 
 /** What kind, kubeadm or the kubelet have against the settings that kind passes on. */
 export function kindProblems(cluster: Cluster, show: Show): Problem[] {
-  return [...labelProblems(cluster, show), ...patchProblems(cluster, show)];
+  return [...labelProblems(cluster, show), ...patchProblems(cluster, show), ...mountProblems(cluster)];
+}
+
+/** Paths in nodes that have two mounts, which Docker refuses. */
+function mountProblems({ mounts }: Cluster): Problem[] {
+  const paths = mounts.map(({ containerPath }) => posix.normalize(`${containerPath}/`));
+  return paths.flatMap((path, index) => {
+    const first = paths.indexOf(path);
+    return first === index
+      ? []
+      : [
+          {
+            key: `cluster.mounts.${index}.containerPath`,
+            rule: `is the path of cluster.mounts.${first} too; set another path`,
+          },
+        ];
+  });
 }
 
 function labelProblems({ nodeLabels, workers }: Cluster, show: Show): Problem[] {

@@ -10,6 +10,7 @@ import {
   OLDEST_CILIUM,
 } from "../modes/ciliumVersion";
 import { longestClusterName } from "../modes/clusterName";
+import { DEFAULTS } from "../modes/defaults";
 import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
 import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ipam";
@@ -223,8 +224,23 @@ const MIN_POD_PREFIX = NODE_POD_CIDR_MASK - 16;
 
 const prefixOf = (cidr: string) => Number(cidr.split("/")[1]);
 
+/** Networks whose addresses no pod and no Service can have: https://www.iana.org/assignments/iana-ipv4-special-registry/ */
+const RESERVED: Readonly<Record<string, string>> = {
+  "0.0.0.0/8": "this network",
+  "127.0.0.0/8": "loopback addresses",
+  "169.254.0.0/16": "link-local addresses",
+  "224.0.0.0/4": "multicast",
+  "240.0.0.0/4": "future use",
+};
+
 function networkProblems({ tunnel, cluster, cilium, podNetworks }: ReleasedSettings, show: Show): Problem[] {
   const problems: Problem[] = [];
+  for (const key of ["podCidr", "serviceCidr"] as const) {
+    const [network, purpose] = Object.entries(RESERVED).find(([each]) => overlap(each, cluster[key])) ?? [];
+    if (network === undefined) continue;
+    const rule = `${show(`cluster.${key}`, cluster[key])} overlaps ${network}, which is reserved for ${purpose}; set another network, such as ${DEFAULTS.cluster[key]}`;
+    problems.push({ key: `cluster.${key}`, rule });
+  }
   const podCidr = show("cluster.podCidr", cluster.podCidr);
   const serviceCidr = show("cluster.serviceCidr", cluster.serviceCidr);
   const nativeRoutingCIDR = show("cilium.nativeRoutingCIDR", cilium.nativeRoutingCIDR);

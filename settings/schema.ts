@@ -66,6 +66,10 @@ const paths = (error: string) => z.union([path, z.array(path)], { error }).trans
 const argument = (rule: string) => text.regex(/^[A-Za-z0-9][\w.:/@-]*$/, rule);
 const imageReference = argument("must be an image reference such as debian:12-slim");
 
+const resolver = text
+  .refine(isIpv4Address, "must be an IPv4 address")
+  .regex(/^(?!127\.|0\.0\.0\.0$)/, "is in the pod of CoreDNS itself, which would ask itself; set another resolver");
+
 /** Name of a registry's folder on nodes; a path would escape from it. */
 const registryHost = text.regex(
   /^(\w[\w.-]*|\[[\da-fA-F:]+\])(:\d+)?$/,
@@ -150,10 +154,16 @@ const portMapping = about(
 
 const mount = about(
   z.strictObject({
-    hostPath: about(path, "Path on this machine", { defaultText: "required" }),
-    containerPath: about(text.startsWith("/", "must be an absolute path"), "Absolute path in every node", {
-      defaultText: "required",
-    }),
+    hostPath: about(
+      path.regex(/^[^:]+$/, "must not have a colon, at which Docker divides a mount"),
+      "Path on this machine",
+      { defaultText: "required" },
+    ),
+    containerPath: about(
+      text.regex(/^\/+[^/:][^:]*$/, "must be an absolute path below /, without a colon"),
+      "Absolute path in every node",
+      { defaultText: "required" },
+    ),
     readOnly: about(flag().default(false), "Mount read-only"),
   }),
   "Path of this machine that every node mounts",
@@ -397,10 +407,9 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
         .strictObject({
           forward: about(
             z
-              .union(
-                [z.enum(["auto", "node"]), z.array(text.refine(isIpv4Address, "must be an IPv4 address")).min(1)],
-                { error: 'must be "auto", "node" or a list of IPv4 addresses' },
-              )
+              .union([z.enum(["auto", "node"]), z.array(resolver).min(1)], {
+                error: 'must be "auto", "node" or a list of IPv4 addresses',
+              })
               .default(DEFAULTS.dnsForward),
             "Resolvers that CoreDNS forwards external names to: this machine's if the mode needs them (`auto`), the nodes' own (`node`), or a list of IPv4 addresses",
           ),

@@ -348,7 +348,38 @@ describe("ConfigurationError", () => {
     [
       "a relative path in nodes",
       { "cluster.mounts": '[{"hostPath":"a","containerPath":"b"}]' },
-      ['cluster.mounts.0.containerPath: must be an absolute path, got "b"'],
+      ['cluster.mounts.0.containerPath: must be an absolute path below /, without a colon, got "b"'],
+    ],
+    [
+      "mounts that Docker refuses",
+      {
+        "cluster.mounts":
+          '[{"hostPath":"/a:b","containerPath":"/"},{"hostPath":"/a","containerPath":"/c"},{"hostPath":"/b","containerPath":"/c/"}]',
+      },
+      [
+        'cluster.mounts.0.hostPath: must not have a colon, at which Docker divides a mount, got "/a:b"',
+        'cluster.mounts.0.containerPath: must be an absolute path below /, without a colon, got "/"',
+      ],
+    ],
+    [
+      "two mounts of one path",
+      { "cluster.mounts": '[{"hostPath":"/a","containerPath":"/c"},{"hostPath":"/b","containerPath":"/c/"}]' },
+      ["cluster.mounts.1.containerPath: is the path of cluster.mounts.0 too; set another path"],
+    ],
+    [
+      "networks that are reserved",
+      { "cluster.podCidr": "169.254.0.0/16", "cluster.serviceCidr": "127.0.0.0/16", tunnel: "vxlan" },
+      [
+        "cluster.podCidr: 169.254.0.0/16 overlaps 169.254.0.0/16, which is reserved for link-local addresses; set another network, such as 10.0.0.0/16",
+        "cluster.serviceCidr: 127.0.0.0/16 overlaps 127.0.0.0/8, which is reserved for loopback addresses; set another network, such as 10.96.0.0/16",
+      ],
+    ],
+    [
+      "a resolver in CoreDNS itself",
+      { "dns.forward": '["127.0.0.53","8.8.8.8"]' },
+      [
+        'dns.forward.0: is in the pod of CoreDNS itself, which would ask itself; set another resolver, got "127.0.0.53"',
+      ],
     ],
     [
       "Helm values that are not an object",
