@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { isChartPath } from "../components/chartSource";
+import { chartProblem, isChartPath } from "../components/chartSource";
 import { CommandError, run } from "../host/exec";
 import { ciliumValues, type HelmValues } from "../modes/ciliumValues";
 import { apiVersionsOf } from "../modes/manifests";
@@ -28,18 +28,21 @@ export interface ChartWord {
 export async function askChart({ settings, problems, refusal, directory }: CheckedSettings): Promise<ChartWord> {
   const { cilium, cluster } = settings;
   const manifests = await readManifests(cilium.manifests, directory);
-  const isValid = problems.length + manifests.problems.length === 0;
+  const missing = chartProblem(cilium.chart, directory);
+  const ofFiles = [...manifests.problems, ...(missing === undefined ? [] : [{ key: "cilium.chart", rule: missing }])];
+  const isValid = problems.length + ofFiles.length === 0;
   const refuse = (findings: readonly ValueFinding[]) => {
-    if (!isValid || findings.length > 0) throw refusal(findings, manifests.problems);
+    if (!isValid || findings.length > 0) throw refusal(findings, ofFiles);
   };
   const notAsked = (why: string): ChartWord => {
     refuse([]);
     return { said: `not asked whether it takes the values: ${why}; pulumi preview asks it` };
   };
+  if (missing !== undefined) return notAsked(missing);
   if (isExternal(cluster)) return notAsked("that needs the cluster");
   const [unread] = manifests.unread;
   if (unread !== undefined) return notAsked(`${unread.key.replace(/^.*?: /, "")} ${unread.rule}`);
-  const chart = await chartFile(cilium.chart, cilium.version);
+  const chart = await chartFile(cilium.chart, cilium.version, directory);
   if (chart instanceof Error) return notAsked(chart.message);
   const args = ciliumArgs(settings);
   const kinds = apiVersionsOf(manifests.objects).flatMap((kind) => ["--api-versions", kind]);
@@ -54,6 +57,8 @@ export async function askChart({ settings, problems, refusal, directory }: Check
   };
   const rendered = await render(args.extraValues);
   const known = rendered instanceof Error ? rendered.stderr : objectsOf(rendered);
+  if (typeof known === "string" && /Chart\.yaml file is missing/.test(known))
+    throw refusal([], [...ofFiles, { key: "cilium.chart", rule: `${cilium.chart} is a folder without Chart.yaml` }]);
   const { findings, contradictions, images } = await chartAnswer(known, args, errorWith, manifests.objects);
   // settings that are wrong may well be rendered against the mode
   refuse(isValid ? [...findings, ...contradictions] : findings);
@@ -61,13 +66,12 @@ export async function askChart({ settings, problems, refusal, directory }: Check
 }
 
 /** The chart's file on this machine; an error if there is none, or no Helm. */
-async function chartFile(chart: string, version: string): Promise<string | Error> {
+async function chartFile(chart: string, version: string, directory: string): Promise<string | Error> {
   const cache = await run("helm", ["env", "HELM_REPOSITORY_CACHE"]).catch(() => undefined);
   if (cache === undefined) return new Error("helm is not on the PATH");
-  const file = isChartPath(chart) ? chart : join(cache.trim(), `cilium-${version}.tgz`);
-  return existsSync(file)
-    ? file
-    : new Error(`there is no ${isChartPath(chart) ? chart : `chart ${version} in Helm's cache`}`);
+  if (isChartPath(chart)) return resolve(directory, chart);
+  const file = join(cache.trim(), `cilium-${version}.tgz`);
+  return existsSync(file) ? file : new Error(`there is no chart ${version} in Helm's cache`);
 }
 
 /** Helm reads YAML 1.1; the chart of 1.14.0 names a key twice, and the last one counts. */

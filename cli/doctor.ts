@@ -72,7 +72,7 @@ function needsOf(settings: Settings): StackNeeds {
 }
 
 function chartOf({ chart, repository }: Settings["cilium"]): StackNeeds["chart"] {
-  if (isChartPath(chart)) return { path: chart, problem: chartProblem(chart) };
+  if (isChartPath(chart)) return { path: chart, problem: chartProblem(chart, PROJECT_DIRECTORY) };
   return { repository: chart.startsWith("oci://") ? chart : repository };
 }
 

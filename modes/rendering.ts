@@ -1,3 +1,4 @@
+import semver from "semver";
 import { agentFindings } from "./agentRules";
 import { expectedCiliumConfig, type CiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValue, type HelmValues } from "./ciliumValues";
@@ -85,15 +86,39 @@ export function contradictionsIn(objects: readonly RenderedObject[], args: Ciliu
   const cilium = ciliumAmong((kind, name) =>
     objects.find((each) => each.kind === kind && each.metadata?.name === name),
   );
-  const byDigest = args.loadImages ? renderedImages(objects).filter((image) => image.includes("@")) : [];
+  const images = renderedImages(objects);
+  const byDigest = args.loadImages ? images.filter((image) => image.includes("@")) : [];
   return [
+    ...versionFindings(cilium?.agent, args),
     ...(cilium === undefined ? [] : configFindings(cilium, args)),
+    ...images
+      .filter((image) => !IMAGE.test(image))
+      .map((image): ValueFinding => ({
+        severity: "error",
+        key: "",
+        rule: `asks for the image ${image}, which is no reference; set the name without tag as repository, and the tag alone as tag`,
+      })),
     ...byDigest.map((image): ValueFinding => ({
       severity: "error",
       key: "",
       rule: `asks for ${image} by digest, and with cilium.images.load nodes find an image only by its tag; set useDigest: false, and a tag without digest`,
     })),
   ];
+}
+
+/** A reference of an image: https://github.com/distribution/reference/blob/v0.6.0/reference.go */
+const IMAGE = /^(?:[\w.-]+(?::\d+)?\/)?[\w.-]+(?:\/[\w.-]+)*(?::[\w.-]+)?(?:@\w+:[0-9a-fA-F]+)?$/;
+
+/** A chart of another Cilium than the settings name, by the agent's image, which is the chart's own unless values set it. */
+function versionFindings(agent: RenderedAgent | undefined, { version, images, extraValues }: CiliumValuesArgs) {
+  const isSet = [images.agent.tag, images.agent.repository, valueAt(extraValues, "image")].some(
+    (each) => each ?? false,
+  );
+  const found = isSet ? null : semver.parse(/:v?([^:@/]+)(?:@|$)/.exec(agent?.image ?? "")?.[1]);
+  const wanted = semver.parse(version);
+  if (found === null || wanted === null || found.compareMain(wanted) === 0) return [];
+  const rule = `is for Cilium ${version} by cilium.version, and the chart is of ${found.version}; set cilium.version to that, or another cilium.chart`;
+  return [{ severity: "error", key: "", rule } satisfies ValueFinding];
 }
 
 /** The images of all pods that rendered objects make, sorted. */

@@ -431,11 +431,22 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           chart: about(
             path
               .regex(/^[^-\p{Cc}]\P{Cc}*$/u, "must be the name of a chart, an oci:// reference or a path")
+              .regex(/^(?!(?!oci:)\w+:\/\/)/, "must not be a URL; download the chart and set its path")
+              .regex(
+                /^[./~]|\.tgz$|^oci:|^[^/]*$/,
+                "must be the chart's name alone, or a path that starts with ./ or /",
+              )
               .default(DEFAULTS.cilium.chart),
             "Chart name in `cilium.repository`, an `oci://` reference, or the path of a chart's folder or `.tgz`",
           ),
           repository: about(
-            z.url({ error: "must be a URL" }).default(DEFAULTS.cilium.repository),
+            z
+              .url({ error: "must be a URL" })
+              .regex(
+                /^(?!oci:)/,
+                "must be a Helm repository; for a registry, set cilium.chart to oci:// and the chart's path",
+              )
+              .default(DEFAULTS.cilium.repository),
             "Helm repository of `cilium.chart`; ignored for paths and `oci://`",
           ),
           images: about(

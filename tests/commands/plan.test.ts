@@ -141,6 +141,13 @@ describe("cilium-modes plan", () => {
     expect(err).toMatch(/has 2 problems[^]*podCidr: [^]*cilium\.manifests: nowhere\.yaml: does not exist/);
   });
 
+  it("tells what is wrong with the chart's path together with other problems", async () => {
+    const set = ["--set", "cilium.chart=./none.tgz", "--set", "cluster.serviceCidr=10.0.0.0/16"];
+    const { code, err } = await cli("plan", "ebpf", ...set);
+    expect(code).toBe(1);
+    expect(err).toMatch(/has 2 problems[^]*podCidr: [^]*\n {2}- cilium\.chart: \.\/none\.tgz does not exist$/m);
+  });
+
   it("shows what separates two stacks, by section", async () => {
     const { out } = await cli("plan", "--diff", "replacement", "ebpf");
     expect(out).toMatch(/^replacement → ebpf\n/);

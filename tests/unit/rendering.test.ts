@@ -18,11 +18,12 @@ function rendered(
   change: Record<string, string | null> = {},
   args: string[] = [],
   env: object[] = [],
+  image = "c",
 ): RenderedObject[] {
   const data = Object.fromEntries(
     Object.entries({ ...EXPECTED, ...change }).filter((entry): entry is [string, string] => entry[1] !== null),
   );
-  const containers = [{ image: "c", args: ["--config-dir=/tmp/cilium/config-map", ...args], env }];
+  const containers = [{ image, args: ["--config-dir=/tmp/cilium/config-map", ...args], env }];
   return [
     { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "cilium-config" }, data },
     {
@@ -62,6 +63,29 @@ describe("what a chart renders", () => {
         rule: expect.stringContaining("asks for relay:v1@sha256:0") as string,
       }),
     ]);
+  });
+
+  it.each<[string, HelmValues, string | undefined]>([
+    ["quay.io/cilium/cilium:v1.20.0@sha256:0", {}, undefined],
+    ["quay.io/cilium/cilium:v1.20.0-lab.1", {}, undefined],
+    ["quay.io/cilium/cilium:latest", {}, undefined],
+    ["localhost:5000/cilium:v1.19.6", { image: { tag: "v1.19.6" } }, undefined],
+    [
+      "quay.io/cilium/cilium:v1.19.6@sha256:0",
+      {},
+      "is for Cilium 1.20.0 by cilium.version, and the chart is of 1.19.6;",
+    ],
+    ["quay.io/cilium/cilium:v1.20.2", {}, "and the chart is of 1.20.2; set cilium.version to that"],
+    [
+      "quay.io/cilium/cilium:v1.20.0:v1.20.0",
+      {},
+      "asks for the image quay.io/cilium/cilium:v1.20.0:v1.20.0, which is no",
+    ],
+    ["quay.io/cilium/cilium:sha256:00", { image: { tag: "sha256:00" } }, "which is no reference"],
+  ])("has the agents' image %s with the values %j: %s", (image, values, rule) => {
+    expect(found(rendered({}, [], [], image), values)).toEqual(
+      rule === undefined ? [] : [["", expect.stringContaining(rule)]],
+    );
   });
 
   it("is accepted without Cilium, as from another chart", () => {

@@ -350,6 +350,20 @@ describe("ConfigurationError", () => {
       { "cluster.mounts": '[{"hostPath":"a","containerPath":"b"}]' },
       ['cluster.mounts.0.containerPath: must be an absolute path below /, without a colon, got "b"'],
     ],
+    ...["https://helm.cilium.io/cilium-1.20.2.tgz", "cilium/cilium"].map((chart, index): [string, Config, string[]] => [
+      `the chart ${chart}`,
+      { "cilium.chart": chart },
+      [
+        `cilium.chart: must ${["not be a URL; download the chart and set its path", "be the chart's name alone, or a path that starts with ./ or /"][index]}, got "${chart}"`,
+      ],
+    ]),
+    [
+      "a registry as Helm repository",
+      { "cilium.repository": "oci://quay.io/cilium/charts" },
+      [
+        'cilium.repository: must be a Helm repository; for a registry, set cilium.chart to oci:// and the chart\'s path, got "oci://quay.io/cilium/charts"',
+      ],
+    ],
     [
       "mounts that Docker refuses",
       {
