@@ -223,6 +223,11 @@ const RULES: readonly AgentRule[] = [
     isBroken: (config) => Number(config["bpf-map-dynamic-size-ratio"] ?? 0) > 1,
     rule: "ends the agent: it is a share of the memory, at most 1.0",
   },
+  {
+    keys: ["cluster-id"],
+    isBroken: (config) => Number(config["cluster-id"] ?? 0) > Number(config["max-connected-clusters"] ?? 255),
+    rule: "ends the agent: it must be at most clustermesh.maxConnectedClusters, 255 by default",
+  },
   ...["bpf-ct-global-tcp-max", "bpf-ct-global-any-max", "bpf-nat-global-max"].map((key) => ({
     keys: [key],
     isBroken: (config: Config) => Number(config[key] ?? MIN_ENTRIES) < MIN_ENTRIES,
@@ -265,6 +270,8 @@ const FURTHER_PATHS: Readonly<Record<string, readonly string[]>> = {
   "direct-routing-skip-unreachable": ["directRoutingSkipUnreachable"],
   "enable-nat46x64-gateway": ["nat46x64Gateway.enabled"],
   "bpf-map-dynamic-size-ratio": ["bpf.mapDynamicSizeRatio"],
+  "cluster-id": ["cluster.id"],
+  "max-connected-clusters": ["clustermesh.maxConnectedClusters"],
   "bpf-ct-global-tcp-max": ["bpf.ctTcpMax"],
   "bpf-ct-global-any-max": ["bpf.ctAnyMax"],
   "bpf-nat-global-max": ["bpf.natMax"],

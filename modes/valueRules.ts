@@ -80,6 +80,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   "gatewayAPI.enabled": onlyWithReplacement,
   "ingressController.enabled": onlyWithReplacement,
+  "operator.image.repository": (value, _args, shown) =>
+    String(value).endsWith("-generic")
+      ? error(`must be without -generic, which the chart appends, got ${shown(value)}`)
+      : undefined,
   namespaceOverride: (value, _args, shown) =>
     value === null || value === "" || value === "kube-system"
       ? undefined
@@ -141,7 +145,18 @@ function besideValues(args: CiliumValuesArgs, shown: Show): ValueFinding[] {
     const [, key, value = "true"] = /^--([\w-]+)(?:=(.*))?$/.exec(String(argument)) ?? [];
     return key === undefined ? [] : [["extraArgs", key, value] as const];
   });
-  return [...byConfig, ...byArgument].flatMap(([path, key, value]): ValueFinding[] => {
+  const untyped = Object.entries(at(args.extraValues, ["extraConfig"]) ?? {}).flatMap(([key, value]): ValueFinding[] =>
+    typeof value === "string" || value === null
+      ? []
+      : [
+          {
+            severity: "error",
+            key: `extraConfig.${key}`,
+            rule: `must be a string, in quotes, got ${shown(value as HelmValue)}; Kubernetes refuses other values in cilium-config`,
+          },
+        ],
+  );
+  const contradicting = [...byConfig, ...byArgument].flatMap(([path, key, value]): ValueFinding[] => {
     const wanted = expected[key];
     if (wanted === undefined || value === wanted || (wanted === null && value === "false")) return [];
     const needed = wanted === null ? "no such key" : shown(wanted);
@@ -153,4 +168,6 @@ function besideValues(args: CiliumValuesArgs, shown: Show): ValueFinding[] {
       },
     ];
   });
+  const reported = new Set(untyped.map(({ key }) => key));
+  return [...untyped, ...contradicting.filter(({ key }) => !reported.has(key))];
 }

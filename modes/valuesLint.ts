@@ -85,7 +85,8 @@ class Lint {
   object(values: HelmValues, path: string, isFree = false): ValueFinding[] {
     return Object.entries(values).flatMap(([step, value]) => {
       const key = path === "" ? step : `${path}.${step}`;
-      return isFree && this.chart.typesOf(key) === undefined ? [] : this.value(value, key);
+      if (isFree && (step.includes(".") || this.chart.typesOf(key) === undefined)) return [];
+      return step.includes(".") ? [dotted(step, key)] : this.value(value, key);
     });
   }
 
@@ -153,6 +154,15 @@ class Lint {
       return `did you mean "${[...steps.slice(0, -1), sibling].join(".")}"?`;
     return elsewhere.length === 1 ? `did you mean "${elsewhere[0]}"?` : this.chart.historyOf(key);
   }
+}
+
+/** One key with dots, which templates cannot read: `helm --set` alone takes dots for a path. */
+function dotted(step: string, key: string): ValueFinding {
+  const nested = step
+    .split(".")
+    .reduceRight((value, each) => `{${each}: ${value}}`, "…")
+    .slice(1, -1);
+  return { severity: "warning", key, rule: `is one key with dots, which the chart ignores; nest it: ${nested}` };
 }
 
 /** JSON types by their letter in the table of charts. */

@@ -161,6 +161,11 @@ export function externalClusterProblems(settings: ReleasedSettings, raw: Readonl
 /** A loaded image has a tag and no digest: the nodes would pull an image with a digest nevertheless. */
 function imageProblems(settings: ReleasedSettings, mode: RoutingMode | undefined): Problem[] {
   const { images, version } = settings.cilium;
+  const { repository } = images.operator;
+  if (repository?.endsWith("-generic")) {
+    const rule = `must be without -generic, which the chart appends, got ${shown(repository)}`;
+    return [{ key: "cilium.images.operator.repository", rule }];
+  }
   if (!images.load) return [];
   const byDigest = (["agent", "operator", "envoy"] as const).filter((name) => images[name].useDigest);
   const problems = byDigest.map((name) => ({

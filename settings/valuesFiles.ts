@@ -26,7 +26,9 @@ export function readValuesFiles(
       text = readFileSync(resolve(directory, file), "utf8");
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      problems.push({ key, rule: code === "ENOENT" ? "does not exist" : `cannot be read (${code})` });
+      const isUrl = /^https?:\/\//i.test(file);
+      const missing = isUrl ? "is a URL; download it, and set the path of the file" : "does not exist";
+      problems.push({ key, rule: code === "ENOENT" ? missing : `cannot be read (${code})` });
       continue;
     }
     const read = readValues(text);

@@ -155,6 +155,7 @@ describe("values with which an agent ends", () => {
       {},
       /^bpf\.mapDynamicSizeRatio .*at most 1/,
     ],
+    ["a cluster's id beyond the mesh", { cluster: { id: 300 } }, {}, /^cluster\.id .*at most clustermesh\.max/],
     ["a map of few connections", { bpf: { ctTcpMax: 1000 } }, {}, /^bpf\.ctTcpMax .*at least 1024 entries$/],
     ...(
       [
@@ -211,6 +212,7 @@ describe("values with which an agent ends", () => {
       { ...WIREGUARD, l7Proxy: false },
       { version: "1.13.18", mode: "replacement" },
     ],
+    ["a cluster's id in a larger mesh", { cluster: { id: 300 }, clustermesh: { maxConnectedClusters: 511 } }, {}],
     ["endpoint routes", { endpointRoutes: { enabled: true } }, { version: "1.14.19" }],
     ["IPv6", { ipv6: { enabled: true } }, { version: "1.14.19" }],
     ["IPv6 that nobody masquerades", { ipv6: { enabled: true }, enableIPv6Masquerade: false }, { version: "1.13.18" }],

@@ -365,6 +365,28 @@ describe("ConfigurationError", () => {
       ],
     ],
     [
+      "the operator's repository with the part that the chart appends",
+      { "cilium.images": '{"operator":{"repository":"quay.io/cilium/operator-generic"}}' },
+      [
+        'cilium.images.operator.repository: must be without -generic, which the chart appends, got "quay.io/cilium/operator-generic"',
+      ],
+    ],
+    [
+      "values that Kubernetes refuses in cilium-config",
+      {
+        "cilium.values": '{"extraConfig":{"enable-x":true,"y":"1"},"operator":{"image":{"repository":"a/o-generic"}}}',
+      },
+      [
+        'cilium.values.operator.image.repository: must be without -generic, which the chart appends, got "a/o-generic"',
+        "cilium.values.extraConfig.enable-x: must be a string, in quotes, got true; Kubernetes refuses other values in cilium-config",
+      ],
+    ],
+    [
+      "a values file at a URL",
+      { "cilium.valuesFiles": "https://a.example/values.yaml" },
+      ["cilium.valuesFiles: https://a.example/values.yaml: is a URL; download it, and set the path of the file"],
+    ],
+    [
       "mounts that Docker refuses",
       {
         "cluster.mounts":

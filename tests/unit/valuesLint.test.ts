@@ -38,6 +38,14 @@ describe("lintValues", () => {
     expect(lint(values)).toEqual([expect.stringContaining(fix)]);
   });
 
+  it("warns about one key with dots, which helm --set would take for a path", () => {
+    const values = { "bpf.masquerade": true, hubble: { "relay.enabled": true }, podAnnotations: { "a.b": "c" } };
+    expect(lint(values)).toEqual([
+      "warning bpf.masquerade: is one key with dots, which the chart ignores; nest it: bpf: {masquerade: …}",
+      "warning hubble.relay.enabled: is one key with dots, which the chart ignores; nest it: relay: {enabled: …}",
+    ]);
+  });
+
   it("tells the charts that read a key only later, and suggests no key that this chart lacks", () => {
     const old = { version: "1.14.19" };
     expect(lint({ pprof: { enabled: true }, clustermesh: { mcsapi: { enabled: true } } }, old)).toEqual([
