@@ -22,9 +22,13 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
     return value === null ? null : String(value);
   };
   const legacy = set("bpf.hostLegacyRouting");
+  const { "enable-host-legacy-routing": ofMode = null, ...mode } = modeConfig(args);
+  // newer charts render it with chaining, which changes nothing where packets pass the host's stack anyway
+  const isOpen = set("cni.chainingMode") !== null && MODE_CONTRACTS[args.mode].hostRouting === "Legacy";
   return {
     "cluster-name": args.clusterName,
-    ...modeConfig(args),
+    ...mode,
+    ...(isOpen && ofMode === null ? {} : { "enable-host-legacy-routing": ofMode }),
     // a value of the user agrees with the mode, which the settings' rules ensure
     ...(legacy === null ? {} : { "enable-host-legacy-routing": legacy }),
     // charts render these two also where they have no effect

@@ -83,6 +83,15 @@ describe("MODE_CONTRACTS", () => {
     },
   );
 
+  it("leaves open what charts render of chaining, except where it takes BPF host routing away", () => {
+    const config = (mode: RoutingMode) =>
+      expectedCiliumConfig({ ...ARGS, mode, extraValues: { cni: { chainingMode: "portmap" } } });
+    expect(config("kubeproxy")).not.toHaveProperty("enable-host-legacy-routing");
+    expect(config("replacement")).not.toHaveProperty("enable-host-legacy-routing");
+    expect(config("ebpf")).toHaveProperty("enable-host-legacy-routing", null);
+    expect(config("ebpf-legacy")).toHaveProperty("enable-host-legacy-routing", "true");
+  });
+
   it("produces the same values for equivalent settings", () => {
     const spellings = [
       [{ kubeProxyReplacement: "true" }, { kubeProxyReplacement: "strict" }, { kubeProxyReplacement: "Strict" }],
