@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource";
-import { Release } from "@pulumi/kubernetes/helm/v3";
+import { Release } from "@pulumi/kubernetes/helm/v3/release";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { expectedCiliumConfig } from "../modes/ciliumConfig";

@@ -457,3 +457,18 @@ describe("npm start", () => {
     });
   });
 });
+
+describe("the program", () => {
+  it("loads of the Kubernetes SDK only what it uses, since every preview waits for that", () => {
+    const script = `require("./index.ts"); console.log(JSON.stringify(Object.keys(require.cache)))`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--require", "./host/tsx.cjs", "--eval", script], {
+      cwd: ROOT,
+      encoding: "utf8",
+    });
+    expect(stderr).toBe("");
+    const loaded = (JSON.parse(stdout) as string[]).map((file) => file.split("@pulumi/kubernetes/")[1]);
+    expect(loaded).toContain("helm/v3/release.js");
+    // the older charts of the SDK, with a hundred files of other packages
+    expect(loaded).not.toContain("helm/v3/helm.js");
+  });
+});
