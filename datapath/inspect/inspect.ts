@@ -24,6 +24,8 @@ export interface InspectOptions {
   readonly maxNodes?: number | undefined;
   /** Send traffic from this project's workload, which must be there. Default: false. */
   readonly probe?: boolean | undefined;
+  /** Ask how full BPF maps are, which recorded clusters do not tell. Default: true. */
+  readonly maps?: boolean | undefined;
   /** Called when something else is being looked at. */
   readonly at?: (what: string) => void;
   /** Called with what was read. */
@@ -33,14 +35,18 @@ export interface InspectOptions {
 /** Look at a running cluster, without a change in it and without traffic. */
 export async function inspect(
   cluster: EvidenceCluster,
-  { maxNodes = DEFAULTS.verifyNodes, probe = false, at, keep }: InspectOptions = {},
+  { maxNodes = DEFAULTS.verifyNodes, probe = false, maps = true, at, keep }: InspectOptions = {},
 ): Promise<Inspection> {
   const start = Date.now();
   const once = askedOnce(cluster);
   const layout = await layoutOf(once);
   const asking = inUsualNamespace(once, layout);
   const nodePort = probe ? await workloadPort(asking) : undefined;
-  const parts = new Set<Part>(["nodes", "maps", ...(probe ? (["traffic"] as const) : [])]);
+  const parts = new Set<Part>([
+    "nodes",
+    ...(maps ? (["maps"] as const) : []),
+    ...(probe ? (["traffic"] as const) : []),
+  ]);
   const evidence = await gather(asking, { nodePort }, { parts, maxNodes, quick: true }, at);
   const asked = evidence.nodes.flatMap(({ node, agent }) => (agent === undefined ? [] : [{ node, pod: agent }]));
   const read: KeptEvidence = {
