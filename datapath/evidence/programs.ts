@@ -30,35 +30,61 @@ export interface CgroupProgram {
 
 /** The programs on a node's devices, and those on the cgroup of all sockets. */
 export function attachedOn(node: NodeEvidence): Attached[] | Error {
-  const net = jsonOf<NetPrograms[] | NetPrograms>(node, "network");
-  const onCgroups = programsOfCgroups(node);
+  const onDevices = attachedToDevices(node);
+  if (onDevices instanceof Error) return onDevices;
+  const onSockets = attachedToSockets(node);
+  return onSockets instanceof Error ? onSockets : [...onDevices, ...onSockets];
+}
+
+/** The programs on a node's devices. */
+export function attachedToDevices(node: NodeEvidence): Attached[] | Error {
+  const lists = netPrograms(node);
+  const byXdp = attachedByXdp(node);
   const byTcx = sectionOf(node, "tcx");
-  for (const reading of [net, onCgroups, byTcx]) if (reading instanceof Error) return reading;
-  const lists = Array.isArray(net) ? (net as NetPrograms[]) : [net as NetPrograms];
-  const onDevices = lists.flatMap(({ tc = [], xdp = [] }) => [
-    ...tc.map(({ devname = "", name = "", kind = "" }) => ({
+  for (const reading of [lists, byXdp, byTcx]) if (reading instanceof Error) return reading;
+  const onDevices = (lists as readonly NetPrograms[]).flatMap(({ tc = [] }) =>
+    tc.map(({ devname = "", name = "", kind = "" }) => ({
       where: classOf(devname),
       device: devname,
       kind: kind.replace(/^clsact\//, "tcx/"),
       name,
     })),
-    ...xdp.map(({ devname = "", name = "an XDP program", mode, kind }) => ({
-      where: classOf(devname),
-      device: devname,
-      kind: `xdp ${mode ?? kind ?? ""}`.trim(),
-      name,
-    })),
-  ]);
+  );
   for (const line of (byTcx as string).split("\n").filter((each) => each.startsWith("{"))) {
     const { devname, kind, name } = JSON.parse(line) as { devname: string; kind: string; name: string };
     // a newer bpftool has listed it already, with its whole name
     if (!onDevices.some((each) => each.device === devname && each.kind === kind && each.name.startsWith(name)))
       onDevices.push({ where: classOf(devname), device: devname, kind, name });
   }
-  const onSockets = (onCgroups as readonly CgroupProgram[])
+  return [...onDevices, ...(byXdp as readonly Attached[])];
+}
+
+/** The XDP programs on a node's devices, whose kinds are `xdp driver`, `xdp generic` and the like. */
+export function attachedByXdp(node: NodeEvidence): Attached[] | Error {
+  const lists = netPrograms(node);
+  if (lists instanceof Error) return lists;
+  return lists.flatMap(({ xdp = [] }) =>
+    xdp.map(({ devname = "", name = "an XDP program", mode, kind }) => ({
+      where: classOf(devname),
+      device: devname,
+      kind: `xdp ${mode ?? kind ?? ""}`.trim(),
+      name,
+    })),
+  );
+}
+
+/** The programs on the cgroup of all sockets. */
+export function attachedToSockets(node: NodeEvidence): Attached[] | Error {
+  const onCgroups = programsOfCgroups(node);
+  if (onCgroups instanceof Error) return onCgroups;
+  return onCgroups
     .filter(({ cgroup }) => cgroup === CGROUP_ROOT)
     .map(({ name, attach_type: kind }) => ({ where: "cgroup", device: "cgroup", kind, name }));
-  return [...onDevices, ...onSockets];
+}
+
+function netPrograms(node: NodeEvidence): readonly NetPrograms[] | Error {
+  const net = jsonOf<NetPrograms[] | NetPrograms>(node, "network");
+  return net instanceof Error || Array.isArray(net) ? net : [net];
 }
 
 /** The programs on all of a node's cgroups. */

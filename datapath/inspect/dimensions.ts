@@ -1,11 +1,11 @@
 import { at } from "../../modes/tree";
-import { valueOf, type ApiEvidence } from "../evidence/api";
+import { readingOf, valueOf, type ApiEvidence } from "../evidence/api";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { NONE_LOST } from "../evidence/pods";
 import { hasOwnTunnel } from "../checks/routes";
 import { SENT, wayOfPings } from "../checks/packetPath";
 import type { Evidence } from "../evidence/gather";
-import { attachedOn } from "../evidence/programs";
+import { attachedByXdp, attachedToDevices, attachedToSockets } from "../evidence/programs";
 
 /** A `cilium-config`, with an agent's overrides where it is a node's. */
 export type Config = Readonly<Record<string, string | undefined>>;
@@ -23,7 +23,7 @@ export interface Dimension {
   readonly configured?: (config: Config) => string | undefined;
   /** What an agent's status says; undefined in versions that do not tell. */
   readonly reported?: (status: unknown, config: Config) => string | undefined;
-  /** What the datapath itself shows; undefined where the node did not tell. */
+  /** What the datapath itself shows; undefined where the node did not tell. @throws Error saying what could not be read */
   readonly observed?: (
     node: NodeEvidence,
     api: ApiEvidence,
@@ -67,20 +67,13 @@ interface Link {
   readonly linkinfo?: { readonly info_kind?: string };
 }
 
-function linksOf(node: NodeEvidence): readonly Link[] | undefined {
-  const links = jsonOf<Link[]>(node, "links");
-  return links instanceof Error ? undefined : links;
+/** What a node told. @throws Error saying why it did not */
+function told<T>(reading: T | Error): T {
+  if (reading instanceof Error) throw reading;
+  return reading;
 }
 
-/** The value by one of a section's texts; undefined where the node did not tell. */
-function inSection<T>(
-  node: NodeEvidence,
-  section: Parameters<typeof sectionOf>[1],
-  read: (text: string) => T,
-): T | undefined {
-  const text = sectionOf(node, section);
-  return text instanceof Error ? undefined : read(text);
-}
+const linksOf = (node: NodeEvidence) => told(jsonOf<readonly Link[]>(node, "links"));
 
 /** The lines of a text that hold a part. */
 const linesOf = (text: string, part: string) =>
@@ -89,10 +82,11 @@ const linesOf = (text: string, part: string) =>
     .filter((line) => line.includes(part))
     .join("\n");
 
-/** The device that has the node's own address. */
-function deviceOut(node: NodeEvidence, api: ApiEvidence): string | undefined {
-  const own = valueOf(api.nodes, []).find(({ name }) => name === node.node)?.address;
-  return own === undefined || own === "" ? undefined : addressesOf(node)?.get(own)?.[0];
+/** The device that has the node's own address. @throws Error where it is unknown */
+function deviceOut(node: NodeEvidence, api: ApiEvidence): string {
+  const own = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
+  told(sectionOf(node, "addresses"));
+  return told(addressesOf(node)?.get(own ?? "")?.[0] ?? new Error("no device has the node's address"));
 }
 
 /** Chains of kube-proxy, in the mode that makes them. */
@@ -101,14 +95,12 @@ const KUBE_PROXY = [
   ["ipvs", /^(?:\[\d+:\d+\] )?-A KUBE-SERVICES .*--match-set KUBE-/m],
 ] as const;
 
-function services(node: NodeEvidence): string | Hidden | undefined {
-  const attached = attachedOn(node);
-  const rules = sectionOf(node, "iptables");
-  if (attached instanceof Error || rules instanceof Error) return undefined;
+function services(node: NodeEvidence): string | Hidden {
+  const rules = told(sectionOf(node, "iptables"));
   const tables = node.nftables !== undefined && "value" in node.nftables ? node.nftables.value : undefined;
   const isCilium =
-    attached.some(({ where, name }) => where === "cgroup" && /sock4_connect$/.test(name)) &&
-    attached.some(({ name }) => /from[_-]netdev/.test(name));
+    told(attachedToSockets(node)).some(({ name }) => /sock4_connect$/.test(name)) &&
+    told(attachedToDevices(node)).some(({ name }) => /from[_-]netdev/.test(name));
   const flavour =
     KUBE_PROXY.find(([, pattern]) => pattern.test(rules))?.[0] ??
     (/^table (?:ip|ip6|inet) kube-proxy\b/m.test(tables ?? "") ? "nftables" : undefined);
@@ -133,13 +125,11 @@ const SERVICES = {
 /** Cilium's rule that gives packets to the outside the node's address. */
 const IPTABLES_MASQUERADE = /^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*(?:(?:masquerade|snat) non-cluster|-j MASQUERADE)/m;
 
-function masquerading(node: NodeEvidence, config: Config): string | undefined {
-  const attached = attachedOn(node);
-  const rules = sectionOf(node, "iptables");
-  if (attached instanceof Error || rules instanceof Error) return undefined;
-  if (IPTABLES_MASQUERADE.test(rules)) return "iptables";
+function masquerading(node: NodeEvidence, config: Config): string {
+  if (IPTABLES_MASQUERADE.test(told(sectionOf(node, "iptables")))) return "iptables";
   // the same program serves NodePorts
-  const isBpf = masqueradingOf(config) === "BPF" && attached.some(({ name }) => /to[_-]netdev/.test(name));
+  const isBpf =
+    masqueradingOf(config) === "BPF" && told(attachedToDevices(node)).some(({ name }) => /to[_-]netdev/.test(name));
   return isBpf ? "BPF" : "off";
 }
 
@@ -154,10 +144,9 @@ export const networkOf = (config: Config) => {
   return isNative ? "native" : protocol;
 };
 
-function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hidden | undefined {
+function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hidden {
   const links = linksOf(node);
-  const table = sectionOf(node, "routes");
-  if (links === undefined || table instanceof Error) return undefined;
+  const table = told(sectionOf(node, "routes"));
   const tunnel = ["vxlan", "geneve"].find((name) => links.some(({ ifname }) => ifname === `cilium_${name}`));
   const others = valueOf(api.ciliumNodes, []).filter(({ name }) => name !== node.node);
   const ways = others.flatMap(({ name, podCidrs }) =>
@@ -187,37 +176,29 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
   return own ?? new Hidden("no route to the other nodes' pods on this node; its gateway may have them");
 }
 
-function deviceMode(node: NodeEvidence): string | Hidden | undefined {
-  const links = linksOf(node)?.filter(({ ifname }) => /^lxc/.test(ifname));
-  if (links === undefined) return undefined;
+function deviceMode(node: NodeEvidence): string | Hidden {
+  const links = linksOf(node).filter(({ ifname }) => /^lxc/.test(ifname));
   const kinds = [...new Set(links.map(({ linkinfo }) => linkinfo?.info_kind ?? "unknown"))];
   return kinds.length === 0 ? new Hidden("no pod on this node") : kinds.sort().join(" and ");
 }
 
 /** By which way Cilium's programs are attached. */
 function attachment(node: NodeEvidence): string | undefined {
-  const byTcx = inSection(node, "tcx", (text) => /"cil_/.test(text));
-  const others = inSection(node, "network", (text) =>
-    [...text.matchAll(/"kind":"(clsact|tcx)\/[^"]*","name":"cil_/g)].map(([, kind]) => kind),
-  );
-  if (byTcx === undefined || others === undefined) return undefined;
-  const tcx = byTcx || others.includes("tcx");
+  const network = told(sectionOf(node, "network"));
+  const others = [...network.matchAll(/"kind":"(clsact|tcx)\/[^"]*","name":"cil_/g)].map(([, kind]) => kind);
+  const tcx = /"cil_/.test(told(sectionOf(node, "tcx"))) || others.includes("tcx");
   return [...(tcx ? ["tcx"] : []), ...(others.includes("clsact") ? ["tc"] : [])].join(" and ") || undefined;
 }
 
-function xdp(node: NodeEvidence): string | undefined {
-  const attached = attachedOn(node);
-  if (attached instanceof Error) return undefined;
+function xdp(node: NodeEvidence): string {
   // bpftool does not tell their names
-  const own = attached.filter(({ kind }) => kind.startsWith("xdp"));
+  const own = told(attachedByXdp(node));
   const modes = [...new Set(own.map(({ kind }) => (/generic|skb/.test(kind) ? "generic" : "native")))];
   return modes.length === 0 ? "disabled" : modes.sort().join(" and ");
 }
 
-function socketLb(node: NodeEvidence): string | undefined {
-  const attached = attachedOn(node);
-  if (attached instanceof Error) return undefined;
-  const hooks = attached.filter(({ where }) => where === "cgroup").map(({ name }) => name);
+function socketLb(node: NodeEvidence): string {
+  const hooks = told(attachedToSockets(node)).map(({ name }) => name);
   const needed = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
   const found = needed.filter((hook) => hooks.some((name) => name.endsWith(hook)));
   if (found.length === 0) return "off";
@@ -226,10 +207,8 @@ function socketLb(node: NodeEvidence): string | undefined {
     : `on without ${needed.filter((hook) => !found.includes(hook)).join(", ")}`;
 }
 
-function devicesWithPrograms(node: NodeEvidence): string | undefined {
-  const attached = attachedOn(node);
-  if (attached instanceof Error) return undefined;
-  const devices = attached
+function devicesWithPrograms(node: NodeEvidence): string {
+  const devices = told(attachedToDevices(node))
     .filter(({ name, device }) => /from[_-]netdev/.test(name) && device !== "cilium_wg0")
     .map(({ device }) => device);
   return [...new Set(devices)].sort().join(" ") || "none";
@@ -238,8 +217,9 @@ function devicesWithPrograms(node: NodeEvidence): string | undefined {
 /** The pods' MTU, and the device's where it is another one. */
 function mtu(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hidden | undefined {
   const links = linksOf(node);
-  const out = links?.find(({ ifname }) => ifname === deviceOut(node, api));
-  if (links === undefined || out === undefined) return undefined;
+  const name = deviceOut(node, api);
+  const out = links.find(({ ifname }) => ifname === name);
+  if (out === undefined) return undefined;
   const pods = [
     ...new Set(links.filter(({ ifname }) => /^lxc(?!_health)/.test(ifname)).map(({ mtu: own }) => String(own))),
   ];
@@ -254,17 +234,16 @@ function mtu(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hid
 
 function bigTcp(node: NodeEvidence, api: ApiEvidence): string | undefined {
   const out = deviceOut(node, api);
-  const size = linksOf(node)?.find(({ ifname }) => ifname === out)?.gso_max_size;
+  const size = linksOf(node).find(({ ifname }) => ifname === out)?.gso_max_size;
   return size === undefined ? undefined : onOff(size > 65536);
 }
 
 const encrypted = (config: Config) =>
   isOn(config["enable-wireguard"]) ? "WireGuard" : isOn(config["enable-ipsec"]) ? "IPsec" : "off";
 
-function encryption(node: NodeEvidence, config: Config): string | Hidden | undefined {
+function encryption(node: NodeEvidence, config: Config): string | Hidden {
   const links = linksOf(node);
-  const policies = sectionOf(node, "xfrm");
-  if (links === undefined || policies instanceof Error) return undefined;
+  const policies = told(sectionOf(node, "xfrm"));
   if (links.some(({ ifname }) => ifname === "cilium_wg0")) return "WireGuard";
   if (policies.trim() === "") return "off";
   return encrypted(config) === "IPsec" ? "IPsec" : new Hidden("there are IPsec policies, perhaps of another program");
@@ -491,9 +470,7 @@ export const DIMENSIONS: readonly Dimension[] = [
         : onOff(isOn(textAt(status, "bandwidth-manager.enabled"))),
     observed: (node, api) => {
       const out = deviceOut(node, api);
-      return out === undefined
-        ? undefined
-        : inSection(node, "qdiscs", (text) => onOff(/^qdisc fq /m.test(linesOf(text, `dev ${out} `))));
+      return onOff(/^qdisc fq /m.test(linesOf(told(sectionOf(node, "qdiscs")), `dev ${out} `)));
     },
     // a system may have the same queues without the manager
     isShown: (left, right) => left === right || left === "off",

@@ -129,7 +129,7 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
   const now = current && configured?.(current);
   const effective = config && configured?.(config);
   const said = status === undefined ? undefined : reported?.(status, config ?? {});
-  const shown = config === undefined ? undefined : observed?.(evidence, api, config, whole);
+  const shown = config === undefined ? undefined : whatIsSeen(() => observed?.(evidence, api, config, whole));
   const hidden = shown instanceof Hidden ? shown.why : undefined;
   const seen = shown instanceof Hidden ? undefined : shown;
   const row = { node, requested: asked, configured: effective, reported: said, observed: seen };
@@ -183,6 +183,15 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
   if (isTold && effective !== undefined && /^(?:off|disabled)$/.test(effective)) return { ...row, verdict: "in force" };
   const silent = evidence.error ?? "the node did not tell";
   return { ...row, verdict: "not observable", reason: hidden ?? silent };
+}
+
+/** What is observed; what could not be read is hidden. */
+function whatIsSeen(observe: () => string | Hidden | undefined): string | Hidden | undefined {
+  try {
+    return observe();
+  } catch (error) {
+    return new Hidden((error as Error).message);
+  }
 }
 
 /** What was asked for: by a value of the user's own where the chart renders it without a trace, or else as it was rendered. */

@@ -291,6 +291,28 @@ describe("an inspection", () => {
     ]);
   });
 
+  it("shows what needs no TCX programs where these could not be read, and tells why it shows nothing else", () => {
+    const nodes = HEALTHY.nodes.map((node) => ({
+      ...node,
+      sections: { ...node.sections, tcx: { error: "tcx: too late" } },
+    }));
+    const inspection = judged({ ...HEALTHY, nodes });
+    expect(wrong(inspection)).toEqual([]);
+    const cells = (id: string) => rowOf(inspection, id).nodes.map(({ observed, reason }) => observed ?? reason);
+    expect(cells("socket-lb")).toEqual(["on", "on", "on"]);
+    expect(cells("xdp")).toEqual(["disabled", "disabled", "disabled"]);
+    for (const id of ["services", "masquerading", "devices", "attachment"])
+      expect([id, ...cells(id)]).toEqual([id, "tcx: too late", "tcx: too late", "tcx: too late"]);
+    const rule = "-A CILIUM_POST_nat -s 10.0.0.0/24 ! -d 10.0.0.0/8 -j MASQUERADE";
+    const iptables = changed({ iptables: (text) => `${text}\n${rule}` }, WORKER).nodes.map((node) => ({
+      ...node,
+      sections: { ...node.sections, tcx: { error: "tcx: too late" } },
+    }));
+    expect(wrong(judged({ ...HEALTHY, nodes: iptables }))).toEqual([
+      ["masquerading", "contradiction", "the agent reports BPF, and the datapath has iptables"],
+    ]);
+  });
+
   it("takes what one node did not tell for nothing", () => {
     const nodes = HEALTHY.nodes.map((node) =>
       node.node === WORKER
