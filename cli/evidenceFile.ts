@@ -8,11 +8,11 @@ import type { KeptEvidence } from "../datapath/verify";
 import { knownStacks } from "./stackFile";
 import { UsageError } from "./usage";
 
-/** Whether an argument names a file of evidence, and no stack. */
+/** Whether an argument names evidence in a file or folder, and no stack. */
 export function isArchive(subject: string): boolean {
   if (knownStacks().includes(subject)) return false;
-  if (existsSync(subject)) return statSync(subject).isFile();
-  if (/[/\\]|\.(?:json|gz)$/.test(subject)) throw new UsageError(`There is no file ${subject}`);
+  if (existsSync(subject)) return statSync(subject).isFile() || statSync(subject).isDirectory();
+  if (/[/\\]|\.(?:json|gz|tgz|tar|zip)$/.test(subject)) throw new UsageError(`There is no file ${subject}`);
   return false;
 }
 
@@ -74,7 +74,24 @@ export function withoutSecrets(evidence: KeptEvidence["evidence"]): KeptEvidence
   };
 }
 
-export async function readEvidence(file: string): Promise<KeptEvidence> {
+/** Read the evidence in an archive of {@link saveEvidence}, or in a sysdump. @param at called when something else is being read @throws UsageError if it is neither */
+export async function readEvidence(path: string, at?: (what: string) => void): Promise<KeptEvidence> {
+  const { dumpKind, withDump }: typeof import("./dumpFile") = require("./dumpFile");
+  const { readSysdump }: typeof import("../datapath/inspect/sysdump") = require("../datapath/inspect/sysdump");
+  return (await dumpKind(path)) === undefined ? parsed(path) : withDump(path, (files) => readSysdump(files, at));
+}
+
+/** The same, and no sysdump: it lacks what checks need. */
+export async function readArchive(path: string): Promise<KeptEvidence> {
+  const { dumpKind }: typeof import("./dumpFile") = require("./dumpFile");
+  if ((await dumpKind(path)) !== undefined)
+    throw new UsageError(
+      `${path} is no file of inspect --save, and a sysdump lacks what verify needs; use cilium-modes inspect ${path}`,
+    );
+  return parsed(path);
+}
+
+async function parsed(file: string): Promise<KeptEvidence> {
   const bytes = await readFile(file);
   const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b;
   let content: unknown;

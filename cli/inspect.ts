@@ -75,7 +75,9 @@ interface Inspected {
 
 async function inspected(subject: string | undefined, options: InspectOptions): Promise<Inspected> {
   if (subject !== undefined && isArchive(subject)) {
-    const kept = await readEvidence(subject);
+    const kept = await withProgress(`Reading ${subject}`, ({ at }) =>
+      readEvidence(subject, (what) => at(`Reading ${what}`)),
+    );
     return { name: subject, inspection: judgeInspection(kept), kept, isFile: true };
   }
   const { name, cluster } = await clusterOf(subject, options);

@@ -60,6 +60,7 @@ Examples:
   cilium-modes inspect
   cilium-modes inspect ebpf --html datapath.html
   cilium-modes inspect --context prod --save prod.json.gz
+  cilium-modes inspect cilium-sysdump-20261130-054029.zip
   cilium-modes inspect --diff kubeproxy ebpf`;
 
 const DRILL_EXAMPLES = `
@@ -209,7 +210,7 @@ export function program(argv: readonly string[] = []): Command {
     .description(
       "Show which datapath a cluster has: requested, configured, reported and observed; exit code 1 when something contradicts",
     )
-    .argument("[subjects...]", "Name of a stack, or a file of --save; default: the kubeconfig's cluster")
+    .argument("[subjects...]", "Name of a stack, a file of --save, or a sysdump; default: the kubeconfig's cluster")
     .option("--kubeconfig <file>", "Kubeconfig of the cluster; default: KUBECONFIG, or ~/.kube/config")
     .option("--context <name>", "Context of the kubeconfig; default: its current one")
     .option("--max-nodes <nodes>", "Sample a larger cluster; default: 20", Number)

@@ -8,7 +8,7 @@ import { verifyKept, type Verification } from "../datapath/verify";
 import { withNodePods } from "../cluster/nodePods";
 import { withProbeWorkload } from "../datapath/probeWorkload";
 import { ALL_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../modes/contract";
-import { isArchive, readEvidence } from "./evidenceFile";
+import { isArchive, readArchive } from "./evidenceFile";
 import { stackCluster } from "./stackCluster";
 import { withProgress } from "./progress";
 import { lookOf } from "./environment";
@@ -94,11 +94,11 @@ async function verifyFile(file: string, options: VerifyOptions): Promise<number>
     throw new UsageError(
       `${file} is judged as it is: use only --expect, --tunnel, --accept, --all, --quiet and --json with it`,
     );
+  const kept = await readArchive(file);
   if (expect === undefined)
     throw new UsageError(`Add --expect <mode> to verify ${file}; cilium-modes inspect ${file} shows the mode`);
   const mode = oneOf("--expect", expect, ALL_MODES);
   const way = tunnel === undefined ? undefined : oneOf("--tunnel", tunnel, TUNNELS);
-  const kept = await readEvidence(file);
   return report(file, verifyKept(kept, keptExpectation(kept.evidence, mode, way)), options);
 }
 

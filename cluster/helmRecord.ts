@@ -83,7 +83,8 @@ interface Payload {
   readonly config?: HelmValues | null;
 }
 
-function datapathValues(values: HelmValues): Record<string, string> {
+/** The values of the datapath among others, by path. */
+export function datapathValues(values: HelmValues): Record<string, string> {
   return Object.fromEntries(
     DATAPATH_KEYS.flatMap(({ paths }) => paths).flatMap((path) => {
       const value = valueAt(values, path);

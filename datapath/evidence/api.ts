@@ -146,6 +146,8 @@ export interface ApiEvidence {
   /** Who leads the operators; null where nobody does. Evidence of earlier versions has none. */
   readonly operatorLease: Reading<string | null>;
   readonly coreDns: Reading<ReplicaState>;
+  /** The datapath's values that the user gave to Helm, where `rendered` is unknown, as in a sysdump. */
+  readonly values?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The value of a reading, or `otherwise` where it could not be read. */
@@ -159,8 +161,14 @@ export function readingOf<T>(reading: Reading<T>): T {
   return reading.value;
 }
 
+/** What of a cluster is read for it. */
+export type ApiReader = Pick<
+  EvidenceCluster,
+  "nodes" | "allPods" | "services" | "configMap" | "renderedCilium" | "deployment" | "list"
+>;
+
 /** Read everything that verification wants to know of the API server; what cannot be read says why. */
-export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
+export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
   const [nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies] =
     await Promise.all([
       reading(async () => (await cluster.nodes()).map(nodeState)),
@@ -188,7 +196,7 @@ export async function readApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
 }
 
 /** Whether pods, Services or EndpointSlices have changed since; false where nobody knows. */
-export async function hasChanged(cluster: EvidenceCluster, api: ApiEvidence): Promise<boolean> {
+export async function hasChanged(cluster: ApiReader, api: ApiEvidence): Promise<boolean> {
   const before = [api.pods, api.services, api.endpoints];
   const now = await Promise.all([
     reading(() => readPods(cluster)),
@@ -208,9 +216,9 @@ const fingerprint = (lists: readonly Reading<readonly object[]>[]) =>
     ),
   );
 
-const readPods = async (cluster: EvidenceCluster) => (await cluster.allPods()).map(podState);
-const readServices = async (cluster: EvidenceCluster) => (await cluster.services()).map(serviceState);
-const readEndpoints = async (cluster: EvidenceCluster) =>
+const readPods = async (cluster: ApiReader) => (await cluster.allPods()).map(podState);
+const readServices = async (cluster: ApiReader) => (await cluster.services()).map(serviceState);
+const readEndpoints = async (cluster: ApiReader) =>
   (await cluster.list<V1EndpointSlice>("discovery.k8s.io/v1", "endpointslices")).flatMap(endpointStates);
 
 async function reading<T>(read: () => Promise<T>): Promise<Reading<T>> {
@@ -221,7 +229,7 @@ async function reading<T>(read: () => Promise<T>): Promise<Reading<T>> {
   }
 }
 
-async function replicas(cluster: EvidenceCluster, name: string): Promise<ReplicaState> {
+async function replicas(cluster: ApiReader, name: string): Promise<ReplicaState> {
   const { spec, status } = await cluster.deployment(CILIUM_NAMESPACE, name);
   return { wanted: spec?.replicas ?? 1, ready: status?.availableReplicas ?? 0 };
 }
@@ -229,7 +237,7 @@ async function replicas(cluster: EvidenceCluster, name: string): Promise<Replica
 /** The lease for which Cilium's operators compete. */
 export const OPERATOR_LEASE = "cilium-operator-resource-lock";
 
-async function readLeader(cluster: EvidenceCluster): Promise<string | null> {
+async function readLeader(cluster: ApiReader): Promise<string | null> {
   const leases = await cluster.list<Lease>("coordination.k8s.io/v1", "leases");
   const own = leases.find(
     ({ metadata: { namespace, name } }) => namespace === CILIUM_NAMESPACE && name === OPERATOR_LEASE,
@@ -363,12 +371,12 @@ function configState(configMap: V1ConfigMap | undefined): ConfigState {
 }
 
 /** The kind has been `v2alpha1` before it became `v2` in Cilium 1.16. */
-async function readNodeConfigs(cluster: EvidenceCluster): Promise<readonly NodeConfig[]> {
+async function readNodeConfigs(cluster: ApiReader): Promise<readonly NodeConfig[]> {
   const now = await cluster.list<NodeConfig>("cilium.io/v2", "ciliumnodeconfigs");
   return now.length > 0 ? now : cluster.list<NodeConfig>("cilium.io/v2alpha1", "ciliumnodeconfigs");
 }
 
-async function readPolicies(cluster: EvidenceCluster): Promise<string[]> {
+async function readPolicies(cluster: ApiReader): Promise<string[]> {
   const kinds = [
     ["CiliumNetworkPolicy", "cilium.io/v2", "ciliumnetworkpolicies"],
     ["CiliumClusterwideNetworkPolicy", "cilium.io/v2", "ciliumclusterwidenetworkpolicies"],

@@ -1,5 +1,5 @@
 import { at } from "../../modes/tree";
-import { readingOf, valueOf, type ApiEvidence } from "../evidence/api";
+import { readingOf, type ApiEvidence } from "../evidence/api";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { NONE_LOST } from "../evidence/pods";
 import { hasOwnTunnel } from "../checks/routes";
@@ -148,7 +148,7 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
   const links = linksOf(node);
   const table = told(sectionOf(node, "routes"));
   const tunnel = ["vxlan", "geneve"].find((name) => links.some(({ ifname }) => ifname === `cilium_${name}`));
-  const others = valueOf(api.ciliumNodes, []).filter(({ name }) => name !== node.node);
+  const others = readingOf(api.ciliumNodes).filter(({ name }) => name !== node.node);
   const ways = others.flatMap(({ name, podCidrs }) =>
     podCidrs.map((cidr) => {
       const lines = table

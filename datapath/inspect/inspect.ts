@@ -12,6 +12,7 @@ import { readFallbacks } from "../checks/status";
 import { valueOf, type ApiEvidence } from "../evidence/api";
 import type { KeptEvidence } from "../verify";
 import { gather, type Evidence, type Part } from "../evidence/gather";
+import { sectionOf } from "../evidence/node";
 import { DIMENSIONS, Hidden, type Dimension } from "./dimensions";
 import { FALLBACKS } from "./fallbacks";
 import { inUsualNamespace, layoutOf, USUAL_LAYOUT, type Layout } from "./layout";
@@ -86,18 +87,15 @@ export function judgeInspection({ evidence, layout = USUAL_LAYOUT, logs, readAt,
     mode: modeOf(rows, seen),
     rows: [
       ...rows,
-      ...OWN_ROWS.map((row) =>
-        rowWith(
-          row.id,
-          row.title,
-          seen.map((view) => row.judge(view, api)),
-        ),
-      ),
+      ...OWN_ROWS.map(({ id, title, judge }) => {
+        const judged = seen.map((view) => judge(view, api));
+        return rowWith(id, title, judged);
+      }),
       configurationRow(seen, api, layout),
     ],
     layout,
     silent: Object.fromEntries(nodes.flatMap(({ node, error }) => (error === undefined ? [] : [[node, error]]))),
-    nodes: { looked: nodes.length, all: valueOf(api.nodes, []).length },
+    nodes: { looked: nodes.length, all: valueOf<readonly unknown[], readonly unknown[]>(api.nodes, nodes).length },
     seconds,
     inspectedAt: readAt,
   };
@@ -163,7 +161,8 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
   if (now !== undefined && effective !== undefined && own !== undefined && now !== effective)
     return { ...row, verdict: "drift", reason: overriddenBy(dimension, view, api, now) };
   if (asked !== undefined && now !== undefined && asked !== now) {
-    if (requested !== undefined && configured?.(requested) === now) {
+    // without Helm's record, only its values are known
+    if (requested === undefined || configured?.(requested) === now) {
       const known = fallbackOf(dimension.id, asked, runs ?? now, view);
       return {
         ...row,
@@ -186,7 +185,7 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
 }
 
 /** What is observed; what could not be read is hidden. */
-function whatIsSeen(observe: () => string | Hidden | undefined): string | Hidden | undefined {
+export function whatIsSeen(observe: () => string | Hidden | undefined): string | Hidden | undefined {
   try {
     return observe();
   } catch (error) {
@@ -272,8 +271,9 @@ function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layo
     const { node, own, current, configuredAt, evidence, overrides, isLive } = view;
     const row = { node, configured: written && minute(written.time), reported: "read" };
     if (own === undefined || current === undefined) {
-      const unread = "error" in api.config ? api.config.error : "the agent's copy could not be read";
-      return { ...row, verdict: "not observable", reason: evidence.error ?? unread };
+      const files = sectionOf(evidence, "config");
+      const unread = files instanceof Error ? files.message : "the agent's copy could not be read";
+      return { ...row, verdict: "not observable", reason: "error" in api.config ? api.config.error : unread };
     }
     // agents of 1.12 see the ConfigMap's changes at once, and still run with what they read
     if (isLive && written !== undefined && configuredAt !== undefined && written.time > configuredAt) {

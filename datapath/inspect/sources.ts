@@ -12,7 +12,7 @@ import {
 } from "../evidence/node";
 import type { KeptEvidence } from "../verify";
 import { DIMENSIONS, type Dimension } from "./dimensions";
-import { requestedIn } from "./inspect";
+import { requestedIn, whatIsSeen } from "./inspect";
 import type { Column } from "./inspection";
 import { OWN_ROWS, type OwnRow } from "./ownRows";
 import { viewOf, type View } from "./view";
@@ -72,7 +72,8 @@ function sourcesOf(dimension: Dimension, view: View, whole: Evidence): Sources {
   const byNode = noted(own ?? current ?? {});
   const node = notedNode(evidence);
   const around = notedCounters(whole, evidence.node);
-  if (own !== undefined || current !== undefined) dimension.observed?.(node.seen, whole.api, byNode.seen, around.seen);
+  if (own !== undefined || current !== undefined)
+    whatIsSeen(() => dimension.observed?.(node.seen, whole.api, byNode.seen, around.seen));
   const observed = [...node.read, ...around.read].map(([from, text]) => excerpt(from, text, dimension.shows));
   return {
     ...{ requested: told(asked), configured: told(configured), reported: told(reported) },

@@ -53,7 +53,7 @@ export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly stri
     isLive: pod?.configuredAt === undefined,
     configuredAt: pod?.configuredAt ?? container?.startedAt,
     log,
-    values: rendered?.values ?? {},
+    values: rendered?.values ?? api.values ?? {},
   };
 }
 

@@ -39,13 +39,6 @@ describe("the sources of an inspection's cells", () => {
       configured: [configured],
       reported: [{ from: "cilium status -o json --all-controllers", lines: ["masquerading.mode: BPF"], left: 0 }],
       observed: [
-        { from: "bpftool net show -j", lines: [], left: 0 },
-        { from: "bpftool cgroup tree /run/cilium/cgroupv2 -j", lines: [], left: 13 },
-        {
-          from: "bpf(BPF_PROG_QUERY) of every device",
-          lines: ['{"devname":"eth0","kind":"tcx/egress","name":"cil_to_netdev"}'],
-          left: 7,
-        },
         {
           from: "iptables-save -c",
           lines: [
@@ -53,6 +46,12 @@ describe("the sources of an inspection's cells", () => {
             '[464:79624] -A POSTROUTING -m comment --comment "cilium-feeder: CILIUM_POST_nat" -j CILIUM_POST_nat',
           ],
           left: 76,
+        },
+        { from: "bpftool net show -j", lines: [], left: 0 },
+        {
+          from: "bpf(BPF_PROG_QUERY) of every device",
+          lines: ['{"devname":"eth0","kind":"tcx/egress","name":"cil_to_netdev"}'],
+          left: 7,
         },
         configured,
       ],
