@@ -6,8 +6,8 @@ const REMINDER_MILLISECONDS = 30_000;
 
 /** The progress of a command, on standard error. */
 export interface Progress {
-  /** Change what the command is waiting for. */
-  at(what: string): void;
+  /** Change what the command is waiting for, or how much of it is done. @param count such as `120 of 1,000` */
+  at(what: string, count?: string): void;
   /** Print a line that stays. */
   say(line: string): void;
 }
@@ -24,12 +24,14 @@ export async function withProgress<T>(
   stream: Stream = process.stderr,
 ): Promise<T> {
   let now = what;
+  let done = "";
   let since = Date.now();
-  const text = () => `${now} … ${Math.round((Date.now() - since) / 1000)} s`;
+  const text = () => `${now}${done} … ${Math.round((Date.now() - since) / 1000)} s`;
   const shown = stream.isTTY ? await spinner(text, stream as NodeJS.WriteStream) : reminder(text, stream);
   try {
     return await work({
-      at(next) {
+      at(next, count) {
+        done = count === undefined ? "" : ` ${count}`;
         if (next === now) return;
         now = next;
         since = Date.now();

@@ -34,7 +34,7 @@ export async function runVerification(
     verify(cluster, expectation, {
       ...(checks === undefined ? {} : { checks }),
       ...{ settleSeconds, maxNodes, quick },
-      at: (what) => at(`Waiting for ${what}`),
+      at: (what, count) => at(`Waiting for ${what}`, count),
       keep: (evidence, logs) => (last = { evidence, logs }),
     }),
   );

@@ -2,6 +2,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
 import type { AttachableCluster, ClusterReader } from "./read";
 import { lastLine, type ExecResult, type Session } from "./podExec";
+import { limited } from "./limited";
 import { within } from "./within";
 
 /** Cilium's namespace, and the label of its agents. */
@@ -40,9 +41,7 @@ export async function listAgents(cluster: ClusterReader): Promise<Agent[]> {
 /** Run a command in every agent, which shares its node's network. */
 export async function askAgents(cluster: ClusterReader, ...command: string[]): Promise<AgentAnswer[]> {
   const agents = await listAgents(cluster);
-  return Promise.all(
-    agents.map(async (agent) => ({ node: agent.node, output: await askAgent(cluster, agent, command) })),
-  );
+  return limited(agents, async (agent) => ({ node: agent.node, output: await askAgent(cluster, agent, command) }));
 }
 
 /** Shell command that prints the rules of both iptables backends; neither backend shows the other's rules. */

@@ -31,8 +31,8 @@ export interface ClusterReader {
   nodes(): Promise<V1Node[]>;
   /** Pods of a namespace by label selector. */
   pods(namespace: string, labelSelector: string): Promise<V1Pod[]>;
-  /** The pods of all namespaces. */
-  allPods(): Promise<V1Pod[]>;
+  /** The pods of all namespaces. @param labelSelector default: every pod */
+  allPods(labelSelector?: string): Promise<V1Pod[]>;
   daemonSet(namespace: string, name: string): Promise<V1DaemonSet>;
   deployment(namespace: string, name: string): Promise<V1Deployment>;
   /** Node name to the IPv4 networks that Cilium's pool gave it. */
@@ -166,10 +166,14 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
   const custom = config.makeApiClient(CustomObjectsApi);
   return {
     now: () => Date.now(),
-    nodes: async () => (await timely(core.listNode())).items,
-    pods: async (namespace, labelSelector) =>
-      (await timely(core.listNamespacedPod({ namespace, labelSelector }))).items,
-    allPods: async () => (await timely(core.listPodForAllNamespaces())).items,
+    nodes: () => everyPage((page) => core.listNode(page), smallNode),
+    pods: (namespace, labelSelector) =>
+      everyPage((page) => core.listNamespacedPod({ namespace, labelSelector, ...page }), smallPod),
+    allPods: (labelSelector) =>
+      everyPage(
+        (page) => core.listPodForAllNamespaces({ ...(labelSelector !== undefined && { labelSelector }), ...page }),
+        smallPod,
+      ),
     daemonSet: (namespace, name) => timely(apps.readNamespacedDaemonSet({ namespace, name })),
     deployment: (namespace, name) => timely(apps.readNamespacedDeployment({ namespace, name })),
     ciliumPodCidrs: async () =>
@@ -178,12 +182,8 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
       timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
     renderedCilium: async (namespace) =>
       renderedCilium((await timely(core.listNamespacedSecret({ namespace, labelSelector: CURRENT_RECORDS }))).items),
-    services: async () => (await timely(core.listServiceForAllNamespaces())).items,
-    async list<T>(apiVersion: string, plural: string) {
-      const [group, version] = apiVersion.split("/") as [string, string];
-      const objects = custom.listClusterCustomObject({ group, version, plural }) as Promise<{ items: T[] }>;
-      return (await timely(objects.catch(undefinedIfNotFound)))?.items ?? [];
-    },
+    services: () => everyPage((page) => core.listServiceForAllNamespaces(page)),
+    list: <T>(apiVersion: string, plural: string) => everyCustomObject<T>(custom, apiVersion, plural),
     service: (namespace, name) => timely(core.readNamespacedService({ namespace, name }).catch(undefinedIfNotFound)),
     // typed as text, but the client has parsed it
     nodeSummary: (name) => timely<unknown>(core.connectGetNodeProxyWithPath({ name, path: "stats/summary" })),
@@ -225,11 +225,76 @@ function ipv4PodCidrs({ spec }: CiliumNode): string[] {
 }
 
 async function ciliumNodes(custom: CustomObjectsApi): Promise<readonly CiliumNode[]> {
-  const nodes = custom.listClusterCustomObject({
-    group: "cilium.io",
-    version: "v2",
-    plural: "ciliumnodes",
-  }) as Promise<{ items: CiliumNode[] }>;
-  // the operator defines this kind when it starts
-  return (await timely(nodes.catch(undefinedIfNotFound)))?.items ?? [];
+  return everyCustomObject(custom, "cilium.io/v2", "ciliumnodes");
+}
+
+/** Objects that one answer of the API server holds at most: as many as kubectl asks for. */
+const PAGE = 500;
+
+interface Page {
+  readonly limit: number;
+  readonly _continue?: string;
+}
+
+/** A list of any length, read page by page. @param kept what to keep of each object. Default: everything */
+async function everyPage<T>(
+  read: (page: Page) => Promise<{ readonly items: T[]; readonly metadata?: { readonly _continue?: string } }>,
+  kept: (object: T) => T = (object) => object,
+): Promise<T[]> {
+  const objects: T[] = [];
+  let next: string | undefined;
+  do {
+    const { items, metadata } = await timely(read({ limit: PAGE, ...(next && { _continue: next }) }));
+    for (const item of items) objects.push(kept(item));
+    next = metadata?._continue;
+  } while (next);
+  return objects;
+}
+
+/** All objects of a kind outside the core API; none if the cluster does not know the kind: Cilium's operator defines some when it starts. */
+async function everyCustomObject<T>(custom: CustomObjectsApi, apiVersion: string, plural: string): Promise<T[]> {
+  const [group, version] = apiVersion.split("/") as [string, string];
+  return everyPage(async (page) => {
+    const list = custom.listClusterCustomObject({ group, version, plural, ...page }) as Promise<CustomObjects<T>>;
+    const { items, metadata } = (await list.catch(undefinedIfNotFound)) ?? { items: [] };
+    return { items, metadata: { _continue: metadata?.continue ?? "" } };
+  });
+}
+
+/** A list that the client has not converted. */
+interface CustomObjects<T> {
+  readonly items: T[];
+  readonly metadata?: { readonly continue?: string };
+}
+
+/** A pod without the large parts that nothing here reads: large clusters have tens of thousands of pods. */
+function smallPod({ metadata, spec, status }: V1Pod): V1Pod {
+  return {
+    metadata: without(metadata!, "managedFields", "annotations"),
+    ...(spec && {
+      spec: {
+        ...without(spec, "volumes", "initContainers", "tolerations", "affinity"),
+        containers: spec.containers.map((each) =>
+          without(each, "volumeMounts", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"),
+        ),
+      },
+    }),
+    ...(status && { status }),
+  };
+}
+
+/** A node without the list of its images. */
+function smallNode({ metadata, spec, status }: V1Node): V1Node {
+  return {
+    metadata: without(metadata!, "managedFields"),
+    ...(spec && { spec }),
+    ...(status && { status: without(status, "images") }),
+  };
+}
+
+/** A copy of an object without some of its optional fields. */
+function without<T extends object, K extends keyof T>(object: T, ...fields: readonly K[]): T {
+  return Object.fromEntries(
+    Object.entries(object).filter(([name, value]) => value !== undefined && !fields.includes(name as K)),
+  ) as T;
 }

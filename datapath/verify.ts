@@ -9,9 +9,10 @@ import { statusCheck } from "./checks/status";
 import { inconclusive, skipped, type Check, type Expectation, type Finding } from "./checks/check";
 import { askedOnce } from "../cluster/askedOnce";
 import type { EvidenceCluster } from "../cluster/read";
-import { gather, type Evidence, type Part } from "./evidence/gather";
+import { gather, type At, type Evidence, type Part } from "./evidence/gather";
 import { hasChanged, valueOf } from "./evidence/api";
 import { isRegenerating } from "./evidence/node";
+import { sampled } from "./evidence/sample";
 import type { Layout } from "./inspect/layout";
 import { VERDICTS, type NodesLookedAt, type Proof, type Verdict, type VerificationSummary } from "./facts";
 import { within } from "../cluster/within";
@@ -54,7 +55,7 @@ export interface VerifyOptions {
   /** Only the essentials. */
   readonly quick?: boolean | undefined;
   /** Called when something else is being looked at. */
-  readonly at?: (what: string) => void;
+  readonly at?: At;
   /** Called with the evidence of every look, the last of which decides. */
   readonly keep?: (evidence: Evidence, logs: KeptEvidence["logs"]) => void;
 }
@@ -129,9 +130,10 @@ export async function verify(
   let wasRegenerating = false;
   for (let looksRight = 0; ;) {
     const asking = askedOnce(cluster);
+    const nodes = nodesLookedAt(asking, maxNodes);
     const [evidence, owns] = await Promise.all([
       gather(asking, expectation, { parts, maxNodes, quick }, at),
-      Promise.all(chosen.map((check) => readOwn(check, asking, expectation))),
+      Promise.all(chosen.map((check) => readOwn(check, asking, expectation, nodes))),
     ]);
     keep?.(evidence, logsIn(owns[chosen.indexOf(statusCheck)]));
     const results = chosen.map((check, index) => judge(check, evidence, expectation, owns[index]));
@@ -223,12 +225,26 @@ function proofOf(results: readonly CheckResult[]): Verification["proof"] {
   return [...SHOWN_BY_TRAFFIC].some((id) => passed.has(id)) ? "proven" : "reported";
 }
 
+/** Names of the nodes to look at; none where the API server does not tell. */
+async function nodesLookedAt(cluster: EvidenceCluster, maxNodes: number): Promise<ReadonlySet<string>> {
+  try {
+    const names = (await cluster.nodes()).map(({ metadata }) => metadata!.name!);
+    return new Set(sampled(names, maxNodes));
+  } catch {
+    return new Set();
+  }
+}
+
 /** What a check reads for itself; an error is no evidence. */
-async function readOwn(check: Check, cluster: EvidenceCluster, expectation: Expectation): Promise<unknown> {
+async function readOwn(
+  check: Check,
+  cluster: EvidenceCluster,
+  expectation: Expectation,
+  nodes: Promise<ReadonlySet<string>>,
+): Promise<unknown> {
   if (check.read === undefined || check.skip?.(expectation) !== undefined) return undefined;
-  return within(check.timeoutSeconds ?? 30, check.read(cluster, expectation)).catch(
-    (error: unknown) => new Unread(apiErrorLine(error as Error)),
-  );
+  const read = async () => check.read!(cluster, expectation, await nodes);
+  return within(check.timeoutSeconds ?? 30, read()).catch((error: unknown) => new Unread(apiErrorLine(error as Error)));
 }
 
 /** Stands for evidence that could not be read. */

@@ -55,9 +55,9 @@ export interface Check<Own = unknown> {
   readonly quick?: boolean;
   /** Why the check says nothing about this cluster; undefined when it does. */
   skip?(expectation: Expectation): string | undefined;
-  /** What it reads beside the common evidence, and how long that may take in seconds. */
+  /** What it reads beside the common evidence of the nodes to look at, and how long that may take in seconds. */
   readonly timeoutSeconds?: number;
-  read?(cluster: EvidenceCluster, expectation: Expectation): Promise<Own>;
+  read?(cluster: EvidenceCluster, expectation: Expectation, nodes: ReadonlySet<string>): Promise<Own>;
   judge(evidence: Evidence, expectation: Expectation, own: Own): readonly Finding[];
 }
 

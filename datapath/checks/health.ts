@@ -31,9 +31,11 @@ export const healthCheck: Check = {
       ];
     }
     const targets = healthTargets(evidence.api);
+    const nodes = new Set(targets.map((target) => target.node)).size;
+    const sample = nodes < known.length ? `; ${nodes} of ${known.length} nodes were asked` : "";
     return eachNode(evidence, "health", ({ node }, output): Finding => {
       const silent = targets.filter((_, index) => !answeredIn(output, index));
-      const seen = `${targets.length - silent.length} of ${targets.length} answered`;
+      const seen = `${targets.length - silent.length} of ${targets.length} answered${sample}`;
       if (silent.length === 0) return pass(node, seen);
       const names = silent.slice(0, 3).map(({ title }) => title);
       return fail(

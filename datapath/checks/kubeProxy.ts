@@ -1,3 +1,4 @@
+import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
 import { readingOf, type EndpointState } from "../evidence/api";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
@@ -60,13 +61,17 @@ const TABLES = /^table (?:ip|ip6|inet) kube-proxy\b/gm;
 const COMPLAINT = /^(?:[EF]\d{4} .*|.*too many open files.*)$/gm;
 
 /** The last complaint of each node's kube-proxy; of most there is none. */
-async function readComplaints(cluster: ClusterReader): Promise<ReadonlyMap<string, string>> {
+async function readComplaints(
+  cluster: ClusterReader,
+  nodes: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, string>> {
   const pods = await cluster.pods("kube-system", "k8s-app=kube-proxy");
-  const each = pods.map(async ({ metadata, spec }) => {
+  const looked = pods.filter(({ spec }) => nodes.has(spec?.nodeName ?? ""));
+  const each = await limited(looked, async ({ metadata, spec }) => {
     const log = await cluster.log("kube-system", metadata!.name!, "kube-proxy", LOG_BYTES).catch(() => "");
     return [spec?.nodeName ?? "", log.match(COMPLAINT)?.at(-1)?.trim()] as const;
   });
-  return new Map((await Promise.all(each)).flatMap(([node, line]) => (line === undefined ? [] : [[node, line]])));
+  return new Map(each.flatMap(([node, line]) => (line === undefined ? [] : [[node, line]])));
 }
 
 const LOG_BYTES = 200_000;
@@ -77,7 +82,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
   question: "Do the nodes have kube-proxy's rules or none of them, as the mode expects?",
   needs: ["nodes"],
   timeoutSeconds: 10,
-  read: readComplaints,
+  read: (cluster, _, nodes) => readComplaints(cluster, nodes),
   judge(evidence, expectation, complaints) {
     const { evidence: expected, nodePort } = expectation;
     const clusterIps = () => wantedFrontends(evidence.api, expectation).filter(({ type }) => type === "ClusterIP");

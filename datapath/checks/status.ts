@@ -2,6 +2,7 @@ import { at } from "../../modes/tree";
 import { featuresOf } from "../../modes/features";
 import { agentLog } from "../../cluster/agentLog";
 import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
+import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
 import { valueOf } from "../evidence/api";
 import { within } from "../../cluster/within";
@@ -39,7 +40,11 @@ export const statusCheck: Check<Fallbacks> = {
   question: "Does every agent report the expected mode?",
   needs: ["nodes"],
   timeoutSeconds: 20,
-  read: async (cluster) => readFallbacks(cluster, await listAgents(cluster)),
+  read: async (cluster, _, nodes) =>
+    readFallbacks(
+      cluster,
+      (await listAgents(cluster)).filter(({ node }) => nodes.has(node)),
+    ),
   judge(evidence, { evidence: { statusJson, masqueradingCidr, nodePortDevice } }, fallbacks) {
     return eachNode(evidence, "status", ({ node }, output): Finding => {
       const nodes = [node];
@@ -122,11 +127,11 @@ export async function readFallbacks(
   cluster: ClusterReader,
   agents: readonly { readonly node: string; readonly pod: string }[],
 ): Promise<Fallbacks> {
-  const entries = agents.map(async ({ node, pod }) => {
+  const entries = await limited(agents, async ({ node, pod }) => {
     const log = await within(LOG_SECONDS, agentLog(cluster, { node, pod }, LOG_BYTES)).catch(() => "");
     return [node, fallbackLines(log)] as const;
   });
-  return new Map(await Promise.all(entries));
+  return new Map(entries);
 }
 
 /** The messages of an agent's log by which it tells that it does otherwise than configured. */

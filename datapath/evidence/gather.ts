@@ -2,6 +2,7 @@ import { isIpv4Address } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { listAgents, type Agent } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
+import { limited } from "../../cluster/limited";
 import type { Expectation } from "../checks/check";
 import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
 import { readApi, valueOf, type ApiEvidence } from "./api";
@@ -10,6 +11,7 @@ import { hubbleScript } from "./hubble";
 import {
   counterOf,
   MAP_COMMANDS,
+  NODE_COMMANDS,
   readCounters,
   readNode,
   type Moment,
@@ -17,6 +19,7 @@ import {
   type NodeEvidence,
 } from "./node";
 import { readPods } from "./pods";
+import { sampled } from "./sample";
 import { readTraffic, type TrafficEvidence } from "./traffic";
 
 /** Parts of the evidence: a check needs some of them; `maps` is how full BPF maps are, which no check needs. */
@@ -44,11 +47,47 @@ export interface Scope {
   readonly quick: boolean;
 }
 
-/** Names of the nodes to look at; those of a large cluster are spread over all of them by name. */
-export function sampled(names: readonly string[], maxNodes: number): string[] {
-  const sorted = [...names].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  if (sorted.length <= maxNodes) return sorted;
-  return Array.from({ length: maxNodes }, (_, index) => sorted[Math.floor((index * sorted.length) / maxNodes)]!);
+/** Called when something else is being looked at, and when more of it has been. @param count such as `120 of 1,000` */
+export type At = (what: string, count?: string) => void;
+
+/** What the API server says, the nodes to look at, and whom to ask about each of them. */
+interface Survey {
+  readonly api: ApiEvidence;
+  readonly nodes: readonly string[];
+  readonly agents: ReadonlyMap<string, Agent> | Error;
+  readonly agentOf: (node: string) => Agent | Error;
+}
+
+/** Ask the API server for what there is to look at. */
+export async function survey(
+  cluster: EvidenceCluster,
+  maxNodes: number,
+  read: (cluster: EvidenceCluster) => Promise<ApiEvidence> = readApi,
+): Promise<Survey> {
+  const [api, agents] = await Promise.all([read(cluster), agentsByNode(cluster)]);
+  const names = valueOf(api.nodes, []).map(({ name }) => name);
+  return {
+    ...{ api, agents, nodes: sampled(names, maxNodes) },
+    agentOf: (node) =>
+      agents instanceof Error ? agents : (agents.get(node) ?? new Error(`no Cilium agent runs on ${node}`)),
+  };
+}
+
+/** Do something with every node, with at most some at the same time, and tell how many are done. */
+export function askEach<T>(
+  nodes: readonly string[],
+  work: (node: string) => Promise<T>,
+  done: (count: string) => void,
+) {
+  let finished = 0;
+  const tell = () => done(`${finished.toLocaleString("en")} of ${nodes.length.toLocaleString("en")}`);
+  tell();
+  return limited(nodes, async (node) => {
+    const result = await work(node);
+    finished += 1;
+    tell();
+    return result;
+  });
 }
 
 /** Observe a cluster: what the API server says, what every node holds, and what becomes of probes. */
@@ -56,35 +95,32 @@ export async function gather(
   cluster: EvidenceCluster,
   expectation: Pick<Expectation, "workload" | "nodePort">,
   scope: Scope,
-  at: (what: string) => void = () => undefined,
+  at: At = () => undefined,
 ): Promise<Evidence> {
   at("the API server");
-  const [api, agents] = await Promise.all([readApi(cluster), agentsByNode(cluster)]);
-  const agentOf = (node: string) =>
-    agents instanceof Error ? agents : (agents.get(node) ?? new Error(`no Cilium agent runs on ${node}`));
-  const nodes = sampled(
-    valueOf(api.nodes, []).map(({ name }) => name),
-    scope.maxNodes,
-  );
+  const { api, agents, nodes, agentOf } = await survey(cluster, scope.maxNodes);
   const { workload = WORKLOAD, nodePort } = expectation;
   const wantsTraffic = scope.parts.has("traffic") && nodePort !== undefined;
+  const stage = wantsTraffic ? "nodes and probes" : "nodes";
   const destinations = valueOf(api.pods, [])
     .filter(({ namespace, hostNetwork, address }) => namespace === workload.namespace && !hostNetwork && address !== "")
     .map(({ address }) => address);
   const readAll = async () => {
     if (!scope.parts.has("nodes")) return [];
-    const further = {
+    const commands = {
+      ...NODE_COMMANDS,
       health: healthScript(healthTargets(api)),
       ...(scope.parts.has("maps") ? MAP_COMMANDS : {}),
     };
-    return Promise.all(nodes.map((node) => readNode(cluster, node, agentOf(node), destinations, further)));
+    const read = (node: string) => readNode(cluster, node, agentOf(node), { commands, destinations });
+    return askEach(nodes, read, (count) => at(stage, count));
   };
   const probe = async () => {
     if (!wantsTraffic) return { before: [], between: [], after: [] };
     const image = workloadImage(api, workload.namespace);
     const starting = startOutside(cluster, image, scope.quick);
     try {
-      const before = await Promise.all(nodes.map((node) => readCounters(cluster, node, agentOf(node), "before")));
+      const before = await limited(nodes, (node) => readCounters(cluster, node, agentOf(node), "before"));
       // an agent that has not answered is not asked again
       const silent = new Map(
         before.flatMap(({ node, error }) => (error === undefined ? [] : [[node, new Error(error)]])),
@@ -92,21 +128,21 @@ export async function gather(
       const count = (node: string, moment: Moment, hubble?: string) =>
         readCounters(cluster, node, silent.get(node) ?? agentOf(node), moment, hubble);
       const places = await readPods(cluster, api, nodes, workload);
-      const between = await Promise.all(nodes.map((node) => count(node, "between")));
+      const between = await limited(nodes, (node) => count(node, "between"));
       const traffic = await readTraffic({
         ...{ cluster, api, nodes, workload, nodePort, places, gateways: gatewaysIn(before), outside: await starting },
         agents: new Map(agents instanceof Error ? [] : [...agents].filter(([node]) => !silent.has(node))),
         quick: scope.quick,
       });
       const hubble = (node: string) => (scope.quick ? undefined : hubbleScript(api, traffic, node));
-      const after = await Promise.all(nodes.map((node) => count(node, "after", hubble(node))));
+      const after = await limited(nodes, (node) => count(node, "after", hubble(node)));
       return { before, between, after, traffic };
     } finally {
       const outside = await starting;
       if (!(outside instanceof Error)) await outside.end().catch(() => undefined);
     }
   };
-  at(wantsTraffic ? "nodes and probes" : "nodes");
+  at(stage);
   const [observed, probed] = await Promise.all([readAll(), probe()]);
   return { api, nodes: observed, ...probed };
 }

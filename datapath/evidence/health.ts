@@ -1,5 +1,6 @@
 import { isIpv4Address } from "../../modes/cidr";
 import { valueOf, type ApiEvidence } from "./api";
+import { sampled } from "./sample";
 
 /** Every node and health endpoint listens there by default: https://docs.cilium.io/en/v1.18/operations/system_requirements/#firewall-rules */
 const HEALTH_PORT = 4240;
@@ -15,15 +16,23 @@ interface HealthTarget {
   readonly port: number;
 }
 
-/** The addresses of all nodes and of their health endpoints. */
+/** How many nodes each node asks at most: it starts two processes for each of them. */
+const MOST_NODES = 100;
+
+/** The addresses of all nodes and of their health endpoints; in a large cluster, of a sample of {@link MOST_NODES} nodes. */
 export function healthTargets({ ciliumNodes, config }: ApiEvidence): HealthTarget[] {
   const port = Number(valueOf(config, undefined)?.data["cluster-health-port"] ?? HEALTH_PORT);
   const target = (node: string, what: string, address: string): HealthTarget[] =>
     isIpv4Address(address) ? [{ node, title: `${what} ${node} (${address}:${port})`, address, port }] : [];
-  return valueOf(ciliumNodes, []).flatMap(({ name, address, healthAddress }) => [
-    ...target(name, "node", address),
-    ...target(name, "the health endpoint of", healthAddress),
-  ]);
+  const nodes = valueOf(ciliumNodes, []);
+  const names = nodes.map(({ name }) => name);
+  const asked = new Set(sampled(names, MOST_NODES));
+  return nodes
+    .filter(({ name }) => asked.has(name))
+    .flatMap(({ name, address, healthAddress }) => [
+      ...target(name, "node", address),
+      ...target(name, "the health endpoint of", healthAddress),
+    ]);
 }
 
 /** Connects to all of them at once. An agent's image has neither ping nor curl in every version, but bash. */

@@ -174,13 +174,19 @@ echo '${KUBELET}'
 cksum < /opt/cni/bin/cilium-cni
 grep -A1 '^clusterDNS:' /var/lib/kubelet/config.yaml 2>/dev/null; true`;
 
-/** Ask a node's agent everything, in one go. @param agent or why there is none to ask @param further scripts by section */
+/** What a node's agent is asked. */
+export interface Questions {
+  readonly commands: Readonly<Partial<Record<Section, string>>>;
+  /** Addresses to which the kernel is asked the way. */
+  readonly destinations: readonly string[];
+}
+
+/** Ask a node's agent everything, in one go. @param agent or why there is none to ask */
 export async function readNode(
   cluster: EvidenceCluster,
   node: string,
   agent: Agent | Error,
-  destinations: readonly string[],
-  further: Readonly<Partial<Record<Section, string>>>,
+  { commands, destinations }: Questions,
 ): Promise<NodeEvidence> {
   if (agent instanceof Error) return { node, error: agent.message, sections: {}, lookups: {} };
   const { onNode } = cluster;
@@ -188,7 +194,7 @@ export async function readNode(
     askAgent(
       cluster,
       agent,
-      ["sh", "-c", scriptOf({ ...NODE_COMMANDS, ...further }) + lookupsOf([...destinations, OUTSIDE_ADDRESS])],
+      ["sh", "-c", scriptOf(commands) + lookupsOf([...destinations, OUTSIDE_ADDRESS])],
       NODE_SECONDS,
     ),
     onNode?.(node, ["sh", "-c", LIST_RULES]).then(enteredOf, (error: Error) => ({

@@ -2,6 +2,7 @@ import { isIpv4Address } from "../../modes/cidr";
 import { WORKLOAD_CONTAINER, type WorkloadNames } from "../../modes/workload";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { EvidenceCluster } from "../../cluster/read";
+import { limited } from "../../cluster/limited";
 import { within } from "../../cluster/within";
 import { valueOf, type ApiEvidence } from "./api";
 
@@ -54,17 +55,15 @@ export async function readPods(
   );
   const servers = all.filter(({ labels }) => labels["app"] === workload.daemonSet).sort(inNodes);
   const clients = all.filter(({ name }) => name === workload.clientPod);
-  return Promise.all(
-    [...servers, ...clients].map(async ({ name: pod, node, address }, index): Promise<PodNetwork> => {
-      const known = { pod, node, address, server: index < servers.length };
-      const next = known.server && servers.length > 1 ? servers[(index + 1) % servers.length] : undefined;
-      const script = next === undefined ? NETWORK : `${NETWORK}\necho ${PINGED}\n${pingsTo(next.address)}`;
-      const said = await inPod(cluster, workload, pod, POD_SECONDS, ["sh", "-c", script]);
-      if (said instanceof Error) return { ...known, error: said.message };
-      const [output, lost = ""] = said.split(`${PINGED}\n`);
-      return { ...known, output, pinged: next && { address: next.address, lost: lost.trim() } };
-    }),
-  );
+  return limited([...servers, ...clients], async ({ name: pod, node, address }, index): Promise<PodNetwork> => {
+    const known = { pod, node, address, server: index < servers.length };
+    const next = known.server && servers.length > 1 ? servers[(index + 1) % servers.length] : undefined;
+    const script = next === undefined ? NETWORK : `${NETWORK}\necho ${PINGED}\n${pingsTo(next.address)}`;
+    const said = await inPod(cluster, workload, pod, POD_SECONDS, ["sh", "-c", script]);
+    if (said instanceof Error) return { ...known, error: said.message };
+    const [output, lost = ""] = said.split(`${PINGED}\n`);
+    return { ...known, output, pinged: next && { address: next.address, lost: lost.trim() } };
+  });
 }
 
 /** What a command in a workload's pod printed, or why it printed nothing. */

@@ -162,6 +162,26 @@ describe("progress", () => {
     await done;
   });
 
+  it("tells how much is done without beginning anew", async () => {
+    const { written, ...to } = stream();
+    let finish = () => undefined as void;
+    const done = withProgress(
+      "first",
+      async ({ at }) => {
+        for (const count of ["0 of 1,000", "120 of 1,000"]) {
+          at("Reading nodes", count);
+          await new Promise<void>((end) => setTimeout(end, 1500));
+        }
+        await new Promise<void>((end) => (finish = end));
+      },
+      to,
+    );
+    await jest.advanceTimersByTimeAsync(3000);
+    expect(written).toEqual(["Reading nodes 120 of 1,000 … 2 s\n"]);
+    finish();
+    await done;
+  });
+
   it("ends with what it waits for, also when that fails", async () => {
     const { written, ...to } = stream();
     await expect(withProgress("x", () => Promise.reject(new Error("broken")), to)).rejects.toThrow("broken");

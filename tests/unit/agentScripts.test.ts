@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { EvidenceCluster } from "../../cluster/read";
 import { translationCheck } from "../../datapath/checks/translation";
-import { counterOf, readCounters, readNode, sectionOf } from "../../datapath/evidence/node";
+import { counterOf, NODE_COMMANDS, readCounters, readNode, sectionOf } from "../../datapath/evidence/node";
 import { recordedExpectation } from "./support/evidence";
 
 const NODES = [
@@ -68,7 +68,11 @@ describe("the translation of NodePorts", () => {
         );
       },
     } as unknown as EvidenceCluster;
-    const flows = await translationCheck.read!(cluster, { ...recordedExpectation(), nodeCount: 2, nodePort: 32000 });
+    const flows = await translationCheck.read!(
+      cluster,
+      { ...recordedExpectation(), nodeCount: 2, nodePort: 32000 },
+      new Set(),
+    );
     return { flows, asked };
   }
 
@@ -137,7 +141,12 @@ describe("the BPF policy maps", () => {
       exec: (...[, , , command]: [string, string, string, string[]]) => run(command[2]!, { cilium, bpftool: "" }),
     } as unknown as EvidenceCluster;
     return sectionOf(
-      await readNode(cluster, "a", { node: "a", pod: "cilium-a", ready: true }, [], {}),
+      await readNode(
+        cluster,
+        "a",
+        { node: "a", pod: "cilium-a", ready: true },
+        { commands: NODE_COMMANDS, destinations: [] },
+      ),
       "policyMaps",
     );
   }

@@ -11,8 +11,10 @@ import type { EvidenceCluster } from "../../cluster/read";
 import { valueOf, type EndpointState, type ServiceState } from "../../datapath/evidence/api";
 import type { FlowId } from "../../datapath/evidence/coverage";
 import { dsrBytesOf } from "../../datapath/evidence/traffic";
+import { healthTargets } from "../../datapath/evidence/health";
 import type { HelmValues } from "../../modes/ciliumValues";
-import { sampled, type Evidence } from "../../datapath/evidence/gather";
+import type { Evidence } from "../../datapath/evidence/gather";
+import { sampled } from "../../datapath/evidence/sample";
 import { judge, summaryOf, verify } from "../../datapath/verify";
 import {
   bad,
@@ -584,6 +586,19 @@ describe("the sample of a large cluster", () => {
     const names = Array.from({ length: 300 }, (_, index) => `node-${index}`);
     expect(sampled(names, 4)).toEqual(["node-0", "node-75", "node-150", "node-225"]);
     expect(sampled(["b", "a"], 4)).toEqual(["a", "b"]);
+  });
+
+  it("is what every node asks for its health, in two processes for each node", () => {
+    const { api } = recordedEvidence();
+    const [first] = valueOf(api.ciliumNodes, []);
+    const of = (count: number) =>
+      healthTargets({
+        ...api,
+        ciliumNodes: { value: Array.from({ length: count }, (_, index) => ({ ...first!, name: `node-${index}` })) },
+      });
+    expect(of(100)).toHaveLength(200);
+    expect(of(5000)).toHaveLength(200);
+    expect([...new Set(of(5000).map(({ node }) => node))].slice(0, 3)).toEqual(["node-0", "node-50", "node-100"]);
   });
 });
 
