@@ -8,8 +8,8 @@ import { replay, type Recording } from "../cluster/recording";
 import { expectationOf } from "../datapath/expectation";
 import { tracePacket } from "../datapath/trace/trace";
 import type { TraceCluster } from "../datapath/trace/traceCluster";
-import { inspect } from "../datapath/inspect/inspect";
-import { verify } from "../datapath/verify";
+import { judgeInspection } from "../datapath/inspect/inspect";
+import { verify, type KeptEvidence } from "../datapath/verify";
 import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import type { CiliumValuesArgs } from "../modes/ciliumValues";
 import type { Scenario } from "../modes/tracePaths";
@@ -90,9 +90,13 @@ function originOf({ args, kubernetes, fault, verification: { recordedAt } }: Rec
 export async function replayed(recorded: RecordedCluster, look: Look): Promise<{ text: string; page?: string }> {
   const { stack, args, nodePort, createdAt, verification: answers } = recorded;
   const expectation = expectationOf(args, { isKind: true, nodePort });
-  const verification = await verify(replay(answers), expectation);
-  // it asks nothing that a verification does not ask
-  const inspection = await inspect(replay(answers), { maps: false });
+  let kept: Pick<KeptEvidence, "evidence" | "logs"> | undefined;
+  const verification = await verify(replay(answers), expectation, {
+    keep: (evidence, logs) => (kept = { evidence: { ...evidence, traffic: undefined }, logs }),
+  });
+  // only a verification was recorded, whose questions an inspection does not have all; it sends no traffic
+  const { verifiedAt: readAt, seconds } = verification;
+  const inspection = judgeInspection({ ...kept!, readAt, seconds });
   const status: StackStatus = {
     ...{
       stack,

@@ -49,10 +49,10 @@ export async function inspect(subjects: readonly string[], options: InspectOptio
   const { name, inspection, kept, isFile } = await inspected(subjects[0], options);
   if (save !== undefined) {
     if (isFile) throw new UsageError("--save keeps the evidence of a running cluster, not of a file");
-    await saveEvidence(save, kept);
+    await saveEvidence(save, kept!);
   }
   if (html !== undefined) {
-    const sources = sourcesIn({ ...kept, evidence: withoutSecrets(kept.evidence) });
+    const sources = sourcesIn({ ...kept!, evidence: withoutSecrets(kept!.evidence) });
     await writeFile(html, inspectionHtml(name, inspection, sources));
   }
   console.log(
@@ -68,7 +68,8 @@ export async function inspect(subjects: readonly string[], options: InspectOptio
 interface Inspected {
   readonly name: string;
   readonly inspection: Inspection;
-  readonly kept: KeptEvidence;
+  /** Undefined where nothing but the inspection was wanted. */
+  readonly kept: KeptEvidence | undefined;
   /** Whether it was read from a file, and not from a running cluster. */
   readonly isFile: boolean;
 }
@@ -86,11 +87,12 @@ async function inspected(subject: string | undefined, options: InspectOptions): 
     inspectCluster(cluster, {
       maxNodes: options.maxNodes,
       probe: options.probe,
-      at: (what) => at(`Reading ${what}`),
-      keep: (read) => (kept = read),
+      at: (what, count) => at(`Reading ${what}`, count),
+      // only these need more than the rows
+      keep: options.save === undefined && options.html === undefined ? undefined : (read) => (kept = read),
     }),
   );
-  return { name, inspection, kept: kept!, isFile: false };
+  return { name, inspection, kept, isFile: false };
 }
 
 async function clusterOf(

@@ -1,5 +1,5 @@
 import type { V1ConfigMap, V1Container, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
-import { CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
+import { AGENT_SELECTOR, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { RecordedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
@@ -150,6 +150,16 @@ export interface ApiEvidence {
   readonly values?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Something that follows from the API server's evidence and is needed for every node: it is worked out once. */
+export function derived<T>(from: (api: ApiEvidence) => T): (api: ApiEvidence) => T {
+  const known = new WeakMap<ApiEvidence, { readonly value: T }>();
+  return (api) => {
+    const found = known.get(api) ?? { value: from(api) };
+    known.set(api, found);
+    return found.value;
+  };
+}
+
 /** The value of a reading, or `otherwise` where it could not be read. */
 export function valueOf<T, D>(reading: Reading<T>, otherwise: D): T | D {
   return "value" in reading ? reading.value : otherwise;
@@ -167,22 +177,43 @@ export type ApiReader = Pick<
   "nodes" | "allPods" | "services" | "configMap" | "renderedCilium" | "deployment" | "list"
 >;
 
+/** Read what an inspection alone wants to know of the API server: nodes, and Cilium's own objects. */
+export async function readCiliumApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
+  const [nodes, pods, config, rendered, nodeConfigs, ciliumNodes] = await Promise.all([
+    reading(async () => (await cluster.nodes()).map(nodeState)),
+    reading(async () => (await cluster.pods(CILIUM_NAMESPACE, AGENT_SELECTOR)).map(podState)),
+    ...ofCilium(cluster),
+  ]);
+  const unread = { error: "an inspection does not read it" };
+  return {
+    ...{ nodes, pods, config, rendered, nodeConfigs, ciliumNodes },
+    ...{ services: unread, endpoints: unread, ciliumEndpoints: unread, policies: unread },
+    ...{ operator: unread, operatorLease: unread, coreDns: unread },
+  };
+}
+
+/** Cilium's configuration, and the nodes as it knows them. */
+const ofCilium = (cluster: ApiReader) =>
+  [
+    reading(async () => configState(await cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP))),
+    reading(async () => (await cluster.renderedCilium(CILIUM_NAMESPACE)) ?? null),
+    reading(async () => (await readNodeConfigs(cluster)).map(nodeConfigState)),
+    reading(async () => (await cluster.list<CiliumNode>("cilium.io/v2", "ciliumnodes")).map(ciliumNodeState)),
+  ] as const;
+
 /** Read everything that verification wants to know of the API server; what cannot be read says why. */
 export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
-  const [nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies] =
+  const [nodes, pods, services, endpoints, ciliumEndpoints, policies, config, rendered, nodeConfigs, ciliumNodes] =
     await Promise.all([
       reading(async () => (await cluster.nodes()).map(nodeState)),
       reading(() => readPods(cluster)),
       reading(() => readServices(cluster)),
       reading(() => readEndpoints(cluster)),
-      reading(async () => configState(await cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP))),
-      reading(async () => (await cluster.renderedCilium(CILIUM_NAMESPACE)) ?? null),
-      reading(async () => (await readNodeConfigs(cluster)).map(nodeConfigState)),
-      reading(async () => (await cluster.list<CiliumNode>("cilium.io/v2", "ciliumnodes")).map(ciliumNodeState)),
       reading(async () =>
         (await cluster.list<CiliumEndpoint>("cilium.io/v2", "ciliumendpoints")).map(ciliumEndpointState),
       ),
       reading(() => readPolicies(cluster)),
+      ...ofCilium(cluster),
     ]);
   const [operator, operatorLease, coreDns] = await Promise.all([
     reading(() => replicas(cluster, "cilium-operator")),

@@ -1,5 +1,5 @@
 import { at } from "../../modes/tree";
-import { readingOf, type ApiEvidence } from "../evidence/api";
+import { derived, readingOf, type ApiEvidence } from "../evidence/api";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { NONE_LOST } from "../evidence/pods";
 import { hasOwnTunnel } from "../checks/routes";
@@ -82,9 +82,12 @@ const linesOf = (text: string, part: string) =>
     .filter((line) => line.includes(part))
     .join("\n");
 
+/** The nodes' own addresses. */
+const nodeAddresses = derived(({ nodes }) => new Map(readingOf(nodes).map(({ name, address }) => [name, address])));
+
 /** The device that has the node's own address. @throws Error where it is unknown */
 function deviceOut(node: NodeEvidence, api: ApiEvidence): string {
-  const own = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
+  const own = nodeAddresses(api).get(node.node);
   told(sectionOf(node, "addresses"));
   return told(addressesOf(node)?.get(own ?? "")?.[0] ?? new Error("no device has the node's address"));
 }
@@ -144,35 +147,42 @@ export const networkOf = (config: Config) => {
   return isNative ? "native" : protocol;
 };
 
+/** The pods' networks, each with its node. */
+const podNetworks = derived(
+  ({ ciliumNodes }) =>
+    new Map(readingOf(ciliumNodes).flatMap(({ name, podCidrs }) => podCidrs.map((cidr) => [cidr, name] as const))),
+);
+
 function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hidden {
   const links = linksOf(node);
   const table = told(sectionOf(node, "routes"));
   const tunnel = ["vxlan", "geneve"].find((name) => links.some(({ ifname }) => ifname === `cilium_${name}`));
-  const others = readingOf(api.ciliumNodes).filter(({ name }) => name !== node.node);
-  const ways = others.flatMap(({ name, podCidrs }) =>
-    podCidrs.map((cidr) => {
-      const lines = table
-        .split("\n")
-        // other tables are for marked packets, such as those of IPsec
-        .filter((line) => line.startsWith(`${cidr} `) && !line.includes(" table "));
-      const kinds = lines.map((line) => (/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native"));
-      return { name, kinds };
-    }),
-  );
-  const kinds = [...new Set(ways.flatMap((way) => way.kinds))];
-  if (kinds.length > 0) {
-    const missing = [...new Set(ways.filter((way) => way.kinds.length === 0).map(({ name }) => name))];
+  const owners = podNetworks(api);
+  const kinds = new Set<string>();
+  const found = new Set<string>();
+  for (const line of table.split("\n")) {
+    const cidr = line.slice(0, line.indexOf(" "));
+    const owner = owners.get(cidr);
+    // other tables are for marked packets, such as those of IPsec
+    if (owner === undefined || owner === node.node || line.includes(" table ")) continue;
+    found.add(cidr);
+    kinds.add(/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native");
+  }
+  if (kinds.size > 0) {
+    const without = [...owners].filter(([cidr, owner]) => owner !== node.node && !found.has(cidr));
+    const missing = [...new Set(without.map(([, owner]) => owner))];
     // nodes of other subnets may be reached through a gateway
     const isComplete =
       missing.length === 0 ||
       !isOn(config["auto-direct-node-routes"]) ||
       isOn(config["direct-routing-skip-unreachable"]);
     const shown = missing.slice(0, 3).join(", ") + (missing.length > 3 ? ` and ${missing.length - 3} more` : "");
-    return kinds.sort().join(" and ") + (isComplete ? "" : `, without a route to ${shown}`);
+    return [...kinds].sort().join(" and ") + (isComplete ? "" : `, without a route to ${shown}`);
   }
   // a single node has no routes to others; a tunnel may be there for other packets
   const own = hasOwnTunnel(config) ? undefined : tunnel;
-  if (others.length === 0) return own ?? (tunnel === undefined ? "native" : new Hidden("there is no other node"));
+  if (readingOf(api.ciliumNodes).every(({ name }) => name === node.node))
+    return own ?? (tunnel === undefined ? "native" : new Hidden("there is no other node"));
   return own ?? new Hidden("no route to the other nodes' pods on this node; its gateway may have them");
 }
 

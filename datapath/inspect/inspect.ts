@@ -9,10 +9,10 @@ import { flat } from "../checks/config";
 import { odd } from "../checks/nodes";
 import { differingKeys } from "../checks/agents";
 import { readFallbacks } from "../checks/status";
-import { valueOf, type ApiEvidence } from "../evidence/api";
+import { readCiliumApi, valueOf, type ApiEvidence } from "../evidence/api";
 import type { KeptEvidence } from "../verify";
-import { gather, type Evidence, type Part } from "../evidence/gather";
-import { sectionOf } from "../evidence/node";
+import { askEach, gather, survey, type At, type Evidence, type Part } from "../evidence/gather";
+import { MAP_COMMANDS, NODE_COMMANDS, readNode, sectionOf, type NodeEvidence } from "../evidence/node";
 import { DIMENSIONS, Hidden, type Dimension } from "./dimensions";
 import { FALLBACKS } from "./fallbacks";
 import { inUsualNamespace, layoutOf, USUAL_LAYOUT, type Layout } from "./layout";
@@ -25,40 +25,90 @@ export interface InspectOptions {
   readonly maxNodes?: number | undefined;
   /** Send traffic from this project's workload, which must be there. Default: false. */
   readonly probe?: boolean | undefined;
-  /** Ask how full BPF maps are, which recorded clusters do not tell. Default: true. */
-  readonly maps?: boolean | undefined;
   /** Called when something else is being looked at. */
-  readonly at?: (what: string) => void;
-  /** Called with what was read. */
-  readonly keep?: (evidence: KeptEvidence) => void;
+  readonly at?: At | undefined;
+  /** Called with what was read, for all checks. Default: only what an inspection needs is read, and no node's is kept. */
+  readonly keep?: ((evidence: KeptEvidence) => void) | undefined;
 }
 
 /** Look at a running cluster, without a change in it and without traffic. */
 export async function inspect(
   cluster: EvidenceCluster,
-  { maxNodes = DEFAULTS.verifyNodes, probe = false, maps = true, at, keep }: InspectOptions = {},
+  { maxNodes = DEFAULTS.verifyNodes, probe = false, at, keep }: InspectOptions = {},
 ): Promise<Inspection> {
   const start = Date.now();
+  const times = () => ({
+    readAt: new Date(cluster.now()).toISOString(),
+    seconds: Math.round((Date.now() - start) / 100) / 10,
+  });
+  if (!probe && keep === undefined) return concluded(await judgeEach(cluster, maxNodes, at), times());
   const once = askedOnce(cluster);
   const layout = await layoutOf(once);
   const asking = inUsualNamespace(once, layout);
   const nodePort = probe ? await workloadPort(asking) : undefined;
-  const parts = new Set<Part>([
-    "nodes",
-    ...(maps ? (["maps"] as const) : []),
-    ...(probe ? (["traffic"] as const) : []),
-  ]);
+  const parts = new Set<Part>(["nodes", "maps", ...(probe ? (["traffic"] as const) : [])]);
   const evidence = await gather(asking, { nodePort }, { parts, maxNodes, quick: true }, at);
-  const asked = evidence.nodes.flatMap(({ node, agent }) => (agent === undefined ? [] : [{ node, pod: agent }]));
-  const read: KeptEvidence = {
-    evidence,
-    layout,
-    logs: Object.fromEntries(await readFallbacks(asking, asked)),
-    readAt: new Date(cluster.now()).toISOString(),
-    seconds: Math.round((Date.now() - start) / 100) / 10,
-  };
+  at?.("the agents' logs");
+  const logs = Object.fromEntries(await readFallbacks(asking, evidence.nodes.flatMap(agentOn)));
+  const read: KeptEvidence = { evidence, layout, logs, ...times() };
   keep?.(read);
   return judgeInspection(read);
+}
+
+/** The agent that answered for a node. */
+const agentOn = ({ node, agent }: NodeEvidence) => (agent === undefined ? [] : [{ node, pod: agent }]);
+
+/** The sections of a node that an inspection reads. */
+const INSPECTED = [
+  ...(["config", "arguments", "status", "links", "addresses", "xfrm", "routes", "qdiscs"] as const),
+  ...(["network", "tcx", "cgroups", "iptables"] as const),
+];
+
+/** Where Cilium runs, and the nodes to look at. The API server's objects are forgotten when it returns. */
+async function surveyCilium(cluster: EvidenceCluster, maxNodes: number) {
+  const once = askedOnce(cluster);
+  const layout = await layoutOf(once);
+  return { layout, ...(await survey(inUsualNamespace(once, layout), maxNodes, readCiliumApi)) };
+}
+
+/** Read and judge one node after the other, so that memory holds the answers of few nodes. */
+async function judgeEach(cluster: EvidenceCluster, maxNodes: number, at: At = () => undefined): Promise<Judged> {
+  at("the API server");
+  const { layout, api, nodes, agentOf } = await surveyCilium(cluster, maxNodes);
+  const commands = {
+    ...Object.fromEntries(INSPECTED.map((section) => [section, NODE_COMMANDS[section]])),
+    ...MAP_COMMANDS,
+  };
+  const asking = inUsualNamespace(cluster, layout);
+  const judge = judgeIn({ api, nodes: [], before: [], between: [], after: [] }, layout);
+  const kept = textKeeper();
+  const read = async (node: string): Promise<JudgedNode> => {
+    const evidence = await readNode(asking, node, agentOf(node), { commands, destinations: [] });
+    const logs = await readFallbacks(asking, agentOn(evidence));
+    return keptWith(kept, judge(evidence, logs.get(node)));
+  };
+  return { api, layout, nodes: await askEach(nodes, read, (count) => at("nodes", count)) };
+}
+
+/** Keeps each different text once, in a copy: a part of an agent's answer would keep the whole answer in memory. */
+function textKeeper(): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    const own = known.get(text) ?? Buffer.from(text).toString();
+    known.set(own, own);
+    return own;
+  };
+}
+
+function keptWith(kept: (text: string) => string, { node, error, replacement, rows }: JudgedNode): JudgedNode {
+  const each = (row: NodeRow) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, text]: [string, string | undefined]) => [name, text && kept(text)]),
+    );
+  return {
+    ...{ node, error: error && kept(error), replacement: replacement && kept(replacement) },
+    rows: rows.map((row) => ({ ...row, nodes: row.nodes.map((own) => each(own) as unknown as NodeRow) })),
+  };
 }
 
 /** The NodePort of this project's workload. @throws Error where it is not there */
@@ -74,25 +124,68 @@ async function workloadPort(cluster: EvidenceCluster): Promise<number> {
 
 /** Judge what was read of a cluster. @throws Error if no node, or no agent, answered */
 export function judgeInspection({ evidence, layout = USUAL_LAYOUT, logs, readAt, seconds }: KeptEvidence): Inspection {
-  const { api, nodes } = evidence;
-  const silent = nodes.map(({ error }) => error);
+  const judge = judgeIn(evidence, layout);
+  const nodes = evidence.nodes.map((node) => judge(node, logs[node.node]));
+  return concluded({ api: evidence.api, layout, nodes }, { readAt, seconds });
+}
+
+/** What is said of a cluster's nodes, each by itself. */
+interface Judged {
+  readonly api: ApiEvidence;
+  readonly layout: Layout;
+  readonly nodes: readonly JudgedNode[];
+}
+
+interface JudgedNode {
+  readonly node: string;
+  /** Why it did not answer. */
+  readonly error?: string | undefined;
+  /** Its `kube-proxy-replacement`. */
+  readonly replacement?: string | undefined;
+  /** The matrix of this node alone. */
+  readonly rows: readonly Row[];
+}
+
+/** Judges nodes, which need not be in the evidence of the cluster. */
+function judgeIn(whole: Evidence, layout: Layout): (node: NodeEvidence, log?: readonly string[]) => JudgedNode {
+  const { api } = whole;
+  return (node, log = []) => {
+    const view = viewOf(node, whole, log);
+    const seen = [view];
+    return {
+      node: node.node,
+      error: node.error,
+      replacement: (view.own ?? view.current)?.["kube-proxy-replacement"],
+      rows: [
+        versionRow(seen),
+        ...DIMENSIONS.map((dimension) => rowOf(dimension, seen, whole)),
+        ...OWN_ROWS.map(({ id, title, judge }) => rowWith(id, title, [judge(view, api)])),
+        configurationRow(seen, api, layout),
+      ],
+    };
+  };
+}
+
+/** Rows in which nodes that differ are a drift. */
+const ALIKE = new Set(["version", ...DIMENSIONS.flatMap(({ id, isPerNode }) => (isPerNode === true ? [] : [id]))]);
+
+/** What is said of the cluster. @throws Error if no node could be read, or neither an agent nor the configuration */
+function concluded(
+  { api, layout, nodes }: Judged,
+  { readAt, seconds }: Pick<KeptEvidence, "readAt" | "seconds">,
+): Inspection {
   if (nodes.length === 0)
     throw new Error(`No node could be read: ${"error" in api.nodes ? api.nodes.error : "the cluster has none"}`);
-  if (silent.every((error) => error !== undefined) && "error" in api.config)
-    throw new Error(`No agent of Cilium answered: ${silent[0]}`);
-  const seen = nodes.map((node) => viewOf(node, evidence, logs[node.node] ?? []));
-  const rows = [versionRow(seen), ...DIMENSIONS.map((dimension) => rowOf(dimension, seen, evidence))];
+  if (nodes.every(({ error }) => error !== undefined) && "error" in api.config)
+    throw new Error(`No agent of Cilium answered: ${nodes[0]!.error}`);
+  const rows = nodes[0]!.rows.map(({ id, title }, index) => {
+    const found = nodes.flatMap((node) => node.rows[index]!.nodes);
+    return rowWith(id, title, ALIKE.has(id) ? withDrift(found) : found);
+  });
   return {
     schemaVersion: 1,
-    mode: modeOf(rows, seen),
-    rows: [
-      ...rows,
-      ...OWN_ROWS.map(({ id, title, judge }) => {
-        const judged = seen.map((view) => judge(view, api));
-        return rowWith(id, title, judged);
-      }),
-      configurationRow(seen, api, layout),
-    ],
+    mode: modeOf(rows, nodes),
+    rows,
     layout,
     silent: Object.fromEntries(nodes.flatMap(({ node, error }) => (error === undefined ? [] : [[node, error]]))),
     nodes: { looked: nodes.length, all: valueOf<readonly unknown[], readonly unknown[]>(api.nodes, nodes).length },
@@ -106,9 +199,12 @@ const worst = (verdicts: readonly RowVerdict[]) =>
   ROW_VERDICTS[Math.max(...verdicts.map((each) => ROW_VERDICTS.indexOf(each)))]!;
 
 function rowOf(dimension: Dimension, views: readonly View[], whole: Evidence): Row {
-  const { id, title, isPerNode = false } = dimension;
-  const nodes = views.map((view) => judgeNode(dimension, view, whole));
-  return rowWith(id, title, isPerNode ? nodes : withDrift(nodes));
+  const { id, title } = dimension;
+  return rowWith(
+    id,
+    title,
+    views.map((view) => judgeNode(dimension, view, whole)),
+  );
 }
 
 const rowWith = (id: string, title: string, nodes: readonly NodeRow[]): Row => ({
@@ -213,7 +309,7 @@ function fallbackOf(row: string, from: string, to: string, { own = {}, version }
 
 /** Why an agent has another configuration than the ConfigMap. */
 function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, now: string): string {
-  const { own = {}, current = {}, node, overrides } = view;
+  const { own = {}, current = {}, overrides } = view;
   const changed = differingKeys(own, current);
   // the keys without which the dimension would be the same
   const keys = changed.filter((key) => configured?.({ ...own, [key]: current[key] }) !== configured?.(own));
@@ -222,7 +318,7 @@ function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, n
   const by = valueOf(api.nodeConfigs, []).find(({ defaults }) =>
     keys.some((key) => key in defaults && flat(defaults[key]) === flat(own[key])),
   );
-  if (by !== undefined) return `CiliumNodeConfig ${by.name} sets ${keys.join(", ")} on ${node}`;
+  if (by !== undefined) return `CiliumNodeConfig ${by.name} sets ${keys.join(", ")} here`;
   return `${CONFIG_MAP} asks for ${now} now${writerOf(api, keys)}; the agent started before, and must restart to read it`;
 }
 
@@ -235,15 +331,19 @@ function writerOf(api: ApiEvidence, keys: readonly string[] = []): string {
 
 /** Nodes that differ from most others, where they should not. */
 function withDrift(rows: readonly NodeRow[]): NodeRow[] {
-  const odds = (["observed", "reported"] as const).flatMap((column) => odd(rows, (row) => row[column]));
+  const odds = new Map(
+    (["reported", "observed"] as const).flatMap((column) =>
+      odd(rows, (row) => row[column]).map((each) => [each.node, each] as const),
+    ),
+  );
   return rows.map((row) => {
-    const own = odds.find(({ node }) => node === row.node);
+    const own = odds.get(row.node);
     return own === undefined || row.verdict === "contradiction" || row.verdict === "drift"
       ? row
       : {
           ...row,
           verdict: "drift",
-          reason: `${row.node} has ${own.own}, ${own.isTie ? "the other has" : "most nodes have"} ${own.most}`,
+          reason: `${own.own} here, ${own.most} on ${own.isTie ? "the other node" : "most nodes"}`,
         };
   });
 }
@@ -260,7 +360,7 @@ function versionRow(views: readonly View[]): Row {
       reason: version === "" ? (evidence.error ?? `no version from ${image ?? "an agent"}`) : undefined,
     };
   });
-  return rowWith("version", "Cilium", withDrift(nodes));
+  return rowWith("version", "Cilium", nodes);
 }
 
 /** When the ConfigMap was written, and when each agent read it. */
@@ -303,13 +403,13 @@ const minute = (time: string) => time.slice(0, 16).replace("T", " ");
 /** The rows that make a mode. */
 const OF_MODE = { services: "services", "host-routing": "hostRouting", masquerading: "masquerading" } as const;
 
-function modeOf(rows: readonly Row[], views: readonly View[]): ModeFound {
+function modeOf(rows: readonly Row[], judged: readonly JudgedNode[]): ModeFound {
   const runs = (id: string) => {
     const nodes = rows.find((row) => row.id === id)?.nodes ?? [];
     const words = [...new Set(nodes.flatMap(({ observed, reported }) => observed ?? reported ?? []))];
     return words.length === 1 ? words[0] : undefined;
   };
-  const word = views.map(({ own, current }) => (own ?? current)?.["kube-proxy-replacement"]).find(Boolean);
+  const word = judged.map(({ replacement }) => replacement).find(Boolean);
   const candidates = ALL_MODES.filter((mode) => {
     const { kubeProxyReplacement } = MODE_CONTRACTS[mode].switches;
     return ["partial", "probe"].includes(word ?? "")

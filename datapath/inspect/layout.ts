@@ -35,27 +35,25 @@ const DISTRIBUTIONS: readonly (readonly [name: string, isOf: (node: V1Node) => b
 
 /** Find Cilium's agents in any namespace, by their label and the name of their container. */
 export async function layoutOf(cluster: EvidenceCluster): Promise<Layout> {
-  const [pods, nodes] = await Promise.all([
-    cluster.allPods().catch((): V1Pod[] => []),
+  const agentIn = async (pods: Promise<V1Pod[]>) => (await pods.catch((): V1Pod[] => [])).find(isAgent);
+  const [usual, nodes] = await Promise.all([
+    agentIn(cluster.pods(CILIUM_NAMESPACE, AGENT_SELECTOR)),
     cluster.nodes().catch((): V1Node[] => []),
   ]);
-  const agents = pods.filter(
-    ({ metadata, spec }) =>
-      labelled(metadata?.labels) && spec?.containers.some(({ name }) => name === AGENT_CONTAINER) === true,
-  );
-  const usual = agents.find(({ metadata }) => metadata?.namespace === CILIUM_NAMESPACE) ?? agents[0];
-  const owner = usual?.metadata?.ownerReferences?.find(({ kind }) => kind === "DaemonSet");
+  // most clusters have them where most guides install them: other pods need not be listed
+  const agent = usual ?? (await agentIn(cluster.allPods(AGENT_SELECTOR)));
+  const owner = agent?.metadata?.ownerReferences?.find(({ kind }) => kind === "DaemonSet");
   return {
-    namespace: usual?.metadata?.namespace ?? USUAL_LAYOUT.namespace,
+    namespace: agent?.metadata?.namespace ?? USUAL_LAYOUT.namespace,
     daemonSet: owner?.name ?? USUAL_LAYOUT.daemonSet,
     distribution: DISTRIBUTIONS.find(([, isOf]) => nodes.some(isOf))?.[0],
   };
 }
 
-const labelled = (labels: Readonly<Record<string, string>> = {}) => {
+function isAgent({ metadata, spec }: V1Pod): boolean {
   const [key, value] = AGENT_SELECTOR.split("=") as [string, string];
-  return labels[key] === value;
-};
+  return metadata?.labels?.[key] === value && spec?.containers.some(({ name }) => name === AGENT_CONTAINER) === true;
+}
 
 /** The same cluster, in which Cilium seems to be in its usual namespace: everything that reads it looks there. */
 export function inUsualNamespace<C extends EvidenceCluster>(cluster: C, { namespace }: Layout): C {
@@ -68,7 +66,7 @@ export function inUsualNamespace<C extends EvidenceCluster>(cluster: C, { namesp
   const reader: EvidenceCluster = {
     ...cluster,
     pods: async (asked, selector) => (await cluster.pods(real(asked), selector)).map(usual),
-    allPods: async () => (await cluster.allPods()).map(usual),
+    allPods: async (selector) => (await cluster.allPods(selector)).map(usual),
     daemonSet: (asked, name) => cluster.daemonSet(real(asked), name),
     // CoreDNS stays where it is
     deployment: (asked, name) => cluster.deployment(name.startsWith("cilium") ? real(asked) : asked, name),

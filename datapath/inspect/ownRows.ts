@@ -40,6 +40,15 @@ function programs(view: View, api: ApiEvidence): NodeRow {
   return { node, observed: `${missing.length} missing`, verdict: "contradiction", reason };
 }
 
+/** Undefined for what is no JSON: one node's answer must not end the inspection. */
+function pressuresIn(metrics: string) {
+  try {
+    return mapPressures(metrics);
+  } catch {
+    return undefined;
+  }
+}
+
 /** How full the BPF maps are. */
 function maps({ node, evidence }: View): NodeRow {
   const metrics = sectionOf(evidence, "pressure");
@@ -48,7 +57,8 @@ function maps({ node, evidence }: View): NodeRow {
     const isAsked = evidence.sections.pressure !== undefined;
     return { ...unread, reason: evidence.error ?? (isAsked ? metrics.message : "the agent's metrics were not read") };
   }
-  const pressures = mapPressures(metrics);
+  const pressures = pressuresIn(metrics);
+  if (pressures === undefined) return { ...unread, reason: "the agent's metrics are not JSON" };
   if (pressures.length === 0) return { ...unread, reason: "agents count the entries of no map" };
   const [, value] = pressures.reduce((most, each) => (each[1] > most[1] ? each : most));
   const full = pressures.filter(isFull);

@@ -1,6 +1,6 @@
 import { AGENT_CONTAINER, CILIUM_NAMESPACE } from "../../cluster/agents";
 import { parseConfig } from "../checks/agents";
-import { valueOf } from "../evidence/api";
+import { derived, valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { agentVersion, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import type { Config } from "./dimensions";
@@ -28,11 +28,21 @@ export interface View {
   readonly values: Readonly<Record<string, string>>;
 }
 
+/** The agents' pods by node. */
+const agentPods = derived(
+  ({ pods }) =>
+    new Map(
+      valueOf(pods, [])
+        .filter(
+          ({ namespace, labels, deleting }) =>
+            namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting,
+        )
+        .map((pod) => [pod.node, pod]),
+    ),
+);
+
 export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly string[]): View {
-  const pod = valueOf(api.pods, []).find(
-    ({ namespace, labels, deleting, node: own }) =>
-      namespace === CILIUM_NAMESPACE && labels["k8s-app"] === "cilium" && !deleting && own === node.node,
-  );
+  const pod = agentPods(api).get(node.node);
   const container = pod?.containers.find(({ name }) => name === AGENT_CONTAINER);
   const rendered = valueOf(api.rendered, null);
   const status = jsonOf<object>(node, "status");
