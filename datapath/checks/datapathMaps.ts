@@ -31,6 +31,8 @@ export const datapathMapsCheck: Check = {
       ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
     );
     const nodes = readingOf(evidence.api.nodes);
+    const podOf = new Map(pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
+    const hostOf = new Map(nodes.map(({ name, address }) => [name, address]));
     const unlike = isExternal ? new Map<string, string[]>() : unlikeIdentities(evidence);
     return eachNode(evidence, "ipcache", (node): Finding => {
       const at = { nodes: [node.node] };
@@ -82,12 +84,12 @@ export const datapathMapsCheck: Check = {
       }
       const wrong = endpoints.flatMap(({ namespace, name, address, identity }) => {
         const entry = entryOf(ipcache, address);
-        const pod = pods.find((each) => each.namespace === namespace && each.name === name);
+        const pod = podOf.get(`${namespace}/${name}`);
         if (pod === undefined) return [];
         if (entry === undefined) return [`${name} (${address}) is missing`];
         if (entry.identity !== identity)
           return [`${name} (${address}) has identity ${entry.identity}, expected ${identity}`];
-        const host = nodes.find((each) => each.name === pod.node)?.address;
+        const host = hostOf.get(pod.node);
         const isRemote = pod.node !== node.node;
         if (tunnelDevice !== "none" && isRemote && entry.tunnel !== undefined && entry.tunnel !== host) {
           return [`${name} (${address}) is sent to ${entry.tunnel}, and its node is ${host}`];
@@ -141,18 +143,14 @@ export const datapathMapsCheck: Check = {
 
 const addressOf = (key: string) => /^(\d+\.\d+\.\d+\.\d+)/.exec(key)?.[1];
 
-/** The entry of an address itself; a network around it would be taken where there is none. */
+/** The entry of an address itself; a network around it would be taken where there is none. An ipcache has every pod of the cluster. */
 function entryOf(
   ipcache: Dump,
   address: string,
 ): { readonly identity: number; readonly tunnel: string | undefined } | undefined {
-  const key =
-    Object.keys(ipcache).find((each) => each === `${address}/32` || each === address) ??
-    Object.keys(ipcache).find(
-      (each) => /\/(?!0$)/.test(each) && !each.includes(":") && contains(each, `${address}/32`) && each.endsWith("/32"),
-    );
-  if (key === undefined) return undefined;
-  const text = ipcache[key]!.join(" ");
+  const entry = ipcache[`${address}/32`] ?? ipcache[address];
+  if (entry === undefined) return undefined;
+  const text = entry.join(" ");
   return {
     identity: Number(/(?:identity=|^)(\d+)/.exec(text)?.[1]),
     tunnel: /tunnelendpoint=(\d+\.\d+\.\d+\.\d+)/.exec(text)?.[1],

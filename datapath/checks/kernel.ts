@@ -103,6 +103,12 @@ export const kernelCheck: Check = {
       }),
     );
     const keys = new Set([...settingsByNode.values()].flatMap((settings) => [...settings.keys()].filter(isCompared)));
+    const odds = new Map(
+      [...keys].map((key) => {
+        const all = [...settingsByNode].map(([name, own]) => ({ node: name, value: own.get(key) }));
+        return [key, new Map(odd(all, ({ value }) => value).map((each) => [each.node, each]))];
+      }),
+    );
     return eachNode(evidence, "sysctls", ({ node, sections }): Finding => {
       const at = { nodes: [node] };
       const unwritable = Object.values(sections).find(
@@ -150,8 +156,7 @@ export const kernelCheck: Check = {
       }
       const unlike = [...keys].flatMap((key) => {
         if (wrong.some((each) => each.key === key)) return [];
-        const all = [...settingsByNode].map(([name, own]) => ({ node: name, value: own.get(key) }));
-        const mine = odd(all, ({ value }) => value).find((each) => each.node === node);
+        const mine = odds.get(key)?.get(node);
         return mine === undefined
           ? []
           : [

@@ -62,10 +62,6 @@ export interface Peer {
 
 /** All nodes, with their addresses and pod networks. */
 export function peersOf({ api }: Evidence): Peer[] {
-  const known = readingOf(api.ciliumNodes);
-  return readingOf(api.nodes).map(({ name, address }) => ({
-    name,
-    address,
-    podCidrs: known.find((each) => each.name === name)?.podCidrs ?? [],
-  }));
+  const podCidrs = new Map(readingOf(api.ciliumNodes).map((node) => [node.name, node.podCidrs]));
+  return readingOf(api.nodes).map(({ name, address }) => ({ name, address, podCidrs: podCidrs.get(name) ?? [] }));
 }

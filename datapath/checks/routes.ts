@@ -20,6 +20,7 @@ export const routesCheck: Check = {
   needs: ["nodes"],
   judge(evidence, { evidence: expected, isExternal }) {
     const peers = peersOf(evidence);
+    const tunnelMtu = usualTunnelMtu(evidence);
     return eachNode(evidence, "routes", (node, output): Finding[] => {
       const lines = output
         .split("\n")
@@ -29,7 +30,7 @@ export const routesCheck: Check = {
         ...judgeRules(node, evidence, isExternal ?? false),
         ...judgePolicies(node, evidence, isExternal ?? false),
         ...judgeTunnel(node, expected, evidence),
-        ...judgeMissing(node, lines, peers, expected, evidence, isExternal ?? false),
+        ...judgeMissing(node, lines, peers, expected, tunnelMtu, isExternal ?? false),
         ...judgeForeign(node, lines, peers, expected, isExternal ?? false),
         ...(isExternal ? [] : judgeEdited(node, lines, peers, expected)),
         ...judgeNeighbors(node, evidence, peers),
@@ -111,7 +112,7 @@ function judgeMissing(
   lines: readonly string[],
   peers: readonly Peer[],
   expected: ExpectedEvidence,
-  evidence: Evidence,
+  tunnelMtu: string | undefined,
   isExternal: boolean,
 ): Finding[] {
   if (expected.nodeRoutes === "not Cilium's") return [];
@@ -144,11 +145,15 @@ function judgeMissing(
       ),
     ];
   }
-  const tunnelMtu = usualTunnelMtu(evidence);
+  const routesTo = new Map<string, string[]>();
+  for (const line of main) {
+    const [to] = line.split(" ", 1) as [string];
+    routesTo.set(to, [...(routesTo.get(to) ?? []), line]);
+  }
   return others.flatMap((peer) =>
     peer.podCidrs.flatMap((cidr) => {
       const { pattern, shown } = wayTo(peer, expected);
-      const found = main.find((line) => line.startsWith(`${cidr} `) && pattern.test(line));
+      const found = routesTo.get(cidr)?.find((line) => pattern.test(line));
       const mtu = / mtu (\d+)/.exec(found ?? "")?.[1];
       if (mtu !== undefined && expected.tunnelDevice === "none") {
         return [
