@@ -1,7 +1,7 @@
 import { COLUMNS, type Inspection } from "../datapath/inspect/inspection";
 import type { Source, Sources } from "../datapath/inspect/sources";
 import { escaped, page } from "../render/html";
-import { conclusionOf, groupsOf, isWrong, layoutText, ROW_WORDS } from "./inspectText";
+import { answeredIn, conclusionOf, groupsOf, isWrong, layoutText, ROW_WORDS } from "./inspectText";
 
 const STYLE = `
 :root { color-scheme: light dark; --bg: #fff; --fg: #1b1f24; --dim: #59636e; --line: #d1d9e0; --good: #1a7f37; --warn: #9a6700; --bad: #cf222e; --ground: #f4f6f8; --link: #0969da }
@@ -28,9 +28,10 @@ details summary { cursor: pointer } .nodes, .reason { color: var(--dim); font-si
  */
 export function inspectionHtml(
   name: string,
-  inspection: Inspection,
+  whole: Inspection,
   sourcesOf: (row: string, node: string) => Sources,
 ): string {
+  const inspection = answeredIn(whole);
   const rows = [...inspection.rows.filter(isWrong), ...inspection.rows.filter((row) => !isWrong(row))];
   const cell = (column: string, content: string, kind = "") =>
     `<td data-column="${column}"${kind === "" ? "" : ` class="${kind}"`}>${content}</td>`;

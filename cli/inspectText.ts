@@ -1,5 +1,6 @@
 import {
   COLUMNS,
+  ROW_VERDICTS,
   type Inspection,
   type ModeFound,
   type NodeRow,
@@ -7,7 +8,7 @@ import {
   type RowVerdict,
 } from "../datapath/inspect/inspection";
 import { USUAL_LAYOUT, type Layout } from "../datapath/inspect/layout";
-import { type Look, PLAIN, plain, table } from "../render/terminal";
+import { type Look, PLAIN, plain, someOf, table } from "../render/terminal";
 
 /** The word for each verdict. */
 export const ROW_WORDS: Readonly<Record<RowVerdict, string>> = {
@@ -35,7 +36,9 @@ export function groupsOf(row: Row): Group[] {
   const groups = new Map<string, NodeRow[]>();
   for (const node of row.nodes) {
     const key = JSON.stringify([node.verdict, node.reason, ...COLUMNS.map((column) => node[column])]);
-    groups.set(key, [...(groups.get(key) ?? []), node]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [node]);
+    else group.push(node);
   }
   const folded = [...groups.values()].map((nodes) => ({
     row,
@@ -43,6 +46,28 @@ export function groupsOf(row: Row): Group[] {
     said: nodes[0]!,
   }));
   return [...folded.filter(({ said }) => isWrong(said)), ...folded.filter(({ said }) => !isWrong(said))];
+}
+
+/** The same without the nodes that did not answer: that is said once, and not in each row. */
+export function answeredIn(inspection: Inspection): Inspection {
+  if (isSilent(inspection)) return inspection;
+  const { rows, silent, ...more } = inspection;
+  const all = rows.map((row) => ({ ...row, nodes: row.nodes.filter(({ node }) => silent[node] === undefined) }));
+  return { ...more, silent, rows: all.map((row) => ({ ...row, verdict: worstOf(row.nodes) })) };
+}
+
+const worstOf = (nodes: readonly NodeRow[]) =>
+  ROW_VERDICTS[Math.max(...nodes.map(({ verdict }) => ROW_VERDICTS.indexOf(verdict)))]!;
+
+/** How many lines a row takes at most in the terminal, and a list of reasons or nodes. */
+const MOST_GROUPS = 5;
+const MOST_LINES = 10;
+
+/** The first of some lines, and how many more there are. */
+function firstOf(lines: readonly string[], what: string, most = MOST_LINES): readonly string[] {
+  const more = lines.length - most;
+  if (more <= 1) return lines;
+  return [...lines.slice(0, most), `and ${more.toLocaleString("en")} more ${what}; --json shows all`];
 }
 
 /** Whether a row is off on every node, in every column, so that it is not worth a line of its own. */
@@ -71,7 +96,7 @@ function reasonsOf(rows: readonly Row[], wanted: (said: NodeRow) => boolean): st
   const about = new Map<string, string[]>();
   for (const row of rows) {
     for (const { nodes, said } of groupsOf(row).filter((group) => wanted(group.said))) {
-      const where = nodes.length === row.nodes.length ? "" : ` on ${nodes.join(", ")}`;
+      const where = nodes.length === row.nodes.length ? "" : ` on ${someOf(nodes)}`;
       const reason = said.reason ?? "";
       about.set(reason, [...(about.get(reason) ?? []), `${row.title}${where}`]);
     }
@@ -100,41 +125,50 @@ export function conclusionOf(name: string, { mode, rows, nodes, silent, seconds 
   if (isSilent({ nodes, silent })) return `${name}: no agent answered; what runs is not known (${nodes.all} nodes)`;
   const wrong = rows.filter(isWrong).length;
   const count = wrong === 0 ? "nothing contradicts" : wrong === 1 ? "1 row contradicts" : `${wrong} rows contradict`;
-  const looked = nodes.looked === nodes.all ? `${nodes.all} nodes` : `${nodes.looked} of ${nodes.all} nodes`;
-  return `${name}: ${modeText(mode)}; ${count} (${rows.length} rows, ${looked}, ${seconds} s)`;
+  const [looked, all, unheard] = [nodes.looked, nodes.all, Object.keys(silent).length].map((each) =>
+    each.toLocaleString("en"),
+  );
+  const seen = looked === all ? `${all} nodes` : `${looked} of ${all} nodes`;
+  const without = unheard === "0" ? "" : `, of which ${unheard} did not answer`;
+  return `${name}: ${modeText(mode)}; ${count} (${rows.length} rows, ${seen}${without}, ${seconds} s)`;
 }
 
+/** The nodes that did not answer, with the reason. */
+const silentIn = ({ silent }: Inspection) => Object.entries(silent).map(([node, why]) => plain(`${node}: ${why}`));
+
 /** An inspection for reading: the matrix, what contradicts, what could not be seen, and the conclusion. */
-export function inspectionText(
-  name: string,
-  inspection: Inspection,
-  look: Look = PLAIN,
-  rows: RowsShown = "on",
-): string {
+export function inspectionText(name: string, whole: Inspection, look: Look = PLAIN, rows: RowsShown = "on"): string {
+  const inspection = answeredIn(whole);
   const { bold, green, red, yellow, dim } = look.colors;
   const paint = { "in force": green, "not observable": dim, fallback: yellow, drift: yellow, contradiction: red };
   const shown = inspection.rows.filter((row) => isShown(row, rows));
   const others = inspection.rows.filter((row) => !shown.includes(row)).map(({ title }) => title);
   const left =
     rows === "mode" ? `${others.length} more rows, in which nothing contradicts` : `Off: ${others.join(", ")}`;
-  const lines = shown.flatMap((row) =>
-    groupsOf(row).map(({ said, nodes }, index, { length }) => [
-      paint[said.verdict](ROW_WORDS[said.verdict]),
-      index === 0 ? row.title : "",
-      ...COLUMNS.map((column) => plain(said[column] ?? NOTHING)),
-      length === 1 ? "all" : plain(nodes.join(", ")),
-    ]),
-  );
+  const lines = shown.flatMap((row) => {
+    const groups = groupsOf(row);
+    const folded = groups.length > MOST_GROUPS + 1 ? groups.slice(MOST_GROUPS) : [];
+    const first = groups
+      .slice(0, groups.length - folded.length)
+      .map(({ said, nodes }, index) => [
+        paint[said.verdict](ROW_WORDS[said.verdict]),
+        index === 0 ? row.title : "",
+        ...COLUMNS.map((column) => plain(said[column] ?? NOTHING)),
+        groups.length === 1 ? "all" : plain(someOf(nodes)),
+      ]);
+    const more = folded.reduce((sum, { nodes }) => sum + nodes.length, 0).toLocaleString("en");
+    const last = ["", "", ...COLUMNS.map(() => "…"), `${more} more, which differ; --json shows all`];
+    return folded.length === 0 ? first : [...first, last];
+  });
   const head = ["VERDICT", "DIMENSION", ...COLUMNS.map((column) => column.toUpperCase()), "NODES"].map((title) =>
     bold(title),
   );
-  const silent = Object.entries(inspection.silent).map(([node, why]) => plain(`${node}: ${why}`));
-  const section = (title: string, entries: readonly string[]) =>
-    entries.length === 0 ? [] : ["", title, ...entries.map((entry) => `  - ${entry}`)];
+  const section = (title: string, entries: readonly string[], what = "reasons") =>
+    entries.length === 0 ? [] : ["", title, ...firstOf(entries, what).map((entry) => `  - ${entry}`)];
   return [
     table([head, ...lines], look),
     ...(others.length === 0 ? [] : ["", left]),
-    ...section("Nodes that did not answer:", silent),
+    ...section("Nodes that did not answer:", silentIn(inspection), "nodes"),
     ...section(
       "Not observable here:",
       reasonsOf(shown, ({ verdict }) => verdict === "not observable"),
@@ -147,26 +181,29 @@ export function inspectionText(
 }
 
 /** An inspection as GitHub's markdown, for a bug report. */
-export function inspectionMarkdown(name: string, inspection: Inspection): string {
+export function inspectionMarkdown(name: string, whole: Inspection): string {
+  const inspection = answeredIn(whole);
   const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
   const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
   const rows = inspection.rows.flatMap((row) =>
     groupsOf(row).map(({ said, nodes }) =>
       line([
-        row.title + (nodes.length === row.nodes.length ? "" : ` (${nodes.join(", ")})`),
+        row.title + (nodes.length === row.nodes.length ? "" : ` (${someOf(nodes)})`),
         ...COLUMNS.map((column) => said[column] ?? NOTHING),
         isWrong(said) ? `**${said.verdict}**` : said.verdict,
       ]),
     ),
   );
-  const reasons = reasonsOf(inspection.rows, isWrong).map((reason) => `- ${reason}`);
+  const list = (entries: readonly string[], what: string) =>
+    entries.length === 0 ? [] : ["", ...firstOf(entries, what).map((each) => `- ${each}`)];
   return [
     `**${conclusionOf(name, inspection)}**`,
     "",
     line(["dimension", ...COLUMNS, "verdict"]),
     line(["---", ...COLUMNS.map(() => "---"), "---"]),
     ...rows,
-    ...(reasons.length === 0 ? [] : ["", ...reasons]),
+    ...list(reasonsOf(inspection.rows, isWrong), "reasons"),
+    ...list(silentIn(inspection), "nodes"),
     "",
     [`Inspected at ${inspection.inspectedAt}`, layoutText(inspection.layout)].filter(Boolean).join("; "),
   ].join("\n");

@@ -1,7 +1,7 @@
 import type { Diagnosis } from "../datapath/causes";
 import type { Finding } from "../datapath/checks/check";
 import type { CheckResult, Verification } from "../datapath/verify";
-import { type Look, PLAIN, table, verdictWord } from "../render/terminal";
+import { type Look, PLAIN, someOf, table, verdictWord } from "../render/terminal";
 
 /** How much of a verification is shown: a line for each check, every finding, or only failures. */
 export type Detail = "checks" | "all" | "quiet";
@@ -110,7 +110,7 @@ function notesOf(results: readonly CheckResult[], verdict: "skipped" | "warning"
   }
   return [...subjectsOf].flatMap(([key, subjects]) => {
     const [id, reason, remedy] = JSON.parse(key) as [string, string, string | null];
-    const where = subjects.every((each) => each === "cluster") ? "" : ` on ${subjects.join(", ")}`;
+    const where = subjects.every((each) => each === "cluster") ? "" : ` on ${someOf(subjects)}`;
     return [`  - ${id}${where}: ${reason}`, ...(remedy === null ? [] : [`    fix: ${remedy}`])];
   });
 }
@@ -120,7 +120,7 @@ function causeLines(
   index: number,
   { colors }: Look,
 ): string[] {
-  const where = nodes.length === 0 ? "" : ` on ${nodes.join(", ")}`;
+  const where = nodes.length === 0 ? "" : ` on ${someOf(nodes)}`;
   const also = symptoms.map(({ check: id, subjects }) => (subjects.length > 1 ? `${id} (${subjects.length})` : id));
   return [
     ` ${index + 1}. ${colors.bold(cause ?? check)}${where}: ${reason}`,

@@ -83,6 +83,14 @@ const lengthOf = (line: string) => [...line].length;
 /** A text without colors. */
 const visible = (text: string) => text.replace(/\x1b\[\d+m/g, "");
 
+/** Names in a line: the first ones, and how many more there are. @param most how many names are shown. Default: 3 */
+export function someOf(names: readonly string[], most = 3): string {
+  const more = names.length - most;
+  // one name is shorter than to say that there is one more
+  if (more <= 1) return names.join(", ");
+  return `${names.slice(0, most).join(", ")} and ${more.toLocaleString("en")} more`;
+}
+
 /** A text without control characters, which is safe to print. */
 export function plain(text: string): string {
   return text.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "\u{FFFD}");

@@ -526,6 +526,63 @@ describe("a stack's output of its datapath", () => {
   });
 });
 
+describe("an inspection of 1,000 nodes", () => {
+  const numbers = Array.from({ length: 1000 }, (_, index) => index);
+  const agreed = judged(HEALTHY);
+  /** The same inspection of more nodes. */
+  const large = (change: (node: number) => object, silent: Record<string, string> = {}): Inspection => ({
+    ...agreed,
+    silent,
+    nodes: { looked: 1000, all: 5000 },
+    rows: agreed.rows.map((row) => ({
+      ...row,
+      verdict: row.id === "mtu" ? "drift" : row.verdict,
+      nodes: numbers.map((number) => ({
+        ...row.nodes[0]!,
+        node: `node-${number}`,
+        ...(row.id === "mtu" ? change(number) : {}),
+      })),
+    })),
+  });
+  const few = (text: string) => Math.max(...text.split("\n").map((line) => line.match(/node-\d/g)?.length ?? 0));
+
+  it("names some of the nodes that differ, and counts the others", () => {
+    const drift = { verdict: "drift", observed: "1280", reason: "1280 here, 1500 on most nodes" };
+    const inspection = large((number) => (number < 400 ? drift : {}));
+    const text = inspectionText("prod", inspection);
+    expect(text).toMatch(/^DRIFT +MTU .* 1280 +node-0, node-1, node-2 and 397 more$/m);
+    expect(text).toMatch(/^ {2}- MTU on node-0, node-1, node-2 and 397 more: 1280 here, 1500 on most nodes$/m);
+    expect(text).toMatch(/1 row contradicts \(28 rows, 1,000 of 5,000 nodes, /);
+    expect([few(text), few(inspectionMarkdown("prod", inspection))]).toEqual([3, 3]);
+  });
+
+  it("shows some lines of a row in which every node is different", () => {
+    const text = inspectionText(
+      "prod",
+      large((number) => ({ observed: `${number}`, verdict: "drift", reason: `${number}` })),
+    );
+    const lines = text.split("\n");
+    const first = lines.findIndex((line) => /^DRIFT +MTU /.test(line));
+    expect(lines[first + 5]).toMatch(/^ +… .* 995 more, which differ; --json shows all$/);
+    expect(text).toContain("\n  - and 990 more reasons; --json shows all\n");
+    expect(lines.length).toBeLessThan(60);
+  });
+
+  it("lists nodes that did not answer once, and not in each row", () => {
+    const silent = Object.fromEntries(
+      numbers.slice(0, 400).map((number) => [`node-${number}`, "no answer within 45 s"]),
+    );
+    const text = inspectionText(
+      "prod",
+      large(() => ({}), silent),
+    );
+    expect(text).toContain("  - node-0: no answer within 45 s\n");
+    expect(text).toContain("\n  - and 390 more nodes; --json shows all\n");
+    expect(text).toMatch(/1,000 of 5,000 nodes, of which 400 did not answer, /);
+    expect(text).toMatch(/^IN FORCE +Masquerading .* all$/m);
+  });
+});
+
 describe("evidence that was kept", () => {
   const kept = { evidence: HEALTHY, logs: {}, readAt: "2026-11-29T23:00:00.000Z", seconds: 3.2 };
   const proofOf = (mode: RoutingMode) => verifyKept(kept, keptExpectation(HEALTHY, mode, undefined));
