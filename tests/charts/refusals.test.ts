@@ -73,7 +73,9 @@ describe.each(CHARTS)("of Cilium %s", (version) => {
       );
       expect(
         wrong.filter(({ asked }) =>
-          asked.some((said) => !/takes (?:BPF host routing )?away|which a new cluster does not (?:know|have)/.test(said)),
+          asked.some(
+            (said) => !/takes (?:BPF host routing )?away|which a new cluster does not (?:know|have)/.test(said),
+          ),
         ),
       ).toEqual([]);
     });
