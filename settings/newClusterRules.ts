@@ -60,7 +60,8 @@ function apiServer({ cluster, value, show, hasKubeProxy }: Case): Wrong[] {
   // without a host, agents ask the Service
   if ((host === "" || host === null || isService) && !hasKubeProxy)
     refuseHost("so agents need a Service before Cilium serves any");
-  if (port !== undefined && (host === undefined || host === own) && String(port) !== "6443")
+  // with another host it may be right
+  if (port !== undefined && (host === undefined || host === own || wrong.length > 0) && String(port) !== "6443")
     wrong.push({
       key: "k8sServicePort",
       rule: `is ${show(port)}, and the API server of kind's nodes has port 6443; remove it`,

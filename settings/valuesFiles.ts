@@ -45,9 +45,22 @@ export function mergedValues({ files, own }: ValueSources): HelmValues {
 
 /** Where a value is set: in a file, or in `cilium.values`, which wins. */
 export function placeOf({ files, own }: ValueSources, key: string): string {
-  const has = (values: HelmValues) => key !== "" && valueAt(values, key) !== undefined;
+  const has = (values: HelmValues) => key !== "" && (valueAt(values, key) !== undefined || hasDotted(values, key));
   const source = has(own) ? undefined : files.findLast(({ values }) => has(values));
   return source === undefined
     ? pathText(["cilium", "values", ...(key === "" ? [] : key.split("."))])
     : `${source.file}: ${pathText(key.split("."))}`;
+}
+
+/** Whether values have a path in which a key itself has dots. */
+function hasDotted(values: HelmValues, path: string): boolean {
+  return Object.entries(values).some(
+    ([key, value]) =>
+      (key.includes(".") && key === path) ||
+      (path.startsWith(`${key}.`) && isObject(value) && hasDotted(value, path.slice(key.length + 1))),
+  );
+}
+
+function isObject(value: unknown): value is HelmValues {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

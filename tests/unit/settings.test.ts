@@ -154,10 +154,7 @@ describe("values that cannot work on kind's nodes", () => {
   const EBPF = { ...REPLACEMENT, "bpf.masquerade": "true" };
 
   it.each<[string, string, Record<string, string>?]>([
-    [
-      '{"k8sServiceHost":"localhost","k8sServicePort":7445}',
-      'k8sServiceHost: is "localhost", where kind\'s nodes have no',
-    ],
+    ['{"k8sServiceHost":"localhost"}', 'k8sServiceHost: is "localhost", where kind\'s nodes have no'],
     ['{"k8sServiceHost":"127.0.0.1"}', 'k8sServiceHost: is "127.0.0.1"'],
     ['{"k8sServiceHost":"0.0.0.0"}', 'k8sServiceHost: is "0.0.0.0"'],
     ['{"k8sServiceHost":"LOCALHOST.localdomain"}', "k8sServiceHost: is "],
@@ -206,6 +203,13 @@ describe("values that cannot work on kind's nodes", () => {
   ])("are refused: %s", (values, line, config = {}) => {
     expect(problemsOf({ ...config, "cilium.values": values })).toEqual([
       expect.stringContaining(`cilium.values.${line}`),
+    ]);
+  });
+
+  it("are reported together, so that no port is left over when its host is removed", () => {
+    expect(problemsOf({ "cilium.values": '{"k8sServiceHost":"localhost","k8sServicePort":7445}' })).toEqual([
+      expect.stringContaining("k8sServiceHost: is"),
+      expect.stringContaining("k8sServicePort: is 7445, and the API server of kind's nodes has port 6443; remove it"),
     ]);
   });
 

@@ -71,6 +71,11 @@ describe("cilium.valuesFiles", () => {
     ]) {
       expect(found).toContainEqual(expect.stringContaining(line));
     }
+    const dotted = file("dotted.yaml", "bpf.masquerade: true\nhubble: {relay.enabled: true}\n");
+    expect(warningsOf({ "cilium.valuesFiles": dotted })).toEqual([
+      expect.stringContaining(`${dotted}: bpf.masquerade: is one key with dots`),
+      expect.stringContaining(`${dotted}: hubble.relay.enabled: is one key with dots`),
+    ]);
     const ignored = file("ignored.yaml", "monitorAggregation: none\n");
     expect(warningsOf({ "cilium.valuesFiles": ignored })).toEqual([
       expect.stringContaining(`${ignored}: monitorAggregation: is ignored by the chart`),
