@@ -1,4 +1,5 @@
 import { agentFindingsOf } from "./agentRules";
+import { contains, ipv4CidrProblem } from "./cidr";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
@@ -51,7 +52,7 @@ const onlyWithReplacement: Rule = (value, { mode, extraValues }) =>
 const RULES: Readonly<Record<string, Rule>> = {
   enableIPv4Masquerade: (value) =>
     String(value) === "false"
-      ? error("disables masquerading, which the mode requires; pods could not reach networks outside the cluster")
+      ? error("disables masquerading, without which pods cannot reach networks outside the cluster; remove it")
       : undefined,
   "ipam.mode": (value, _args, shown) =>
     isIpamMode(value)
@@ -122,16 +123,32 @@ export function contradictions(args: CiliumValuesArgs, shown: Show): ValueFindin
     const value = valueAt(args.extraValues, key);
     const decided = valueAt(own, key);
     // a value that the chart ignores is reported elsewhere; templates print true and "true" alike
-    if (value === undefined || reported.has(key) || decided === undefined || same(value, decided)) return [];
-    return [
-      {
-        severity: "error",
-        key,
-        rule: `is ${shown(decided)} according to the setting ${setting}, got ${shown(value)}; change the setting instead`,
-      },
-    ];
+    if (value === undefined || reported.has(key) || decided === undefined || same(asDecided(value, decided), decided))
+      return [];
+    const rule = `is ${shown(decided)} according to the setting ${setting}, got ${shown(value)}; ${remedy(key, value, args)}`;
+    return [{ severity: "error", key, rule }];
   });
   return [...broken, ...overruled, ...besideValues(args, shown), ...agentFindingsOf(args)];
+}
+
+/** Templates join a list and print a text alike. */
+function asDecided(value: HelmValue, decided: HelmValue): HelmValue {
+  return typeof value === "string" && Array.isArray(decided) ? value.split(" ") : value;
+}
+
+/** What to do about a value that a setting decides otherwise. */
+function remedy(key: string, value: HelmValue, { podCidr }: CiliumValuesArgs): string {
+  // what charts have for "not set"
+  if (value === null || value === "") return "remove it";
+  if (key === "autoDirectNodeRoutes" && String(value) === "false")
+    return "remove it, or change the setting where something else makes the routes";
+  const isElsewhere =
+    key === "ipv4NativeRoutingCIDR" &&
+    ipv4CidrProblem(String(value)) === undefined &&
+    !contains(String(value), podCidr);
+  return isElsewhere
+    ? "change the setting instead, and set cluster.podCidr to a network in it"
+    : "change the setting instead";
 }
 
 /** Keys of `cilium-config` that are set past the values, and otherwise than the settings need them. */

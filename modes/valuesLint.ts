@@ -24,11 +24,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   hostRouting: "bpf.hostLegacyRouting, with the opposite meaning",
   "bpf.hostRouting": "bpf.hostLegacyRouting",
   hostServices: "socketLB",
-  "nodePort.enabled": "kubeProxyReplacement, which includes NodePorts",
-  "hostPort.enabled": "kubeProxyReplacement, which includes host ports",
-  hostPort: "kubeProxyReplacement, which includes host ports",
-  "externalIPs.enabled": "kubeProxyReplacement, which includes external IPs",
-  externalIPs: "kubeProxyReplacement, which includes external IPs",
   "ipam.operator.clusterPoolIPv4PodCIDR": "the setting cluster.podCidr of this project",
   enableCiliumEndpointSlice: "ciliumEndpointSlice.enabled",
   "encryption.keyFile": "encryption.ipsec.keyFile",
@@ -55,6 +50,15 @@ const INSTEAD: Readonly<Record<string, string>> = {
   enableIngressController: "ingressController.enabled",
   "proxy.prometheus.enabled": "envoy.prometheus.enabled",
   "proxy.prometheus.port": "envoy.prometheus.port",
+};
+
+/** What `kubeProxyReplacement` includes since charts stopped reading keys of its own for it. */
+const INCLUDED: Readonly<Record<string, string>> = {
+  "nodePort.enabled": "NodePorts",
+  hostPort: "host ports",
+  "hostPort.enabled": "host ports",
+  externalIPs: "external IPs",
+  "externalIPs.enabled": "external IPs",
 };
 
 /**
@@ -142,14 +146,16 @@ class Lint {
     const known = own(INSTEAD, key);
     const isOfOtherCharts = known !== undefined && /^[\w.]+$/.test(known) && this.chart.typesOf(known) === undefined;
     if (known !== undefined && !isOfOtherCharts) return `use ${known}`;
+    const included = own(INCLUDED, key);
+    if (included !== undefined) return `remove it: kubeProxyReplacement: true includes ${included}`;
     const steps = key.split(".");
     const step = steps.at(-1)!;
     const siblings = this.chart.childrenOf(steps.slice(0, -1).join("."));
     const sibling = suggest(step, siblings);
-    // a part of Cilium that the key does not name has a key of the same name by chance
+    // a key of the same name in another part of Cilium has it by chance
     const elsewhere = this.chart
       .endingWith(step)
-      .filter((known) => steps.length === 1 || steps.includes(known.split(".")[0]!));
+      .filter((known) => steps.every((each) => known.split(".").includes(each)));
     if (!this.chart.wasEverRead(key) && sibling !== undefined)
       return `did you mean "${[...steps.slice(0, -1), sibling].join(".")}"?`;
     return elsewhere.length === 1 ? `did you mean "${elsewhere[0]}"?` : this.chart.historyOf(key);
