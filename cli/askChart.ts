@@ -50,16 +50,11 @@ export async function askChart({ settings, problems, refusal, directory }: Check
   const render = (extraValues: HelmValues) =>
     run("helm", ["template", "cilium", chart, ...options, "--values", "-"], {
       stdin: JSON.stringify(ciliumValues({ ...args, extraValues })),
-    }).catch((error: CommandError) => error);
-  const errorWith = async (values: HelmValues) => {
-    const other = await render(values);
-    return other instanceof Error ? other.stderr : undefined;
-  };
+    }).then(objectsOf, ({ stderr }: CommandError) => stderr);
   const rendered = await render(args.extraValues);
-  const known = rendered instanceof Error ? rendered.stderr : objectsOf(rendered);
-  if (typeof known === "string" && /Chart\.yaml file is missing/.test(known))
+  if (typeof rendered === "string" && /Chart\.yaml file is missing/.test(rendered))
     throw refusal([], [...ofFiles, { key: "cilium.chart", rule: `${cilium.chart} is a folder without Chart.yaml` }]);
-  const { findings, contradictions, images } = await chartAnswer(known, args, errorWith, manifests.objects);
+  const { findings, contradictions, images } = await chartAnswer(rendered, args, render, manifests.objects);
   // settings that are wrong may well be rendered against the mode
   refuse(isValid ? [...findings, ...contradictions] : findings);
   return { said: "takes the values, and renders the mode", images };

@@ -62,13 +62,12 @@ export async function renderChart(
   const first = await rendered(args.extraValues).catch(messageOf);
   if (typeof first === "string" && NO_CHART.test(first))
     return { notAsked: first.split("\n")[0]!.replace(/^.*?(?=failed to (?:pull|load))/, "") };
-  const errorWith = async (values: HelmValues) => {
+  const render = async (values: HelmValues) => {
     const other = await rendered(values).catch(messageOf);
-    if (typeof other !== "string") return undefined;
     // a chart that cannot be had now says nothing of the values
-    return NO_CHART.test(other) ? String(first) : other;
+    return typeof other === "string" && NO_CHART.test(other) ? first : other;
   };
-  return chartAnswer(first, args, errorWith, cluster.manifests, cluster.provider === undefined);
+  return chartAnswer(first, args, render, cluster.manifests, cluster.provider === undefined);
 }
 
 /** Options of the provider's function for the same chart that the release installs. */

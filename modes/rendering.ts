@@ -140,14 +140,16 @@ function imagesIn(specification: unknown): string[] {
 /**
  * What a new cluster lacks for rendered objects: the definitions of their kinds, and Secrets that Cilium's own pods mount.
  * @param manifests objects that are created before
+ * @param extraValues values that may ask for the objects
  */
 export function missingObjects(
   objects: readonly RenderedObject[],
   manifests: readonly KubernetesObject[] = [],
+  extraValues: HelmValues = {},
 ): ValueFinding[] {
   const defined = definedKinds(manifests);
   const unknown = objects.flatMap(({ apiVersion = "v1", kind = "" }) =>
-    isOfNewCluster(apiVersion) || defined.includes(`${apiVersion}/${kind}`) ? [] : [`${kind} (${apiVersion})`],
+    isOfNewCluster(apiVersion) || defined.includes(`${apiVersion}/${kind}`) ? [] : [`${apiVersion} ${kind}`],
   );
   const known = [
     ...objects.map((object) => identityOf({ ...object, metadata: { namespace: NAMESPACE, ...object.metadata } })),
@@ -158,19 +160,33 @@ export function missingObjects(
     .flatMap(({ spec }) => (spec as Templated | undefined)?.template.spec.volumes ?? [])
     .flatMap(({ secret }) => (secret === undefined || secret.optional ? [] : (secret.secretName ?? [])))
     .filter((name) => !known.includes(`Secret ${NAMESPACE}/${name}`));
-  const lacking = (rule: string): ValueFinding => ({ severity: "error", key: "", rule });
+  const lacking = (key: string, rule: string): ValueFinding => ({ severity: "error", key, rule });
   return [
-    ...[...new Set(unknown)].map((kind) =>
-      lacking(
-        `makes the chart create a ${kind}, which a new cluster does not know; add its definition to cilium.manifests, or leave it off`,
-      ),
-    ),
+    ...[...new Set(unknown)].map((each) => {
+      const [apiVersion, kind] = each.split(" ") as [string, string];
+      const [key = "", ...others] = switchesOn(kind, extraValues);
+      const too = others.length === 0 ? "" : `, with ${others.join(" and ")}`;
+      return lacking(
+        key,
+        `makes the chart create a ${kind} (${apiVersion}), which a new cluster does not know; add its definition to cilium.manifests, or leave it off${too}`,
+      );
+    }),
     ...[...new Set(secrets)].map((name) =>
       lacking(
+        "",
         `makes Cilium's pods mount the Secret ${name}, which a new cluster does not have; add it, in the namespace ${NAMESPACE}, to cilium.manifests`,
       ),
     ),
   ];
+}
+
+/** Paths of the values that ask for a kind by its name, such as `prometheus.serviceMonitor.enabled`. */
+function switchesOn(kind: string, extraValues: HelmValues): string[] {
+  const section = `${kind.slice(0, 1).toLowerCase()}${kind.slice(1)}`;
+  return leavesOf(extraValues).filter((path) => {
+    const [parent, last] = path.split(".").slice(-2);
+    return parent === section && ["enabled", "create"].includes(last!) && String(valueAt(extraValues, path)) === "true";
+  });
 }
 
 /** Objects of manifests that the chart creates itself, so that Helm would refuse to own them. */
@@ -326,27 +342,47 @@ export interface ChartAnswer {
   readonly images?: readonly string[];
 }
 
+/** A chart stops at its first reason; more reasons are not asked for one after the other. */
+const MOST_REFUSALS = 5;
+
 /**
- * Judge what a chart makes of values.
+ * Judge what a chart makes of values. Where it refuses some, it is asked for the others too.
  * @param rendered the objects, or Helm's error
- * @param errorWith Helm's error with other extra values; undefined if it takes them
+ * @param render the same with other extra values
  * @param manifests objects that are created before
  * @param isNewCluster whether the chart could not ask the cluster for its kinds
  */
 export async function chartAnswer(
   rendered: readonly RenderedObject[] | string,
   args: CiliumValuesArgs,
-  errorWith: (values: HelmValues) => Promise<string | undefined>,
+  render: (values: HelmValues) => Promise<readonly RenderedObject[] | string>,
   manifests: readonly KubernetesObject[] = [],
   isNewCluster = true,
 ): Promise<ChartAnswer> {
-  return typeof rendered === "string"
-    ? { findings: await refusalFindings(rendered, args, errorWith), contradictions: [] }
-    : {
-        findings: [...(isNewCluster ? missingObjects(rendered, manifests) : []), ...renderedTwice(rendered, manifests)],
-        contradictions: contradictionsIn(rendered, args),
-        images: renderedImages(rendered),
-      };
+  const errorWith = async (values: HelmValues) => {
+    const other = await render(values);
+    return typeof other === "string" ? other : undefined;
+  };
+  const refusals: ValueFinding[] = [];
+  let { extraValues } = args;
+  let answer = rendered;
+  for (let asked = 0; typeof answer === "string" && asked < MOST_REFUSALS; asked++) {
+    const error: string = answer;
+    const found = await refusalFindings(error, { ...args, extraValues }, errorWith);
+    refusals.push(...found);
+    const keys = [...new Set(found.map(({ key }) => key))].filter((key) => valueAt(extraValues, key) !== undefined);
+    extraValues = keys.reduce((values, key) => withoutPath(values, key.split(".")), extraValues);
+    answer = keys.length === 0 ? error : await render(extraValues);
+    if (answer === error) break;
+  }
+  const missing = typeof answer === "string" || !isNewCluster ? [] : missingObjects(answer, manifests, extraValues);
+  if (refusals.length > 0 || typeof answer === "string")
+    return { findings: [...refusals, ...missing], contradictions: [] };
+  return {
+    findings: [...missing, ...renderedTwice(answer, manifests)],
+    contradictions: contradictionsIn(answer, args),
+    images: renderedImages(answer),
+  };
 }
 
 /** More values are not tried one after the other. */

@@ -35,9 +35,12 @@ interface Outcome {
 async function outcome(version: string, extraValues: HelmValues, mode: (typeof MODES)[number]): Promise<Outcome> {
   const args = { ...CILIUM_ARGS, version, mode, extraValues };
   const errors = lintValues(args).filter(({ severity }) => severity === "error");
-  const rendered = (values: HelmValues) => render(version, ciliumValues({ ...args, extraValues: values }));
-  const { manifests = [], error } = rendered(extraValues);
-  const answer = await chartAnswer(error ?? manifests, args, async (values) => rendered(values).error);
+  const rendered = (values: HelmValues) => {
+    const { manifests = [], error } = render(version, ciliumValues({ ...args, extraValues: values }));
+    return error ?? manifests;
+  };
+  const first = rendered(extraValues);
+  const answer = await chartAnswer(first, args, async (values) => rendered(values));
   const asked = [...answer.findings, ...answer.contradictions];
   const told = ({ key, rule }: { key: string; rule: string }) => `${key}: ${rule}`;
   return {
@@ -45,7 +48,7 @@ async function outcome(version: string, extraValues: HelmValues, mode: (typeof M
     mode,
     offline: errors.map(told),
     asked: asked.map(told),
-    isRefused: error !== undefined,
+    isRefused: typeof first === "string",
   };
 }
 

@@ -183,7 +183,7 @@ describe("objects before Cilium", () => {
   it("are proposed where the chart asks for definitions, and where nothing would use a value", async () => {
     const refused =
       "execution error at (cilium/templates/validate.yaml:1:2): Service Monitor requires monitoring.coreos.com/v1 CRDs";
-    const { findings } = await chartAnswer(refused, CILIUM_ARGS, async () => undefined);
+    const { findings } = await chartAnswer(refused, CILIUM_ARGS, async () => refused);
     expect(rules(findings)).toEqual([
       expect.stringMatching(/v1 CRDs \(.*\); cilium\.manifests can add these definitions$/),
     ]);
@@ -211,7 +211,7 @@ describe("objects before Cilium", () => {
   });
 
   it("are none that the chart creates itself", async () => {
-    const { findings } = await chartAnswer([SECRET], CILIUM_ARGS, async () => undefined, [SECRET]);
+    const { findings } = await chartAnswer([SECRET], CILIUM_ARGS, async () => [SECRET], [SECRET]);
     expect(rules(findings)).toEqual([
       "makes the chart create the Secret kube-system/cilium-ipsec-keys, which cilium.manifests has too; remove it there",
     ]);

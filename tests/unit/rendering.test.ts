@@ -1,5 +1,6 @@
 import {
   contradictionsIn,
+  chartAnswer,
   refusalFindings,
   renderedImages,
   missingObjects,
@@ -138,6 +139,57 @@ describe("what a chart renders", () => {
     ];
     const rules = found(objects).map(([, rule]) => /create a (\S+)/.exec(rule!)![1]);
     expect(rules).toEqual(["ServiceMonitor", "GatewayClass"]);
+  });
+});
+
+describe("objects that a new cluster does not know", () => {
+  const monitor = { apiVersion: "monitoring.coreos.com/v1", kind: "ServiceMonitor" };
+
+  it("are reported with the values that ask for them", () => {
+    const values = {
+      prometheus: { serviceMonitor: { enabled: true, trustCRDsExist: true } },
+      operator: { prometheus: { serviceMonitor: { enabled: false } } },
+      hubble: { metrics: { serviceMonitor: { enabled: true } } },
+    };
+    expect(missingObjects([monitor, monitor], [], values)).toMatchObject([
+      {
+        key: "prometheus.serviceMonitor.enabled",
+        rule: expect.stringMatching(/or leave it off, with hubble\.metrics\.serviceMonitor\.enabled$/) as string,
+      },
+    ]);
+    expect(missingObjects([monitor])).toMatchObject([
+      { key: "", rule: expect.stringMatching(/leave it off$/) as string },
+    ]);
+  });
+
+  it("and further refusals are reported beside the chart's first", async () => {
+    const render = (values: HelmValues) =>
+      valueAt(values, "debug.enabled") !== undefined
+        ? "Error: execution error at (cilium/templates/validate.yaml:1:2): no .Values.debug.enabled"
+        : valueAt(values, "bpf.tproxy") !== undefined
+          ? "Error: execution error at (cilium/templates/validate.yaml:3:4): no .Values.bpf.tproxy"
+          : [monitor];
+    const extraValues = {
+      debug: { enabled: true },
+      bpf: { tproxy: true, masquerade: true },
+      prometheus: { serviceMonitor: { enabled: true } },
+    };
+    const asked = jest.fn(async (values: HelmValues) => render(values));
+    const { findings, images } = await chartAnswer(render(extraValues), { ...ARGS, extraValues }, asked);
+    expect(findings.map(({ key }) => key)).toEqual([
+      "debug.enabled",
+      "bpf.tproxy",
+      "prometheus.serviceMonitor.enabled",
+    ]);
+    expect(images).toBeUndefined();
+    expect(asked).toHaveBeenCalledTimes(2);
+  });
+
+  it("are not asked for without end where the chart says the same without the value", async () => {
+    const error = "Error: execution error at (cilium/templates/validate.yaml:1:2): no .Values.debug.enabled";
+    const extraValues = { debug: { enabled: true } };
+    const { findings } = await chartAnswer(error, { ...ARGS, extraValues }, async () => error);
+    expect(findings).toHaveLength(1);
   });
 });
 
