@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { kubectl, labMissing, LabProject, longMissing, MINUTES, restartAgents } from "../support/lab";
+import { inAgent, kubectl, labMissing, LabProject, longMissing, MINUTES, restartAgents } from "../support/lab";
 import { describeIf, missingPrograms } from "../support/project";
 
 const STACK = "inspect";
@@ -33,6 +33,20 @@ const nodeConfig = (cluster: string) =>
       defaults: { "bpf-lb-sock-hostns-only": "true" },
     },
   });
+
+/** Restart the agents, and wait until each has attached all of its programs. */
+function renewAgents(cluster: string): void {
+  restartAgents(cluster);
+  const states = () =>
+    inAgent(cluster, "cilium-dbg", "endpoint", "list", "-o", "json").flatMap((text) =>
+      (JSON.parse(text) as { status: { state: string } }[]).map(({ status }) => status.state),
+    );
+  for (const deadline = Date.now() + 2 * MINUTES; ;) {
+    const found = states();
+    if (found.length > 0 && found.every((state) => state === "ready")) return;
+    if (Date.now() > deadline) throw new Error(`endpoints are ${found.join(", ")}`);
+  }
+}
 
 const detached = (cluster: string, ...path: string[]) =>
   kubectl(cluster, ...agentOn(cluster), "rm", "-f", ...path.map((each) => `/sys/fs/bpf/cilium/${each}`));
@@ -80,7 +94,7 @@ const CHANGES: readonly Change[] = [
   },
   {
     name: "the same, after the agents have read it",
-    make: restartAgents,
+    make: renewAgents,
     mode: "replacement, native",
     wrong: {
       "host-routing": /drift: Helm rendered BPF, and cilium-config was changed since/,
@@ -104,12 +118,12 @@ const CHANGES: readonly Change[] = [
         ],
         { input: nodeConfig(cluster) },
       );
-      restartAgents(cluster);
+      renewAgents(cluster);
     },
     wrong: { "socket-lb": /^cmtest-inspect-worker: drift: CiliumNodeConfig odd sets bpf-lb-sock-hostns-only/ },
     undo: (cluster) => {
       kubectl(cluster, "-n", "kube-system", "delete", "ciliumnodeconfig", "odd");
-      restartAgents(cluster);
+      renewAgents(cluster);
     },
   },
   {
@@ -120,7 +134,7 @@ const CHANGES: readonly Change[] = [
       devices: /^cmtest-inspect-worker: contradiction: /,
       programs: /^cmtest-inspect-worker: contradiction: .*cil_from_netdev on eth0/,
     },
-    undo: restartAgents,
+    undo: renewAgents,
   },
   {
     name: "a program that is detached from the sockets' cgroup",
@@ -130,7 +144,7 @@ const CHANGES: readonly Change[] = [
       "socket-lb": /^cmtest-inspect-worker: contradiction: .*on without sock4_connect/,
       programs: /^cmtest-inspect-worker: contradiction: .*cil_sock4_connect on cgroup/,
     },
-    undo: restartAgents,
+    undo: renewAgents,
   },
   {
     name: "the program that is detached from a pod's device",
@@ -151,7 +165,7 @@ const CHANGES: readonly Change[] = [
       );
     },
     wrong: { programs: /^cmtest-inspect-worker: contradiction: .*cil_from_container on lxc/ },
-    undo: restartAgents,
+    undo: renewAgents,
   },
 ];
 
@@ -181,17 +195,24 @@ describeIf(
       await project.close(STACK);
     }, 2 * MINUTES);
 
-    const helm = (...values: string[]) => {
-      const { status, stderr } = spawnSync(
-        "helm",
-        [
-          ...["upgrade", "cilium", project.settings(STACK).cilium.chart, "-n", "kube-system", "--reuse-values"],
-          ...values.flatMap((value) => ["--set", value]),
-        ],
-        { encoding: "utf8", env: { ...process.env, KUBECONFIG: kubeconfig } },
-      );
+    const helm = (...args: string[]) => {
+      const env = { ...process.env, KUBECONFIG: kubeconfig };
+      const { status, stdout, stderr } = spawnSync("helm", [...args, "-n", "kube-system"], { encoding: "utf8", env });
       if (status !== 0) throw new Error(stderr);
-      restartAgents(cluster);
+      return stdout;
+    };
+    let own: string | undefined;
+    let further: readonly string[] = [];
+    /** Give Helm the stack's own values and these, unless it has them. */
+    const setValues = (values: readonly string[]) => {
+      if (String(values) === String(further)) return;
+      own ??= helm("get", "values", "cilium", "-o", "yaml");
+      const file = join(folder, "values.yaml");
+      writeFileSync(file, own);
+      const set = values.flatMap((value) => ["--set", value]);
+      helm("upgrade", "cilium", project.settings(STACK).cilium.chart, "-f", file, ...set);
+      further = values;
+      renewAgents(cluster);
     };
 
     it(
@@ -232,13 +253,12 @@ describeIf(
 
     it.each(CHANGES)(
       "tells $name, also from a file",
-      ({ values, make, undo, mode = "ebpf, native", wrong }) => {
-        if (values !== undefined) helm(...values);
+      ({ values = [], make, undo, mode = "ebpf, native", wrong }) => {
+        setValues(values);
         make?.(cluster);
         const file = join(folder, "evidence.json.gz");
         const found = project.inspect(undefined, "--kubeconfig", kubeconfig, "--save", file);
         undo?.(cluster);
-        if (values !== undefined) helm(...values.map((value) => `${value.split("=")[0]}=null`));
         expect(found).toEqual({
           code: Object.keys(wrong).length === 0 ? 0 : 1,
           mode,
