@@ -7,9 +7,9 @@ module.exports = {
       { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "commonjs" } },
     ],
   },
-  setupFiles: ["<rootDir>/tests/support/seed.js"],
-  // statistics look it up all the time, which is slow in a sandbox
-  sandboxInjectedGlobals: ["Math"],
+  setupFiles: ["<rootDir>/tests/support/seed.js", "<rootDir>/tests/support/pulumiSdk.js"],
+  // a sandbox looks globals up slowly; no test replaces these
+  sandboxInjectedGlobals: ["Array", "JSON", "Map", "Math", "Number", "Object", "RegExp", "Set", "String", "Symbol"],
   // clusters need the whole machine; scripts/test.mjs runs the unit tests in parallel
   maxWorkers: 1,
   testTimeout: 60_000,
