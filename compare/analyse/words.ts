@@ -9,14 +9,13 @@ export function amountText(value: number, unit: string): string {
 
 /** Three significant digits; all digits from 1,000 on. */
 export function numberText(value: number): string {
-  const digits = Math.abs(value) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 };
-  return value.toLocaleString("en-US", digits);
+  return (Math.abs(value) >= 1000 ? WHOLE : THREE_DIGITS).format(value);
 }
 
 /** A ratio with two decimals; two significant digits below 0.1, no decimals from 10 on. */
 export function ratioText(ratio: number): string {
   if (!Number.isFinite(ratio)) return "∞";
-  if (ratio >= 10) return ratio.toLocaleString("en-US", { maximumFractionDigits: 0 });
+  if (ratio >= 10) return WHOLE.format(ratio);
   return ratio >= 0.1 ? ratio.toFixed(2) : String(Number(ratio.toPrecision(2)));
 }
 
@@ -36,6 +35,9 @@ export function spreadText({ low, median, high }: Summary, unit: string): string
 export function listed(words: readonly string[]): string {
   return new Intl.ListFormat("en-GB", { type: "conjunction" }).format(words);
 }
+
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const THREE_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 
 /** Larger units of a unit, the largest first, with their size. */
 const SCALES: Readonly<Record<string, readonly (readonly [number, string])[]>> = {
