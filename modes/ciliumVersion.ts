@@ -11,7 +11,8 @@ export type Since = readonly string[];
 
 /** `1.16` of `1.16.0-rc.1`. */
 export function minorOf(version: string): string {
-  return `${semver.major(version)}.${semver.minor(version)}`;
+  const { major, minor } = new semver.SemVer(version);
+  return `${major}.${minor}`;
 }
 
 /**
@@ -19,7 +20,8 @@ export function minorOf(version: string): string {
  * change.
  */
 export function has(since: Since, version: string): boolean {
-  const sameMinor = since.find((first) => minorOf(first) === minorOf(version));
+  const minor = minorOf(version);
+  const sameMinor = since.find((first) => minorOf(first) === minor);
   return semver.gte(version, sameMinor ?? since.at(-1)!);
 }
 
@@ -35,7 +37,8 @@ export function isOlderThanKnown(version: string): boolean {
 
 /** The known version, of a list in ascending order, whose rules apply: the nearest of the same minor, otherwise the nearest older one. */
 export function nearest(versions: readonly string[], version: string): string {
-  const sameMinor = versions.filter((known) => minorOf(known) === minorOf(version));
+  const minor = minorOf(version);
+  const sameMinor = versions.filter((known) => minorOf(known) === minor);
   return (
     sameMinor.find((known) => semver.gte(known, version)) ??
     versions.findLast((known) => semver.lte(known, version)) ??
