@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { settingPaths } from "../../../settings/schema";
+import { anyText } from "./anyText";
 import type { Config } from "./settings";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -172,7 +173,7 @@ const HOSTILE: readonly string[] = [
 ];
 export const hostile = fc.oneof(
   oneOf(HOSTILE),
-  fc.string({ unit: "binary", maxLength: 20 }).filter((text) => /[^\w.:/@\s-]/.test(text)),
+  anyText(20).filter((text) => /[^\w.:/@\s-]/.test(text)),
 );
 /** The same, and words that only an image may be called. */
 export const weird = fc.oneof(

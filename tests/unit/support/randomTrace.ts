@@ -3,9 +3,10 @@ import type { Hop, Leg, Rewrite, Station, Trace, TraceNode } from "../../../data
 import { ALL_MODES, TUNNELS } from "../../../modes/contract";
 import { STATION_ROLES, type StationRole } from "../../../modes/tracePaths";
 import { VERDICTS } from "../../../datapath/facts";
+import { anyText } from "./anyText";
 
 const text = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 12 }),
+  anyText(12),
   fc.constantFrom("", "a\\Nb\\G", "<b>&amp;", '"]', "</svg></script><!--", "\u001b[31m", "-->", "\ud800", "%s$&`"),
 );
 const OWN_ROLES = (Object.keys(STATION_ROLES) as StationRole[]).filter((role) => role !== "pod");
