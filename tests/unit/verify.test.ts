@@ -1,3 +1,4 @@
+import timers from "node:timers/promises";
 import { CHECKS } from "../../datapath/checks/all";
 import { fail, pass, type Check } from "../../datapath/checks/check";
 import { parseLbMap, parseServiceList } from "../../datapath/checks/serviceMap";
@@ -501,6 +502,21 @@ describe("keys that Helm rendered otherwise", () => {
 });
 
 describe("the verdict", () => {
+  afterEach(() => jest.restoreAllMocks());
+
+  /** A clock that only pauses and the returned function move; deadlines, which have a signal, are never over. */
+  function clock(): (seconds: number) => void {
+    let time = Date.now();
+    const spend = (seconds: number) => void (time += seconds * 1000);
+    jest.spyOn(Date, "now").mockImplementation(() => time);
+    jest.spyOn(timers, "setTimeout").mockImplementation((milliseconds, value, options) => {
+      if (options?.signal !== undefined) return new Promise(() => undefined);
+      spend(milliseconds! / 1000);
+      return Promise.resolve(value!);
+    });
+    return spend;
+  }
+
   it("is unknown of a cluster that does not answer, and no check passes", async () => {
     const dead = new Proxy({ reach: undefined } as Partial<EvidenceCluster> as EvidenceCluster, {
       get: (_, name) =>
@@ -519,13 +535,12 @@ describe("the verdict", () => {
   });
 
   it("comes after a second look where a busy machine spent all the time on the first", async () => {
-    let time = Date.now();
-    const clock = jest.spyOn(Date, "now").mockImplementation(() => time);
+    const spend = clock();
     let looks = 0;
     const check: Check<number> = {
       ...{ id: "slow", question: "", needs: [] },
       read: () => {
-        time += 20_000;
+        spend(20);
         return Promise.resolve((looks += 1));
       },
       judge: (_evidence, _expectation, look) => [look === 1 ? fail("a", "late", "late", "wait") : pass("a", "there")],
@@ -535,20 +550,18 @@ describe("the verdict", () => {
     expect((await of(5)).results[0]!.verdict).toBe("fail");
     looks = 0;
     expect((await of(15)).results[0]!.verdict).toBe("pass");
-    clock.mockRestore();
   });
 
   it.each([
     ["regenerating", "pass"],
     ["ready", "fail"],
   ])("waits longer for agents that make programs: %s, %s", async (state, verdict) => {
-    let time = Date.now();
-    const clock = jest.spyOn(Date, "now").mockImplementation(() => time);
+    const spend = clock();
     let looks = 0;
     const check: Check<number> = {
       ...{ id: "slow", question: "", needs: ["nodes"] },
       read: () => {
-        time += 20_000;
+        spend(20);
         return Promise.resolve((looks += 1));
       },
       judge: (_evidence, _expectation, look) => [look < 3 ? fail("a", "old", "old", "wait") : pass("a", "new")],
@@ -563,7 +576,6 @@ describe("the verdict", () => {
       },
     } as unknown as EvidenceCluster;
     const { results } = await verify(cluster, recordedExpectation(), { checks: [check as Check], settleSeconds: 15 });
-    clock.mockRestore();
     expect(results[0]!.verdict).toBe(verdict);
   });
 
