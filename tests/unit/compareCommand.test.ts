@@ -60,7 +60,7 @@ describe("cilium-modes compare", () => {
   it("prints where its reports are", async () => {
     const error = jest.spyOn(console, "error").mockReturnValue(undefined);
     const html = join(folder, "report.html");
-    await compare([], { ...OPTIONS, from: await kept(sampleComparison()), html });
+    await compare([], { ...OPTIONS, from: await kept(slower(1)), html });
     expect(error.mock.calls).toEqual([[`Report: ${html}`]]);
     expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>/i);
   });
@@ -107,11 +107,14 @@ describe("cilium-modes compare", () => {
   });
 
   it("fails if a verification failed, or two modes show the same evidence", async () => {
-    const broken = changed((subject) => ({ ...subject, verification: { verdict: "fail", failed: ["status"] } }));
-    expect(await compare([], { ...OPTIONS, from: await kept(broken) })).toBe(false);
-    const [{ inventory }] = sampleComparison().subjects as [Subject];
-    const alike = changed((subject) => ({ ...subject, inventory }));
-    expect(await compare([], { ...OPTIONS, from: await kept(alike) })).toBe(false);
+    const measured = slower(1);
+    const succeeds = async (change: (subject: Subject) => Subject) =>
+      compare([], { ...OPTIONS, from: await kept({ ...measured, subjects: measured.subjects.map(change) }) });
+    expect(await succeeds((subject) => subject)).toBe(true);
+    const verification: Subject["verification"] = { verdict: "fail", failed: ["status"] };
+    expect(await succeeds((subject) => ({ ...subject, verification }))).toBe(false);
+    const [{ inventory }] = measured.subjects as [Subject];
+    expect(await succeeds((subject) => ({ ...subject, inventory }))).toBe(false);
   });
 
   it("refuses files without results, and names them", async () => {
