@@ -336,9 +336,12 @@ function withDrift(rows: readonly NodeRow[]): NodeRow[] {
       odd(rows, (row) => row[column]).map((each) => [each.node, each] as const),
     ),
   );
+  const isWrong = ({ verdict }: NodeRow) => verdict === "contradiction" || verdict === "drift";
+  // of two nodes that differ, one may have a reason of its own
+  const isExplained = rows.some(isWrong);
   return rows.map((row) => {
     const own = odds.get(row.node);
-    return own === undefined || row.verdict === "contradiction" || row.verdict === "drift"
+    return own === undefined || isWrong(row) || (own.isTie && isExplained)
       ? row
       : {
           ...row,

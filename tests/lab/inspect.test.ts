@@ -120,7 +120,7 @@ const CHANGES: readonly Change[] = [
       );
       renewAgents(cluster);
     },
-    wrong: { "socket-lb": /^cmtest-inspect-worker: drift: CiliumNodeConfig odd sets bpf-lb-sock-hostns-only/ },
+    wrong: { "socket-lb": /^cmtest-inspect-worker: drift: CiliumNodeConfig odd sets bpf-lb-sock-hostns-only here$/ },
     undo: (cluster) => {
       kubectl(cluster, "-n", "kube-system", "delete", "ciliumnodeconfig", "odd");
       renewAgents(cluster);
@@ -130,7 +130,6 @@ const CHANGES: readonly Change[] = [
     name: "a program that is detached from a device",
     make: (cluster) => void detached(cluster, "devices/eth0/links/cil_from_netdev"),
     wrong: {
-      services: /^cmtest-inspect-worker: contradiction: /,
       devices: /^cmtest-inspect-worker: contradiction: /,
       programs: /^cmtest-inspect-worker: contradiction: .*cil_from_netdev on eth0/,
     },
@@ -140,7 +139,6 @@ const CHANGES: readonly Change[] = [
     name: "a program that is detached from the sockets' cgroup",
     make: (cluster) => void detached(cluster, "socketlb/links/cgroup/cil_sock4_connect"),
     wrong: {
-      services: /^cmtest-inspect-worker: contradiction: /,
       "socket-lb": /^cmtest-inspect-worker: contradiction: .*on without sock4_connect/,
       programs: /^cmtest-inspect-worker: contradiction: .*cil_sock4_connect on cgroup/,
     },

@@ -213,6 +213,16 @@ describe("an inspection", () => {
     expect(rowOf(overridden, "configuration").verdict).toBe("in force");
   });
 
+  it("blames of two nodes the one that has a reason of its own", () => {
+    const broken = changed({ cgroups: (text) => text.replaceAll("sock4_recvmsg", "other") }, WORKER);
+    const two = { ...broken, nodes: broken.nodes.slice(0, 2) };
+    const { nodes } = rowOf(judged(two), "socket-lb");
+    expect(nodes.map(({ node, verdict }) => [node, verdict])).toEqual([
+      ["cmlead-control-plane", "in force"],
+      [WORKER, "contradiction"],
+    ]);
+  });
+
   it("tells nodes that differ from the others", () => {
     const older = changed({ status: (text) => text.replaceAll("1.20.2 (v1.20.2", "1.19.6 (v1.19.6") }, WORKER);
     expect(wrong(judged(older))).toEqual([["version", "drift", "1.19.6 here, 1.20.2 on most nodes"]]);
