@@ -281,12 +281,18 @@ const FURTHER_PATHS: Readonly<Record<string, readonly string[]>> = {
   "monitor-aggregation": ["bpf.monitorAggregation"],
 };
 
+/** Where values of strict encryption are since Cilium 1.19, and before. */
+const [EGRESS, EGRESS_OLD] = ["encryption.strictMode.egress.", "encryption.strictMode."];
+
 /** The same of what values alone tell, without a chart. */
 export function agentFindingsOf(args: CiliumValuesArgs): ValueFinding[] {
   const { extraValues, version } = args;
   const chart = new ChartKeys(version);
   const pathOf = (key: string) => {
-    const paths = DATAPATH_KEYS.find((each) => each.key === key)?.paths ?? FURTHER_PATHS[key] ?? [];
+    const known = DATAPATH_KEYS.find((each) => each.key === key)?.paths ?? FURTHER_PATHS[key] ?? [];
+    // a chart that knows the newer value renders the older one under the newer key
+    const isRenamed = known.some((path) => path.startsWith(EGRESS) && chart.typesOf(path) !== undefined);
+    const paths = isRenamed ? [...known, ...known.map((path) => path.replace(EGRESS, EGRESS_OLD))] : known;
     return paths.find((path) => valueAt(extraValues, path) !== undefined && chart.typesOf(path) !== undefined);
   };
   const keys = [...DATAPATH_KEYS.map(({ key }) => key), ...Object.keys(FURTHER_PATHS)];

@@ -1,7 +1,14 @@
 import { MODE_CONTRACTS } from "../../modes/contract";
 import { readingOf, type ApiEvidence } from "../evidence/api";
 import { addressesOf, CGROUP_ROOT, jsonOf, type NodeEvidence } from "../evidence/node";
-import { attachedOn, classOf, programsOfCgroups, type Attached, type CgroupProgram } from "../evidence/programs";
+import {
+  attachedOn,
+  classOf,
+  hasNames,
+  programsOfCgroups,
+  type Attached,
+  type CgroupProgram,
+} from "../evidence/programs";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
@@ -173,9 +180,7 @@ export function missingHooks(
       ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name.replace("sock4", "sock6")])
       : []),
   ];
-  // legacy tc keeps the object's name, not the program's, on old kernels and versions
-  const isNamed = attached.some(({ name }) => /^(?:cil_)?(?:from|to)[_-]/.test(name));
-  return isNamed
+  return hasNames(attached)
     ? want.filter(([device, name]) => !has(device, name)).map(([device, name]) => `cil_${name} on ${device}`)
     : [];
 }

@@ -59,6 +59,10 @@ export function attachedToDevices(node: NodeEvidence): Attached[] | Error {
   return [...onDevices, ...(byXdp as readonly Attached[])];
 }
 
+/** Whether programs have their own names: legacy tc keeps the object's instead, on old kernels and versions. */
+export const hasNames = (attached: readonly Attached[]) =>
+  attached.some(({ name }) => /^(?:cil_)?(?:from|to)[_-]/.test(name));
+
 /** The XDP programs on a node's devices, whose kinds are `xdp driver`, `xdp generic` and the like. */
 export function attachedByXdp(node: NodeEvidence): Attached[] | Error {
   const lists = netPrograms(node);

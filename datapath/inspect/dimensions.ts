@@ -5,7 +5,7 @@ import { NONE_LOST } from "../evidence/pods";
 import { hasOwnTunnel } from "../checks/routes";
 import { SENT, wayOfPings } from "../checks/packetPath";
 import type { Evidence } from "../evidence/gather";
-import { attachedByXdp, attachedToDevices, attachedToSockets } from "../evidence/programs";
+import { hasNames, attachedByXdp, attachedToDevices, attachedToSockets, type Attached } from "../evidence/programs";
 
 /** A `cilium-config`, with an agent's overrides where it is a node's. */
 export type Config = Readonly<Record<string, string | undefined>>;
@@ -92,6 +92,17 @@ function deviceOut(node: NodeEvidence, api: ApiEvidence): string {
   return told(addressesOf(node)?.get(own ?? "")?.[0] ?? new Error("no device has the node's address"));
 }
 
+/**
+ * Cilium's programs that packets pass between a node's devices and its network.
+ * @param way `from` the network, or `to` it
+ */
+function programsOut(node: NodeEvidence, way: "from" | "to"): Attached[] {
+  const attached = told(attachedToDevices(node));
+  if (hasNames(attached)) return attached.filter(({ name }) => new RegExp(`${way}[_-]netdev`).test(name));
+  const kind = way === "from" ? /ingress$/ : /egress$/;
+  return attached.filter((each) => !/^(?:lxc|cilium_|lo$)/.test(each.device) && kind.test(each.kind));
+}
+
 /** Chains of kube-proxy, in the mode that makes them. */
 const KUBE_PROXY = [
   ["iptables", /^:KUBE-(?:SVC|SEP)-/m],
@@ -103,7 +114,7 @@ function services(node: NodeEvidence): string | Hidden {
   const tables = node.nftables !== undefined && "value" in node.nftables ? node.nftables.value : undefined;
   const isCilium =
     told(attachedToSockets(node)).some(({ name }) => /sock4_connect$/.test(name)) &&
-    told(attachedToDevices(node)).some(({ name }) => /from[_-]netdev/.test(name));
+    programsOut(node, "from").length > 0;
   const flavour =
     KUBE_PROXY.find(([, pattern]) => pattern.test(rules))?.[0] ??
     (/^table (?:ip|ip6|inet) kube-proxy\b/m.test(tables ?? "") ? "nftables" : undefined);
@@ -131,8 +142,7 @@ const IPTABLES_MASQUERADE = /^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*(?:(?:masque
 function masquerading(node: NodeEvidence, config: Config): string {
   if (IPTABLES_MASQUERADE.test(told(sectionOf(node, "iptables")))) return "iptables";
   // the same program serves NodePorts
-  const isBpf =
-    masqueradingOf(config) === "BPF" && told(attachedToDevices(node)).some(({ name }) => /to[_-]netdev/.test(name));
+  const isBpf = masqueradingOf(config) === "BPF" && programsOut(node, "to").length > 0;
   return isBpf ? "BPF" : "off";
 }
 
@@ -218,9 +228,9 @@ function socketLb(node: NodeEvidence): string {
 }
 
 function devicesWithPrograms(node: NodeEvidence): string {
-  const devices = told(attachedToDevices(node))
-    .filter(({ name, device }) => /from[_-]netdev/.test(name) && device !== "cilium_wg0")
-    .map(({ device }) => device);
+  const devices = programsOut(node, "from")
+    .map(({ device }) => device)
+    .filter((device) => device !== "cilium_wg0");
   return [...new Set(devices)].sort().join(" ") || "none";
 }
 

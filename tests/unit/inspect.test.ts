@@ -213,6 +213,29 @@ describe("an inspection", () => {
     expect(rowOf(overridden, "configuration").verdict).toBe("in force");
   });
 
+  it("takes programs without names of their own for Cilium's, as legacy tc has them", () => {
+    const legacy = changed({
+      tcx: () => "",
+      network: () =>
+        JSON.stringify([
+          {
+            xdp: [],
+            tc: ["ingress", "egress"].flatMap((way) =>
+              ["eth0", "lxc1"].map((devname) => ({ devname, kind: `clsact/${way}`, name: "bpf_netdev_eth0" })),
+            ),
+          },
+        ]),
+    });
+    const found = judged(legacy);
+    for (const [id, observed] of [
+      ["services", "Cilium"],
+      ["masquerading", "BPF"],
+      ["devices", "eth0"],
+      ["programs", "complete"],
+    ] as const)
+      expect([id, rowOf(found, id).nodes[0]!.observed]).toEqual([id, observed]);
+  });
+
   it("blames of two nodes the one that has a reason of its own", () => {
     const broken = changed({ cgroups: (text) => text.replaceAll("sock4_recvmsg", "other") }, WORKER);
     const two = { ...broken, nodes: broken.nodes.slice(0, 2) };
