@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { valueAt, type HelmValues } from "../modes/ciliumValues";
 import { DATAPATH_KEYS } from "../modes/datapathConfig";
 import { ciliumAmong, type RenderedCilium, type RenderedObject } from "../modes/rendering";
+import { COMPARED_KINDS, type ComparedObject, type RecordedObjects } from "./helmDrift";
 
 /** Helm's record of one revision of a release, kept in a Secret. */
 export interface HelmRecord {
@@ -47,18 +48,44 @@ export function renderedCilium(secrets: readonly V1Secret[]): RecordedCilium | u
   for (const secret of latestFirst(secrets)) {
     const { manifest = "", config } = payloadOf(secret);
     const { status, description } = readRecord(secret);
-    const documents = manifest.split(/^---.*$/m);
+    const documents = documentsIn(manifest);
     const rendered = (kind: string, name: string) => {
       const named = new RegExp(`^  name: "?${name}"?$`, "m");
       const text = documents.find((each) => new RegExp(`^kind: ${kind}$`, "m").test(each) && named.test(each));
-      // Helm reads YAML 1.1
-      return text === undefined ? undefined : (parse(text, { version: "1.1" }) as RenderedObject);
+      return text === undefined ? undefined : (parsed(text) as RenderedObject);
     };
     const cilium = ciliumAmong(rendered);
     if (cilium !== undefined) return { status, description, values: datapathValues(config ?? {}), ...cilium };
   }
   return undefined;
 }
+
+/** Cilium's objects as the latest record of its release has them; undefined if none has a `cilium-config`. */
+export function renderedObjects(secrets: readonly V1Secret[], namespace: string): RecordedObjects | undefined {
+  for (const secret of latestFirst(secrets)) {
+    const documents = documentsIn(payloadOf(secret).manifest ?? "");
+    if (!documents.some((each) => /^kind: ConfigMap$/m.test(each) && /^  name: "?cilium-config"?$/m.test(each)))
+      continue;
+    const kinds = new RegExp(`^kind: (?:${Object.keys(COMPARED_KINDS).join("|")})$`, "m");
+    const objects = documents
+      .filter((each) => kinds.test(each))
+      .map((each) => inNamespace(parsed(each) as ComparedObject, namespace));
+    return { release: secret.metadata?.labels?.["name"] ?? "cilium", status: readRecord(secret).status, objects };
+  }
+  return undefined;
+}
+
+/** Helm installs objects without a namespace into the release's. */
+function inNamespace(object: ComparedObject, namespace: string): ComparedObject {
+  const { kind, metadata } = object;
+  if (kind.startsWith("Cluster") || metadata.namespace !== undefined) return object;
+  return { ...object, metadata: { ...metadata, namespace } };
+}
+
+const documentsIn = (manifest: string) => manifest.split(/^---.*$/m);
+
+/** Helm reads YAML 1.1. */
+const parsed = (text: string) => parse(text, { version: "1.1" }) as unknown;
 
 /**
  * The same record with status `failed`. Helm then assumes neither that an operation is in progress nor (with `replace`)

@@ -17,7 +17,8 @@ import {
 import type { OutsideClient } from "../host/outside";
 import { OWNERSHIP_RECORDS } from "../modes/ownershipRecords";
 import { apiErrorLine } from "./apiError";
-import { CURRENT_RECORDS, renderedCilium, type RecordedCilium } from "./helmRecord";
+import { COMPARED_KINDS, helmDrift, type ComparedObject, type HelmDrift } from "./helmDrift";
+import { CURRENT_RECORDS, renderedCilium, renderedObjects, type RecordedCilium } from "./helmRecord";
 import { load, timely, undefinedIfNotFound } from "./client";
 import { reach } from "./reach";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
@@ -65,6 +66,8 @@ export interface EvidenceCluster extends ClusterReader {
   services(): Promise<V1Service[]>;
   /** All objects of a kind outside the core API; none if the cluster does not know the kind. */
   list<T>(apiVersion: string, plural: string): Promise<readonly T[]>;
+  /** How Cilium's objects differ from what Helm rendered last in this namespace; undefined if Helm did not. */
+  helmDrift(namespace: string): Promise<HelmDrift | undefined>;
   /** Ask a URL from this machine: `ok` or what went wrong; undefined where this machine is not to be asked. */
   readonly reach?: ((url: string) => Promise<string>) | undefined;
   /** Start a client in the nodes' network, outside the cluster; undefined if there is no place for one. */
@@ -164,6 +167,8 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
   const core = config.makeApiClient(CoreV1Api);
   const apps = config.makeApiClient(AppsV1Api);
   const custom = config.makeApiClient(CustomObjectsApi);
+  const helmRecords = async (namespace: string) =>
+    (await timely(core.listNamespacedSecret({ namespace, labelSelector: CURRENT_RECORDS }))).items;
   return {
     now: () => Date.now(),
     nodes: () => everyPage((page) => core.listNode(page), smallNode),
@@ -180,8 +185,11 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
       new Map((await ciliumNodes(custom)).map((node) => [node.metadata.name, ipv4PodCidrs(node)])),
     configMap: (namespace, name) =>
       timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
-    renderedCilium: async (namespace) =>
-      renderedCilium((await timely(core.listNamespacedSecret({ namespace, labelSelector: CURRENT_RECORDS }))).items),
+    renderedCilium: async (namespace) => renderedCilium(await helmRecords(namespace)),
+    async helmDrift(namespace) {
+      const rendered = renderedObjects(await helmRecords(namespace), namespace);
+      return rendered && helmDrift(rendered, (object) => comparedObject(core, custom, object));
+    },
     services: () => everyPage((page) => core.listServiceForAllNamespaces(page)),
     list: <T>(apiVersion: string, plural: string) => everyCustomObject<T>(custom, apiVersion, plural),
     service: (namespace, name) => timely(core.readNamespacedService({ namespace, name }).catch(undefinedIfNotFound)),
@@ -259,6 +267,23 @@ async function everyCustomObject<T>(custom: CustomObjectsApi, apiVersion: string
     const { items, metadata } = (await list.catch(undefinedIfNotFound)) ?? { items: [] };
     return { items, metadata: { _continue: metadata?.continue ?? "" } };
   });
+}
+
+/** An object as the cluster has it; undefined if it does not exist. */
+async function comparedObject(
+  core: CoreV1Api,
+  custom: CustomObjectsApi,
+  { kind, metadata: { name, namespace } }: ComparedObject,
+): Promise<object | undefined> {
+  if (kind === "ServiceAccount")
+    return timely(core.readNamespacedServiceAccount({ name, namespace: namespace! }).catch(undefinedIfNotFound));
+  const [group, version] = COMPARED_KINDS[kind].split("/") as [string, string];
+  const of = { group, version, plural: `${kind.toLowerCase()}s`, name };
+  const read =
+    namespace === undefined
+      ? custom.getClusterCustomObject(of)
+      : custom.getNamespacedCustomObject({ ...of, namespace });
+  return timely(read.catch(undefinedIfNotFound) as Promise<object | undefined>);
 }
 
 /** A list that the client has not converted. */

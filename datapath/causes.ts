@@ -27,6 +27,8 @@ export const CAUSES = {
   "cluster-unreachable": "kubernetes",
   "node-not-ready": "kubernetes",
   "node-unreachable": "kubernetes",
+  "object-missing": "kubernetes",
+  "permission-missing": "kubernetes",
   "agent-missing": "kubernetes",
   "agent-not-ready": "kubernetes",
   "agent-silent": "kubernetes",
@@ -36,6 +38,7 @@ export const CAUSES = {
   "addresses-exhausted": "kubernetes",
   "endpoint-foreign": "kubernetes",
   "pod-without-endpoint": "kubernetes",
+  "template-changed": "configuration",
   "config-overridden": "configuration",
   "config-changed": "configuration",
   "agent-outdated": "configuration",
@@ -143,6 +146,8 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "cluster-unreachable": ["*"],
   "node-not-ready": ["*"],
   "node-unreachable": ["*"],
+  "object-missing": ["*"],
+  "permission-missing": ["agents", "operator", "controllers", "status", "workload", "service-map", "datapath-maps"],
   "agent-missing": ["*"],
   "agent-not-ready": ["*"],
   "agent-silent": ["*"],
@@ -152,6 +157,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "addresses-exhausted": ["workload", "controllers"],
   "endpoint-foreign": [...TRAFFIC, "datapath-maps"],
   "pod-without-endpoint": [...TRAFFIC, "datapath-maps"],
+  "template-changed": [...DATAPATH, ...TRAFFIC, "agents", "operator", "policies", "workload"],
   "config-overridden": [...DATAPATH, ...TRAFFIC, "agents", "policies", "workload"],
   "config-changed": [...DATAPATH, ...TRAFFIC, "agents", "policies", "workload"],
   "agent-differs": [...DATAPATH, ...TRAFFIC],
@@ -237,8 +243,9 @@ export function diagnose(results: readonly CheckResult[]): Diagnosis[] {
 function explains(causes: readonly Found[], symptom: Found): boolean {
   const { cause, check } = causes[0]!;
   if (cause === undefined) return false;
-  // no node or agent changes the ConfigMap
-  if (symptom.cause === "config-changed" && cause !== "cluster-unreachable") return false;
+  // no node or agent changes Cilium's own objects
+  const isOfObjects = symptom.cause === "config-changed" || symptom.check === "helm-objects";
+  if (isOfObjects && cause !== "cluster-unreachable") return false;
   // the same cause found by several checks, or on paths that have a node in common
   if (cause === symptom.cause && (check !== symptom.check || TRAFFIC.includes(check)))
     return shareNodes(causes, symptom);

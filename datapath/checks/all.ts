@@ -7,6 +7,7 @@ import { dnsCheck } from "./dns";
 import { dropsCheck } from "./drops";
 import { fromHereCheck } from "./fromHere";
 import { healthCheck } from "./health";
+import { helmObjectsCheck } from "./helmObjects";
 import { hopsCheck } from "./hops";
 import { hubbleCheck } from "./hubble";
 import { kernelCheck } from "./kernel";
@@ -37,6 +38,7 @@ import { translationCheck } from "./translation";
 export const CHECKS: readonly Check[] = [
   nodesCheck,
   configCheck,
+  helmObjectsCheck,
   agentsCheck,
   statusCheck,
   featuresCheck,

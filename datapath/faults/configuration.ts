@@ -272,7 +272,7 @@ export const CONFIGURATION_FAULTS: readonly Fault[] = [
     title: "One agent runs with an environment variable that overrides its configuration.",
     teaches:
       "cilium-config is the same for all, and new pods of one node have a smaller MTU: the environment of an agent wins over its files.",
-    expect: ["agent-differs", "config-overridden", "agent-outdated", "mode-fallback"],
+    expect: ["template-changed", "agent-differs", "config-overridden", "agent-outdated", "mode-fallback"],
     ...oneAgent(
       `[{\\"op\\":\\"add\\",\\"path\\":\\"/spec/template/spec/containers/0/env/-\\",\\"value\\":{\\"name\\":\\"CILIUM_MTU\\",\\"value\\":\\"1400\\"}}]`,
     ),
@@ -282,7 +282,7 @@ export const CONFIGURATION_FAULTS: readonly Fault[] = [
     class: "configuration",
     title: "One agent was started with an additional argument that turns policies off.",
     teaches: "A left-over of a debugging session: an argument wins over cilium-config, on one node only.",
-    expect: ["agent-differs", "config-overridden", "agent-outdated", "mode-fallback"],
+    expect: ["template-changed", "agent-differs", "config-overridden", "agent-outdated", "mode-fallback"],
     ...oneAgent(
       `[{\\"op\\":\\"add\\",\\"path\\":\\"/spec/template/spec/containers/0/args/-\\",\\"value\\":\\"--enable-policy=never\\"}]`,
     ),
@@ -375,11 +375,42 @@ kubectl -n kube-system rollout status daemonset/kube-proxy --timeout=60s >/dev/n
     ...nodeConfig({ "bpf-lb-sock-hostns-only": "true" }),
   },
   {
+    name: "agent-argument-waits",
+    class: "configuration",
+    title: "The agents' DaemonSet has another argument and the update strategy OnDelete.",
+    teaches: "Agents run on as before. Each one leaves the mode when it starts again, perhaps weeks later.",
+    expect: ["template-changed"],
+    inject:
+      kube(`[ -e $kept/template ] || kubectl -n kube-system get daemonset cilium -o json | jq -c '[{op: "replace", path: "/spec/template/spec/containers/0/args", value: .spec.template.spec.containers[0].args}, {op: "replace", path: "/spec/updateStrategy", value: .spec.updateStrategy}]' >$kept/template
+kubectl -n kube-system patch daemonset cilium --type=json -p '[{"op":"replace","path":"/spec/updateStrategy","value":{"type":"OnDelete"}},{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--enable-bpf-masquerade=false"}]' >/dev/null`),
+    undo: kube(
+      `[ ! -e $kept/template ] || { kubectl -n kube-system patch daemonset cilium --type=json -p "$(cat $kept/template)" >/dev/null; rm $kept/template; }`,
+    ),
+    probe: kube("kubectl -n kube-system get daemonset cilium -o jsonpath='{.spec.updateStrategy.type}'")[0]!,
+  },
+  {
+    name: "operator-argument",
+    class: "configuration",
+    title: "Cilium's operator has an argument that Helm did not render (another pool of pod addresses).",
+    teaches: "cilium-config is untouched. The next node gets its pod network from another pool.",
+    expect: ["template-changed"],
+    inject:
+      kube(`[ -e $kept/operator ] || kubectl -n kube-system get deployment cilium-operator -o json | jq -c '[{op: "replace", path: "/spec/template/spec/containers/0/args", value: .spec.template.spec.containers[0].args}]' >$kept/operator
+kubectl -n kube-system patch deployment cilium-operator --type=json -p '[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--cluster-pool-ipv4-cidr=10.99.0.0/16"}]' >/dev/null
+kubectl -n kube-system rollout status deployment cilium-operator --timeout=90s >/dev/null`),
+    undo: kube(`[ -e $kept/operator ] || exit 0
+kubectl -n kube-system patch deployment cilium-operator --type=json -p "$(cat $kept/operator)" >/dev/null
+kubectl -n kube-system rollout status deployment cilium-operator --timeout=90s >/dev/null; rm $kept/operator`),
+    probe: kube(
+      "kubectl -n kube-system get deployment cilium-operator -o jsonpath='{.spec.template.spec.containers[0].args}'",
+    )[0]!,
+  },
+  {
     name: "argument-of-all-agents",
     class: "configuration",
     title: "Every agent has an argument that Helm did not render (--bpf-ct-timeout-regular-tcp=10s).",
     teaches: "cilium-config is untouched and all agents are alike; idle connections break after ten seconds.",
-    expect: ["config-overridden"],
+    expect: ["template-changed", "config-overridden"],
     inject:
       kube(`[ -e $kept/args ] || kubectl -n kube-system get daemonset cilium -o json | jq -c '.spec.template.spec.containers[0].args' >$kept/args
 kubectl -n kube-system patch daemonset cilium --type=json -p "$(jq -c '[{op: "replace", path: "/spec/template/spec/containers/0/args", value: (. + ["--bpf-ct-timeout-regular-tcp=10s"])}]' $kept/args)" >/dev/null

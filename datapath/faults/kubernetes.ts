@@ -95,6 +95,35 @@ sleep 3`,
     probe: AGENT_PODS,
   },
   {
+    name: "agent-daemonset-deleted",
+    class: "kubernetes",
+    title: "The agents' DaemonSet was deleted, and its pods were left.",
+    teaches: "Every agent runs and is ready. One that ends, or a node that is new, never gets another.",
+    expect: ["object-missing"],
+    inject: kube(
+      `[ -e $kept/daemonset ] || kubectl -n kube-system get daemonset cilium -o json | jq -c 'del(.status, .metadata.uid, .metadata.resourceVersion, .metadata.creationTimestamp, .metadata.generation, .metadata.managedFields)' >$kept/daemonset; kubectl -n kube-system delete daemonset cilium --cascade=orphan >/dev/null`,
+    ),
+    undo: kube(
+      "[ ! -e $kept/daemonset ] || { kubectl -n kube-system get daemonset cilium >/dev/null 2>&1 || kubectl create -f $kept/daemonset >/dev/null; agents_ready; rm $kept/daemonset; }",
+    ),
+    probe: kube("kubectl -n kube-system get daemonset cilium -o name --ignore-not-found")[0]!,
+  },
+  {
+    name: "agent-permissions-deleted",
+    class: "kubernetes",
+    title: "The ClusterRoleBinding of Cilium's agents was deleted.",
+    teaches:
+      "Watches that are open go on, so the datapath works. Whatever an agent asks anew is forbidden, so the next agent does not start.",
+    expect: ["permission-missing"],
+    inject: kube(
+      `[ -e $kept/binding ] || kubectl get clusterrolebinding cilium -o json | jq -c 'del(.metadata.uid, .metadata.resourceVersion, .metadata.creationTimestamp, .metadata.managedFields)' >$kept/binding; kubectl delete clusterrolebinding cilium >/dev/null`,
+    ),
+    undo: kube(
+      "[ ! -e $kept/binding ] || { kubectl get clusterrolebinding cilium >/dev/null 2>&1 || kubectl create -f $kept/binding >/dev/null; rm $kept/binding; }",
+    ),
+    probe: kube("kubectl get clusterrolebinding cilium -o name --ignore-not-found")[0]!,
+  },
+  {
     name: "agent-crashing",
     class: "kubernetes",
     title: "A CiliumNodeConfig gives one agent a value with which it cannot start.",
