@@ -33,6 +33,7 @@ export const CAUSES = {
   "agent-not-ready": "kubernetes",
   "agent-silent": "kubernetes",
   "control-plane-down": "kubernetes",
+  "lease-taken": "kubernetes",
   "operator-down": "kubernetes",
   "cni-foreign": "kubernetes",
   "addresses-exhausted": "kubernetes",
@@ -152,6 +153,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "agent-not-ready": ["*"],
   "agent-silent": ["*"],
   "control-plane-down": ["service", "service-map", "workload", "operator", "coredns", ...SERVICES],
+  "lease-taken": ["service", "service-map", "workload", "operator", "coredns", ...SERVICES],
   "workload-not-ready": [...TRAFFIC, "service-map", "pod-network", "datapath-maps", "workload"],
   "cni-foreign": [...TRAFFIC, "workload", "pod-network", "datapath-maps"],
   "addresses-exhausted": ["workload", "controllers"],
@@ -243,8 +245,9 @@ export function diagnose(results: readonly CheckResult[]): Diagnosis[] {
 function explains(causes: readonly Found[], symptom: Found): boolean {
   const { cause, check } = causes[0]!;
   if (cause === undefined) return false;
-  // no node or agent changes Cilium's own objects
-  const isOfObjects = symptom.cause === "config-changed" || symptom.check === "helm-objects";
+  // no node, agent or controller changes Cilium's own objects, nor a Service
+  const isOfObjects =
+    symptom.cause === "config-changed" || symptom.cause === "service-changed" || symptom.check === "helm-objects";
   if (isOfObjects && cause !== "cluster-unreachable") return false;
   // the same cause found by several checks, or on paths that have a node in common
   if (cause === symptom.cause && (check !== symptom.check || TRAFFIC.includes(check)))

@@ -1,7 +1,7 @@
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { HelmDrift, ObjectDrift } from "../../cluster/helmDrift";
-import { fail, pass, skipped, warning, type Check, type Finding } from "./check";
+import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 
 /** Workloads without whose pods there is no network. */
 const NEEDED = new Set(["DaemonSet cilium", "Deployment cilium-operator"]);
@@ -22,9 +22,11 @@ export const helmObjectsCheck: Check<HelmDrift | undefined | string> = {
       return apiErrorLine(error as Error);
     }
   },
-  judge(_evidence, _expectation, drift) {
+  judge({ api: { rendered } }, _expectation, drift) {
     if (drift === undefined) return [skipped("cluster", "Helm has no record of Cilium")];
-    if (typeof drift === "string") return [skipped("cluster", drift)];
+    // a recorded cluster was not asked for more than Helm's record
+    if (typeof drift === "string")
+      return ["error" in rendered ? inconclusive("cluster", drift) : skipped("cluster", drift)];
     const { release, status, compared, drifts, unread } = drift;
     if (status !== "deployed") return [skipped("cluster", `Helm's record is ${status}, and not deployed`)];
     const findings = drifts.map((each) => judgeDrift(each, release));

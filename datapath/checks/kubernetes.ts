@@ -5,6 +5,7 @@ import {
   OPERATOR_LEASE,
   readingOf,
   valueOf,
+  type ApiEvidence,
   type CiliumNodeState,
   type NodeState,
   type PodState,
@@ -48,6 +49,42 @@ function judgeControlPlane(pods: Reading<readonly PodState[]>, isExternal: boole
   );
 }
 
+/** A leader renews its lease every two seconds, and others take one over that was not renewed for 15. */
+const LEASE_SECONDS = 60;
+
+/** A part of the control plane whose instances run, and none of which works. */
+interface Deposed {
+  readonly component: string;
+  /** Who holds the lease instead, and since when. */
+  readonly seen: string;
+}
+
+/** Parts of the control plane that run and do not work: somebody else holds their lease, or nobody renews it. */
+export function deposed({ pods, leases = { value: [] } }: Pick<ApiEvidence, "pods" | "leases">): Deposed[] {
+  return valueOf(leases, []).flatMap(({ name, holder, behindSeconds }): Deposed[] => {
+    const own = valueOf(pods, []).filter(({ labels, running }) => labels["component"] === name && running);
+    // whoever holds it calls itself like its node
+    const isOwn = own.some(({ node }) => holder?.startsWith(`${node}_`));
+    if (own.length === 0 || holder === null || (isOwn && behindSeconds < LEASE_SECONDS)) return [];
+    const who = isOwn ? `, renewed ${behindSeconds} s ago` : "";
+    return [{ component: name, seen: `the lease ${name} is held by ${holder}${who}` }];
+  });
+}
+
+/** The command that lets another instance lead. */
+export const takeLease = (component: string) =>
+  `kubectl -n kube-system delete lease ${component}: an instance that works takes it within seconds`;
+
+function judgeLease({ component, seen }: Deposed): Finding {
+  return fail(
+    "cluster",
+    seen,
+    `${component} runs, but no instance that works holds its lease: ${CONTROLLERS[component]}`,
+    `${takeLease(component)}; if nobody does: kubectl -n kube-system delete pod -l component=${component}`,
+    { cause: "lease-taken" },
+  );
+}
+
 /** Whether Kubernetes itself calls the nodes healthy. */
 export const nodesCheck: Check = {
   id: "nodes",
@@ -80,7 +117,12 @@ export const nodesCheck: Check = {
       );
     });
     const networks = ciliumConfig["ipam"] === "kubernetes" ? judgePodCidrs(api.nodes.value, api.ciliumNodes) : [];
-    return [...nodes, ...networks, ...judgeControlPlane(api.pods, isExternal)];
+    return [
+      ...nodes,
+      ...networks,
+      ...judgeControlPlane(api.pods, isExternal),
+      ...(isExternal ? [] : deposed(api).map(judgeLease)),
+    ];
   },
 };
 

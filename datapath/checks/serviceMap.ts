@@ -9,6 +9,7 @@ import {
 } from "../evidence/api";
 import { sectionOf } from "../evidence/node";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
+import { deposed, takeLease } from "./kubernetes";
 import { eachNode } from "./nodes";
 
 /** One frontend of Cilium's service map. */
@@ -95,7 +96,10 @@ export const serviceCheck: Check = {
       ...(service.ports.some(({ protocol, nodePort: own }) => protocol === "UDP" && own === nodePort)
         ? []
         : [`no UDP port at NodePort ${nodePort}`]),
-      ...(tcp?.targetPort === "80" ? [] : [`target port ${tcp?.targetPort ?? "none"}, expected 80`]),
+      ...(tcp === undefined ? ["no TCP port"] : []),
+      ...service.ports.flatMap(({ protocol, targetPort }) =>
+        targetPort === "80" ? [] : [`target port ${targetPort}/${protocol}, expected 80`],
+      ),
       ...(service.selector["app"] === daemonSet && Object.keys(service.selector).length === 1
         ? []
         : [`selector ${JSON.stringify(service.selector)}, expected {"app":"${daemonSet}"}`]),
@@ -106,6 +110,10 @@ export const serviceCheck: Check = {
         ? []
         : [`internalTrafficPolicy ${service.internalTrafficPolicy}, expected Cluster`]),
       ...(service.sessionAffinity === "None" ? [] : [`sessionAffinity ${service.sessionAffinity}, expected None`]),
+      ...(service.publishesNotReady === true ? ["publishNotReadyAddresses true, expected false"] : []),
+      ...((service.externalAddresses ?? []).length === 0
+        ? []
+        : [`external addresses ${service.externalAddresses!.join(", ")}, expected none`]),
       ...(service.proxyName === undefined ? [] : [`label service-proxy-name ${service.proxyName}, expected none`]),
       ...(service.selective.length === 0 ? [] : [`${service.selective.join(", ")}, which the stack did not set`]),
     ];
@@ -135,6 +143,26 @@ const OF_NODES: Readonly<Record<number, string>> = {
   10256: "the health check of kube-proxy",
 };
 
+/** Services that are served at the address of a pod, which its packets then do not reach. */
+function takenPods(api: ApiEvidence, services: readonly ServiceState[]): Finding[] {
+  const pods = readingOf(api.pods).filter(
+    ({ hostNetwork, running, address }) => !hostNetwork && running && address !== "",
+  );
+  return services.flatMap(({ namespace, name, externalAddresses = [] }) =>
+    pods
+      .filter(({ address }) => externalAddresses.includes(address))
+      .map((pod) =>
+        fail(
+          "cluster",
+          `${namespace}/${name}: externalIPs ${pod.address}`,
+          `the Service ${namespace}/${name} takes the address of the pod ${pod.namespace}/${pod.name}: its own endpoints answer instead of the pod`,
+          `kubectl -n ${namespace} edit service ${name}: externalIPs without ${pod.address}`,
+          { cause: "service-changed" },
+        ),
+      ),
+  );
+}
+
 /** Services that take a port of a node's own address from the node's own program. */
 function takenPorts(api: ApiEvidence, services: readonly ServiceState[]): Finding[] {
   const nodes = readingOf(api.nodes);
@@ -163,10 +191,9 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
   const unserved = others.filter(
     ({ namespace, name, proxyName }) => proxyName !== undefined && OF_SYSTEM.has(`${namespace}/${name}`),
   );
-  const partial = others.filter(
-    ({ namespace, name, internalTrafficPolicy }) =>
-      OF_SYSTEM.has(`${namespace}/${name}`) && internalTrafficPolicy !== "Cluster",
-  );
+  const system = others.filter(({ namespace, name }) => OF_SYSTEM.has(`${namespace}/${name}`));
+  const partial = system.filter(({ internalTrafficPolicy }) => internalTrafficPolicy !== "Cluster");
+  const selective = system.filter((each) => each.selective.length > 0);
   const pods = readingOf(api.pods);
   const servers = pods.filter(({ labels }) => labels["component"] === "kube-apiserver").map(({ address }) => address);
   const listed = readingOf(api.endpoints).filter(
@@ -175,6 +202,16 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
   const strangers = listed.flatMap(({ addresses }) => addresses.filter((each) => !servers.includes(each)));
   return [
     ...takenPorts(api, others),
+    ...takenPods(api, others),
+    ...selective.map(({ namespace, name, selective: by }) =>
+      fail(
+        "cluster",
+        `${namespace}/${name}: ${by.join(", ")}`,
+        `not every node serves ${namespace}/${name}, or not with all of its endpoints: ${by.join(", ")} says so`,
+        `kubectl -n ${namespace} edit service ${name}: remove ${by.join(", ")}`,
+        { cause: "service-changed" },
+      ),
+    ),
     ...unserved.map(({ namespace, name, proxyName }) =>
       fail(
         "cluster",
@@ -209,12 +246,19 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
         ({ type, selector, proxyName }) =>
           type !== "ExternalName" && Object.keys(selector).length > 0 && proxyName === undefined,
       )
-      .flatMap((each) => judgeSlices(api, each, pods).filter(({ verdict }) => verdict === "fail")),
+      .flatMap((each) =>
+        // those of others may be listed although they are not ready
+        judgeSlices(
+          api,
+          each,
+          pods.filter((pod) => isMatched(pod, each)),
+        ).filter(({ verdict }) => verdict === "fail"),
+      ),
   ];
 }
 
-/** @param alive pods that may be listed although they are not ready */
-function judgeSlices(api: ApiEvidence, service: ServiceState, alive: readonly PodState[] = []): Finding[] {
+/** @param alive pods that may be listed although they are not ready; undefined for the workload's own Service */
+function judgeSlices(api: ApiEvidence, service: ServiceState, alive?: readonly PodState[]): Finding[] {
   const endpoints = valueOf(api.endpoints, undefined);
   const pods = valueOf(api.pods, undefined);
   if (endpoints === undefined || pods === undefined)
@@ -223,14 +267,18 @@ function judgeSlices(api: ApiEvidence, service: ServiceState, alive: readonly Po
   const findings = service.ports.flatMap(({ protocol, targetPort }): Finding[] => {
     const listed = addressesOf(endpoints, service, protocol, targetPort);
     // pods of other Services need not have a port of this name
-    const isCertain = alive.length === 0 || /^\d+$/.test(targetPort);
+    const isCertain = alive === undefined || /^\d+$/.test(targetPort);
     const missing = isCertain ? wanted.filter(({ address }) => !listed.has(address)) : [];
-    const strangers = [...listed].filter((address) => ![...wanted, ...alive].some((pod) => pod.address === address));
+    const strangers = [...listed].filter(
+      (address) => ![...wanted, ...(alive ?? [])].some((pod) => pod.address === address),
+    );
     if (missing.length + strangers.length === 0) return [];
-    const remedy = `kubectl -n ${service.namespace} delete endpointslices -l kubernetes.io/service-name=${service.name}: the controller writes them again; then look who edits them: kubectl -n ${service.namespace} get endpointslices -o yaml --show-managed-fields`;
+    const remedy = slicesRemedy(api, service, missing.length > 0 ? [] : strangers);
     const parts = [
       ...(missing.length > 0 ? [`${missing.map(({ name }) => name).join(", ")} is ready and missing`] : []),
-      ...(strangers.length > 0 ? [`${strangers.join(", ")} is listed and no ready pod has this address`] : []),
+      ...(strangers.length > 0
+        ? [`${strangers.join(", ")} is listed and no ready pod of the Service has this address`]
+        : []),
     ];
     return [
       fail(
@@ -253,17 +301,38 @@ function judgeSlices(api: ApiEvidence, service: ServiceState, alive: readonly Po
   ];
 }
 
-function isSelected({ namespace, labels, ready, deleting, address }: PodState, service: ServiceState): boolean {
+/** How EndpointSlices become those of the pods again. Nobody writes those that are deleted while the controller does not work. */
+function slicesRemedy(api: ApiEvidence, { namespace, name }: ServiceState, strangers: readonly string[]): string {
+  const stopped = deposed(api).find(({ component }) => component === "kube-controller-manager");
+  if (stopped !== undefined) return `${takeLease(stopped.component)}; delete no EndpointSlice before`;
+  const of = valueOf(api.endpoints, []).filter((each) => each.namespace === namespace && each.service === name);
+  const foreign = new Set(
+    of.filter(({ addresses }) => addresses.some((each) => strangers.includes(each))).map(({ slice }) => slice),
+  );
+  // one that has nothing else
+  const isForeign = [...foreign].every((slice) =>
+    of.every((each) => each.slice !== slice || each.addresses.every((address) => strangers.includes(address))),
+  );
+  const which =
+    isForeign && foreign.size > 0 && !foreign.has(undefined)
+      ? [...foreign].join(" ")
+      : `-l kubernetes.io/service-name=${name}`;
+  const look = `kubectl -n ${namespace} get endpointslices -o yaml --show-managed-fields`;
+  return `kubectl -n ${namespace} delete endpointslices ${which}: the controller writes its own again; then look who edits them: ${look}`;
+}
+
+function isMatched({ namespace, labels, address }: PodState, service: ServiceState): boolean {
   const selector = Object.entries(service.selector);
   return (
     namespace === service.namespace &&
-    ready &&
-    !deleting &&
     address !== "" &&
     selector.length > 0 &&
     selector.every(([key, value]) => labels[key] === value)
   );
 }
+
+const isSelected = (pod: PodState, service: ServiceState): boolean =>
+  pod.ready && !pod.deleting && isMatched(pod, service);
 
 function addressesOf(
   endpoints: readonly EndpointState[],

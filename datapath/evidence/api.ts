@@ -75,6 +75,8 @@ export interface ServiceState {
   readonly externalTrafficPolicy: string;
   readonly internalTrafficPolicy: string;
   readonly sessionAffinity: string;
+  /** Whether pods that are not ready are endpoints too; undefined in evidence of earlier versions. */
+  readonly publishesNotReady?: boolean | undefined;
   /** Label `service.kubernetes.io/service-proxy-name`: another proxy than the cluster's answers for it. */
   readonly proxyName?: string | undefined;
   /** Addresses outside the cluster's own at which it is served; none where the reader does not know them. */
@@ -90,6 +92,18 @@ export interface EndpointState {
   readonly protocol: string;
   readonly port: number;
   readonly addresses: readonly string[];
+  /** Name of the EndpointSlice that has them; undefined in evidence of earlier versions. */
+  readonly slice?: string | undefined;
+}
+
+/** Who leads the instances of a part of the control plane. */
+export interface LeaseState {
+  /** `kube-controller-manager` or `kube-scheduler`. */
+  readonly name: string;
+  /** Null where nobody does. */
+  readonly holder: string | null;
+  /** How much older its renewal is than the latest one of all leases, in seconds. */
+  readonly behindSeconds: number;
 }
 
 /** A Cilium node object. */
@@ -145,6 +159,8 @@ export interface ApiEvidence {
   readonly operator: Reading<ReplicaState>;
   /** Who leads the operators; null where nobody does. Evidence of earlier versions has none. */
   readonly operatorLease: Reading<string | null>;
+  /** The control plane's leases, as far as there are any; undefined in evidence of earlier versions. */
+  readonly leases?: Reading<readonly LeaseState[]> | undefined;
   readonly coreDns: Reading<ReplicaState>;
   /** The datapath's values that the user gave to Helm, where `rendered` is unknown, as in a sysdump. */
   readonly values?: Readonly<Record<string, string>> | undefined;
@@ -215,14 +231,16 @@ export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
       reading(() => readPolicies(cluster)),
       ...ofCilium(cluster),
     ]);
-  const [operator, operatorLease, coreDns] = await Promise.all([
+  const [operator, leases, coreDns] = await Promise.all([
     reading(() => replicas(cluster, "cilium-operator")),
-    reading(() => readLeader(cluster)),
+    reading(() => cluster.list<Lease>("coordination.k8s.io/v1", "leases")),
     reading(() => replicas(cluster, "coredns")),
   ]);
   return {
     ...{ nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies },
-    ...{ operator, operatorLease, coreDns },
+    ...{ operator, coreDns },
+    operatorLease: mapped(leases, leaderOf),
+    leases: mapped(leases, leaseStates),
   };
 }
 
@@ -260,6 +278,10 @@ async function reading<T>(read: () => Promise<T>): Promise<Reading<T>> {
   }
 }
 
+function mapped<T, R>(read: Reading<T>, of: (value: T) => R): Reading<R> {
+  return "value" in read ? { value: of(read.value) } : read;
+}
+
 async function replicas(cluster: ApiReader, name: string): Promise<ReplicaState> {
   const { spec, status } = await cluster.deployment(CILIUM_NAMESPACE, name);
   return { wanted: spec?.replicas ?? 1, ready: status?.availableReplicas ?? 0 };
@@ -268,12 +290,26 @@ async function replicas(cluster: ApiReader, name: string): Promise<ReplicaState>
 /** The lease for which Cilium's operators compete. */
 export const OPERATOR_LEASE = "cilium-operator-resource-lock";
 
-async function readLeader(cluster: ApiReader): Promise<string | null> {
-  const leases = await cluster.list<Lease>("coordination.k8s.io/v1", "leases");
+function leaderOf(leases: readonly Lease[]): string | null {
   const own = leases.find(
     ({ metadata: { namespace, name } }) => namespace === CILIUM_NAMESPACE && name === OPERATOR_LEASE,
   );
   return own?.spec?.holderIdentity || null;
+}
+
+/** Leases of the parts of the control plane of which one instance works at a time. */
+const CONTROL_PLANE_LEASES = ["kube-controller-manager", "kube-scheduler"];
+
+function leaseStates(leases: readonly Lease[]): LeaseState[] {
+  const renewed = ({ spec }: Lease) => Date.parse(spec?.renewTime ?? "") || 0;
+  const latest = Math.max(...leases.map(renewed));
+  return leases
+    .filter(({ metadata: { namespace, name } }) => namespace === "kube-system" && CONTROL_PLANE_LEASES.includes(name))
+    .map((lease) => ({
+      name: lease.metadata.name,
+      holder: lease.spec?.holderIdentity || null,
+      behindSeconds: Math.round((latest - renewed(lease)) / 1000),
+    }));
 }
 
 /** Conditions that are bad when they are True. */
@@ -363,6 +399,7 @@ function serviceState({ metadata, spec, status }: V1Service): ServiceState {
     externalTrafficPolicy: spec?.externalTrafficPolicy ?? "Cluster",
     internalTrafficPolicy: spec?.internalTrafficPolicy ?? "Cluster",
     sessionAffinity: spec?.sessionAffinity ?? "None",
+    publishesNotReady: spec?.publishNotReadyAddresses ?? false,
     proxyName: metadata?.labels?.["service.kubernetes.io/service-proxy-name"],
     externalAddresses: [
       ...(spec?.externalIPs ?? []),
@@ -387,6 +424,7 @@ function endpointStates({ metadata, endpoints, ports, addressType }: V1EndpointS
     protocol: protocol ?? "TCP",
     port: port ?? 0,
     addresses,
+    slice: metadata!.name!,
   }));
 }
 
@@ -426,7 +464,7 @@ interface Named {
 }
 
 interface Lease extends Named {
-  readonly spec?: { readonly holderIdentity?: string };
+  readonly spec?: { readonly holderIdentity?: string; readonly renewTime?: string };
 }
 
 interface NodeConfig extends Named {

@@ -153,6 +153,23 @@ sleep 3`,
     effectSeconds: 60,
   },
   {
+    name: "controller-lease-taken",
+    class: "kubernetes",
+    title: "The lease of kube-controller-manager is held by an instance that does not exist.",
+    teaches:
+      "Its pod runs and waits for the lease. EndpointSlices no longer follow the pods, and a Deployment gets no ReplicaSet.",
+    expect: ["lease-taken", "control-plane-down"],
+    inject: kube(
+      `kubectl -n kube-system patch lease kube-controller-manager --type=merge -p "{\\"spec\\":{\\"holderIdentity\\":\\"nobody\\",\\"leaseDurationSeconds\\":3600,\\"renewTime\\":\\"$(date -u +%Y-%m-%dT%H:%M:%S.000000Z)\\"}}" >/dev/null; sleep 15`,
+    ),
+    undo: kube(
+      "kubectl -n kube-system get lease kube-controller-manager -o jsonpath='{.spec.holderIdentity}' | grep -qx nobody || exit 0; kubectl -n kube-system delete lease kube-controller-manager >/dev/null; sleep 10",
+    ),
+    probe: kube(
+      "kubectl -n kube-system get lease kube-controller-manager -o jsonpath='{.spec.holderIdentity}' | grep -cx nobody || true",
+    )[0]!,
+  },
+  {
     name: "operator-scaled-down",
     class: "kubernetes",
     title: "Cilium's operator has no replicas.",

@@ -226,4 +226,62 @@ spec: {ports: [{port: 4244, targetPort: 80, protocol: TCP}], externalIPs: ["$nod
     ),
     probe: kube("kubectl -n default get service kubernetes -o jsonpath='{.metadata.labels}'")[0]!,
   },
+  {
+    name: "api-server-service-pinned",
+    class: "services",
+    title: "The API server's Service has an annotation by which only one node serves it, and there is no such node.",
+    teaches:
+      "Pods no longer reach the API server by its ClusterIP. Nodes and agents use its own address and do not notice.",
+    expect: ["service-changed"],
+    inject: kube(
+      "kubectl -n default annotate service kubernetes service.cilium.io/node=nowhere --overwrite >/dev/null; sleep 2",
+    ),
+    undo: kube("kubectl -n default annotate service kubernetes service.cilium.io/node- >/dev/null; sleep 2"),
+    probe: kube("kubectl -n default get service kubernetes -o jsonpath='{.metadata.annotations}'")[0]!,
+  },
+  {
+    name: "dns-endpoint-foreign",
+    class: "services",
+    title: "Another EndpointSlice makes a pod of the workload an endpoint of cluster DNS.",
+    teaches: "A part of all lookups is lost. The C library asks again, so that names only resolve more slowly.",
+    expect: ["endpoints-incomplete"],
+    ...foreignSlice(
+      "kube-system",
+      "kube-dns",
+      "{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}",
+      "$pod_address",
+    ),
+  },
+  {
+    name: "udp-target-port-wrong",
+    class: "services",
+    title: "The Service's UDP port leads to a port at which no server listens.",
+    teaches: "TCP works. Each datagram is answered by an ICMP error that says port unreachable.",
+    expect: ["service-changed"],
+    ...service(ports(port("cni", "TCP"), port("udp", "UDP", 81)), AS_BEFORE, PORTS),
+  },
+  {
+    name: "pod-address-taken",
+    class: "services",
+    title: "A Service has the address of a pod as its external IP, and another pod as its endpoint.",
+    teaches: "Another pod answers at the pod's own address. Nothing fails: only who answers is wrong.",
+    expect: ["service-changed"],
+    modes: WITHOUT_KUBE_PROXY,
+    inject: kube(`kubectl apply -f - >/dev/null <<X
+apiVersion: v1
+kind: Service
+metadata: {name: drill, namespace: nettool}
+spec: {ports: [{port: 80}], externalIPs: [$pod_address]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: drill, namespace: nettool, labels: {kubernetes.io/service-name: drill, endpointslice.kubernetes.io/managed-by: drill}}
+addressType: IPv4
+ports: [{port: 80, protocol: TCP}]
+endpoints: [{addresses: ["$peer_pod_address"], conditions: {ready: true}}]
+X
+sleep 2`),
+    undo: kube("kubectl -n nettool delete service/drill endpointslice/drill --ignore-not-found >/dev/null; sleep 2"),
+    probe: kube("kubectl -n nettool get service drill -o name --ignore-not-found")[0]!,
+  },
 ];

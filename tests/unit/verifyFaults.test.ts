@@ -1382,6 +1382,85 @@ describe("a fault in recorded evidence", () => {
       "address-missing",
       /not a \/32 of its node's pod network/,
     ],
+    [
+      "a system Service that one node alone would serve",
+      ({ api }) => {
+        valueOf(api.services, [])
+          .find(({ name }) => name === "kubernetes")!
+          .selective.push("service.cilium.io/node");
+      },
+      "service",
+      "service-changed",
+      /edit service kubernetes: remove service\.cilium\.io\/node.*not every node serves default\/kubernetes/,
+    ],
+    [
+      "a foreign EndpointSlice with another Service's pod",
+      ({ api }) => {
+        const own = valueOf(api.endpoints, []);
+        for (const each of own) each.slice = `${each.service}-x`;
+        for (const protocol of ["UDP", "TCP"])
+          own.push({
+            namespace: "kube-system",
+            service: "kube-dns",
+            protocol,
+            port: 53,
+            addresses: [PEER],
+            slice: "foreign",
+          });
+      },
+      "service",
+      "endpoints-incomplete",
+      /delete endpointslices foreign: the controller.*no ready pod of the Service has this address/,
+    ],
+    [
+      "a lease of kube-controller-manager that somebody else holds, which explains EndpointSlices that stay behind",
+      both(unready, ({ api }) => {
+        valueOf(api.pods, []).find(({ labels, node }) => labels["app"] === "nettool" && node === WORKER)!.ready = true;
+        api.leases = { value: [{ name: "kube-controller-manager", holder: "ghost", behindSeconds: 0 }] };
+      }),
+      "nodes",
+      "lease-taken",
+      /EndpointSlices are no longer updated.*the lease kube-controller-manager is held by ghost.*"check":"service"/,
+    ],
+    [
+      "a lease of kube-scheduler that nobody renews",
+      ({ api }) => {
+        const { node } = valueOf(api.pods, []).find(({ labels }) => labels["component"] === "kube-scheduler")!;
+        api.leases = { value: [{ name: "kube-scheduler", holder: `${node}_0c1d`, behindSeconds: 90 }] };
+      },
+      "nodes",
+      "lease-taken",
+      /new pods stay Pending.*renewed 90 s ago/,
+    ],
+    [
+      "a Service at the address of a pod",
+      ({ api }) => {
+        const dns = valueOf(api.services, []).find(({ name }) => name === "kube-dns")!;
+        dns.externalAddresses = [PEER];
+      },
+      "service",
+      "service-changed",
+      /takes the address of the pod nettool\/nettool-\w+: its own endpoints answer/,
+    ],
+    [
+      "another target port for UDP",
+      ({ api }) => {
+        const service = valueOf(api.services, []).find(({ name }) => name === "serversvc")!;
+        service.ports.find(({ protocol }) => protocol === "UDP")!.targetPort = "81";
+      },
+      "service",
+      "service-changed",
+      /target port 81\/UDP, expected 80/,
+    ],
+    [
+      "a Service that publishes pods that are not ready",
+      ({ api }) => {
+        valueOf(api.services, []).find(({ name }) => name === "serversvc")!.publishesNotReady = true;
+      },
+      "service",
+      "service-changed",
+      /publishNotReadyAddresses true, expected false/,
+    ],
   ];
   it.each(faults)("finds %s in the right check, and names the cause first", (_fault, change, check, cause, reason) => {
     const evidence = recordedEvidence(change);
@@ -1453,6 +1532,28 @@ describe("a fault in recorded evidence", () => {
     for (const holder of [null, `${operator.node}-5qz8xnvj2d`]) {
       expect(bad(judged(recordedEvidence(held(holder))).results)).toEqual([]);
     }
+  });
+
+  it("takes leases that their own nodes renew for no cause", () => {
+    const change: Change = ({ api }) => {
+      const { node } = valueOf(api.pods, []).find(({ labels }) => labels["component"] === "kube-scheduler")!;
+      const held = (name: string) => ({ name, holder: `${node}_0c1d`, behindSeconds: 12 });
+      api.leases = { value: [held("kube-scheduler"), held("kube-controller-manager")] };
+    };
+    expect(bad(judged(recordedEvidence(change)).results)).toEqual([]);
+  });
+
+  it("never advises to delete EndpointSlices while nobody writes them, and still names a changed Service", () => {
+    const change: Change = ({ api }) => {
+      unready({ api } as Parameters<Change>[0]);
+      const services = valueOf(api.services, []);
+      services.find(({ name }) => name === "kube-dns")!.externalAddresses = [PEER];
+      valueOf(api.pods, []).find(({ labels, node }) => labels["app"] === "nettool" && node === WORKER)!.ready = true;
+      api.leases = { value: [{ name: "kube-controller-manager", holder: "ghost", behindSeconds: 0 }] };
+    };
+    const { results, causes } = judged(recordedEvidence(change));
+    expect(JSON.stringify(results)).not.toMatch(/delete endpointslices/);
+    expect(causes.map(({ cause }) => cause)).toEqual(["lease-taken", "service-changed"]);
   });
 
   it("tells a server whose probe fails from one that does not start", () => {
