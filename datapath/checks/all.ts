@@ -33,10 +33,12 @@ import {
   wayOutCheck,
 } from "./traffic";
 import { translationCheck } from "./translation";
+import { webhooksCheck } from "./webhooks";
 
 /** Every check, from the configuration to the traffic. */
 export const CHECKS: readonly Check[] = [
   nodesCheck,
+  webhooksCheck,
   configCheck,
   helmObjectsCheck,
   agentsCheck,

@@ -2,7 +2,7 @@ import { readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { addressesOf, counterOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { contains } from "../../modes/cidr";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { metricsIn } from "./drops";
 import { eachNode, odd } from "./nodes";
 
@@ -82,6 +82,23 @@ export const datapathMapsCheck: Check = {
           { cause: "endpoint-map-stale", ...at },
         );
       }
+      const renamed = own.flatMap(({ namespace, name, address }) => {
+        const said = endpoints.find((each) => each.namespace === namespace && each.name === name)?.identity;
+        const known = identityOf(node, address);
+        return said === undefined || known === undefined || said === known
+          ? []
+          : [{ namespace, name, seen: `${name}: identity ${said}, its agent has ${known}` }];
+      });
+      if (renamed.length > 0) {
+        const [{ namespace, name }] = renamed as [(typeof renamed)[number]];
+        return (isExternal ? warning : fail)(
+          node.node,
+          `CiliumEndpoints ${renamed.map(({ seen }) => seen).join("; ")}`,
+          `the CiliumEndpoint of ${namespace}/${name} has another identity than its agent gave it: other nodes apply the policies of another identity to its packets`,
+          `kubectl -n ${namespace} delete ciliumendpoint ${name}; then kubectl -n kube-system delete pod ${node.agent}: the agent writes it again when it starts`,
+          { cause: "endpoint-identity", ...at },
+        );
+      }
       const wrong = endpoints.flatMap(({ namespace, name, address, identity }) => {
         const entry = entryOf(ipcache, address);
         const pod = podOf.get(`${namespace}/${name}`);
@@ -105,7 +122,7 @@ export const datapathMapsCheck: Check = {
         return [];
       });
       for (const { name, address } of nodes) {
-        if (name === node.node || address === "") continue;
+        if (address === "" || (isExternal && name === node.node)) continue;
         const entry = entryOf(ipcache, address);
         if (entry === undefined) wrong.push(`the node ${name} (${address}) is missing`);
         else if (entry.identity === WORLD) wrong.push(`the node ${name} (${address}) has the identity of the world`);
@@ -210,9 +227,18 @@ function falsePods(ipcache: Dump, { api, nodes }: Evidence): string[] {
   });
 }
 
+/** The identity that an agent gave to the endpoint with an address; undefined where it does not tell. */
+function identityOf(node: NodeEvidence, address: string): number | undefined {
+  const endpoints = jsonOf<Networked[]>(node, "endpoints");
+  if (endpoints instanceof Error) return undefined;
+  return endpoints.find(({ status }) => status?.networking?.addressing?.some(({ ipv4 }) => ipv4 === address))?.status
+    ?.identity?.id;
+}
+
 /** `cilium endpoint list -o json`, as far as it tells of the network. */
 interface Networked {
   readonly status?: {
+    readonly identity?: { readonly id?: number };
     readonly networking?: {
       readonly addressing?: readonly { readonly ipv4?: string }[];
       readonly "interface-index"?: number;
@@ -285,6 +311,11 @@ function unlikeIdentities({ nodes, api }: Evidence): Map<string, string[]> {
     });
     for (const { node, own, most } of odd(traits, ({ trait }) => trait))
       found.set(node, [...(found.get(node) ?? []), `${key} has ${own}, and on other nodes ${most}`]);
+    // an address that most other nodes take for a node's; one that is new on a node of two proves nothing
+    const takers = read.filter(({ ipcache }) => OF_NODES.test(ipcache[key]?.join(" ") ?? "")).length;
+    if (read.length < 3 || takers < (read.length - 1) / 2) continue;
+    for (const { node, ipcache } of read)
+      if (!(key in ipcache)) found.set(node, [...(found.get(node) ?? []), `${key} is missing, which other nodes have`]);
   }
   return found;
 }

@@ -70,6 +70,8 @@ export const netfilterCheck: Check = {
   needs: ["nodes"],
   judge(evidence, { isExternal }) {
     const usual = usualRules(evidence);
+    // a comment is easily imitated: what drops or rewrites packets in Cilium's chains must be there on most nodes
+    const isComparable = isExternal !== true && evidence.nodes.length > 2;
     const isPortmap = valueOf(evidence.api.config, undefined)?.data["cni-chaining-mode"] === "portmap";
     return eachNode(evidence, "iptables", (node, output): Finding[] => {
       const at = { nodes: [node.node] };
@@ -80,7 +82,12 @@ export const netfilterCheck: Check = {
       const later = parseRules(textOr(counterOf(evidence.after, node.node, "iptables"), output)).rules;
       const counted = (rule: NetfilterRule) =>
         (later.find(({ table, text }) => table === rule.table && text === rule.text)?.packets ?? 0) - rule.packets;
-      const foreign = rules.filter((rule) => isForeign(rule) && !(isPortmap && OF_PORTMAP.test(rule.text)));
+      const isExtra = (rule: NetfilterRule) => isComparable && REWRITING.test(rule.target) && !usual.has(keyOf(rule));
+      const foreign = rules.filter(
+        (rule) =>
+          (isForeign(rule) || (/^CILIUM_/.test(rule.chain) && isExtra(rule))) &&
+          !(isPortmap && OF_PORTMAP.test(rule.text)),
+      );
       const findings: Finding[] = [];
       const effective = foreign.filter((rule) => isEffective(rule, ruleset));
       if (effective.length > 0) {

@@ -4,6 +4,7 @@ import {
   ip6tablesRule,
   iptablesRule,
   kube,
+  manifest,
   nodeConfig,
   onNode,
   RESTART_AGENT,
@@ -168,6 +169,30 @@ sleep 3`,
     probe: kube(
       "kubectl -n kube-system get lease kube-controller-manager -o jsonpath='{.spec.holderIdentity}' | grep -cx nobody || true",
     )[0]!,
+  },
+  {
+    name: "webhook-without-service",
+    class: "kubernetes",
+    title:
+      "An admission webhook of a Service that does not exist must agree to every EndpointSlice and CiliumEndpoint.",
+    teaches: "Objects that are there stay. No EndpointSlice follows its pods, and new pods are unknown to other nodes.",
+    expect: ["webhook-unreachable"],
+    ...manifest(
+      "validatingwebhookconfiguration/drill",
+      `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: drill}
+webhooks:
+  - name: drill.example.com
+    failurePolicy: Fail
+    sideEffects: None
+    admissionReviewVersions: [v1]
+    timeoutSeconds: 2
+    clientConfig: {service: {namespace: nettool, name: nobody}}
+    rules:
+      - {apiGroups: [discovery.k8s.io], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [endpointslices]}
+      - {apiGroups: [cilium.io], apiVersions: ["*"], operations: [CREATE], resources: [ciliumendpoints, ciliumidentities]}`,
+    ),
   },
   {
     name: "operator-scaled-down",

@@ -1,4 +1,4 @@
-import { deletedEntry, inAgent, RESTART_AGENT, type Fault } from "./fault";
+import { deletedEntry, inAgent, kube, RESTART_AGENT, type Fault } from "./fault";
 
 const IPCACHE = (address: string) =>
   inAgent(`$cilium bpf ipcache get ${address} 2>&1 | grep -o 'identity=[0-9]*' || echo none`)[0]!;
@@ -138,5 +138,17 @@ while read -r entry; do bpftool map update pinned $map $entry; done <$kept/polic
       "bpftool map show pinned /sys/fs/bpf/tc/globals/cilium_lb4_source_range 2>/dev/null | grep -c frozen || true",
     )[0]!,
     settleSeconds: 25,
+  },
+  {
+    name: "endpoint-object-identity",
+    class: "maps",
+    title: "The CiliumEndpoint of one pod says another identity than its agent gave it.",
+    teaches: "Other nodes believe the object: they apply the policies for another pod to this one's packets.",
+    expect: ["endpoint-identity"],
+    inject: kube(
+      `other=$(kubectl -n kube-system get ciliumendpoints -o jsonpath='{.items[0].status.identity.id}'); kubectl -n nettool patch ciliumendpoint $pod --type=merge -p "{\\"status\\":{\\"identity\\":{\\"id\\":$other}}}" >/dev/null; sleep 2`,
+    ),
+    undo: [...kube("kubectl -n nettool delete ciliumendpoint $pod --ignore-not-found >/dev/null"), ...RESTART_AGENT],
+    probe: kube("kubectl -n nettool get ciliumendpoint $pod -o jsonpath='{.status.identity.id}'")[0]!,
   },
 ];

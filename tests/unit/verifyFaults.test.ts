@@ -1461,6 +1461,59 @@ describe("a fault in recorded evidence", () => {
       "service-changed",
       /publishNotReadyAddresses true, expected false/,
     ],
+    [
+      "a CiliumEndpoint with another pod's identity, which other nodes believe",
+      (evidence) => {
+        const [own, other] = ["nettool", "coredns"].map((name) =>
+          valueOf(evidence.api.ciliumEndpoints, []).find((each) => each.name.startsWith(`${name}-`))!,
+        ) as [{ address: string; identity: number }, { identity: number }];
+        const said = new RegExp(`("${own.address.replaceAll(".", "\\.")}/32":\\s*\\[\\s*"identity=)${own.identity}`);
+        for (const { sections } of evidence.nodes) {
+          const reading = sections.ipcache as { value: string };
+          expect(reading.value).toMatch(said);
+          reading.value = reading.value.replace(said, `$1${other.identity}`);
+        }
+        own.identity = other.identity;
+      },
+      "datapath-maps",
+      "endpoint-identity",
+      /nettool-\w+: identity 49901, its agent has 55321/,
+    ],
+    [
+      "a node that no longer knows itself",
+      inNode("ipcache", (text) => text.replace(/,?\s*"172\.18\.0\.2\/32": ?\[[^\]]*\]/, ""), WORKER),
+      "datapath-maps",
+      "ipcache-stale",
+      /the node cmlead-worker \(172\.18\.0\.2\) is missing/,
+    ],
+    [
+      "a node that lost the router's address of another",
+      inNode(
+        "ipcache",
+        (text) => {
+          const router = /"(10\.0\.1\.\d+\/32)":\s*\[\s*"identity=6/.exec(text)![1]!;
+          return text.replace(new RegExp(`"${router}":\\s*\\[[^\\]]*\\],`), "");
+        },
+        WORKER,
+      ),
+      "datapath-maps",
+      "ipcache-stale",
+      /10\.0\.1\.\d+\/32 is missing, which other nodes have/,
+    ],
+    [
+      "a rule in Cilium's chain that imitates its comments",
+      inNode(
+        "iptables",
+        inTable(
+          "filter",
+          '[0:0] -A CILIUM_OUTPUT -p icmp -m icmp --icmp-type 3/4 -m comment --comment "cilium: tidy" -j DROP',
+        ),
+        WORKER,
+      ),
+      "netfilter",
+      "netfilter-foreign",
+      /iptables -t filter -D CILIUM_OUTPUT -p icmp/,
+    ],
   ];
   it.each(faults)("finds %s in the right check, and names the cause first", (_fault, change, check, cause, reason) => {
     const evidence = recordedEvidence(change);
