@@ -86,7 +86,7 @@ export async function helmDrift(
 }
 
 /** What another's controllers add is left out: annotations, labels, tolerations and fields with a default. */
-export function driftOf(rendered: ComparedObject, live: ComparedObject | undefined): ObjectDrift {
+function driftOf(rendered: ComparedObject, live: ComparedObject | undefined): ObjectDrift {
   const { kind, metadata } = rendered;
   const { changed, added } = live === undefined ? NOTHING : differences(kind, rendered, live);
   const { name, namespace } = metadata;

@@ -24,7 +24,8 @@ const CONTROLLERS: Readonly<Record<string, string>> = {
 };
 
 /** What of the control plane does not run; in a managed cluster it runs elsewhere, and has no pods. */
-function judgeControlPlane(pods: Reading<readonly PodState[]>, isExternal: boolean): Finding[] {
+function judgeControlPlane(api: ApiEvidence, isExternal: boolean): Finding[] {
+  const { pods } = api;
   if ("error" in pods) return [inconclusive("cluster", pods.error, "kubectl -n kube-system get pods")];
   const judge = isExternal ? warning : fail;
   const own = valueOf(pods, []).filter(({ namespace }) => namespace === "kube-system");
@@ -34,8 +35,10 @@ function judgeControlPlane(pods: Reading<readonly PodState[]>, isExternal: boole
         labels["component"] === component && running && containers.every(({ trouble }) => trouble === undefined),
     );
   if (!runs("kube-apiserver")) return [];
-  return Object.entries(CONTROLLERS).flatMap(([component, consequence]) =>
-    runs(component)
+  const without = isExternal ? [] : deposed(api).filter(({ component, byOther }) => byOther || runs(component));
+  const down = Object.entries(CONTROLLERS).flatMap(([component, consequence]) =>
+    // one that loses its lease ends, and waits for it when it starts again
+    runs(component) || without.some((each) => each.component === component)
       ? []
       : [
           judge(
@@ -47,6 +50,7 @@ function judgeControlPlane(pods: Reading<readonly PodState[]>, isExternal: boole
           ),
         ],
   );
+  return [...down, ...without.map(judgeLease)];
 }
 
 /** A leader renews its lease every two seconds, and others take one over that was not renewed for 15. */
@@ -55,6 +59,8 @@ const LEASE_SECONDS = 60;
 /** A part of the control plane whose instances run, and none of which works. */
 interface Deposed {
   readonly component: string;
+  /** Whether the lease is held by none of its instances. */
+  readonly byOther: boolean;
   /** Who holds the lease instead, and since when. */
   readonly seen: string;
 }
@@ -67,7 +73,7 @@ export function deposed({ pods, leases = { value: [] } }: Pick<ApiEvidence, "pod
     const isOwn = own.some(({ node }) => holder?.startsWith(`${node}_`));
     if (own.length === 0 || holder === null || (isOwn && behindSeconds < LEASE_SECONDS)) return [];
     const who = isOwn ? `, renewed ${behindSeconds} s ago` : "";
-    return [{ component: name, seen: `the lease ${name} is held by ${holder}${who}` }];
+    return [{ component: name, byOther: !isOwn, seen: `the lease ${name} is held by ${holder}${who}` }];
   });
 }
 
@@ -117,12 +123,7 @@ export const nodesCheck: Check = {
       );
     });
     const networks = ciliumConfig["ipam"] === "kubernetes" ? judgePodCidrs(api.nodes.value, api.ciliumNodes) : [];
-    return [
-      ...nodes,
-      ...networks,
-      ...judgeControlPlane(api.pods, isExternal),
-      ...(isExternal ? [] : deposed(api).map(judgeLease)),
-    ];
+    return [...nodes, ...networks, ...judgeControlPlane(api, isExternal)];
   },
 };
 

@@ -1396,17 +1396,17 @@ describe("a fault in recorded evidence", () => {
     [
       "a foreign EndpointSlice with another Service's pod",
       ({ api }) => {
-        const own = valueOf(api.endpoints, []);
+        if (!("value" in api.endpoints)) return;
+        const own = api.endpoints.value;
         for (const each of own) each.slice = `${each.service}-x`;
-        for (const protocol of ["UDP", "TCP"])
-          own.push({
-            namespace: "kube-system",
-            service: "kube-dns",
-            protocol,
-            port: 53,
-            addresses: [PEER],
-            slice: "foreign",
-          });
+        const foreign = {
+          namespace: "kube-system",
+          service: "kube-dns",
+          port: 53,
+          addresses: [PEER],
+          slice: "foreign",
+        };
+        for (const protocol of ["UDP", "TCP"]) own.push({ ...foreign, protocol });
       },
       "service",
       "endpoints-incomplete",
@@ -1417,6 +1417,9 @@ describe("a fault in recorded evidence", () => {
       both(unready, ({ api }) => {
         valueOf(api.pods, []).find(({ labels, node }) => labels["app"] === "nettool" && node === WORKER)!.ready = true;
         api.leases = { value: [{ name: "kube-controller-manager", holder: "ghost", behindSeconds: 0 }] };
+        // it ended when it lost the lease
+        const own = valueOf(api.pods, []).find(({ labels }) => labels["component"] === "kube-controller-manager")!;
+        own.containers[0]!.trouble = "CrashLoopBackOff";
       }),
       "nodes",
       "lease-taken",
@@ -1464,9 +1467,9 @@ describe("a fault in recorded evidence", () => {
     [
       "a CiliumEndpoint with another pod's identity, which other nodes believe",
       (evidence) => {
-        const [own, other] = ["nettool", "coredns"].map((name) =>
-          valueOf(evidence.api.ciliumEndpoints, []).find((each) => each.name.startsWith(`${name}-`))!,
-        ) as [{ address: string; identity: number }, { identity: number }];
+        const named = (name: string) =>
+          valueOf(evidence.api.ciliumEndpoints, []).find((each) => each.name.startsWith(`${name}-`))!;
+        const [own, other] = [named("nettool"), named("coredns")];
         const said = new RegExp(`("${own.address.replaceAll(".", "\\.")}/32":\\s*\\[\\s*"identity=)${own.identity}`);
         for (const { sections } of evidence.nodes) {
           const reading = sections.ipcache as { value: string };
