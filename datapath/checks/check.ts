@@ -3,6 +3,7 @@ import type { RoutingMode } from "../../modes/contract";
 import type { ExpectedEvidence } from "../../modes/evidence";
 import type { WorkloadNames } from "../../modes/workload";
 import type { CauseId } from "../causes";
+import { apiErrorLine } from "../../cluster/apiError";
 import type { EvidenceCluster } from "../../cluster/read";
 import type { Evidence, Part } from "../evidence/gather";
 import type { Verdict } from "../facts";
@@ -93,3 +94,11 @@ export const inconclusive = (
   remedy?: string,
   more: Pick<Finding, "cause" | "nodes"> = {},
 ): Finding => ({ verdict: "inconclusive", subject, seen: "no evidence", reason, remedy, ...more });
+
+/** Why a check could not read what it wants beside the common evidence, in one line. */
+export function whyUnread(error: unknown): string {
+  const { message } = error as Error;
+  // older recordings lack the question, or the whole kind of question
+  const isRecorded = /^The recorded cluster was not asked|is not a function$/.test(message);
+  return isRecorded ? "the recorded cluster does not tell" : apiErrorLine(error as Error);
+}

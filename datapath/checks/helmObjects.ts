@@ -1,7 +1,6 @@
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
-import { apiErrorLine } from "../../cluster/apiError";
 import type { HelmDrift, ObjectDrift } from "../../cluster/helmDrift";
-import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
+import { fail, inconclusive, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
 
 /** Workloads without whose pods there is no network. */
 const NEEDED = new Set(["DaemonSet cilium", "Deployment cilium-operator"]);
@@ -19,7 +18,7 @@ export const helmObjectsCheck: Check<HelmDrift | undefined | string> = {
     try {
       return await cluster.helmDrift(CILIUM_NAMESPACE);
     } catch (error) {
-      return apiErrorLine(error as Error);
+      return whyUnread(error);
     }
   },
   judge({ api: { rendered } }, _expectation, drift) {

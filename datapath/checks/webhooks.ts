@@ -1,6 +1,5 @@
-import { apiErrorLine } from "../../cluster/apiError";
 import { valueOf } from "../evidence/api";
-import { fail, pass, skipped, warning, type Check, type Finding } from "./check";
+import { fail, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
 
 /** A webhook of a ValidatingWebhookConfiguration or MutatingWebhookConfiguration, as far as it decides whether objects can be written. */
 interface Webhook {
@@ -45,7 +44,7 @@ export const webhooksCheck: Check<readonly Registered[] | string> = {
       });
       return (await Promise.all(lists)).flat();
     } catch (error) {
-      return apiErrorLine(error as Error);
+      return whyUnread(error);
     }
   },
   judge({ api }, { isExternal }, webhooks) {
