@@ -15,8 +15,10 @@ import { eachNode } from "./nodes";
 /** Hooks of sockets without which services are not translated where programs connect, send and receive. */
 const SOCKET_HOOKS = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
 
-/** Attach types at which sockets' addresses are translated. */
-const OF_SOCKETS = /connect|sendmsg|recvmsg|getpeername|getsockname|bind/;
+/** Attach types at which sockets' addresses are translated, or their packets dropped. */
+const OF_SOCKETS = /connect|sendmsg|recvmsg|getpeername|getsockname|bind|inet_(?:ingress|egress)/;
+/** Cgroups of pods, and kind's cgroup around them: a program there sees the packets of all pods. */
+const OF_PODS = /kubepods|\/kubelet(?:\.slice)?$/;
 /** Names of Cilium's programs in any version. */
 const OF_CILIUM = /^(?:cil_|cilium|from|to|handle|tail|__send_drop)/;
 
@@ -94,7 +96,7 @@ export const programsCheck: Check = {
         return (isExternal ? warning : fail)(
           node.node,
           inPods.map((each) => `${each.name || "a program"} (${each.attach_type})`).join(", "),
-          "a pod's cgroup has a program that is not Cilium's, which sees the pod's connections or packets",
+          "a cgroup of pods has a program that is not Cilium's, which sees the pods' connections or packets",
           `in the agent of ${node.node}: bpftool cgroup detach ${cgroup} ${kind} id ${id}`,
           { cause: "program-foreign", ...at },
         );
@@ -127,7 +129,7 @@ function ofPods(node: NodeEvidence): CgroupProgram[] {
   const programs = programsOfCgroups(node);
   // attachedOn has told that they could not be read
   if (programs instanceof Error) return [];
-  return programs.filter(({ cgroup, attach_type: kind }) => /kubepods/.test(cgroup) && !/device/.test(kind));
+  return programs.filter(({ cgroup, attach_type: kind }) => OF_PODS.test(cgroup) && !/device/.test(kind));
 }
 
 /** What decides which hooks a node needs. */

@@ -13,21 +13,44 @@ const socket = (program: string) => detached(`socketlb/links/cgroup/${program}`)
 const onDevice = (device: string, program: string) => detached(`devices/${device}/links/${program}`);
 const onEndpoint = (program: string) => detached(`endpoints/$(endpoint)/links/${program}`);
 
+/** By kind of program: its context, the helper that reads a packet, its answers, and where the IP header begins. */
+const KINDS = {
+  xdp: { context: "xdp_md", loadBytes: 189, drop: 1, pass: 2, ip: 14 },
+  tc: { context: "__sk_buff", loadBytes: 26, drop: 2, pass: 0, ip: 14 },
+  cgroup: { context: "__sk_buff", loadBytes: 26, drop: 0, pass: 1, ip: 0 },
+} as const;
+
 /** Compile a program that drops UDP over IPv4, with the agent's own compiler, into a folder that the node sees. */
-function compileUdpDropper(kind: "xdp" | "tc") {
-  const [context, loadBytes, drop, pass] = kind === "xdp" ? ["xdp_md", 189, 1, 2] : ["__sk_buff", 26, 2, 0];
+function compileUdpDropper(kind: keyof typeof KINDS) {
+  const { context, loadBytes, drop, pass, ip } = KINDS[kind];
   return inAgent(`cat >$kept/foreign.c <<'X'
 struct ${context};
 static long (*load)(void *, unsigned, void *, unsigned) = (void *)${loadBytes};
 __attribute__((section("${kind}"), used)) int foreign(struct ${context} *packet)
 {
-  unsigned char header[24] = {};
-  if (load(packet, 0, header, sizeof header)) return ${pass};
-  return header[12] == 8 && header[13] == 0 && header[23] == 17 ? ${drop} : ${pass};
+  unsigned char header[10] = {};
+  if (load(packet, ${ip}, header, sizeof header)) return ${pass};
+  return header[0] >> 4 == 4 && header[9] == 17 ? ${drop} : ${pass};
 }
 char _license[] __attribute__((section("license"), used)) = "GPL";
 X
 clang -O2 -target bpf -c $kept/foreign.c -o $kept/foreign.o`);
+}
+
+/** Drop UDP that sockets of a cgroup receive. @param cgroup a shell word */
+function cgroupDrops(cgroup: string) {
+  const pin = "/sys/fs/bpf/cilium-modes-drill";
+  const command = (action: string) => `bpftool cgroup ${action} ${cgroup} cgroup_inet_ingress pinned ${pin}`;
+  return {
+    inject: [
+      ...compileUdpDropper("cgroup"),
+      ...inAgent(
+        `[ -e ${pin} ] || bpftool prog load $kept/foreign.o ${pin} type cgroup/skb; ${command("attach")} multi`,
+      ),
+    ],
+    undo: inAgent(`[ ! -e ${pin} ] || { ${command("detach")}; rm ${pin}; }; rm -f $kept/foreign.*`),
+    probe: inAgent(`bpftool cgroup show ${cgroup} | grep -c foreign || true`)[0]!,
+  };
 }
 
 /** The key of one endpoint in the map of policy programs. */
@@ -192,5 +215,21 @@ export const PROGRAM_FAULTS: readonly Fault[] = [
       "tc filter del dev $(lxc) egress pref 7 2>/dev/null || true; tc qdisc del dev $(lxc) clsact 2>/dev/null || true; rm -f $kept/foreign.*",
     ),
     probe: onNode("tc filter show dev $(lxc) egress 2>/dev/null | grep -c 'pref 7 ' || true")[0]!,
+  },
+  {
+    name: "foreign-program-on-all-sockets",
+    class: "programs",
+    title: "A foreign program on one worker's root cgroup drops UDP that sockets receive.",
+    teaches: "It is attached beside Cilium's socket programs. No rule, filter or drop counter shows it.",
+    expect: ["program-foreign"],
+    ...cgroupDrops("/run/cilium/cgroupv2"),
+  },
+  {
+    name: "foreign-program-on-pods-cgroup",
+    class: "programs",
+    title: "A foreign program on the cgroup of one worker's pods drops UDP that they receive.",
+    teaches: "The node itself answers; every pod of it receives no datagram, and Cilium delivers them all.",
+    expect: ["program-foreign"],
+    ...cgroupDrops("$(ls -d /run/cilium/cgroupv2/kubelet.slice /run/cilium/cgroupv2/kubelet 2>/dev/null | head -n 1)"),
   },
 ];

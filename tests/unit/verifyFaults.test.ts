@@ -606,6 +606,32 @@ describe("a fault in recorded evidence", () => {
       /sd_fw_egress \(cgroup_inet_egress\)/,
     ],
     [
+      "a program on the cgroup of all sockets that drops packets",
+      inNode(
+        "cgroups",
+        (text) => text.replace('"programs":[', '$&{"id":4,"attach_type":"cgroup_inet_ingress","name":"foreign"},'),
+        WORKER,
+      ),
+      "programs",
+      "program-foreign",
+      /foreign on cgroup \(cgroup_inet_ingress\)/,
+    ],
+    [
+      "a program on kind's cgroup around all pods",
+      inNode(
+        "cgroups",
+        (text) => {
+          const programs = [{ id: 9, name: "foreign", attach_type: "cgroup_inet_ingress" }];
+          const around = { cgroup: "/run/cilium/cgroupv2/kubelet.slice", programs };
+          return JSON.stringify([...(JSON.parse(text) as object[]), around]);
+        },
+        WORKER,
+      ),
+      "programs",
+      "program-foreign",
+      /detach \S+\/kubelet\.slice cgroup_inet_ingress id 9/,
+    ],
+    [
       "a Service that takes a port of a node",
       ({ api }) => {
         const services = valueOf(api.services, []) as { name: string; externalAddresses?: string[] }[];
