@@ -113,6 +113,7 @@ const TRAFFIC = [
   ...["pod-to-pod", "packet-size", "pod-to-node", "services", "node-ports", "from-outside", "node-ports-from-here"],
   ...[
     "way-out",
+    "lost-packets",
     "source-address",
     "dns",
     "health",

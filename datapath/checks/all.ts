@@ -25,6 +25,7 @@ import { sourceAddressCheck } from "./sourceAddress";
 import { featuresCheck, statusCheck } from "./status";
 import {
   fromOutsideCheck,
+  lostPacketsCheck,
   nodePortsCheck,
   packetSizeCheck,
   podToNodeCheck,
@@ -71,6 +72,7 @@ export const CHECKS: readonly Check[] = [
   fromOutsideCheck,
   fromHereCheck,
   wayOutCheck,
+  lostPacketsCheck,
   dnsCheck,
   sourceAddressCheck,
   hopsCheck,

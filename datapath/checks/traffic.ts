@@ -3,7 +3,7 @@ import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
 import type { Try } from "../evidence/probing";
-import type { End, Probe, TrafficEvidence } from "../evidence/traffic";
+import type { Control, End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
@@ -12,6 +12,8 @@ const BUSY_MILLISECONDS = 150;
 
 /** Share of tries with a lost packet above which the way is at fault. */
 const LOSSY = 0.05;
+/** The same of all senders together: a short loss hits few tries of each. */
+const LOSSY_TOGETHER = 0.01;
 /** Fewer lost packets than this say nothing. */
 const FEW = 3;
 
@@ -65,7 +67,6 @@ function judgeSender(
   expectation: Expectation,
 ): Finding {
   const { from } = probes[0]!;
-  const slowest = evidence.traffic?.slowest ?? 0;
   const tries = probes.flatMap((probe) => probe.tries);
   const answered = tries.filter(({ failure }) => failure === undefined).length;
   const seen = `${answered} of ${tries.length} probes answered`;
@@ -82,9 +83,7 @@ function judgeSender(
       backendNodes: backendNodesOf(failing, evidence),
     });
   }
-  // the kernel also repeats TCP segments whose answer is only late
-  const isLossy = ({ shape }: Probe, { lost }: Try) =>
-    lost > 0 && (!shape.startsWith("tcp") || slowest < BUSY_MILLISECONDS);
+  const isLossy = lossIn(evidence.traffic!);
   const lossy = probes.filter((probe) => probe.tries.some((each) => isLossy(probe, each)));
   const lost = lossy.flatMap((probe) => probe.tries.filter((each) => isLossy(probe, each))).length;
   if (lost >= FEW && lost > LOSSY * tries.length) {
@@ -104,6 +103,25 @@ function judgeSender(
     );
   }
   return missingBackends(probes, seen, evidence, expectation) ?? pass(nameOf(from), seen);
+}
+
+/** Whether a packet of a try was lost: where the sender is too busy, the kernel also repeats TCP segments whose answer is only late. */
+const lossIn =
+  (traffic: TrafficEvidence) =>
+  ({ from, shape }: Probe, { lost }: Try): boolean =>
+    lost > 0 && (!shape.startsWith("tcp") || !isBusy(from, traffic));
+
+/** Whether a sender waits for itself: in most of its tries, or in some while most other pods do so too. */
+function isBusy({ name, node }: End, { controls, slowest }: TrafficEvidence): boolean {
+  if (controls === undefined) return slowest >= BUSY_MILLISECONDS;
+  const isLate = ({ milliseconds }: Control) => Math.max(...milliseconds) >= BUSY_MILLISECONDS;
+  const isMostlyLate = ({ milliseconds }: Control) =>
+    2 * milliseconds.filter((each) => each >= BUSY_MILLISECONDS).length >= milliseconds.length;
+  const areMostLate = 2 * controls.filter(isLate).length > controls.length;
+  const own = controls.filter(
+    (each) => node === undefined || each.pod === name || (name === node && each.node === node),
+  );
+  return own.some((each) => isMostlyLate(each) || (areMostLate && isLate(each)));
 }
 
 const causeOf = (cause: FlowCheck["cause"], evidence: Evidence) =>
@@ -282,3 +300,46 @@ export const wayOutCheck = flowCheck({
   remedy: (from) =>
     `does the node itself reach it? kubectl -n kube-system exec ds/cilium -- cilium bpf nat list (in the agent of ${from.node})`,
 });
+
+/** Whether packets are lost for moments: each sender has answers to what it sent again. */
+export const lostPacketsCheck: Check = {
+  id: "lost-packets",
+  question: "Are at most 1 % of all probes answered only after a packet was lost, over TCP, and by UDP and ping?",
+  needs: ["traffic"],
+  skip: skipWithoutWorkload,
+  judge({ traffic }) {
+    if (traffic === undefined || traffic.probes.length === 0) return [inconclusive("cluster", NO_PROBES)];
+    const { probes, pods } = traffic;
+    const isLossy = lossIn(traffic);
+    const groups = [true, false].map((isTcp) => {
+      const tries = probes
+        .filter(({ shape }) => shape.startsWith("tcp") === isTcp)
+        .flatMap((probe) => probe.tries.map((each) => ({ probe, each })));
+      const own = tries.filter(({ probe, each }) => each.failure === undefined && isLossy(probe, each));
+      const seen = `${own.length} of ${tries.length} by ${isTcp ? "TCP" : "UDP and ping"}`;
+      return { own, seen, isBad: own.length >= FEW && own.length > LOSSY_TOGETHER * tries.length };
+    });
+    const seen = `answers only after a packet was lost: ${groups.map((each) => each.seen).join(", ")}`;
+    const lossy = groups.flatMap(({ own, isBad }) => (isBad ? own : []));
+    if (lossy.length === 0) return [pass("cluster", seen)];
+    const ends = lossy.map(({ probe: { from, to }, each }) => [
+      ...nodesOf(from),
+      ...nodesOf(to),
+      ...pods.filter(({ pod }) => pod === each.pod).map(({ node }) => node),
+    ]);
+    const all = [...new Set(ends.flat())];
+    const common = all.filter((node) => ends.every((nodes) => nodes.includes(node)));
+    return [
+      fail(
+        "cluster",
+        seen,
+        `packets are lost for moments: ${shortList(
+          lossy.map(({ probe: { from, to, shape } }) => `${nameOf(from)} to ${to.name} ${shape}`),
+          3,
+        )}`,
+        `npx cilium-modes watch <stack> shows when and where; on ${common.length > 0 ? common.join(" and ") : "each node"}: kubectl -n kube-system exec <its agent> -- cilium monitor --type drop`,
+        { cause: "packet-loss", nodes: common.length > 0 ? common : all },
+      ),
+    ];
+  },
+};

@@ -47,6 +47,13 @@ export interface Resolution {
   readonly milliseconds: number;
 }
 
+/** How long a pod waited for itself, in milliseconds. */
+export interface Control {
+  readonly pod: string;
+  readonly node: string;
+  readonly milliseconds: readonly number[];
+}
+
 /** All probes of a verification. */
 export interface TrafficEvidence {
   /** Workload pods, one server a node and the client. */
@@ -55,8 +62,10 @@ export interface TrafficEvidence {
   readonly resolutions: readonly Resolution[];
   /** Senders that could not send, and why. */
   readonly silent: readonly { readonly flow: FlowId; readonly from: End; readonly error: string }[];
-  /** The slowest answer that a pod had from itself, in milliseconds: how busy the machine is. */
+  /** The slowest answer that a pod had from itself without a lost packet, in milliseconds: how busy the machine is. */
   readonly slowest: number;
+  /** All such answers, in milliseconds; undefined in evidence of earlier versions. */
+  readonly controls?: readonly Control[] | undefined;
   /** Flows that were not probed, and why. */
   readonly omitted: Readonly<Partial<Record<FlowId, string>>>;
   /** Payload of a packet of full size, in bytes. */
@@ -122,7 +131,7 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
   const omitted: Partial<Record<FlowId, string>> = {};
   const silent: { flow: FlowId; from: End; error: string }[] = [];
   const probes: Probe[] = [];
-  let slowest = 0;
+  const controls: Control[] = [];
   const resolutions: Resolution[] = [];
   for (const [id, flow] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
     const why = whyOmitted(flow, senders, targets, outside);
@@ -141,10 +150,14 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
         const output = await within(SENDER_SECONDS, sender.run([...planned.map(({ target }) => target), ...control]));
         resolutions.push(...resolutionsOf(output, sender, workload));
         const tries = triesOf(output);
-        slowest = Math.max(
-          slowest,
-          ...tries.filter(({ target }) => target === CONTROL.id).map(({ milliseconds }) => milliseconds),
+        // what loses packets may lose those to the pod itself too
+        const own = tries.filter(
+          ({ target, lost, failure }) => target === CONTROL.id && lost === 0 && failure === undefined,
         );
+        if (own.length > 0) {
+          const milliseconds = own.map((each) => each.milliseconds);
+          controls.push({ pod: sender.end.name, node: sender.end.node!, milliseconds });
+        }
         if (tries.length === 0) {
           const said = output.split("\n").findLast((line) => line !== "" && !line.startsWith("name "));
           throw new Error(`the probes ended without a result${said === undefined ? "" : `: ${said.slice(0, 200)}`}`);
@@ -159,8 +172,9 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
       }
     }),
   );
+  const slowest = Math.max(0, ...controls.flatMap(({ milliseconds }) => milliseconds));
   return {
-    ...{ pods: places, probes, resolutions, silent, omitted, fullBytes, slowest },
+    ...{ pods: places, probes, resolutions, silent, omitted, fullBytes, slowest, controls },
     outside: outside instanceof Error ? undefined : outside.address,
   };
 }

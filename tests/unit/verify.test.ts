@@ -403,6 +403,48 @@ describe("a verification of recorded evidence", () => {
     expect(results.find(({ id }) => id === "masquerading")!.verdict).toBe("inconclusive");
   });
 
+  it.each([
+    [
+      "one pod waits for itself now and then",
+      [
+        [5, 5, 900],
+        [5, 5, 5],
+        [5, 5, 5],
+      ],
+      "fail",
+    ],
+    [
+      "one pod waits for itself most of the time",
+      [
+        [5, 900, 900],
+        [5, 5, 5],
+        [5, 5, 5],
+      ],
+      "pass",
+    ],
+    [
+      "most pods wait for themselves now and then",
+      [
+        [5, 5, 900],
+        [5, 5, 900],
+        [5, 5, 5],
+      ],
+      "pass",
+    ],
+  ])("takes repeated TCP segments for lost ones unless the machine is busy: %s", (_when, answers, verdict) => {
+    const { results } = judged(
+      recordedEvidence(({ traffic }) => {
+        const pods = traffic!.pods.filter(({ server }) => server);
+        traffic!.controls = pods.map(({ pod, node }, index) => ({ pod, node, milliseconds: answers[index]! }));
+        const own = traffic!.probes.filter(
+          ({ flow, from, shape }) => flow === "pod-to-pod" && from.name === pods[0]!.pod && shape === "tcp/small",
+        );
+        for (const { tries } of own) for (const each of tries) each.lost = 1;
+      }),
+    );
+    expect(results.find(({ id }) => id === "pod-to-pod")!.verdict).toBe(verdict);
+  });
+
   it("does not mind an annotation of cilium-config", () => {
     const { results } = judged(
       recordedEvidence(({ api }) => {

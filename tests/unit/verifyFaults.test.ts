@@ -632,6 +632,18 @@ describe("a fault in recorded evidence", () => {
       /detach \S+\/kubelet\.slice cgroup_inet_ingress id 9/,
     ],
     [
+      "packets of one node that are lost for a moment, in a few tries of each sender",
+      ({ traffic }) => {
+        for (const { shape, from, to, tries } of traffic!.probes) {
+          const isBetween = (from.node === WORKER) !== (to.node === WORKER);
+          if (shape === "icmp/small" && to.node !== undefined && isBetween) tries[0]!.lost = 1;
+        }
+      },
+      "lost-packets",
+      "packet-loss",
+      /lost for moments.*"nodes":\["cmlead-worker"\]|"nodes":\["cmlead-worker"\].*lost for moments/,
+    ],
+    [
       "a Service that takes a port of a node",
       ({ api }) => {
         const services = valueOf(api.services, []) as { name: string; externalAddresses?: string[] }[];
