@@ -44,13 +44,15 @@ const VOLATILE =
   /^ipv4\/(?:tcp_fastopen_key|ping_group_range)$|^ipv4\/tcp_(?:keepalive_\w+|fin_timeout|tw_\w+|max_\w+|orphan_retries|slow_start_\w+|\w*congestion_control)$|^ipv4\/conf\/(?:lxc|veth|tunl|sit|dummy|docker)|mc_forwarding$|^netfilter\//;
 
 /** Minimum values of kernel settings, with the kernel's defaults. */
-const LEAST: readonly {
+export const LEAST: readonly {
   readonly key: string;
   readonly least: number;
   readonly usual: string;
   /** Whether it matters only where netfilter translates pods' packets. */
   readonly hostOnly?: boolean;
   readonly why: string;
+  /** What counts of a setting. Default: the number itself */
+  readonly value?: (text: string) => number;
 }[] = [
   {
     key: "netfilter/nf_conntrack_tcp_timeout_established",
@@ -75,13 +77,23 @@ const LEAST: readonly {
     ...{ key: `netfilter/nf_conntrack_tcp_timeout_${state}`, least: 10, hostOnly: true, usual },
     why: "connections that netfilter translates break when an answer takes this many seconds",
   })),
-  { key: "ipv4/ip_default_ttl", least: 32, usual: "64", why: "packets of the node live for too few hops" },
+  { key: "ipv4/ip_default_ttl", least: 32, usual: "64", why: "packets live for too few hops" },
   { key: "ipv4/ipfrag_time", least: 5, usual: "30", why: "fragments that arrive apart are dropped" },
   {
     key: "ipv4/ipfrag_high_thresh",
     least: 65536,
     usual: "4194304",
     why: "the kernel has no memory for fragments, and drops them",
+  },
+  {
+    key: "ipv4/ip_local_port_range",
+    least: 256,
+    usual: "32768 60999",
+    why: "more connections to the same server than there are local ports fail",
+    value: (text) => {
+      const [first, last] = text.split(/\s+/).map(Number) as [number, number];
+      return last - first + 1;
+    },
   },
 ];
 
@@ -149,10 +161,10 @@ export const kernelCheck: Check = {
           isTie: false,
         })),
       );
-      for (const { key, least, usual, why, hostOnly = false } of LEAST) {
+      for (const { key, least, usual, why, hostOnly = false, value: countOf = Number } of LEAST) {
         if (hostOnly && forwarding === "BPF") continue;
         const value = settings.get(key);
-        if (value !== undefined && Number(value) < least) wrong.push({ key, value, want: usual, why, isTie: false });
+        if (value !== undefined && countOf(value) < least) wrong.push({ key, value, want: usual, why, isTie: false });
       }
       const unlike = [...keys].flatMap((key) => {
         if (wrong.some((each) => each.key === key)) return [];

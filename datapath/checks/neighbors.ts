@@ -1,9 +1,9 @@
 import { valueOf, type ApiEvidence } from "../evidence/api";
-import type { Evidence } from "../evidence/gather";
+import { gatewayOf, type Evidence } from "../evidence/gather";
 import { answeredIn, healthTargets } from "../evidence/health";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { fail, type Finding } from "./check";
-import type { Peer } from "./nodes";
+import { fail, warning, type Finding } from "./check";
+import { odd, type Peer } from "./nodes";
 
 /** The other nodes' link-layer addresses, against those that their devices really have. */
 export function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: readonly Peer[]): Finding[] {
@@ -47,8 +47,35 @@ export function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, pee
   });
 }
 
+/** The link-layer address of the nodes' gateway, compared between the nodes that have the same gateway. */
+export function judgeGateway(node: NodeEvidence, { nodes }: Evidence, isExternal: boolean): Finding[] {
+  const gateway = gatewayOf(sectionOf(node, "routes"));
+  if (gateway === undefined) return [];
+  const all = nodes.flatMap((each) => {
+    const text = sectionOf(each, "neighbors");
+    const isSame = gatewayOf(sectionOf(each, "routes")) === gateway;
+    const entry = text instanceof Error || !isSame ? undefined : entryOf(text, { address: gateway });
+    const own = /lladdr (\S+)/.exec(entry ?? "")?.[1];
+    return own === undefined ? [] : [{ node: each.node, entry: entry!.trim(), own }];
+  });
+  const mine = odd(all, ({ own }) => own).find((each) => each.node === node.node);
+  if (mine === undefined) return [];
+  const { entry } = all.find((each) => each.node === node.node)!;
+  const device = /dev (\S+)/.exec(entry)?.[1] ?? "eth0";
+  // routers of other networks may share an address and keep their own link-layer addresses
+  return [
+    (isExternal ? warning : fail)(
+      node.node,
+      entry,
+      `the neighbor entry for the gateway ${gateway} has another link-layer address than on other nodes, ${mine.most}: packets that leave the cluster reach nobody`,
+      `on ${node.node}: ip neigh del ${gateway} dev ${device}`,
+      { cause: "neighbor-wrong", nodes: [node.node] },
+    ),
+  ];
+}
+
 /** A node's neighbor entry for another. */
-const entryOf = (neighbors: string, { address }: Peer) =>
+const entryOf = (neighbors: string, { address }: Pick<Peer, "address">) =>
   neighbors.split("\n").find((line) => line.startsWith(`${address} `));
 
 /** Whether a node has no link-layer address of another, nor a connection: for a moment a healthy network has the first. */

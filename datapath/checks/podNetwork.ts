@@ -1,10 +1,10 @@
 import { contains } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { readingOf } from "../evidence/api";
-import { addressesOf, addressesOn, type NodeEvidence } from "../evidence/node";
+import { addressesOf, addressesOn, endpointsOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { odd } from "./nodes";
-import { COMPARED } from "./kernel";
+import { COMPARED, LEAST } from "./kernel";
 import { ATTRIBUTES } from "./routes";
 import { mtuOf } from "../evidence/pods";
 
@@ -45,6 +45,30 @@ function foreignAddresses(addresses: string, own: string): string[] {
 function isForeignHost(line: string, pod: string): boolean {
   const [, ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
   return names.some((name) => !/^(?:localhost|ip6-)/.test(name) && name !== pod && !name.startsWith(`${pod}.`));
+}
+
+/** By IPv4 address: the hardware address that a node's agent knows of the endpoint. */
+function hardwareAddresses(node: NodeEvidence): ReadonlyMap<string, string> {
+  const endpoints = endpointsOf(node);
+  return new Map(
+    endpoints.flatMap(({ status }) =>
+      (status?.networking?.addressing ?? []).flatMap(({ ipv4 }) => {
+        const mac = status!.networking!.mac;
+        return ipv4 === undefined || mac === undefined ? [] : [[ipv4, mac.toLowerCase()] as const];
+      }),
+    ),
+  );
+}
+
+/** Settings of a pod that no program can work with, also where all pods have them. */
+function tooLow(settings: ReadonlyMap<string, string>): { readonly seen: string; readonly why: string }[] {
+  return LEAST.flatMap(({ key, least, usual, why, value = Number }) => {
+    const name = `net.${key.replaceAll("/", ".")}`;
+    const own = settings.get(name);
+    return own === undefined || value(own) >= least
+      ? []
+      : [{ seen: `${name} = ${own}`, why: `${name} must be ${usual}: ${why}` }];
+  });
 }
 
 /** How a pod gets its network anew; the workload's client belongs to no controller. */
@@ -97,6 +121,15 @@ export const podNetworkCheck: Check = {
       if (/\beth0\b/.test(links) && !/\beth0\b.*<[^>]*\bUP\b/.test(links)) {
         return fail(subject, seen, "the pod's eth0 is down", remedy, { cause: "device-down", ...at });
       }
+      if (/^\d+: lo: </m.test(links) && !/^\d+: lo: <[^>]*\bUP\b/m.test(links)) {
+        return fail(
+          subject,
+          "lo is down",
+          "the pod's loopback is down: it reaches neither 127.0.0.1 nor its own address, also through a Service",
+          `${remedy}; or in its network namespace: ip link set lo up`,
+          { cause: "device-down", ...at },
+        );
+      }
       if (address === undefined)
         return fail(subject, seen, "the pod's eth0 has no IPv4 address", remedy, { cause: "address-missing", ...at });
       if (
@@ -122,6 +155,17 @@ export const podNetworkCheck: Check = {
       }
       const [, , , , , neighbors = "", filters = "", rules = "", hosts = ""] = output.split("---\n");
       const own = address.split("/")[0]!;
+      const hardware = /\beth0\b.*link\/ether (\S+)/.exec(links)?.[1];
+      const given = there === undefined ? undefined : hardwareAddresses(there).get(own);
+      if (hardware !== undefined && given !== undefined && hardware !== given) {
+        return fail(
+          subject,
+          `eth0 has the hardware address ${hardware}`,
+          `Cilium gave the pod's eth0 the hardware address ${given}, and addresses packets for the pod to it: the pod drops them`,
+          `${remedy}; or in its network namespace: ip link set eth0 address ${given}`,
+          { cause: "mac-changed", ...at },
+        );
+      }
       // what meshes and further networks of other clusters add is theirs
       const more = foreignAddresses(addresses, own);
       if (more.length > 0 && !isExternal) {
@@ -217,6 +261,19 @@ export const podNetworkCheck: Check = {
         const mine = odd(all, ({ value }) => value).find((each) => each.node === pod);
         return mine === undefined ? [] : [`${key} = ${mine.own} (${mine.most} in the others)`];
       });
+      const low = tooLow(settings.get(pod)!);
+      if (low.length > 0) {
+        return fail(
+          subject,
+          low.map(({ seen: value }) => value).join(", "),
+          low.map(({ why }) => why).join("; "),
+          remedy,
+          {
+            cause: "sysctl-changed",
+            ...at,
+          },
+        );
+      }
       if (changed.length > 0) {
         return fail(
           subject,

@@ -4,7 +4,7 @@ import { valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { addressesOf, jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
-import { judgeNeighbors } from "./neighbors";
+import { judgeGateway, judgeNeighbors } from "./neighbors";
 import { eachNode, peersOf, type Peer } from "./nodes";
 import { judgePolicies, judgeRules } from "./routingRules";
 
@@ -34,6 +34,8 @@ export const routesCheck: Check = {
         ...judgeForeign(node, lines, peers, expected, isExternal ?? false),
         ...(isExternal ? [] : judgeEdited(node, lines, peers, expected)),
         ...judgeNeighbors(node, evidence, peers),
+        ...judgeGateway(node, evidence, isExternal ?? false),
+        ...(isExternal ? [] : judgeConnected(node, lines, evidence)),
         ...judgeDefault(node, lines, evidence, isExternal ?? false),
         ...judgeOutside(node, lines),
       ];
@@ -306,6 +308,38 @@ function judgeEdited(
   return [...edited, ...doubled, ...taken].map(([line, reason, remedy]) =>
     fail(node.node, line, reason, `on ${node.node}: ${remedy}`, { cause: "route-foreign", nodes: [node.node] }),
   );
+}
+
+/** Networks that only one of several nodes is connected to, as by a bridge or a VPN: its pods reach other machines there than those of other nodes. */
+function judgeConnected(node: NodeEvidence, lines: readonly string[], { nodes }: Evidence): Finding[] {
+  const others = nodes.flatMap((each) => {
+    const text = each.node === node.node ? new Error() : sectionOf(each, "routes");
+    return text instanceof Error ? [] : [new Set(connectedIn(text.split("\n")).map(({ to }) => to))];
+  });
+  if (others.length < 2) return [];
+  return connectedIn(lines)
+    .filter(({ to }) => !others.some((each) => each.has(to)))
+    .map(({ line, to, device }) =>
+      fail(
+        node.node,
+        line,
+        `only this node is connected to ${to}, by ${device}: packets of its pods for addresses there do not leave as those of other nodes do`,
+        `on ${node.node}: ip -4 addr show dev ${device}; ip link del ${device}, or give it a network that nobody else has`,
+        { cause: "network-overlap", nodes: [node.node] },
+      ),
+    );
+}
+
+/** Routes to networks at a device's own address; Cilium's devices have some of each node. */
+function connectedIn(
+  lines: readonly string[],
+): { readonly line: string; readonly to: string; readonly device: string }[] {
+  return lines.flatMap((line) => {
+    const [, to, device] = /^(\d[\d.]*\/\d+) dev (\S+) proto kernel scope link\b/.exec(line.trim()) ?? [];
+    return to === undefined || /^(?:cilium_|lxc)/.test(device!) || /\btable \S+/.test(line)
+      ? []
+      : [{ line: line.trim(), to, device: device! }];
+  });
 }
 
 /** The way out of the cluster, where other nodes have one. */

@@ -336,6 +336,26 @@ export function addressesOn(node: NodeEvidence, device: string): readonly string
   return [...(addressesOf(node) ?? [])].flatMap(([address, devices]) => (devices.includes(device) ? [address] : []));
 }
 
+/** `cilium endpoint list -o json`, as far as it tells of the network. */
+export interface AgentEndpoint {
+  readonly status?: {
+    readonly state?: string;
+    readonly identity?: { readonly id?: number };
+    readonly networking?: {
+      readonly addressing?: readonly { readonly ipv4?: string }[];
+      readonly "interface-index"?: number;
+      readonly mac?: string;
+      readonly "host-mac"?: string;
+    };
+  };
+}
+
+/** The endpoints as a node's agent has them; none where they could not be read. */
+export function endpointsOf(node: NodeEvidence): readonly AgentEndpoint[] {
+  const endpoints = jsonOf<AgentEndpoint[]>(node, "endpoints");
+  return endpoints instanceof Error ? [] : endpoints;
+}
+
 /** What an endpoint is until Cilium has loaded its programs: https://docs.cilium.io/en/latest/security/policy/lifecycle/ */
 const UNFINISHED = new Set([
   "creating",
@@ -348,6 +368,5 @@ const UNFINISHED = new Set([
 
 /** Whether an agent still makes the programs of some endpoint: a slow node compiles them for a minute after a restart. */
 export function isRegenerating(node: NodeEvidence): boolean {
-  const endpoints = jsonOf<{ status?: { state?: string } }[]>(node, "endpoints");
-  return !(endpoints instanceof Error) && endpoints.some(({ status }) => UNFINISHED.has(status?.state ?? ""));
+  return endpointsOf(node).some(({ status }) => UNFINISHED.has(status?.state ?? ""));
 }

@@ -218,4 +218,25 @@ export const DEVICE_FAULTS: readonly Fault[] = [
     undo: onNode("[ ! -e $kept/gso ] || { ip link set eth0 gso_max_size $(cat $kept/gso); rm $kept/gso; }"),
     probe: onNode("ip -d link show eth0 | grep -o 'gso_max_size [0-9]*'")[0]!,
   },
+  {
+    name: "pod-mac-changed",
+    class: "device",
+    title: "eth0 of one pod has another hardware address.",
+    teaches:
+      "Cilium addresses packets for the pod to the old one, and the pod's kernel drops them as another machine's.",
+    expect: ["mac-changed"],
+    inject: inPod(
+      "[ -e $kept/mac ] || cat /sys/class/net/eth0/address >$kept/mac; ip link set eth0 address 02:00:00:00:00:07",
+    ),
+    undo: inPod("[ ! -e $kept/mac ] || { ip link set eth0 address $(cat $kept/mac); rm $kept/mac; }"),
+    probe: inPod("cat /sys/class/net/eth0/address")[0]!,
+  },
+  {
+    name: "pod-loopback-down",
+    class: "device",
+    title: "lo is down inside one pod.",
+    teaches: "The pod answers everybody but itself: also through its Service, when that chooses the pod.",
+    expect: ["device-down"],
+    ...down(inPod, "lo"),
+  },
 ];

@@ -175,4 +175,12 @@ export const KERNEL_FAULTS: readonly Fault[] = [
     expect: ["sysctl-changed"],
     ...kernelParameter(onEveryNode, "net/ipv4/ip_default_ttl", "8"),
   },
+  {
+    name: "local-ports-few-everywhere",
+    class: "kernel",
+    title: "Every node may use four local ports only (ip_local_port_range).",
+    teaches: "Connections from nodes fail now and then, and comparing nodes shows nothing.",
+    expect: ["sysctl-changed"],
+    ...kernelParameter(onEveryNode, "net/ipv4/ip_local_port_range", "60000 60003"),
+  },
 ];

@@ -140,6 +140,16 @@ while read -r entry; do bpftool map update pinned $map $entry; done <$kept/polic
     settleSeconds: 25,
   },
   {
+    name: "ipcache-own-node-missing",
+    class: "maps",
+    title: "One agent's ipcache lacks the node itself.",
+    teaches: "The node's own pods take it for the world: policies that let the host in drop probes of the kubelet.",
+    expect: ["ipcache-stale"],
+    inject: inAgent("$cilium bpf ipcache delete $node_address/32 >/dev/null"),
+    undo: RESTART_AGENT,
+    probe: IPCACHE("$node_address"),
+  },
+  {
     name: "endpoint-object-identity",
     class: "maps",
     title: "The CiliumEndpoint of one pod says another identity than its agent gave it.",

@@ -336,4 +336,30 @@ export const ROUTING_FAULTS: readonly Fault[] = [
     undo: onNode("ip route replace $peer_pods via $peer_address dev eth0 proto kernel"),
     probe: onNode("ip route show $peer_pods")[0]!,
   },
+  {
+    name: "gateway-neighbor-wrong",
+    class: "routing",
+    title: "One worker has a wrong, permanent MAC address for its gateway.",
+    teaches: "Everything in the cluster answers; nothing outside is reached from that node, nor gets answers.",
+    expect: ["neighbor-wrong"],
+    inject: onNode(
+      "ip neigh replace $(ip route show default | awk '{ print $3 }') lladdr 02:00:00:00:00:99 dev eth0 nud permanent",
+    ),
+    undo: onNode(
+      "gateway=$(ip route show default | awk '{ print $3 }'); ip neigh del $gateway dev eth0 2>/dev/null || true; ping -c 1 -W 2 $gateway >/dev/null || true",
+    ),
+    probe: onNode("ip neigh show dev eth0 | grep -c 02:00:00:00:00:99 || true")[0]!,
+  },
+  {
+    name: "outside-network-on-a-bridge",
+    class: "routing",
+    title: "A bridge on one worker has a network of addresses outside, as Docker and VPNs make them.",
+    teaches: "Pods of that node look for these addresses on the bridge; pods of all other nodes reach them.",
+    expect: ["network-overlap"],
+    inject: onNode(
+      "ip link add drill0 type bridge 2>/dev/null || true; ip addr replace 198.18.0.9/16 dev drill0; ip link set drill0 up",
+    ),
+    undo: onNode("ip link del drill0 2>/dev/null || true"),
+    probe: onNode("ip -4 -o addr show dev drill0 2>/dev/null | wc -l")[0]!,
+  },
 ];

@@ -644,6 +644,81 @@ describe("a fault in recorded evidence", () => {
       /lost for moments.*"nodes":\["cmlead-worker"\]|"nodes":\["cmlead-worker"\].*lost for moments/,
     ],
     [
+      "another hardware address in a pod",
+      inPod(WORKER, (output) => output.replace(/(\beth0\b.*link\/ether )\S+/, "$102:00:00:00:00:07")),
+      "pod-network",
+      "mac-changed",
+      /eth0 has the hardware address 02:00:00:00:00:07/,
+    ],
+    [
+      "a loopback that is down in a pod",
+      inPod(WORKER, (output) => output.replace("lo: <LOOPBACK,UP,LOWER_UP>", "lo: <LOOPBACK>")),
+      "pod-network",
+      "device-down",
+      /the pod's loopback is down/,
+    ],
+    [
+      "packets of all pods that live for two hops",
+      ({ traffic }) => {
+        for (const pod of traffic!.pods) pod.output = pod.output!.replace("ip_default_ttl:64", "ip_default_ttl:2");
+      },
+      "pod-network",
+      "sysctl-changed",
+      /net\.ipv4\.ip_default_ttl must be 64/,
+    ],
+    [
+      "four local ports on all nodes",
+      inNode("sysctls", (text) => text.replace(/(ip_local_port_range:).*/, "$160000\t60003")),
+      "kernel",
+      "sysctl-changed",
+      /net\.ipv4\.ip_local_port_range must be 32768 60999/,
+    ],
+    [
+      "another hardware address for the gateway on one node",
+      inNode("neighbors", (text) => text.replace(/^(172\.18\.0\.1 .*lladdr )\S+/m, "$102:00:00:00:00:99"), WORKER),
+      "routes",
+      "neighbor-wrong",
+      /another link-layer address than on other nodes, 02:42/,
+    ],
+    [
+      "a network outside that only one node is connected to",
+      inNode(
+        "routes",
+        (text) => `172.17.0.0/16 dev corp0 proto kernel scope link src 172.17.0.9 linkdown\n${text}`,
+        WORKER,
+      ),
+      "routes",
+      "network-overlap",
+      /only this node is connected to 172\.17\.0\.0\/16, by corp0/,
+    ],
+    [
+      "a CiliumEndpoint with another pod's identity",
+      both(
+        ({ api }) => {
+          const own = valueOf(api.ciliumEndpoints, []).find(({ address }) => address === OWN)!;
+          own.identity = 49901;
+        },
+        inNode("ipcache", (text) => text.replace(new RegExp(`("${OWN}/32":\\s*\\[\\s*"identity=)\\d+`), "$149901")),
+      ),
+      "datapath-maps",
+      "endpoint-identity",
+      /identity 49901, its agent has 55/,
+    ],
+    [
+      "an ipcache without the node itself",
+      inNode("ipcache", (text) => text.replace(/"172\.18\.0\.2\/32"/, '"172.18.0.2/31"'), WORKER),
+      "datapath-maps",
+      "ipcache-stale",
+      /the node cmlead-worker \(172\.18\.0\.2\) is missing/,
+    ],
+    [
+      "an ipcache without another node's health endpoint",
+      inNode("ipcache", (text) => text.replace('"10.0.1.166/32"', '"10.0.1.166/31"'), WORKER),
+      "datapath-maps",
+      "ipcache-stale",
+      /10\.0\.1\.166\/32 is missing, which other nodes have/,
+    ],
+    [
       "a Service that takes a port of a node",
       ({ api }) => {
         const services = valueOf(api.services, []) as { name: string; externalAddresses?: string[] }[];
@@ -1088,7 +1163,7 @@ describe("a fault in recorded evidence", () => {
       inNode("sysctls", (text) => text.replace(/(ip_default_ttl:)\d+/, "$18")),
       "kernel",
       "sysctl-changed",
-      /packets of the node live for too few hops/,
+      /packets live for too few hops/,
     ],
     [
       "a route to an outside network",
