@@ -1,7 +1,9 @@
 import { isIpv4Address } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { readingOf, valueOf } from "../evidence/api";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { sectionOf, type NodeEvidence } from "../evidence/node";
+import type { Queries, TrafficEvidence } from "../evidence/traffic";
+import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { odd } from "./nodes";
 import { isOnNode, skipWithoutWorkload } from "./podNetwork";
 import { NO_PROBES } from "./traffic";
@@ -9,10 +11,62 @@ import { NO_PROBES } from "./traffic";
 /** The resolver sends a query again after 5 s. */
 const LOST_QUERY_MILLISECONDS = 4500;
 
+/** A lookup that takes longer than this is slow, in milliseconds; on a machine whose pods wait for themselves nobody can tell. */
+const SLOW_MILLISECONDS = 1000;
+const BUSY_MILLISECONDS = 150;
+
+/** Whether cluster DNS answers in other ways than a resolver asks: by TCP, for names outside, and each time at once. */
+function judgeQueries(
+  { pod, node, again, tcp, outside }: Queries,
+  traffic: TrafficEvidence,
+  nodes: readonly NodeEvidence[],
+  isExternal: boolean,
+): Finding | undefined {
+  const subject = `${pod} on ${node}`;
+  const unanswered = tcp.filter((code) => code !== "NOERROR").length;
+  if (unanswered > 0) {
+    return fail(
+      subject,
+      `${unanswered} of ${tcp.length} queries by TCP: ${tcp.join(", ")}`,
+      "cluster DNS answers by UDP and not by TCP, which long answers need",
+      "kubectl -n kube-system rollout restart deployment coredns; kubectl get networkpolicies,ciliumnetworkpolicies -A",
+      // any of the CoreDNS pods may be the one
+      { cause: "dns-tcp" },
+    );
+  }
+  if (outside !== undefined && ["none", "SERVFAIL"].includes(outside) && nodes.some(resolvesOutside)) {
+    const seen = `a name outside the cluster: ${outside === "none" ? "no answer" : outside}; the node's own resolver answers`;
+    return (isExternal ? warning : fail)(
+      subject,
+      seen,
+      "cluster DNS gets no answers for names outside the cluster",
+      'kubectl -n kube-system get configmap coredns -o yaml: "forward" must lead to resolvers that CoreDNS reaches; kubectl get ciliumclusterwidenetworkpolicies and the policies of kube-system must let it ask them',
+      { cause: "dns-outside" },
+    );
+  }
+  const slow = again.flat().filter((each) => each >= SLOW_MILLISECONDS);
+  if (slow.length > 1 && traffic.slowest < BUSY_MILLISECONDS) {
+    return warning(
+      subject,
+      `${slow.length} of ${again.flat().length} further lookups took ${Math.min(...slow)} ms or more`,
+      "cluster DNS answers late",
+      "kubectl -n kube-system top pods -l k8s-app=kube-dns; kubectl -n kube-system logs -l k8s-app=kube-dns",
+    );
+  }
+  return undefined;
+}
+
+/** Whether a resolver of the node says that a name does not exist, or exists: code 3 or 0. */
+function resolvesOutside(node: NodeEvidence): boolean {
+  const text = sectionOf(node, "resolvers");
+  return typeof text === "string" && /^\S+ +4d 4f \w\w \w[03]\s*$/m.test(text);
+}
+
 /** Whether names of the cluster resolve in every pod. */
 export const dnsCheck: Check = {
   id: "dns",
-  question: "Do names of the cluster resolve in pods on every node?",
+  question:
+    "Do names resolve in pods on every node, of the cluster also by TCP, and outside where a node resolves them?",
   needs: ["nodes", "traffic"],
   skip: skipWithoutWorkload,
   judge({ traffic, api, nodes }, { workload = WORKLOAD, isExternal }) {
@@ -71,11 +125,11 @@ export const dnsCheck: Check = {
       }
       const misled = own.flatMap(({ name, answered, address = "" }) => {
         const [service, namespace] = name.split(".");
-        const wanted = valueOf(api.services, []).find(
-          (each) => each.name === service && each.namespace === namespace,
-        )?.clusterIp;
-        return answered && isIpv4Address(address) && wanted !== undefined && address !== wanted
-          ? [`${name} is ${address}, and its Service has ${wanted}`]
+        const { clusterIp, clusterIps } =
+          valueOf(api.services, []).find((each) => each.name === service && each.namespace === namespace) ?? {};
+        const known = clusterIps ?? (clusterIp === undefined || !isIpv4Address(address) ? undefined : [clusterIp]);
+        return answered && address !== "" && known !== undefined && !known.includes(address)
+          ? [`${name} is ${address}, and its Service has ${known.join(" and ")}`]
           : [];
       });
       if (misled.length > 0) {
@@ -87,7 +141,10 @@ export const dnsCheck: Check = {
           { cause: "dns-config" },
         );
       }
-      if (failed.length === 0 && !isOther && unlike === undefined) return pass(subject, seen);
+      if (failed.length === 0 && !isOther && unlike === undefined) {
+        const queries = traffic.queries?.find((each) => each.pod === pod);
+        return (queries && judgeQueries(queries, traffic, nodes, isExternal ?? false)) ?? pass(subject, seen);
+      }
       if (unlike !== undefined && !isOther && server !== undefined) {
         return fail(
           subject,

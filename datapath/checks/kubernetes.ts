@@ -163,12 +163,15 @@ export const cniCheck: Check = {
   question: "Does every node give its new pods to Cilium?",
   needs: ["nodes"],
   judge(evidence, { isExternal }) {
-    const plugins = odd(evidence.nodes, ({ plugin }) => (isExternal ? undefined : plugin));
+    const ours = isExternal ? [] : evidence.nodes;
+    const plugins = odd(ours, ({ plugin }) => plugin);
+    const loopbacks = odd(ours, ({ loopbackPlugin }) => loopbackPlugin);
+    const resolvers = odd(ours, ({ resolvConf }) => resolvConf);
     const dns = valueOf(evidence.api.services, []).find(
       ({ namespace, name }) => namespace === CILIUM_NAMESPACE && name === "kube-dns",
     )?.clusterIp;
     return eachNode(evidence, "cni", (own, output): Finding => {
-      const { node, missingPlugins = [], clusterDns } = own;
+      const { node, missingPlugins = [], clusterDns, clusterDomain } = own;
       const plugin = plugins.find((each) => each.node === node);
       if (plugin !== undefined) {
         return fail(
@@ -177,6 +180,35 @@ export const cniCheck: Check = {
           `the CNI plugin is another program than on ${plugin.isTie ? "the other node" : "the other nodes"} (${plugin.most}); pods that run are not affected`,
           `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}: the agent installs its plugin when it starts`,
           { cause: "cni-foreign", nodes: [node] },
+        );
+      }
+      const loopback = loopbacks.find((each) => each.node === node);
+      if (loopback !== undefined) {
+        return fail(
+          node,
+          `/opt/cni/bin/loopback: checksum and size ${loopback.own}`,
+          `the plugin for pods' loopbacks is another program than on ${loopback.isTie ? "the other node" : "the other nodes"} (${loopback.most}): new pods may not start; pods that run are not affected`,
+          `copy /opt/cni/bin/loopback of another node to ${node}, and make it executable`,
+          { cause: "cni-foreign", nodes: [node] },
+        );
+      }
+      const resolver = resolvers.find((each) => each.node === node);
+      if (resolver !== undefined) {
+        return fail(
+          node,
+          `/etc/resolv.conf: ${resolver.own}`,
+          `the node asks other name servers than ${resolver.isTie ? "the other node" : "the other nodes"} (${resolver.most}): agent and kubelet may not find the API server or registries when they connect again`,
+          `on ${node}: write /etc/resolv.conf as on the other nodes`,
+          { cause: "node-resolver", nodes: [node] },
+        );
+      }
+      if (!isExternal && clusterDomain !== undefined && clusterDomain !== "cluster.local") {
+        return fail(
+          node,
+          `the kubelet's clusterDomain is ${clusterDomain}`,
+          `new pods will search names in ${clusterDomain} instead of cluster.local; pods that run are not affected`,
+          `on ${node}: set clusterDomain in /var/lib/kubelet/config.yaml to cluster.local; systemctl restart kubelet`,
+          { cause: "dns-config", nodes: [node] },
         );
       }
       const isOther = clusterDns !== undefined && dns !== undefined && clusterDns !== dns;

@@ -34,6 +34,12 @@ function sysctlsOf(output = ""): ReadonlyMap<string, string> {
 /** Rules that every network namespace has. */
 const USUAL_RULE = /^(?:0:\s+from all lookup local|32766:\s+from all lookup main|32767:\s+from all lookup default)\s*$/;
 
+/** Whether the kernel made a route of the local table, for the pod's own address or the loopback's. */
+function isOwnTable(line: string, own: string): boolean {
+  const [, to] = /^(?:local|broadcast) (\d[\d.]*)\S* dev \S+ table local\b/.exec(line) ?? [];
+  return to !== undefined && (to === own || to.startsWith("127."));
+}
+
 /** Addresses in a pod besides its own and the loopback's, each with its device. */
 function foreignAddresses(addresses: string, own: string): string[] {
   return [...addresses.matchAll(/^\d+: (\S+)\s+inet ([\d.]+)/gm)].flatMap(([, device, each]) =>
@@ -153,7 +159,8 @@ export const podNetworkCheck: Check = {
           { cause: "route-missing", ...at },
         );
       }
-      const [, , , , , neighbors = "", filters = "", rules = "", hosts = ""] = output.split("---\n");
+      const [, , , , , neighbors = "", filters = "", rules = "", hosts = "", tables = "", policies = ""] =
+        output.split("---\n");
       const own = address.split("/")[0]!;
       const hardware = /\beth0\b.*link\/ether (\S+)/.exec(links)?.[1];
       const given = there === undefined ? undefined : hardwareAddresses(there).get(own);
@@ -206,6 +213,25 @@ export const podNetworkCheck: Check = {
           cause: "route-foreign",
           ...at,
         });
+      }
+      const inTable = tables.split("\n").find((line) => line.trim() !== "" && !isOwnTable(line.trim(), own));
+      if (inTable !== undefined && !isExternal) {
+        return fail(
+          subject,
+          inTable.trim(),
+          "the pod has a route that neither the kernel nor Cilium wrote, in another table than its main one",
+          remedy,
+          { cause: "route-foreign", ...at },
+        );
+      }
+      if (policies.trim() !== "" && !isExternal) {
+        return fail(
+          subject,
+          `IPsec policy ${policies.trim().replace(/\s+/g, " ").slice(0, 120)}`,
+          "an IPsec policy inside the pod encrypts or drops its packets before they are routed",
+          remedy,
+          { cause: "rule-foreign", ...at },
+        );
       }
       const unlike = mtus.find((each) => each.node === pod);
       if (unlike !== undefined) {

@@ -111,13 +111,14 @@ const lossIn =
   ({ from, shape }: Probe, { lost }: Try): boolean =>
     lost > 0 && (!shape.startsWith("tcp") || !isBusy(from, traffic));
 
-/** Whether a sender waits for itself: in most of its tries, or in some while most other pods do so too. */
+/** Whether a sender waits for itself: in most of its tries, or in some while pods of most nodes do so too. */
 function isBusy({ name, node }: End, { controls, slowest }: TrafficEvidence): boolean {
   if (controls === undefined) return slowest >= BUSY_MILLISECONDS;
   const isLate = ({ milliseconds }: Control) => Math.max(...milliseconds) >= BUSY_MILLISECONDS;
   const isMostlyLate = ({ milliseconds }: Control) =>
     2 * milliseconds.filter((each) => each >= BUSY_MILLISECONDS).length >= milliseconds.length;
-  const areMostLate = 2 * controls.filter(isLate).length > controls.length;
+  const nodes = new Set(controls.map((each) => each.node));
+  const areMostLate = 2 * new Set(controls.filter(isLate).map((each) => each.node)).size > nodes.size;
   const own = controls.filter(
     (each) => node === undefined || each.pod === name || (name === node && each.node === node),
   );
@@ -157,14 +158,14 @@ function missingBackends(
   if (servers.length > 6) return undefined;
   for (const { from, to, shape, tries } of probes) {
     const many = tries.length >= 3 * servers.length || new Set(tries.map(({ pod }) => pod)).size >= servers.length;
-    if (shape !== "tcp/small" || !isService(to) || !many) continue;
+    if ((shape !== "tcp/small" && shape !== "udp/small") || !isService(to) || !many) continue;
     const silent = servers.filter((pod) => !tries.some((each) => each.pod === pod));
     if (silent.length === 0) continue;
     const translator = evidence.serviceMap.nodePort === "present" ? "Cilium's service map" : "kube-proxy's rules";
     return fail(
       nameOf(from),
       `${seen}, none by ${silent.join(", ")}`,
-      `${silent.join(" and ")} never ${silent.length === 1 ? "answers" : "answer"} through ${to.name}, in ${tries.length} tries`,
+      `${silent.join(" and ")} never ${silent.length === 1 ? "answers" : "answer"} through ${to.name} by ${shape.startsWith("tcp") ? "TCP" : "UDP"}, in ${tries.length} tries`,
       `compare the Service's endpoints with ${translator}: kubectl get endpointslices -A; kubectl -n kube-system exec ds/cilium -- cilium bpf lb list; an agent that restarts fills its maps again`,
       {
         // what answers nobody answers no Service either

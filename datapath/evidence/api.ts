@@ -65,6 +65,8 @@ export interface ServiceState {
   readonly name: string;
   readonly type: string;
   readonly clusterIp: string;
+  /** The same with those of the other family; undefined in evidence of earlier versions. */
+  readonly clusterIps?: readonly string[] | undefined;
   readonly selector: Readonly<Record<string, string>>;
   readonly ports: readonly {
     readonly protocol: string;
@@ -389,6 +391,7 @@ function serviceState({ metadata, spec, status }: V1Service): ServiceState {
     name: metadata!.name!,
     type: spec?.type ?? "ClusterIP",
     clusterIp: spec?.clusterIP ?? "",
+    clusterIps: spec?.clusterIPs,
     selector: spec?.selector ?? {},
     ports: (spec?.ports ?? []).map(({ protocol, port, targetPort, nodePort }) => ({
       protocol: protocol ?? "TCP",

@@ -49,6 +49,21 @@ const KUBE_PROXY =
   "timeout 6 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10256 && printf \"GET /healthz HTTP/1.0\\r\\n\\r\\n\" >&3 && head -n 1 <&3' 2>/dev/null; " +
   "[ $? != 124 ] || echo silent";
 
+/** Maps that agents write, and that were frozen: each is asked only where the kernel has a frozen one of Cilium's. */
+const FROZEN = `bpftool -j map show 2>/dev/null | grep -q '"name":"cilium_[^}]*"frozen":1' || exit 0
+cd /sys/fs/bpf/tc/globals && for map in cilium_lxc cilium_ipcache* cilium_lb4_* cilium_policy_* cilium_call* cilium_egresscall*; do
+  case $(bpftool map show pinned "$map" 2>/dev/null) in *frozen*) echo "$map" ;; esac
+done; true`;
+
+/**
+ * How the node's resolvers answer a question for the name `invalid`, which no resolver has to forward (RFC 6761): the first
+ * bytes of the answer, of which the last four bits are its code, or `silent`.
+ */
+const RESOLVERS = `grep -s '^nameserver ' /etc/resolv.conf | while read -r _ server _; do
+  answer=$(timeout 2 bash -c 'exec 3<>/dev/udp/$0/53 && printf "\\x4d\\x4f\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x07invalid\\x00\\x00\\x01\\x00\\x01" >&3 && head -c 4 <&3 | od -An -tx1' "$server" 2>/dev/null)
+  echo "$server \${answer:-silent}"
+done; true`;
+
 /** What an agent is asked, by section. Every process costs the node some milliseconds, so the shell does what it can. */
 export const NODE_COMMANDS = {
   config: CONFIG,
@@ -82,9 +97,8 @@ printf '%s\\n' "$dumped" | grep -E '^(Endpoint ID|Deny)'; true`,
   iptables: saveRules("-c"),
   // it holds the nodes to which pods go without masquerading; not every mode has it
   ipset: "ipset save cilium_node_set_v4 2>/dev/null; true",
-  frozen:
-    "for map in /sys/fs/bpf/tc/globals/cilium_lxc /sys/fs/bpf/tc/globals/cilium_ipcache* /sys/fs/bpf/tc/globals/cilium_lb4_*; do " +
-    'case $(bpftool map show pinned "$map" 2>/dev/null) in *frozen*) echo "${map##*/}" ;; esac; done',
+  frozen: FROZEN,
+  resolvers: RESOLVERS,
 } as const;
 
 /** What only `inspect` asks beside them. */
@@ -149,8 +163,14 @@ export interface NodeEvidence {
   readonly missingPlugins?: readonly string[] | undefined;
   /** Checksum and size of Cilium's CNI plugin; undefined where nodes cannot be entered, as the next one. */
   readonly plugin?: string | undefined;
+  /** The same of the plugin that brings up pods' loopbacks. */
+  readonly loopbackPlugin?: string | undefined;
   /** The first name server that the kubelet gives to pods. */
   readonly clusterDns?: string | undefined;
+  /** The domain of which the kubelet lets pods search names. */
+  readonly clusterDomain?: string | undefined;
+  /** Whom the node itself asks for names, by its resolv.conf. */
+  readonly resolvConf?: string | undefined;
 }
 
 /** The counters of one node. */
@@ -172,7 +192,10 @@ echo '${PLUGINS}'
 for plugin in cilium-cni loopback; do [ -x /opt/cni/bin/$plugin ] || echo $plugin; done
 echo '${KUBELET}'
 cksum < /opt/cni/bin/cilium-cni
-grep -A1 '^clusterDNS:' /var/lib/kubelet/config.yaml 2>/dev/null; true`;
+echo loopback $(cksum < /opt/cni/bin/loopback)
+grep -A1 '^clusterDNS:' /var/lib/kubelet/config.yaml 2>/dev/null
+grep '^clusterDomain:' /var/lib/kubelet/config.yaml 2>/dev/null
+grep -E '^(nameserver|search|options) ' /etc/resolv.conf | sed 's/^/resolv.conf /'; true`;
 
 /** What a node's agent is asked. */
 export interface Questions {
@@ -216,14 +239,17 @@ export async function readNode(
   };
 }
 
-function enteredOf(output: string): Pick<NodeEvidence, "nftables" | "missingPlugins" | "plugin" | "clusterDns"> {
+function enteredOf(output: string): Partial<NodeEvidence> {
   const [rules, rest = ""] = output.split(`${PLUGINS}\n`);
   const [plugins = "", kubelet = ""] = rest.split(`${KUBELET}\n`);
   return {
     nftables: { value: rules! },
     missingPlugins: plugins.split("\n").filter(Boolean),
     plugin: /^\d+ \d+$/m.exec(kubelet)?.[0],
+    loopbackPlugin: /^loopback (\d+ \d+)$/m.exec(kubelet)?.[1],
     clusterDns: /^- (\S+)$/m.exec(kubelet)?.[1],
+    clusterDomain: /^clusterDomain: (\S+)$/m.exec(kubelet)?.[1],
+    resolvConf: [...kubelet.matchAll(/^resolv\.conf (.*)$/gm)].map(([, line]) => line!.trim()).join("; ") || undefined,
   };
 }
 

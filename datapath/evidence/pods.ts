@@ -15,7 +15,7 @@ export interface PodNetwork {
   readonly server: boolean;
   /** What became of {@link PATH_PINGS} pings to the next node's server; undefined for what is no server. */
   readonly pinged?: { readonly address: string; readonly lost: string } | undefined;
-  /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show`, resolv.conf, IPv4's sysctls, neighbors, what filters or delays packets, `ip -4 rule show` and /etc/hosts; or why they could not be read. */
+  /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show`, resolv.conf, IPv4's sysctls, neighbors, what filters or delays packets, `ip -4 rule show`, /etc/hosts, routes of further tables and IPsec policies; or why they could not be read. */
   readonly output?: string | undefined;
   readonly error?: string | undefined;
 }
@@ -30,8 +30,9 @@ const NETWORK =
   "ip -4 -o addr show; echo ---; ip -4 route show; echo ---; ip -o link show; echo ---; cat /etc/resolv.conf; echo ---; " +
   "(cd /proc/sys/net/ipv4 && grep -sH '' * conf/all/* conf/eth0/*); echo ---; ip -4 neigh show; echo ---; " +
   // an image need not have the tools for rules
-  "iptables-save 2>/dev/null | grep ^-A; nft -s list ruleset 2>/dev/null | grep -v '^#'; " +
-  "tc qdisc show dev eth0 | grep -vE ' (noqueue|clsact|ingress) '; tc filter show dev eth0 ingress; tc filter show dev eth0 egress; echo ---; ip -4 rule show; echo ---; cat /etc/hosts; true";
+  "iptables-save 2>/dev/null | grep ^-A; iptables-legacy-save 2>/dev/null | grep ^-A; nft -s list ruleset 2>/dev/null | grep -v '^#'; " +
+  "tc qdisc show dev eth0 | grep -vE ' (noqueue|clsact|ingress) '; tc filter show dev eth0 ingress; tc filter show dev eth0 egress; echo ---; ip -4 rule show; echo ---; cat /etc/hosts; echo ---; " +
+  "ip -4 route show table all | grep ' table '; echo ---; ip xfrm policy 2>/dev/null; true";
 
 const PINGED = "@@@ pinged";
 const pingsTo = (address: string) =>

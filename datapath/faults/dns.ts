@@ -1,4 +1,4 @@
-import { inPod, kube, onEveryNode, patched, type Fault, type Script } from "./fault";
+import { inPod, kube, onEveryNode, onNode, patched, type Fault, type Script } from "./fault";
 
 const COREFILE = kube("kubectl -n kube-system get configmap coredns -o jsonpath='{.data.Corefile}' | cksum")[0]!;
 const RESTART_COREDNS =
@@ -162,5 +162,63 @@ kubectl -n kube-system patch service kube-dns --type=merge -p "$(jq -c '.spec.po
       '{"spec":{"internalTrafficPolicy":"Cluster"}}',
       "{.spec.internalTrafficPolicy}",
     ),
+  },
+  {
+    name: "names-outside-unanswered",
+    class: "dns",
+    title: "CoreDNS forwards names outside the cluster to an address that nobody has.",
+    teaches: "Names of Services resolve, and all others time out in every pod; the nodes resolve them.",
+    expect: ["dns-outside"],
+    ...corefile("s|forward \\. [^{]*|forward . 192.0.2.1 |"),
+  },
+  {
+    name: "coredns-drops-tcp",
+    class: "dns",
+    title: "Every CoreDNS pod drops DNS over TCP.",
+    teaches: "Short answers come by UDP. Those that do not fit into a datagram, and resolvers that use TCP, fail.",
+    expect: ["dns-tcp"],
+    inject: kube(
+      `kubectl apply -f - >/dev/null <<X
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: drill}
+spec:
+  endpointSelector: {matchLabels: {k8s-app: kube-dns}}
+  enableDefaultDeny: {ingress: false, egress: false}
+  ingressDeny:
+    - fromEntities: [all]
+      toPorts: [{ports: [{port: "53", protocol: TCP}]}]
+X
+sleep 3`,
+    ),
+    undo: kube("kubectl delete ciliumclusterwidenetworkpolicy drill --ignore-not-found >/dev/null; sleep 2"),
+    probe: kube("kubectl get ciliumclusterwidenetworkpolicy drill -o name --ignore-not-found")[0]!,
+  },
+  {
+    name: "node-resolver-wrong",
+    class: "dns",
+    title: "One worker's own resolv.conf names a resolver that does not exist.",
+    teaches:
+      "Pods resolve names. The node's agent and kubelet find the API server by its name until they connect again.",
+    expect: ["node-resolver"],
+    inject: onNode(
+      "[ -e $kept/resolv.conf ] || cat /etc/resolv.conf >$kept/resolv.conf; echo nameserver 192.0.2.1 >/etc/resolv.conf",
+    ),
+    undo: onNode("[ ! -e $kept/resolv.conf ] || { cat $kept/resolv.conf >/etc/resolv.conf; rm $kept/resolv.conf; }"),
+    probe: onNode("cat /etc/resolv.conf")[0]!,
+  },
+  {
+    name: "kubelet-cluster-domain-wrong",
+    class: "dns",
+    title: "The kubelet of one worker gives pods another domain than cluster.local.",
+    teaches: "Pods that run are not affected. Each new pod on that node finds no Service by its short name.",
+    expect: ["dns-config"],
+    inject: onNode(
+      "[ -e $kept/kubelet.yaml ] || cp /var/lib/kubelet/config.yaml $kept/kubelet.yaml; sed 's/^clusterDomain:.*/clusterDomain: corp.local/' $kept/kubelet.yaml >/var/lib/kubelet/config.yaml; systemctl restart kubelet; sleep 3",
+    ),
+    undo: onNode(
+      "[ ! -e $kept/kubelet.yaml ] || { cat $kept/kubelet.yaml >/var/lib/kubelet/config.yaml; systemctl restart kubelet; sleep 3; rm $kept/kubelet.yaml; }",
+    ),
+    probe: onNode("grep ^clusterDomain: /var/lib/kubelet/config.yaml")[0]!,
   },
 ];

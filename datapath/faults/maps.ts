@@ -161,4 +161,15 @@ while read -r entry; do bpftool map update pinned $map $entry; done <$kept/polic
     undo: [...kube("kubectl -n nettool delete ciliumendpoint $pod --ignore-not-found >/dev/null"), ...RESTART_AGENT],
     probe: kube("kubectl -n nettool get ciliumendpoint $pod -o jsonpath='{.status.identity.id}'")[0]!,
   },
+  {
+    name: "policy-map-frozen",
+    class: "maps",
+    title: "The policy map of one pod was frozen.",
+    teaches: "The pod keeps the rules that it has: no new policy takes effect, and the agent's log alone says so.",
+    expect: ["endpoint-map-stale"],
+    inject: inAgent(`${POLICY_MAP}; bpftool map freeze pinned $map`),
+    // nobody can thaw it, so the agent makes another one
+    undo: [...inAgent(`${POLICY_MAP}; rm -f $map`), ...RESTART_AGENT],
+    probe: inAgent(`${POLICY_MAP}; bpftool map show pinned $map | grep -c frozen || true`)[0]!,
+  },
 ];

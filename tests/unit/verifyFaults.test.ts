@@ -38,6 +38,20 @@ const withFilter = (line: string) => (output: string) => {
   return parts.join("---\n");
 };
 
+/** What every pod says of further queries to cluster DNS. */
+const queried =
+  (said: { tcp?: string[]; outside?: string; again?: number[][] }): Change =>
+  ({ traffic }) => {
+    traffic!.queries = traffic!.pods.map(({ pod, node }) => ({ pod, node, again: [], tcp: [], ...said }));
+  };
+
+/** What the nodes' resolvers answer. */
+const resolving =
+  (value: string): Change =>
+  ({ nodes }) => {
+    for (const node of nodes) node.sections.resolvers = { value };
+  };
+
 /** The worker's server answers no probe, and has left its Service. */
 const unready: Change = ({ api }) => {
   const server = valueOf(api.pods, []).find(({ labels, node }) => labels["app"] === "nettool" && node === WORKER)!;
@@ -717,6 +731,86 @@ describe("a fault in recorded evidence", () => {
       "datapath-maps",
       "ipcache-stale",
       /10\.0\.1\.166\/32 is missing, which other nodes have/,
+    ],
+    [
+      "cluster DNS that does not answer by TCP",
+      queried({ tcp: ["NOERROR", "none"] }),
+      "dns",
+      "dns-tcp",
+      /1 of 2 queries by TCP: NOERROR, none/,
+    ],
+    [
+      "names outside that cluster DNS does not resolve, and nodes do",
+      both(queried({ outside: "none" }), resolving("172.18.0.2  4d 4f 81 83\n")),
+      "dns",
+      "dns-outside",
+      /a name outside the cluster: no answer/,
+    ],
+    [
+      "an IPv6 address for a Service that has none",
+      ({ api, traffic }) => {
+        const service = valueOf(api.services, []).find(({ name }) => name === "serversvc")!;
+        service.clusterIps = [service.clusterIp];
+        for (const each of traffic!.resolutions) if (each.name.startsWith("serversvc")) each.address = "fd00::bad";
+      },
+      "dns",
+      "dns-config",
+      /serversvc\S+ is fd00::bad/,
+    ],
+    [
+      "datagrams to the Service that one backend never gets",
+      ({ traffic }) => {
+        const silent = traffic!.pods.find(({ server, node }) => server && node === WORKER)!.pod;
+        const own = traffic!.probes.filter(({ flow, shape }) => flow === "pod-to-cluster-ip" && shape === "udp/small");
+        const other = traffic!.pods.find(({ server, node }) => server && node !== WORKER)!.pod;
+        for (const probe of own) probe.tries = Array.from({ length: 30 }, () => ({ ...probe.tries[0]!, pod: other }));
+        expect(own.length).toBeGreaterThan(0);
+        expect(silent).not.toBe(other);
+      },
+      "services",
+      "service-map-stale",
+      /never answers? through serversvc by UDP, in 30 tries/,
+    ],
+    [
+      "a route in another table of a pod",
+      inPod(WORKER, (output) => `${output}---\nblackhole 198.18.0.0/16 table local\n---\n`),
+      "pod-network",
+      "route-foreign",
+      /in another table than its main one/,
+    ],
+    [
+      "an IPsec policy in a pod",
+      inPod(WORKER, (output) => `${output}---\n---\nsrc 0.0.0.0/0 dst 198.18.0.0/16 \n\tdir out action block\n`),
+      "pod-network",
+      "rule-foreign",
+      /an IPsec policy inside the pod/,
+    ],
+    [
+      "another loopback plugin on one node",
+      ({ nodes }) => {
+        for (const node of nodes) node.loopbackPlugin = node.node === WORKER ? "1 29" : "2988364411 2274880";
+      },
+      "cni",
+      "cni-foreign",
+      /\/opt\/cni\/bin\/loopback: checksum and size 1 29/,
+    ],
+    [
+      "another resolver on one node",
+      ({ nodes }) => {
+        for (const node of nodes) node.resolvConf = `nameserver ${node.node === WORKER ? "192.0.2.1" : "127.0.0.11"}`;
+      },
+      "cni",
+      "node-resolver",
+      /the node asks other name servers than the other nodes/,
+    ],
+    [
+      "another domain in one kubelet",
+      ({ nodes }) => {
+        for (const node of nodes) node.clusterDomain = node.node === WORKER ? "corp.local" : "cluster.local";
+      },
+      "cni",
+      "dns-config",
+      /the kubelet's clusterDomain is corp\.local/,
     ],
     [
       "a Service that takes a port of a node",
@@ -1681,6 +1775,32 @@ describe("a fault in recorded evidence", () => {
     expect(judged(recordedEvidence(stopped)).causes.map(({ cause }) => cause)).toEqual(
       expect.arrayContaining(["device-down", "workload-not-ready"]),
     );
+  });
+
+  it("does not mind names outside that the nodes do not resolve either", () => {
+    for (const said of ["172.18.0.2 silent\n", "172.18.0.2  4d 4f 81 82\n"]) {
+      const change = both(queried({ outside: "SERVFAIL", tcp: ["NOERROR"] }), resolving(said));
+      expect(bad(judged(recordedEvidence(change)).results)).toEqual([]);
+    }
+  });
+
+  it("warns of lookups that take long again and again, unless the machine is busy", () => {
+    for (const [slowest, verdict] of [
+      [40, "warning"],
+      [400, "pass"],
+    ] as const) {
+      const late: Change = ({ traffic }) => void (traffic!.slowest = slowest);
+      const change = both(
+        queried({
+          again: [
+            [1900, 20],
+            [1800, 1900],
+          ],
+        }),
+        late,
+      );
+      expect(judged(recordedEvidence(change)).results.find(({ id }) => id === "dns")!.verdict).toBe(verdict);
+    }
   });
 
   it("takes a pod's own names in /etc/hosts for no change", () => {
