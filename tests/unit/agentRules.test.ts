@@ -131,6 +131,12 @@ describe("values with which an agent ends", () => {
       /^encryption\.strictMode\.egress\.enabled .*IPv4 network/,
     ],
     [
+      "strict encryption of no network by the older value",
+      { encryption: { ...WIREGUARD.encryption, strictMode: { enabled: true } } },
+      { version: "1.19.6" },
+      /^encryption\.strictMode\.enabled .*IPv4 network/,
+    ],
+    [
       "strict encryption of no network in an older agent",
       { encryption: { ...WIREGUARD.encryption, strictMode: { enabled: true, cidr: "10/8" } } },
       { version: "1.16.19" },
@@ -226,6 +232,11 @@ describe("values with which an agent ends", () => {
       "strict encryption",
       { encryption: { ...WIREGUARD.encryption, strictMode: { egress: { enabled: true, cidr: "10.0.0.1/8" } } } },
       {},
+    ],
+    [
+      "strict encryption by the older value",
+      { encryption: { ...WIREGUARD.encryption, strictMode: { enabled: true, cidr: "10.0.0.0/8" } } },
+      { version: "1.19.6" },
     ],
     ["strict encryption that is off", { encryption: { strictMode: { enabled: true } } }, { version: "1.16.19" }],
     ["unreachable nodes with direct routes", { directRoutingSkipUnreachable: true }, {}],
