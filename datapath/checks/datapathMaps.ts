@@ -297,9 +297,9 @@ function unlikeIdentities({ nodes, api }: Evidence): Map<string, string[]> {
     });
     for (const { node, own, most } of odd(traits, ({ trait }) => trait))
       found.set(node, [...(found.get(node) ?? []), `${key} has ${own}, and on other nodes ${most}`]);
-    // an address that most other nodes take for a node's; one that is new on a node of two proves nothing
+    // an address that all other nodes take for a node's; one that is new on a node of two proves nothing
     const takers = read.filter(({ ipcache }) => OF_NODES.test(ipcache[key]?.join(" ") ?? "")).length;
-    if (read.length < 3 || takers < (read.length - 1) / 2) continue;
+    if (read.length < 3 || takers < read.length - 1) continue;
     for (const { node, ipcache } of read)
       if (!(key in ipcache)) found.set(node, [...(found.get(node) ?? []), `${key} is missing, which other nodes have`]);
   }

@@ -1,5 +1,5 @@
 import { valueOf } from "../evidence/api";
-import { fail, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
+import { fail, inconclusive, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
 
 /** A webhook of a ValidatingWebhookConfiguration or MutatingWebhookConfiguration, as far as it decides whether objects can be written. */
 interface Webhook {
@@ -48,8 +48,11 @@ export const webhooksCheck: Check<readonly Registered[] | string> = {
     }
   },
   judge({ api }, { isExternal }, webhooks) {
-    if (webhooks === undefined || typeof webhooks === "string")
-      return [skipped("cluster", webhooks ?? "webhooks were not read")];
+    if (webhooks === undefined || typeof webhooks === "string") {
+      const why = webhooks ?? "webhooks were not read";
+      // a recorded cluster was not asked, and an account may not be allowed to
+      return ["error" in api.nodes ? inconclusive("cluster", why) : skipped("cluster", why)];
+    }
     const services = valueOf(api.services, undefined);
     const endpoints = valueOf(api.endpoints, undefined);
     if (services === undefined || endpoints === undefined)
