@@ -298,7 +298,7 @@ function unlikeIdentities({ nodes, api }: Evidence): Map<string, string[]> {
     for (const { node, own, most } of odd(traits, ({ trait }) => trait))
       found.set(node, [...(found.get(node) ?? []), `${key} has ${own}, and on other nodes ${most}`]);
     // an address that all other nodes take for a node's; one that is new on a node of two proves nothing
-    const takers = read.filter(({ ipcache }) => OF_NODES.test(ipcache[key]?.join(" ") ?? "")).length;
+    const takers = read.filter(({ ipcache }) => OF_HOSTS.test(ipcache[key]?.join(" ") ?? "")).length;
     if (read.length < 3 || takers < read.length - 1) continue;
     for (const { node, ipcache } of read)
       if (!(key in ipcache)) found.set(node, [...(found.get(node) ?? []), `${key} is missing, which other nodes have`]);
@@ -308,6 +308,8 @@ function unlikeIdentities({ nodes, api }: Evidence): Map<string, string[]> {
 
 /** Identities of health endpoints, of other nodes, and of those where the API server runs. */
 const OF_NODES = /(?:identity=|^)(?:4|6|7)(?:\s|$)/;
+/** The same, and of the node itself. */
+const OF_HOSTS = /(?:identity=|^)(?:1|4|6|7)(?:\s|$)/;
 
 /** Addresses that the ipcache takes for other nodes', and that are neither theirs nor in a pod network. */
 function falseNodes(ipcache: Dump, { nodes, api }: Evidence): string[] {
