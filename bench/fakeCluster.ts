@@ -34,12 +34,6 @@ export interface Asked {
   longestList: number;
 }
 
-/** The recorded nodes: name, agent, address, and where their pods' addresses begin. */
-const RECORDED = [
-  { name: "cilium-modes-ebpf-control-plane", agent: "cilium-qgwmg", address: "172.18.0.4", pods: "10.0.2." },
-  { name: "cilium-modes-ebpf-worker", agent: "cilium-j84zq", address: "172.18.0.2", pods: "10.0.0." },
-  { name: "cilium-modes-ebpf-worker2", agent: "cilium-w2wbg", address: "172.18.0.3", pods: "10.0.1." },
-] as const;
 const WORKERS = 2;
 
 /** Sections of a node that name every node of the cluster. */
@@ -48,6 +42,13 @@ const WHOLE = new Set(["services", "lb", "revnat"]);
 type Json = Record<string, unknown> & { metadata: { name: string; namespace?: string } };
 interface Pod extends Json {
   readonly spec: { readonly nodeName: string; readonly hostNetwork?: boolean };
+}
+
+interface CiliumNode extends Json {
+  readonly spec: {
+    readonly addresses: readonly { readonly type: string; readonly ip: string }[];
+    readonly ipam: { readonly podCIDRs: readonly string[] };
+  };
 }
 
 /** Serve a fake cluster on this machine. */
@@ -154,6 +155,20 @@ interface List {
   at(index: number): string;
 }
 
+/** The recorded nodes, the control plane first: name, agent, address, and where their pods' addresses begin. */
+function nodesIn(recorded: (call: string) => unknown) {
+  const agents = recorded('pods("kube-system","k8s-app=cilium")') as Pod[];
+  const all = recorded('list("cilium.io/v2","ciliumnodes")') as CiliumNode[];
+  return all
+    .map(({ metadata: { name }, spec }) => ({
+      name,
+      agent: agents.find((each) => each.spec.nodeName === name)!.metadata.name,
+      address: spec.addresses.find(({ type }) => type === "InternalIP")!.ip,
+      pods: spec.ipam.podCIDRs[0]!.replace(/\d+\/\d+$/, ""),
+    }))
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
 function answersOf({ nodes, pods: more = 0, log = 0 }: FakeCluster) {
   const { calls, answers } = readRecorded("ebpf").verification;
   const recorded = (call: string): unknown => {
@@ -161,9 +176,11 @@ function answersOf({ nodes, pods: more = 0, log = 0 }: FakeCluster) {
     const text = answers[calls[key]![0]!]!.replaceAll(/\{"\$date":("[^"]*")\}/g, "$1");
     return (JSON.parse(text) as { value: unknown }).value;
   };
+  const recordedNodes = nodesIn(recorded);
+  const agentNames = new RegExp(`\\b(?:${recordedNodes.map(({ agent }) => agent).join("|")})\\b`, "g");
   const numbers = Array.from({ length: nodes }, (_, index) => index);
   const originOf = (index: number) => (index === 0 ? 0 : 1 + ((index - 1) % WORKERS));
-  const pick = (node: number) => RECORDED[originOf(node)]!;
+  const pick = (node: number) => recordedNodes[originOf(node)]!;
   const nameOf = (node: number) => `${pick(node).name}-${node}`;
   const addressOf = (node: number) => `172.18.${1 + Math.floor(node / 250)}.${2 + (node % 250)}`;
   const podsOf = (node: number) => `10.${1 + Math.floor(node / 250)}.${node % 250}.`;
@@ -171,7 +188,7 @@ function answersOf({ nodes, pods: more = 0, log = 0 }: FakeCluster) {
   /** What a recorded node said, with the names and addresses of the copy. Other nodes stay the first copies. */
   const copied = (node: number, isWhole = false) => {
     const own = pick(node);
-    const tokens = RECORDED.map((each, origin) => {
+    const tokens = recordedNodes.map((each, origin) => {
       const isOwn = each === own;
       return {
         address: addressOf(isOwn ? node : origin),
@@ -182,24 +199,24 @@ function answersOf({ nodes, pods: more = 0, log = 0 }: FakeCluster) {
     const isCopy = node > WORKERS;
     return (text: string) =>
       text
-        .replaceAll(/\b172\.18\.0\.([234])\b/g, (_, last: string) => {
-          const origin = RECORDED.findIndex(({ address }) => address.endsWith(`.${last}`));
-          return tokens[origin]!.address;
+        .replaceAll(/\b172\.18\.0\.\d+\b/g, (found) => {
+          const origin = recordedNodes.findIndex(({ address }) => address === found);
+          return tokens[origin]?.address ?? found;
         })
-        .replaceAll(/\b10\.0\.([012])\.(?!0\/(?:8|16)\b)/g, (_, third: string) => {
-          const origin = RECORDED.findIndex(({ pods }) => pods === `10.0.${third}.`);
-          return tokens[origin]!.pods;
+        .replaceAll(/\b10\.0\.\d+\.(?!0\/(?:8|16)\b)/g, (found) => {
+          const origin = recordedNodes.findIndex(({ pods }) => pods === found);
+          return tokens[origin]?.pods ?? found;
         })
         .replaceAll(/\bcilium-modes-ebpf-(?:control-plane|worker2?)\b/g, (name) =>
-          name === own.name ? nameOf(node) : nameOf(RECORDED.findIndex((each) => each.name === name)),
+          name === own.name ? nameOf(node) : nameOf(recordedNodes.findIndex((each) => each.name === name)),
         )
-        .replaceAll(/\bcilium-(?:qgwmg|j84zq|w2wbg)\b/g, (name) => `${name}-${node}`)
+        .replaceAll(agentNames, (name) => `${name}-${node}`)
         .replaceAll(/\b(?:nettool-\w{5}|coredns-66bc5c9577-\w{5})\b/g, (name) => (isCopy ? `${name}-${node}` : name))
         .replaceAll("nettool/net", isCopy ? `nettool/net-${node}` : "nettool/net")
         .replaceAll(isCopy ? /nettool|kube-dns/g : /nettool/g, isCopy ? "load" : "shop");
   };
 
-  const said = RECORDED.map(({ agent }) => {
+  const said = recordedNodes.map(({ agent }) => {
     const answerTo = (script: string) =>
       (recorded(`exec("kube-system","${agent}","cilium-agent",["sh","-c","errors=${script}`) as { stdout: string })
         .stdout;
@@ -232,7 +249,7 @@ function answersOf({ nodes, pods: more = 0, log = 0 }: FakeCluster) {
   const cached = (node: number, isOwn: boolean) => {
     const origin = originOf(node);
     const { pods, address } = pick(node);
-    const seen = Object.entries(caches[isOwn ? origin : (origin + 1) % RECORDED.length]!);
+    const seen = Object.entries(caches[isOwn ? origin : (origin + 1) % recordedNodes.length]!);
     const own = seen.filter(([key]) => key.startsWith(pods) || key === `${address}/32`);
     return own
       .map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)},\n`)
@@ -268,7 +285,7 @@ function answersOf({ nodes, pods: more = 0, log = 0 }: FakeCluster) {
   };
 
   const pods = recorded("allPods()") as Pod[];
-  const agents = RECORDED.map(({ agent }) => JSON.stringify(pods.find(({ metadata }) => metadata.name === agent)));
+  const agents = recordedNodes.map(({ agent }) => JSON.stringify(pods.find(({ metadata }) => metadata.name === agent)));
   const isOf = (node: number) => (each: Pod) => {
     const isOwn = each.spec.nodeName === pick(node).name;
     // what a cluster has once, the copies do not have

@@ -211,7 +211,10 @@ describe("cilium-modes plan", () => {
 
   it.each([
     [["verify", "ebpf", "--settle-seconds", "soon"], /--settle-seconds must be a number of seconds, 0 or more/],
-    [["verify", "ebpf", "--only", "statsu"], /There is no check statsu; the checks are nodes, config, agents, status/],
+    [
+      ["verify", "ebpf", "--only", "statsu"],
+      /There is no check statsu; the checks are nodes, webhooks, config, helm-objects, agents, status/,
+    ],
     [["verify", "ebpf", "--only", "status", "--skip", "status"], /--only and --skip leave no check/],
     [
       ["verify"],
