@@ -19,8 +19,11 @@ const SOCKET_HOOKS = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
 const OF_SOCKETS = /connect|sendmsg|recvmsg|getpeername|getsockname|bind|inet_(?:ingress|egress)/;
 /** Cgroups of pods, and kind's cgroup around them: a program there sees the packets of all pods. */
 const OF_PODS = /kubepods|\/kubelet(?:\.slice)?$/;
-/** Names of Cilium's programs in any version. */
-const OF_CILIUM = /^(?:cil_|cilium|from|to|handle|tail|__send_drop)/;
+/**
+ * Names of Cilium's programs in any version. Legacy tc names an object and its section (`bpf_host.o:[from-host]`), and of a
+ * pinned program only the pin (`…:[*fsobj]`), which may be anybody's (lib/bpf_legacy.c of iproute2).
+ */
+const OF_CILIUM = /^(?:cil_|cilium|from|to|handle|tail|__send_drop|bpf_\w+\.o:)|:\[\*fsobj\]$/;
 
 /** Key of `cilium-config` that turns the socket load balancer on where kube-proxy runs. */
 const SOCKET_LB = "bpf-lb-sock";

@@ -1850,6 +1850,20 @@ describe("a fault in recorded evidence", () => {
     expect(findings).toContainEqual(expect.objectContaining({ cause: "probe-failing", nodes: [WORKER] }));
   });
 
+  it("knows Cilium's programs by the names that legacy tc gives them, and no others", () => {
+    const named = (name: string) =>
+      both(
+        inNode("tcx", () => ""),
+        inNode("network", () =>
+          JSON.stringify([{ xdp: [], tc: [{ devname: "cilium_host", ifindex: 4, kind: "clsact/ingress", name }] }]),
+        ),
+      );
+    for (const name of ["bpf_host.o:[from-host]", "pin-566:[*fsobj]"])
+      expect(bad(judged(recordedEvidence(named(name))).results)).not.toContain("programs");
+    const { causes } = judged(recordedEvidence(named("foreign.o:[drop]")));
+    expect(causes.map(({ cause }) => cause)).toContain("program-foreign");
+  });
+
   it("takes variables of Cilium's image for no change, and those of the pod's template for one", () => {
     const variable = "\nCILIUM_DISABLE_ENVOY_BUILD=true\n";
     const declared = (variables: string[]): Change =>
