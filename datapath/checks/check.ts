@@ -95,6 +95,12 @@ export const inconclusive = (
   more: Pick<Finding, "cause" | "nodes"> = {},
 ): Finding => ({ verdict: "inconclusive", subject, seen: "no evidence", reason, remedy, ...more });
 
+/** The first of many in one line, and how many more there are. @param mark between them */
+export function firstOf(all: readonly string[], most: number, mark: "," | ";" = ","): string {
+  const more = all.length - most;
+  return `${all.slice(0, most).join(`${mark} `)}${more > 0 ? `${mark === ";" ? ";" : ""} and ${more} more` : ""}`;
+}
+
 /** Why a check could not read what it wants beside the common evidence, in one line. */
 export function whyUnread(error: unknown): string {
   const { message } = error as Error;

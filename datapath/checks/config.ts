@@ -2,7 +2,7 @@ import { CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import { isByStack } from "../../modes/ciliumValues";
 import { concernsPackets } from "../../modes/datapathConfig";
 import { valueOf } from "../evidence/api";
-import { fail, inconclusive, pass, warning, type Check } from "./check";
+import { fail, firstOf, inconclusive, pass, warning, type Check } from "./check";
 
 /** Keys that one finding names. */
 const MAX_KEYS = 4;
@@ -34,8 +34,17 @@ export const configCheck: Check = {
     const telling = (keys: readonly Wrong[]) => {
       const writer = writers.find((each) => keys.some(({ key }) => each.keys.includes(key)));
       const by = writer === undefined ? "" : `; last written by ${writer.manager} at ${writer.time}`;
-      const seen = firstOf(keys.map(({ key }) => `${key}: ${shown(data[key])}`));
-      return { seen, reason: `expected ${firstOf(keys.map(({ key, expected }) => `${key}: ${expected}`))}${by}` };
+      const seen = firstOf(
+        keys.map(({ key }) => `${key}: ${shown(data[key])}`),
+        MAX_KEYS,
+      );
+      return {
+        seen,
+        reason: `expected ${firstOf(
+          keys.map(({ key, expected }) => `${key}: ${expected}`),
+          MAX_KEYS,
+        )}${by}`,
+      };
     };
     const count = new Set([
       ...Object.keys(ciliumConfig),
@@ -98,11 +107,6 @@ function editedKeys(data: Readonly<Record<string, string>>, rendered: Readonly<R
   return Object.keys({ ...rendered, ...data })
     .filter((key) => concernsPackets(key) && flat(data[key]) !== flat(rendered[key]))
     .map((key) => ({ key, expected: shown(rendered[key]) }));
-}
-
-/** The first of many, in one line. */
-function firstOf(words: readonly string[]): string {
-  return `${words.slice(0, MAX_KEYS).join(", ")}${words.length > MAX_KEYS ? ` and ${words.length - MAX_KEYS} more` : ""}`;
 }
 
 /** A value of `cilium-config` as findings show it. */

@@ -1,6 +1,6 @@
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import type { HelmDrift, ObjectDrift } from "../../cluster/helmDrift";
-import { fail, inconclusive, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
+import { fail, firstOf, inconclusive, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
 
 /** Workloads without whose pods there is no network. */
 const NEEDED = new Set(["DaemonSet cilium", "Deployment cilium-operator"]);
@@ -40,7 +40,7 @@ function judgeDrift(drift: ObjectDrift, release: string): Finding {
   const apply = `helm -n ${CILIUM_NAMESPACE} get manifest ${release} | kubectl apply -f -`;
   const own = `${kind.toLowerCase()} ${name}`;
   if (kind !== "DaemonSet" && kind !== "Deployment") {
-    const words = firstOf(changed);
+    const words = firstOf(changed, MOST_WORDS, ";");
     return fail(
       "cluster",
       isMissing ? `no ${object}` : `${object} ${words}`,
@@ -62,7 +62,7 @@ function judgeDrift(drift: ObjectDrift, release: string): Finding {
   const strange = added.map((each) => `${each} is not Helm's`);
   return judge(
     "cluster",
-    `${object}: ${firstOf([...changed, ...strange])}`,
+    `${object}: ${firstOf([...changed, ...strange], MOST_WORDS, ";")}`,
     `${object} is not as Helm rendered it: pods that start from now on run with the change`,
     // what only the object in the cluster has stays when a manifest is applied
     added.length > 0
@@ -70,9 +70,4 @@ function judgeDrift(drift: ObjectDrift, release: string): Finding {
       : apply,
     { cause: "template-changed" },
   );
-}
-
-function firstOf(words: readonly string[]): string {
-  const more = words.length - MOST_WORDS;
-  return `${words.slice(0, MOST_WORDS).join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
 }

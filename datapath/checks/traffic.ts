@@ -4,7 +4,7 @@ import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
 import type { Try } from "../evidence/probing";
 import type { Control, End, Probe, TrafficEvidence } from "../evidence/traffic";
-import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
+import { fail, firstOf, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
 /** A machine on which a pod waits so long for itself is too busy to call an answer late. */
@@ -204,8 +204,7 @@ export const nameOf = ({ name, node }: End) => (node === undefined || node === n
 export const nodesOf = ({ node }: End) => (node === undefined ? [] : [node]);
 
 function shortList(all: readonly string[], count: number): string {
-  const unique = [...new Set(all)];
-  return `${unique.slice(0, count).join("; ")}${unique.length > count ? `; and ${unique.length - count} more` : ""}`;
+  return firstOf([...new Set(all)], count, ";");
 }
 
 function uniqueBy<T>(all: readonly T[], keyOf: (each: T) => string): T[] {

@@ -2,6 +2,7 @@ import { at } from "../../modes/tree";
 import { derived, readingOf, type ApiEvidence } from "../evidence/api";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { NONE_LOST } from "../evidence/pods";
+import { firstOf } from "../checks/check";
 import { hasOwnTunnel } from "../checks/routes";
 import { SENT, wayOfPings } from "../checks/packetPath";
 import type { Evidence } from "../evidence/gather";
@@ -186,8 +187,7 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
       missing.length === 0 ||
       !isOn(config["auto-direct-node-routes"]) ||
       isOn(config["direct-routing-skip-unreachable"]);
-    const shown = missing.slice(0, 3).join(", ") + (missing.length > 3 ? ` and ${missing.length - 3} more` : "");
-    return [...kinds].sort().join(" and ") + (isComplete ? "" : `, without a route to ${shown}`);
+    return [...kinds].sort().join(" and ") + (isComplete ? "" : `, without a route to ${firstOf(missing, 3)}`);
   }
   // a single node has no routes to others; a tunnel may be there for other packets
   const own = hasOwnTunnel(config) ? undefined : tunnel;

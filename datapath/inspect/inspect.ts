@@ -5,6 +5,7 @@ import { has } from "../../modes/ciliumVersion";
 import { ALL_MODES, MODE_CONTRACTS, type RoutingMode } from "../../modes/contract";
 import { DEFAULTS } from "../../modes/defaults";
 import { WORKLOAD } from "../../modes/workload";
+import { firstOf } from "../checks/check";
 import { flat } from "../checks/config";
 import { odd } from "../checks/nodes";
 import { differingKeys } from "../checks/agents";
@@ -389,12 +390,11 @@ function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layo
         own[key] !== undefined && !named.includes(key) && !(key in overrides) && flat(own[key]) !== flat(current[key]),
     );
     if (changed.length === 0) return { ...row, verdict: "in force" };
-    const shown = changed.slice(0, 4).join(", ") + (changed.length > 4 ? ` and ${changed.length - 4} more` : "");
     return {
       ...row,
       reported: configuredAt === undefined ? undefined : `read ${minute(configuredAt)}`,
       verdict: "drift",
-      reason: `${CONFIG_MAP} is newer than the agent in ${shown}${writerOf(api, changed)}; ${restarting}`,
+      reason: `${CONFIG_MAP} is newer than the agent in ${firstOf(changed, 4)}${writerOf(api, changed)}; ${restarting}`,
     };
   });
   return rowWith("configuration", "Configuration", nodes);

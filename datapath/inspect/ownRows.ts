@@ -1,4 +1,5 @@
 import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
+import { firstOf } from "../checks/check";
 import { isFull, mapPressures, pressureText } from "../checks/datapathMaps";
 import { missingHooks } from "../checks/programs";
 import { valueOf, type ApiEvidence } from "../evidence/api";
@@ -35,8 +36,7 @@ function programs(view: View, api: ApiEvidence): NodeRow {
     tunnelDevice: network === "native" ? "none" : `cilium_${network}`,
   });
   if (missing.length === 0) return { node, observed: "complete", verdict: "in force" };
-  const shown = missing.slice(0, 4).join(", ") + (missing.length > 4 ? ` and ${missing.length - 4} more` : "");
-  const reason = `no program at ${shown}; the agent attaches its programs when it starts: delete its pod on the node`;
+  const reason = `no program at ${firstOf(missing, 4)}; the agent attaches its programs when it starts: delete its pod on the node`;
   return { node, observed: `${missing.length} missing`, verdict: "contradiction", reason };
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync, type ChildProcess } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,6 +17,7 @@ import {
   MINUTES,
   removeCluster,
   volumesOf,
+  writeKubeconfig,
 } from "../support/lab";
 import { describeIf, missingPrograms } from "../support/project";
 
@@ -321,10 +322,9 @@ describeIf([...labMissing(), ...longMissing(), ...missingPrograms("helm", "ps")]
       cluster,
       set: (key, value, ...options) => project.succeed("config", "set", key, value, ...options, "-s", STACK),
       helm: (verb, release, ...rest) => {
-        const kubeconfig = execFileSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" });
         const args = [verb!, release!, ...(verb === "upgrade" ? [chart] : []), "--namespace", "kube-system", ...rest];
         const file = join(project.directory, "kubeconfig");
-        writeFileSync(file, kubeconfig, { mode: 0o600 });
+        writeKubeconfig(cluster, file);
         execFileSync("helm", [...args, "--kubeconfig", file], { stdio: ["ignore", "ignore", "pipe"] });
       },
     };

@@ -3,7 +3,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { inAgent, kubectl, labMissing, LabProject, longMissing, MINUTES, restartAgents } from "../support/lab";
+import {
+  inAgent,
+  kubectl,
+  kubectlApply,
+  labMissing,
+  LabProject,
+  longMissing,
+  MINUTES,
+  restartAgents,
+  writeKubeconfig,
+} from "../support/lab";
 import { describeIf, missingPrograms } from "../support/project";
 
 const STACK = "inspect";
@@ -105,19 +115,7 @@ const CHANGES: readonly Change[] = [
   {
     name: "one node that a CiliumNodeConfig changes",
     make: (cluster) => {
-      spawnSync(
-        "docker",
-        [
-          "exec",
-          "-i",
-          `${cluster}-control-plane`,
-          "kubectl",
-          "--kubeconfig=/etc/kubernetes/admin.conf",
-          "apply",
-          "-f-",
-        ],
-        { input: nodeConfig(cluster) },
-      );
+      kubectlApply(cluster, nodeConfig(cluster));
       renewAgents(cluster);
     },
     wrong: { "socket-lb": /^cmtest-inspect-worker: drift: CiliumNodeConfig odd sets bpf-lb-sock-hostns-only here$/ },
@@ -185,8 +183,7 @@ describeIf(
       await project.succeed("up", "--yes", "--skip-preview", "-s", STACK);
       folder = mkdtempSync(join(tmpdir(), "cilium-modes-inspect-"));
       kubeconfig = join(folder, "kubeconfig");
-      const { stdout } = spawnSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" });
-      writeFileSync(kubeconfig, stdout, { mode: 0o600 });
+      writeKubeconfig(cluster, kubeconfig);
     }, 6 * MINUTES);
     afterAll(async () => {
       if (folder) rmSync(folder, { recursive: true });
@@ -218,22 +215,9 @@ describeIf(
       () => {
         const account = ["--namespace=default", "create", "serviceaccount", "reader"];
         kubectl(cluster, ...account);
-        const rules = spawnSync(
-          "docker",
-          [
-            "exec",
-            "-i",
-            `${cluster}-control-plane`,
-            "kubectl",
-            "--kubeconfig=/etc/kubernetes/admin.conf",
-            "apply",
-            "-f-",
-          ],
-          { input: bound(join(project.directory, "docs", "inspect-permissions.yaml")), encoding: "utf8" },
-        );
-        expect([rules.status, rules.stderr]).toEqual([0, ""]);
+        kubectlApply(cluster, bound(join(project.directory, "docs", "inspect-permissions.yaml")));
         const token = kubectl(cluster, "-n", "default", "create", "token", "reader").trim();
-        const own = parse(spawnSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" }).stdout) as {
+        const own = parse(readFileSync(kubeconfig, "utf8")) as {
           users: { name: string; user: object }[];
         };
         const reader = join(folder, "reader");

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { drillText } from "../../cli/drillText";
@@ -7,7 +7,16 @@ import { PLAIN } from "../../render/terminal";
 import { CHECKS } from "../../datapath/checks/all";
 import type { DrillResult } from "../../datapath/faults/drill";
 import type { RoutingMode } from "../../modes/contract";
-import { inNode, kubectl, labMissing, LabProject, longMissing, MINUTES, withoutRoutes } from "../support/lab";
+import {
+  inNode,
+  kubectl,
+  labMissing,
+  LabProject,
+  longMissing,
+  MINUTES,
+  withoutRoutes,
+  writeKubeconfig,
+} from "../support/lab";
 import { expectObserved } from "../support/examples";
 import { expectNothingLeft, expectStanding } from "../support/mode";
 import { describeIf } from "../support/project";
@@ -40,8 +49,7 @@ describeIf(labMissing(), "cilium-modes verify on a real cluster", () => {
     await project.succeed("up", "--yes", "--skip-preview", "-s", STACK);
     folder = mkdtempSync(join(tmpdir(), "cilium-modes-verify-"));
     kubeconfig = join(folder, "kubeconfig");
-    const { stdout } = spawnSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" });
-    writeFileSync(kubeconfig, stdout, { mode: 0o600 });
+    writeKubeconfig(cluster, kubeconfig);
   }, 6 * MINUTES);
   afterAll(async () => {
     if (folder) rmSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
 import { KERNEL_FEATURES } from "../../modes/kernels";
-import { kubectl, type LabProject } from "./lab";
+import { kubectlApply, kubectl, type LabProject } from "./lab";
 
 /** Probes that every node image has the tools for. */
 const PROBED = ["bpffs", "clsact", "iptables-nat", "iptables-statistic", "bpf_redirect_peer", "netkit", "wireguard"];
@@ -85,16 +85,4 @@ export async function expectForwarded(project: LabProject, stack: string, cluste
     expect(await ended).toBe(0);
     kubectl(cluster, "-n", "kube-system", "delete", "service/hubble-ui", "pod/hubble-ui-stand-in", "--wait=false");
   }
-}
-
-function kubectlApply(cluster: string, manifest: object): void {
-  const { status, stderr } = spawnSync(
-    "docker",
-    [
-      ...["exec", "--interactive", `${cluster}-control-plane`],
-      ...["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "apply", "-f", "-"],
-    ],
-    { input: JSON.stringify(manifest), encoding: "utf8" },
-  );
-  expect([status, stderr]).toEqual([0, ""]);
 }

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { mergeValues, valueAt, type HelmValues, type ImageOverride } from "../../modes/ciliumValues";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
@@ -231,6 +231,26 @@ export function kubectl(cluster: string, ...args: string[]): string {
     ["exec", `${cluster}-control-plane`, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", ...args],
     { encoding: "utf8" },
   );
+}
+
+/** Apply objects, or their text, in a cluster. */
+export function kubectlApply(cluster: string, manifest: object | string): void {
+  const { status, stderr } = spawnSync(
+    "docker",
+    [
+      ...["exec", "--interactive", `${cluster}-control-plane`],
+      ...["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "apply", "-f", "-"],
+    ],
+    { input: typeof manifest === "string" ? manifest : JSON.stringify(manifest), encoding: "utf8" },
+  );
+  expect([status, stderr]).toEqual([0, ""]);
+}
+
+/** Write the administrator's kubeconfig of a cluster. @returns its text */
+export function writeKubeconfig(cluster: string, file: string): string {
+  const text = execFileSync("kind", ["get", "kubeconfig", "--name", cluster], { encoding: "utf8" });
+  writeFileSync(file, text, { mode: 0o600 });
+  return text;
 }
 
 /** Take routes from a node and keep them away, though Cilium puts them back every now and then, while something is done. */
