@@ -30,9 +30,11 @@ export function drillText(results: readonly DrillResult[], { mode }: Pick<Settin
   return [
     table([head, ...rows], look),
     "",
-    `${mode}: ${results.length} faults, ${count("caught")} caught (${named} with the cause named), ${count("missed")} missed, ${count("not-injected")} not injected, ${count("not-repaired")} not repaired`,
+    `${mode}: ${faultsText(results.length)}, ${count("caught")} caught (${named} with the cause named), ${count("missed")} missed, ${count("not-injected")} not injected, ${count("not-repaired")} not repaired`,
   ].join("\n");
 }
+
+const faultsText = (faults: number) => (faults === 1 ? "1 fault" : `${faults} faults`);
 
 /** The catalogue as a table. */
 export function catalogueText(faults: readonly Fault[], look: Look): string {
@@ -41,7 +43,7 @@ export function catalogueText(faults: readonly Fault[], look: Look): string {
     const condition = conditionOf(fault);
     return [bold(fault.name), fault.class, `${fault.title}${condition === "" ? "" : dim(` (${condition})`)}`];
   });
-  return `${table(rows, look)}\n\n${faults.length} faults`;
+  return `${table(rows, look)}\n\n${faultsText(faults.length)}`;
 }
 
 /** The modes and the tunnel that a fault needs; empty where it applies to every cluster. */

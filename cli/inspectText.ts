@@ -122,16 +122,17 @@ export function layoutText({ namespace, daemonSet, distribution }: Layout): stri
 
 /** What an inspection comes to, in one line. */
 export function conclusionOf(name: string, { mode, rows, nodes, silent, seconds }: Inspection): string {
-  if (isSilent({ nodes, silent })) return `${name}: no agent answered; what runs is not known (${nodes.all} nodes)`;
+  if (isSilent({ nodes, silent })) return `${name}: no agent answered; what runs is not known (${nodesText(nodes.all)})`;
   const wrong = rows.filter(isWrong).length;
   const count = wrong === 0 ? "nothing contradicts" : wrong === 1 ? "1 row contradicts" : `${wrong} rows contradict`;
-  const [looked, all, unheard] = [nodes.looked, nodes.all, Object.keys(silent).length].map((each) =>
-    each.toLocaleString("en"),
-  );
-  const seen = looked === all ? `${all} nodes` : `${looked} of ${all} nodes`;
-  const without = unheard === "0" ? "" : `, of which ${unheard} did not answer`;
+  const { looked, all } = nodes;
+  const seen = looked === all ? nodesText(all) : `${looked.toLocaleString("en")} of ${nodesText(all)}`;
+  const unheard = Object.keys(silent).length;
+  const without = unheard === 0 ? "" : `, of which ${unheard.toLocaleString("en")} did not answer`;
   return `${name}: ${modeText(mode)}; ${count} (${rows.length} rows, ${seen}${without}, ${seconds} s)`;
 }
+
+const nodesText = (nodes: number) => (nodes === 1 ? "1 node" : `${nodes.toLocaleString("en")} nodes`);
 
 /** The nodes that did not answer, with the reason. */
 const silentIn = ({ silent }: Inspection) => Object.entries(silent).map(([node, why]) => plain(`${node}: ${why}`));

@@ -65,7 +65,7 @@ describe("an inspection of a sysdump", () => {
     }
   });
 
-  it("has the agents' own settings, so that a changed ConfigMap and an override are told apart", async () => {
+  it("tells a ConfigMap that was changed from a node's own override, by what each agent runs with", async () => {
     const newer = await judged(
       changed({ "cilium-configmap": (text) => text.replace(/(enable-bpf-masquerade: )"true"/, '$1"false"') }),
     );
