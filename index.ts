@@ -27,22 +27,11 @@ export = async (): Promise<StackExports> => {
   const isRight = isValid && ofManifests.length === 0;
   if (!isRight && isExternal(settings.cluster)) throw refusal([], ofManifests);
   const external = isExternal(settings.cluster) ? await existingCluster(settings) : undefined;
-  const answer = await renderChart("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
-    kubernetes: external === undefined ? kubernetesToAsk(settings.cluster) : undefined,
-    provider: external?.provider,
-    manifests: manifests.objects,
-  }).catch((error: Error) => {
-    throw isRight ? error : refusal([], ofManifests);
-  });
-  if ("notAsked" in answer && isRight)
-    void pulumi.log.warn(`The chart was not asked whether it takes the values: ${answer.notAsked}`);
-  const { findings, contradictions, images: names } = "notAsked" in answer ? NO_ANSWER : answer;
-  // settings that are wrong may well be rendered against the mode
-  if (!isRight) throw refusal(findings, ofManifests);
-  const found = [...findings, ...contradictions];
-  if (found.length > 0) throw refusal(found, []);
+  const names = imagesTaken(settings, { isRight, external, manifests, refusal });
+  // nothing is created before the chart has taken the values; a preview goes on meanwhile
+  if (!isRight || !pulumi.runtime.isDryRun()) await names;
   const cluster = external ?? kindCluster(settings, names);
-  const images = { ...settings.cilium.images, names };
+  const images = { ...settings.cilium.images, names: await names };
   const cilium = new Cilium("cilium", {
     ...settings.cilium,
     images,
@@ -80,8 +69,43 @@ export = async (): Promise<StackExports> => {
   };
 };
 
-function kindCluster(settings: Settings, images: readonly string[] | undefined): KindCluster {
+interface Ground {
+  readonly isRight: boolean;
+  readonly external: ExistingCluster | undefined;
+  readonly manifests: Awaited<ReturnType<typeof readManifests>>;
+  readonly refusal: ReturnType<typeof loadSettings>["refusal"];
+}
+
+/**
+ * The images of all pods of Cilium's chart; undefined where the chart could not be asked.
+ * @throws pulumi.RunError if settings are wrong, or if the chart does not take the values
+ */
+async function imagesTaken(
+  settings: Settings,
+  { isRight, external, manifests, refusal }: Ground,
+): Promise<readonly string[] | undefined> {
+  const ofManifests = [...manifests.problems, ...manifests.unread];
+  const answer = await renderChart("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
+    kubernetes: external === undefined ? kubernetesToAsk(settings.cluster) : undefined,
+    provider: external?.provider,
+    manifests: manifests.objects,
+  }).catch((error: Error) => {
+    throw isRight ? error : refusal([], ofManifests);
+  });
+  if ("notAsked" in answer && isRight)
+    void pulumi.log.warn(`The chart was not asked whether it takes the values: ${answer.notAsked}`);
+  const { findings, contradictions, images } = "notAsked" in answer ? NO_ANSWER : answer;
+  // settings that are wrong may well be rendered against the mode
+  if (!isRight) throw refusal(findings, ofManifests);
+  const found = [...findings, ...contradictions];
+  if (found.length > 0) throw refusal(found, []);
+  return images;
+}
+
+function kindCluster(settings: Settings, names: ReturnType<typeof imagesTaken>): KindCluster {
   const { mode, cluster, cilium, dns } = settings;
+  const imagesOf = (known: readonly string[] | undefined) =>
+    cilium.images.load ? (known ?? loadedImages(ciliumArgs(settings))) : [];
   return new KindCluster("cluster", {
     ...cluster,
     mode,
@@ -89,7 +113,10 @@ function kindCluster(settings: Settings, images: readonly string[] | undefined):
     ipam: cilium.ipam.mode,
     nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     dnsForward: dns.forward,
-    images: cilium.images.load ? (images ?? loadedImages(ciliumArgs(settings))) : [],
+    // if the chart refuses the values, the program ends with its reason while this is still open
+    images: new Promise<readonly string[]>((resolve) => {
+      names.then((known) => resolve(imagesOf(known))).catch(() => undefined);
+    }),
   });
 }
 

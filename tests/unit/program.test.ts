@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { inspect } from "node:util";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterFacts } from "../../datapath/facts";
-import { DATAPATH, FACTS, inputsOf, NODES, READY, run, SUMMARY } from "./support/mocks";
+import { DATAPATH, FACTS, inputsOf, NODES, READY, run, SUMMARY, type Registered } from "./support/mocks";
 
 type Program = () => Promise<Record<string, pulumi.Input<unknown>>>;
 
@@ -12,12 +13,20 @@ type Program = () => Promise<Record<string, pulumi.Input<unknown>>>;
 const runProgram = (
   config: Readonly<Record<string, string>>,
   facts: ClusterFacts | { readonly problem: string } = FACTS,
-  template?: () => Record<string, unknown>,
-) =>
-  run(async () => ((await import("../../index")) as unknown as { default: Program }).default, config, facts, template);
+  template?: Parameters<typeof run>[3],
+  isPreview?: boolean,
+) => {
+  const load = async () => ((await import("../../index")) as unknown as { default: Program }).default;
+  return run(load, config, facts, template, isPreview);
+};
 
 /** A provider's error, as the SDK reads it. */
 const ofProvider = (details: string) => Object.assign(new Error(details), { details });
+
+/** Helm's answer where a chart refuses the values. */
+const refused = () => {
+  throw ofProvider("execution error at (cilium/templates/validate.yaml:61:7): set .Values.hubble.relay.enabled=true");
+};
 
 /** Helm's answer where a chart cannot be had. */
 const noChart = () => {
@@ -95,11 +104,7 @@ describe("the program", () => {
     [
       "the chart's refusal",
       { "cilium.values.hubble": '{"ui":{"enabled":true}}' },
-      () => {
-        throw ofProvider(
-          "execution error at (cilium/templates/validate.yaml:61:7): set .Values.hubble.relay.enabled=true",
-        );
-      },
+      refused,
       "  - cilium.values.hubble.ui.enabled: the chart of Cilium 1.20.2 refuses it: set .Values.hubble.relay.enabled=true (cilium/templates/validate.yaml:61)",
     ],
     [
@@ -114,13 +119,23 @@ describe("the program", () => {
     await expect(run).rejects.toThrow("The configuration of stack dev has 1 problem; nothing was changed:");
   });
 
+  it.each([
+    ["goes on in a preview while the chart is asked, as far as the cluster's nodes", true, ["cluster", "cluster-mark"]],
+    ["creates nothing in an update before the chart has answered", false, []],
+  ])("%s", async (_what, isPreview, meanwhile) => {
+    let registeredThen: readonly string[] = [];
+    const refusing = async (registered: readonly Registered[]) => {
+      await setTimeout(200);
+      registeredThen = registered.map(({ name }) => name).filter((name) => name !== "cilium-chart");
+      return refused();
+    };
+    await expect(runProgram({}, FACTS, refusing, isPreview)).rejects.toThrow("the chart of Cilium 1.20.2 refuses it");
+    expect([...registeredThen].sort()).toEqual(meanwhile);
+  });
+
   it("tells what the chart refuses beside what is wrong with the settings", async () => {
     const config = { "cilium.values.hubble": '{"ui":{"enabled":true}}', "cilium.autoDirectNodeRoutes": "true" };
-    const run = runProgram({ ...config, tunnel: "vxlan" }, FACTS, () => {
-      throw ofProvider(
-        "execution error at (cilium/templates/validate.yaml:61:7): set .Values.hubble.relay.enabled=true",
-      );
-    });
+    const run = runProgram({ ...config, tunnel: "vxlan" }, FACTS, refused);
     await expect(run).rejects.toThrow(/2 problems.*autoDirectNodeRoutes.*hubble\.ui\.enabled/s);
     // a chart that renders them is no problem, and one that does not exist is not the point
     await expect(runProgram({ ...config, tunnel: "vxlan" })).rejects.toThrow("has 1 problem;");

@@ -68,6 +68,9 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
   return inputs as Record<string, unknown>;
 }
 
+/** What the provider's function returns for a chart. */
+type Rendered = Record<string, unknown>;
+
 /** What a program did. Mocks do not see options: deletedWith, parents and secrets are tested in tests/engine. */
 export interface Run {
   readonly registered: Registered[];
@@ -81,12 +84,14 @@ export interface Run {
  * Run a program with this configuration.
  * @param template what the chart renders; it throws Helm's error where the chart refuses the values
  * @param load imports the program, once the SDK has the mocks
+ * @param isPreview whether the program runs in a preview
  */
 export async function run(
   load: () => Promise<() => Promise<Record<string, pulumi.Input<unknown>>>>,
   config: Readonly<Record<string, string>> = {},
   facts: ClusterFacts | { readonly problem: string } = FACTS,
-  template: () => Record<string, unknown> = () => ({ result: [] }),
+  template: (registered: readonly Registered[]) => Rendered | Promise<Rendered> = () => ({ result: [] }),
+  isPreview = false,
 ): Promise<Run> {
   const registered: Registered[] = [];
   const called: Called[] = [];
@@ -101,12 +106,13 @@ export async function run(
       },
       call: ({ token, inputs }) => {
         called.push({ token, inputs: inputs as Record<string, unknown> });
-        if (token === "kubernetes:helm:template") return template();
+        if (token === "kubernetes:helm:template") return template(registered);
         return { stdout: JSON.stringify("problem" in facts ? facts : { facts }) };
       },
     },
     "cilium-modes",
     "dev",
+    isPreview,
   );
   fresh.runtime.setAllConfig(
     Object.fromEntries(Object.entries(config).map(([key, value]) => [`cilium-modes:${key}`, value])),
