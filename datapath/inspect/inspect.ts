@@ -330,25 +330,20 @@ function writerOf(api: ApiEvidence, keys: readonly string[] = []): string {
   return writer === undefined ? "" : ` (written by ${writer.manager} at ${writer.time})`;
 }
 
-/** Nodes that differ from most others, where they should not. */
+/** Nodes that differ from most others, where neither they nor all of those have a reason of their own. */
 function withDrift(rows: readonly NodeRow[]): NodeRow[] {
-  const odds = new Map(
-    (["reported", "observed"] as const).flatMap((column) =>
-      odd(rows, (row) => row[column]).map((each) => [each.node, each] as const),
-    ),
+  const isExplained = ({ verdict }: NodeRow) => verdict !== "in force" && verdict !== "not observable";
+  const drifts = (["reported", "observed"] as const).flatMap((column) =>
+    odd(rows, (row) => row[column]).filter(({ own }) => {
+      const others = rows.filter((row) => row[column] !== undefined && row[column] !== own);
+      return !others.every(isExplained);
+    }),
   );
-  const isWrong = ({ verdict }: NodeRow) => verdict === "contradiction" || verdict === "drift";
-  // of two nodes that differ, one may have a reason of its own
-  const isExplained = rows.some(isWrong);
   return rows.map((row) => {
-    const own = odds.get(row.node);
-    return own === undefined || isWrong(row) || (own.isTie && isExplained)
-      ? row
-      : {
-          ...row,
-          verdict: "drift",
-          reason: `${own.own} here, ${own.most} on ${own.isTie ? "the other node" : "most nodes"}`,
-        };
+    const drift = drifts.findLast(({ node }) => node === row.node);
+    if (drift === undefined || isExplained(row)) return row;
+    const others = drift.isTie ? "the other node" : "most nodes";
+    return { ...row, verdict: "drift", reason: `${drift.own} here, ${drift.most} on ${others}` };
   });
 }
 

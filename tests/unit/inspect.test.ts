@@ -165,6 +165,14 @@ describe("an inspection", () => {
     expect(wrong(judged(reported))).toEqual([
       ["xdp", "fallback", expect.stringMatching(/no device takes an XDP program/)],
     ]);
+    // a node whose device takes it is right, however many fell back
+    const loads = '[{"xdp":[{"devname":"eth0","ifindex":2,"mode":"driver","id":99}],"tc":[]}]';
+    const one = reported.nodes.map((node) =>
+      node.node === WORKER ? { ...node, sections: { ...node.sections, network: { value: loads } } } : node,
+    );
+    const { nodes } = rowOf(judged({ ...reported, nodes: one }), "xdp");
+    expect(nodes.filter(({ verdict }) => verdict === "in force").map(({ node }) => node)).toEqual([WORKER]);
+    expect(nodes.filter(({ verdict }) => verdict === "fallback")).toHaveLength(2);
     const mode = configured({ "datapath-mode": "auto" });
     expect(wrong(judged(mode))).toEqual([["device-mode", "fallback", expect.stringMatching(/auto chooses veth/)]]);
     const legacy = changed({
