@@ -3,7 +3,7 @@ import type { RenderedAgent } from "../../modes/rendering";
 import { concernsPackets } from "../../modes/datapathConfig";
 import type { Evidence } from "../evidence/gather";
 import { readingOf, valueOf, type ConfigState, type NodeConfigState, type PodState } from "../evidence/api";
-import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { jsonOf, ownSettings, sectionOf, type NodeEvidence, type OwnSetting } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Expectation, type Finding } from "./check";
 import { flat, RESTART, shown } from "./config";
 import { odd } from "./nodes";
@@ -266,25 +266,21 @@ function argumentsBeside(
   rendered: RenderedAgent | undefined,
   variables: readonly string[] | undefined,
 ): string[] {
-  const said = text(sectionOf(node, "arguments")) ?? "";
-  const isRendered = (found: string, variable: string | undefined, value: string) => {
+  const isRendered = ({ said, variable, value }: OwnSetting) => {
     if (rendered === undefined) return true;
-    if (variable === undefined) return rendered.args.includes(found);
+    if (variable === undefined) return rendered.args.includes(said);
     // the image has variables too, and Kubernetes adds some
     if (variables !== undefined && !variables.includes(`CILIUM_${variable}`)) return true;
     const known = rendered.variables[`CILIUM_${variable}`];
     const isOfService = OF_KUBERNETES.test(variable) || /^(?:tcp|udp|sctp):\/\//.test(value);
     return known === null || known === value || isOfService;
   };
-  return [...said.matchAll(/^(?:--([\w-]+)(?:=(.*))?|CILIUM_([A-Z0-9_]+)=(.*))$/gm)].flatMap(
-    ([found, argument, argued = "true", variable, assigned]) => {
-      const key = argument ?? variable!.toLowerCase().replaceAll("_", "-");
-      const allowed = key in ciliumConfig ? [ciliumConfig[key]] : datapathConfig[key];
-      const isAllowed = allowed === undefined || allowed.includes(assigned ?? argued);
-      if (isAllowed && isRendered(found, variable, assigned ?? "")) return [];
-      return [`${argument === undefined ? "variable" : "argument"} ${found}`];
-    },
-  );
+  return ownSettings(node).flatMap((own) => {
+    const { key, value, variable, said } = own;
+    const allowed = key in ciliumConfig ? [ciliumConfig[key]] : datapathConfig[key];
+    const isAllowed = allowed === undefined || allowed.includes(value);
+    return isAllowed && isRendered(own) ? [] : [`${variable === undefined ? "argument" : "variable"} ${said}`];
+  });
 }
 
 /** Options that can be changed at run time, and decide which packets policies let pass. */

@@ -396,3 +396,26 @@ const UNFINISHED = new Set([
 export function isRegenerating(node: NodeEvidence): boolean {
   return endpointsOf(node).some(({ status }) => UNFINISHED.has(status?.state ?? ""));
 }
+
+/** What an agent has beside the ConfigMap, which it overrides. */
+export interface OwnSetting {
+  /** As the process has it: `--mtu=1400` or `CILIUM_MTU=1400`. */
+  readonly said: string;
+  /** The key that the ConfigMap has for it: `mtu`. */
+  readonly key: string;
+  readonly value: string;
+  /** Name of the variable without `CILIUM_`; undefined for an argument. */
+  readonly variable?: string | undefined;
+}
+
+/** An agent's own arguments and variables; none where it did not tell. */
+export function ownSettings(node: NodeEvidence): OwnSetting[] {
+  const said = sectionOf(node, "arguments");
+  if (said instanceof Error) return [];
+  return [...said.matchAll(/^(?:--([\w-]+)(?:=(.*))?|CILIUM_(\w+)=(.*))$/gm)].map(
+    ([all, argument, argued = "true", variable, assigned]) => ({
+      ...{ said: all, variable, value: assigned ?? argued },
+      key: argument ?? variable!.toLowerCase().replaceAll("_", "-"),
+    }),
+  );
+}

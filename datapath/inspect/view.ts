@@ -2,7 +2,7 @@ import { AGENT_CONTAINER, CILIUM_NAMESPACE } from "../../cluster/agents";
 import { parseConfig } from "../checks/agents";
 import { derived, valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { agentVersion, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
+import { agentVersion, jsonOf, ownSettings, sectionOf, type NodeEvidence } from "../evidence/node";
 import type { Config } from "./dimensions";
 
 /** One node, with its configuration and status read. */
@@ -48,7 +48,9 @@ export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly stri
   const status = jsonOf<object>(node, "status");
   const files = sectionOf(node, "config");
   const current = valueOf(api.config, undefined)?.data;
-  const overrides = overridesOf(sectionOf(node, "arguments"));
+  // they win over the files, of which one says where these are
+  const settings = ownSettings(node).filter(({ key }) => key !== "config-dir");
+  const overrides = Object.fromEntries(settings.map(({ key, value }) => [key, value]));
   const own = files instanceof Error ? undefined : { ...parseConfig(files), ...overrides };
   return {
     overrides,
@@ -65,17 +67,4 @@ export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly stri
     log,
     values: rendered?.values ?? api.values ?? {},
   };
-}
-
-/** The agent's arguments and variables, which win over its files. */
-function overridesOf(text: string | Error): Record<string, string> {
-  if (text instanceof Error) return {};
-  return Object.fromEntries(
-    text.split("\n").flatMap((line) => {
-      const [, argument, value = "true"] = /^--([\w-]+)(?:=(.*))?$/.exec(line) ?? [];
-      if (argument !== undefined) return argument === "config-dir" ? [] : [[argument, value]];
-      const [, variable, set] = /^CILIUM_(\w+)=(.*)$/.exec(line) ?? [];
-      return variable === undefined ? [] : [[variable.toLowerCase().replaceAll("_", "-"), set!]];
-    }),
-  );
 }
