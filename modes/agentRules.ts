@@ -1,5 +1,6 @@
+import { flagFindings } from "./agentFlags";
 import { ChartKeys } from "./chartKeys";
-import { ipv4CidrProblem } from "./cidr";
+import { ipv4CidrProblem, isIpv4Address } from "./cidr";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
@@ -44,8 +45,26 @@ const isNetwork = (text: string | null | undefined) => {
 };
 const bigTcp = (config: Config) => BIG_TCP.some((key) => isSet(config, key));
 
-/** The smallest maps of connections (`LimitTableMin` in `pkg/option/config.go`). */
-const MIN_ENTRIES = 1024;
+/**
+ * Least and most entries of maps, by key (`pkg/option/config.go`, `pkg/maps/nodemap/cell.go` and `pkg/loadbalancer/config.go`).
+ */
+const ENTRIES: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  "bpf-ct-global-tcp-max": [2 ** 10, 2 ** 24],
+  "bpf-ct-global-any-max": [2 ** 10, 2 ** 24],
+  "bpf-nat-global-max": [2 ** 10, 2 ** 24],
+  "bpf-auth-map-max": [2 ** 8, 2 ** 24],
+  "bpf-node-map-max": [2 ** 14, Infinity],
+  "bpf-fragments-map-max": [2 ** 8, 2 ** 16],
+  "bpf-lb-map-max": [1, Infinity],
+};
+
+/** With this size, agents fit the table of NAT to those of connections. */
+const DEFAULT_NAT_ENTRIES = 2 ** 19;
+
+const entriesOf = (config: Config, key: string) => Number(config[key] || NaN);
+const portsOf = (range: string | null | undefined) => (range ?? "").split(",").map(Number);
+/** The words of a list in `cilium-config`: spaces part them. */
+const wordsOf = (text: string | null | undefined) => (text ?? "").split(/\s+/).filter(Boolean);
 
 /** Words of which an agent takes one, by key; in the chart's table of values they are texts. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
@@ -55,9 +74,24 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   "bpf-lb-acceleration": ["disabled", "native", "best-effort", "testing-only"],
   "identity-allocation-mode": ["crd", "kvstore", "doublewrite-readcrd", "doublewrite-readkvstore"],
   "service-no-backend-response": ["reject", "drop"],
+  "packetization-layer-pmtud-mode": ["always", "blackhole", "disabled", "unset"],
+  "underlay-protocol": ["ipv4", "ipv6", "auto"],
+  "allow-localhost": ["auto", "always", "policy"],
   "policy-deny-response": ["none", "icmp"],
   "monitor-aggregation": ["none", "disabled", "lowest", "low", "medium", "max", "maximum", "0", "1", "2", "3", "4"],
 };
+
+/** The same of lists. */
+const LISTED_WORDS: Readonly<Record<string, readonly string[]>> = {
+  "monitor-aggregation-flags": ["none", "all", "fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"],
+  "policy-cidr-match-mode": ["nodes", "pods"],
+};
+
+/** Metrics of Hubble in all versions; one that an agent does not know ends it. */
+const HUBBLE_METRICS = [
+  ...["dns", "drop", "flow", "flows-to-world", "http", "httpV2", "icmp", "kafka", "policy", "port-distribution"],
+  ...["sctp", "tcp"],
+];
 
 const NEEDS_BPF_HOST_ROUTING =
   "BPF host routing, which only mode ebpf has (bpf.masquerade: true, without bpf.hostLegacyRouting)";
@@ -220,7 +254,7 @@ const RULES: readonly AgentRule[] = [
   },
   {
     keys: ["bpf-map-dynamic-size-ratio"],
-    isBroken: (config) => Number(config["bpf-map-dynamic-size-ratio"] ?? 0) > 1,
+    isBroken: (config) => Math.abs(Number(config["bpf-map-dynamic-size-ratio"] ?? 0) - 0.5) > 0.5,
     rule: "ends the agent: it is a share of the memory, at most 1.0",
   },
   {
@@ -228,10 +262,134 @@ const RULES: readonly AgentRule[] = [
     isBroken: (config) => Number(config["cluster-id"] ?? 0) > Number(config["max-connected-clusters"] ?? 255),
     rule: "ends the agent: it must be at most clustermesh.maxConnectedClusters, 255 by default",
   },
-  ...["bpf-ct-global-tcp-max", "bpf-ct-global-any-max", "bpf-nat-global-max"].map((key) => ({
+  ...Object.entries(ENTRIES).map(([key, [least, most]]) => ({
     keys: [key],
-    isBroken: (config: Config) => Number(config[key] ?? MIN_ENTRIES) < MIN_ENTRIES,
-    rule: `ends the agent: the map must have at least ${MIN_ENTRIES} entries`,
+    isBroken: (config: Config) => entriesOf(config, key) < least || entriesOf(config, key) > most,
+    rule: `ends the agent: the map must have at least ${least}${most === Infinity ? "" : ` and at most ${most}`} entries`,
+  })),
+  {
+    keys: ["bpf-nat-global-max"],
+    isBroken: (config) => {
+      const [nat, tcp, any] = ["nat-global", "ct-global-tcp", "ct-global-any"].map((map) =>
+        entriesOf(config, `bpf-${map}-max`),
+      );
+      return nat !== DEFAULT_NAT_ENTRIES && nat! > tcp! + any!;
+    },
+    rule: "ends the agent: the table of NAT must not be larger than bpf.ctTcpMax and bpf.ctAnyMax together",
+  },
+  {
+    keys: ["bpf-events-default-rate-limit", "bpf-events-default-burst-limit"],
+    isBroken: (config) =>
+      isSet(config, "bpf-events-default-rate-limit") !== isSet(config, "bpf-events-default-burst-limit"),
+    rule: "ends the agent: bpf.events.default needs both rateLimit and burstLimit",
+  },
+  {
+    keys: ["vlan-bpf-bypass"],
+    isBroken: (config) => wordsOf(config["vlan-bpf-bypass"]).some((id) => !/^\d+$/.test(id)),
+    rule: "ends the agent: VLANs are numbers",
+  },
+  {
+    keys: ["node-port-range"],
+    isBroken: (config) => {
+      const [first = NaN, last = NaN, ...more] = portsOf(config["node-port-range"]);
+      return isSet(config, "node-port-range") && !(first < last && last < 2 ** 16 && more.length === 0);
+    },
+    rule: "ends the agent: it must be two ports such as 30000,32767, the lower one first",
+  },
+  {
+    keys: ["tunnel-port"],
+    isBroken: (config) => Number(config["tunnel-port"] ?? 0) >= 2 ** 16,
+    rule: "ends the agent: a port is at most 65535",
+  },
+  {
+    keys: ["install-iptables-rules"],
+    isBroken: (config) =>
+      config["install-iptables-rules"] === "false" &&
+      (replaces(config) || masqueradesInBpf(config) || config["enable-l7-proxy"] !== "false"),
+    rule: "ends the agent: the replacement of kube-proxy, BPF masquerading and the L7 proxy need Cilium's iptables rules; remove it",
+  },
+  {
+    keys: ["enable-bbr-hostns-only"],
+    isBroken: (config) =>
+      on(config, "enable-bandwidth-manager") && on(config, "enable-bbr-hostns-only") && !on(config, "enable-bbr"),
+    rule: "ends the agent: it needs bandwidthManager.bbr: true",
+  },
+  {
+    keys: BIG_TCP,
+    isBroken: (config) => bigTcp(config) && dispatch(config) === "ipip",
+    rule: "ends the agent: BIG TCP does not work with loadBalancer.dsrDispatch: ipip",
+    since: ["1.20.0-pre.0"],
+  },
+  {
+    keys: ["bpf-lb-mode-annotation"],
+    isBroken: (config) => on(config, "bpf-lb-mode-annotation") && mode(config) === "hybrid",
+    rule: "ends the agent: with modes by annotation, loadBalancer.mode must be snat or dsr",
+  },
+  {
+    keys: ["bpf-lb-mode-annotation"],
+    isBroken: (config) =>
+      on(config, "bpf-lb-mode-annotation") &&
+      replaces(config) &&
+      tunnels(config) &&
+      protocol(config) === "vxlan" &&
+      dispatch(config) !== "ipip",
+    rule: "ends the agent: modes by annotation in VXLAN need loadBalancer.dsrDispatch: ipip",
+  },
+  {
+    keys: ["underlay-protocol"],
+    isBroken: (config) => tunnels(config) && config["underlay-protocol"] === "ipv6" && !on(config, "enable-ipv6"),
+    rule: "ends the agent: a tunnel over IPv6 needs ipv6.enabled: true",
+  },
+  {
+    keys: ["enable-l2-pod-announcements"],
+    isBroken: (config) =>
+      on(config, "enable-l2-pod-announcements") &&
+      !isSet(config, "l2-pod-announcements-interface") &&
+      !isSet(config, "l2-pod-announcements-interface-pattern"),
+    rule: "ends the agent: it needs the devices, such as l2podAnnouncements.interfacePattern: eth0",
+  },
+  {
+    keys: ["enable-encryption-strict-mode-ingress"],
+    isBroken: (config) => on(config, "enable-encryption-strict-mode-ingress") && on(config, "enable-ipsec"),
+    rule: "ends the agent: IPsec has no strict mode for ingress; remove it, or set encryption.type: wireguard",
+  },
+  {
+    keys: ["enable-vtep"],
+    isBroken: (config) => {
+      const [endpoints, ...others] = ["endpoint", "cidr", "mac"].map((part) => wordsOf(config[`vtep-${part}`]));
+      return (
+        on(config, "enable-vtep") &&
+        (endpoints!.length === 0 ||
+          others.some(({ length }) => length !== endpoints!.length) ||
+          others[1]!.some((mac) => !/^[\da-f]{2}(?::[\da-f]{2}){5}$/i.test(mac)) ||
+          !isIpv4Address(config["vtep-mask"] ?? ""))
+      );
+    },
+    rule: "ends the agent: vtep needs endpoint, cidr and mac with as many entries each, separated by spaces, and a mask such as 255.255.255.0",
+  },
+  {
+    keys: ["hubble-event-buffer-capacity"],
+    isBroken: (config) => {
+      const capacity = entriesOf(config, "hubble-event-buffer-capacity");
+      return !Number.isNaN(capacity) && (capacity > 2 ** 16 - 1 || !Number.isInteger(Math.log2(capacity + 1)));
+    },
+    rule: "keeps Hubble from starting: it must be one less than a power of two, such as 8191, and at most 65535",
+  },
+  {
+    keys: ["hubble-metrics"],
+    isBroken: (config) =>
+      wordsOf(config["hubble-metrics"]).some((metric) => !HUBBLE_METRICS.includes(metric.split(":")[0]!)),
+    rule: `ends the agent, or in older versions keeps Hubble from starting: metrics are ${HUBBLE_METRICS.join(", ")}`,
+  },
+  {
+    keys: ["hubble-dynamic-metrics-config-path"],
+    isBroken: (config) => isSet(config, "hubble-metrics") && isSet(config, "hubble-dynamic-metrics-config-path"),
+    rule: "ends the agent: Hubble's metrics are in hubble.metrics.enabled or in hubble.metrics.dynamic, not in both",
+  },
+  ...Object.entries(LISTED_WORDS).map(([key, words]) => ({
+    keys: [key],
+    isBroken: (config: Config) => wordsOf(config[key]).some((word) => !words.includes(word.toLowerCase())),
+    rule: `ends the agent: it must be a list, separated by spaces, of ${words.join(", ")}`,
   })),
   ...Object.entries(WORDS).map(([key, words]) => ({
     keys: [key],
@@ -249,11 +407,14 @@ const RULES: readonly AgentRule[] = [
 export function agentFindings(config: Config, version: string, pathOf: (key: string) => string): ValueFinding[] {
   const isInForce = ({ since, gone }: AgentRule) =>
     (since === undefined || has(since, version)) && (gone === undefined || !has(gone, version));
-  return RULES.filter((rule) => isInForce(rule) && rule.isBroken(config)).map(({ keys, rule }) => ({
-    severity: "error",
-    key: pathOf(keys.find((key) => isSet(config, key)) ?? keys[0]!),
-    rule,
-  }));
+  const broken = RULES.filter((rule) => isInForce(rule) && rule.isBroken(config)).map(
+    ({ keys, rule }): ValueFinding => ({
+      severity: "error",
+      key: pathOf(keys.find((key) => isSet(config, key)) ?? keys[0]!),
+      rule,
+    }),
+  );
+  return [...broken, ...flagFindings(config, pathOf)];
 }
 
 /** Keys that only agents' rules need of values, in all versions. */
@@ -275,6 +436,22 @@ const FURTHER_PATHS: Readonly<Record<string, readonly string[]>> = {
   "bpf-ct-global-tcp-max": ["bpf.ctTcpMax"],
   "bpf-ct-global-any-max": ["bpf.ctAnyMax"],
   "bpf-nat-global-max": ["bpf.natMax"],
+  "bpf-auth-map-max": ["bpf.authMapMax"],
+  "bpf-node-map-max": ["bpf.nodeMapMax"],
+  "bpf-lb-map-max": ["bpf.lbMapMax"],
+  "bpf-events-default-rate-limit": ["bpf.events.default.rateLimit"],
+  "bpf-events-default-burst-limit": ["bpf.events.default.burstLimit"],
+  "bpf-lb-mode-annotation": ["bpf.lbModeAnnotation"],
+  "tunnel-port": ["tunnelPort"],
+  "underlay-protocol": ["underlayProtocol"],
+  "l2-announcements-lease-duration": ["l2announcements.leaseDuration"],
+  "l2-announcements-renew-deadline": ["l2announcements.leaseRenewDeadline"],
+  "l2-announcements-retry-period": ["l2announcements.leaseRetryPeriod"],
+  "enable-encryption-strict-mode-ingress": ["encryption.strictMode.ingress.enabled"],
+  "hubble-event-buffer-capacity": ["hubble.eventBufferCapacity"],
+  "monitor-aggregation-flags": ["bpf.monitorFlags"],
+  "packetization-layer-pmtud-mode": ["pmtuDiscovery.packetizationLayerPMTUDMode"],
+  "install-iptables-rules": ["installIptablesRules"],
   "identity-allocation-mode": ["identityAllocationMode"],
   "service-no-backend-response": ["serviceNoBackendResponse"],
   "policy-deny-response": ["policyDenyResponse"],

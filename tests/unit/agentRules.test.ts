@@ -1,4 +1,5 @@
 import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
+import { agentFindings } from "../../modes/agentRules";
 import { lintValues } from "../../modes/valuesLint";
 import { CILIUM_ARGS } from "../support/ciliumArgs";
 
@@ -162,7 +163,63 @@ describe("values with which an agent ends", () => {
       /^bpf\.mapDynamicSizeRatio .*at most 1/,
     ],
     ["a cluster's id beyond the mesh", { cluster: { id: 300 } }, {}, /^cluster\.id .*at most clustermesh\.max/],
-    ["a map of few connections", { bpf: { ctTcpMax: 1000 } }, {}, /^bpf\.ctTcpMax .*at least 1024 entries$/],
+    [
+      "a map of few connections",
+      { bpf: { ctTcpMax: 1000 } },
+      {},
+      /^bpf\.ctTcpMax .*at least 1024 and at most 16777216/,
+    ],
+    ["a map of few nodes", { bpf: { nodeMapMax: 1000 } }, {}, /^bpf\.nodeMapMax .*at least 16384 entries$/],
+    ["no Service", { bpf: { lbMapMax: 0 } }, {}, /^bpf\.lbMapMax .*at least 1 entries$/],
+    [
+      "more NAT than connections",
+      { bpf: { natMax: 900000, ctTcpMax: 131072, ctAnyMax: 65536 } },
+      {},
+      /^bpf\.natMax .*not be larger than bpf\.ctTcpMax/,
+    ],
+    ["no share of the memory", { bpf: { mapDynamicSizeRatio: -0.1 } }, {}, /^bpf\.mapDynamicSizeRatio /],
+    [
+      "a rate of events without bursts",
+      { bpf: { events: { default: { rateLimit: 9 } } } },
+      {},
+      /^bpf\.events.* needs both/,
+    ],
+    ["NodePorts from high to low", { nodePort: { range: "32767,30000" } }, { mode: "kubeproxy" }, /^nodePort\.range /],
+    ["a port of the tunnel that does not exist", { tunnelPort: 70000 }, { tunnel: "vxlan" }, /^tunnelPort .*65535/],
+    ["no rules of iptables", { installIptablesRules: false }, { version: "1.12.4" }, /^installIptablesRules ends/],
+    [
+      "BIG TCP and IPIP",
+      { enableIPv4BIGTCP: true, loadBalancer: { mode: "dsr", dsrDispatch: "ipip" } },
+      {},
+      /^enableIPv4BIGTCP .*dsrDispatch: ipip/,
+    ],
+    [
+      "hybrid DSR beside annotations",
+      { bpf: { lbModeAnnotation: true }, loadBalancer: { mode: "hybrid" } },
+      {},
+      /^bpf\.lbModeAnnotation .*must be snat or dsr/,
+    ],
+    ["annotations in VXLAN", { bpf: { lbModeAnnotation: true } }, { tunnel: "vxlan" }, /^bpf\.lbModeAnnotation .*ipip/],
+    [
+      "a tunnel over IPv6 alone",
+      { underlayProtocol: "ipv6" },
+      { tunnel: "geneve" },
+      /^underlayProtocol .*ipv6\.enabled/,
+    ],
+    [
+      "IPsec that is strict for ingress",
+      { encryption: { ...IPSEC.encryption, strictMode: { ingress: { enabled: true } } } },
+      {},
+      /^encryption\.strictMode\.ingress\.enabled .*IPsec/,
+    ],
+    ["5000 flows", { hubble: { eventBufferCapacity: 5000 } }, {}, /^hubble\.eventBufferCapacity keeps Hubble .*8191/],
+    ["TCP flags with commas", { bpf: { monitorFlags: "syn,fin" } }, {}, /^bpf\.monitorFlags .*separated by spaces/],
+    [
+      "a lease without unit",
+      { l2announcements: { leaseDuration: "15 s" } },
+      {},
+      /^l2announcements.*cannot read .* 15s/,
+    ],
     ...(
       [
         [{ loadBalancer: { mode: "drs" } }, "loadBalancer.mode", "snat, dsr or hybrid"],
@@ -170,6 +227,11 @@ describe("values with which an agent ends", () => {
         [{ loadBalancer: { acceleration: "xdp" } }, "loadBalancer.acceleration", "disabled, native, best-effort or te"],
         [{ identityAllocationMode: "etcd" }, "identityAllocationMode", "crd, kvstore, "],
         [{ serviceNoBackendResponse: "deny" }, "serviceNoBackendResponse", "reject or drop"],
+        [
+          { pmtuDiscovery: { packetizationLayerPMTUDMode: "on" } },
+          "pmtuDiscovery.packet.*",
+          "always, blackhole, disab",
+        ],
         [{ bpf: { monitorAggregation: "high" } }, "bpf.monitorAggregation", "none, disabled, lowest, low, medium, max"],
       ] as const
     ).map(([values, key, words]): [string, HelmValues, Choice, RegExp] => [
@@ -208,6 +270,10 @@ describe("values with which an agent ends", () => {
     ["an egress gateway with BPF", { egressGateway: { enabled: true } }, {}],
     ["devices of iptables with iptables", { egressMasqueradeInterfaces: "eth0" }, { mode: "replacement" }],
     ["DSR in native routing", DSR, {}],
+    ["8191 flows", { hubble: { eventBufferCapacity: 8191 } }, {}],
+    ["TCP flags", { bpf: { monitorFlags: "syn fin" } }, {}],
+    ["a NAT that fits the connections", { bpf: { natMax: 150000, ctTcpMax: 131072, ctAnyMax: 65536 } }, {}],
+    ["a lease", { l2announcements: { leaseDuration: "1m15s", leaseRenewDeadline: "500ms" } }, {}],
     ["DSR in Geneve", GENEVE, { tunnel: "geneve" }],
     ["Geneve dispatch with Geneve", { ...GENEVE, tunnelProtocol: "geneve" }, {}],
     ["IPsec with Legacy host routing", IPSEC, { version: "1.18.12", mode: "replacement" }],
@@ -249,5 +315,65 @@ describe("values with which an agent ends", () => {
     ["a key past the values that no setting decides", { extraConfig: { "bpf-lb-mode": "snat" } }, {}],
   ])("%s is accepted", (_name, values, choice) => {
     expect(errors(values, choice)).toEqual([]);
+  });
+});
+
+describe("a rendered cilium-config", () => {
+  const found = (config: Record<string, string>, version = "1.20.2") =>
+    agentFindings(config, version, (key) => key).map(({ key, rule }) => `${key} ${rule}`);
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    [
+      "a large number as charts print it",
+      { "bpf-events-default-rate-limit": "1e+06", "bpf-events-default-burst-limit": "5" },
+      /whole number, got "1e\+06"; set extraConfig: \{bpf-events-default-rate-limit: "1000000"\} instead$/,
+    ],
+    ["a number that is none", { mtu: "auto" }, /^mtu .*"auto"; set a whole number$/],
+    ["a switch that is none", { "enable-tcx": "yes" }, /^enable-tcx .* as true or false, got "yes"/],
+    ["a duration that is none", { "l2-announcements-lease-duration": "15 s" }, /such as 15s or 1h30m$/],
+    ["a VLAN by name", { "vlan-bpf-bypass": "5 vlan7" }, /^vlan-bpf-bypass .*numbers$/],
+    ["announcements without devices", { "enable-l2-pod-announcements": "true" }, /interfacePattern: eth0$/],
+    ["a metric that Hubble does not have", { "hubble-metrics": "dns\nlatency" }, /^hubble-metrics .* flows-to-world/],
+    [
+      "metrics from two places",
+      { "hubble-metrics": "dns", "hubble-dynamic-metrics-config-path": "/x" },
+      /^hubble-dynamic-metrics-config-path .*not in both$/,
+    ],
+    ["CIDR modes that are none", { "policy-cidr-match-mode": "node" }, /^policy-cidr-match-mode .*nodes, pods$/],
+    [
+      "BBR of the host without BBR",
+      { "enable-bandwidth-manager": "true", "enable-bbr-hostns-only": "true" },
+      /needs bandwidthManager\.bbr: true$/,
+    ],
+    [
+      "more endpoints of VTEP than networks",
+      {
+        "enable-vtep": "true",
+        "vtep-endpoint": "10.1.0.1 10.1.0.2",
+        "vtep-cidr": "10.2.1.0/24",
+        "vtep-mask": "255.255.255.0",
+        "vtep-mac": "82:36:4c:98:2e:56",
+      },
+      /^enable-vtep .*as many entries each/,
+    ],
+  ])("with %s is refused", (_name, config, expected) => {
+    expect(found(config)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  it("with what agents can read is accepted", () => {
+    expect(
+      found({
+        "monitor-aggregation-interval": "5s",
+        "bpf-map-dynamic-size-ratio": "0.0025",
+        "enable-policy": "default",
+        "enable-cilium-api-server-access": "list",
+        "enable-tcx": "true",
+        "identity-change-grace-period": "5",
+        "hubble-metrics": "dns:query;ignoreAAAA httpV2:exemplars=true",
+        "enable-vtep": "false",
+        "vtep-endpoint": "",
+        mtu: "0x578",
+      }),
+    ).toEqual([]);
   });
 });
