@@ -17,6 +17,9 @@ export interface KubernetesObject {
   readonly [field: string]: unknown;
 }
 
+/** Namespaces that every cluster has. */
+export const OWN_NAMESPACES: readonly string[] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
 /** What tells an object from others, also of other versions of its kind. Without a namespace it is in `default`. */
 export function identityOf({ apiVersion = "v1", kind = "", metadata = {} }: Identified): string {
   const { namespace = "default", name } = metadata;

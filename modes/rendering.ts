@@ -2,7 +2,9 @@ import semver from "semver";
 import { agentFindings } from "./agentRules";
 import { expectedCiliumConfig, type CiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValue, type HelmValues } from "./ciliumValues";
-import { definedKinds, identityOf, type KubernetesObject } from "./manifests";
+import { kubernetesFindings, pathWith } from "./kubernetesRules";
+import { definedKinds, identityOf, OWN_NAMESPACES, type KubernetesObject } from "./manifests";
+import { leavesOf } from "./tree";
 import type { ValueFinding } from "./valueFinding";
 
 /** Cilium as Helm renders it from a chart and values. */
@@ -34,6 +36,16 @@ export interface RenderedObject {
 /** Namespace of the chart's objects. */
 const NAMESPACE = "kube-system";
 
+/** Namespaces of a new kind cluster. */
+const NAMESPACES = [...OWN_NAMESPACES, "local-path-storage"];
+
+/** Priority classes and the ServiceAccount that every cluster has. */
+const OWN = ["system-node-critical", "system-cluster-critical", "default"];
+
+/** Kinds without namespace, and kinds that pods mount, of those that pods need. */
+const UNSCOPED = ["Namespace", "PriorityClass"];
+const MOUNTED = ["Secret", "ConfigMap"];
+
 /** Workloads without whose pods there is no network. */
 const OWN_PODS = ["DaemonSet cilium", "Deployment cilium-operator"];
 
@@ -46,7 +58,12 @@ interface Templated {
         readonly args?: readonly string[];
         readonly env?: readonly { readonly name: string; readonly value?: string }[];
       }[];
-      readonly volumes?: readonly { readonly secret?: { readonly secretName?: string; readonly optional?: boolean } }[];
+      readonly volumes?: readonly {
+        readonly secret?: { readonly secretName?: string; readonly optional?: boolean };
+        readonly configMap?: { readonly name?: string; readonly optional?: boolean };
+      }[];
+      readonly serviceAccountName?: string;
+      readonly priorityClassName?: string;
     };
   };
 }
@@ -90,6 +107,7 @@ export function contradictionsIn(objects: readonly RenderedObject[], args: Ciliu
   const byDigest = args.loadImages ? images.filter((image) => image.includes("@")) : [];
   return [
     ...versionFindings(cilium?.agent, args),
+    ...kubernetesFindings(objects, args.extraValues),
     ...(cilium === undefined ? [] : configFindings(cilium, args)),
     ...images
       .filter((image) => !IMAGE.test(image))
@@ -151,15 +169,26 @@ export function missingObjects(
   const unknown = objects.flatMap(({ apiVersion = "v1", kind = "" }) =>
     isOfNewCluster(apiVersion) || defined.includes(`${apiVersion}/${kind}`) ? [] : [`${apiVersion} ${kind}`],
   );
-  const known = [
-    ...objects.map((object) => identityOf({ ...object, metadata: { namespace: NAMESPACE, ...object.metadata } })),
-    ...manifests.map(identityOf),
+  const all = [
+    ...objects.map((each) => [each.kind, each.metadata?.namespace ?? NAMESPACE, each.metadata?.name]),
+    ...manifests.map(({ kind, metadata }) => [kind, metadata.namespace ?? "default", metadata.name]),
   ];
-  const secrets = objects
+  const has = (kind: string, name: string) =>
+    all.some(
+      ([of, namespace, its]) => of === kind && its === name && (UNSCOPED.includes(kind) || namespace === NAMESPACE),
+    );
+  const own = objects
     .filter(({ kind, metadata }) => OWN_PODS.includes(`${kind} ${metadata?.name}`))
-    .flatMap(({ spec }) => (spec as Templated | undefined)?.template.spec.volumes ?? [])
-    .flatMap(({ secret }) => (secret === undefined || secret.optional ? [] : (secret.secretName ?? [])))
-    .filter((name) => !known.includes(`Secret ${NAMESPACE}/${name}`));
+    .flatMap(({ spec }) => (spec as Templated | undefined)?.template.spec ?? []);
+  const needed = own.flatMap(({ volumes = [], serviceAccountName, priorityClassName }) => [
+    ...volumes.map(({ secret }) => ["Secret", secret?.optional ? undefined : secret?.secretName]),
+    ...volumes.map(({ configMap }) => ["ConfigMap", configMap?.optional ? undefined : configMap?.name]),
+    ["ServiceAccount", serviceAccountName],
+    ["PriorityClass", priorityClassName],
+  ]);
+  const absent = needed.flatMap(([kind, name]) =>
+    !name || OWN.includes(name) || has(kind!, name) ? [] : `${kind} ${name}`,
+  );
   const lacking = (key: string, rule: string): ValueFinding => ({ severity: "error", key, rule });
   return [
     ...[...new Set(unknown)].map((each) => {
@@ -171,14 +200,59 @@ export function missingObjects(
         `makes the chart create a ${kind} (${apiVersion}), which a new cluster does not know; add its definition to cilium.manifests, or leave it off${too}`,
       );
     }),
-    ...[...new Set(secrets)].map((name) =>
-      lacking(
-        "",
-        `makes Cilium's pods mount the Secret ${name}, which a new cluster does not have; add it, in the namespace ${NAMESPACE}, to cilium.manifests`,
+    ...[...new Set(absent)].map((each) => {
+      const [kind, name] = each.split(" ") as [string, string];
+      const where = UNSCOPED.includes(kind) ? "" : `, in the namespace ${NAMESPACE},`;
+      const rule = `makes Cilium's pods ${MOUNTED.includes(kind) ? "mount" : "need"} the ${kind} ${name}, which a new cluster does not have; add it${where} to cilium.manifests`;
+      return lacking(pathWith(extraValues, name), rule);
+    }),
+    ...namespacesOf(objects)
+      .filter((name) => !NAMESPACES.includes(name) && !has("Namespace", name))
+      .map((name) =>
+        lacking(
+          pathWith(extraValues, name),
+          `makes the chart create objects in the namespace ${name}, which a new cluster does not have; add the Namespace to cilium.manifests`,
+        ),
       ),
-    ),
+    ...(String(valueAt(extraValues, "rbac.create")) === "false" && !all.some(([kind]) => kind === "ClusterRoleBinding")
+      ? [
+          lacking(
+            "rbac.create",
+            "leaves Cilium's pods without permissions; remove it, or add roles and bindings to cilium.manifests",
+          ),
+        ]
+      : []),
   ];
 }
+
+/** What keeps manifests from being created in a new cluster before Cilium. */
+function manifestFindings(manifests: readonly KubernetesObject[]): ValueFinding[] {
+  const defined = definedKinds(manifests);
+  const namespaces = manifests.flatMap(({ kind, metadata }) => (kind === "Namespace" ? metadata.name : []));
+  return manifests.flatMap(({ apiVersion, kind, metadata }) => {
+    const { name, namespace = "default" } = metadata;
+    const finding = (rule: string): ValueFinding => ({ severity: "error", key: "", setting: "cilium.manifests", rule });
+    if (!defined.includes(`${apiVersion}/${kind}`)) {
+      if (apiVersion.startsWith("cilium.io/"))
+        return finding(
+          `has the ${kind} ${name}, whose kind Cilium's operator defines when it runs; remove it, and create it after pulumi up`,
+        );
+      if (!isOfNewCluster(apiVersion))
+        return finding(
+          `has the ${kind} ${name} (${apiVersion}), which a new cluster does not know; add the definition of its kind`,
+        );
+    }
+    return [...NAMESPACES, ...namespaces].includes(namespace)
+      ? []
+      : finding(
+          `has the ${kind} ${name} in the namespace ${namespace}, which a new cluster does not have; add the Namespace`,
+        );
+  });
+}
+
+const namespacesOf = (objects: readonly RenderedObject[]) => [
+  ...new Set(objects.flatMap(({ metadata }) => metadata?.namespace ?? [])),
+];
 
 /** Paths of the values that ask for a kind by its name, such as `prometheus.serviceMonitor.enabled`. */
 function switchesOn(kind: string, extraValues: HelmValues): string[] {
@@ -375,7 +449,10 @@ export async function chartAnswer(
     answer = keys.length === 0 ? error : await render(extraValues);
     if (answer === error) break;
   }
-  const missing = typeof answer === "string" || !isNewCluster ? [] : missingObjects(answer, manifests, extraValues);
+  const missing = [
+    ...(isNewCluster ? manifestFindings(manifests) : []),
+    ...(typeof answer === "string" || !isNewCluster ? [] : missingObjects(answer, manifests, extraValues)),
+  ];
   if (refusals.length > 0 || typeof answer === "string")
     return { findings: [...refusals, ...missing], contradictions: [] };
   return {
@@ -428,14 +505,6 @@ function namedIn(text: string, values: HelmValues): string {
     return steps.map((_, index) => steps.slice(0, steps.length - index).join("."));
   });
   return [...new Set(parents)].sort((a, b) => b.length - a.length).find(isNamed) ?? "";
-}
-
-/** Paths of all values that are no objects. */
-function leavesOf(values: HelmValues, path = ""): string[] {
-  return Object.entries(values).flatMap(([step, value]) => {
-    const key = path === "" ? step : `${path}.${step}`;
-    return isObject(value) && Object.keys(value).length > 0 ? leavesOf(value, key) : [key];
-  });
 }
 
 const isObject = (value: HelmValue): value is HelmValues =>

@@ -13,3 +13,12 @@ export function at(tree: unknown, path: readonly PropertyKey[]): unknown {
 export function same(a: unknown, b: unknown): boolean {
   return isDeepStrictEqual(a, b) || (typeof a !== "object" && typeof b !== "object" && String(a) === String(b));
 }
+
+/** Paths, such as `bpf.masquerade`, of all that is no object with keys. */
+export function leavesOf(tree: { readonly [key: string]: unknown }, path = ""): string[] {
+  return Object.entries(tree).flatMap(([step, value]) => {
+    const key = path === "" ? step : `${path}.${step}`;
+    const isBranch = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isBranch && Object.keys(value).length > 0 ? leavesOf(value as typeof tree, key) : [key];
+  });
+}

@@ -4,6 +4,8 @@ export interface ValueFinding {
   readonly severity: "error" | "warning";
   /** Path of the value, such as `bpf.masquerade`. */
   readonly key: string;
+  /** Setting to blame instead of a value. */
+  readonly setting?: string;
   /** The rule, and the correct key or value. */
   readonly rule: string;
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
-import { identityOf, type KubernetesObject } from "../modes/manifests";
+import { refusedByKubernetes } from "../modes/kubernetesRules";
+import { identityOf, OWN_NAMESPACES, type KubernetesObject } from "../modes/manifests";
 import { readDocuments } from "../modes/valuesYaml";
 import { shown, type Problem } from "./problems";
 
@@ -128,10 +129,20 @@ function missingIn(object: unknown): string | undefined {
   if (typeof name !== "string" || name === "") return "has no metadata.name";
   if (namespace !== undefined && typeof namespace !== "string") return "has no text as metadata.namespace";
   if (kind === "Namespace" && OWN_NAMESPACES.includes(name)) return `is the namespace ${name}, which every cluster has`;
+  const [wrong] = refusedByKubernetes(object as KubernetesObject);
+  if (wrong !== undefined) return `has ${wrong[0]}: ${shown(wrong[1])}, ${wrong[2]}`;
+  const { data } = object as { data?: Readonly<Record<string, unknown>> | null };
+  const [plain] = kind === "Secret" ? Object.entries(data ?? {}).filter(([, value]) => !isBase64(value)) : [];
+  if (plain !== undefined) return `has data that is no base64 as ${plain[0]}; move it to stringData`;
   return kind === "CustomResourceDefinition" && apiVersion !== DEFINITIONS
     ? `has the apiVersion ${apiVersion}, which Kubernetes 1.22 and newer do not serve; convert it to ${DEFINITIONS}`
     : undefined;
 }
 
-const OWN_NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
+/** Whether a text is base64, in which Kubernetes ignores line breaks. */
+function isBase64(value: unknown): boolean {
+  const text = String(value ?? "").replace(/[\r\n]/g, "");
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+}
+
 const DEFINITIONS = "apiextensions.k8s.io/v1";

@@ -118,11 +118,12 @@ export function chartProblems(
   sources: ValueSources,
   isSecretPath: IsSecretPath,
 ): Problem[] {
-  return findings.map(({ key, rule }) => ({
-    key: placeOf(sources, key),
-    rule: hasSecretValues(isSecretPath)
-      ? "the chart refuses these values, which are secret; try them with helm template"
-      : rule,
+  return findings.map(({ key, setting, rule }) => ({
+    key: setting ?? placeOf(sources, key),
+    rule:
+      hasSecretValues(isSecretPath) && setting === undefined
+        ? "the chart refuses these values, which are secret; try them with helm template"
+        : rule,
   }));
 }
 

@@ -53,6 +53,12 @@ describe("a manifest", () => {
     ["{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Secret}]}", /its object 1 has no metadata\.name$/],
     ["{apiVersion: v1, kind: Secret, metadata: {generateName: a}}", /its object 1 has no metadata\.name$/],
     ["{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: 1}}", /has no text as metadata\.namespace$/],
+    [
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {b: 1}}",
+      /its object 1 has b: 1, .*put it in quotes$/,
+    ],
+    ["{apiVersion: v1, kind: Pod, metadata: {name: a, labels: {b: true}}}", /has b: true, which must be a string/],
+    ["{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {b: 'no base64'}}", /as b; move it to stringData$/],
     ["apiVersion: v1\n---\n- 1\n", /its object 2 is no Kubernetes object$/],
     ["text", /its object 1 is no Kubernetes object$/],
     ["\n<!DOCTYPE html><title>Log in</title>", /^cilium\.manifests: x\.yaml: is a web page and no manifest; set the /],
@@ -255,5 +261,37 @@ describe("objects before Cilium", () => {
     await expect(program({ ...manifests, "cluster.serviceCidr": "10.0.0.0/16" })).rejects.toThrow(
       /3 problems[^]*serviceCidr[^]*manifests: \/none\.yaml: does not exist\n[^]*c\.yaml: cannot be read \(/,
     );
+  });
+});
+
+describe("manifests that a new cluster cannot create before Cilium", () => {
+  const object = (apiVersion: string, kind: string, namespace?: string) => ({
+    apiVersion,
+    kind,
+    metadata: { name: "a", ...(namespace === undefined ? {} : { namespace }) },
+  });
+  const found = async (...manifests: ReturnType<typeof object>[]) =>
+    (await chartAnswer([], CILIUM_ARGS, async () => [], manifests)).findings.map(
+      ({ setting, rule }) => `${setting} ${rule}`,
+    );
+
+  it("are refused, with what to do", async () => {
+    expect(await found(object("cilium.io/v2", "CiliumLoadBalancerIPPool"))).toEqual([
+      expect.stringMatching(/^cilium\.manifests has the CiliumLoadBalancerIPPool a, .*create it after pulumi up$/),
+    ]);
+    expect(await found(object("example.com/v1", "Foo"))).toEqual([
+      expect.stringMatching(/the Foo a \(example\.com\/v1\), .*add the definition/),
+    ]);
+    expect(await found(object("v1", "ConfigMap", "monitoring"))).toEqual([
+      expect.stringMatching(/in the namespace monitoring, .*add the Namespace$/),
+    ]);
+  });
+
+  it("are accepted where others come first, and in external clusters", async () => {
+    const namespace = { ...object("v1", "Namespace"), metadata: { name: "monitoring" } };
+    expect(await found(object("v1", "ConfigMap", "monitoring"), namespace)).toEqual([]);
+    expect(await found(DEFINITION as never, object("monitoring.coreos.com/v1", "ServiceMonitor"))).toEqual([]);
+    const external = await chartAnswer([], CILIUM_ARGS, async () => [], [object("cilium.io/v2", "CiliumNode")], false);
+    expect(external.findings).toEqual([]);
   });
 });

@@ -142,6 +142,132 @@ describe("what a chart renders", () => {
   });
 });
 
+describe("what only Kubernetes refuses", () => {
+  const pods = (spec: object, metadata: object = {}, more: object = {}): RenderedObject => ({
+    kind: "Deployment",
+    metadata: { name: "d" },
+    spec: { ...more, template: { metadata, spec } },
+  });
+
+  it.each<[RenderedObject, HelmValues, string, RegExp]>([
+    [
+      pods({}, { labels: { team: 1 } }),
+      { podLabels: { team: 1 } },
+      "podLabels.team",
+      /Deployment d: it has team: 1, .*quotes/,
+    ],
+    [pods({}, { annotations: { x: true } }), {}, "", /x: true/],
+    [pods({ nodeSelector: { gpu: true } }), { nodeSelector: { gpu: true } }, "nodeSelector.gpu", /gpu: true/],
+    [
+      pods({ containers: [{ imagePullPolicy: "always" }] }),
+      { image: { pullPolicy: "always" } },
+      "image.pullPolicy",
+      /Always, IfNotPresent, Never$/,
+    ],
+    [
+      pods({ tolerations: [{ key: "gpu", operator: "Exist" }] }),
+      { tolerations: [{ key: "gpu", operator: "Exist" }] },
+      "tolerations",
+      /operator: "Exist", which must be Exists/,
+    ],
+    [
+      pods({ containers: [{ resources: { limits: { memory: "1gb" } } }] }),
+      { resources: { limits: { memory: "1gb" } } },
+      "resources.limits.memory",
+      /"1gb", which must be a quantity/,
+    ],
+    [pods({ containers: [{ env: [{ name: "X", value: 1 }] }] }), {}, "", /X: 1/],
+    [
+      pods({}, {}, { strategy: { type: "Recreate", rollingUpdate: { maxSurge: 1 } } }),
+      { operator: { updateStrategy: { type: "Recreate" } } },
+      "operator.updateStrategy.type",
+      /set rollingUpdate: null/,
+    ],
+  ])("%j is refused", (object, values, key, rule) => {
+    expect(found([object], values)).toEqual([[key, expect.stringMatching(rule)]]);
+  });
+
+  it("is nothing of this", () => {
+    const spec = {
+      nodeSelector: { gpu: "true" },
+      tolerations: [{ operator: "Exists" }, { key: "a", value: "b", effect: "NoExecute" }],
+      containers: [
+        {
+          imagePullPolicy: "IfNotPresent",
+          env: [
+            { name: "X", value: "1" },
+            { name: "Y", valueFrom: {} },
+            { name: "Z", value: null },
+          ],
+          resources: { limits: { cpu: 1, memory: "1.5Gi" }, requests: { cpu: "100m", memory: "1e6" } },
+        },
+      ],
+    };
+    expect(
+      found([pods(spec, { labels: { a: "1" } }, { strategy: { type: "Recreate", rollingUpdate: null } })]),
+    ).toEqual([]);
+    const schema = { labels: { nullable: true } };
+    expect(found([{ apiVersion: "v1", kind: "CustomResourceDefinition", spec: schema }])).toEqual([]);
+  });
+});
+
+describe("what Cilium's pods need in a new cluster", () => {
+  const own = (spec: object): RenderedObject => ({
+    kind: "DaemonSet",
+    metadata: { name: "cilium" },
+    spec: { template: { spec } },
+  });
+
+  it.each<[object, HelmValues, string, RegExp]>([
+    [
+      { serviceAccountName: "mine" },
+      { serviceAccounts: { cilium: { name: "mine" } } },
+      "serviceAccounts.cilium.name",
+      /need the ServiceAccount mine/,
+    ],
+    [
+      { priorityClassName: "high" },
+      { priorityClassName: "high" },
+      "priorityClassName",
+      /PriorityClass high, .*add it to/,
+    ],
+    [
+      { volumes: [{ configMap: { name: "cni" } }] },
+      { cni: { configMap: "cni" } },
+      "cni.configMap",
+      /mount the ConfigMap cni/,
+    ],
+  ])("is %j, and reported", (spec, values, key, rule) => {
+    expect(missingObjects([own(spec)], [], values).map((each) => [each.key, each.rule])).toEqual([
+      [key, expect.stringMatching(rule)],
+    ]);
+  });
+
+  it("may be rendered, in manifests, in every cluster, or optional", () => {
+    const spec = {
+      serviceAccountName: "default",
+      priorityClassName: "system-node-critical",
+      volumes: [{ configMap: { name: "a" } }, { configMap: { name: "b", optional: true } }, { emptyDir: {} }],
+    };
+    const a = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a", namespace: "kube-system" } };
+    const high = { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name: "high" } };
+    expect(missingObjects([own(spec), a])).toEqual([]);
+    expect(missingObjects([own({ ...spec, priorityClassName: "high" })], [a, high])).toEqual([]);
+  });
+
+  it("is also the namespace of each object, and permissions", () => {
+    const dashboard = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "d", namespace: "monitoring" } };
+    const values = { dashboards: { namespace: "monitoring" } };
+    expect(missingObjects([dashboard], [], values)).toMatchObject([
+      { key: "dashboards.namespace", rule: expect.stringContaining("namespace monitoring") as string },
+    ]);
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "monitoring" } };
+    expect(missingObjects([dashboard, namespace])).toEqual([]);
+    expect(missingObjects([dashboard], [namespace])).toEqual([]);
+    expect(missingObjects([], [], { rbac: { create: false } })).toMatchObject([{ key: "rbac.create" }]);
+  });
+});
+
 describe("objects that a new cluster does not know", () => {
   const monitor = { apiVersion: "monitoring.coreos.com/v1", kind: "ServiceMonitor" };
 
