@@ -34,6 +34,9 @@ type Rule = (value: HelmValue, args: CiliumValuesArgs, shown: Show) => Omit<Valu
 const error = (rule: string): Omit<ValueFinding, "key"> => ({ severity: "error", rule });
 const warning = (rule: string): Omit<ValueFinding, "key"> => ({ severity: "warning", rule });
 
+/** From here on the chart names the DaemonSet by a value. */
+const NAMED: Since = ["1.18.0-pre.0"];
+
 /** From here on the chart knows a third type of encryption. */
 const ZTUNNEL: Since = ["1.19.0-pre.0"];
 
@@ -89,6 +92,16 @@ const RULES: Readonly<Record<string, Rule>> = {
     value === null || value === "" || value === "kube-system"
       ? undefined
       : error(`is ${shown(value)}, and this project looks for Cilium in kube-system; remove it`),
+  name: (value, { version }, shown) =>
+    [null, "", "cilium"].includes(value as string | null) || !has(NAMED, version)
+      ? undefined
+      : error(`is ${shown(value)}, and this project looks for the DaemonSet cilium; remove it`),
+  "daemon.configSources": (value, _args, shown) =>
+    (value ?? "") === "" || /(?:^|,)config-map:(?:[\w.-]+\/)?cilium-config(?:,|$)/.test(String(value))
+      ? undefined
+      : error(
+          `is ${shown(value)}, so agents do not read the mode in cilium-config; add config-map:cilium-config at the start`,
+        ),
   "debug.verbose": (value, _args, shown) =>
     value === null || typeof value === "string"
       ? undefined

@@ -66,6 +66,19 @@ function apiServer({ cluster, value, show, hasKubeProxy }: Case): Wrong[] {
       key: "k8sServicePort",
       rule: `is ${show(port)}, and the API server of kind's nodes has port 6443; remove it`,
     });
+  const urls = String(value("k8s.apiServerURLs") ?? "").split(/[ ,]+/);
+  const loopback = urls.find((url) => URL.canParse(url) && LOOPBACK.test(new URL(url).hostname));
+  if (loopback !== undefined)
+    wrong.push({
+      key: "k8s.apiServerURLs",
+      rule: `has ${show(loopback)}, where kind's nodes have no API server; remove it to use ${own}`,
+    });
+  const isName = !isIpv4Address(String(host ?? own));
+  for (const key of ["dnsPolicy", "operator.dnsPolicy"]) {
+    if (value(key) !== "ClusterFirstWithHostNet" || !isName) continue;
+    const rule = `is ${show(value(key))}, so pods ask the cluster's DNS for the API server before Cilium makes it reachable; remove it`;
+    wrong.push({ key, rule });
+  }
   // copies of a chart's whole values have it without a name
   if ((value("k8sServiceHostRef.name") ?? null) !== null)
     wrong.push({ key: "k8sServiceHostRef", rule: "cannot be set: this project sets k8sServiceHost; remove it" });
@@ -177,7 +190,9 @@ function nodePorts({ value, show, nettool, hasKubeProxy }: Case): Wrong[] {
   const range = value("nodePort.range") ?? "";
   if (range === "" || hasKubeProxy) return [];
   const [, first, last] = /^(\d+),(\d+)$/.exec(String(range)) ?? [];
-  if (Number(first) <= nettool.nodePort && nettool.nodePort <= Number(last)) return [];
+  // agents refuse what is no range
+  const isRange = Number(first) < Number(last);
+  if (!isRange || (Number(first) <= nettool.nodePort && nettool.nodePort <= Number(last))) return [];
   return [
     {
       key: "nodePort.range",
@@ -196,13 +211,16 @@ interface Toleration {
   readonly effect?: string;
 }
 
-/** Whether pods with these tolerations start on a node before it has a network. */
-function startsFirst(tolerations: readonly (Toleration | null)[]): boolean {
+/** Taints of the control plane, of which the last is of Kubernetes up to 1.24. */
+const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+
+/** Whether pods with these tolerations start on a node that has one of some taints without a value. */
+function tolerates(tolerations: readonly (Toleration | null)[], taints: readonly string[]): boolean {
   return tolerations.some((toleration) => {
     const { key = "", operator = "Equal", value = "", effect = "NoSchedule" } = toleration ?? {};
     return (
       effect === "NoSchedule" &&
-      (key === "" ? operator === "Exists" : key === NOT_READY && (operator === "Exists" || value === ""))
+      (key === "" ? operator === "Exists" : taints.includes(key) && (operator === "Exists" || value === ""))
     );
   });
 }
@@ -210,10 +228,17 @@ function startsFirst(tolerations: readonly (Toleration | null)[]): boolean {
 function scheduling({ cluster, value, show }: Case): Wrong[] {
   const wrong: Wrong[] = [];
   const tolerations = value("operator.tolerations");
-  if (Array.isArray(tolerations) && !startsFirst(tolerations as readonly (Toleration | null)[]))
+  if (Array.isArray(tolerations) && !tolerates(tolerations as readonly (Toleration | null)[], [NOT_READY]))
     wrong.push({
       key: "operator.tolerations",
       rule: `must tolerate ${NOT_READY}: nodes have no network until the operator runs; add it, or remove the list`,
+    });
+  // kind takes the taint from a control plane that is the only node
+  const ofAgents = value("tolerations") === null ? [] : value("tolerations");
+  if (cluster.workers > 0 && Array.isArray(ofAgents) && !tolerates(ofAgents as readonly Toleration[], CONTROL_PLANE))
+    wrong.push({
+      key: "tolerations",
+      rule: `must tolerate ${CONTROL_PLANE[0]}, or no agent runs on the control plane; add it, or remove the list`,
     });
   // patches can set further labels
   if (cluster.kubeadmConfigPatches.length > 0) return wrong;
