@@ -1,6 +1,8 @@
+import { createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
 import { readPemFiles } from "../host/pemFiles";
 import {
   DOCKER_HUB,
+  ENCRYPTED,
   endpointsOf,
   repeatedEndpoint,
   type RegistryEndpoint,
@@ -15,8 +17,53 @@ import { pathText, type IsSecretPath, type Problem } from "./problems";
 export function registryProblems(mirrors: RegistryMirrors, directory: string, isSecretPath: IsSecretPath): Problem[] {
   const problems = endpointsProblems(mirrors);
   const reported = new Set(problems.map(({ key }) => key));
-  const ofFiles = readPemFiles(mirrors, directory, isSecretPath).problems.filter(({ key }) => !reported.has(key));
+  const read = readPemFiles(mirrors, directory, isSecretPath);
+  const ofFiles = [...read.problems, ...pemProblems(read.mirrors)].filter(({ key }) => !reported.has(key));
   return [...problems, ...ofFiles];
+}
+
+/** Certificates and keys that containerd could not load, so that it would pull nothing from the mirror. */
+function pemProblems(mirrors: RegistryMirrors): Problem[] {
+  return Object.entries(mirrors).flatMap(([host, mirror]) =>
+    endpointsOf(mirror).flatMap(({ ca, clientCertificate, clientKey }, index) => {
+      // what is encrypted, or could not be read, is told elsewhere
+      if ([ca, clientCertificate, clientKey].some((each) => each === ENCRYPTED || each === "")) return [];
+      const path = ["cluster", "registryMirrors", host, "endpoints", String(index)];
+      const problem = (field: string, rule: string) => [{ key: pathText([...path, field]), rule }];
+      if (ca !== undefined && certificateIn(ca) === undefined)
+        return problem("ca", "has no certificate that can be read");
+      if (clientCertificate === undefined) return [];
+      const certificate = certificateIn(clientCertificate);
+      if (certificate === undefined) return problem("clientCertificate", "has no certificate that can be read");
+      const key = keyIn(clientKey ?? clientCertificate);
+      if (key === undefined)
+        return clientKey === undefined
+          ? problem("clientCertificate", "has no private key beside it; set clientKey")
+          : problem(
+              "clientKey",
+              "has no private key that can be read without a password; decrypt it with openssl pkey",
+            );
+      return certificate.checkPrivateKey(key)
+        ? []
+        : problem(clientKey === undefined ? "clientCertificate" : "clientKey", "is the key of another certificate");
+    }),
+  );
+}
+
+function certificateIn(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function keyIn(pem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Other names of Docker Hub, which no image reference has. */

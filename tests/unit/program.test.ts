@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterFacts } from "../../datapath/facts";
 import { DATAPATH, FACTS, inputsOf, NODES, READY, run, SUMMARY, type Registered } from "./support/mocks";
+import { CERTIFICATE } from "./support/selfSigned";
 
 type Program = () => Promise<Record<string, pulumi.Input<unknown>>>;
 
@@ -211,10 +212,10 @@ describe("the program", () => {
       });
     const folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
     const file = join(folder, "ca.crt");
-    writeFileSync(file, "-----BEGIN CERTIFICATE-----\n");
+    writeFileSync(file, CERTIFICATE);
     const { registered } = await run(file);
     expect(inputsOf(registered, "cluster-settings")!["registryMirrors"]).toMatchObject({
-      "docker.io": { endpoints: [{ ca: "-----BEGIN CERTIFICATE-----\n" }] },
+      "docker.io": { endpoints: [{ ca: CERTIFICATE }] },
     });
     rmSync(folder, { recursive: true });
     await expect(run(file)).rejects.toThrow(

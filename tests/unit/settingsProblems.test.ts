@@ -1,4 +1,6 @@
+import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
+import { CERTIFICATE, KEY } from "./support/selfSigned";
 import { parse, problemLines, problemsOf, type Config } from "./support/settings";
 
 /** Cases of a mirror's endpoint, with the rest of the line that names it. */
@@ -8,6 +10,9 @@ const mirrored = (cases: readonly [string, unknown, string][]) =>
     { "cluster.registryMirrors": JSON.stringify({ "docker.io": { endpoints: [endpoint] } }) },
     [`cluster.registryMirrors.docker.io.endpoints.0${line}`],
   ]);
+
+const otherKey = () =>
+  generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
 describe("ConfigurationError", () => {
   it("shows the warnings too, so that one run is enough", () => {
@@ -251,7 +256,7 @@ describe("ConfigurationError", () => {
             endpoints: [
               { url: "https://a", ca: "/none/ca.crt", clientCertificate: "/none/cert.pem" },
               { url: "https://b", ca: "package.json" },
-              { url: "https://c", ca: "-----BEGIN CERTIFICATE-----\n" },
+              { url: "https://c", ca: CERTIFICATE },
             ],
           },
         }),
@@ -261,6 +266,31 @@ describe("ConfigurationError", () => {
         "cluster.registryMirrors._default.endpoints.0.clientCertificate: its file does not exist",
         "cluster.registryMirrors._default.endpoints.1.ca: package.json is not a PEM file; convert it with openssl x509 or openssl pkey",
       ],
+    ],
+    [
+      "certificates and keys that containerd cannot load",
+      {
+        "cluster.registryMirrors": JSON.stringify({
+          _default: {
+            endpoints: [
+              { url: "https://a", ca: KEY },
+              { url: "https://b", clientCertificate: KEY },
+              { url: "https://c", clientCertificate: CERTIFICATE },
+              { url: "https://d", clientCertificate: CERTIFICATE, clientKey: CERTIFICATE },
+              { url: "https://e", clientCertificate: CERTIFICATE, clientKey: otherKey() },
+              { url: "https://f", clientCertificate: CERTIFICATE, clientKey: KEY, ca: CERTIFICATE },
+              { url: "https://g", clientCertificate: `${KEY}\n${CERTIFICATE}` },
+            ],
+          },
+        }),
+      },
+      [
+        "0.ca: has no certificate that can be read",
+        "1.clientCertificate: has no certificate that can be read",
+        "2.clientCertificate: has no private key beside it; set clientKey",
+        "3.clientKey: has no private key that can be read without a password; decrypt it with openssl pkey",
+        "4.clientKey: is the key of another certificate",
+      ].map((line) => `cluster.registryMirrors._default.endpoints.${line}`),
     ],
     [
       "the same endpoint twice",
