@@ -93,6 +93,23 @@ const HUBBLE_METRICS = [
   ...["sctp", "tcp"],
 ];
 
+/** Sizes of a table of Maglev, all prime (`pkg/maglev/maglev.go`). */
+const MAGLEV_SIZES = [251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071];
+
+/** Whether a table of Maglev or its seed, which is the base64 of 12 bytes, is wrong. */
+const isBadMaglev = (config: Config) => {
+  const size = config["bpf-lb-maglev-table-size"];
+  const seed = config["bpf-lb-maglev-hash-seed"];
+  return (
+    (isSet(config, "bpf-lb-maglev-table-size") && !MAGLEV_SIZES.includes(Number(size))) ||
+    (isSet(config, "bpf-lb-maglev-hash-seed") && !/^[A-Za-z0-9+/]{16}$/.test(seed!))
+  );
+};
+const MAGLEV = {
+  keys: ["bpf-lb-maglev-table-size", "bpf-lb-maglev-hash-seed"],
+  rule: `ends the agent: maglev.tableSize must be one of ${MAGLEV_SIZES.join(", ")}, and maglev.hashSeed the output of head -c12 /dev/urandom | base64 -w0`,
+};
+
 const NEEDS_BPF_HOST_ROUTING =
   "BPF host routing, which only mode ebpf has (bpf.masquerade: true, without bpf.hostLegacyRouting)";
 
@@ -284,6 +301,23 @@ const RULES: readonly AgentRule[] = [
     rule: "ends the agent: bpf.events.default needs both rateLimit and burstLimit",
   },
   {
+    ...MAGLEV,
+    isBroken: (config) => isBadMaglev(config) && config["bpf-lb-algorithm"] === "maglev",
+    gone: ["1.18.0-pre.0"],
+  },
+  { ...MAGLEV, isBroken: isBadMaglev, since: ["1.18.0-pre.0"] },
+  {
+    keys: ["nodeport-addresses"],
+    isBroken: (config) => wordsOf(config["nodeport-addresses"]).some((text) => !/^[\da-f.:]+\/\d+$/i.test(text)),
+    rule: "ends the agent: nodePort.addresses are networks such as 192.168.0.0/16, and no devices",
+  },
+  {
+    keys: ["container-ip-local-reserved-ports"],
+    isBroken: (config) =>
+      !/^(?:auto|\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)?$/.test(config["container-ip-local-reserved-ports"] ?? ""),
+    rule: "ends the agent: it must be auto, or ports and ranges with commas, such as 80,8000-8100",
+  },
+  {
     keys: ["vlan-bpf-bypass"],
     isBroken: (config) => wordsOf(config["vlan-bpf-bypass"]).some((id) => !/^\d+$/.test(id)),
     rule: "ends the agent: VLANs are numbers",
@@ -442,6 +476,8 @@ const FURTHER_PATHS: Readonly<Record<string, readonly string[]>> = {
   "bpf-events-default-rate-limit": ["bpf.events.default.rateLimit"],
   "bpf-events-default-burst-limit": ["bpf.events.default.burstLimit"],
   "bpf-lb-mode-annotation": ["bpf.lbModeAnnotation"],
+  "bpf-lb-maglev-table-size": ["maglev.tableSize"],
+  "bpf-lb-maglev-hash-seed": ["maglev.hashSeed"],
   "tunnel-port": ["tunnelPort"],
   "underlay-protocol": ["underlayProtocol"],
   "l2-announcements-lease-duration": ["l2announcements.leaseDuration"],
@@ -457,6 +493,12 @@ const FURTHER_PATHS: Readonly<Record<string, readonly string[]>> = {
   "policy-deny-response": ["policyDenyResponse"],
   "monitor-aggregation": ["bpf.monitorAggregation"],
 };
+
+/** Path of the value that is set and known to render a key; undefined if there is none. */
+export function knownPathOf(key: string, extraValues: HelmValues): string | undefined {
+  const paths = DATAPATH_KEYS.find((each) => each.key === key)?.paths ?? FURTHER_PATHS[key] ?? [];
+  return paths.find((path) => valueAt(extraValues, path) !== undefined);
+}
 
 /** Where values of strict encryption are since Cilium 1.19, and before. */
 const [EGRESS, EGRESS_OLD] = ["encryption.strictMode.egress.", "encryption.strictMode."];

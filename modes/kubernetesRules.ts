@@ -57,6 +57,10 @@ const FIELDS: Readonly<Record<string, (value: unknown, parent: Fields) => readon
       .flatMap((amounts) => Object.entries(fieldsOf(amounts)))
       .filter(([, amount]) => amount !== null && !QUANTITY.test(String(amount)))
       .map(([key, amount]) => [key, amount, "which must be a quantity such as 500m or 1Gi"]),
+  schedule: (value) =>
+    /^(?:@\w+|@every \S+|(?:TZ=\S+ |CRON_TZ=\S+ )?(?:\S+ +){4}\S+)$/.test(String(value).trim())
+      ? []
+      : [["schedule", value, "which must be five fields of cron, such as 0 0 1 */4 *"]],
   rollingUpdate: (value, { type }) =>
     type === "Recreate" && isFields(value)
       ? [["type", type, "which excludes the chart's rollingUpdate; set rollingUpdate: null beside it"]]

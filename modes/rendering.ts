@@ -1,5 +1,5 @@
 import semver from "semver";
-import { agentFindings } from "./agentRules";
+import { agentFindings, knownPathOf } from "./agentRules";
 import { expectedCiliumConfig, type CiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValue, type HelmValues } from "./ciliumValues";
 import { kubernetesFindings, pathWith } from "./kubernetesRules";
@@ -335,7 +335,7 @@ function settingOf(key: string, by: string | undefined, extraValues: HelmValues)
   const extraConfig = valueAt(extraValues, "extraConfig");
   if (isObject(extraConfig ?? null) && key in (extraConfig as HelmValues)) return `extraConfig.${key}`;
   const leaves = leavesOf(extraValues);
-  return leaves.length === 1 ? leaves[0]! : "";
+  return leaves.length === 1 ? leaves[0]! : (knownPathOf(key, extraValues) ?? "");
 }
 
 /** Why Helm refuses a chart with values. */

@@ -21,6 +21,8 @@ const INSTEAD: Readonly<Record<string, string>> = {
   monitorAggregation: "bpf.monitorAggregation",
   nativeRoutingCIDR: "the setting cilium.nativeRoutingCIDR of this project",
   global: "its keys without global",
+  cilium: "its keys without cilium",
+  spec: "the keys of its values in a file of their own",
   hostRouting: "bpf.hostLegacyRouting, with the opposite meaning",
   "bpf.hostRouting": "bpf.hostLegacyRouting",
   hostServices: "socketLB",

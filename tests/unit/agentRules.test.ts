@@ -331,6 +331,10 @@ describe("a rendered cilium-config", () => {
     ["a number that is none", { mtu: "auto" }, /^mtu .*"auto"; set a whole number$/],
     ["a switch that is none", { "enable-tcx": "yes" }, /^enable-tcx .* as true or false, got "yes"/],
     ["a duration that is none", { "l2-announcements-lease-duration": "15 s" }, /such as 15s or 1h30m$/],
+    ["a table of Maglev that is not prime", { "bpf-lb-maglev-table-size": "1000" }, /^bpf-lb-maglev-table.* 251, 509/],
+    ["a short seed of Maglev", { "bpf-lb-maglev-hash-seed": "abc" }, /^bpf-lb-maglev-hash-seed .*base64 -w0$/],
+    ["a device instead of a network", { "nodeport-addresses": "eth0" }, /networks such as 192\.168/],
+    ["ports with spaces", { "container-ip-local-reserved-ports": "80 90" }, /such as 80,8000-8100$/],
     ["a VLAN by name", { "vlan-bpf-bypass": "5 vlan7" }, /^vlan-bpf-bypass .*numbers$/],
     ["announcements without devices", { "enable-l2-pod-announcements": "true" }, /interfacePattern: eth0$/],
     ["a metric that Hubble does not have", { "hubble-metrics": "dns\nlatency" }, /^hubble-metrics .* flows-to-world/],
@@ -373,7 +377,13 @@ describe("a rendered cilium-config", () => {
         "enable-vtep": "false",
         "vtep-endpoint": "",
         mtu: "0x578",
+        "bpf-lb-maglev-hash-seed": "JLfvgnHc2kaSUFaI",
+        "bpf-lb-maglev-table-size": "65521",
+        "nodeport-addresses": "192.168.0.0/16 fd00::/8",
       }),
     ).toEqual([]);
+    // an old agent does not use the table without Maglev
+    expect(found({ "bpf-lb-maglev-table-size": "1000" }, "1.16.19")).toEqual([]);
+    expect(found({ "bpf-lb-maglev-table-size": "1000", "bpf-lb-algorithm": "maglev" }, "1.16.19")).toHaveLength(1);
   });
 });

@@ -121,6 +121,13 @@ describe("what a chart renders", () => {
     expect(others).toEqual([]);
   });
 
+  it("names the value that renders a key, also among others", () => {
+    const values = { hubble: { eventBufferCapacity: 5000 }, l7Proxy: true };
+    expect(found(rendered({ "hubble-event-buffer-capacity": "5000" }), values)).toEqual([
+      ["hubble.eventBufferCapacity", expect.stringMatching(/^keeps Hubble/)],
+    ]);
+  });
+
   it("tells what the agent refuses of a key past the values", () => {
     const values = { extraConfig: { "enable-masquerade-to-route-source": "true" } };
     expect(found(rendered({ "enable-masquerade-to-route-source": "true" }), values)).toEqual([
@@ -177,6 +184,7 @@ describe("what only Kubernetes refuses", () => {
       /"1gb", which must be a quantity/,
     ],
     [pods({ containers: [{ env: [{ name: "X", value: 1 }] }] }), {}, "", /X: 1/],
+    [{ kind: "CronJob", metadata: { name: "c" }, spec: { schedule: "daily" } }, {}, "", /five fields of cron/],
     [
       pods({}, {}, { strategy: { type: "Recreate", rollingUpdate: { maxSurge: 1 } } }),
       { operator: { updateStrategy: { type: "Recreate" } } },
