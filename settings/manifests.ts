@@ -112,11 +112,13 @@ async function readManifest(source: string, directory: string): Promise<Manifest
 const NOTHING: Manifests = { objects: [], problems: [], unread: [] };
 const failed = (...problems: Problem[]): Manifests => ({ ...NOTHING, problems });
 
-/** The objects of a document: `kubectl get -o yaml` writes lists. */
+/** The objects of a document: `kubectl get -o yaml` writes lists, and the API's own name the kind of their items. */
 function itemsOf(document: unknown): unknown[] {
   if (document === null) return [];
-  const { kind, items } = document as { kind?: unknown; items?: unknown };
-  return typeof kind === "string" && kind.endsWith("List") && Array.isArray(items) ? items : [document];
+  const { apiVersion, kind, items } = document as { apiVersion?: unknown; kind?: unknown; items?: unknown };
+  if (typeof kind !== "string" || !kind.endsWith("List") || !Array.isArray(items)) return [document];
+  const type = kind === "List" ? {} : { apiVersion, kind: kind.slice(0, -4) };
+  return items.map((item: unknown) => (typeof item === "object" && item !== null ? { ...type, ...item } : item));
 }
 
 /** What keeps a document from being an object with a name. */

@@ -42,6 +42,11 @@ describe("a manifest", () => {
   it("has objects in several documents and in lists, as YAML or JSON", async () => {
     const documents = file("documents.yaml", `---\n# none\n---\n${JSON.stringify(DEFINITION)}\n---\n`);
     const list = file("list.json", JSON.stringify({ apiVersion: "v1", kind: "SecretList", items: [SECRET] }));
+    const typed = file(
+      "typed.json",
+      JSON.stringify({ apiVersion: "v1", kind: "NamespaceList", items: [{ metadata: { name: "a" } }] }),
+    );
+    expect((await read(typed)).objects).toEqual([{ apiVersion: "v1", kind: "Namespace", metadata: { name: "a" } }]);
     expect(await read(documents, list)).toEqual({ objects: [DEFINITION, SECRET], problems: [], unread: [] });
   });
 
