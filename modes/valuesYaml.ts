@@ -30,14 +30,23 @@ const OCTAL = {
     ) * (text.startsWith("-") ? -1 : 1),
 } as const;
 
+/** Text in base64, which Helm decodes. */
+const BINARY = {
+  tag: "tag:yaml.org,2002:binary",
+  resolve: (text: string) => Buffer.from(text, "base64").toString("utf8"),
+} as const;
+
 /** Scalars as Helm reads them (sigs.k8s.io/yaml): those of YAML 1.1, but times and numbers to the base of 60 are text. */
 const asHelmReads = (tags: Tags): Tags => [
   ...tags.filter(
     (tag) =>
       typeof tag === "string" ||
-      (tag.tag !== "tag:yaml.org,2002:timestamp" && !("format" in tag && tag.format === "TIME")),
+      (tag.tag !== "tag:yaml.org,2002:timestamp" &&
+        tag.tag !== BINARY.tag &&
+        !("format" in tag && tag.format === "TIME")),
   ),
   OCTAL,
+  BINARY,
 ];
 
 /**

@@ -23,7 +23,7 @@ export function readValuesFiles(
     const key = `cilium.valuesFiles: ${file}`;
     let text: string;
     try {
-      text = readFileSync(resolve(directory, file), "utf8");
+      text = textOf(readFileSync(resolve(directory, file)));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       const isUrl = /^https?:\/\//i.test(file);
@@ -36,6 +36,13 @@ export function readValuesFiles(
     else problems.push({ key: read.line === undefined ? key : `${key}:${read.line}`, rule: read.problem });
   }
   return { files, problems };
+}
+
+/** A file's text: Helm reads UTF-16 too, as PowerShell writes it, by its byte order mark. */
+function textOf(bytes: Buffer): string {
+  const mark = bytes.subarray(0, 2).toString("hex");
+  if (mark === "feff") return new TextDecoder("utf-16be").decode(bytes);
+  return mark === "fffe" ? new TextDecoder("utf-16le").decode(bytes) : bytes.toString("utf8");
 }
 
 /** All values as Helm merges them. */

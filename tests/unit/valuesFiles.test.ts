@@ -12,6 +12,7 @@ describe("a values file", () => {
     ["[12:30, 190:20:30, 2001-12-14]", ["12:30", "190:20:30", "2001-12-14"]],
     ["[1e3, .5, +1, 1_0.5]", [1000, 0.5, 1, 10.5]],
     ["[~, null, '']", [null, null, ""]],
+    ["!!binary aGVsbG8=", "hello"],
     ["{<<: {p: 1}, q: 2, 8080: port, yes: 1}", { p: 1, q: 2, "8080": "port", true: 1 }],
     ["1\na: 2", 2],
     ["1\n---\na: 2", 1],
@@ -38,7 +39,7 @@ describe("a values file", () => {
 
 describe("cilium.valuesFiles", () => {
   const folder = mkdtempSync(join(tmpdir(), "values-"));
-  const file = (name: string, text: string) => {
+  const file = (name: string, text: string | Buffer) => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);
   };
@@ -53,6 +54,12 @@ describe("cilium.valuesFiles", () => {
       l7Proxy: false,
     });
     expect(parse({ "cilium.valuesFiles": first }).cilium.values).toMatchObject({ l7Proxy: true });
+  });
+
+  it("may be UTF-16, as PowerShell writes it", () => {
+    const little = Buffer.from("\ufeffl7Proxy: false\n", "utf16le");
+    for (const bytes of [little, Buffer.from(little).swap16()])
+      expect(parse({ "cilium.valuesFiles": file("utf16.yaml", bytes) }).cilium.values).toEqual({ l7Proxy: false });
   });
 
   it("have each problem and each warning with its file and key", () => {

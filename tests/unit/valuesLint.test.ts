@@ -29,6 +29,8 @@ describe("lintValues", () => {
     [{ enableK8sTerminatingEndpoint: true }, "only charts 1.12.0-rc0 to 1.17.18 read it; remove it"],
     [{ noSuchPart: { enabled: true } }, "no known chart reads it; remove it"],
     [{ global: { kubeProxyReplacement: true } }, "use its keys without global"],
+    [{ cilium: { l7Proxy: false } }, "use its keys without cilium"],
+    [{ spec: { values: { l7Proxy: false } } }, "use the keys of its values in a file of their own"],
     [{ ipam: { operator: { replicas: 1 } } }, "use operator.replicas"],
     [{ bgp: { enabled: true } }, "use bgpControlPlane.enabled"],
     [{ maxConnectedClusters: 255 }, 'did you mean "clustermesh.maxConnectedClusters"?'],
