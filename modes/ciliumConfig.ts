@@ -1,4 +1,4 @@
-import { ciliumValues, ROUTING_MODE, valueAt, type CiliumValuesArgs } from "./ciliumValues";
+import { ciliumValues, ROUTING_MODE, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, TUNNELS, type Tunnel } from "./contract";
 import { ipamConfig } from "./ipam";
@@ -15,7 +15,9 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
   const native = args.tunnel === "disabled";
   // keys that the mode does not decide follow the values
   const values = ciliumValues(args);
+  // charts have "" for "not set"
   const { tunnelProtocol, ipv4NativeRoutingCIDR } = values;
+  const isText = (value: HelmValue | undefined): value is string => typeof value === "string" && value !== "";
   // null removes a chart's default
   const set = (path: string) => {
     const value = valueAt(values, path) ?? null;
@@ -32,8 +34,8 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
     // a value of the user agrees with the mode, which the settings' rules ensure
     ...(legacy === null ? {} : { "enable-host-legacy-routing": legacy }),
     // charts render these two also where they have no effect
-    ...(native && typeof tunnelProtocol === "string" ? { "tunnel-protocol": tunnelProtocol } : {}),
-    "ipv4-native-routing-cidr": typeof ipv4NativeRoutingCIDR === "string" ? ipv4NativeRoutingCIDR : null,
+    ...(native && isText(tunnelProtocol) ? { "tunnel-protocol": tunnelProtocol } : {}),
+    "ipv4-native-routing-cidr": isText(ipv4NativeRoutingCIDR) ? ipv4NativeRoutingCIDR : null,
     "auto-direct-node-routes": String(args.autoDirectNodeRoutes ?? native),
     ...ipamConfig(args),
     "monitor-aggregation": set("bpf.monitorAggregation"),

@@ -29,7 +29,7 @@ export interface RenderedObject {
   readonly apiVersion?: string;
   readonly kind?: string;
   readonly metadata?: { readonly name?: string; readonly namespace?: string };
-  readonly data?: Readonly<Record<string, string>>;
+  readonly data?: Readonly<Record<string, string | null>>;
   readonly spec?: unknown;
 }
 
@@ -78,7 +78,8 @@ export function ciliumAmong(
     (find(kind, name)?.spec as Templated | undefined)?.template.spec.containers[0];
   const agent = container("DaemonSet", "cilium");
   return {
-    config: configMap.data ?? {},
+    // Kubernetes stores a key without value as ""
+    config: Object.fromEntries(Object.entries(configMap.data ?? {}).map(([key, value]) => [key, String(value ?? "")])),
     agent: agent && {
       image: agent.image,
       args: agent.args ?? [],
@@ -316,7 +317,7 @@ interface Effective {
 
 /** The agent's settings: its arguments win over variables, and these over the ConfigMap. */
 function effectiveConfig({ config, agent }: RenderedCilium): Readonly<Record<string, Effective>> {
-  const byConfigMap = Object.entries(config).map(([key, value]) => [key, { value: String(value) }] as const);
+  const byConfigMap = Object.entries(config).map(([key, value]) => [key, { value }] as const);
   const byVariable = Object.entries(agent?.variables ?? {}).flatMap(([name, value]) =>
     name.startsWith("CILIUM_") && value !== null
       ? [[name.slice(7).toLowerCase().replaceAll("_", "-"), { value, by: `the variable ${name}` }] as const]

@@ -83,6 +83,13 @@ describe("MODE_CONTRACTS", () => {
     },
   );
 
+  it("is the chart's own with empty texts, which charts have for values that are not set", () => {
+    const empty = { ...ARGS, version: "1.20.0", extraValues: { tunnelProtocol: "" } };
+    expect(expectedCiliumConfig(empty)["tunnel-protocol"]).toBe("vxlan");
+    const tunnel = { ...ARGS, tunnel: "vxlan" as const, extraValues: { ipv4NativeRoutingCIDR: "" } };
+    expect(expectedCiliumConfig(tunnel)["ipv4-native-routing-cidr"]).toBeNull();
+  });
+
   it("leaves open what charts render of chaining, except where it takes BPF host routing away", () => {
     const config = (mode: RoutingMode) =>
       expectedCiliumConfig({ ...ARGS, mode, extraValues: { cni: { chainingMode: "portmap" } } });

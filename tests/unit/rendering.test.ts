@@ -121,6 +121,12 @@ describe("what a chart renders", () => {
     expect(others).toEqual([]);
   });
 
+  it("is accepted with a key without value, as charts print an empty text", () => {
+    const [config] = rendered();
+    const data = { ...config!.data, "egress-masquerade-interfaces": null };
+    expect(found([{ ...config, data }], { egressMasqueradeInterfaces: "" })).toEqual([]);
+  });
+
   it("names the value that renders a key, also among others", () => {
     const values = { hubble: { eventBufferCapacity: 5000 }, l7Proxy: true };
     expect(found(rendered({ "hubble-event-buffer-capacity": "5000" }), values)).toEqual([
