@@ -233,6 +233,8 @@ function scheduling({ cluster, value, show }: Case): Wrong[] {
       key: "operator.tolerations",
       rule: `must tolerate ${NOT_READY}: nodes have no network until the operator runs; add it, or remove the list`,
     });
+  // patches can set other taints and further labels
+  if (cluster.kubeadmConfigPatches.length > 0) return wrong;
   // kind takes the taint from a control plane that is the only node
   const ofAgents = value("tolerations") === null ? [] : value("tolerations");
   if (cluster.workers > 0 && Array.isArray(ofAgents) && !tolerates(ofAgents as readonly Toleration[], CONTROL_PLANE))
@@ -240,8 +242,6 @@ function scheduling({ cluster, value, show }: Case): Wrong[] {
       key: "tolerations",
       rule: `must tolerate ${CONTROL_PLANE[0]}, or no agent runs on the control plane; add it, or remove the list`,
     });
-  // patches can set further labels
-  if (cluster.kubeadmConfigPatches.length > 0) return wrong;
   const nodes = nodeLabels(cluster);
   const missing = (key: string) => nodes.filter(([, labels]) => !matches(value(key), labels)).map(([name]) => name);
   const [leftOut] = missing("nodeSelector");
