@@ -157,8 +157,9 @@ export function missingHooks(
       .replace(/^(?!cil_)/, "cil_")
       .replaceAll("-", "_")
       .slice(0, 15);
+  // legacy tc adds the device: cil_to_host-cilium_host
   const has = (device: string, name: string) =>
-    attached.some((each) => each.device === device && short(each.name) === short(name));
+    attached.some((each) => each.device === device && short(each.name.replace(`-${device}`, "")) === short(name));
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
   const names = links instanceof Error ? [] : links.map(({ ifname }) => ifname);
   const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;

@@ -244,6 +244,32 @@ describe("an inspection", () => {
       expect([id, rowOf(found, id).nodes[0]!.observed]).toEqual([id, observed]);
   });
 
+  it("finds programs that legacy tc names after their device", () => {
+    const devices = ["cilium_net", "cilium_host", "eth0", "lxc1"];
+    const programs = [
+      ["cilium_net", "ingress", "to_host"],
+      ["cilium_host", "ingress", "to_host"],
+      ["cilium_host", "egress", "from_host"],
+      ["eth0", "ingress", "from_netdev"],
+      ["eth0", "egress", "to_netdev"],
+      ["lxc1", "ingress", "from_container"],
+    ];
+    const tc = programs.map(([devname, way, name]) => ({
+      devname,
+      kind: `clsact/${way}`,
+      name: `cil_${name}-${devname}`,
+    }));
+    const legacy = (list: object[]) =>
+      changed({
+        tcx: () => "",
+        network: () => JSON.stringify([{ xdp: [], tc: list }]),
+        links: () => JSON.stringify(devices.map((ifname) => ({ ifname, mtu: 1500 }))),
+      });
+    expect(rowOf(judged(legacy(tc)), "programs").nodes[0]).toMatchObject({ observed: "complete" });
+    const without = judged(legacy(tc.filter(({ name }) => name !== "cil_to_host-cilium_host")));
+    expect(rowOf(without, "programs").nodes[0]!.reason).toMatch(/^no program at cil_to_host on cilium_host;/);
+  });
+
   it("blames of two nodes the one that has a reason of its own", () => {
     const broken = changed({ cgroups: (text) => text.replaceAll("sock4_recvmsg", "other") }, WORKER);
     const two = { ...broken, nodes: broken.nodes.slice(0, 2) };
