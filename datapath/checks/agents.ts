@@ -268,14 +268,15 @@ function argumentsBeside(
 ): string[] {
   const isRendered = ({ said, variable, value }: OwnSetting) => {
     if (rendered === undefined) return true;
-    if (variable === undefined) return rendered.args.includes(said);
+    const isRenderedAs = (words: readonly string[]) => words.every((word) => rendered.args.includes(word));
+    if (variable === undefined) return isRenderedAs([said]) || isRenderedAs(said.split(" "));
     // the image has variables too, and Kubernetes adds some
     if (variables !== undefined && !variables.includes(`CILIUM_${variable}`)) return true;
     const known = rendered.variables[`CILIUM_${variable}`];
     const isOfService = OF_KUBERNETES.test(variable) || /^(?:tcp|udp|sctp):\/\//.test(value);
     return known === null || known === value || isOfService;
   };
-  return ownSettings(node).flatMap((own) => {
+  return ownSettings(sectionOf(node, "arguments")).flatMap((own) => {
     const { key, value, variable, said } = own;
     const allowed = key in ciliumConfig ? [ciliumConfig[key]] : datapathConfig[key];
     const isAllowed = allowed === undefined || allowed.includes(value);

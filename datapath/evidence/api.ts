@@ -1,4 +1,12 @@
-import type { V1ConfigMap, V1Container, V1EndpointSlice, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
+import type {
+  V1ConfigMap,
+  V1Container,
+  V1EndpointSlice,
+  V1LabelSelector,
+  V1Node,
+  V1Pod,
+  V1Service,
+} from "@kubernetes/client-node";
 import { AGENT_SELECTOR, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { RecordedCilium } from "../../cluster/helmRecord";
@@ -136,6 +144,8 @@ export interface NodeConfigState {
   readonly namespace: string;
   readonly name: string;
   readonly defaults: Readonly<Record<string, string>>;
+  /** The nodes that it selects; undefined in evidence of earlier versions, and where the nodes are unknown. */
+  readonly nodes?: readonly string[] | undefined;
 }
 
 /** A Deployment or DaemonSet: how many pods it wants and how many are ready. */
@@ -215,7 +225,11 @@ const ofCilium = (cluster: ApiReader) =>
   [
     reading(async () => configState(await cluster.configMap(CILIUM_NAMESPACE, CONFIG_MAP))),
     reading(async () => (await cluster.renderedCilium(CILIUM_NAMESPACE)) ?? null),
-    reading(async () => (await readNodeConfigs(cluster)).map(nodeConfigState)),
+    reading(async () => {
+      const configs = await readNodeConfigs(cluster);
+      const nodes = configs.length === 0 ? undefined : await cluster.nodes().catch(() => undefined);
+      return configs.map((config) => nodeConfigState(config, nodes));
+    }),
     reading(async () => (await cluster.list<CiliumNode>("cilium.io/v2", "ciliumnodes")).map(ciliumNodeState)),
   ] as const;
 
@@ -471,7 +485,7 @@ interface Lease extends Named {
 }
 
 interface NodeConfig extends Named {
-  readonly spec?: { readonly defaults?: Record<string, string> };
+  readonly spec?: { readonly defaults?: Record<string, string>; readonly nodeSelector?: V1LabelSelector };
 }
 
 interface CiliumNode extends Named {
@@ -489,11 +503,29 @@ interface CiliumEndpoint extends Named {
   };
 }
 
-const nodeConfigState = ({ metadata, spec }: NodeConfig): NodeConfigState => ({
+const nodeConfigState = ({ metadata, spec }: NodeConfig, nodes?: readonly V1Node[]): NodeConfigState => ({
   namespace: metadata.namespace ?? "",
   name: metadata.name,
   defaults: spec?.defaults ?? {},
+  nodes: nodes?.filter(({ metadata: own }) => isSelected(own?.labels ?? {}, spec?.nodeSelector)).map(nameOf),
 });
+
+const nameOf = ({ metadata }: V1Node) => metadata!.name!;
+
+/** Whether a selector takes what has some labels. */
+function isSelected(labels: Readonly<Record<string, string>>, selector: V1LabelSelector = {}): boolean {
+  const { matchLabels = {}, matchExpressions = [] } = selector;
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, operator, values = [] }) => {
+      const isThere = key in labels;
+      if (operator === "Exists") return isThere;
+      if (operator === "DoesNotExist") return !isThere;
+      const isListed = isThere && values.includes(labels[key]!);
+      return operator === "In" ? isListed : !isListed;
+    })
+  );
+}
 
 const ciliumNodeState = ({ metadata, spec }: CiliumNode): CiliumNodeState => ({
   name: metadata.name,

@@ -154,6 +154,8 @@ export interface NodeEvidence {
   readonly agent?: string | undefined;
   /** Why the agent could not be asked. */
   readonly error?: string | undefined;
+  /** Whether it is of a dump: with the agent's defaults in its configuration, and the main table of routes only. Default: false. */
+  readonly isDump?: boolean | undefined;
   readonly sections: Readonly<Partial<Record<Section, Reading<string>>>>;
   /** Kernel's answer to "how would this packet go?", by destination. */
   readonly lookups: Readonly<Record<string, string>>;
@@ -408,13 +410,12 @@ export interface OwnSetting {
   readonly variable?: string | undefined;
 }
 
-/** An agent's own arguments and variables; none where it did not tell. */
-export function ownSettings(node: NodeEvidence): OwnSetting[] {
-  const said = sectionOf(node, "arguments");
+/** An agent's own arguments and variables; none where it did not tell. The value of an argument may be the next word. */
+export function ownSettings(said: string | Error): OwnSetting[] {
   if (said instanceof Error) return [];
-  return [...said.matchAll(/^(?:--([\w-]+)(?:=(.*))?|CILIUM_(\w+)=(.*))$/gm)].map(
-    ([all, argument, argued = "true", variable, assigned]) => ({
-      ...{ said: all, variable, value: assigned ?? argued },
+  return [...said.matchAll(/^(?:--([\w-]+)(?:=(.*)|\n(?!-|CILIUM_)(.+))?|CILIUM_(\w+)=(.*))$/gm)].map(
+    ([all, argument, joined, next, variable, assigned]) => ({
+      ...{ said: all.replace("\n", " "), variable, value: assigned ?? joined ?? next ?? "true" },
       key: argument ?? variable!.toLowerCase().replaceAll("_", "-"),
     }),
   );

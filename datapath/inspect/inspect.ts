@@ -255,7 +255,12 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
       reason: `${known ?? `configured is ${effective}, and the agent runs with ${said}`}${log}`,
     };
   }
-  if (now !== undefined && effective !== undefined && own !== undefined && now !== effective)
+  if (
+    (now !== undefined || isAdded(dimension, view)) &&
+    effective !== undefined &&
+    own !== undefined &&
+    now !== effective
+  )
     return { ...row, verdict: "drift", reason: overriddenBy(dimension, view, api, now) };
   if (asked !== undefined && now !== undefined && asked !== now) {
     // without Helm's record, only its values are known
@@ -279,6 +284,17 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
   if (isTold && effective !== undefined && /^(?:off|disabled)$/.test(effective)) return { ...row, verdict: "in force" };
   const silent = evidence.error ?? "the node did not tell";
   return { ...row, verdict: "not observable", reason: hidden ?? silent };
+}
+
+/** Whether a value that the ConfigMap does not give is an override, and not a default or an argument that Helm rendered. */
+function isAdded({ configured }: Dimension, view: View): boolean {
+  const { own, current, overrides, renderedArguments, nodeConfigs, evidence } = view;
+  if (own === undefined || current === undefined) return false;
+  const decides = (keys: readonly string[]) =>
+    keys.some((key) => configured?.({ ...own, [key]: current[key] }) !== configured?.(own));
+  if (decides(Object.keys(renderedArguments).filter((key) => renderedArguments[key] === overrides[key]))) return false;
+  const given = [overrides, ...nodeConfigs.map(({ defaults }) => defaults)].flatMap((each) => Object.keys(each));
+  return evidence.isDump !== true || decides(given);
 }
 
 /** What is observed; what could not be read is hidden. */
@@ -309,24 +325,40 @@ function fallbackOf(row: string, from: string, to: string, { own = {}, version }
 }
 
 /** Why an agent has another configuration than the ConfigMap. */
-function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, now: string): string {
-  const { own = {}, current = {}, overrides } = view;
+function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, now: string | undefined): string {
+  const { own = {}, current = {}, overrides, nodeConfigs } = view;
   const changed = differingKeys(own, current);
   // the keys without which the dimension would be the same
   const keys = changed.filter((key) => configured?.({ ...own, [key]: current[key] }) !== configured?.(own));
   const argument = keys.find((key) => key in overrides);
   if (argument !== undefined) return `the agent's argument or variable for ${argument} overrides ${CONFIG_MAP}`;
-  const by = valueOf(api.nodeConfigs, []).find(({ defaults }) =>
+  const by = nodeConfigs.find(({ defaults }) =>
     keys.some((key) => key in defaults && flat(defaults[key]) === flat(own[key])),
   );
   if (by !== undefined) return `CiliumNodeConfig ${by.name} sets ${keys.join(", ")} here`;
-  return `${CONFIG_MAP} asks for ${now} now${writerOf(api, keys)}; the agent started before, and must restart to read it`;
+  const asks = now === undefined ? `does not set ${keys.join(", ")}` : `asks for ${now}`;
+  return isWritten(view, api, keys)
+    ? `${CONFIG_MAP} ${asks} now${writerOf(api, keys)}; the agent started before, and must restart to read it`
+    : `${CONFIG_MAP} ${asks}; ${GONE}, and must restart`;
+}
+
+/** Where an agent has a value from that no object has. */
+const GONE = "the agent read another value when it started, of a CiliumNodeConfig or a key that is gone";
+
+/** Whether one of some keys was written after the agent read them. */
+function isWritten({ configuredAt }: View, api: ApiEvidence, keys: readonly string[]): boolean {
+  const writer = lastWriterOf(api, keys);
+  return writer !== undefined && (configuredAt === undefined || writer.time > configuredAt);
 }
 
 /** Who wrote some keys last. */
-function writerOf(api: ApiEvidence, keys: readonly string[] = []): string {
+function lastWriterOf(api: ApiEvidence, keys: readonly string[]) {
   const writers = valueOf(api.config, undefined)?.writers ?? [];
-  const writer = keys.length === 0 ? writers[0] : writers.find((each) => keys.some((key) => each.keys.includes(key)));
+  return keys.length === 0 ? writers[0] : writers.find((each) => keys.some((key) => each.keys.includes(key)));
+}
+
+function writerOf(api: ApiEvidence, keys: readonly string[] = []): string {
+  const writer = lastWriterOf(api, keys);
   return writer === undefined ? "" : ` (written by ${writer.manager} at ${writer.time})`;
 }
 
@@ -367,7 +399,7 @@ function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layo
   const restarting = `restart it: kubectl -n ${layout.namespace} rollout restart daemonset/${layout.daemonSet}`;
   const written = valueOf(api.config, undefined)?.writers[0];
   const nodes = views.map((view): NodeRow => {
-    const { node, own, current, configuredAt, evidence, overrides, isLive } = view;
+    const { node, own, current, configuredAt, evidence, overrides, isLive, nodeConfigs } = view;
     const row = { node, configured: written && minute(written.time), reported: "read" };
     if (own === undefined || current === undefined) {
       const files = sectionOf(evidence, "config");
@@ -379,17 +411,35 @@ function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layo
       const reason = `${CONFIG_MAP} was written after the agent started${writerOf(api)}; ${restarting}`;
       return { ...row, reported: `read ${minute(configuredAt)}`, verdict: "drift", reason };
     }
-    const named = valueOf(api.nodeConfigs, []).flatMap(({ defaults }) => Object.keys(defaults));
-    const changed = Object.keys(current).filter(
-      (key) =>
-        own[key] !== undefined && !named.includes(key) && !(key in overrides) && flat(own[key]) !== flat(current[key]),
+    const isUnlike = (key: string, value: string | undefined) =>
+      !(key in overrides) && flat(own[key]) !== flat(value) && (evidence.isDump !== true || own[key] !== undefined);
+    const named = nodeConfigs.flatMap(({ defaults }) => Object.keys(defaults));
+    const changed = Object.keys(evidence.isDump === true ? current : { ...current, ...own }).filter(
+      (key) => !named.includes(key) && isUnlike(key, current[key]),
     );
-    if (changed.length === 0) return { ...row, verdict: "in force" };
+    // of several that set a key, one wins
+    const pending = [...new Set(named)].filter((key) =>
+      nodeConfigs.every(
+        ({ defaults, nodes }) => nodes !== undefined && (!(key in defaults) || isUnlike(key, defaults[key])),
+      ),
+    );
+    if (changed.length + pending.length === 0) return { ...row, verdict: "in force" };
+    const by = nodeConfigs.flatMap(({ name, defaults }) => (pending.some((key) => key in defaults) ? [name] : []));
+    const reasons = [
+      ...(pending.length === 0
+        ? []
+        : [`CiliumNodeConfig ${by.join(", ")} is newer than the agent in ${firstOf(pending, 4)}`]),
+      ...(changed.length === 0
+        ? []
+        : isWritten(view, api, changed)
+          ? [`${CONFIG_MAP} is newer than the agent in ${firstOf(changed, 4)}${writerOf(api, changed)}`]
+          : [`${CONFIG_MAP} differs in ${firstOf(changed, 4)}: ${GONE}`]),
+    ];
     return {
       ...row,
       reported: configuredAt === undefined ? undefined : `read ${minute(configuredAt)}`,
       verdict: "drift",
-      reason: `${CONFIG_MAP} is newer than the agent in ${firstOf(changed, 4)}${writerOf(api, changed)}; ${restarting}`,
+      reason: `${reasons.join("; ")}; ${restarting}`,
     };
   });
   return rowWith("configuration", "Configuration", nodes);

@@ -178,6 +178,7 @@ async function readNodes(
     nodes.push({
       node: agent?.spec?.nodeName ?? name ?? key,
       agent: pod,
+      isDump: true,
       sections: agent === undefined ? sections : { ...sections, arguments: { value: argumentsOf(agent) } },
       lookups: {},
     });

@@ -1,6 +1,6 @@
 import { AGENT_CONTAINER, CILIUM_NAMESPACE } from "../../cluster/agents";
 import { parseConfig } from "../checks/agents";
-import { derived, valueOf } from "../evidence/api";
+import { derived, valueOf, type NodeConfigState } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { agentVersion, jsonOf, ownSettings, sectionOf, type NodeEvidence } from "../evidence/node";
 import type { Config } from "./dimensions";
@@ -17,6 +17,8 @@ export interface View {
   readonly own?: Config | undefined;
   /** Its arguments and variables, which win over its files, by the key that they set. */
   readonly overrides: Config;
+  /** The arguments that Helm gave it, by the key that they set. */
+  readonly renderedArguments: Config;
   readonly status?: unknown;
   readonly version: string;
   readonly image?: string | undefined;
@@ -24,6 +26,8 @@ export interface View {
   /** Whether its files are the ConfigMap itself, and not a copy. */
   readonly isLive: boolean;
   readonly log: readonly string[];
+  /** CiliumNodeConfigs that select the node. */
+  readonly nodeConfigs: readonly NodeConfigState[];
   /** Values of the datapath that the user gave to Helm, by path. */
   readonly values: Readonly<Record<string, string>>;
 }
@@ -48,12 +52,11 @@ export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly stri
   const status = jsonOf<object>(node, "status");
   const files = sectionOf(node, "config");
   const current = valueOf(api.config, undefined)?.data;
-  // they win over the files, of which one says where these are
-  const settings = ownSettings(node).filter(({ key }) => key !== "config-dir");
-  const overrides = Object.fromEntries(settings.map(({ key, value }) => [key, value]));
+  const overrides = overridesIn(sectionOf(node, "arguments"));
   const own = files instanceof Error ? undefined : { ...parseConfig(files), ...overrides };
   return {
     overrides,
+    renderedArguments: overridesIn(rendered?.agent?.args.join("\n") ?? ""),
     evidence: node,
     node: node.node,
     requested: rendered?.config,
@@ -65,6 +68,15 @@ export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly stri
     isLive: pod?.configuredAt === undefined,
     configuredAt: pod?.configuredAt ?? container?.startedAt,
     log,
+    nodeConfigs: valueOf(api.nodeConfigs, []).filter(
+      ({ namespace, nodes }) => namespace === CILIUM_NAMESPACE && (nodes?.includes(node.node) ?? true),
+    ),
     values: rendered?.values ?? api.values ?? {},
   };
 }
+
+/** An agent's arguments and variables, by the key that they set: they win over its files, of which one says where these are. */
+const overridesIn = (said: string | Error): Record<string, string> =>
+  Object.fromEntries(
+    ownSettings(said).flatMap(({ key, value }) => (key === "config-dir" ? [] : [[key, value] as const])),
+  );

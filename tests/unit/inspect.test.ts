@@ -221,6 +221,90 @@ describe("an inspection", () => {
     expect(rowOf(overridden, "configuration").verdict).toBe("in force");
   });
 
+  describe("where a CiliumNodeConfig selects nodes", () => {
+    const named = (name: string, defaults: Record<string, string>, nodes: string[]) => ({
+      ...{ namespace: "kube-system", name, defaults, nodes },
+    });
+    const withConfigs = (value: ReturnType<typeof named>[], evidence = HEALTHY): Evidence => ({
+      ...evidence,
+      api: { ...evidence.api, nodeConfigs: { value } },
+    });
+    const set = (key: string, value: string) =>
+      changed({ config: (text) => text.replace(new RegExp(`^${key}=.*\n`, "m"), "") + `${key}=${value}\n` }, WORKER);
+
+    it("names the one that selects the node, of two that set the same", () => {
+      const defaults = { "enable-l7-proxy": "true" };
+      const two = [named("other", defaults, ["cmlead-worker2"]), named("own", defaults, [WORKER])];
+      const found = wrong(judged(withConfigs(two, set("enable-l7-proxy", "true"))));
+      expect(found).toEqual([
+        ["l7-proxy", "drift", "CiliumNodeConfig own sets enable-l7-proxy here"],
+        // the other one's agent has not read it
+        ["configuration", "drift", expect.stringContaining("CiliumNodeConfig other is newer than the agent")],
+      ]);
+    });
+
+    it("names it for a key that cilium-config does not have", () => {
+      const small = changed(
+        {
+          config: (text) => `${text}\nmtu=1400\n`,
+          links: (text) => text.replace(/("ifname":"lxc[^_][^}]*?"mtu":)1500/g, "$11400"),
+        },
+        WORKER,
+      );
+      expect(wrong(judged(withConfigs([named("small", { mtu: "1400" }, [WORKER])], small)))).toEqual([
+        ["mtu", "drift", "CiliumNodeConfig small sets mtu here"],
+      ]);
+      const dumped = { ...small, nodes: small.nodes.map((node) => ({ ...node, isDump: true })) };
+      expect(wrong(judged(withConfigs([named("small", { mtu: "1400" }, [WORKER])], dumped)))).toEqual([
+        ["mtu", "drift", "CiliumNodeConfig small sets mtu here"],
+      ]);
+    });
+
+    it("tells that an agent has not read it yet", () => {
+      const pending = withConfigs([named("soon", { "enable-bpf-masquerade": "false" }, [WORKER])]);
+      const found = judged(pending);
+      expect(wrong(found)).toEqual([
+        [
+          "configuration",
+          "drift",
+          expect.stringContaining("CiliumNodeConfig soon is newer than the agent in enable-bpf-masquerade"),
+        ],
+      ]);
+      expect(rowOf(found, "configuration").nodes.filter(({ verdict }) => verdict === "drift")).toMatchObject([
+        { node: WORKER },
+      ]);
+    });
+
+    it("accuses no writer of cilium-config where the object is gone", () => {
+      const gone = /the agent read another value when it started, of a CiliumNodeConfig or a key that is gone/;
+      expect(wrong(judged(set("enable-l7-proxy", "true")))).toEqual([
+        ["l7-proxy", "drift", expect.stringMatching(gone)],
+        ["configuration", "drift", expect.stringMatching(gone)],
+      ]);
+    });
+  });
+
+  it("tells keys that were added to cilium-config or removed from it since agents read it", () => {
+    const config = "value" in HEALTHY.api.config ? HEALTHY.api.config.value : undefined;
+    const { "enable-policy": removed, ...data } = config!.data;
+    expect(removed).toBeDefined();
+    const writers = [{ manager: "kubectl-patch", time: "2099-01-01T00:00:00.000Z", keys: ["enable-endpoint-routes"] }];
+    const value = { data: { ...data, "enable-endpoint-routes": "true" }, writers };
+    const changedKeys = { ...HEALTHY, api: { ...HEALTHY.api, config: { value } } };
+    expect(wrong(judged(changedKeys))).toEqual([
+      [
+        "configuration",
+        "drift",
+        expect.stringContaining(
+          "newer than the agent in enable-endpoint-routes, enable-policy (written by kubectl-patch",
+        ),
+      ],
+    ]);
+    // a dump lists the agents' defaults, and no empty values
+    const nodes = changedKeys.nodes.map((node) => ({ ...node, isDump: true }));
+    expect(wrong(judged({ ...changedKeys, nodes }))).toEqual([]);
+  });
+
   it("takes programs without names of their own for Cilium's, as legacy tc has them", () => {
     const legacy = changed({
       tcx: () => "",
@@ -512,6 +596,22 @@ describe("an inspection", () => {
     expect(wrong(judged(overridden))).toEqual([
       ["l7-proxy", "drift", "the agent's argument or variable for enable-l7-proxy overrides cilium-config"],
     ]);
+  });
+
+  it("takes the next word for the value of an argument", () => {
+    const given = changed({
+      arguments: (text) => `${text}--devices\neth0\n--enable-l7-proxy\nCILIUM_K8S_NODE_NAME=x\n`,
+    });
+    expect(rowOf(judged(given), "devices").nodes[0]).toMatchObject({
+      ...{ configured: "eth0", reported: "eth0", verdict: "drift" },
+      reason: "the agent's argument or variable for devices overrides cilium-config",
+    });
+    const rendered = HEALTHY.api.rendered as { value: RecordedCilium };
+    const args = [...rendered.value.agent!.args, "--devices=eth0"];
+    const value = { ...rendered.value, agent: { ...rendered.value.agent!, args } };
+    const byHelm = judged({ ...given, api: { ...given.api, rendered: { value } } });
+    expect(rowOf(byHelm, "devices").verdict).toBe("in force");
+    expect(rowOf(judged(given), "l7-proxy").nodes[0]!.configured).not.toBe("off");
   });
 
   it("costs a node that does not answer its own cells only", () => {
