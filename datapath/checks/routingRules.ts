@@ -11,26 +11,36 @@ const RULES_OF_ENCRYPTION = /^1:\s+from all fwmark 0x[de]00\/0xf00 lookup 20[01]
 /** Those that Cilium has for interfaces of clouds, and for egress gateways. */
 const RULES_OF_INTERFACES = /^(?:20|110|111):\s.* lookup /;
 
-/** Rules that choose other tables than the kernel's and Cilium's. */
-export function judgeRules(node: NodeEvidence, { api }: Evidence, isExternal: boolean): Finding[] {
-  const text = sectionOf(node, "rules");
-  if (text instanceof Error) return [inconclusive(node.node, text.message, undefined, { nodes: [node.node] })];
-  const rules = text
+/** Keys that turn egress gateways on, in all versions. */
+const EGRESS_GATEWAY = ["enable-egress-gateway", "enable-ipv4-egress-gateway"];
+
+const rulesIn = (text: string) =>
+  text
     .split("\n")
     .map((line) => line.trim().replace(/\s+/g, " "))
     .filter(Boolean);
-  const config = valueOf(api.config, undefined)?.data;
+
+/** Rules that are neither the kernel's nor Cilium's. */
+export function foreignRules(text: string, config: Readonly<Record<string, string | undefined>> | undefined): string[] {
   const hasInterfaces =
     config === undefined ||
     /^(?:eni|azure|alibabacloud)$/.test(config["ipam"] ?? "") ||
-    Object.entries(config).some(([key, value]) => /egress-gateway$/.test(key) && value === "true");
+    EGRESS_GATEWAY.some((key) => config[key] === "true");
   const isEncrypted = ["enable-ipsec", "enable-wireguard"].some((key) => config?.[key] === "true");
-  const foreign = rules.filter(
+  return rulesIn(text).filter(
     (rule) =>
       !RULES.test(rule) &&
       !(hasInterfaces && RULES_OF_INTERFACES.test(rule)) &&
       !(isEncrypted && RULES_OF_ENCRYPTION.test(rule)),
   );
+}
+
+/** Rules that choose other tables than the kernel's and Cilium's. */
+export function judgeRules(node: NodeEvidence, { api }: Evidence, isExternal: boolean): Finding[] {
+  const text = sectionOf(node, "rules");
+  if (text instanceof Error) return [inconclusive(node.node, text.message, undefined, { nodes: [node.node] })];
+  const rules = rulesIn(text);
+  const foreign = foreignRules(text, valueOf(api.config, undefined)?.data);
   const at = { nodes: [node.node] };
   if (!rules.some((rule) => /lookup main$/.test(rule)) || !rules.some((rule) => /lookup local$/.test(rule))) {
     return [

@@ -15,6 +15,7 @@ const FILES = {
   links: ["ip--d--s--s-l.md", /^ip--d(?:--s)+-l\.md$/],
   addresses: ["ip-a.md", /^ip-a\.md$/],
   routes: ["ip--4-r.md", /^ip--4-r\.md$/],
+  policyRules: ["ip--d-rule.md", /^ip--d-rule\.md$/],
   qdiscs: ["tc-qdisc-show.md", /^tc(?:--d)?(?:--s)?-qdisc(?:-show)?\.md$/],
   xfrm: ["ip--s-xfrm-policy.md", /^ip(?:--s)?-xfrm-policy\.md$/],
   network: ["bpftool-net-show.md", /^bpftool-net-show\.md$/],
@@ -73,6 +74,8 @@ export async function readBugtool(
       config: reading(config),
       links: reading(derived(await output("links"), linksOf)),
       addresses: reading(derived(await output("addresses"), addressesOf)),
+      // the kernel's own have it
+      rules: reading(derived(await output("policyRules"), (text) => text.replaceAll(/ proto \w+/g, ""))),
       routes: reading(derived(await output("routes"), (text) => filled("routes", text))),
       qdiscs: reading(derived(await output("qdiscs"), (text) => filled("qdiscs", text))),
       xfrm: reading(await output("xfrm")),

@@ -1,9 +1,11 @@
+import { contains } from "../../modes/cidr";
 import { at } from "../../modes/tree";
 import { derived, readingOf, type ApiEvidence } from "../evidence/api";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { NONE_LOST } from "../evidence/pods";
 import { firstOf } from "../checks/check";
 import { hasOwnTunnel } from "../checks/routes";
+import { foreignRules } from "../checks/routingRules";
 import { SENT, wayOfPings } from "../checks/packetPath";
 import type { Evidence } from "../evidence/gather";
 import { hasNames, attachedByXdp, attachedToDevices, attachedToSockets, type Attached } from "../evidence/programs";
@@ -164,6 +166,43 @@ const podNetworks = derived(
     new Map(readingOf(ciliumNodes).flatMap(({ name, podCidrs }) => podCidrs.map((cidr) => [cidr, name] as const))),
 );
 
+/** Ways to other nodes' pods beside the nodes' routes to them, for packets of every pod. */
+function detours(node: NodeEvidence, owners: ReadonlyMap<string, string>, config: Config): string[] {
+  const cidrs = [...owners.keys()];
+  const own = cidrs.filter((cidr) => owners.get(cidr) === node.node);
+  const others = cidrs.filter((cidr) => owners.get(cidr) !== node.node);
+  const lines = told(sectionOf(node, "routes")).split("\n");
+  const routesOf = (table: string) =>
+    lines
+      .filter((line) => (/ table (\S+)/.exec(line)?.[1] ?? "main") === table)
+      .flatMap((line) => networkIn(/^(?:[a-z]+ )?(default|\d[\d./]*) ?/.exec(line)?.[1]) ?? []);
+  const isOfOthers = (to: string) =>
+    // most routes are known by their network, and a large cluster has many
+    !owners.has(to) && !own.some((cidr) => contains(cidr, to)) && others.some((cidr) => contains(cidr, to));
+  const rules = sectionOf(node, "rules");
+  const byRules = (rules instanceof Error ? [] : foreignRules(rules, config)).flatMap((rule) => {
+    // others are for marked packets, or for some senders
+    const [, pref, to = "default", table] = /^(\d+): from all(?: to (\S+))? lookup (\S+)$/.exec(rule) ?? [];
+    const chosen = networkIn(to);
+    if (pref === undefined || chosen === undefined || Number(pref) >= MAIN_RULE) return [];
+    const ways = routesOf(table!);
+    const reached = others.filter((cidr) => contains(chosen, cidr) || contains(cidr, chosen));
+    if (reached.length > 0 && ways.length === 0 && node.isDump === true)
+      throw new Error(`rule ${pref} looks up table ${table}, whose routes are not in this dump`);
+    return reached
+      .filter((cidr) => ways.some((way) => contains(way, cidr) || contains(cidr, way)))
+      .map((cidr) => `${cidr} by rule ${pref}`);
+  });
+  return [...new Set([...routesOf("main").filter(isOfOthers), ...byRules])];
+}
+
+/** Priority of the rule that looks up the table `main`. */
+const MAIN_RULE = 32766;
+
+/** A destination of a route or rule as a network. */
+const networkIn = (to: string | undefined) =>
+  to === "default" ? "0.0.0.0/0" : to === undefined || to.includes("/") ? to : `${to}/32`;
+
 function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hidden {
   const links = linksOf(node);
   const table = told(sectionOf(node, "routes"));
@@ -187,7 +226,12 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
       missing.length === 0 ||
       !isOn(config["auto-direct-node-routes"]) ||
       isOn(config["direct-routing-skip-unreachable"]);
-    return [...kinds].sort().join(" and ") + (isComplete ? "" : `, without a route to ${firstOf(missing, 3)}`);
+    const others = detours(node, owners, config);
+    return (
+      [...kinds].sort().join(" and ") +
+      (isComplete ? "" : `, without a route to ${firstOf(missing, 3)}`) +
+      (others.length === 0 ? "" : `, and another way to ${firstOf(others, 2)}`)
+    );
   }
   // a single node has no routes to others; a tunnel may be there for other packets
   const own = hasOwnTunnel(config) ? undefined : tunnel;
@@ -349,7 +393,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   {
     id: "network",
     title: "Between nodes",
-    shows: /^[\d.]+\/\d+ (?!.* table )|"cilium_(?:vxlan|geneve)"/,
+    shows: /^[\d.]+\/\d+ (?!.* table )|"cilium_(?:vxlan|geneve)"|^(?!0:|3276[67]:)\d+:\s/,
     configured: networkOf,
     reported: (status, config) => {
       const way = textAt(status, "routing.inter-host-routing-mode");

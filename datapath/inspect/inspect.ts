@@ -61,7 +61,18 @@ const agentOn = ({ node, agent }: NodeEvidence) => (agent === undefined ? [] : [
 
 /** The sections of a node that an inspection reads. */
 const INSPECTED = [
-  ...(["config", "arguments", "status", "links", "addresses", "xfrm", "routes", "qdiscs"] as const),
+  ...([
+    "config",
+    "arguments",
+    "status",
+    "links",
+    "addresses",
+    "xfrm",
+    "rules",
+    "routes",
+    "qdiscs",
+    "kubeProxy",
+  ] as const),
   ...(["network", "tcx", "cgroups", "iptables"] as const),
 ];
 

@@ -514,6 +514,30 @@ describe("an inspection", () => {
     expect(wrong(judged(unrouted(skipping)))).toEqual([]);
   });
 
+  it("names routes and rules by which packets for other nodes' pods take another way", () => {
+    const other = "10.0.2.0/24";
+    const routed = (routes: string, rules = "") =>
+      wrong(judged(changed({ routes: (text) => `${text}\n${routes}`, rules: (text) => `${text}\n${rules}` }, WORKER)));
+    const way = (to: string) => [
+      ["network", "contradiction", `the agent reports native, and the datapath has native, and another way to ${to}`],
+    ];
+    expect(routed("10.0.2.128/25 via 172.18.0.1 dev eth0")).toEqual(way("10.0.2.128/25"));
+    expect(routed("blackhole 10.0.2.7")).toEqual(way("10.0.2.7/32"));
+    const rule = `50:\tfrom all to ${other} lookup 99`;
+    expect(routed(`blackhole ${other} table 99`, rule)).toEqual(way(`${other} by rule 50`));
+    expect(routed("default via 172.18.0.1 dev eth0 table 99", "50:\tfrom all lookup 99")[0]![2]).toContain(
+      "by rule 50",
+    );
+    // the table lacks the pods' networks, the rule is another sender's or for marked packets, or comes after all others
+    expect(routed("100.64.0.0/10 dev tailscale0 table 52", "5270:\tfrom all lookup 52")).toEqual([]);
+    const unused = [
+      "50:\tfrom 172.19.0.2 lookup 99",
+      "50:\tfrom all fwmark 0x1 lookup 99",
+      "40000:\tfrom all lookup 99",
+    ];
+    for (const each of unused) expect(routed("default via 172.18.0.1 dev eth0 table 99", each)).toEqual([]);
+  });
+
   it("tells a kernel that is too old for the configuration, and full maps", () => {
     const on = (kernel: string, evidence: Evidence = HEALTHY): Evidence => ({
       ...evidence,

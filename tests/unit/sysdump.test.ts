@@ -65,6 +65,21 @@ describe("an inspection of a sysdump", () => {
     }
   });
 
+  it("does not know where a rule sends packets whose table it lacks", async () => {
+    const path = [...DUMP.keys()].find((each) => each.includes(WORKER) && each.endsWith("/cmd/ip--4-r.md"))!;
+    const ruled = async (rule: string) => {
+      const rules = `0:\tfrom all lookup local proto kernel\n${rule}\n32766:\tfrom all lookup main proto kernel\n`;
+      return row(await judged(new Map([...DUMP, [path.replace("ip--4-r", "ip--d-rule"), rules]])), "network");
+    };
+    expect((await ruled("50:\tfrom 172.19.0.2 lookup 99 proto static")).verdict).toBe("in force");
+    expect(await ruled("50:\tfrom all lookup 99 proto static")).toMatchObject({
+      verdict: "not observable",
+      nodes: expect.arrayContaining([
+        expect.objectContaining({ reason: "rule 50 looks up table 99, whose routes are not in this dump" }),
+      ]),
+    });
+  });
+
   it("tells a ConfigMap that was changed from a node's own override, by what each agent runs with", async () => {
     const newer = await judged(
       changed({ "cilium-configmap": (text) => text.replace(/(enable-bpf-masquerade: )"true"/, '$1"false"') }),
