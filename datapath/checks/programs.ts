@@ -60,13 +60,7 @@ export const programsCheck: Check = {
           { cause: "program-missing", ...at },
         );
       }
-      // since 1.12 all names begin with cil_, a prefix that other programs do not use
-      const isNew = attached.some(({ name, where }) => where !== "cgroup" && name.startsWith("cil_"));
-      const foreign = attached.filter(({ name, where, kind }) =>
-        where === "cgroup"
-          ? OF_SOCKETS.test(kind) && !/^(?:cil_)?sock[46]_/.test(name)
-          : !(isNew ? /^(?:cil_|tail_|__send_drop)/ : OF_CILIUM).test(name),
-      );
+      const foreign = foreignPrograms(attached);
       const translating = attached.find(({ where, name }) => where === "cgroup" && /sock4_connect$/.test(name));
       const { kubeProxyReplacement } = MODE_CONTRACTS[expectation.mode].switches;
       // where the user has not asked for the socket load balancer beside kube-proxy
@@ -109,6 +103,17 @@ export const programsCheck: Check = {
   },
 };
 
+/** Programs that see packets or connections, and are not Cilium's. */
+export function foreignPrograms(attached: readonly Attached[]): Attached[] {
+  // since 1.12 all names begin with cil_, a prefix that other programs do not use
+  const isNew = attached.some(({ name, where }) => where !== "cgroup" && name.startsWith("cil_"));
+  return attached.filter(({ name, where, kind }) =>
+    where === "cgroup"
+      ? OF_SOCKETS.test(kind) && !/^(?:cil_)?sock[46]_/.test(name)
+      : !(isNew ? /^(?:cil_|tail_|__send_drop)/ : OF_CILIUM).test(name),
+  );
+}
+
 /** The command that takes a filter away, which is listed as its device and direction. */
 function filterRemoval(filter: string): string {
   const [device, way] = filter.split(" ");
@@ -142,6 +147,8 @@ export interface HookNeeds {
   readonly masqueradesInBpf: boolean;
   /** `none` for native routing. */
   readonly tunnelDevice: string;
+  /** Whether packets to pods take a route to the pod's device, and not a program's redirection. Default: false. */
+  readonly hasEndpointRoutes?: boolean;
 }
 
 /** Hooks that a node has no program at: those that it needs, whatever the other nodes have. */
@@ -149,7 +156,7 @@ export function missingHooks(
   node: NodeEvidence,
   attached: readonly Attached[],
   api: ApiEvidence,
-  { servesNodePorts, masqueradesInBpf, tunnelDevice }: HookNeeds,
+  { servesNodePorts, masqueradesInBpf, tunnelDevice, hasEndpointRoutes = false }: HookNeeds,
 ): string[] {
   // the kernel keeps 15 characters of a name
   const short = (name: string) =>
@@ -165,7 +172,15 @@ export function missingHooks(
   const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
   const out = addressesOf(node)?.get(address ?? "")?.[0];
   const want: [string, string][] = [
-    ...names.filter((name) => /^lxc(?!_health)/.test(name)).map((name): [string, string] => [name, "from_container"]),
+    ...names
+      .filter((name) => /^lxc(?!_health)/.test(name))
+      .flatMap((name) =>
+        ["from_container", ...(hasEndpointRoutes ? ["to_container"] : [])].map((hook): [string, string] => [
+          name,
+          hook,
+        ]),
+      ),
+    ["cilium_net", "to_host"],
     ["cilium_host", "to_host"],
     ["cilium_host", "from_host"],
     ...(out !== undefined && (servesNodePorts || masqueradesInBpf)

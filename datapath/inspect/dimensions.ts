@@ -67,6 +67,7 @@ interface Link {
   readonly ifname: string;
   readonly mtu?: number;
   readonly gso_max_size?: number;
+  readonly xdp?: { readonly prog?: { readonly name?: string } };
   readonly linkinfo?: { readonly info_kind?: string };
 }
 
@@ -258,7 +259,12 @@ function xdp(node: NodeEvidence): string {
   // bpftool does not tell their names
   const own = told(attachedByXdp(node));
   const modes = [...new Set(own.map(({ kind }) => (/generic|skb/.test(kind) ? "generic" : "native")))];
-  return modes.length === 0 ? "disabled" : modes.sort().join(" and ");
+  if (modes.length === 0) return "disabled";
+  const links = jsonOf<readonly Link[]>(node, "links");
+  const names = links instanceof Error ? [] : links.flatMap((link) => link.xdp?.prog?.name ?? []);
+  // Cilium's own program, and others on devices that it does not have
+  const foreign = names.some((name) => /^(?:cil_|bpf_xdp)/.test(name)) ? [] : [...new Set(names)];
+  return modes.sort().join(" and ") + (foreign.length === 0 ? "" : ` (${firstOf(foreign, 2)})`);
 }
 
 function socketLb(node: NodeEvidence): string {

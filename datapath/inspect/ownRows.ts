@@ -1,10 +1,10 @@
 import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
 import { firstOf } from "../checks/check";
 import { isFull, mapPressures, pressureText } from "../checks/datapathMaps";
-import { missingHooks } from "../checks/programs";
+import { foreignPrograms, missingHooks } from "../checks/programs";
 import { valueOf, type ApiEvidence } from "../evidence/api";
 import { sectionOf } from "../evidence/node";
-import { attachedOn } from "../evidence/programs";
+import { attachedOn, hasNames } from "../evidence/programs";
 import { masqueradingOf, networkOf, replaces } from "./dimensions";
 import type { NodeRow } from "./inspection";
 import type { View } from "./view";
@@ -34,9 +34,14 @@ function programs(view: View, api: ApiEvidence): NodeRow {
     servesNodePorts: replaces(config),
     masqueradesInBpf: masqueradingOf(config) === "BPF",
     tunnelDevice: network === "native" ? "none" : `cilium_${network}`,
+    hasEndpointRoutes: config["enable-endpoint-routes"] === "true",
   });
-  if (missing.length === 0) return { node, observed: "complete", verdict: "in force" };
-  const reason = `no program at ${firstOf(missing, 4)}; the agent attaches its programs when it starts: delete its pod on the node`;
+  // another row has those of XDP
+  const others = hasNames(attached) ? foreignPrograms(attached).filter(({ kind }) => !kind.startsWith("xdp")) : [];
+  const names = [...new Set(others.map(({ name, device }) => `${name || "a program"} on ${device}`))];
+  const beside = names.length === 0 ? "" : `, beside ${firstOf(names, 2)}`;
+  if (missing.length === 0) return { node, observed: `complete${beside}`, verdict: "in force" };
+  const reason = `no program at ${firstOf(missing, 4)}${beside}; the agent attaches its programs when it starts: delete its pod on the node`;
   return { node, observed: `${missing.length} missing`, verdict: "contradiction", reason };
 }
 

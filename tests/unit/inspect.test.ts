@@ -119,7 +119,7 @@ describe("an inspection", () => {
     const partly = changed({ cgroups: (text) => text.replaceAll("sock4_recvmsg", "other") }, WORKER);
     expect(wrong(judged(partly))).toEqual([
       ["socket-lb", "contradiction", "the agent reports everywhere, and the datapath has on without sock4_recvmsg"],
-      ["programs", "contradiction", expect.stringContaining("no program at cil_sock4_recvmsg on cgroup;")],
+      ["programs", "contradiction", expect.stringContaining("no program at cil_sock4_recvmsg on cgroup")],
     ]);
     const pod = changed({ tcx: (text) => text.replace(/.*"lxc(?!_health).*from_contai.*\n/, "") }, WORKER);
     expect(wrong(judged(pod))).toEqual([
@@ -536,6 +536,35 @@ describe("an inspection", () => {
       "40000:\tfrom all lookup 99",
     ];
     for (const each of unused) expect(routed("default via 172.18.0.1 dev eth0 table 99", each)).toEqual([]);
+  });
+
+  it("names programs that are not Cilium's, without an accusation", () => {
+    const cgroups = changed({
+      cgroups: (text) => {
+        const tree = JSON.parse(text) as { cgroup: string; programs: object[] }[];
+        const root = tree.find(({ cgroup }) => cgroup === "/run/cilium/cgroupv2")!;
+        root.programs.push({ id: 1, attach_type: "cgroup_inet4_connect", name: "foreign" });
+        return JSON.stringify(tree);
+      },
+    });
+    const found = judged(cgroups);
+    const replaced = changed({ tcx: (text) => text.replace("cil_from_netdev", "other") }, WORKER);
+    expect(rowOf(judged(replaced), "programs").nodes[1]!.reason).toMatch(
+      /^no program at cil_from_netdev on eth0, beside other on eth0;/,
+    );
+    expect([wrong(found), rowOf(found, "programs").nodes[0]!.observed]).toEqual([
+      [],
+      "complete, beside foreign on cgroup",
+    ]);
+  });
+
+  it("needs a program where routes lead to the pods' devices", () => {
+    const routed = configured(
+      { "enable-endpoint-routes": "true" },
+      changed({ tcx: (text) => text.replace(/.*cil_to_contain.*\n/g, "") }),
+    );
+    const without = judged(routed);
+    expect(rowOf(without, "programs").nodes[0]!.reason).toMatch(/^no program at cil_to_container on lxc/);
   });
 
   it("tells a kernel that is too old for the configuration, and full maps", () => {
