@@ -113,7 +113,15 @@ const KUBE_PROXY = [
   ["ipvs", /^(?:\[\d+:\d+\] )?-A KUBE-SERVICES .*--match-set KUBE-/m],
 ] as const;
 
-function services(node: NodeEvidence): string | Hidden {
+/** Whether kube-proxy answers to its health check; with a key of its own, Cilium does in its place. */
+function hasKubeProxy(node: NodeEvidence, config: Config): boolean {
+  const answer = sectionOf(node, "kubeProxy");
+  return (
+    !(answer instanceof Error) && answer.startsWith("HTTP/") && !config["kube-proxy-replacement-healthz-bind-address"]
+  );
+}
+
+function services(node: NodeEvidence, config: Config): string | Hidden {
   const rules = told(sectionOf(node, "iptables"));
   const tables = node.nftables !== undefined && "value" in node.nftables ? node.nftables.value : undefined;
   const isCilium =
@@ -122,9 +130,11 @@ function services(node: NodeEvidence): string | Hidden {
   const flavour =
     KUBE_PROXY.find(([, pattern]) => pattern.test(rules))?.[0] ??
     (/^table (?:ip|ip6|inet) kube-proxy\b/m.test(tables ?? "") ? "nftables" : undefined);
-  if (!isCilium && flavour === undefined && tables === undefined)
+  // it may have rules of nftables
+  const isSilent = flavour === undefined && !hasKubeProxy(node, config);
+  if (!isCilium && isSilent && tables === undefined)
     return new Hidden("kube-proxy has no iptables rules, and nftables can only be read where nodes can be entered");
-  const kubeProxy = flavour === undefined ? [] : [`kube-proxy (${flavour})`];
+  const kubeProxy = isSilent ? [] : [flavour === undefined ? "kube-proxy" : `kube-proxy (${flavour})`];
   return [...(isCilium ? ["Cilium"] : []), ...kubeProxy].join(" and ") || "none";
 }
 
@@ -343,7 +353,7 @@ export const DIMENSIONS: readonly Dimension[] = [
     shows: /sock4_connect|from[_-]netdev|^:KUBE-(?:SVC|SEP)|--match-set KUBE|kube-proxy/,
     configured: (config) => word(SERVICES, config[REPLACEMENT]),
     reported: (status) => word(SERVICES, textAt(status, `${REPLACEMENT}.mode`)),
-    observed: services,
+    observed: (node, _api, config) => services(node, config),
     isShown: (left, right, config) => {
       const parts = right.split(" and ").map((part) => part.replace(/ \(.*/, ""));
       const isShared =

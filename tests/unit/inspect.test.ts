@@ -567,6 +567,18 @@ describe("an inspection", () => {
     expect(rowOf(without, "programs").nodes[0]!.reason).toMatch(/^no program at cil_to_container on lxc/);
   });
 
+  it("takes kube-proxy for running where it answers to its health check, and Cilium does not", () => {
+    const nodes = HEALTHY.nodes.map((node) => ({
+      ...node,
+      sections: { ...node.sections, kubeProxy: { value: "HTTP/1.0 200 OK\r\n" } },
+    }));
+    expect(wrong(judged({ ...HEALTHY, nodes }))).toEqual([
+      ["services", "contradiction", "the agent reports Cilium, and the datapath has Cilium and kube-proxy"],
+    ]);
+    const own = configured({ "kube-proxy-replacement-healthz-bind-address": "0.0.0.0:10256" }, { ...HEALTHY, nodes });
+    expect(wrong(judged(own))).toEqual([]);
+  });
+
   it("tells a kernel that is too old for the configuration, and full maps", () => {
     const on = (kernel: string, evidence: Evidence = HEALTHY): Evidence => ({
       ...evidence,
