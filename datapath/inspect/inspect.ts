@@ -392,17 +392,28 @@ function withDrift(rows: readonly NodeRow[]): NodeRow[] {
 
 function versionRow(views: readonly View[]): Row {
   const nodes = views.map((view): NodeRow => {
-    const { node, image, version, evidence } = view;
-    return {
-      node,
-      // without its registry and digest, which say little beside the version
-      configured: image?.replace(/@.*$/, "").split("/").at(-1),
-      reported: version === "" ? undefined : version,
-      verdict: version === "" ? "not observable" : "in force",
-      reason: version === "" ? (evidence.error ?? `no version from ${image ?? "an agent"}`) : undefined,
-    };
+    const { node, image, renderedImage, version, evidence } = view;
+    const requested = shortImage(renderedImage);
+    const configured = shortImage(image);
+    const row = { node, requested, configured, reported: version === "" ? undefined : version };
+    if (requested !== undefined && configured !== undefined && requested !== configured) {
+      const reason = `Helm rendered ${requested}; the DaemonSet was changed since, or has not replaced this pod`;
+      return { ...row, verdict: "drift", reason };
+    }
+    if (version !== "") return { ...row, verdict: "in force" };
+    const reason = evidence.error ?? unsaid(view) ?? `no version from ${image ?? "an agent"}`;
+    return { ...row, verdict: "not observable", reason };
   });
   return rowWith("version", "Cilium", nodes);
+}
+
+/** An image without its registry and digest: a mirror may have another one. */
+const shortImage = (image: string | undefined) => image?.replace(/@.*$/, "").split("/").at(-1);
+
+/** Why an agent that runs has no status. */
+function unsaid({ evidence }: View): string | undefined {
+  const status = sectionOf(evidence, "status");
+  return status instanceof Error ? status.message : undefined;
 }
 
 /** When the ConfigMap was written, and when each agent read it. */

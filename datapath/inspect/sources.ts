@@ -91,9 +91,10 @@ function ofOwnRow({ judge, shows }: OwnRow, view: View, { api }: Evidence): Sour
   };
 }
 
-function ofVersion({ image, status }: View): Sources {
+function ofVersion({ image, renderedImage, status }: View): Sources {
   const said = at(status, ["cilium", "msg"]);
   return {
+    requested: told([source(`${HELM}: image of the agents`, renderedImage === undefined ? [] : [renderedImage])]),
     configured: told([source("image of the agent's container", image === undefined ? [] : [image])]),
     reported: told([source(STATUS, typeof said === "string" ? [`cilium.msg: ${said}`] : [])]),
   };

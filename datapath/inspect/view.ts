@@ -21,7 +21,10 @@ export interface View {
   readonly renderedArguments: Config;
   readonly status?: unknown;
   readonly version: string;
+  /** As the agent's pod asks for it. */
   readonly image?: string | undefined;
+  /** The same as Helm rendered it; undefined where nobody knows. */
+  readonly renderedImage?: string | undefined;
   readonly configuredAt?: string | undefined;
   /** Whether its files are the ConfigMap itself, and not a copy. */
   readonly isLive: boolean;
@@ -64,7 +67,8 @@ export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly stri
     own: own !== undefined && Object.keys(own).length > Object.keys(overrides).length ? own : undefined,
     status: status instanceof Error ? undefined : status,
     version: agentVersion(node) ?? "",
-    image: container?.image,
+    image: container?.wantedImage,
+    renderedImage: rendered?.agent?.image,
     isLive: pod?.configuredAt === undefined,
     configuredAt: pod?.configuredAt ?? container?.startedAt,
     log,

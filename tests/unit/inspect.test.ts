@@ -679,6 +679,33 @@ describe("an inspection", () => {
     expect(rowOf(judged(given), "l7-proxy").nodes[0]!.configured).not.toBe("off");
   });
 
+  it("tells an agent whose image is not the one that Helm rendered, wherever it is from", () => {
+    const imaged = (image: string) => {
+      const pods = "value" in HEALTHY.api.pods ? HEALTHY.api.pods.value : [];
+      const value = pods.map((pod) => ({
+        ...pod,
+        containers: pod.containers.map((each) =>
+          pod.node === WORKER && each.name === "cilium-agent" ? { ...each, wantedImage: image } : each,
+        ),
+      }));
+      return wrong(judged({ ...HEALTHY, api: { ...HEALTHY.api, pods: { value } } }));
+    };
+    expect(imaged("mirror.example/quay/cilium:v1.20.2@sha256:0")).toEqual([]);
+    expect(imaged("lab/cilium:v1.20.2-b")).toEqual([
+      [
+        "version",
+        "drift",
+        "Helm rendered cilium:v1.20.2; the DaemonSet was changed since, or has not replaced this pod",
+      ],
+    ]);
+  });
+
+  it("says why an agent that runs has no version", () => {
+    const silent = "the agent did not tell its status within 8 s";
+    const nodes = HEALTHY.nodes.map((node) => ({ ...node, sections: { ...node.sections, status: { error: silent } } }));
+    expect(rowOf(judged({ ...HEALTHY, nodes }), "version").nodes[0]!.reason).toBe(silent);
+  });
+
   it("costs a node that does not answer its own cells only", () => {
     const nodes = HEALTHY.nodes.map((node) =>
       node.node === WORKER ? { node: WORKER, error: "the agent does not answer", sections: {}, lookups: {} } : node,
