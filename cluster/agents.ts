@@ -1,4 +1,4 @@
-import type { V1Pod } from "@kubernetes/client-node";
+import type { V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
 import { apiErrorLine } from "./apiError";
 import type { AttachableCluster, ClusterReader } from "./read";
 import { lastLine, type ExecResult, type Session } from "./podExec";
@@ -19,6 +19,8 @@ export interface Agent {
   readonly node: string;
   readonly pod: string;
   readonly ready: boolean;
+  /** Why its container does not run, with the last error of its log; undefined while it does. */
+  readonly trouble?: string | undefined;
   /** When it read its configuration; undefined while it is not running. */
   readonly configuredAt?: Date | undefined;
 }
@@ -86,6 +88,17 @@ function shortened(command: readonly string[]): string {
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }
 
+/** Kubernetes keeps the end of a container's log where its agent ended with an error. */
+function troubleOf({ state, lastState }: V1ContainerStatus): string {
+  const ended = state?.terminated ?? lastState?.terminated;
+  const said = [
+    ...(ended?.message ?? "").matchAll(/level=(?:fatal|error) msg="?(.*?)"?(?: error="(.*?)"| subsys=|$)/gm),
+  ].at(-1);
+  const error = said?.slice(1).filter(Boolean).join(": ").slice(0, 200);
+  const reason = state?.waiting?.reason ?? (ended === undefined ? "waiting" : `exit code ${ended.exitCode}`);
+  return `the agent does not run: ${reason}${error === undefined ? "" : ` (${error})`}`;
+}
+
 function agentOf({ metadata, spec, status }: V1Pod): Agent {
   const container = status?.containerStatuses?.find(({ name }) => name === AGENT_CONTAINER);
   const started = container?.state?.running?.startedAt;
@@ -94,6 +107,7 @@ function agentOf({ metadata, spec, status }: V1Pod): Agent {
     node: spec?.nodeName ?? "",
     pod: metadata!.name!,
     ready: container?.ready ?? false,
+    trouble: container === undefined || started !== undefined ? undefined : troubleOf(container),
     // newer agents read the copy that an init container made once for the pod, however often they restart
     configuredAt: started === undefined ? undefined : (copied?.state?.terminated?.startedAt ?? started),
   };

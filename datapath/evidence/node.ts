@@ -227,7 +227,8 @@ export async function readNode(
     })),
   ]);
   if (output instanceof Error) {
-    return { node, agent: agent.pod, error: output.message, sections: {}, lookups: {}, ...entered };
+    const error = agent.trouble ?? output.message;
+    return { node, agent: agent.pod, error, sections: {}, lookups: {}, ...entered };
   }
   const [sections, lookups] = output.split(`\n${LOOKUPS}\n`);
   return {

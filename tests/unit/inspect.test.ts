@@ -9,9 +9,11 @@ import { inspectionHtml } from "../../cli/inspectHtml";
 import type { Evidence } from "../../datapath/evidence/gather";
 import { keptExpectation } from "../../datapath/external";
 import { verifyKept } from "../../datapath/verify";
+import { listAgents } from "../../cluster/agents";
+import type { RecordedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
 import type { RoutingMode } from "../../modes/contract";
-import type { NodeEvidence, Section } from "../../datapath/evidence/node";
+import { readNode, type NodeEvidence, type Section } from "../../datapath/evidence/node";
 import { inUsualNamespace, layoutOf } from "../../datapath/inspect/layout";
 import { judgeInspection } from "../../datapath/inspect/inspect";
 import { datapathOf, type Inspection, type Row } from "../../datapath/inspect/inspection";
@@ -704,6 +706,33 @@ describe("an inspection", () => {
     const silent = "the agent did not tell its status within 8 s";
     const nodes = HEALTHY.nodes.map((node) => ({ ...node, sections: { ...node.sections, status: { error: silent } } }));
     expect(rowOf(judged({ ...HEALTHY, nodes }), "version").nodes[0]!.reason).toBe(silent);
+  });
+
+  it("says why an agent does not run, by the end of its log", async () => {
+    const log = `time=1 level=error msg="Invoke failed" error="other"
+time=2 level=fatal msg="unable to run agent: failed to start: cannot parse 'x'" subsys=daemon
+`;
+    const container = {
+      ...{ name: "cilium-agent", ready: false, image: "", imageID: "", restartCount: 2 },
+      state: { waiting: { reason: "CrashLoopBackOff" } },
+      lastState: { terminated: { exitCode: 1, message: log } },
+    };
+    const pod: V1Pod = {
+      metadata: { name: "cilium-1" },
+      spec: { nodeName: WORKER, containers: [] },
+      status: { containerStatuses: [container] },
+    };
+    const cluster = {
+      pods: async () => [pod],
+      exec: async () => {
+        throw new Error("container not found");
+      },
+    } as unknown as EvidenceCluster;
+    const [agent] = await listAgents(cluster);
+    const trouble = "the agent does not run: CrashLoopBackOff (unable to run agent: failed to start: cannot parse 'x')";
+    expect(await readNode(cluster, WORKER, agent!, { commands: {}, destinations: [] })).toMatchObject({
+      error: trouble,
+    });
   });
 
   it("costs a node that does not answer its own cells only", () => {
