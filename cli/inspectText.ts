@@ -122,7 +122,8 @@ export function layoutText({ namespace, daemonSet, distribution }: Layout): stri
 
 /** What an inspection comes to, in one line. */
 export function conclusionOf(name: string, { mode, rows, nodes, silent, seconds }: Inspection): string {
-  if (isSilent({ nodes, silent })) return `${name}: no agent answered; what runs is not known (${nodesText(nodes.all)})`;
+  if (isSilent({ nodes, silent }))
+    return `${name}: no agent answered; what runs is not known (${nodesText(nodes.all)})`;
   const wrong = rows.filter(isWrong).length;
   const count = wrong === 0 ? "nothing contradicts" : wrong === 1 ? "1 row contradicts" : `${wrong} rows contradict`;
   const { looked, all } = nodes;
@@ -220,10 +221,11 @@ export function inspectionDiff(
     [...new Set((row?.nodes ?? []).map((node) => node.observed ?? node.reported ?? node.configured ?? NOTHING))].join(
       ", ",
     );
-  const ids = [...new Set([...before.rows, ...after.rows].map(({ id }) => id))].filter((id) => id !== "configuration");
+  const ids = [...new Set([...before.rows, ...after.rows].map(({ id }) => id))];
   const rows = ids.flatMap((id) => {
     const [one, other] = [before, after].map(({ rows: own }) => own.find((row) => row.id === id));
-    const [was, is] = [runs(one), runs(other)];
+    // times of two clusters always differ
+    const [was, is] = id === "configuration" ? ["read", "read"] : [runs(one), runs(other)];
     return was === is && one?.verdict === other?.verdict
       ? []
       : [[(one ?? other)!.title, `${was} (${one?.verdict ?? "no row"})`, `${is} (${other?.verdict ?? "no row"})`]];

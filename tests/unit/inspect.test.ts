@@ -6,6 +6,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { inspect } from "../../cli/inspect";
 import { inspectionDiff, inspectionMarkdown, inspectionText } from "../../cli/inspectText";
 import { inspectionHtml } from "../../cli/inspectHtml";
+import type { ConfigState } from "../../datapath/evidence/api";
 import type { Evidence } from "../../datapath/evidence/gather";
 import { keptExpectation } from "../../datapath/external";
 import { verifyKept } from "../../datapath/verify";
@@ -783,6 +784,12 @@ describe("an inspection's forms", () => {
     );
     expect(inspectionDiff(["a", judged(HEALTHY)], ["b", broken()])).toMatch(
       /^Socket LB +on \(in force\) +on, off \(contradiction\)$/m,
+    );
+    const { value } = HEALTHY.api.config as { value: ConfigState };
+    const config = { value: { ...value, data: { ...value.data, "enable-endpoint-routes": "true" } } };
+    const newer = judged({ ...HEALTHY, api: { ...HEALTHY.api, config } });
+    expect(inspectionDiff(["a", judged(HEALTHY)], ["b", newer])).toMatch(
+      /^Configuration +read \(in force\) +read \(drift\)$/m,
     );
   });
 });
