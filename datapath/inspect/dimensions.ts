@@ -177,6 +177,24 @@ const podNetworks = derived(
     new Map(readingOf(ciliumNodes).flatMap(({ name, podCidrs }) => podCidrs.map((cidr) => [cidr, name] as const))),
 );
 
+/** Addresses of nodes in the network through which agents route to each other. */
+const peerAddresses = derived(
+  ({ ciliumNodes }) => new Map(readingOf(ciliumNodes).map((each) => [each.name, each.address])),
+);
+
+/** Routes to other nodes' pods by another gateway than these nodes themselves, where agents write the routes. */
+function detoursByGateways(node: NodeEvidence, owners: ReadonlyMap<string, string>, api: ApiEvidence, config: Config) {
+  // routers may have routes to nodes that are not in the same network
+  if (!isOn(config["auto-direct-node-routes"]) || isOn(config["direct-routing-skip-unreachable"])) return [];
+  return [...told(sectionOf(node, "routes")).matchAll(/^(\S+) via (\S+) (?!.* table )/gm)].flatMap(
+    ([, cidr, gateway]) => {
+      const owner = owners.get(cidr!);
+      const address = owner === undefined || owner === node.node ? undefined : peerAddresses(api).get(owner);
+      return !address || address === gateway ? [] : [`${cidr} via ${gateway}`];
+    },
+  );
+}
+
 /** Ways to other nodes' pods beside the nodes' routes to them, for packets of every pod. */
 function detours(node: NodeEvidence, owners: ReadonlyMap<string, string>, config: Config): string[] {
   const cidrs = [...owners.keys()];
@@ -237,7 +255,7 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
       missing.length === 0 ||
       !isOn(config["auto-direct-node-routes"]) ||
       isOn(config["direct-routing-skip-unreachable"]);
-    const others = detours(node, owners, config);
+    const others = [...detoursByGateways(node, owners, api, config), ...detours(node, owners, config)];
     return (
       [...kinds].sort().join(" and ") +
       (isComplete ? "" : `, without a route to ${firstOf(missing, 3)}`) +

@@ -526,6 +526,9 @@ describe("an inspection", () => {
     ];
     expect(routed("10.0.2.128/25 via 172.18.0.1 dev eth0")).toEqual(way("10.0.2.128/25"));
     expect(routed("blackhole 10.0.2.7")).toEqual(way("10.0.2.7/32"));
+    const moved = changed({ routes: (text) => text.replace(/^(10\.0\.2\.0\/24 via) \S+/m, "$1 172.18.0.1") }, WORKER);
+    expect(wrong(judged(moved))).toEqual(way("10.0.2.0/24 via 172.18.0.1"));
+    expect(wrong(judged(configured({ "direct-routing-skip-unreachable": "true" }, moved)))).toEqual([]);
     const rule = `50:\tfrom all to ${other} lookup 99`;
     expect(routed(`blackhole ${other} table 99`, rule)).toEqual(way(`${other} by rule 50`));
     expect(routed("default via 172.18.0.1 dev eth0 table 99", "50:\tfrom all lookup 99")[0]![2]).toContain(
