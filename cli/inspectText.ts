@@ -168,7 +168,7 @@ export function inspectionText(name: string, whole: Inspection, look: Look = PLA
   const section = (title: string, entries: readonly string[], what = "reasons") =>
     entries.length === 0 ? [] : ["", title, ...firstOf(entries, what).map((entry) => `  - ${entry}`)];
   return [
-    table([head, ...lines], look),
+    table([head, ...lines], look, "", true),
     ...(others.length === 0 ? [] : ["", left]),
     ...section("Nodes that did not answer:", silentIn(inspection), "nodes"),
     ...section(
@@ -231,5 +231,5 @@ export function inspectionDiff(
       : [[(one ?? other)!.title, `${was} (${one?.verdict ?? "no row"})`, `${is} (${other?.verdict ?? "no row"})`]];
   });
   if (rows.length === 0) return `${left} and ${right} have the same datapath: ${modeText(before.mode)}`;
-  return table([["DIMENSION", left, right].map((title) => look.colors.bold(title)), ...rows], look);
+  return table([["DIMENSION", left, right].map((title) => look.colors.bold(title)), ...rows], look, "", true);
 }

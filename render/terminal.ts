@@ -15,6 +15,9 @@ export const PLAIN: Look = { colors: createColors(false) };
 /** The width down to which a table's last column is broken before the others are. */
 const NARROWEST = 24;
 
+/** The width down to which words are broken, as long as a column's title. */
+const BROKEN = 10;
+
 const GAP = "  ";
 
 /** No lines between columns and rows. */
@@ -27,16 +30,25 @@ const BARE = Object.fromEntries(
 /**
  * Rows in columns as wide as their widest cell, which may have several lines. Lines that would be too long are broken
  * between words: first in the last column, then in the widest others.
+ * @param isBreaking whether long words are broken too where that is not enough, but for those of the first column
  */
-export function table(rows: readonly (readonly string[])[], { columns }: Look, indent = ""): string {
+export function table(
+  rows: readonly (readonly string[])[],
+  { columns }: Look,
+  indent = "",
+  isBreaking = false,
+): string {
   const widths = widthsOf(rows, "\n");
+  const words = widthsOf(rows, /\s/);
+  const least = isBreaking ? words.map((width, column) => (column === 0 ? width : Math.min(width, BROKEN))) : words;
+  const colWidths = columns === undefined ? widths : narrowed(widths, words, least, columns - indent.length);
   const drawn = new Table({
     chars: { ...BARE, middle: GAP } as Table.TableInstanceOptions["chars"],
     style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
-    colWidths: columns === undefined ? widths : narrowed(widths, widthsOf(rows, /\s/), columns - indent.length),
+    colWidths,
     wordWrap: columns !== undefined,
   });
-  drawn.push(...rows.map((row) => [...row]));
+  drawn.push(...rows.map((row) => row.map((cell, index) => withBrokenWords(cell, colWidths[index]!))));
   return drawn
     .toString()
     .split("\n")
@@ -44,22 +56,53 @@ export function table(rows: readonly (readonly string[])[], { columns }: Look, i
     .join("\n");
 }
 
-/** Column widths of which a row fits into a line, where words allow it. */
-function narrowed(widths: readonly number[], longestWords: readonly number[], columns: number): number[] {
+/** A word without colors in parts: after its punctuation, or wherever it is too long. */
+function withBrokenWords(text: string, width: number): string {
+  return text.replace(/[^\s\x1b]+(?!\S)/g, (word) => {
+    if (lengthOf(word) <= width) return word;
+    const pieces = word.match(/[^-/.,:=]+[-/.,:=]*|[-/.,:=]+/g)!.flatMap((piece) => [...chunks(piece, width)]);
+    const lines: string[] = [];
+    for (const piece of pieces) {
+      const line = (lines.at(-1) ?? "") + piece;
+      if (lines.length > 0 && lengthOf(line) <= width) lines[lines.length - 1] = line;
+      else lines.push(piece);
+    }
+    return lines.join(" ");
+  });
+}
+
+function chunks(text: string, size: number): string[] {
+  const letters = [...text];
+  return Array.from({ length: Math.ceil(letters.length / size) }, (_, index) =>
+    letters.slice(index * size, (index + 1) * size).join(""),
+  );
+}
+
+/**
+ * Column widths of which a row fits into a line, where that is possible.
+ * @param words lengths of the longest words @param least widths below which no column goes
+ */
+function narrowed(
+  widths: readonly number[],
+  words: readonly number[],
+  least: readonly number[],
+  columns: number,
+): number[] {
   const fitted = [...widths];
   const last = fitted.length - 1;
   let excess = fitted.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
   const narrow = (column: number, to: number, by = excess) => {
-    const less = Math.max(0, Math.min(by, fitted[column]! - Math.max(to, longestWords[column]!)));
+    const less = Math.max(0, Math.min(by, fitted[column]! - to));
     fitted[column]! -= less;
     excess -= less;
     return less > 0;
   };
-  narrow(last, NARROWEST);
-  while (excess > 0) {
-    const widestFirst = fitted.map((_, column) => column).sort((a, b) => fitted[b]! - fitted[a]!);
-    if (!widestFirst.some((column) => narrow(column, 1, 1))) break;
-  }
+  narrow(last, Math.max(NARROWEST, words[last]!));
+  for (const limits of [words, least])
+    while (excess > 0) {
+      const widestFirst = fitted.map((_, column) => column).sort((a, b) => fitted[b]! - fitted[a]!);
+      if (!widestFirst.some((column) => narrow(column, limits[column]!, 1))) break;
+    }
   return fitted;
 }
 

@@ -18,6 +18,7 @@ import { readNode, type NodeEvidence, type Section } from "../../datapath/eviden
 import { inUsualNamespace, layoutOf } from "../../datapath/inspect/layout";
 import { judgeInspection } from "../../datapath/inspect/inspect";
 import { datapathOf, type Inspection, type Row } from "../../datapath/inspect/inspection";
+import { PLAIN } from "../../render/terminal";
 
 const PROBED = JSON.parse(
   gunzipSync(readFileSync(join(__dirname, "evidence", "ebpf-1.20.2-evidence.json.gz"))).toString(),
@@ -768,6 +769,13 @@ describe("an inspection's forms", () => {
     expect(text).toMatch(/^ {2}- Services on cmlead-worker: the agent reports Cilium, and the datapath has none$/m);
     expect(text).toMatch(/^prod: .*; 3 rows contradict \(28 rows, 3 nodes, 3\.2 s\)$/m);
     expect(inspectionText("prod", judged(HEALTHY))).toMatch(/^prod: mode ebpf, native routing; nothing contradicts/m);
+  });
+
+  it("break long names where the table is wider than the terminal", () => {
+    const renamed = JSON.stringify(broken()).replaceAll("cmlead-", "production-eu-central-1-general-");
+    const [shown] = inspectionText("prod", JSON.parse(renamed) as Inspection, { ...PLAIN, columns: 100 }).split("\n\n");
+    for (const line of shown!.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+    expect(shown).toMatch(/^CONTRADICTION +Services .* production-eu-\n +central-1-\n/m);
   });
 
   it("are markdown and a page without scripts", () => {
