@@ -78,7 +78,7 @@ describe.each(CHARTS)("of Cilium %s", (version) => {
         wrong.filter(({ asked }) =>
           asked.some(
             (said) =>
-              !/takes (?:BPF host routing )?away|ends the agent|keeps Hubble|without permissions|which a new cluster does not (?:know|have)/.test(
+              !/takes (?:BPF host routing )?away|ends the agent|makes Kubernetes refuse|keeps Hubble|without permissions|which a new cluster does not (?:know|have)/.test(
                 said,
               ),
           ),
