@@ -58,8 +58,12 @@ const key =
     onOff(names.some((name) => isOn(config[name])));
 
 const REPLACEMENT = "kube-proxy-replacement";
-/** The modes in which Cilium serves NodePorts. */
+/** The modes in which Cilium serves all Services. */
 export const replaces = (config: Config) => ["true", "strict", "probe"].includes(config[REPLACEMENT] ?? "");
+/** Whether Cilium serves NodePorts, which can be switched on alone beside kube-proxy. */
+const servesNodePorts = (config: Config) => replaces(config) || isOn(config["enable-node-port"]);
+/** Beside kube-proxy. */
+const NODE_PORTS = "NodePorts by Cilium";
 const NODE_PORT = `${REPLACEMENT}.features.nodePort`;
 
 /** A device of a node, as `ip -j -d link show` prints it. */
@@ -135,7 +139,8 @@ function services(node: NodeEvidence, config: Config): string | Hidden {
   if (!isCilium && isSilent && tables === undefined)
     return new Hidden("kube-proxy has no iptables rules, and nftables can only be read where nodes can be entered");
   const kubeProxy = isSilent ? [] : [flavour === undefined ? "kube-proxy" : `kube-proxy (${flavour})`];
-  return [...(isCilium ? ["Cilium"] : []), ...kubeProxy].join(" and ") || "none";
+  const isInPart = !replaces(config) && servesNodePorts(config) && programsOut(node, "from").length > 0;
+  return [...(isCilium ? ["Cilium"] : []), ...kubeProxy, ...(isInPart ? [NODE_PORTS] : [])].join(" and ") || "none";
 }
 
 const word = (names: Readonly<Record<string, string>>, value: string | undefined) =>
@@ -149,6 +154,11 @@ const SERVICES = {
   false: "kube-proxy",
   disabled: "kube-proxy",
 };
+
+function servedBy(replacement: string | undefined, nodePort: string | undefined): string | undefined {
+  const who = word(SERVICES, replacement);
+  return who === "kube-proxy" && isOn(nodePort) ? `${who}, ${NODE_PORTS}` : who;
+}
 
 /** Cilium's rule that gives packets to the outside the node's address. */
 const IPTABLES_MASQUERADE = /^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*(?:(?:masquerade|snat) non-cluster|-j MASQUERADE)/m;
@@ -369,8 +379,8 @@ export const DIMENSIONS: readonly Dimension[] = [
     id: "services",
     title: "Services",
     shows: /sock4_connect|from[_-]netdev|^:KUBE-(?:SVC|SEP)|--match-set KUBE|kube-proxy/,
-    configured: (config) => word(SERVICES, config[REPLACEMENT]),
-    reported: (status) => word(SERVICES, textAt(status, `${REPLACEMENT}.mode`)),
+    configured: (config) => servedBy(config[REPLACEMENT], config["enable-node-port"]),
+    reported: (status) => servedBy(textAt(status, `${REPLACEMENT}.mode`), textAt(status, `${NODE_PORT}.enabled`)),
     observed: (node, _api, config) => services(node, config),
     isShown: (left, right, config) => {
       const parts = right.split(" and ").map((part) => part.replace(/ \(.*/, ""));
@@ -378,7 +388,8 @@ export const DIMENSIONS: readonly Dimension[] = [
         ["probe", "partial"].includes(config[REPLACEMENT] ?? "") ||
         isOn(config["bpf-lb-sock"]) ||
         isOn(config["enable-node-port"]);
-      return parts.includes(left) && (parts.length === 1 || isShared);
+      const wanted = left.split(", ");
+      return wanted.every((part) => parts.includes(part)) && (parts.length === wanted.length || isShared);
     },
   },
   {
@@ -468,7 +479,7 @@ export const DIMENSIONS: readonly Dimension[] = [
     shows: /"mode":|xdp/,
     configured: (config) => config["bpf-lb-acceleration"] ?? config["node-port-acceleration"] ?? "disabled",
     reported: (status, config) =>
-      replaces(config) ? textAt(status, `${NODE_PORT}.acceleration`)?.toLowerCase() : undefined,
+      servesNodePorts(config) ? textAt(status, `${NODE_PORT}.acceleration`)?.toLowerCase() : undefined,
     observed: xdp,
     isSame: (left, right) =>
       left === right ||
@@ -500,17 +511,18 @@ export const DIMENSIONS: readonly Dimension[] = [
     id: "lb-mode",
     title: "Load balancer",
     configured: (config) =>
-      replaces(config) ? (config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat") : undefined,
-    reported: (status, config) => (replaces(config) ? textAt(status, `${NODE_PORT}.mode`)?.toLowerCase() : undefined),
+      servesNodePorts(config) ? (config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat") : undefined,
+    reported: (status, config) =>
+      servesNodePorts(config) ? textAt(status, `${NODE_PORT}.mode`)?.toLowerCase() : undefined,
     observed: only("only a client outside the cluster shows it: cilium-modes verify, on kind"),
   },
   {
     id: "lb-algorithm",
     title: "Backend choice",
     configured: (config) =>
-      replaces(config) ? (config["bpf-lb-algorithm"] ?? config["node-port-algorithm"] ?? "random") : undefined,
+      servesNodePorts(config) ? (config["bpf-lb-algorithm"] ?? config["node-port-algorithm"] ?? "random") : undefined,
     reported: (status, config) =>
-      replaces(config) ? textAt(status, `${NODE_PORT}.algorithm`)?.toLowerCase() : undefined,
+      servesNodePorts(config) ? textAt(status, `${NODE_PORT}.algorithm`)?.toLowerCase() : undefined,
     observed: only("only many connections from outside show it"),
   },
   {
@@ -528,7 +540,9 @@ export const DIMENSIONS: readonly Dimension[] = [
         : undefined;
     },
     observed: (node, _api, config) =>
-      replaces(config) ? devicesWithPrograms(node) : new Hidden("Cilium serves no NodePorts, which need devices"),
+      servesNodePorts(config)
+        ? devicesWithPrograms(node)
+        : new Hidden("Cilium serves no NodePorts, which need devices"),
     isSame: selects,
     isShown: (left, right) => left === right,
     isPerNode: true,

@@ -376,17 +376,21 @@ describe("an inspection", () => {
   });
 
   it("raises no alarm at what other healthy clusters have", () => {
-    const kubeProxy = (evidence: Evidence, rules: string) => {
-      const config = configured({ "kube-proxy-replacement": "false", "enable-bpf-masquerade": "false" }, evidence);
+    const kubeProxy = (evidence: Evidence, rules: string, own: Readonly<Record<string, string>> = {}) => {
+      const off = { "kube-proxy-replacement": "false", "enable-bpf-masquerade": "false" };
+      const config = configured({ ...off, ...own }, evidence);
+      const isInPart = own["kube-proxy-replacement"] === "partial";
       const told = changed({
         status: status((own) => {
-          Object.assign(own["kube-proxy-replacement"]!, { mode: "False" });
+          Object.assign(own["kube-proxy-replacement"]!, { mode: isInPart ? "Partial" : "False" });
+          const { features } = own["kube-proxy-replacement"] as { features: { nodePort: object } };
+          Object.assign(features.nodePort, { enabled: isInPart });
           Object.assign(own["masquerading"]!, { mode: "IPTables" });
           Object.assign(own["routing"]!, { "intra-host-routing-mode": "Legacy" });
           delete (own["kube-proxy-replacement"] as { features?: { socketLB?: object } }).features?.socketLB;
         }),
         cgroups: () => "",
-        tcx: (text) => text.replace(/.*eth0.*\n/g, ""),
+        tcx: (text) => (isInPart ? text : text.replace(/.*eth0.*\n/g, "")),
         iptables: (text) =>
           `${text}\n[3:180] -A CILIUM_POST_nat -s 10.0.0.0/24 ! -d 10.0.0.0/8 -m comment --comment "cilium masquerade non-cluster" -j MASQUERADE\n${rules}`,
       });
@@ -409,6 +413,14 @@ describe("an inspection", () => {
       expect(inspection.mode.name).toBe("kubeproxy");
       expect(rowOf(inspection, "services").nodes[0]).toMatchObject({ observed: `kube-proxy (${flavour})` });
     }
+    const inPart = { "kube-proxy-replacement": "partial", "enable-node-port": "true" };
+    const partial = judged(kubeProxy(HEALTHY, ":KUBE-SVC-X - [0:0]", inPart));
+    expect(wrong(partial)).toEqual([]);
+    expect(rowOf(partial, "services").nodes[0]).toMatchObject({
+      reported: "kube-proxy, NodePorts by Cilium",
+      observed: "kube-proxy (iptables) and NodePorts by Cilium",
+    });
+    expect(rowOf(partial, "devices").nodes[0]).toMatchObject({ observed: "eth0" });
     const unread = kubeProxy(HEALTHY, "");
     const hidden = judged({ ...unread, nodes: unread.nodes.map((node) => ({ ...node, nftables: undefined })) });
     expect([wrong(hidden), rowOf(hidden, "services").verdict]).toEqual([[], "not observable"]);
