@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { flagFindings } from "./agentFlags";
 import { ChartKeys } from "./chartKeys";
 import { ipv4CidrProblem, isIpv4Address } from "./cidr";
@@ -80,6 +81,13 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   "policy-deny-response": ["none", "icmp"],
   "monitor-aggregation": ["none", "disabled", "lowest", "low", "medium", "max", "maximum", "0", "1", "2", "3", "4"],
 };
+
+/** Whether Go reads a text as a network, of which hosts' bits do not count. */
+function isCidr(text: string): boolean {
+  const [address = "", bits = "", ...more] = text.split("/");
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!;
+  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most;
+}
 
 /** The same of lists. */
 const LISTED_WORDS: Readonly<Record<string, readonly string[]>> = {
@@ -310,6 +318,11 @@ const RULES: readonly AgentRule[] = [
     keys: ["nodeport-addresses"],
     isBroken: (config) => wordsOf(config["nodeport-addresses"]).some((text) => !/^[\da-f.:]+\/\d+$/i.test(text)),
     rule: "ends the agent: nodePort.addresses are networks such as 192.168.0.0/16, and no devices",
+  },
+  {
+    keys: ["exclude-local-address"],
+    isBroken: (config) => wordsOf(config["exclude-local-address"]).some((text) => !isCidr(text)),
+    rule: "ends the agent: addresses that are not the node's own are networks such as 10.0.0.0/24, separated by spaces",
   },
   {
     keys: ["container-ip-local-reserved-ports"],

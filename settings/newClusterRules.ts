@@ -73,6 +73,16 @@ function apiServer({ cluster, value, show, hasKubeProxy }: Case): Wrong[] {
       key: "k8s.apiServerURLs",
       rule: `has ${show(loopback)}, where kind's nodes have no API server; remove it to use ${own}`,
     });
+  const variables = value("extraEnv");
+  const ofServer = (Array.isArray(variables) ? variables : []).flatMap((each) => {
+    const { name } = (each ?? {}) as { readonly name?: unknown };
+    return /^KUBERNETES_SERVICE_(?:HOST|PORT)$/.test(String(name)) ? [String(name)] : [];
+  });
+  if (ofServer.length > 0)
+    wrong.push({
+      key: "extraEnv",
+      rule: `sets ${ofServer.join(" and ")}, and agents must ask ${own}, which this project sets; remove ${ofServer.length === 1 ? "it" : "them"}`,
+    });
   const isName = !isIpv4Address(String(host ?? own));
   for (const key of ["dnsPolicy", "operator.dnsPolicy"]) {
     if (value(key) !== "ClusterFirstWithHostNet" || !isName) continue;

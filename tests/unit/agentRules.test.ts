@@ -335,6 +335,12 @@ describe("a rendered cilium-config", () => {
     ["a short seed of Maglev", { "bpf-lb-maglev-hash-seed": "abc" }, /^bpf-lb-maglev-hash-seed .*base64 -w0$/],
     ["a device instead of a network", { "nodeport-addresses": "eth0" }, /networks such as 192\.168/],
     ["ports with spaces", { "container-ip-local-reserved-ports": "80 90" }, /such as 80,8000-8100$/],
+    [
+      "a network with too many bits",
+      { "exclude-local-address": "10.0.0.0/33" },
+      /^exclude-local-address .*10\.0\.0\.0\/24/,
+    ],
+    ["networks with commas", { "exclude-local-address": "10.0.0.0/24,fd00::/8" }, /separated by spaces$/],
     ["a VLAN by name", { "vlan-bpf-bypass": "5 vlan7" }, /^vlan-bpf-bypass .*numbers$/],
     ["announcements without devices", { "enable-l2-pod-announcements": "true" }, /interfacePattern: eth0$/],
     ["a metric that Hubble does not have", { "hubble-metrics": "dns\nlatency" }, /^hubble-metrics .* flows-to-world/],

@@ -188,6 +188,10 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"tolerations":[]}', "tolerations: must tolerate node-role.kubernetes.io/control-plane, or no agent runs"],
     ['{"tolerations":null}', "tolerations: must tolerate node-role.kubernetes.io/control-plane"],
     ['{"tolerations":[{"key":"gpu","operator":"Exists"}]}', "tolerations: must tolerate node-role"],
+    [
+      '{"extraEnv":[{"name":"KUBERNETES_SERVICE_HOST","value":"127.0.0.1"},{"name":"KUBERNETES_SERVICE_PORT","value":"7445"}]}',
+      "extraEnv: sets KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, and agents must ask",
+    ],
     ['{"dnsPolicy":"ClusterFirstWithHostNet"}', 'dnsPolicy: is "ClusterFirstWithHostNet", so pods ask the cluster'],
     ['{"operator":{"dnsPolicy":"ClusterFirstWithHostNet"}}', "operator.dnsPolicy: is ", EBPF],
     [
