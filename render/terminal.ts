@@ -48,7 +48,8 @@ export function table(
     colWidths,
     wordWrap: columns !== undefined,
   });
-  drawn.push(...rows.map((row) => row.map((cell, index) => withBrokenWords(cell, colWidths[index]!))));
+  const shown = (cell: string, index: number) => (isBreaking ? withBrokenWords(cell, colWidths[index]!) : cell);
+  drawn.push(...rows.map((row) => row.map(shown)));
   return drawn
     .toString()
     .split("\n")
@@ -58,8 +59,8 @@ export function table(
 
 /** A word without colors in parts: after its punctuation, or wherever it is too long. */
 function withBrokenWords(text: string, width: number): string {
-  return text.replace(/[^\s\x1b]+(?!\S)/g, (word) => {
-    if (lengthOf(word) <= width) return word;
+  return text.replace(/\S+/g, (word) => {
+    if (word.includes("\x1b") || lengthOf(word) <= width) return word;
     const pieces = word.match(/[^-/.,:=]+[-/.,:=]*|[-/.,:=]+/g)!.flatMap((piece) => [...chunks(piece, width)]);
     const lines: string[] = [];
     for (const piece of pieces) {

@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { V1Pod } from "@kubernetes/client-node";
+import { createColors } from "picocolors";
 import { inspect } from "../../cli/inspect";
 import { inspectionDiff, inspectionMarkdown, inspectionText } from "../../cli/inspectText";
 import { inspectionHtml } from "../../cli/inspectHtml";
@@ -18,7 +20,6 @@ import { readNode, type NodeEvidence, type Section } from "../../datapath/eviden
 import { inUsualNamespace, layoutOf } from "../../datapath/inspect/layout";
 import { judgeInspection } from "../../datapath/inspect/inspect";
 import { datapathOf, type Inspection, type Row } from "../../datapath/inspect/inspection";
-import { PLAIN } from "../../render/terminal";
 
 const PROBED = JSON.parse(
   gunzipSync(readFileSync(join(__dirname, "evidence", "ebpf-1.20.2-evidence.json.gz"))).toString(),
@@ -785,9 +786,13 @@ describe("an inspection's forms", () => {
 
   it("break long names where the table is wider than the terminal", () => {
     const renamed = JSON.stringify(broken()).replaceAll("cmlead-", "production-eu-central-1-general-");
-    const [shown] = inspectionText("prod", JSON.parse(renamed) as Inspection, { ...PLAIN, columns: 100 }).split("\n\n");
-    for (const line of shown!.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
-    expect(shown).toMatch(/^CONTRADICTION +Services .* production-eu-\n +central-1-\n/m);
+    for (const hasColors of [false, true]) {
+      const look = { colors: createColors(hasColors), columns: 100 };
+      const [shown] = inspectionText("prod", JSON.parse(renamed) as Inspection, look).split("\n\n");
+      const lines = stripVTControlCharacters(shown!).split("\n");
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(100);
+      expect(lines.join("\n")).toMatch(/^CONTRADICTION +Services .* production-eu-\n +central-1-\n/m);
+    }
   });
 
   it("are markdown and a page without scripts", () => {
