@@ -30,7 +30,7 @@ export function newClusterProblems(
   const value = (key: string) => valueAt(cilium.values, key);
   const hasKubeProxy = kubeProxyReplacement !== true;
   const given: Case = { cluster, nettool, value, show, hasKubeProxy, masqueradesInBpf: bpf.masquerade };
-  const rules = [apiServer, devices, policies, parts, cni, bandwidth, nodePorts, scheduling];
+  const rules = [apiServer, devices, policies, parts, cni, bandwidth, nodePorts, otherNodePorts, scheduling];
   const problems = rules.flatMap((rule) => rule(given)).map(({ key, rule }) => ({ key: placeOf(sources, key), rule }));
   const hasRoutes = cilium.autoDirectNodeRoutes !== false || String(value("bgpControlPlane.enabled")) === "true";
   if (tunnel === "disabled" && cluster.workers > 0 && !hasRoutes) {
@@ -209,6 +209,26 @@ function nodePorts({ value, show, nettool, hasKubeProxy }: Case): Wrong[] {
       rule: `must be two ports such as 30000,32767 with nettool.nodePort between them, got ${show(range)}; remove it`,
     },
   ];
+}
+
+/** Services of Cilium's for which a value chooses the node's port. */
+const OTHER_NODE_PORTS = [
+  ...["hubble.ui.service", "hubble.relay.service", "clustermesh.apiserver.service"].map((at) => [at, "nodePort"]),
+  ...["insecureNodePort", "secureNodePort"].map((name) => ["ingressController.service", name]),
+] as [service: string, name: string][];
+
+/** Ports that the API server refuses for a Service. */
+function otherNodePorts({ value, show, nettool, cluster }: Case): Wrong[] {
+  return OTHER_NODE_PORTS.flatMap(([service, name]): Wrong[] => {
+    const key = `${service}.${name}`;
+    const port = Number(value(key) ?? 0);
+    if (port === 0 || !/^(?:NodePort|LoadBalancer)$/.test(String(value(`${service}.type`)))) return [];
+    if (port === nettool.nodePort)
+      return [{ key, rule: `is ${show(port)}, which the workload has; set another, or another nettool.nodePort` }];
+    // patches can set another range
+    const isInRange = (port >= 30000 && port <= 32767) || cluster.kubeadmConfigPatches.length > 0;
+    return isInRange ? [] : [{ key, rule: `must be a port from 30000 to 32767, got ${show(port)}` }];
+  });
 }
 
 /** The taint of nodes without a network. */

@@ -185,6 +185,14 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"nodePort":{"range":"30000,31999"}}', "nodePort.range: must be two ports such as 30000,32767 with", EBPF],
     ['{"nodePort":{"range":"30000-32767"}}', "nodePort.range: ends the agent: it must be two ports", EBPF],
     ['{"nodePort":{"range":"32767,30000"}}', "nodePort.range: ends the agent", EBPF],
+    [
+      '{"hubble":{"relay":{"enabled":true},"ui":{"enabled":true,"service":{"type":"NodePort","nodePort":32000}}}}',
+      "hubble.ui.service.nodePort: is 32000, which the workload has",
+    ],
+    [
+      '{"hubble":{"relay":{"enabled":true,"service":{"type":"NodePort","nodePort":8080}}}}',
+      "hubble.relay.service.nodePort: must be a port from 30000 to 32767, got 8080",
+    ],
     ['{"tolerations":[]}', "tolerations: must tolerate node-role.kubernetes.io/control-plane, or no agent runs"],
     ['{"tolerations":null}', "tolerations: must tolerate node-role.kubernetes.io/control-plane"],
     ['{"tolerations":[{"key":"gpu","operator":"Exists"}]}', "tolerations: must tolerate node-role"],
