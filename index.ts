@@ -27,7 +27,7 @@ export = async (): Promise<StackExports> => {
   const isRight = isValid && ofManifests.length === 0;
   if (!isRight && isExternal(settings.cluster)) throw refusal([], ofManifests);
   const external = isExternal(settings.cluster) ? await existingCluster(settings) : undefined;
-  const names = imagesTaken(settings, { isRight, external, manifests, refusal });
+  const names = imagesTaken(settings, { isRight, external, manifests: manifests.objects, ofManifests, refusal });
   // nothing is created before the chart has taken the values; a preview goes on meanwhile
   if (!isRight || !pulumi.runtime.isDryRun()) await names;
   const cluster = external ?? kindCluster(settings, names);
@@ -72,7 +72,9 @@ export = async (): Promise<StackExports> => {
 interface Ground {
   readonly isRight: boolean;
   readonly external: ExistingCluster | undefined;
-  readonly manifests: Awaited<ReturnType<typeof readManifests>>;
+  readonly manifests: Awaited<ReturnType<typeof readManifests>>["objects"];
+  /** What is wrong with the manifests. */
+  readonly ofManifests: Parameters<ReturnType<typeof loadSettings>["refusal"]>[1];
   readonly refusal: ReturnType<typeof loadSettings>["refusal"];
 }
 
@@ -82,13 +84,12 @@ interface Ground {
  */
 async function imagesTaken(
   settings: Settings,
-  { isRight, external, manifests, refusal }: Ground,
+  { isRight, external, manifests, ofManifests, refusal }: Ground,
 ): Promise<readonly string[] | undefined> {
-  const ofManifests = [...manifests.problems, ...manifests.unread];
   const answer = await renderChart("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
     kubernetes: external === undefined ? kubernetesToAsk(settings.cluster) : undefined,
     provider: external?.provider,
-    manifests: manifests.objects,
+    manifests,
   }).catch((error: Error) => {
     throw isRight ? error : refusal([], ofManifests);
   });

@@ -61,7 +61,7 @@ export function table(
 function withBrokenWords(text: string, width: number): string {
   return text.replace(/\S+/g, (word) => {
     if (word.includes("\x1b") || lengthOf(word) <= width) return word;
-    const pieces = word.match(/[^-/.,:=]+[-/.,:=]*|[-/.,:=]+/g)!.flatMap((piece) => [...chunks(piece, width)]);
+    const pieces = word.match(/[^-/.,:=]+[-/.,:=]*|[-/.,:=]+/g)!.flatMap((piece) => chunks(piece, width));
     const lines: string[] = [];
     for (const piece of pieces) {
       const line = (lines.at(-1) ?? "") + piece;

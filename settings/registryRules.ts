@@ -26,7 +26,7 @@ export function registryProblems(mirrors: RegistryMirrors, directory: string, is
 function pemProblems(mirrors: RegistryMirrors): Problem[] {
   return Object.entries(mirrors).flatMap(([host, mirror]) =>
     endpointsOf(mirror).flatMap(({ ca, clientCertificate, clientKey }, index) => {
-      // what is encrypted, or could not be read, is told elsewhere
+      // other checks report files that could not be read; encrypted values are unknown here
       if ([ca, clientCertificate, clientKey].some((each) => each === ENCRYPTED || each === "")) return [];
       const path = ["cluster", "registryMirrors", host, "endpoints", String(index)];
       const problem = (field: string, rule: string) => [{ key: pathText([...path, field]), rule }];
