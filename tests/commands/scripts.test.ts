@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -455,6 +456,36 @@ describe("npm start", () => {
       code: 0,
       output: "pulumi preview -s ebpf |  | passphrase=unset\n",
     });
+  });
+});
+
+describe("npm test", () => {
+  it("npm test runs every test file exactly once", async () => {
+    const machine = new Machine("http://127.0.0.1:9");
+    const log = join(machine.project, "ignored");
+    const bin = join(machine.project, "node_modules", ".bin");
+    mkdirSync(bin);
+    const [record, report] = ["--testPathIgnorePatterns", "--outputFile="];
+    writeFileSync(
+      join(bin, "jest"),
+      `const { appendFileSync, writeFileSync } = require("node:fs");
+      appendFileSync(${JSON.stringify(log)}, process.argv[process.argv.indexOf("${record}") + 1] + "\\n");
+      const file = process.argv.find((word) => word.startsWith("${report}")).slice(${report.length});
+      writeFileSync(file, JSON.stringify({ numPassedTests: 1, numFailedTests: 0, numRuntimeErrorTestSuites: 0, testResults: [], numPendingTests: 0, numTodoTests: 0, numTotalTests: 1 }));`,
+    );
+    for (const check of ["oxlint", "prettier", "knip", "typedoc"]) writeFileSync(join(bin, check), "");
+    try {
+      expect((await machine.run("test.mjs", "all")).output).toMatch(/^6 passed, 0 failed, 0 skipped$/m);
+      const patterns = readFileSync(log, "utf8").trim().split("\n");
+      const ignored = patterns.map((pattern) => new RegExp(pattern.replace("<rootDir>", ROOT)));
+      for (const tier of readdirSync(resolve(__dirname, ".."), { withFileTypes: true })) {
+        const file = join(ROOT, "tests", tier.name, "any.test.ts");
+        if (tier.isDirectory())
+          expect([tier.name, ignored.filter((each) => !each.test(file)).length]).toEqual([tier.name, 1]);
+      }
+    } finally {
+      rmSync(machine.project, { recursive: true });
+    }
   });
 });
 
