@@ -119,10 +119,10 @@ async function run({ stack, options, faults, nodes, state, signal }: Run): Promi
   const { verify }: typeof import("../datapath/verify") = require("../datapath/verify");
   const { stackCluster }: typeof import("./stackCluster") = require("./stackCluster");
   const { cluster, expectation, settings } = await stackCluster(stack, options.set);
-  const check = (settleSeconds: number) =>
-    verify(cluster, expectation, { settleSeconds, maxNodes: settings.verifyNodes });
+  const check: DrillGround["verify"] = (own) =>
+    verify(cluster, expectation, { ...own, maxNodes: settings.verifyNodes });
   return withProgress("verifying the cluster before the drill", async ({ at, say }) => {
-    const before = await check(60);
+    const before = await check({ settleSeconds: 60 });
     if (before.verdict !== "pass") {
       const red = before.results.filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive");
       throw new Error(

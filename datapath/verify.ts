@@ -50,6 +50,8 @@ export interface VerifyOptions {
   readonly checks?: readonly Check[];
   /** How long a cluster may take to settle, in seconds: until then whatever is wrong is looked at again. 0 looks once. */
   readonly settleSeconds?: number;
+  /** How often in a row a cluster that looked wrong must look right. Default: 2. */
+  readonly settledLooks?: number | undefined;
   /** A larger cluster is sampled. */
   readonly maxNodes?: number | undefined;
   /** Only the essentials. */
@@ -99,9 +101,6 @@ const CHANGING_SECONDS = 45;
 /** The same for agents that still make programs: two slow processors compile one for more than a minute. */
 const REGENERATING_SECONDS = 120;
 
-/** How often in a row a cluster that looked wrong must look right before it counts as settled. */
-const SETTLED_LOOKS = 2;
-
 /** With so much time to settle, a cluster is looked at twice even if the first look took all of it: the machine is busy. */
 const TWO_LOOKS_SECONDS = 10;
 
@@ -110,13 +109,15 @@ const GOOD: ReadonlySet<Verdict> = new Set<Verdict>(["pass", "skipped", "warning
 
 /**
  * Verify a running cluster. What is wrong is looked at again until the deadline, since a cluster takes a while to settle; a
- * cluster that looked wrong once must look right twice in a row, or something fails now and then.
+ * cluster that looked wrong once must look right several times in a row, or something fails now and then.
  */
 export async function verify(
   cluster: EvidenceCluster,
   expectation: Expectation,
-  { checks = CHECKS, settleSeconds = 0, maxNodes = DEFAULTS.verifyNodes, quick = false, at, keep }: VerifyOptions = {},
+  options: VerifyOptions = {},
 ): Promise<Verification> {
+  const { checks = CHECKS, settleSeconds = 0, settledLooks = 2, quick = false, at, keep } = options;
+  const { maxNodes = DEFAULTS.verifyNodes } = options;
   const start = Date.now();
   const chosen = quick ? checks.filter((check) => check.quick !== false) : checks;
   const asked = chosen.filter((check) => check.skip?.(expectation) === undefined);
@@ -139,7 +140,7 @@ export async function verify(
     const results = chosen.map((check, index) => judge(check, evidence, expectation, owns[index]));
     const isRight = results.every(({ verdict }) => verdict === "pass" || verdict === "skipped");
     looksRight = isRight ? looksRight + 1 : 0;
-    if (isRight && (earlier.size === 0 || looksRight >= SETTLED_LOOKS)) return conclusion(results, evidence);
+    if (isRight && (earlier.size === 0 || looksRight >= settledLooks)) return conclusion(results, evidence);
     const isFailing = results.some(({ verdict }) => !GOOD.has(verdict));
     const patience = isFailing ? settleSeconds : Math.min(settleSeconds, WARNING_SECONDS);
     const isFirst = earlier.size === 0;

@@ -53,8 +53,8 @@ async function main() {
     let inForce = false;
     const result = await drillFault(fault, {
       lab: labOf(await readLabFacts(cluster), nodes, execInNode),
-      async verify(settleSeconds) {
-        const settled = await verify(cluster, expectation, { settleSeconds });
+      async verify(options) {
+        const settled = await verify(cluster, expectation, options);
         if (!inForce) return settled;
         // what the fault left in passing is over
         const { verification, answers } = await verified();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CauseId, FaultClass } from "../causes";
-import type { Verification } from "../verify";
+import type { Verification, VerifyOptions } from "../verify";
 import { onEveryNode, type Fault } from "./fault";
 import type { Lab } from "./lab";
 
@@ -32,8 +32,8 @@ export interface DrillResult {
 /** What a drill needs of its surroundings. */
 export interface DrillGround {
   readonly lab: Lab;
-  /** Verify the cluster, retrying for this many seconds until it passes. */
-  verify(settleSeconds: number): Promise<Verification>;
+  /** Verify the cluster. */
+  verify(options: Pick<VerifyOptions, "settleSeconds" | "settledLooks">): Promise<Verification>;
   /** Keep the name of a fault before it is injected, so that another run can undo it; undefined when it is undone. */
   remember(fault: Fault | undefined): Promise<void>;
   /** Report what happens. */
@@ -81,7 +81,7 @@ export async function drillFault(fault: Fault, ground: DrillGround): Promise<Dri
     problem = await inject(fault, lab, before, signal);
     if (problem === undefined) {
       at(`${fault.name}: verifying`);
-      during = await untilAborted(verify(fault.settleSeconds ?? SETTLE_SECONDS), signal);
+      during = await untilAborted(verify({ settleSeconds: fault.settleSeconds ?? SETTLE_SECONDS }), signal);
     }
   } finally {
     at(`${fault.name}: undoing`);
@@ -90,7 +90,8 @@ export async function drillFault(fault: Fault, ground: DrillGround): Promise<Dri
   }
   const isRestored = await untilProbe(fault, lab, RESTORE_SECONDS, signal, (now) => now === before);
   at(`${fault.name}: waiting until the cluster passes`);
-  const after = await untilAborted(verify(RECOVERY_SECONDS), signal);
+  // a cluster that still fails now and then would show in the next fault's causes
+  const after = await untilAborted(verify({ settleSeconds: RECOVERY_SECONDS, settledLooks: 1 }), signal);
   if (after.verdict !== "pass") {
     const red = after.results.filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive");
     const named = red.map(({ id }) => id).join(", ");

@@ -595,6 +595,26 @@ describe("the verdict", () => {
   });
 
   it.each([
+    [undefined, "two looks that are right", 3],
+    [1, "one look that is right", 2],
+  ])("ends, with settledLooks %s, after %s", async (settledLooks, _title, expected) => {
+    const spend = clock();
+    let looks = 0;
+    const check: Check<number> = {
+      ...{ id: "settling", question: "", needs: [] },
+      read: () => {
+        spend(5);
+        return Promise.resolve((looks += 1));
+      },
+      judge: (_evidence, _expectation, look) => [look === 1 ? fail("a", "late", "late", "wait") : pass("a", "there")],
+    };
+    const options = { checks: [check as Check], settleSeconds: 60, settledLooks };
+    const cluster = { now: () => 0 } as EvidenceCluster;
+    expect((await verify(cluster, recordedExpectation(), options)).results[0]!.verdict).toBe("pass");
+    expect(looks).toBe(expected);
+  });
+
+  it.each([
     ["regenerating", "pass"],
     ["ready", "fail"],
   ])("waits longer for agents that make programs: %s, %s", async (state, verdict) => {
