@@ -129,6 +129,7 @@ export async function verify(
     verifiedAt: new Date(cluster.now()).toISOString(),
   });
   let wasRegenerating = false;
+  let hasFailed = false;
   for (let looksRight = 0; ;) {
     const asking = askedOnce(cluster);
     const nodes = nodesLookedAt(asking, maxNodes);
@@ -142,7 +143,9 @@ export async function verify(
     looksRight = isRight ? looksRight + 1 : 0;
     if (isRight && (earlier.size === 0 || looksRight >= settledLooks)) return conclusion(results, evidence);
     const isFailing = results.some(({ verdict }) => !GOOD.has(verdict));
-    const patience = isFailing ? settleSeconds : Math.min(settleSeconds, WARNING_SECONDS);
+    hasFailed ||= isFailing;
+    const isSettling = isFailing || (isRight && hasFailed);
+    const patience = isSettling ? settleSeconds : Math.min(settleSeconds, WARNING_SECONDS);
     const isFirst = earlier.size === 0;
     const isAfter = (seconds: number) => Date.now() + RETRY_SECONDS * 1000 >= start + seconds * 1000;
     // programs that are ready now may not have been when packets were sent
