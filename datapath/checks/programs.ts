@@ -1,6 +1,16 @@
+import { has, type Since } from "../../modes/ciliumVersion";
 import { MODE_CONTRACTS } from "../../modes/contract";
-import { readingOf, type ApiEvidence } from "../evidence/api";
-import { addressesOf, CGROUP_ROOT, jsonOf, type NodeEvidence } from "../evidence/node";
+import { isKernelAtLeast } from "../../modes/kernels";
+import { readingOf, valueOf, type ApiEvidence } from "../evidence/api";
+import {
+  addressesOf,
+  agentVersion,
+  CGROUP_ROOT,
+  jsonOf,
+  ownSettings,
+  sectionOf,
+  type NodeEvidence,
+} from "../evidence/node";
 import {
   attachedOn,
   classOf,
@@ -9,11 +19,16 @@ import {
   type Attached,
   type CgroupProgram,
 } from "../evidence/programs";
+import { parseConfig } from "./agents";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
 /** Hooks of sockets without which services are not translated where programs connect, send and receive. */
-const SOCKET_HOOKS = ["sock4_connect", "sock4_sendmsg", "sock4_recvmsg"];
+const SOCKET_HOOKS = ["connect", "sendmsg", "recvmsg"];
+/** The first Linux with the hook `getpeername`; agents do without it on older ones. */
+const GETPEERNAME = "5.8";
+/** Agents attach a program to sockets that are closed. */
+const SOCK_RELEASE: Since = ["1.18.0"];
 
 /** Attach types at which sockets' addresses are translated, or their packets dropped. */
 const OF_SOCKETS = /connect|sendmsg|recvmsg|getpeername|getsockname|bind|inet_(?:ingress|egress)/;
@@ -41,6 +56,9 @@ export const programsCheck: Check = {
       masqueradesInBpf: masquerading === "BPF",
       tunnelDevice,
     };
+    // the other keys are the mode's, and another check compares them
+    const chosen = (node: NodeEvidence) =>
+      Object.fromEntries(Object.entries(configOf(node, evidence.api)).filter(([key]) => !(key in datapathConfig)));
     const all = new Map(evidence.nodes.map((node) => [node.node, attachedOn(node)] as const));
     const usual = usualHooks(all);
     return eachNode(evidence, "network", (node): Finding => {
@@ -48,7 +66,11 @@ export const programsCheck: Check = {
       const attached = all.get(node.node)!;
       if (attached instanceof Error) return inconclusive(node.node, attached.message, undefined, at);
       const seen = `${attached.filter(({ where }) => where === "cgroup").length} socket hooks, ${attached.filter(({ where }) => where !== "cgroup").length} on devices`;
-      const missing = [...missingHooks(node, attached, evidence.api, needs), ...missingUsual(attached, usual)];
+      const config = chosen(node);
+      const missing = [
+        ...missingHooks(node, attached, evidence.api, { ...needs, config }),
+        ...missingUsual(attached, usual),
+      ];
       const agent = `kubectl -n kube-system delete pod ${node.agent}: the agent attaches its programs when it starts`;
       if (missing.length > 0) {
         const unique = [...new Set(missing)];
@@ -149,6 +171,47 @@ export interface HookNeeds {
   readonly tunnelDevice: string;
   /** Whether packets to pods take a route to the pod's device, and not a program's redirection. Default: false. */
   readonly hasEndpointRoutes?: boolean;
+  /** What decides which sockets' hooks it needs, besides. */
+  readonly config: Config;
+}
+
+type Config = Readonly<Record<string, string | undefined>>;
+
+/** The agent's configuration as it has it, or else the ConfigMap's. */
+function configOf(node: NodeEvidence, api: ApiEvidence): Config {
+  const own = sectionOf(node, "config");
+  const files = own instanceof Error ? valueOf(api.config, undefined)?.data : parseConfig(own);
+  return {
+    ...files,
+    ...Object.fromEntries(ownSettings(sectionOf(node, "arguments")).map(({ key, value }) => [key, value])),
+  };
+}
+
+/**
+ * The programs that an agent attaches to the cgroup of all sockets: pkg/socketlb, and up to 1.13 bpf/init.sh, of Cilium.
+ * @param hasIpv6 whether the kernel has IPv6: its sockets may ask IPv4 addresses, as Java's do
+ */
+function socketHooks(
+  { servesNodePorts, config }: HookNeeds,
+  kernel: string,
+  version: string,
+  hasIpv6: boolean,
+): string[] {
+  const isBesideKubeProxy = config[SOCKET_LB] === "true" && config["kube-proxy-replacement"] !== "disabled";
+  if (!servesNodePorts && !isBesideKubeProxy) return [];
+  const hooks = [
+    ...SOCKET_HOOKS,
+    ...(isKernelAtLeast(kernel, GETPEERNAME) ? ["getpeername"] : []),
+    ...(servesNodePorts && config["node-port-bind-protection"] !== "false" ? ["post_bind"] : []),
+  ];
+  const families = [
+    ...(config["enable-ipv4"] === "false" ? [] : ["sock4"]),
+    ...(hasIpv6 || config["enable-ipv6"] === "true" ? ["sock6"] : []),
+  ];
+  return [
+    ...families.flatMap((family) => hooks.map((hook) => `${family}_${hook}`)),
+    ...(version !== "" && has(SOCK_RELEASE, version) ? ["sock_release"] : []),
+  ];
 }
 
 /** Hooks that a node has no program at: those that it needs, whatever the other nodes have. */
@@ -156,8 +219,9 @@ export function missingHooks(
   node: NodeEvidence,
   attached: readonly Attached[],
   api: ApiEvidence,
-  { servesNodePorts, masqueradesInBpf, tunnelDevice, hasEndpointRoutes = false }: HookNeeds,
+  needs: HookNeeds,
 ): string[] {
+  const { servesNodePorts, masqueradesInBpf, tunnelDevice, hasEndpointRoutes = false } = needs;
   // the kernel keeps 15 characters of a name
   const short = (name: string) =>
     name
@@ -169,8 +233,8 @@ export function missingHooks(
     attached.some((each) => each.device === device && short(each.name.replace(`-${device}`, "")) === short(name));
   const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
   const names = links instanceof Error ? [] : links.map(({ ifname }) => ifname);
-  const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
-  const out = addressesOf(node)?.get(address ?? "")?.[0];
+  const { address = "", kernel = "" } = readingOf(api.nodes).find(({ name }) => name === node.node) ?? {};
+  const out = addressesOf(node)?.get(address)?.[0];
   const want: [string, string][] = [
     ...names
       .filter((name) => /^lxc(?!_health)/.test(name))
@@ -195,11 +259,12 @@ export function missingHooks(
           [tunnelDevice, "from_overlay"],
           [tunnelDevice, "to_overlay"],
         ] as [string, string][])),
-    ...(servesNodePorts ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name]) : []),
-    // sockets of IPv6 that ask IPv4 addresses, as Java's do
-    ...(servesNodePorts && attached.some(({ name }) => /sock6_/.test(name))
-      ? SOCKET_HOOKS.map((name): [string, string] => ["cgroup", name.replace("sock4", "sock6")])
-      : []),
+    ...socketHooks(
+      needs,
+      kernel,
+      agentVersion(node) ?? "",
+      attached.some(({ name }) => /sock6_/.test(name)),
+    ).map((name): [string, string] => ["cgroup", name]),
   ];
   return hasNames(attached)
     ? want.filter(([device, name]) => !has(device, name)).map(([device, name]) => `cil_${name} on ${device}`)
@@ -236,6 +301,7 @@ function effectOf(hook: string): string {
     [/sock4_(?:sendmsg|recvmsg)/, "unconnected UDP to services gets no answer"],
     [/sock4_getpeername/, "programs see a backend instead of the service as their peer"],
     [/sock4_post_bind/, "programs on the node can bind NodePorts"],
+    [/sock_release/, "entries of closed sockets stay in the map of replies"],
     [/from_netdev/, "packets that arrive at the node bypass Cilium: services, NodePorts and masquerading fail"],
     [/to_netdev/, "packets that leave the node are not masqueraded, and NodePort replies are not rewritten"],
     [/from_container/, "packets from this pod bypass Cilium"],

@@ -35,6 +35,7 @@ function programs(view: View, api: ApiEvidence): NodeRow {
     masqueradesInBpf: masqueradingOf(config) === "BPF",
     tunnelDevice: network === "native" ? "none" : `cilium_${network}`,
     hasEndpointRoutes: config["enable-endpoint-routes"] === "true",
+    config,
   });
   // another row has those of XDP
   const others = hasNames(attached) ? foreignPrograms(attached).filter(({ kind }) => !kind.startsWith("xdp")) : [];

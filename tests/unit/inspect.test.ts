@@ -147,6 +147,48 @@ describe("an inspection", () => {
     ]);
   });
 
+  describe("where one program is detached from the cgroup of all sockets", () => {
+    const onKernel = (kernel: string, evidence: Evidence): Evidence => {
+      const value = ("value" in HEALTHY.api.nodes ? HEALTHY.api.nodes.value : []).map((node) => ({ ...node, kernel }));
+      return { ...evidence, api: { ...evidence.api, nodes: { value } } };
+    };
+    const without = (name: string, evidence = HEALTHY) => ({
+      ...evidence,
+      nodes: changed({ cgroups: (text) => text.replace(`"${name}"`, '"other"') }).nodes.map((node, index) => ({
+        ...node,
+        sections: { ...evidence.nodes[index]!.sections, cgroups: node.sections.cgroups! },
+      })),
+    });
+    const found = (evidence: Evidence, kernel = "6.8.0-45-generic") => wrong(judged(onKernel(kernel, evidence)));
+
+    it.each(["sock4_post_bind", "sock6_post_bind", "sock4_getpeername", "sock6_getpeername", "sock_release"])(
+      "names %s, on every node",
+      (name) => {
+        expect(found(without(`cil_${name}`))).toEqual([
+          ["programs", "contradiction", expect.stringMatching(new RegExp(`^no program at cil_${name} on cgroup[,;]`))],
+        ]);
+      },
+    );
+
+    it("expects none that the configuration, the kernel or the version does without", () => {
+      const unprotected = configured({ "node-port-bind-protection": "false" });
+      expect(found(without("cil_sock4_post_bind", unprotected))).toEqual([]);
+      expect(found(without("cil_sock4_getpeername"), "5.4.0")).toEqual([]);
+      const older = changed({ status: (text) => text.replaceAll("1.20.2", "1.17.18") });
+      expect(found(without("cil_sock_release", older))).toEqual([]);
+    });
+
+    it("expects them beside kube-proxy too, where the load balancer of sockets is on", () => {
+      const hooks = (keys: Record<string, string>) =>
+        rowOf(judged(without("cil_sock4_sendmsg", configured(keys))), "programs").nodes[0]!.reason ?? "";
+      expect(hooks({ "kube-proxy-replacement": "false", "bpf-lb-sock": "true" })).toContain("cil_sock4_sendmsg");
+      for (const replacement of ["disabled", "false"])
+        expect(
+          hooks({ "kube-proxy-replacement": replacement, "bpf-lb-sock": String(replacement === "disabled") }),
+        ).not.toContain("cil_sock4_sendmsg");
+    });
+  });
+
   it("names fallbacks with reason, source and the agent's own words", () => {
     const bandwidth = configured({ "enable-bandwidth-manager": "true" });
     const said = "BPF bandwidth manager could not read procfs. Disabling the feature.";

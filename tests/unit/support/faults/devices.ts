@@ -62,6 +62,19 @@ export const DEVICE_FAULTS: readonly RecordedFault[] = [
     /unconnected UDP to services gets no answer/,
   ],
   [
+    "a socket hook that is detached from every node",
+    ({ nodes }) => {
+      for (const { sections } of nodes) {
+        const { cgroups } = sections;
+        if (cgroups !== undefined && "value" in cgroups)
+          sections.cgroups = { value: cgroups.value.replace("cil_sock4_post_bind", "gone") };
+      }
+    },
+    "programs",
+    "program-missing",
+    /programs on the node can bind NodePorts/,
+  ],
+  [
     "a foreign program",
     inNode("tcx", (text) => `${text}{"devname":"eth0","kind":"tcx/ingress","name":"dropper"}\n`, WORKER),
     "programs",
