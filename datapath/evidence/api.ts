@@ -1,13 +1,14 @@
 import type {
   V1ConfigMap,
   V1Container,
+  V1DaemonSet,
   V1EndpointSlice,
   V1LabelSelector,
   V1Node,
   V1Pod,
   V1Service,
 } from "@kubernetes/client-node";
-import { AGENT_SELECTOR, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
+import { AGENT_CONTAINER, AGENT_SELECTOR, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { RecordedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
@@ -38,6 +39,8 @@ export interface ContainerState {
   readonly image: string;
   /** As the pod asks for it. */
   readonly wantedImage: string;
+  /** An agent's arguments, as the pod asks for them; undefined for other containers, and in evidence of earlier versions. */
+  readonly args?: readonly string[] | undefined;
   /** The variables that the pod's template sets, and not the image; undefined where it takes some from other objects. */
   readonly variables?: readonly string[] | undefined;
   /** As the runtime resolved it. */
@@ -148,6 +151,14 @@ export interface NodeConfigState {
   readonly nodes?: readonly string[] | undefined;
 }
 
+/** An agent's container as its DaemonSet asks for it: pods from before a change run on with another one. */
+export interface AgentTemplate {
+  readonly image: string;
+  readonly args: readonly string[];
+  /** `RollingUpdate`, or `OnDelete`: pods are replaced when somebody deletes them. */
+  readonly strategy: string;
+}
+
 /** A Deployment or DaemonSet: how many pods it wants and how many are ready. */
 export interface ReplicaState {
   readonly wanted: number;
@@ -164,6 +175,8 @@ export interface ApiEvidence {
   /** Null where Helm did not install Cilium. */
   readonly rendered: Reading<RecordedCilium | null>;
   readonly nodeConfigs: Reading<readonly NodeConfigState[]>;
+  /** Undefined in evidence of earlier versions. */
+  readonly template?: Reading<AgentTemplate> | undefined;
   readonly ciliumNodes: Reading<readonly CiliumNodeState[]>;
   readonly ciliumEndpoints: Reading<readonly CiliumEndpointState[]>;
   /** Of every kind, as `Kind namespace/name`. */
@@ -202,19 +215,19 @@ export function readingOf<T>(reading: Reading<T>): T {
 /** What of a cluster is read for it. */
 export type ApiReader = Pick<
   EvidenceCluster,
-  "nodes" | "allPods" | "services" | "configMap" | "renderedCilium" | "deployment" | "list"
+  "nodes" | "allPods" | "services" | "configMap" | "renderedCilium" | "daemonSet" | "deployment" | "list"
 >;
 
 /** Read what an inspection alone wants to know of the API server: nodes, and Cilium's own objects. */
 export async function readCiliumApi(cluster: EvidenceCluster): Promise<ApiEvidence> {
-  const [nodes, pods, config, rendered, nodeConfigs, ciliumNodes] = await Promise.all([
+  const [nodes, pods, config, rendered, nodeConfigs, ciliumNodes, template] = await Promise.all([
     reading(async () => (await cluster.nodes()).map(nodeState)),
     reading(async () => (await cluster.pods(CILIUM_NAMESPACE, AGENT_SELECTOR)).map(podState)),
     ...ofCilium(cluster),
   ]);
   const unread = { error: "an inspection does not read it" };
   return {
-    ...{ nodes, pods, config, rendered, nodeConfigs, ciliumNodes },
+    ...{ nodes, pods, config, rendered, nodeConfigs, ciliumNodes, template },
     ...{ services: unread, endpoints: unread, ciliumEndpoints: unread, policies: unread },
     ...{ operator: unread, operatorLease: unread, coreDns: unread },
   };
@@ -231,22 +244,23 @@ const ofCilium = (cluster: ApiReader) =>
       return configs.map((config) => nodeConfigState(config, nodes));
     }),
     reading(async () => (await cluster.list<CiliumNode>("cilium.io/v2", "ciliumnodes")).map(ciliumNodeState)),
+    reading(async () => agentTemplate(await cluster.daemonSet(CILIUM_NAMESPACE, "cilium"))),
   ] as const;
 
 /** Read everything that verification wants to know of the API server; what cannot be read says why. */
 export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
-  const [nodes, pods, services, endpoints, ciliumEndpoints, policies, config, rendered, nodeConfigs, ciliumNodes] =
-    await Promise.all([
-      reading(async () => (await cluster.nodes()).map(nodeState)),
-      reading(() => readPods(cluster)),
-      reading(() => readServices(cluster)),
-      reading(() => readEndpoints(cluster)),
-      reading(async () =>
-        (await cluster.list<CiliumEndpoint>("cilium.io/v2", "ciliumendpoints")).map(ciliumEndpointState),
-      ),
-      reading(() => readPolicies(cluster)),
-      ...ofCilium(cluster),
-    ]);
+  const [nodes, pods, services, endpoints, ciliumEndpoints, policies, ...cilium] = await Promise.all([
+    reading(async () => (await cluster.nodes()).map(nodeState)),
+    reading(() => readPods(cluster)),
+    reading(() => readServices(cluster)),
+    reading(() => readEndpoints(cluster)),
+    reading(async () =>
+      (await cluster.list<CiliumEndpoint>("cilium.io/v2", "ciliumendpoints")).map(ciliumEndpointState),
+    ),
+    reading(() => readPolicies(cluster)),
+    ...ofCilium(cluster),
+  ]);
+  const [config, rendered, nodeConfigs, ciliumNodes, template] = cilium;
   const [operator, leases, coreDns] = await Promise.all([
     reading(() => replicas(cluster, "cilium-operator")),
     reading(() => cluster.list<Lease>("coordination.k8s.io/v1", "leases")),
@@ -254,7 +268,7 @@ export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
   ]);
   return {
     ...{ nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies },
-    ...{ operator, coreDns },
+    ...{ operator, coreDns, template },
     operatorLease: mapped(leases, leaderOf),
     leases: mapped(leases, leaseStates),
   };
@@ -353,6 +367,16 @@ function nodeState({ metadata, spec, status }: V1Node): NodeState {
   };
 }
 
+function agentTemplate({ spec }: V1DaemonSet): AgentTemplate {
+  const container = spec?.template.spec?.containers.find(({ name }) => name === AGENT_CONTAINER);
+  if (container === undefined) throw new Error(`the DaemonSet has no container ${AGENT_CONTAINER}`);
+  return {
+    image: container.image ?? "",
+    args: container.args ?? [],
+    strategy: spec?.updateStrategy?.type ?? "RollingUpdate",
+  };
+}
+
 function variablesOf(container: V1Container | undefined): readonly string[] | undefined {
   return container === undefined || (container.envFrom ?? []).length > 0
     ? undefined
@@ -380,6 +404,7 @@ function podState({ metadata, spec, status }: V1Pod): PodState {
           name,
           image,
           wantedImage: wanted?.image ?? image,
+          args: name === AGENT_CONTAINER ? (wanted?.args ?? []) : undefined,
           variables: variablesOf(wanted),
           imageId: imageID,
           ready,

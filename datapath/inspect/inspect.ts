@@ -392,12 +392,18 @@ function withDrift(rows: readonly NodeRow[]): NodeRow[] {
 
 function versionRow(views: readonly View[]): Row {
   const nodes = views.map((view): NodeRow => {
-    const { node, image, renderedImage, version, evidence } = view;
+    const { node, image, renderedImage, template, version, evidence } = view;
     const requested = shortImage(renderedImage);
     const configured = shortImage(image);
     const row = { node, requested, configured, reported: version === "" ? undefined : version };
+    const newer = shortImage(template?.image);
+    if (newer !== undefined && configured !== undefined && newer !== configured) {
+      const reason = `the DaemonSet asks for ${newer} now, and has not replaced this pod: ${strategyOf(view)}`;
+      return { ...row, verdict: "drift", reason };
+    }
     if (requested !== undefined && configured !== undefined && requested !== configured) {
-      const reason = `Helm rendered ${requested}; the DaemonSet was changed since, or has not replaced this pod`;
+      const since = "the DaemonSet was changed since";
+      const reason = `Helm rendered ${requested}; ${since}${newer === undefined ? ", or has not replaced this pod" : ""}`;
       return { ...row, verdict: "drift", reason };
     }
     if (version !== "") return { ...row, verdict: "in force" };
@@ -406,6 +412,12 @@ function versionRow(views: readonly View[]): Row {
   });
   return rowWith("version", "Cilium", nodes);
 }
+
+/** Why a DaemonSet has not replaced a pod yet. */
+const strategyOf = ({ template }: View) =>
+  template?.strategy === "OnDelete"
+    ? "its updateStrategy OnDelete waits until the pod is deleted"
+    : "its rollout is not complete";
 
 /** An image without its registry and digest: a mirror may have another one. */
 const shortImage = (image: string | undefined) => image?.replace(/@.*$/, "").split("/").at(-1);
@@ -416,13 +428,32 @@ function unsaid({ evidence }: View): string | undefined {
   return status instanceof Error ? status.message : undefined;
 }
 
+/** How an agent's arguments differ from those that its DaemonSet asks for now; undefined where they do not. */
+function olderArguments(view: View): string | undefined {
+  const { args, template } = view;
+  if (args === undefined || template === undefined) return undefined;
+  const added = template.args.filter((each) => !args.includes(each));
+  const gone = args.filter((each) => !template.args.includes(each));
+  if (added.length + gone.length === 0) return undefined;
+  const changes = [
+    ...(added.length === 0 ? [] : [`has ${firstOf(added, 3)}`]),
+    ...(gone.length === 0 ? [] : [`no longer has ${firstOf(gone, 3)}`]),
+  ];
+  return `the DaemonSet's template ${changes.join(" and ")}, and this pod is older: ${strategyOf(view)}`;
+}
+
 /** When the ConfigMap was written, and when each agent read it. */
 function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layout): Row {
-  const restarting = `restart it: kubectl -n ${layout.namespace} rollout restart daemonset/${layout.daemonSet}`;
+  const { namespace, daemonSet } = layout;
   const written = valueOf(api.config, undefined)?.writers[0];
   const nodes = views.map((view): NodeRow => {
-    const { node, own, current, configuredAt, evidence, overrides, isLive, nodeConfigs } = view;
+    const { node, own, current, configuredAt, evidence, overrides, isLive, nodeConfigs, template } = view;
     const row = { node, configured: written && minute(written.time), reported: "read" };
+    const older = olderArguments(view);
+    const restarting =
+      template?.strategy === "OnDelete"
+        ? `restart it: kubectl -n ${namespace} delete pod ${evidence.agent}`
+        : `restart it: kubectl -n ${namespace} rollout restart daemonset/${daemonSet}`;
     if (own === undefined || current === undefined) {
       const files = sectionOf(evidence, "config");
       const unread = files instanceof Error ? files.message : "the agent's copy could not be read";
@@ -430,7 +461,8 @@ function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layo
     }
     // agents of 1.12 see the ConfigMap's changes at once, and still run with what they read
     if (isLive && written !== undefined && configuredAt !== undefined && written.time > configuredAt) {
-      const reason = `${CONFIG_MAP} was written after the agent started${writerOf(api)}; ${restarting}`;
+      const newer = `${CONFIG_MAP} was written after the agent started${writerOf(api)}`;
+      const reason = [...(older === undefined ? [] : [older]), newer, restarting].join("; ");
       return { ...row, reported: `read ${minute(configuredAt)}`, verdict: "drift", reason };
     }
     const isUnlike = (key: string, value: string | undefined) =>
@@ -445,9 +477,10 @@ function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layo
         ({ defaults, nodes }) => nodes !== undefined && (!(key in defaults) || isUnlike(key, defaults[key])),
       ),
     );
-    if (changed.length + pending.length === 0) return { ...row, verdict: "in force" };
+    if (changed.length + pending.length === 0 && older === undefined) return { ...row, verdict: "in force" };
     const by = nodeConfigs.flatMap(({ name, defaults }) => (pending.some((key) => key in defaults) ? [name] : []));
     const reasons = [
+      ...(older === undefined ? [] : [older]),
       ...(pending.length === 0
         ? []
         : [`CiliumNodeConfig ${by.join(", ")} is newer than the agent in ${firstOf(pending, 4)}`]),

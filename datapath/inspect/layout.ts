@@ -55,9 +55,9 @@ function isAgent({ metadata, spec }: V1Pod): boolean {
   return metadata?.labels?.[key] === value && spec?.containers.some(({ name }) => name === AGENT_CONTAINER) === true;
 }
 
-/** The same cluster, in which Cilium seems to be in its usual namespace: everything that reads it looks there. */
-export function inUsualNamespace<C extends EvidenceCluster>(cluster: C, { namespace }: Layout): C {
-  if (namespace === CILIUM_NAMESPACE) return cluster;
+/** The same cluster, in which Cilium seems to be in its usual namespace, under its usual name: everything that reads it looks there. */
+export function inUsualNamespace<C extends EvidenceCluster>(cluster: C, { namespace, daemonSet }: Layout): C {
+  if (namespace === CILIUM_NAMESPACE && daemonSet === USUAL_LAYOUT.daemonSet) return cluster;
   const real = (asked: string) => (asked === CILIUM_NAMESPACE ? namespace : asked);
   const usual = <T extends { readonly metadata?: { readonly namespace?: string } }>(object: T): T =>
     object.metadata?.namespace === namespace
@@ -67,7 +67,7 @@ export function inUsualNamespace<C extends EvidenceCluster>(cluster: C, { namesp
     ...cluster,
     pods: async (asked, selector) => (await cluster.pods(real(asked), selector)).map(usual),
     allPods: async (selector) => (await cluster.allPods(selector)).map(usual),
-    daemonSet: (asked, name) => cluster.daemonSet(real(asked), name),
+    daemonSet: (asked, name) => cluster.daemonSet(real(asked), name === USUAL_LAYOUT.daemonSet ? daemonSet : name),
     // CoreDNS stays where it is
     deployment: (asked, name) => cluster.deployment(name.startsWith("cilium") ? real(asked) : asked, name),
     configMap: (asked, name) => cluster.configMap(real(asked), name),

@@ -1,4 +1,4 @@
-import type { V1ConfigMap, V1Deployment, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
+import type { V1ConfigMap, V1DaemonSet, V1Deployment, V1Node, V1Pod, V1Service } from "@kubernetes/client-node";
 import { parse } from "yaml";
 import { AGENT_CONTAINER, CILIUM_NAMESPACE } from "../../cluster/agents";
 import { datapathValues } from "../../cluster/helmRecord";
@@ -38,6 +38,7 @@ const OBJECTS = [
   "ciliumnetworkpolicies",
   "ciliumclusterwidenetworkpolicies",
   "cilium-configmap",
+  "cilium-daemonset",
   "cilium-helm-values",
   "cilium-operator-deployment",
 ];
@@ -138,6 +139,11 @@ async function readObjects(files: DumpFiles, agents: readonly V1Pod[] | Error): 
     configMap: () => objectOf<V1ConfigMap>(files, "cilium-configmap"),
     renderedCilium: async () => {
       throw new Error("what Helm rendered is not in this dump: its record is a Secret");
+    },
+    daemonSet: async () => {
+      const [daemonSet] = await objectsOf<V1DaemonSet>(files, "cilium-daemonset");
+      if (daemonSet === undefined) throw notInDump("the agents' DaemonSet");
+      return daemonSet;
     },
     deployment: async (_namespace, name) => {
       if (name !== "cilium-operator") throw notInDump(`the Deployment ${name}`);

@@ -1,6 +1,6 @@
 import { AGENT_CONTAINER, CILIUM_NAMESPACE } from "../../cluster/agents";
 import { parseConfig } from "../checks/agents";
-import { derived, valueOf, type NodeConfigState } from "../evidence/api";
+import { derived, valueOf, type AgentTemplate, type NodeConfigState } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { agentVersion, jsonOf, ownSettings, sectionOf, type NodeEvidence } from "../evidence/node";
 import type { Config } from "./dimensions";
@@ -25,6 +25,10 @@ export interface View {
   readonly image?: string | undefined;
   /** The same as Helm rendered it; undefined where nobody knows. */
   readonly renderedImage?: string | undefined;
+  /** The agent's arguments, as its pod asks for them; undefined where nobody knows. */
+  readonly args?: readonly string[] | undefined;
+  /** What its DaemonSet asks for now; undefined where nobody knows. */
+  readonly template?: AgentTemplate | undefined;
   readonly configuredAt?: string | undefined;
   /** Whether its files are the ConfigMap itself, and not a copy. */
   readonly isLive: boolean;
@@ -69,6 +73,8 @@ export function viewOf(node: NodeEvidence, { api }: Evidence, log: readonly stri
     version: agentVersion(node) ?? "",
     image: container?.wantedImage,
     renderedImage: rendered?.agent?.image,
+    args: container?.args,
+    template: api.template && valueOf(api.template, undefined),
     isLive: pod?.configuredAt === undefined,
     configuredAt: pod?.configuredAt ?? container?.startedAt,
     log,

@@ -696,6 +696,7 @@ describe("an inspection", () => {
       allPods: async () => [pod("kube-system", "other", "envoy"), pod("cilium", "anetd-x", "cilium-agent")],
       configMap: async (namespace: string) => void asked.push(namespace),
       exec: async (namespace: string) => void asked.push(namespace),
+      daemonSet: async (namespace: string, name: string) => void asked.push(`${namespace}/${name}`),
     } as unknown as EvidenceCluster;
     const layout = await layoutOf(cluster);
     expect(layout).toEqual({ namespace: "cilium", daemonSet: "anetd", distribution: "RKE2" });
@@ -703,7 +704,8 @@ describe("an inspection", () => {
     await usual.configMap("kube-system", "cilium-config");
     await usual.exec("kube-system", "anetd-x", "cilium-agent", []);
     await usual.exec("nettool", "client", "nettool", []);
-    expect(asked).toEqual(["cilium", "cilium", "nettool"]);
+    await usual.daemonSet("kube-system", "cilium");
+    expect(asked).toEqual(["cilium", "cilium", "nettool", "cilium/anetd"]);
     expect((await usual.allPods()).map(({ metadata }) => metadata?.namespace)).toEqual(["kube-system", "kube-system"]);
 
     const config = "value" in HEALTHY.api.config ? HEALTHY.api.config.value : undefined;
@@ -760,6 +762,39 @@ describe("an inspection", () => {
         "Helm rendered cilium:v1.20.2; the DaemonSet was changed since, or has not replaced this pod",
       ],
     ]);
+  });
+
+  it("names nodes whose pods are older than their DaemonSet, in image or arguments", () => {
+    const args = ["--config-dir=/tmp/cilium/config-map"];
+    /** The workers' pods have something else than the first node's, which is as the DaemonSet asks for it. */
+    const rolling = (older: object, strategy: string) => {
+      const pods = ("value" in HEALTHY.api.pods ? HEALTHY.api.pods.value : []).map((pod) => ({
+        ...pod,
+        containers: pod.containers.map((each) =>
+          each.name === "cilium-agent" ? { ...each, args, ...(pod.node.endsWith("plane") ? {} : older) } : each,
+        ),
+      }));
+      const template = { value: { image: "lab/cilium:v1.20.2", args, strategy } };
+      return judged({ ...HEALTHY, api: { ...HEALTHY.api, pods: { value: pods }, template } });
+    };
+    const drifts = (inspection: Inspection, id: string) =>
+      rowOf(inspection, id).nodes.flatMap(({ node, verdict, reason }) => (verdict === "drift" ? [[node, reason]] : []));
+    const workers = (reason: unknown) => [WORKER, "cmlead-worker2"].map((node) => [node, reason]);
+
+    expect(wrong(rolling({ wantedImage: "mirror.example/cilium:v1.20.2@sha256:0" }, "OnDelete"))).toEqual([]);
+    const old = rolling({ wantedImage: "lab/cilium:v1.19.6" }, "RollingUpdate");
+    expect(drifts(old, "version")).toEqual(
+      workers("the DaemonSet asks for cilium:v1.20.2 now, and has not replaced this pod: its rollout is not complete"),
+    );
+    const other = rolling({ args: [...args, "--debug=true"] }, "OnDelete");
+    expect(wrong(other).map(([id]) => id)).toEqual(["configuration"]);
+    const agent = HEALTHY.nodes.find(({ node }) => node === WORKER)!.agent!;
+    expect(drifts(other, "configuration")[0]).toEqual([
+      WORKER,
+      "the DaemonSet's template no longer has --debug=true, and this pod is older: " +
+        `its updateStrategy OnDelete waits until the pod is deleted; restart it: kubectl -n kube-system delete pod ${agent}`,
+    ]);
+    expect(drifts(other, "configuration")).toHaveLength(2);
   });
 
   it("says why an agent that runs has no version", () => {

@@ -8,7 +8,7 @@ import { inspect } from "../../cli/inspect";
 import type { Evidence } from "../../datapath/evidence/gather";
 import { judgeInspection } from "../../datapath/inspect/inspect";
 import type { Inspection } from "../../datapath/inspect/inspection";
-import { readSysdump } from "../../datapath/inspect/sysdump";
+import { isDumpFile, readSysdump } from "../../datapath/inspect/sysdump";
 import { bugtoolFolder, bugtoolOf, sysdumpOf, zipOf, type Dump } from "./support/sysdump";
 
 const PROBED = JSON.parse(
@@ -93,6 +93,18 @@ describe("an inspection of a sysdump", () => {
       changed({ "k8s-pods": (text) => text.replaceAll(/( +)- --config-dir.*\n/g, "$&$1- --enable-l7-proxy=true\n") }),
     );
     expect(wrong(argument)).toEqual([["l7-proxy", "drift", expect.stringContaining("argument or variable")]]);
+  });
+
+  it("names nodes whose pods are older than their DaemonSet", async () => {
+    const container = { name: "cilium-agent", image: "lab/cilium:v1.20.2-newer", args: [] };
+    const daemonSet = { metadata: {}, spec: { template: { spec: { containers: [container] } } } };
+    const path = [...DUMP.keys()].find((each) => each.includes("k8s-pods"))!.replace("k8s-pods", "cilium-daemonset");
+    const text = `apiVersion: apps/v1\nitems:\n- ${JSON.stringify(daemonSet)}\nkind: DaemonSetList\n`;
+    expect(isDumpFile(path)).toBe(true);
+    expect(row(await judged(new Map([...DUMP, [path, text]])), "version").nodes[0]).toMatchObject({
+      verdict: "drift",
+      reason: expect.stringMatching(/^the DaemonSet asks for cilium:v1.20.2-newer now/),
+    });
   });
 
   it("names a fallback by the log and by Helm's values", async () => {
