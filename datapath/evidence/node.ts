@@ -101,8 +101,14 @@ printf '%s\\n' "$dumped" | grep -E '^(Endpoint ID|Deny)'; true`,
   resolvers: RESOLVERS,
 } as const;
 
+/** The networks to which ip-masq-agent leaves pods' addresses; nothing where it is off. A key has length and address. */
+const IP_MASQ = `map=/sys/fs/bpf/tc/globals/cilium_ipmasq_v4; [ -e $map ] || exit 0
+dumped=$(timeout ${COMMAND_SECONDS} bpftool -j map dump pinned $map) || exit
+printf '%s' "$dumped" | sed 's/{"key":\\[/\\n/g' | grep '^"0x' | cut -d ']' -f 1 | tr -d '"' | tr , ' ' |
+while read -r length l2 l3 l4 a1 a2 a3 a4; do printf '%d.%d.%d.%d/%d\\n' $a1 $a2 $a3 $a4 $length; done`;
+
 /** What only `inspect` asks beside them. */
-export const MAP_COMMANDS = { pressure: "cilium metrics list -o json -p bpf_map_pressure" } as const;
+export const MAP_COMMANDS = { pressure: "cilium metrics list -o json -p bpf_map_pressure", ipMasq: IP_MASQ } as const;
 
 /** A part of what an agent answered. */
 export type Section = keyof typeof NODE_COMMANDS | keyof typeof MAP_COMMANDS | "health";

@@ -19,6 +19,7 @@ const FILES = {
   qdiscs: ["tc-qdisc-show.md", /^tc(?:--d)?(?:--s)?-qdisc(?:-show)?\.md$/],
   xfrm: ["ip--s-xfrm-policy.md", /^ip(?:--s)?-xfrm-policy\.md$/],
   network: ["bpftool-net-show.md", /^bpftool-net-show\.md$/],
+  ipMasq: ["cilium-dbg-bpf-ipmasq-list.md", /^cilium(?:-dbg)?-bpf-ipmasq-list\.md$/],
   // one for each place where cgroups are mounted
   cgroups: ["bpftool-cgroup-tree-*.md", /^bpftool-cgroup-tree-.*\.md$/],
   pins: ["find--sys-fs-bpf--ls.md", /^find--sys-fs-bpf--ls\.md$/],
@@ -79,6 +80,7 @@ export async function readBugtool(
       routes: reading(derived(await output("routes"), (text) => filled("routes", text))),
       qdiscs: reading(derived(await output("qdiscs"), (text) => filled("qdiscs", text))),
       xfrm: reading(await output("xfrm")),
+      ipMasq: reading(await output("ipMasq")),
       cgroups: reading(derived(tree, (text) => cgroupsOf(text, root))),
       network: reading(programs),
       tcx: reading(derived(programs, (list) => tcxOf(list, status, pins))),

@@ -174,6 +174,24 @@ function masquerading(node: NodeEvidence, config: Config): string {
 export const masqueradingOf = (config: Config) =>
   config["enable-ipv4-masquerade"] === "false" ? "off" : isOn(config["enable-bpf-masquerade"]) ? "BPF" : "iptables";
 
+/** The networks to which ip-masq-agent leaves pods' addresses where nobody configures others: pkg/ipmasq of Cilium. */
+const NOT_MASQUERADED = [
+  ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24"],
+  ...["192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4"],
+];
+
+/** Beside each list, unless its configuration says otherwise. */
+const LINK_LOCAL = "169.254.0.0/16";
+
+function ipMasqAgent(node: NodeEvidence, config: Config): string | undefined {
+  if (!isOn(config["enable-ip-masq-agent"])) return undefined;
+  const networks = [...told(sectionOf(node, "ipMasq")).matchAll(/^[\d.]+\/\d+/gm)].map(([network]) => network);
+  const others = networks.filter((each) => each !== LINK_LOCAL && !NOT_MASQUERADED.includes(each));
+  const isDefault = others.length === 0 && NOT_MASQUERADED.every((each) => networks.includes(each));
+  if (isDefault) return "on, except to Cilium's default networks";
+  return `on, except to ${firstOf(networks.sort(), 2) || "no network"}`;
+}
+
 /** `native`, or the tunnel's protocol. */
 export const networkOf = (config: Config) => {
   const protocol = config["tunnel-protocol"] ?? config["tunnel"] ?? "vxlan";
@@ -433,7 +451,9 @@ export const DIMENSIONS: readonly Dimension[] = [
       const own = at(status, ["masquerading"]) as { readonly "ip-masq-agent"?: boolean } | undefined;
       return own === undefined ? undefined : onOff(own["ip-masq-agent"] === true);
     },
-    observed: only(TRAFFIC),
+    // without a configuration of its own, which is no failure, it has networks all the same
+    observed: (node, _api, config) => ipMasqAgent(node, config),
+    isShown: (left, right) => right.startsWith(left),
   },
   {
     id: "network",

@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { EvidenceCluster } from "../../cluster/read";
 import { translationCheck } from "../../datapath/checks/translation";
-import { counterOf, NODE_COMMANDS, readCounters, readNode, sectionOf } from "../../datapath/evidence/node";
+import {
+  counterOf,
+  MAP_COMMANDS,
+  NODE_COMMANDS,
+  readCounters,
+  readNode,
+  sectionOf,
+} from "../../datapath/evidence/node";
 import { recordedExpectation } from "./support/evidence";
 
 const NODES = [
@@ -131,6 +138,20 @@ describe("the BPF NAT map", () => {
   it("is not called empty where it is read too slowly, or not at all", async () => {
     expect(await natOf("exit 124", __filename)).toEqual(new Error("the agent did not tell its nat within 8 s"));
     expect(await natOf("echo no permission >&2; exit 255", __filename)).toEqual(new Error("nat: no permission"));
+  });
+});
+
+describe("the networks of ip-masq-agent", () => {
+  it("are read from its map, of which a cluster without it has none", async () => {
+    const keys = ["08 00 00 00 0a 00 00 00", "10 00 00 00 a9 fe 00 00"].map(
+      (bytes) => `{"key":["0x${bytes.replaceAll(" ", '","0x')}"],"value":["0x00"]}`,
+    );
+    const networksIn = async (map: string) => {
+      const script = MAP_COMMANDS.ipMasq.replace("/sys/fs/bpf/tc/globals/cilium_ipmasq_v4", map);
+      return (await run(script, { bpftool: `echo '[${keys.join()}]'` })).stdout;
+    };
+    expect(await networksIn(__filename)).toBe("10.0.0.0/8\n169.254.0.0/16\n");
+    expect(await networksIn("/nowhere/map")).toBe("");
   });
 });
 

@@ -481,6 +481,35 @@ describe("an inspection", () => {
     expect(wrong(judged(smaller))).toEqual([]);
   });
 
+  it("tells to which networks ip-masq-agent leaves pods' addresses, with its own configuration or without", () => {
+    const masking = (networks: readonly string[], keys = { "enable-ip-masq-agent": "true" }) => {
+      const on = configured(keys);
+      const told = changed({ status: status((own) => Object.assign(own["masquerading"]!, { "ip-masq-agent": true })) });
+      const nodes = on.nodes.map((node, index) => ({
+        ...node,
+        sections: {
+          ...node.sections,
+          status: told.nodes[index]!.sections.status!,
+          ipMasq: { value: `${networks.join("\n")}\n` },
+        },
+      }));
+      return judged({ ...on, nodes });
+    };
+    const defaults = [
+      ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24"],
+      ...["192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "169.254.0.0/16"],
+    ];
+    for (const [networks, observed] of [
+      [defaults, "on, except to Cilium's default networks"],
+      [["10.0.0.0/8", "169.254.0.0/16", "10.1.0.0/16"], "on, except to 10.0.0.0/8, 10.1.0.0/16 and 1 more"],
+      [[], "on, except to no network"],
+    ] as const) {
+      const found = masking(networks);
+      expect(wrong(found)).toEqual([]);
+      expect(rowOf(found, "ip-masq-agent").nodes[0]).toMatchObject({ reported: "on", observed, verdict: "in force" });
+    }
+  });
+
   it("sees XDP, whose programs have no name, and a device without programs", () => {
     const xdp = changed({
       network: () => '[{"xdp":[{"devname":"eth0","ifindex":2,"mode":"driver","id":99}],"tc":[]}]',
