@@ -358,10 +358,11 @@ function mtu(node: NodeEvidence, api: ApiEvidence, config: Config): string | Hid
   return own === String(out.mtu) ? own : `${own} (${out.ifname} ${out.mtu})`;
 }
 
-function bigTcp(node: NodeEvidence, api: ApiEvidence): string | undefined {
+function bigTcp(node: NodeEvidence, api: ApiEvidence, config: Config): string | undefined {
   const out = deviceOut(node, api);
   const size = linksOf(node).find(({ ifname }) => ifname === out)?.gso_max_size;
-  return size === undefined ? undefined : onOff(size > 65536);
+  // somebody else may allow larger segments, of which Cilium makes nothing
+  return size === undefined ? undefined : onOff(isOn(config["enable-ipv6-big-tcp"]) && size > 65536);
 }
 
 const encrypted = (config: Config) =>

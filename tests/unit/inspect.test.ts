@@ -510,6 +510,18 @@ describe("an inspection", () => {
     }
   });
 
+  it("takes larger segments for BIG TCP only where somebody asked for it", () => {
+    const links = (text: string) =>
+      JSON.stringify(
+        (JSON.parse(text) as { ifname: string }[]).map((link) =>
+          link.ifname === "eth0" ? { ...link, gso_max_size: 196608 } : link,
+        ),
+      );
+    expect(wrong(judged(changed({ links }, WORKER)))).toEqual([]);
+    const asked = configured({ "enable-ipv6-big-tcp": "true" }, changed({ links }));
+    expect(rowOf(judged(asked), "big-tcp-v6").nodes[1]).toMatchObject({ configured: "on", observed: "on" });
+  });
+
   it("sees XDP, whose programs have no name, and a device without programs", () => {
     const xdp = changed({
       network: () => '[{"xdp":[{"devname":"eth0","ifindex":2,"mode":"driver","id":99}],"tc":[]}]',
