@@ -88,13 +88,30 @@ function shortened(command: readonly string[]): string {
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }
 
+/**
+ * CRDs that an agent misses by the end of its log: agents since 1.16 tell while they wait for Cilium's operator to register
+ * them, and all of them when they give up (pkg/k8s/synced of Cilium).
+ */
+export function missingCrds(log: string): string[] {
+  const said = log
+    .split("\n")
+    .findLast((line) =>
+      /(?:Still waiting for Cilium Operator|Unable to find all Cilium CRDs|All Cilium CRDs)/.test(line),
+    );
+  return [...(said ?? "").matchAll(/\bcrd:([\w.-]+\w)/g)].map(([, name]) => name!).sort();
+}
+
 /** Kubernetes keeps the end of a container's log where its agent ended with an error. */
 function troubleOf({ state, lastState }: V1ContainerStatus): string {
   const ended = state?.terminated ?? lastState?.terminated;
   const said = [
     ...(ended?.message ?? "").matchAll(/level=(?:fatal|error) msg="?(.*?)"?(?: error="(.*?)"| subsys=|$)/gm),
   ].at(-1);
-  const error = said?.slice(1).filter(Boolean).join(": ").slice(0, 200);
+  const crds = missingCrds(ended?.message ?? "");
+  const error =
+    crds.length > 0
+      ? `the cluster has no CRD ${crds.join(", ")}`
+      : said?.slice(1).filter(Boolean).join(": ").slice(0, 200);
   const reason = state?.waiting?.reason ?? (ended === undefined ? "waiting" : `exit code ${ended.exitCode}`);
   return `the agent does not run: ${reason}${error === undefined ? "" : ` (${error})`}`;
 }

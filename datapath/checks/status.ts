@@ -1,7 +1,7 @@
 import { at } from "../../modes/tree";
 import { featuresOf } from "../../modes/features";
 import { agentLog } from "../../cluster/agentLog";
-import { CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
+import { CILIUM_NAMESPACE, listAgents, missingCrds } from "../../cluster/agents";
 import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
 import { valueOf } from "../evidence/api";
@@ -134,13 +134,17 @@ export async function readFallbacks(
   return new Map(entries);
 }
 
-/** The messages of an agent's log by which it tells that it does otherwise than configured. */
+/** How the line begins that says for what an agent waits before it starts to work. */
+export const WAITS = "the agent waits for CRDs that the cluster does not have";
+
+/** The messages of an agent's log by which it tells that it does otherwise than configured, or nothing yet. */
 export function fallbackLines(log: string): string[] {
   const messages = log.split("\n").flatMap((line) => {
     const message = /\bmsg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
     return message !== undefined && FALLBACK.test(message) ? [message.replaceAll('\\"', '"')] : [];
   });
-  return [...new Set(messages)];
+  const crds = missingCrds(log);
+  return [...new Set(messages), ...(crds.length === 0 ? [] : [`${WAITS}: ${crds.join(", ")}`])];
 }
 
 function parse(output: string): unknown {

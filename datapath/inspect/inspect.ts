@@ -9,7 +9,7 @@ import { firstOf } from "../checks/check";
 import { flat } from "../checks/config";
 import { odd } from "../checks/nodes";
 import { differingKeys } from "../checks/agents";
-import { readFallbacks } from "../checks/status";
+import { readFallbacks, WAITS } from "../checks/status";
 import { readCiliumApi, valueOf, type ApiEvidence } from "../evidence/api";
 import type { KeptEvidence } from "../verify";
 import { askEach, gather, survey, type At, type Evidence, type Part } from "../evidence/gather";
@@ -407,7 +407,7 @@ function versionRow(views: readonly View[]): Row {
       return { ...row, verdict: "drift", reason };
     }
     if (version !== "") return { ...row, verdict: "in force" };
-    const reason = evidence.error ?? unsaid(view) ?? `no version from ${image ?? "an agent"}`;
+    const reason = evidence.error ?? waiting(view) ?? unsaid(view) ?? `no version from ${image ?? "an agent"}`;
     return { ...row, verdict: "not observable", reason };
   });
   return rowWith("version", "Cilium", nodes);
@@ -421,6 +421,12 @@ const strategyOf = ({ template }: View) =>
 
 /** An image without its registry and digest: a mirror may have another one. */
 const shortImage = (image: string | undefined) => image?.replace(/@.*$/, "").split("/").at(-1);
+
+/** For what an agent waits that has no status yet. */
+function waiting({ log }: View): string | undefined {
+  const line = log.find((each) => each.startsWith(WAITS));
+  return line === undefined ? undefined : `${line}; Cilium's operator registers them`;
+}
 
 /** Why an agent that runs has no status. */
 function unsaid({ evidence }: View): string | undefined {

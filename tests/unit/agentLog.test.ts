@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { agentLog } from "../../cluster/agentLog";
+import { missingCrds } from "../../cluster/agents";
 import type { ClusterReader } from "../../cluster/read";
 import { fallbackLines } from "../../datapath/checks/status";
 
@@ -62,5 +63,31 @@ describe("an agent's log", () => {
     expect(asked).toEqual([]);
     const unreachable = clusterWith(line(LATER));
     expect(await agentLog(unreachable.cluster, { node: "worker", pod: "another" })).toBe(line(LATER));
+  });
+});
+
+describe("CRDs that an agent waits for", () => {
+  const FOUND = 'time=3 level=info msg="All Cilium CRDs have been found and are available" subsys=k8s';
+  const lines = (...said: string[]) => ['time=1 level=info msg="Serving"', ...said, ""].join("\n");
+
+  it.each([
+    [
+      "1.18",
+      'time=2 level=info msg="Still waiting for Cilium Operator to register CRDs" module=agent CRDs="[crd:ciliumnodes.cilium.io crd:ciliumcidrgroups.cilium.io]"',
+    ],
+    [
+      "1.16",
+      'level=info msg="Still waiting for Cilium Operator to register the following CRDs: [crd:ciliumnodes.cilium.io crd:ciliumcidrgroups.cilium.io]" subsys=k8s',
+    ],
+    [
+      "1.12, when it gives up",
+      'level=fatal msg="Unable to find all Cilium CRDs necessary within 5m0s timeout. The following CRDs were not found: [crd:ciliumnodes.cilium.io crd:ciliumcidrgroups.cilium.io]" error="context deadline exceeded" subsys=k8s',
+    ],
+  ])("are in its log, as %s writes it, until they are there", (_version, line) => {
+    expect(missingCrds(lines(line))).toEqual(["ciliumcidrgroups.cilium.io", "ciliumnodes.cilium.io"]);
+    expect(fallbackLines(lines(line))).toEqual([
+      "the agent waits for CRDs that the cluster does not have: ciliumcidrgroups.cilium.io, ciliumnodes.cilium.io",
+    ]);
+    expect(fallbackLines(lines(line, FOUND))).toEqual([]);
   });
 });

@@ -844,6 +844,23 @@ describe("an inspection", () => {
     expect(rowOf(judged({ ...HEALTHY, nodes }), "version").nodes[0]!.reason).toBe(silent);
   });
 
+  it("says for which CRDs an agent waits", () => {
+    const [crds, status] = ["ciliumnodes.cilium.io", { error: "status: Is the agent running?" }];
+    const nodes = HEALTHY.nodes.map((node) =>
+      node.node === WORKER ? { ...node, sections: { ...node.sections, status } } : node,
+    );
+    const logs = { [WORKER]: [`the agent waits for CRDs that the cluster does not have: ${crds}`] };
+    const found = judged({ ...HEALTHY, nodes }, logs);
+    expect(rowOf(found, "version").nodes.map(({ verdict }) => verdict)).toEqual([
+      "in force",
+      "not observable",
+      "in force",
+    ]);
+    expect(inspectionText("prod", found)).toContain(
+      `  - Cilium on ${WORKER}: the agent waits for CRDs that the cluster does not have: ${crds}; Cilium's operator registers them\n`,
+    );
+  });
+
   it("says why an agent does not run, by the end of its log", async () => {
     const log = `time=1 level=error msg="Invoke failed" error="other"
 time=2 level=fatal msg="unable to run agent: failed to start: cannot parse 'x'" subsys=daemon
@@ -869,6 +886,12 @@ time=2 level=fatal msg="unable to run agent: failed to start: cannot parse 'x'" 
     expect(await readNode(cluster, WORKER, agent!, { commands: {}, destinations: [] })).toMatchObject({
       error: trouble,
     });
+    const missing =
+      "Please ensure that Cilium Operator is running. The following CRDs were not found: [crd:ciliumx.cilium.io]";
+    container.lastState.terminated.message = `level=fatal msg="Unable to find all Cilium CRDs necessary within 5m0s timeout. ${missing}"`;
+    expect((await listAgents(cluster))[0]!.trouble).toBe(
+      "the agent does not run: CrashLoopBackOff (the cluster has no CRD ciliumx.cilium.io)",
+    );
   });
 
   it("costs a node that does not answer its own cells only", () => {
