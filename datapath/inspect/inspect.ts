@@ -286,7 +286,7 @@ function judgeNode(dimension: Dimension, view: View, whole: Evidence): NodeRow {
     return {
       ...row,
       verdict: "drift",
-      reason: `Helm rendered ${asked}, and ${CONFIG_MAP} was changed since${writerOf(api)}`,
+      reason: `Helm rendered ${asked}, and ${CONFIG_MAP} was changed since${changeOf(dimension, view, api)}`,
     };
   }
   if (seen !== undefined) return { ...row, verdict: "in force" };
@@ -355,6 +355,19 @@ function overriddenBy({ configured }: Dimension, view: View, api: ApiEvidence, n
 
 /** Where an agent has a value from that no object has. */
 const GONE = "the agent read another value when it started, of a CiliumNodeConfig or a key that is gone";
+
+/** The ConfigMap's managedFields have the keys that somebody wrote last, and none that somebody removed. */
+const UNRECORDED = "nothing records who removed keys";
+
+/** Who changed the ConfigMap since Helm rendered it, as far as a dimension depends on it. */
+function changeOf({ configured }: Dimension, { requested = {}, current = {} }: View, api: ApiEvidence): string {
+  const keys = differingKeys(requested, current).filter(
+    (key) => configured?.({ ...current, [key]: requested[key] }) !== configured?.(current),
+  );
+  const gone = keys.filter((key) => current[key] === undefined);
+  if (gone.length > 0) return `: ${gone.join(", ")} is gone, and ${UNRECORDED}`;
+  return keys.length === 0 ? "" : writerOf(api, keys);
+}
 
 /** Whether one of some keys was written after the agent read them. */
 function isWritten({ configuredAt }: View, api: ApiEvidence, keys: readonly string[]): boolean {
@@ -485,16 +498,21 @@ function configurationRow(views: readonly View[], api: ApiEvidence, layout: Layo
     );
     if (changed.length + pending.length === 0 && older === undefined) return { ...row, verdict: "in force" };
     const by = nodeConfigs.flatMap(({ name, defaults }) => (pending.some((key) => key in defaults) ? [name] : []));
+    const gone = changed.filter((key) => current[key] === undefined);
+    const others = changed.filter((key) => current[key] !== undefined);
     const reasons = [
       ...(older === undefined ? [] : [older]),
       ...(pending.length === 0
         ? []
         : [`CiliumNodeConfig ${by.join(", ")} is newer than the agent in ${firstOf(pending, 4)}`]),
-      ...(changed.length === 0
+      ...(others.length === 0
         ? []
-        : isWritten(view, api, changed)
-          ? [`${CONFIG_MAP} is newer than the agent in ${firstOf(changed, 4)}${writerOf(api, changed)}`]
-          : [`${CONFIG_MAP} differs in ${firstOf(changed, 4)}: ${GONE}`]),
+        : isWritten(view, api, others)
+          ? [`${CONFIG_MAP} is newer than the agent in ${firstOf(others, 4)}${writerOf(api, others)}`]
+          : [`${CONFIG_MAP} differs in ${firstOf(others, 4)}: ${GONE}`]),
+      ...(gone.length === 0
+        ? []
+        : [`the agent has ${firstOf(gone, 4)} of a CiliumNodeConfig or ${CONFIG_MAP}, and ${UNRECORDED}`]),
     ];
     return {
       ...row,

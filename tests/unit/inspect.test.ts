@@ -342,14 +342,35 @@ describe("an inspection", () => {
       [
         "configuration",
         "drift",
-        expect.stringContaining(
-          "newer than the agent in enable-endpoint-routes, enable-policy (written by kubectl-patch",
+        expect.stringMatching(
+          /^cilium-config is newer than the agent in enable-endpoint-routes \(written by kubectl-patch at \S+\); the agent has enable-policy of a CiliumNodeConfig or cilium-config, and nothing records who removed keys; restart it/,
         ),
       ],
     ]);
     // a dump lists the agents' defaults, and no empty values
     const nodes = changedKeys.nodes.map((node) => ({ ...node, isDump: true }));
     expect(wrong(judged({ ...changedKeys, nodes }))).toEqual([]);
+  });
+
+  it("names no writer for a key that is gone from cilium-config, which agents have read without it", () => {
+    const { "enable-bpf-masquerade": removed, ...data } = (HEALTHY.api.config as { value: ConfigState }).value.data;
+    expect(removed).toBe("true");
+    const writers = [{ manager: "helm", time: "2026-11-29T20:00:00.000Z", keys: Object.keys(data) }];
+    const read = changed({ config: (text) => text.replace(/^enable-bpf-masquerade=.*\n/m, "") });
+    const api = { ...read.api, config: { value: { data, writers } } };
+    const reported = changed({
+      status: status((own) => Object.assign(own["masquerading"]!, { mode: "IPTables" })),
+      iptables: (text) => `${text}\n-A CILIUM_POST_nat -s 10.0.0.0/24 ! -d 10.0.0.0/8 -j MASQUERADE`,
+    });
+    const nodes = reported.nodes.map((node, index) => ({
+      ...node,
+      sections: { ...node.sections, config: read.nodes[index]!.sections.config! },
+    }));
+    expect(rowOf(judged({ ...HEALTHY, nodes, api }), "masquerading").nodes[0]).toMatchObject({
+      verdict: "drift",
+      reason:
+        "Helm rendered BPF, and cilium-config was changed since: enable-bpf-masquerade is gone, and nothing records who removed keys",
+    });
   });
 
   it("takes programs without names of their own for Cilium's, as legacy tc has them", () => {
