@@ -141,34 +141,15 @@ const silentIn = ({ silent }: Inspection) => Object.entries(silent).map(([node, 
 /** An inspection for reading: the matrix, what contradicts, what could not be seen, and the conclusion. */
 export function inspectionText(name: string, whole: Inspection, look: Look = PLAIN, rows: RowsShown = "on"): string {
   const inspection = answeredIn(whole);
-  const { bold, green, red, yellow, dim } = look.colors;
-  const paint = { "in force": green, "not observable": dim, fallback: yellow, drift: yellow, contradiction: red };
   const shown = inspection.rows.filter((row) => isShown(row, rows));
   const others = inspection.rows.filter((row) => !shown.includes(row)).map(({ title }) => title);
   const left =
     rows === "mode" ? `${others.length} more rows, in which nothing contradicts` : `Off: ${others.join(", ")}`;
-  const lines = shown.flatMap((row) => {
-    const groups = groupsOf(row);
-    const folded = groups.length > MOST_GROUPS + 1 ? groups.slice(MOST_GROUPS) : [];
-    const first = groups
-      .slice(0, groups.length - folded.length)
-      .map(({ said, nodes }, index) => [
-        paint[said.verdict](ROW_WORDS[said.verdict]),
-        index === 0 ? row.title : "",
-        ...COLUMNS.map((column) => plain(said[column] ?? NOTHING)),
-        groups.length === 1 ? "all" : plain(someOf(nodes)),
-      ]);
-    const more = folded.reduce((sum, { nodes }) => sum + nodes.length, 0).toLocaleString("en");
-    const last = ["", "", ...COLUMNS.map(() => "…"), `${more} more, which differ; --json shows all`];
-    return folded.length === 0 ? first : [...first, last];
-  });
-  const head = ["VERDICT", "DIMENSION", ...COLUMNS.map((column) => column.toUpperCase()), "NODES"].map((title) =>
-    bold(title),
-  );
+  const isNarrow = look.columns !== undefined && look.columns < NARROW;
   const section = (title: string, entries: readonly string[], what = "reasons") =>
     entries.length === 0 ? [] : ["", title, ...firstOf(entries, what).map((entry) => `  - ${entry}`)];
   return [
-    table([head, ...lines], look, "", true),
+    (isNarrow ? blocks : matrix)(shown, look),
     ...(others.length === 0 ? [] : ["", left]),
     ...section("Nodes that did not answer:", silentIn(inspection), "nodes"),
     ...section(
@@ -178,8 +159,57 @@ export function inspectionText(name: string, whole: Inspection, look: Look = PLA
     ...section("Contradictions:", reasonsOf(inspection.rows, isWrong)),
     "",
     ...[layoutText(inspection.layout)].filter((line) => line !== undefined),
-    bold(conclusionOf(name, inspection)),
+    look.colors.bold(conclusionOf(name, inspection)),
   ].join("\n");
+}
+
+/** The width below which a row's columns are below each other. */
+const NARROW = 80;
+
+/** What the nodes of a row say, and how many more of them differ. */
+function foldedIn(row: Row): { readonly groups: readonly Group[]; readonly more?: string } {
+  const groups = groupsOf(row);
+  if (groups.length <= MOST_GROUPS + 1) return { groups };
+  const more = groups.slice(MOST_GROUPS).reduce((sum, { nodes }) => sum + nodes.length, 0);
+  return {
+    groups: groups.slice(0, MOST_GROUPS),
+    more: `${more.toLocaleString("en")} more, which differ; --json shows all`,
+  };
+}
+
+function verdictOf({ verdict }: NodeRow, { colors: { green, red, yellow, dim } }: Look): string {
+  const paint = { "in force": green, "not observable": dim, fallback: yellow, drift: yellow, contradiction: red };
+  return paint[verdict](ROW_WORDS[verdict]);
+}
+
+/** A line for each row, or for each part of its nodes that say the same. */
+function matrix(rows: readonly Row[], look: Look): string {
+  const lines = rows.flatMap((row) => {
+    const { groups, more } = foldedIn(row);
+    const own = groups.map(({ said, nodes }, index) => [
+      verdictOf(said, look),
+      index === 0 ? row.title : "",
+      ...COLUMNS.map((column) => plain(said[column] ?? NOTHING)),
+      nodes.length === row.nodes.length ? "all" : plain(someOf(nodes)),
+    ]);
+    return more === undefined ? own : [...own, ["", "", ...COLUMNS.map(() => "…"), more]];
+  });
+  const head = ["VERDICT", "DIMENSION", ...COLUMNS.map((column) => column.toUpperCase()), "NODES"];
+  return table([head.map((title) => look.colors.bold(title)), ...lines], look, "", true);
+}
+
+/** The same as blocks, whose columns are below each other. */
+function blocks(rows: readonly Row[], look: Look): string {
+  const lines = rows.flatMap((row) => {
+    const { groups, more } = foldedIn(row);
+    const own = groups.flatMap(({ said, nodes }) => [
+      [verdictOf(said, look), look.colors.bold(row.title)],
+      ...(nodes.length === row.nodes.length ? [] : [["  nodes", plain(someOf(nodes))]]),
+      ...COLUMNS.flatMap((column) => (said[column] === undefined ? [] : [[`  ${column}`, plain(said[column])]])),
+    ]);
+    return more === undefined ? own : [...own, ["", more]];
+  });
+  return table(lines, look, "", true);
 }
 
 /** An inspection as GitHub's markdown, for a bug report. */

@@ -957,6 +957,29 @@ describe("an inspection's forms", () => {
     }
   });
 
+  it("stack the columns of each row in a narrow terminal", () => {
+    const renamed = JSON.stringify(broken()).replaceAll("cmlead-", "production-eu-central-1-general-purpose-nodes-");
+    for (const columns of [40, 60, 79]) {
+      const look = { colors: createColors(false), columns };
+      const [shown] = inspectionText("prod", JSON.parse(renamed) as Inspection, look).split("\n\n");
+      for (const line of shown!.split("\n")) expect(line.length).toBeLessThanOrEqual(columns);
+      expect(shown).not.toContain("VERDICT");
+    }
+    const [shown] = inspectionText("prod", broken(), { colors: createColors(false), columns: 60 }).split("\n\n");
+    expect(shown).toContain(`
+CONTRADICTION  Services
+  nodes        cmlead-worker
+  requested    Cilium
+  configured   Cilium
+  reported     Cilium
+  observed     none
+IN FORCE       Services
+  nodes        cmlead-control-plane, cmlead-worker2
+`);
+    // what is unknown needs no line
+    expect(shown).toMatch(/^UNSEEN {9}IPAM\n {2}requested {4}cluster-pool\n {2}configured {3}cluster-pool\n\S/m);
+  });
+
   it("are markdown and a page without scripts", () => {
     expect(inspectionMarkdown("prod", broken())).toMatch(
       /^\| Services \(cmlead-worker\) \| Cilium \| Cilium \| Cilium \| none \| \*\*contradiction\*\* \|$/m,
