@@ -1,5 +1,5 @@
 import type { Since } from "../../modes/ciliumVersion";
-import type { Config } from "./dimensions";
+import type { Config } from "./dimensions/config";
 
 /** A way in which Cilium does something else than it was asked for, without an error. */
 export interface Fallback {

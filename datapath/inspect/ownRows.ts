@@ -5,7 +5,7 @@ import { foreignPrograms, missingHooks } from "../checks/programs";
 import { valueOf, type ApiEvidence } from "../evidence/api";
 import { sectionOf } from "../evidence/node";
 import { attachedOn, hasNames } from "../evidence/programs";
-import { masqueradingOf, networkOf, replaces } from "./dimensions";
+import { masqueradingOf, networkOf, replaces } from "./dimensions/config";
 import type { NodeRow } from "./inspection";
 import type { View } from "./view";
 

@@ -11,7 +11,8 @@ import {
   type NodeEvidence,
 } from "../evidence/node";
 import type { KeptEvidence } from "../verify";
-import { DIMENSIONS, type Dimension } from "./dimensions";
+import { DIMENSIONS } from "./dimensions/all";
+import type { Dimension } from "./dimensions/dimension";
 import { requestedIn, whatIsSeen } from "./inspect";
 import type { Column } from "./inspection";
 import { OWN_ROWS, type OwnRow } from "./ownRows";

@@ -3,7 +3,7 @@ import { parseConfig } from "../checks/agents";
 import { derived, valueOf, type AgentTemplate, type NodeConfigState } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { agentVersion, jsonOf, ownSettings, sectionOf, type NodeEvidence } from "../evidence/node";
-import type { Config } from "./dimensions";
+import type { Config } from "./dimensions/config";
 
 /** One node, with its configuration and status read. */
 export interface View {
