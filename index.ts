@@ -13,7 +13,7 @@ import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
 import { ciliumArgs, wantedOfCluster } from "./settings/ciliumArgs";
 import { readManifests } from "./settings/manifests";
-import { kubeconfigOf } from "./settings/kubeconfig";
+import { kubeconfigOf, kubeconfigProblems } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
 import { isExternal, kubernetesToAsk } from "./settings/release";
 
@@ -24,8 +24,9 @@ export = async (): Promise<StackExports> => {
   const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
   const manifests = await readManifests(settings.cilium.manifests, process.cwd());
   const ofManifests = [...manifests.problems, ...manifests.unread];
-  const isRight = isValid && ofManifests.length === 0;
-  if (!isRight && isExternal(settings.cluster)) throw refusal([], ofManifests);
+  const ofKubeconfig = kubeconfigProblems(settings.cluster);
+  const isRight = isValid && ofManifests.length + ofKubeconfig.length === 0;
+  if (!isRight && isExternal(settings.cluster)) throw refusal([], [...ofKubeconfig, ...ofManifests]);
   const external = isExternal(settings.cluster) ? await existingCluster(settings) : undefined;
   const names = imagesTaken(settings, { isRight, external, manifests: manifests.objects, ofManifests, refusal });
   // nothing is created before the chart has taken the values; a preview goes on meanwhile

@@ -3,6 +3,7 @@ import { ConfigurationError, renderWarnings, type CheckedSettings } from "../set
 import { askChart, type ChartWord } from "./askChart";
 import { diffPlans } from "./planDiff";
 import { asYaml, diffText, summary } from "./planText";
+import { kubeconfigProblems } from "../settings/kubeconfig";
 import { withoutSecrets } from "../settings/problems";
 import { readStackFile } from "./stackFile";
 import { planStack, type PlannedImages, type StackPlan } from "./stackPlan";
@@ -55,6 +56,8 @@ function kindConfigText(stack: string, { kindConfig }: StackPlan): string {
 
 async function planned(stack: string, { set }: PlanOptions): Promise<{ it: StackPlan; chart: ChartWord }> {
   const checked = await checkedStack(stack, set);
+  const ofKubeconfig = kubeconfigProblems(checked.settings.cluster, checked.directory);
+  if (ofKubeconfig.length > 0) throw checked.refusal([], ofKubeconfig);
   if (checked.warnings.length > 0) console.error(renderWarnings(stack, checked.warnings));
   return { it: planStack(checked.settings), chart: await askChart(checked) };
 }

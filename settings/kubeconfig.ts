@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, dirname, isAbsolute, join } from "node:path";
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { withHome } from "./homePath";
+import type { Problem } from "./problems";
 
 /** The external cluster that a stack uses. */
 export interface ClusterReference {
@@ -29,17 +30,18 @@ interface Kubeconfig {
 /**
  * The kubeconfig of one cluster: one context of a file, of a text, or of the files that KUBECONFIG lists, with absolute
  * paths.
+ * @param directory folder of a relative path
  * @throws Error naming what is missing; never with a part of the text
  */
-export function kubeconfigOf({ kubeconfig, context }: ClusterReference): string {
+export function kubeconfigOf({ kubeconfig, context }: ClusterReference, directory = process.cwd()): string {
   const isContent = kubeconfig !== undefined && /[\n{]/.test(kubeconfig);
   if (!isContent && kubeconfig !== undefined && kubeconfig.length > MAX_PATH) {
     throw new Error("cluster.kubeconfig is neither a path nor a kubeconfig; is it encoded?");
   }
-  const files = isContent ? [] : filesOf(kubeconfig);
+  const files = isContent ? [] : filesOf(kubeconfig, directory);
   const source = isContent ? "cluster.kubeconfig" : files.join(delimiter);
   const config = isContent
-    ? parsed(kubeconfig, source, process.cwd())
+    ? parsed(kubeconfig, source, directory)
     : merged(files.map((file) => parsed(contentOf(file), file, dirname(file))));
   const name = context ?? config["current-context"];
   const known = [...new Set((config.contexts ?? []).map((each) => each.name))];
@@ -62,6 +64,18 @@ export function kubeconfigOf({ kubeconfig, context }: ClusterReference): string 
   });
 }
 
+/** Why a reference names no cluster, without asking one; empty for a new cluster, which needs no kubeconfig. */
+export function kubeconfigProblems({ kubeconfig, context }: ClusterReference, directory?: string): Problem[] {
+  if (kubeconfig === undefined && context === undefined) return [];
+  try {
+    kubeconfigOf({ kubeconfig, context }, directory);
+    return [];
+  } catch (error) {
+    const rule = `names no cluster: ${(error as Error).message}; set cluster.kubeconfig and cluster.context to a cluster that exists`;
+    return [{ key: kubeconfig === undefined ? "cluster.context" : "cluster.kubeconfig", rule }];
+  }
+}
+
 /** Keys of a kubeconfig that hold paths, relative to its own folder. */
 const PATHS = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];
 
@@ -78,8 +92,8 @@ function withAbsolutePaths(
 }
 
 /** The files of a kubeconfig: the one that is set, or the existing ones among the user's own. */
-function filesOf(path: string | undefined): string[] {
-  if (path !== undefined) return [withHome(path)];
+function filesOf(path: string | undefined, directory: string): string[] {
+  if (path !== undefined) return [resolve(directory, withHome(path))];
   const own = (process.env["KUBECONFIG"] ?? "").split(delimiter).filter(existsSync);
   return own.length > 0 ? own : [join(homedir(), ".kube", "config")];
 }

@@ -43,16 +43,32 @@ describe("cilium-modes plan", () => {
     expect(out).toContain(`Routing: Network: Native Host: ${contract.hostRouting}`);
   });
 
+  const kubeconfig = JSON.stringify({
+    contexts: [{ name: "lab", context: { cluster: "c", user: "u" } }],
+    clusters: [{ name: "c", cluster: { server: "https://127.0.0.1:1" } }],
+  });
+  const lab = ["--set", "nettool.image=registry.example/tools:1", "--set", "cluster.context=lab"];
+
   it("tells nothing of kind, and no device, for an external cluster", async () => {
-    const external = ["--set", "cluster.context=lab", "--set", "nettool.image=registry.example/tools:1"];
+    const external = [...lab, "--set", `cluster.kubeconfig=${kubeconfig}`];
     const { out, err, code } = await cli("plan", "ebpf", ...external);
     expect([err, code]).toEqual(["", 0]);
-    expect(out).toContain("external, context lab of your kubeconfig");
+    expect(out).toContain("external, context lab of cluster.kubeconfig");
     expect(out).not.toMatch(/kindest|kind \d|eth0|nodes of|10\.0\.0\.0\/16/);
     const parts = await cli("plan", "ebpf", "--values", "--images", ...external);
     expect(parts.out).not.toMatch(/kindest|control-plane|k8sServiceHost/);
     expect(parts.err).toContain("read by pulumi preview");
     expect((await cli("plan", "ebpf", "--kind-config", ...external)).err).toContain("has no kind configuration");
+  });
+
+  it.each([
+    ["/none/config", "The kubeconfig /none/config cannot be read (ENOENT)"],
+    ["{contexts: [}", "cluster.kubeconfig is not a kubeconfig: it is not a YAML object"],
+    [kubeconfig.replace("lab", "prod"), 'cluster.kubeconfig has no context "lab"; its contexts are: prod'],
+  ])("refuses a kubeconfig without the external cluster, before it asks any: %s", async (reference, words) => {
+    const { out, err, code } = await cli("plan", "ebpf", ...lab, "--set", `cluster.kubeconfig=${reference}`);
+    expect([out, code]).toEqual(["", 1]);
+    expect(err).toContain(`  - cluster.kubeconfig: names no cluster: ${words}; set cluster.kubeconfig and`);
   });
 
   it("prints kind's configuration, Helm's values and the contract as YAML, one document each", async () => {
