@@ -196,13 +196,28 @@ function bandwidth({ value }: Case): Wrong[] {
   return [{ key, rule: `${why}; remove it` }];
 }
 
-function nodePorts({ value, show, nettool, hasKubeProxy }: Case): Wrong[] {
+/** First and last port of the connections that a node itself opens; no setting of kind changes them. */
+const EPHEMERAL_PORTS = [32768, 60999] as const;
+
+function nodePorts(given: Case): Wrong[] {
+  const { value, show, nettool, hasKubeProxy } = given;
   const range = value("nodePort.range") ?? "";
   if (range === "" || hasKubeProxy) return [];
   const [, first, last] = /^(\d+),(\d+)$/.exec(String(range)) ?? [];
   // agents refuse what is no range
   const isRange = Number(first) < Number(last);
-  if (!isRange || (Number(first) <= nettool.nodePort && nettool.nodePort <= Number(last))) return [];
+  if (!isRange) return [];
+  if (Number(first) <= nettool.nodePort && nettool.nodePort <= Number(last)) {
+    // checkNodePortAndEphemeralPortRanges in Cilium 1.12 to 1.20, in daemon/cmd and later in pkg/kpr/initializer
+    const [start, end] = EPHEMERAL_PORTS;
+    const key = "enable-auto-protect-node-port-range";
+    return settingsOf(key, "nodePort.autoProtectPortRange", given)
+      .filter(([, protects]) => String(protects) === "false" && Number(last) >= start)
+      .map(([path]) => ({
+        key: path,
+        rule: `ends the agent: nodePort.range ${show(range)} overlaps ${start}-${end}, from which nodes take ports for connections; remove it, or end the range before ${start}`,
+      }));
+  }
   return [
     {
       key: "nodePort.range",

@@ -186,6 +186,16 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"nodePort":{"range":"30000-32767"}}', "nodePort.range: ends the agent: it must be two ports", EBPF],
     ['{"nodePort":{"range":"32767,30000"}}', "nodePort.range: ends the agent", EBPF],
     [
+      '{"nodePort":{"range":"30000,32800","autoProtectPortRange":false}}',
+      'nodePort.autoProtectPortRange: ends the agent: nodePort.range "30000,32800" overlaps 32768-60999',
+      EBPF,
+    ],
+    [
+      '{"nodePort":{"range":"30000,40000"},"extraConfig":{"enable-auto-protect-node-port-range":"false"}}',
+      "extraConfig.enable-auto-protect-node-port-range: ends the agent",
+      REPLACEMENT,
+    ],
+    [
       '{"hubble":{"relay":{"enabled":true},"ui":{"enabled":true,"service":{"type":"NodePort","nodePort":32000}}}}',
       "hubble.ui.service.nodePort: is 32000, which the workload has",
     ],
@@ -251,6 +261,8 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"cni":{"chainingMode":"portmap"}}'],
     ['{"nodePort":{"range":"32000,32100"}}', EBPF],
     ['{"nodePort":{"range":"30000,31999"}}'],
+    ['{"nodePort":{"range":"30000,40000"}}', EBPF],
+    ['{"nodePort":{"autoProtectPortRange":false}}', EBPF],
     ['{"operator":{"tolerations":[{"operator":"Exists"}]}}'],
     ['{"tolerations":[{"operator":"Exists"}]}'],
     ['{"tolerations":[{"key":"node-role.kubernetes.io/control-plane","effect":"NoSchedule"}]}'],
