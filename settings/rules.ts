@@ -12,6 +12,7 @@ import {
 import { longestClusterName } from "../modes/clusterName";
 import { DEFAULTS } from "../modes/defaults";
 import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
+import { portFindings } from "../modes/hostPorts";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
 import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ipam";
 import { kubernetesOf, untestedPair } from "../modes/releases";
@@ -107,7 +108,9 @@ function valueFindings(
   isSecretPath: IsSecretPath,
   wanted: ValueFinding["severity"],
 ): Problem[] {
-  return lintValues(ciliumArgs(settings), showValue(isSecretPath))
+  const args = ciliumArgs(settings);
+  const show = showValue(isSecretPath);
+  return [...lintValues(args, show), ...portFindings(args, show, !isExternal(settings.cluster))]
     .filter(({ severity }) => severity === wanted)
     .map(({ key, rule }) => ({ key: placeOf(sources, key), rule }));
 }

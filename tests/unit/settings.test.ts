@@ -183,6 +183,7 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"cni":{"customConf":true}}', "cni.customConf: keeps agents from writing CNI's configuration"],
     ['{"cni":{"chainingMode":"aws-cni"}}', 'cni.chainingMode: is "aws-cni", and a new cluster has no other'],
     ['{"nodePort":{"range":"30000,31999"}}', "nodePort.range: must be two ports such as 30000,32767 with", EBPF],
+    ['{"healthPort":10250}', "healthPort: is 10250, the port of the kubelet on the same nodes"],
     ['{"nodePort":{"range":"30000-32767"}}', "nodePort.range: ends the agent: it must be two ports", EBPF],
     ['{"nodePort":{"range":"32767,30000"}}', "nodePort.range: ends the agent", EBPF],
     [
