@@ -316,7 +316,8 @@ const RULES: readonly AgentRule[] = [
   { ...MAGLEV, isBroken: isBadMaglev, since: ["1.18.0-pre.0"] },
   {
     keys: ["nodeport-addresses"],
-    isBroken: (config) => wordsOf(config["nodeport-addresses"]).some((text) => !/^[\da-f.:]+\/\d+$/i.test(text)),
+    // charts join them with commas, and agents take these beside spaces, as not for exclude-local-address
+    isBroken: (config) => wordsOf(config["nodeport-addresses"]?.replaceAll(",", " ")).some((text) => !isCidr(text)),
     rule: "ends the agent: nodePort.addresses are networks such as 192.168.0.0/16, and no devices",
   },
   {

@@ -334,6 +334,7 @@ describe("a rendered cilium-config", () => {
     ["a table of Maglev that is not prime", { "bpf-lb-maglev-table-size": "1000" }, /^bpf-lb-maglev-table.* 251, 509/],
     ["a short seed of Maglev", { "bpf-lb-maglev-hash-seed": "abc" }, /^bpf-lb-maglev-hash-seed .*base64 -w0$/],
     ["a device instead of a network", { "nodeport-addresses": "eth0" }, /networks such as 192\.168/],
+    ["a device among networks", { "nodeport-addresses": "10.0.0.0/8,eth0" }, /^nodeport-addresses .*no devices$/],
     ["ports with spaces", { "container-ip-local-reserved-ports": "80 90" }, /such as 80,8000-8100$/],
     [
       "a network with too many bits",
@@ -388,6 +389,7 @@ describe("a rendered cilium-config", () => {
         "nodeport-addresses": "192.168.0.0/16 fd00::/8",
       }),
     ).toEqual([]);
+    expect(found({ "nodeport-addresses": "192.168.0.0/16,fd00::/8" })).toEqual([]);
     // an old agent does not use the table without Maglev
     expect(found({ "bpf-lb-maglev-table-size": "1000" }, "1.16.19")).toEqual([]);
     expect(found({ "bpf-lb-maglev-table-size": "1000", "bpf-lb-algorithm": "maglev" }, "1.16.19")).toHaveLength(1);
