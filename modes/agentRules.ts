@@ -67,6 +67,18 @@ const portsOf = (range: string | null | undefined) => (range ?? "").split(",").m
 /** The words of a list in `cilium-config`: spaces part them. */
 const wordsOf = (text: string | null | undefined) => (text ?? "").split(/\s+/).filter(Boolean);
 
+/** Whether an agent cannot compile a pattern: Go knows no lookarounds and back references, and more flags than JavaScript. */
+function isBadPattern(pattern: string): boolean {
+  if (/(?<!\\)(?:\(\?<?[=!]|\\[1-9])/.test(pattern)) return true;
+  if (/\(\?|(?:[$^]|\\b)[*+?{]/i.test(pattern)) return false;
+  try {
+    new RegExp(pattern);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** Words of which an agent takes one, by key; in the chart's table of values they are texts. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   "bpf-lb-mode": ["snat", "dsr", "hybrid"],
@@ -332,6 +344,25 @@ const RULES: readonly AgentRule[] = [
     rule: "ends the agent: it must be auto, or ports and ranges with commas, such as 80,8000-8100",
   },
   {
+    // pkg/labelsfilter/filter.go
+    keys: ["labels"],
+    isBroken: (config) =>
+      wordsOf(config["labels"]).some((word) => {
+        const pattern = word.slice(word.indexOf(":") + 1);
+        return pattern === "" || isBadPattern(pattern.replace(/^!/, ""));
+      }),
+    rule: "ends the agent: labels are patterns of Go, separated by spaces, each perhaps after a source and !, such as k8s:!kubernetes\\.io",
+  },
+  {
+    // pkg/mtu; the kernel takes these for devices of pods
+    keys: ["mtu"],
+    isBroken: (config) => {
+      const mtu = entriesOf(config, "mtu");
+      return mtu !== 0 && (mtu < 68 || mtu > 2 ** 16 - 1);
+    },
+    rule: "leaves pods without a network: their devices take an MTU from 68 to 65535; remove it, to use that of the nodes' devices",
+  },
+  {
     keys: ["vlan-bpf-bypass"],
     isBroken: (config) => wordsOf(config["vlan-bpf-bypass"]).some((id) => !/^\d+$/.test(id)),
     rule: "ends the agent: VLANs are numbers",
@@ -467,6 +498,7 @@ export function agentFindings(config: Config, version: string, pathOf: (key: str
 
 /** Keys that only agents' rules need of values, in all versions. */
 const FURTHER_PATHS: Readonly<Record<string, readonly string[]>> = {
+  labels: ["labels"],
   "enable-l7-proxy": ["l7Proxy"],
   "enable-ipv6-masquerade": ["enableIPv6Masquerade"],
   "enable-remote-node-identity": ["remoteNodeIdentity"],

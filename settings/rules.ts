@@ -86,8 +86,16 @@ export function settingWarnings(settings: ModeSettings, sources: ValueSources, i
     const rule = `is ${showValue(isSecretPath)(host)}, so agents reach the API server only through kube-proxy; remove it`;
     warnings.push({ key: placeOf(sources, "k8sServiceHost"), rule });
   }
+  const mtu = Number(valueAt(cilium.values, "MTU"));
+  if (mtu > DOCKER_MTU && !isExternal(cluster)) {
+    const rule = `is ${showValue(isSecretPath)(mtu)}, and the nodes' network takes packets of ${DOCKER_MTU} bytes unless Docker was told otherwise, so larger ones between nodes get lost; remove it, to use that of the nodes' devices`;
+    warnings.push({ key: placeOf(sources, "MTU"), rule });
+  }
   return [...warnings, ...valueFindings(settings, sources, isSecretPath, "warning")];
 }
+
+/** MTU of Docker's networks: https://docs.docker.com/engine/network/drivers/bridge/#options */
+const DOCKER_MTU = 1500;
 
 /** Helm values of images that have Cilium's version as their tag, by the setting of the image. */
 const IMAGE_TAGS = { agent: "image.tag", operator: "operator.image.tag" };

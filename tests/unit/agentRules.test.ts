@@ -342,6 +342,16 @@ describe("a rendered cilium-config", () => {
       /^exclude-local-address .*10\.0\.0\.0\/24/,
     ],
     ["networks with commas", { "exclude-local-address": "10.0.0.0/24,fd00::/8" }, /separated by spaces$/],
+    [
+      "an unfinished pattern of labels",
+      { labels: "k8s:app k8s:[a" },
+      /^labels ends the agent: .*k8s:!kubernetes\\\.io$/,
+    ],
+    ["a pattern without a start", { labels: "!*hash" }, /^labels /],
+    ["a pattern that Go does not know", { labels: "k8s:(?!app).*" }, /^labels /],
+    ["a source without a pattern", { labels: "k8s:" }, /^labels /],
+    ["a negative MTU", { mtu: "-1" }, /^mtu leaves pods without a network: .* from 68 to 65535;/],
+    ["an MTU that no device takes", { mtu: "90000" }, /^mtu leaves/],
     ["a VLAN by name", { "vlan-bpf-bypass": "5 vlan7" }, /^vlan-bpf-bypass .*numbers$/],
     ["announcements without devices", { "enable-l2-pod-announcements": "true" }, /interfacePattern: eth0$/],
     ["a metric that Hubble does not have", { "hubble-metrics": "dns\nlatency" }, /^hubble-metrics .* flows-to-world/],
@@ -384,11 +394,13 @@ describe("a rendered cilium-config", () => {
         "enable-vtep": "false",
         "vtep-endpoint": "",
         mtu: "0x578",
+        labels: "k8s:io\\.kubernetes k8s:!app (?i)tier ^* any:.*",
         "bpf-lb-maglev-hash-seed": "JLfvgnHc2kaSUFaI",
         "bpf-lb-maglev-table-size": "65521",
         "nodeport-addresses": "192.168.0.0/16 fd00::/8",
       }),
     ).toEqual([]);
+    expect(found({ mtu: "0", labels: "" })).toEqual([]);
     expect(found({ "nodeport-addresses": "192.168.0.0/16,fd00::/8" })).toEqual([]);
     // an old agent does not use the table without Maglev
     expect(found({ "bpf-lb-maglev-table-size": "1000" }, "1.16.19")).toEqual([]);

@@ -293,6 +293,13 @@ describe("values that cannot work on kind's nodes", () => {
     ]);
   });
 
+  it("include an MTU above that of Docker's networks, which are a warning", () => {
+    expect(warningsOf({ "cilium.values": '{"MTU":9000}' })).toEqual([
+      expect.stringMatching(/^cilium\.values\.MTU: is 9000, and the nodes' network takes packets of 1500 bytes/),
+    ]);
+    expect(warningsOf({ "cilium.values": '{"MTU":1400}' })).toEqual([]);
+  });
+
   it("are a warning where kube-proxy makes up for them", () => {
     expect(warningsOf({ "cilium.values": '{"k8sServiceHost":""}' })).toEqual([
       'cilium.values.k8sServiceHost: is "", so agents reach the API server only through kube-proxy; remove it',
