@@ -1,7 +1,6 @@
-import { isIP } from "node:net";
 import { flagFindings } from "./agentFlags";
 import { ChartKeys } from "./chartKeys";
-import { ipv4CidrProblem, isIpv4Address } from "./cidr";
+import { ipv4CidrProblem, isCidr, isIpv4Address } from "./cidr";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValues } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
@@ -93,13 +92,6 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   "policy-deny-response": ["none", "icmp"],
   "monitor-aggregation": ["none", "disabled", "lowest", "low", "medium", "max", "maximum", "0", "1", "2", "3", "4"],
 };
-
-/** Whether Go reads a text as a network, of which hosts' bits do not count. */
-function isCidr(text: string): boolean {
-  const [address = "", bits = "", ...more] = text.split("/");
-  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!;
-  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most;
-}
 
 /** The same of lists. */
 const LISTED_WORDS: Readonly<Record<string, readonly string[]>> = {

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 
 /** The rule that a text breaks as an IPv4 network, and the network that was probably meant. */
@@ -47,4 +48,11 @@ export function overlap(a: string, b: string): boolean {
 /** Whether `text` is an IPv4 address in dotted form. */
 export function isIpv4Address(text: string): boolean {
   return ipaddr.IPv4.isValidFourPartDecimal(text);
+}
+
+/** Whether Go reads a text as a network, of which hosts' bits do not count. */
+export function isCidr(text: string): boolean {
+  const [address = "", bits = "", ...more] = text.split("/");
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!;
+  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most;
 }

@@ -1,5 +1,5 @@
 import { agentFindingsOf } from "./agentRules";
-import { contains, ipv4CidrProblem } from "./cidr";
+import { contains, ipv4CidrProblem, isCidr } from "./cidr";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
@@ -52,7 +52,28 @@ const onlyWithReplacement: Rule = (value, { mode, extraValues }) =>
     ? undefined
     : warning("has no effect with kube-proxy, where Cilium's operator ignores it; set kubeProxyReplacement: true");
 
+/** Templates make a missing number of days 0, with which a certificate has ended before it is used. */
+const days: Rule = (value, _args, shown) =>
+  Number(value) >= 1
+    ? undefined
+    : error(`must be a number of days such as 365, got ${shown(value)}; certificates would have ended at once`);
+
 const RULES: Readonly<Record<string, Rule>> = {
+  "hubble.tls.auto.certValidityDuration": days,
+  "clustermesh.apiserver.tls.auto.certValidityDuration": days,
+  "tls.ca.certValidityDuration": days,
+  // one that agents cannot read ends the reading (pkg/ipmasq/ipmasq.go)
+  "ipMasqAgent.config.nonMasqueradeCIDRs": (value, _args, shown) =>
+    value === null || (Array.isArray(value) && value.every((each) => isCidr(String(each))))
+      ? undefined
+      : error(
+          `must be a list of networks such as 10.0.0.0/8, got ${shown(value)}; agents would read nothing of ipMasqAgent.config`,
+        ),
+  // operator/pkg/ingress compares with dedicated alone
+  "ingressController.loadbalancerMode": (value, _args, shown) =>
+    ["dedicated", "shared", "", null].includes(value as string | null)
+      ? undefined
+      : warning(`is ${shown(value)}, which Cilium's operator takes for shared; set shared or dedicated`),
   enableIPv4Masquerade: (value) =>
     String(value) === "false"
       ? error("disables masquerading, without which pods cannot reach networks outside the cluster; remove it")

@@ -131,6 +131,33 @@ describe("lintValues", () => {
     expect(lint(values, args)).toEqual([expect.stringContaining(line)]);
   });
 
+  it.each<[HelmValues, string]>([
+    [
+      { hubble: { tls: { auto: { certValidityDuration: 0 } } } },
+      "error hubble.tls.auto.certValidityDuration: must be a number of days such as 365, got 0; certificates would",
+    ],
+    [{ tls: { ca: { certValidityDuration: null } } }, "error tls.ca.certValidityDuration: must be a number of days"],
+    [
+      { ipMasqAgent: { enabled: true, config: { nonMasqueradeCIDRs: ["10.0.0.0/8", "192.168.0.0"] } } },
+      "error ipMasqAgent.config.nonMasqueradeCIDRs: must be a list of networks such as 10.0.0.0/8",
+    ],
+    [
+      { ingressController: { enabled: true, loadbalancerMode: "share" } },
+      'warning ingressController.loadbalancerMode: is "share", which Cilium\'s operator takes for shared; set shared or',
+    ],
+  ])("tells what becomes of %j", (values, line) => {
+    expect(lint(values, { mode: "ebpf" })).toEqual([expect.stringContaining(line)]);
+  });
+
+  it("takes certificates of a year, networks of both families, and modes of Ingresses", () => {
+    const values = {
+      hubble: { tls: { auto: { certValidityDuration: 365 } } },
+      ipMasqAgent: { enabled: true, config: { nonMasqueradeCIDRs: ["10.1.2.3/8", "fd00::/8"], masqLinkLocal: false } },
+      ingressController: { enabled: true, loadbalancerMode: "dedicated" },
+    };
+    expect(lint(values, { mode: "ebpf" })).toEqual([]);
+  });
+
   it.each<[string, HelmValues, string]>([
     ["a value that stands for none", { routingMode: "" }, "; remove it"],
     ["a default that null removes", { bpf: { masquerade: null } }, "; remove it"],
