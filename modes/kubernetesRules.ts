@@ -27,7 +27,32 @@ const unquoted = (value: unknown): Wrong[] =>
     .map(([key, each]) => [key, each, "which must be a string; put it in quotes"]);
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
-const QUANTITY = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/;
+const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE])i|([numkMGTPE])|[eE]([+-]?\d+))?$/;
+
+/** A quantity as a number; NaN if it is none. */
+function amountOf(quantity: unknown): number {
+  const [, number, binary, decimal, exponent] = QUANTITY.exec(String(quantity)) ?? [];
+  const scale =
+    binary === undefined
+      ? 1000 ** (decimal === undefined ? 0 : "num.kMGTPE".indexOf(decimal) - 3)
+      : 1024 ** ("KMGTPE".indexOf(binary) + 1);
+  return number === undefined ? NaN : Number(`${number}e${exponent ?? 0}`) * scale;
+}
+
+/** Limits below requests; products of fractions may differ in their last digits. */
+const belowRequests = (limits: Fields, requests: Fields): Wrong[] =>
+  Object.entries(limits)
+    .filter(([key, limit]) => amountOf(limit) < amountOf(requests[key]) * (1 - 1e-9))
+    .map(([key, limit]) => [key, limit, `which must not be below the request ${JSON.stringify(requests[key])}`]);
+
+/** A number, or a text that is a percentage. */
+const countOrShare =
+  (key: string) =>
+  (value: unknown): Wrong[] =>
+    (value ?? null) === null ||
+    (typeof value === "number" ? Number.isInteger(value) && value >= 0 : /^\d+%$/.test(String(value)))
+      ? []
+      : [[key, value, "which must be a number, or a percentage such as 25%"]];
 
 const oneOf =
   (words: readonly string[]) =>
@@ -52,11 +77,19 @@ const FIELDS: Readonly<Record<string, (value: unknown, parent: Fields) => readon
     (Array.isArray(value) ? value : [])
       .map(fieldsOf)
       .flatMap(({ name, value: given }) => unquoted({ [String(name)]: given })),
-  resources: (value) =>
-    [fieldsOf(value)["limits"], fieldsOf(value)["requests"]]
-      .flatMap((amounts) => Object.entries(fieldsOf(amounts)))
-      .filter(([, amount]) => amount !== null && !QUANTITY.test(String(amount)))
-      .map(([key, amount]) => [key, amount, "which must be a quantity such as 500m or 1Gi"]),
+  resources: (value) => {
+    const [limits, requests] = [fieldsOf(fieldsOf(value)["limits"]), fieldsOf(fieldsOf(value)["requests"])];
+    return [
+      ...[limits, requests]
+        .flatMap((amounts) => Object.entries(amounts))
+        .filter(([, amount]) => amount !== null && !QUANTITY.test(String(amount)))
+        .map(([key, amount]): Wrong => [key, amount, "which must be a quantity such as 500m or 1Gi"]),
+      ...belowRequests(limits, requests),
+    ];
+  },
+  maxUnavailable: countOrShare("maxUnavailable"),
+  maxSurge: countOrShare("maxSurge"),
+  minAvailable: countOrShare("minAvailable"),
   schedule: (value) =>
     /^(?:@\w+|@every \S+|(?:TZ=\S+ |CRON_TZ=\S+ )?(?:\S+ +){4}\S+)$/.test(String(value).trim())
       ? []
@@ -75,8 +108,8 @@ function wrongIn(value: unknown): Wrong[] {
   ]);
 }
 
-/** Kinds with pods. */
-const WORKLOADS = ["DaemonSet", "Deployment", "Job", "CronJob", "Pod"];
+/** Kinds with pods, or that count them. */
+const WORKLOADS = ["DaemonSet", "Deployment", "Job", "CronJob", "Pod", "PodDisruptionBudget"];
 const WITH_DATA = ["ConfigMap", "Secret"];
 
 /** What Kubernetes refuses of objects, and no chart and no schema checks. */

@@ -189,6 +189,24 @@ describe("what only Kubernetes refuses", () => {
       "resources.limits.memory",
       /"1gb", which must be a quantity/,
     ],
+    [
+      pods({ containers: [{ resources: { limits: { memory: "100Mi" }, requests: { memory: "1Gi", cpu: 1 } } }] }),
+      { resources: { limits: { memory: "100Mi" }, requests: { memory: "1Gi" } } },
+      "resources.limits.memory",
+      /memory: "100Mi", which must not be below the request "1Gi"$/,
+    ],
+    [
+      pods({}, {}, { strategy: { rollingUpdate: { maxUnavailable: "2" } } }),
+      { updateStrategy: { rollingUpdate: { maxUnavailable: "2" } } },
+      "updateStrategy.rollingUpdate.maxUnavailable",
+      /maxUnavailable: "2", which must be a number, or a percentage/,
+    ],
+    [
+      { kind: "PodDisruptionBudget", metadata: { name: "b" }, spec: { minAvailable: "half" } },
+      { operator: { podDisruptionBudget: { enabled: true, minAvailable: "half" } } },
+      "operator.podDisruptionBudget.minAvailable",
+      /PodDisruptionBudget b: it has minAvailable: "half"/,
+    ],
     [pods({ containers: [{ env: [{ name: "X", value: 1 }] }] }), {}, "", /X: 1/],
     [{ kind: "CronJob", metadata: { name: "c" }, spec: { schedule: "daily" } }, {}, "", /five fields of cron/],
     [
@@ -215,11 +233,19 @@ describe("what only Kubernetes refuses", () => {
           ],
           resources: { limits: { cpu: 1, memory: "1.5Gi" }, requests: { cpu: "100m", memory: "1e6" } },
         },
+        { resources: { limits: { cpu: 0.7, memory: "1Gi" }, requests: { cpu: "700m", memory: "1024Mi" } } },
+        {
+          resources: { limits: { cpu: "1E", memory: null, x: "1k" }, requests: { cpu: "1e3", memory: "1Ki", x: 1000 } },
+        },
       ],
     };
     expect(
       found([pods(spec, { labels: { a: "1" } }, { strategy: { type: "Recreate", rollingUpdate: null } })]),
     ).toEqual([]);
+    const counts = { rollingUpdate: { maxUnavailable: 2, maxSurge: "25%" } };
+    expect(found([pods({}, {}, { updateStrategy: counts, strategy: { rollingUpdate: { maxSurge: null } } })])).toEqual(
+      [],
+    );
     const schema = { labels: { nullable: true } };
     expect(found([{ apiVersion: "v1", kind: "CustomResourceDefinition", spec: schema }])).toEqual([]);
   });
