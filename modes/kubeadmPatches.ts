@@ -1,4 +1,4 @@
-import { parseAllDocuments } from "yaml";
+import { parseAllDocuments, parseDocument } from "yaml";
 import { suggest } from "./suggest";
 import { at } from "./tree";
 
@@ -71,6 +71,42 @@ export interface PatchedSettings {
   readonly shownAddress: string;
 }
 
+const words = (text: string) => text.split(/\s+/);
+
+/** Numbers, switches and texts in a KubeletConfiguration: https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/ */
+const KUBELET_NUMBERS = words(
+  `containerLogMaxFiles eventBurst eventRecordQPS healthzPort imageGCHighThresholdPercent imageGCLowThresholdPercent
+  kubeAPIBurst kubeAPIQPS maxOpenFiles maxParallelImagePulls maxPods nodeLeaseDurationSeconds nodeStatusMaxImages oomScoreAdj
+  podPidsLimit podsPerCore port readOnlyPort registryBurst registryPullQPS`,
+);
+const KUBELET_SWITCHES = words(
+  `cgroupsPerQOS cpuCFSQuota enableContentionProfiling enableControllerAttachDetach enableDebugFlagsHandler
+  enableDebuggingHandlers enableProfilingHandler enableServer enableSystemLogHandler failSwapOn localStorageCapacityIsolation
+  makeIPTablesUtilChains protectKernelDefaults registerNode rotateCertificates runOnce seccompDefault serializeImagePulls
+  serverTLSBootstrap`,
+);
+const KUBELET_TEXTS = words(
+  `evictionHard evictionMinimumReclaim evictionSoft evictionSoftGracePeriod kubeReserved qosReserved systemReserved`,
+);
+
+/** Values that the kubelet cannot read, which ends kubeadm. @param content as YAML 1.1, which kind reads */
+function unreadByKubelet(content: Record<string, unknown>): string[] {
+  const entriesOf = (key: string) =>
+    Object.entries(isObject(content[key]) ? content[key] : {}).map(
+      ([step, value]) => [`${key}.${step}`, value] as const,
+    );
+  const own = (keys: readonly string[]) => keys.map((key) => [key, content[key]] as const);
+  const not = (type: string, wanted: string, entries: readonly (readonly [path: string, value: unknown])[]) =>
+    entries
+      .filter(([, value]) => (value ?? null) !== null && typeof value !== type)
+      .map(([path]) => `must have ${wanted} in ${path}: the kubelet cannot read anything else there`);
+  return [
+    ...not("number", "a number without quotes", own(KUBELET_NUMBERS)),
+    ...not("boolean", "true or false without quotes", [...own(KUBELET_SWITCHES), ...entriesOf("featureGates")]),
+    ...not("string", "a text in quotes", KUBELET_TEXTS.flatMap(entriesOf)),
+  ];
+}
+
 /** The arguments of kubelets, of which a list in a patch replaces kind's. */
 const KUBELET_ARGUMENTS = "nodeRegistration.kubeletExtraArgs";
 
@@ -108,7 +144,9 @@ export function kubeadmPatchProblems(patch: string, settings: PatchedSettings): 
   const { apiServerAddress } = settings;
   const lacksAddress = names !== undefined && !(Array.isArray(names) && names.includes(apiServerAddress));
   const invalid = `must list ${settings.shownAddress} in apiServer.certSANs, by which this machine reaches the API server; add it`;
+  const asRead: unknown = kind === "KubeletConfiguration" ? parseDocument(patch, { version: "1.1" }).toJS() : undefined;
   return [
+    ...(isObject(asRead) ? unreadByKubelet(asRead) : []),
     ...(isOfKind(kind, at(content, ["apiVersion"]))
       ? []
       : ["must have an apiVersion that kind writes, since it ignores other patches; remove apiVersion"]),

@@ -12,6 +12,10 @@ const gates = apiServer({ extraArgs: [{ name: "feature-gates", value: "AllAlpha=
 describe("kubeadmPatchProblems", () => {
   it.each([
     ["a kubelet's setting", "kind: KubeletConfiguration\nmaxPods: 60\n"],
+    [
+      "a kubelet's switches and texts as YAML 1.1 has them",
+      'kind: KubeletConfiguration\nserializeImagePulls: no\npodPidsLimit: 1_000\nmaxPods:\nevictionHard: {memory.available: "100"}\nfeatureGates: {X: on}',
+    ],
     ["an apiVersion", "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\netcd: {local: {dataDir: /x}}"],
     ["labels as kind's documentation has them", labels],
     ["arguments by name", apiServer({ extraArgs: { "audit-log-path": "/x" } })],
@@ -37,6 +41,24 @@ describe("kubeadmPatchProblems", () => {
     ],
     ["no kind", "maxPods: 60", [KINDS]],
     ["a text", "KubeletConfiguration", [KINDS]],
+    [
+      "a kubelet's number as text",
+      'kind: KubeletConfiguration\nmaxPods: "60"',
+      ["must have a number without quotes in maxPods: the kubelet cannot read anything else there"],
+    ],
+    [
+      "a kubelet's switches as text, and a text as number",
+      patch("KubeletConfiguration", {
+        registerNode: "true",
+        featureGates: { X: 1 },
+        evictionHard: { "nodefs.available": 10 },
+      }),
+      [
+        "must have true or false without quotes in registerNode: the kubelet cannot read anything else there",
+        "must have true or false without quotes in featureGates.X: the kubelet cannot read anything else there",
+        "must have a text in quotes in evictionHard.nodefs.available: the kubelet cannot read anything else there",
+      ],
+    ],
     ["a misspelt kind", "kind: KubeletConfigration", [`${KINDS}; did you mean "KubeletConfiguration"?`]],
     [
       "the pods' and the services' network",
