@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { contains, isIpv4Address } from "../modes/cidr";
 import { controlPlaneName, valueAt, type HelmValue } from "../modes/ciliumValues";
 import type { Problem } from "./problems";
@@ -30,7 +31,18 @@ export function newClusterProblems(
   const value = (key: string) => valueAt(cilium.values, key);
   const hasKubeProxy = kubeProxyReplacement !== true;
   const given: Case = { cluster, nettool, value, show, hasKubeProxy, masqueradesInBpf: bpf.masquerade };
-  const rules = [apiServer, devices, policies, parts, cni, bandwidth, nodePorts, otherNodePorts, scheduling];
+  const rules = [
+    apiServer,
+    devices,
+    policies,
+    parts,
+    cni,
+    bandwidth,
+    nodePorts,
+    otherNodePorts,
+    kubeConfig,
+    scheduling,
+  ];
   const problems = rules.flatMap((rule) => rule(given)).map(({ key, rule }) => ({ key: placeOf(sources, key), rule }));
   const hasRoutes = cilium.autoDirectNodeRoutes !== false || String(value("bgpControlPlane.enabled")) === "true";
   if (tunnel === "disabled" && cluster.workers > 0 && !hasRoutes) {
@@ -246,6 +258,21 @@ function otherNodePorts({ value, show, nettool, cluster }: Case): Wrong[] {
   });
 }
 
+/** Files of kubeconfigs that kubeadm writes, on the control plane alone, and with the rights of administrators. */
+const KUBECONFIGS = ["/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"];
+
+/** Pods mount the path from the node, where Kubernetes makes an empty file if there is none. */
+function kubeConfig({ cluster, value, show }: Case): Wrong[] {
+  const path = value("kubeConfigPath");
+  if (typeof path !== "string" || path === "") return [];
+  const isMounted = cluster.mounts.some(({ containerPath }) =>
+    `${posix.normalize(path)}/`.startsWith(`${posix.normalize(containerPath).replace(/\/$/, "")}/`),
+  );
+  if (isMounted || (cluster.workers === 0 && KUBECONFIGS.includes(path))) return [];
+  const rule = `is ${show(path)}, and kind's nodes have no such kubeconfig for Cilium, so its pods would read an empty one; remove it, or add the file to cluster.mounts`;
+  return [{ key: "kubeConfigPath", rule }];
+}
+
 /** The taint of nodes without a network. */
 const NOT_READY = "node.kubernetes.io/not-ready";
 
@@ -290,6 +317,20 @@ function scheduling({ cluster, value, show }: Case): Wrong[] {
   const nodes = nodeLabels(cluster);
   const missing = (key: string) => nodes.filter(([, labels]) => !matches(value(key), labels)).map(([name]) => name);
   const [leftOut] = missing("nodeSelector");
+  const terms = (part: string) => `${part}affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution`;
+  const unlike = (part: string) =>
+    nodes.filter(([, labels]) => !hasAffinity(value(`${terms(part)}.nodeSelectorTerms`), labels));
+  const [[unwanted] = []] = unlike("");
+  if (unwanted !== undefined)
+    wrong.push({
+      key: terms(""),
+      rule: `excludes the node ${unwanted}, so no agent runs there; remove it, or set cluster.nodeLabels`,
+    });
+  if (unlike("operator.").length === nodes.length)
+    wrong.push({
+      key: terms("operator."),
+      rule: "excludes every node, so no operator runs; remove it, or set cluster.nodeLabels",
+    });
   if (leftOut !== undefined)
     wrong.push({
       key: "nodeSelector",
@@ -336,4 +377,36 @@ function matches(selector: HelmValue | undefined, labels: Readonly<Record<string
   return Object.entries(selector ?? {}).every(
     ([key, value]) => value === null || (key in labels && (labels[key] ?? value) === value),
   );
+}
+
+interface NodeSelectorTerm {
+  readonly matchExpressions?: readonly ({
+    readonly key?: string;
+    readonly operator?: string;
+    readonly values?: unknown;
+  } | null)[];
+  readonly matchFields?: unknown;
+}
+
+/** Labels that nodes have or not by their version of Kubernetes. */
+const UNCERTAIN = ["node-role.kubernetes.io/master"];
+
+/** Whether a node with these labels may have an affinity: one of its terms with all its expressions. */
+function hasAffinity(terms: HelmValue | undefined, labels: Readonly<Record<string, string | undefined>>): boolean {
+  if (!Array.isArray(terms) || terms.length === 0) return true;
+  return (terms as readonly (NodeSelectorTerm | null)[]).some((term) => {
+    const { matchExpressions = [], matchFields } = term ?? {};
+    // the API server refuses what is no list
+    if (matchFields !== undefined || !Array.isArray(matchExpressions)) return true;
+    return matchExpressions.every((expression) => {
+      const { key = "", operator, values } = expression ?? {};
+      const isThere = key in labels;
+      const isListed = Array.isArray(values) && values.map(String).includes(labels[key] ?? "");
+      if (UNCERTAIN.includes(key) || (isThere && labels[key] === undefined && operator !== "DoesNotExist")) return true;
+      if (operator === "In") return isThere && isListed;
+      if (operator === "NotIn") return !(isThere && isListed);
+      if (operator === "Exists") return isThere;
+      return operator === "DoesNotExist" ? !isThere : true;
+    });
+  });
 }

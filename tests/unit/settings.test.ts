@@ -152,6 +152,13 @@ it("takes null for what a chart has by default", () => {
 describe("values that cannot work on kind's nodes", () => {
   const REPLACEMENT = { kubeProxyReplacement: "true" };
   const EBPF = { ...REPLACEMENT, "bpf.masquerade": "true" };
+  const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
+  const AFFINITY = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+  const affinity = (part: string, key: string, operator: string, values?: string[]) => {
+    const nodeSelectorTerms = [{ matchExpressions: [{ key, operator, values }] }];
+    const own = { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
+    return JSON.stringify(part === "" ? { affinity: own } : { [part]: { affinity: own } });
+  };
 
   it.each<[string, string, Record<string, string>?]>([
     ['{"k8sServiceHost":"localhost"}', 'k8sServiceHost: is "localhost", where kind\'s nodes have no'],
@@ -219,6 +226,16 @@ describe("values that cannot work on kind's nodes", () => {
     ],
     ['{"name":"cilium-agent"}', 'name: is "cilium-agent", and this project looks for the DaemonSet cilium'],
     ['{"daemon":{"configSources":"config-map:mine"}}', "daemon.configSources: is ", EBPF],
+    [
+      '{"kubeConfigPath":"/var/lib/cilium/kubeconfig"}',
+      'kubeConfigPath: is "/var/lib/cilium/kubeconfig", and kind\'s nodes have no such kubeconfig',
+    ],
+    ['{"kubeConfigPath":"/etc/kubernetes/admin.conf"}', "kubeConfigPath: is "],
+    [affinity("", "gpu", "Exists"), `${AFFINITY}: excludes the node control-plane, so no agent runs there`],
+    [affinity("", CONTROL_PLANE, "DoesNotExist"), `${AFFINITY}: excludes the node control-plane`],
+    [affinity("", CONTROL_PLANE, "Exists"), `${AFFINITY}: excludes the node worker-1`],
+    [affinity("", "kubernetes.io/os", "NotIn", ["linux"]), `${AFFINITY}: excludes the node control-plane`],
+    [affinity("operator", "role", "In", ["infra"]), `operator.${AFFINITY}: excludes every node, so no operator runs`],
     ['{"operator":{"tolerations":[]}}', "operator.tolerations: must tolerate node.kubernetes.io/not-ready"],
     [
       '{"operator":{"tolerations":[{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute"}]}}',
@@ -278,6 +295,15 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"operator":{"nodeSelector":{"node-role.kubernetes.io/control-plane":""}}}'],
     ['{"operator":{"nodeSelector":{"role":"infra"}}}', { "cluster.nodeLabels": '{"worker-2":{"role":"infra"}}' }],
     ['{"encryption":{"enabled":false,"type":"none"}}'],
+    ['{"kubeConfigPath":""}'],
+    ['{"kubeConfigPath":"/etc/kubernetes/admin.conf"}', { "cluster.workers": "0" }],
+    ['{"kubeConfigPath":"/lab/kubeconfig"}', { "cluster.mounts": '[{"hostPath":"/srv/lab","containerPath":"/lab/"}]' }],
+    [affinity("", "kubernetes.io/os", "In", ["linux"])],
+    [affinity("", "kubernetes.io/arch", "In", ["amd64", "arm64"])],
+    [affinity("", "node-role.kubernetes.io/master", "DoesNotExist")],
+    [affinity("", "gpu", "DoesNotExist")],
+    [affinity("operator", CONTROL_PLANE, "Exists")],
+    [affinity("operator", "role", "In", ["infra"]), { "cluster.nodeLabels": '{"worker-2":{"role":"infra"}}' }],
   ])("are others than %s", (values, config = {}) => {
     expect(parse({ ...config, "cilium.values": values }).cilium.values).toEqual(JSON.parse(values));
   });
