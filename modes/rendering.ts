@@ -59,6 +59,7 @@ interface Templated {
         readonly env?: readonly { readonly name: string; readonly value?: string }[];
       }[];
       readonly volumes?: readonly {
+        readonly name?: string;
         readonly secret?: { readonly secretName?: string; readonly optional?: boolean };
         readonly configMap?: { readonly name?: string; readonly optional?: boolean };
       }[];
@@ -224,6 +225,22 @@ export function missingObjects(
         ]
       : []),
   ];
+}
+
+/** A Secret among manifests that has no keys for agents with IPsec, which end without them. */
+function withoutKeys(objects: readonly RenderedObject[], manifests: readonly KubernetesObject[]): ValueFinding[] {
+  const find = (kind: string, name: string) =>
+    objects.find((each) => each.kind === kind && each.metadata?.name === name);
+  const config = find("ConfigMap", "cilium-config")?.data ?? {};
+  const file = config["ipsec-key-file"]?.split("/").at(-1) ?? "";
+  const { volumes = [] } = (find("DaemonSet", "cilium")?.spec as Templated | undefined)?.template.spec ?? {};
+  const mounted = volumes.find(({ name }) => name === "cilium-ipsec-secrets")?.secret?.secretName;
+  const secret = manifests.find(
+    ({ kind, metadata: { name, namespace } }) => kind === "Secret" && name === mounted && namespace === NAMESPACE,
+  );
+  if (secret === undefined || file === "" || file in Object.assign({}, secret["data"], secret["stringData"])) return [];
+  const rule = `has the Secret ${mounted} without ${file}, which agents read for IPsec; add it as https://docs.cilium.io/en/stable/security/network/encryption-ipsec/ shows`;
+  return [{ severity: "error", key: "", setting: "cilium.manifests", rule }];
 }
 
 /** What keeps manifests from being created in a new cluster before Cilium. */
@@ -453,6 +470,7 @@ export async function chartAnswer(
   const missing = [
     ...(isNewCluster ? manifestFindings(manifests) : []),
     ...(typeof answer === "string" || !isNewCluster ? [] : missingObjects(answer, manifests, extraValues)),
+    ...(typeof answer === "string" ? [] : withoutKeys(answer, manifests)),
   ];
   if (refusals.length > 0 || typeof answer === "string")
     return { findings: [...refusals, ...missing], contradictions: [] };

@@ -351,6 +351,29 @@ describe("objects that a new cluster does not know", () => {
     expect(asked).toHaveBeenCalledTimes(2);
   });
 
+  it("include IPsec's keys in a Secret of manifests", async () => {
+    const volumes = [{ name: "cilium-ipsec-secrets", secret: { secretName: "keys" } }];
+    const spec = { template: { spec: { volumes, containers: [{ image: "c" }] } } };
+    const data = { "enable-ipsec": "true", "ipsec-key-file": "/etc/ipsec/keys" };
+    const objects = [
+      { kind: "DaemonSet", metadata: { name: "cilium" }, spec },
+      { kind: "ConfigMap", metadata: { name: "cilium-config" }, data },
+    ];
+    const secret = (content: object, name = "keys") => ({
+      ...{ apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "kube-system" } },
+      ...content,
+    });
+    const findings = async (...manifests: ReturnType<typeof secret>[]) =>
+      (await chartAnswer(objects, ARGS, async () => objects, manifests, false)).findings;
+    expect(await findings(secret({ data: { key: "eA==" } }))).toMatchObject([
+      {
+        setting: "cilium.manifests",
+        rule: expect.stringMatching(/^has the Secret keys without keys, which/) as string,
+      },
+    ]);
+    expect(await findings(secret({ stringData: { keys: "3 …" } }), secret({}, "other"))).toEqual([]);
+  });
+
   it("are not asked for without end where the chart says the same without the value", async () => {
     const error = "Error: execution error at (cilium/templates/validate.yaml:1:2): no .Values.debug.enabled";
     const extraValues = { debug: { enabled: true } };
