@@ -138,7 +138,7 @@ function versionFindings(agent: RenderedAgent | undefined, { version, images, ex
   const wanted = semver.parse(version);
   if (found === null || wanted === null || found.compareMain(wanted) === 0) return [];
   const rule = `is for Cilium ${version} by cilium.version, and the chart is of ${found.version}; set cilium.version to that, or another cilium.chart`;
-  return [{ severity: "error", key: "", rule } satisfies ValueFinding];
+  return [{ severity: "error", key: "", setting: "cilium.chart", rule } satisfies ValueFinding];
 }
 
 /** The images of all pods that rendered objects make, sorted. */
@@ -313,7 +313,8 @@ function overridden(
   for (const [key, wanted] of Object.entries(expected)) {
     const { value = null, by } = effective[key] ?? {};
     if (value === wanted || (wanted === null && value === "false")) continue;
-    const said = `${by === undefined ? "" : `${by}: `}${key} is ${shownValue(value)} instead of ${shownValue(wanted)}`;
+    const rule = wanted === null ? "and must not be set" : `instead of ${JSON.stringify(wanted)}`;
+    const said = `${by === undefined ? "" : `${by}: `}${key} is ${value === null ? "not set" : JSON.stringify(value)} ${rule}`;
     const setting = settingOf(key, by, extraValues);
     byKey.set(setting, [...(byKey.get(setting) ?? []), said]);
   }
@@ -323,8 +324,6 @@ function overridden(
     rule: `takes away what the settings ask for: ${said.join(", ")}; remove it`,
   }));
 }
-
-const shownValue = (value: string | null) => (value === null ? "not set" : JSON.stringify(value));
 
 interface Effective {
   readonly value: string;
@@ -476,9 +475,32 @@ export async function chartAnswer(
     return { findings: [...refusals, ...missing], contradictions: [] };
   return {
     findings: [...missing, ...renderedTwice(answer, manifests)],
-    contradictions: contradictionsIn(answer, args),
+    contradictions: await withKeys(contradictionsIn(answer, args), args, render),
     images: renderedImages(answer),
   };
+}
+
+/** Findings with the values to blame: where none is known, those without which the chart renders nothing of the kind. */
+async function withKeys(
+  findings: readonly ValueFinding[],
+  args: CiliumValuesArgs,
+  render: (values: HelmValues) => Promise<readonly RenderedObject[] | string>,
+): Promise<ValueFinding[]> {
+  const named: ValueFinding[] = [];
+  for (const finding of findings) {
+    const isGone = async (extraValues: HelmValues) => {
+      const other = await render(extraValues);
+      return (
+        typeof other !== "string" &&
+        !contradictionsIn(other, { ...args, extraValues }).some(({ rule }) => rule === finding.rule)
+      );
+    };
+    const isVague = finding.key === "" && finding.setting === undefined;
+    const [key = finding.key, ...others] = isVague ? await blamedFor(args.extraValues, isGone) : [];
+    const together = others.length === 0 ? "" : ` (together with ${others.join(" and ")})`;
+    named.push({ ...finding, key, rule: `${finding.rule}${together}` });
+  }
+  return named;
 }
 
 /** More values are not tried one after the other. */

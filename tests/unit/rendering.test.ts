@@ -121,6 +121,20 @@ describe("what a chart renders", () => {
     expect(others).toEqual([]);
   });
 
+  it("names the value without which the chart renders something else, where several are set", async () => {
+    const extraValues = { cni: { chainingMode: "x" }, debug: { enabled: true }, l7Proxy: true };
+    const render = async (values: HelmValues) =>
+      rendered(valueAt(values, "cni.chainingMode") === undefined ? {} : { tunnel: "vxlan" });
+    const { contradictions } = await chartAnswer(await render(extraValues), { ...ARGS, extraValues }, render);
+    expect(contradictions).toEqual([
+      {
+        severity: "error",
+        key: "cni.chainingMode",
+        rule: 'takes away what the settings ask for: tunnel is "vxlan" and must not be set; remove it',
+      },
+    ]);
+  });
+
   it("is accepted with a key without value, as charts print an empty text", () => {
     const [config] = rendered();
     const data = { ...config!.data, "egress-masquerade-interfaces": null };
