@@ -1,5 +1,6 @@
 import semver from "semver";
-import { agentFindings, knownPathOf } from "./agentRules";
+import { agentFindings } from "./agentRules";
+import { knownPathOf } from "./agentValues";
 import { expectedCiliumConfig, type CiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValue, type HelmValues } from "./ciliumValues";
 import { kubernetesFindings, pathWith } from "./kubernetesRules";

@@ -1,4 +1,4 @@
-import { agentFindingsOf } from "./agentRules";
+import { agentFindingsOf } from "./agentValues";
 import { contains, ipv4CidrProblem, isCidr } from "./cidr";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
