@@ -4,7 +4,7 @@ import { parseDocument } from "yaml";
 import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import { ENCRYPTED } from "../modes/registryMirrors";
 import { parseSettings, type CheckedSettings } from "../settings/parse";
-import { SECRET_FIELDS } from "../settings/schema";
+import { SECRET_FIELDS } from "../settings/schemaParts";
 import { UsageError } from "./usage";
 
 /** The project's folder: the checkout, or the current folder where this package is installed in another program. */

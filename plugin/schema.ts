@@ -12,7 +12,7 @@ import type {
 } from "../datapath/facts";
 import { ALL_MODES } from "../modes/contract";
 import { OUTPUT_DESCRIPTIONS, type StackOutputs } from "../outputs";
-import { defaultOf, knownKeys, metaOf, schemaAt, unwrap } from "../settings/schema";
+import { defaultOf, knownKeys, metaOf, schemaAt, unwrap } from "../settings/schemaPaths";
 
 /** A property in a package's schema: https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
 type Property = Readonly<Record<string, unknown>>;

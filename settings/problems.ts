@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import { suggest } from "../modes/suggest";
 import { at } from "../modes/tree";
-import { hintOf, knownKeys, SECRET_FIELDS, settingPaths, type IssueParams } from "./schema";
+import { SECRET_FIELDS, type IssueParams } from "./schemaParts";
+import { hintOf, knownKeys, settingPaths } from "./schemaPaths";
 
 /** A configuration key that breaks a rule. */
 export interface Problem {

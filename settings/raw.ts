@@ -1,6 +1,6 @@
 import { same } from "../modes/tree";
 import { pathText, shown, type IsSecretPath, type Problem } from "./problems";
-import { SECRET_FIELDS } from "./schema";
+import { SECRET_FIELDS } from "./schemaParts";
 
 /** A stack's configuration, as Pulumi's runtime or a stack file provides it. */
 export interface SettingsSource {

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { defaultOf, knownKeys, metaOf, schemaAt, SECRET_FIELDS, settingPaths, unwrap } from "./schema";
+import { SECRET_FIELDS } from "./schemaParts";
+import { defaultOf, knownKeys, metaOf, schemaAt, settingPaths, unwrap } from "./schemaPaths";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 

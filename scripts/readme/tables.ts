@@ -13,7 +13,7 @@ import { COVERAGE, SHAPES, type Flow } from "../../datapath/evidence/coverage";
 import { DEFAULT_RELEASE, RELEASES } from "../../modes/releases";
 import { SCENARIOS } from "../../modes/tracePaths";
 import { OUTPUT_DESCRIPTIONS } from "../../outputs";
-import { defaultOf, knownKeys, metaOf, schemaAt, settingPaths, unwrap } from "../../settings/schema";
+import { defaultOf, knownKeys, metaOf, schemaAt, settingPaths, unwrap } from "../../settings/schemaPaths";
 import { stackSchema } from "../../settings/stackSchema";
 import { EXIT_CODES } from "./commands";
 import { continuityRows } from "./continuity";

@@ -7,7 +7,7 @@ import chartKeys from "../../modes/chartKeys.json";
 import { OUTPUT_DESCRIPTIONS } from "../../outputs";
 import { EXIT_CODES } from "../../scripts/readme/commands";
 import { PAGES, verbs, withParts } from "../../scripts/readme/tables";
-import { defaultOf, knownKeys, metaOf, settingPaths } from "../../settings/schema";
+import { defaultOf, knownKeys, metaOf, settingPaths } from "../../settings/schemaPaths";
 import { readMarkdown } from "../support/markdown";
 import { OUTPUTS } from "../support/outputs";
 import { sources } from "./support/sources";

@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { argumentsOf, COMPONENT_NAMES, packageSchema, WITHOUT_ARGUMENT } from "../../plugin/schema";
-import { settingPaths } from "../../settings/schema";
+import { settingPaths } from "../../settings/schemaPaths";
 import { inputsOf, run } from "./support/mocks";
 
 const token = (name: string) => `cilium-modes:index:${name}`;

@@ -4,7 +4,7 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { ROUTING_MODES } from "../../modes/contract";
 import { stackSchemaText } from "../../scripts/readme/tables";
-import { settingPaths } from "../../settings/schema";
+import { settingPaths } from "../../settings/schemaPaths";
 
 const ROOT = join(__dirname, "../..");
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { settingPaths } from "../../../settings/schema";
+import { settingPaths } from "../../../settings/schemaPaths";
 import { anyText } from "./anyText";
 import type { Config } from "./settings";
 
