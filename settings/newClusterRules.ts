@@ -208,8 +208,8 @@ function bandwidth({ value }: Case): Wrong[] {
   return [{ key, rule: `${why}; remove it` }];
 }
 
-/** First and last port of the connections that a node itself opens; no setting of kind changes them. */
-const EPHEMERAL_PORTS = [32768, 60999] as const;
+/** First and last port of the connections that a node itself opens, if it has Linux' default, as kind's have. */
+export const EPHEMERAL_PORTS = [32768, 60999] as const;
 
 function nodePorts(given: Case): Wrong[] {
   const { value, show, nettool, hasKubeProxy } = given;

@@ -540,6 +540,16 @@ describe("settings of an external cluster", () => {
     ]);
   });
 
+  it("may let NodePorts overlap a node's own ports, which are a warning, since its nodes may have others", () => {
+    const values = '{"nodePort":{"range":"30000,40000","autoProtectPortRange":false}}';
+    expect(warningsOf({ ...existing, kubeProxyReplacement: "true", "cilium.values": values })).toEqual([
+      expect.stringMatching(
+        /^cilium\.values\.nodePort\.autoProtectPortRange: ends agents on nodes whose .* 32768-60999/,
+      ),
+    ]);
+    expect(warningsOf({ ...existing, "cilium.values": values })).toEqual([]);
+  });
+
   it("are hidden in messages even if they are not stored as secrets", () => {
     const [line] = problemsOf({ ...existing, cluster: '{"kubeconfig":["token: abc"]}', "cluster.kubeconfig": "" });
     expect(line).not.toContain("abc");
