@@ -654,6 +654,12 @@ describe("the program for an external cluster", () => {
     await expect(run).rejects.toThrow(words);
   });
 
+  it("asks no cluster if the kubeconfig has none", async () => {
+    await expect(runProgram({ ...existing, "cluster.context": "d" })).rejects.toThrow(
+      '- cluster.kubeconfig: names no cluster: cluster.kubeconfig has no context "d"; its contexts are: c; set',
+    );
+  });
+
   it("changes nothing if native routing would masquerade the pods of its Cilium", async () => {
     const cilium = { ...DEFAULT_POOL, podCidr: "172.20.0.0/16", nodePodCidrs: ["172.20.0.0/24"] };
     const problem = "nativeRoutingCIDR 10.0.0.0/8 does not contain the pods' network 172.20.0.0/16";
