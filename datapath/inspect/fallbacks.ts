@@ -5,7 +5,7 @@ import type { Config } from "./dimensions/config";
 export interface Fallback {
   /** The dimension's id. */
   readonly row: string;
-  /** What was asked for, and what runs instead. */
+  /** What was requested, and what runs instead. */
   readonly from: RegExp;
   readonly to: RegExp;
   /** Further settings that it depends on. Default: none. */

@@ -318,7 +318,7 @@ export function whatIsSeen(observe: () => string | Hidden | undefined): string |
   }
 }
 
-/** What was asked for: by a value of the user's own where the chart renders it without a trace, or else as it was rendered. */
+/** What was requested: by a value of the user's own where the chart renders it without a trace, or else as it was rendered. */
 export function requestedIn({ id, configured }: Dimension, { requested, values }: View): string | undefined {
   if (id === "socket-lb" && values["socketLB.enabled"] === "false") return "off";
   return requested && configured?.(requested);
