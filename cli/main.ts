@@ -100,7 +100,15 @@ Examples:
   cilium-modes compare --up --no-growth --out today.json
   cilium-modes compare ebpf --baseline before.json --threshold 15`;
 
+/** Width of help texts outside a terminal, without COLUMNS. */
+const HELP_COLUMNS = 80;
+
 const { bold, cyan } = createColors(true);
+
+function helpWidth(stream: NodeJS.WriteStream): number {
+  const { lookOf }: typeof import("./environment") = require("./environment");
+  return lookOf(stream).columns ?? HELP_COLUMNS;
+}
 
 const collect = (value: string, previous: string[] = []) => [...previous, value];
 
@@ -112,8 +120,18 @@ export function program(argv: readonly string[] = []): Command {
     .helpOption("-h, --help", "Show this help")
     .helpCommand("help [command]", "Show the help of a command")
     .showHelpAfterError("(--help lists commands and options)")
-    // commander leaves colors out where they cannot be shown
-    .configureHelp({ styleTitle: bold, styleCommandText: cyan, styleOptionTerm: cyan, styleSubcommandTerm: cyan })
+    .configureOutput({
+      getOutHelpWidth: () => helpWidth(process.stdout),
+      getErrHelpWidth: () => helpWidth(process.stderr),
+    })
+    // commander leaves colors out where they cannot be shown, and by default wraps no description narrower than 40
+    .configureHelp({
+      styleTitle: bold,
+      styleCommandText: cyan,
+      styleOptionTerm: cyan,
+      styleSubcommandTerm: cyan,
+      minWidthToWrap: 20,
+    })
     .exitOverride();
 
   command

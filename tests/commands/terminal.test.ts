@@ -225,6 +225,17 @@ describe("the command line", () => {
     }
   });
 
+  it("prints help as wide as COLUMNS says, also outside a terminal", () => {
+    const help = (columns: string) => {
+      const env = { ...process.env, COLUMNS: columns, FORCE_COLOR: undefined } as unknown as NodeJS.ProcessEnv;
+      const command = join(__dirname, "../../cli/cilium-modes.mjs");
+      const { stdout } = spawnSync(process.execPath, [command, "--help"], { encoding: "utf8", env });
+      return Math.max(...stdout.split("\n").map((line) => line.length));
+    };
+    expect(help("60")).toBeLessThanOrEqual(60);
+    expect(help("100")).toBeGreaterThan(80);
+  });
+
   it("asks whether another word was meant", () => {
     expect(cli("doctro").stderr).toContain("(Did you mean doctor?)");
     expect(cli("verify", "ebpf", "--jsno").stderr).toContain("(Did you mean --json?)");
