@@ -94,8 +94,7 @@ async function imagesTaken(
   }).catch((error: Error) => {
     throw isRight ? error : refusal([], ofManifests);
   });
-  if ("notAsked" in answer && isRight)
-    void pulumi.log.warn(`The chart was not asked whether it takes the values: ${answer.notAsked}`);
+  if ("notAsked" in answer && isRight) void pulumi.log.warn(`The chart did not check the values: ${answer.notAsked}`);
   const { findings, contradictions, images } = "notAsked" in answer ? NO_ANSWER : answer;
   // settings that are wrong may well be rendered against the mode
   if (!isRight) throw refusal(findings, ofManifests);

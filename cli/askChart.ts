@@ -36,7 +36,7 @@ export async function askChart({ settings, problems, refusal, directory }: Check
   };
   const notAsked = (why: string): ChartWord => {
     refuse([]);
-    return { said: `not asked whether it takes the values: ${why}; pulumi preview asks it` };
+    return { said: `did not check the values: ${why}; pulumi preview does` };
   };
   if (missing !== undefined) return notAsked(missing);
   if (isExternal(cluster)) return notAsked("that needs the cluster");

@@ -82,7 +82,7 @@ function imageList({ images, settings }: StackPlan, chart: ChartWord): string[] 
 /** The images of Cilium's pods: those that the chart renders, or else those that are known without it. */
 export function imagesOfCilium(images: PlannedImages, version: string, chart: ChartWord): readonly string[] {
   if (chart.images !== undefined) return chart.images;
-  console.error(`The chart was ${chart.said}. Images of parts that only cilium.values enable are missing`);
+  console.error(`The chart ${chart.said}. Images of parts that only cilium.values enable are missing`);
   const { node: _node, nettool: _nettool, nettoolBase: _base, rendered: _rendered, ...named } = images;
   for (const [name, image] of Object.entries(named)) {
     if (image?.includes(UNKNOWN_TAG))

@@ -16,7 +16,7 @@ export const ATTRIBUTES =
 export const routesCheck: Check = {
   id: "routes",
   question:
-    "Does every node send packets for other nodes' pods the expected way, with no rule, route or neighbor of anybody else?",
+    "Does every node send packets for other nodes' pods the expected way, with no rule, route or neighbor that Cilium did not create?",
   needs: ["nodes"],
   judge(evidence, { evidence: expected, isExternal }) {
     const peers = peersOf(evidence);
