@@ -4,8 +4,10 @@ import type { Settings } from "../settings/parse";
 import { table, type Look } from "../render/terminal";
 
 /** One result, as it is reported while the drill goes on. */
-export function resultLine({ fault, outcome, causeNamed, causes, seconds }: DrillResult): string {
-  const named = causeNamed ? `cause named: ${causes[0]}` : causes.length > 0 ? `other cause: ${causes[0]}` : "no cause";
+export function resultLine({ fault, outcome, cause, causes, seconds }: DrillResult): string {
+  const [other] = causes;
+  const named =
+    cause !== undefined ? `cause named: ${cause}` : other !== undefined ? `other cause: ${other}` : "no cause";
   return `${outcome.padEnd("not-repaired".length)} ${fault} (${outcome === "caught" ? `${named}, ` : ""}${seconds} s)`;
 }
 
@@ -36,14 +38,18 @@ export function drillText(results: readonly DrillResult[], { mode }: Pick<Settin
 
 const faultsText = (faults: number) => (faults === 1 ? "1 fault" : `${faults} faults`);
 
-/** The catalogue as a table. */
+/** The catalogue as a table for each class. */
 export function catalogueText(faults: readonly Fault[], look: Look): string {
   const { bold, dim } = look.colors;
-  const rows = faults.map((fault) => {
-    const condition = conditionOf(fault);
-    return [bold(fault.name), fault.class, `${fault.title}${condition === "" ? "" : dim(` (${condition})`)}`];
+  const tables = [...new Set(faults.map((fault) => fault.class))].map((kind) => {
+    const own = faults.filter((fault) => fault.class === kind);
+    const rows = own.map((fault) => {
+      const condition = conditionOf(fault);
+      return [fault.name, `${fault.title}${condition === "" ? "" : dim(` (${condition})`)}`];
+    });
+    return `${bold(kind)} (${faultsText(own.length)})\n${table(rows, look, "  ", true)}\n`;
   });
-  return `${table(rows, look)}\n\n${faultsText(faults.length)}`;
+  return [...tables, `${faultsText(faults.length)} in all`].join("\n");
 }
 
 /** The modes and the tunnel that a fault needs; empty where it applies to every cluster. */

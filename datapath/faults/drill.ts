@@ -17,6 +17,8 @@ export interface DrillResult {
   readonly outcome: DrillOutcome;
   /** Whether verify named one of the causes that explain the fault. */
   readonly causeNamed: boolean;
+  /** The first one of these that it named. */
+  readonly cause?: CauseId | undefined;
   /** The causes that verify named, the first one first. */
   readonly causes: readonly CauseId[];
   /** Checks that were red, `fail` or `inconclusive`, during the fault. */
@@ -58,11 +60,13 @@ export async function drillFault(fault: Fault, ground: DrillGround): Promise<Dri
   const start = Date.now();
   const answer = (outcome: DrillOutcome, found?: Verification, problem?: string): DrillResult => {
     const causes = (found?.causes ?? []).flatMap(({ cause }) => cause ?? []);
+    const named = causes.find((cause) => fault.expect.includes(cause));
     return {
       fault: fault.name,
       class: fault.class,
       outcome,
-      causeNamed: causes.some((cause) => fault.expect.includes(cause)),
+      causeNamed: named !== undefined,
+      cause: named,
       causes,
       red: (found?.results ?? [])
         .filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive")

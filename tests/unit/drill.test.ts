@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chooseFaults, drill, DrillState, ownNodes } from "../../cli/drill";
-import { drillText } from "../../cli/drillText";
+import { catalogueText, drillText, resultLine } from "../../cli/drillText";
 import { PLAIN } from "../../render/terminal";
 import { CAUSES, FAULT_CLASSES, type CauseId } from "../../datapath/causes";
 import type { ClusterReader } from "../../cluster/read";
@@ -157,6 +157,7 @@ describe("one fault of a drill", () => {
     expect(await drillFault(fault(), named.ground)).toMatchObject({
       outcome: "caught",
       causeNamed: true,
+      cause: "route-missing",
       causes: ["netfilter-foreign", "route-missing"],
       red: ["routes"],
     });
@@ -291,9 +292,24 @@ describe("cilium-modes drill", () => {
     expect(await drill(undefined, { list: true, json: true, class: ["dns"] })).toBe(true);
     log.mockRestore();
     expect(printed[0]).toContain(`${FAULTS.length} faults`);
+    expect(printed[0]).toMatch(/^dns \(\d+ faults\)\n {2}\S+ +\S/m);
     const [first] = JSON.parse(printed[1]!) as Record<string, unknown>[];
     expect(first).toMatchObject({ class: "dns", expect: expect.arrayContaining(["dns-down"]) });
     await expect(drill(undefined, { all: true })).rejects.toThrow("Name a stack");
+  });
+
+  it("fits the list of faults into a narrow terminal", () => {
+    const lines = catalogueText(FAULTS, { ...PLAIN, columns: 60 }).split("\n");
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
+  });
+
+  it("reports, of all causes, the one that explains the fault", () => {
+    const base = { class: "routing", red: [], verifySeconds: 7, seconds: 20, outcome: "caught" } as const;
+    const causes = ["dns-down", "detour"] as const;
+    expect(resultLine({ ...base, fault: "a", causeNamed: true, cause: "detour", causes })).toContain(
+      "a (cause named: detour, 20 s)",
+    );
+    expect(resultLine({ ...base, fault: "a", causeNamed: false, causes })).toContain("a (other cause: dns-down, 20 s)");
   });
 
   it("ends with a table and how many faults were caught", () => {
