@@ -19,6 +19,11 @@ describe("an inspection", () => {
       verdict: "not observable",
       nodes: [{ reported: "BPF", reason: expect.stringContaining("only traffic shows it") }, {}, {}],
     });
+    // --probe does not show it, so nobody is sent there
+    expect(rowOf(judged(PROBED), "not-masqueraded")).toMatchObject({
+      verdict: "not observable",
+      nodes: [{ reason: expect.not.stringContaining("--probe") }, {}, {}],
+    });
     expect(rowOf(judged(PROBED), "host-routing")).toMatchObject({
       verdict: "in force",
       nodes: [{ observed: "BPF" }, {}, {}],

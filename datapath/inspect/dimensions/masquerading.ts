@@ -2,7 +2,7 @@ import { at } from "../../../modes/tree";
 import { firstOf } from "../../checks/check";
 import { sectionOf, type NodeEvidence } from "../../evidence/node";
 import { isOn, key, masqueradingOf, networkOf, onOff, type Config } from "./config";
-import { TRAFFIC, only, textAt, word, type Dimension } from "./dimension";
+import { only, textAt, word, type Dimension } from "./dimension";
 import { programsOut, told } from "./node";
 
 /** Cilium's rule that gives packets to the outside the node's address. */
@@ -54,7 +54,7 @@ export const notMasqueradedDimension: Dimension = {
     networkOf(config) === "native" && config["ipv4-native-routing-cidr"]
       ? (textAt(status, "masquerading.snat-exclusion-cidr-v4") ?? textAt(status, "masquerading.snat-exclusion-cidr"))
       : undefined,
-  observed: only(TRAFFIC),
+  observed: only("only the addresses that servers see show it: verify, with --with-workload on external clusters"),
 };
 
 export const ipMasqAgentDimension: Dimension = {
