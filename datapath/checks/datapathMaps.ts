@@ -1,10 +1,10 @@
-import { readingOf } from "../evidence/api";
+import { nodesWithoutCiliumNode, readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { addressesOf, counterOf, endpointsOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { metricsIn } from "./drops";
-import { eachNode, odd } from "./nodes";
+import { eachNode, odd, peersOf, type Peer } from "./nodes";
 
 /** Identity of every address outside the cluster. */
 const WORLD = 2;
@@ -31,6 +31,8 @@ export const datapathMapsCheck: Check = {
       ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
     );
     const nodes = readingOf(evidence.api.nodes);
+    const withoutCiliumNode = nodesWithoutCiliumNode(evidence.api).map(nameOf);
+    const unlisted = peersOf(evidence).filter(({ name }) => withoutCiliumNode.includes(name));
     const podOf = new Map(pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
     const hostOf = new Map(nodes.map(({ name, address }) => [name, address]));
     const unlike = isExternal ? new Map<string, string[]>() : unlikeIdentities(evidence);
@@ -142,7 +144,10 @@ export const datapathMapsCheck: Check = {
           `ipcache: ${wrong.slice(0, 3).join("; ")}`,
           `the BPF ipcache differs from the API server or from the other nodes in ${wrong.length === 1 ? "an entry" : `${wrong.length} entries`}: packets get another identity, or are sent to another node`,
           restart,
-          { cause: "ipcache-stale", ...at },
+          {
+            cause: "ipcache-stale",
+            nodes: [node.node, ...unlisted.filter((peer) => concerns(wrong, peer)).map(nameOf)],
+          },
         );
       }
       const full = fullMaps(evidence, node);
@@ -159,6 +164,14 @@ export const datapathMapsCheck: Check = {
     });
   },
 };
+
+const nameOf = ({ name }: { readonly name: string }) => name;
+
+/** Whether some lines name an address of a node, or one of its pods' network. */
+const concerns = (lines: readonly string[], { address, podCidrs }: Peer) =>
+  (lines.join(" ").match(/\d+(?:\.\d+){3}/g) ?? []).some(
+    (each) => each === address || podCidrs.some((cidr) => contains(cidr, `${each}/32`)),
+  );
 
 const addressOf = (key: string) => /^(\d+\.\d+\.\d+\.\d+)/.exec(key)?.[1];
 
@@ -269,12 +282,17 @@ function unlikeEndpoints(map: Dump, node: NodeEvidence): string[] {
   });
 }
 
+/** The pods' networks of all nodes. */
+const podNetworks = (evidence: Evidence) =>
+  [...readingOf(evidence.api.ciliumNodes), ...peersOf(evidence)].flatMap(({ podCidrs }) => podCidrs);
+
 /** Networks outside the cluster have numbers of their own on each node. */
 const FIRST_OF_NODE = 1 << 24;
 
 /** Node to the entries of its ipcache that have another identity, or another way, than on most nodes. */
-function unlikeIdentities({ nodes, api }: Evidence): Map<string, string[]> {
-  const cidrs = readingOf(api.ciliumNodes).flatMap(({ podCidrs }) => podCidrs);
+function unlikeIdentities(evidence: Evidence): Map<string, string[]> {
+  const { nodes } = evidence;
+  const cidrs = podNetworks(evidence);
   const read = nodes.flatMap((node) => {
     const ipcache = jsonOf<Dump>(node, "ipcache");
     const own = addressesOf(node);
@@ -312,8 +330,9 @@ const OF_NODES = /(?:identity=|^)(?:4|6|7)(?:\s|$)/;
 const OF_HOSTS = /(?:identity=|^)(?:1|4|6|7)(?:\s|$)/;
 
 /** Addresses that the ipcache takes for other nodes', and that are neither theirs nor in a pod network. */
-function falseNodes(ipcache: Dump, { nodes, api }: Evidence): string[] {
-  const cidrs = readingOf(api.ciliumNodes).flatMap(({ podCidrs }) => podCidrs);
+function falseNodes(ipcache: Dump, evidence: Evidence): string[] {
+  const { nodes, api } = evidence;
+  const cidrs = podNetworks(evidence);
   const own = nodes.map(addressesOf);
   // a sample of a large cluster does not know all addresses
   if (own.includes(undefined) || nodes.length < readingOf(api.nodes).length) return [];

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
-import { CILIUM_NAMESPACE } from "../../cluster/agents";
+import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../../cluster/agents";
 import {
+  nodesWithoutCiliumNode,
   OPERATOR_LEASE,
   readingOf,
   valueOf,
@@ -95,7 +96,7 @@ function judgeLease({ component, seen }: Deposed): Finding {
 export const nodesCheck: Check = {
   id: "nodes",
   question:
-    "Is every node Ready and under no pressure, does it have the pod network of Kubernetes with ipam kubernetes, and does the control plane run?",
+    "Is every node Ready and under no pressure, does it have a CiliumNode, and the pod network of Kubernetes with ipam kubernetes, and does the control plane run?",
   needs: [],
   judge({ api }, { isExternal = false, ciliumConfig }) {
     if (!("value" in api.nodes)) {
@@ -123,9 +124,22 @@ export const nodesCheck: Check = {
       );
     });
     const networks = ciliumConfig["ipam"] === "kubernetes" ? judgePodCidrs(api.nodes.value, api.ciliumNodes) : [];
-    return [...nodes, ...networks, ...judgeControlPlane(api, isExternal)];
+    return [...nodes, ...networks, ...judgeCiliumNodes(api), ...judgeControlPlane(api, isExternal)];
   },
 };
+
+/** Nodes of Kubernetes and of Cilium, of which every agent keeps its own. */
+function judgeCiliumNodes(api: ApiEvidence): Finding[] {
+  return nodesWithoutCiliumNode(api).map(({ name }) =>
+    fail(
+      name,
+      `no CiliumNode ${name}`,
+      "the node's CiliumNode was deleted: other nodes do not know its pods' network and have no route to it",
+      `kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${AGENT_SELECTOR} --field-selector spec.nodeName=${name}: the agent writes the CiliumNode when it starts`,
+      { cause: "cilium-node-missing", nodes: [name] },
+    ),
+  );
+}
 
 /** Whether agents use the pod networks that Kubernetes gave their nodes, which `ipam.mode: kubernetes` promises. */
 function judgePodCidrs(nodes: readonly NodeState[], ciliumNodes: Reading<readonly CiliumNodeState[]>): Finding[] {

@@ -1,9 +1,9 @@
 import type { Finding } from "./check";
 import { inconclusive } from "./check";
-import { readingOf } from "../evidence/api";
+import { nodesWithoutCiliumNode, readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import type { NodeEvidence, Section } from "../evidence/node";
-import { sectionOf } from "../evidence/node";
+import { jsonOf, sectionOf } from "../evidence/node";
 
 /**
  * Judge every node by one part of what its agent said. A node whose agent does not answer is no evidence; why it does not is
@@ -60,8 +60,20 @@ export interface Peer {
   readonly podCidrs: readonly string[];
 }
 
-/** All nodes, with their addresses and pod networks. */
-export function peersOf({ api }: Evidence): Peer[] {
+/** All nodes, with their addresses and pod networks; that of a node without a CiliumNode is what its agent reports. */
+export function peersOf({ api, nodes }: Evidence): Peer[] {
   const podCidrs = new Map(readingOf(api.ciliumNodes).map((node) => [node.name, node.podCidrs]));
+  for (const { name } of nodesWithoutCiliumNode(api)) {
+    const own = nodes.find(({ node }) => node === name);
+    if (own !== undefined) podCidrs.set(name, allocatedFrom(own));
+  }
   return readingOf(api.nodes).map(({ name, address }) => ({ name, address, podCidrs: podCidrs.get(name) ?? [] }));
+}
+
+/** IPv4 networks from which an agent gives addresses to its pods, as it reports them. */
+function allocatedFrom(node: NodeEvidence): string[] {
+  const status = jsonOf<{ readonly ipam?: { readonly status?: string } }>(node, "status");
+  const said = status instanceof Error ? "" : (status.ipam?.status ?? "");
+  const [, networks = ""] = /IPv4: \d+\/\d+ allocated from ([\d./, ]+)/.exec(said) ?? [];
+  return networks.match(/\d+(?:\.\d+){3}\/\d+/g) ?? [];
 }

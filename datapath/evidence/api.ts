@@ -201,6 +201,22 @@ export function derived<T>(from: (api: ApiEvidence) => T): (api: ApiEvidence) =>
   };
 }
 
+const [AGENT_LABEL, AGENT_VALUE] = AGENT_SELECTOR.split("=") as [string, string];
+
+/**
+ * Nodes of which Cilium keeps no CiliumNode, although a ready agent manages them: other nodes do not know their pods' network.
+ * None where no node has one.
+ */
+export const nodesWithoutCiliumNode = derived(({ nodes, pods, ciliumNodes }): readonly NodeState[] => {
+  const known = new Set(valueOf(ciliumNodes, []).map(({ name }) => name));
+  const managed = new Set(
+    valueOf(pods, [])
+      .filter(({ labels, ready, deleting }) => labels[AGENT_LABEL] === AGENT_VALUE && ready && !deleting)
+      .map(({ node }) => node),
+  );
+  return known.size === 0 ? [] : valueOf(nodes, []).filter(({ name }) => managed.has(name) && !known.has(name));
+});
+
 /** The value of a reading, or `otherwise` where it could not be read. */
 export function valueOf<T, D>(reading: Reading<T>, otherwise: D): T | D {
   return "value" in reading ? reading.value : otherwise;

@@ -1,3 +1,4 @@
+import { readingOf } from "../../datapath/evidence/api";
 import type { Evidence } from "../../datapath/evidence/gather";
 import { HEALTHY, PROBED, WORKER, changed, configured, judged, rowOf, status, wrong } from "./support/inspection";
 
@@ -254,6 +255,17 @@ describe("an inspection", () => {
     ]);
     const skipping = configured({ "direct-routing-skip-unreachable": "true" });
     expect(wrong(judged(unrouted(skipping)))).toEqual([]);
+  });
+
+  it("names a node whose CiliumNode was deleted, and the missing routes to its pods", () => {
+    const listed = readingOf(HEALTHY.api.ciliumNodes).filter(({ name }) => name !== "cmlead-worker2");
+    const evidence = changed({ routes: (text) => text.replace(/^\S+ via 172\.18\.0\.3 .*\n/m, "") });
+    const found = judged({ ...evidence, api: { ...evidence.api, ciliumNodes: { value: listed } } });
+    expect(rowOf(found, "network").nodes.map(({ verdict, observed }) => [verdict, observed])).toEqual([
+      ["contradiction", "native, without a route to cmlead-worker2, and no CiliumNode of cmlead-worker2"],
+      ["contradiction", "native, without a route to cmlead-worker2, and no CiliumNode of cmlead-worker2"],
+      ["contradiction", "native, and no CiliumNode of cmlead-worker2"],
+    ]);
   });
 
   it("names routes and rules by which packets for other nodes' pods take another way", () => {

@@ -48,6 +48,31 @@ describe("a fault in recorded evidence", () => {
       expect(remedy ?? "").not.toMatch(/pulumi up|the checks? /);
   });
 
+  it("explains a deleted CiliumNode's missing routes and entries, and calls no route of its node foreign", () => {
+    const [, change] = ROUTING_FAULTS.find(([name]) => name === "a node whose CiliumNode was deleted")!;
+    const { causes } = judged(recordedEvidence(change));
+    expect(causes).toEqual([
+      expect.objectContaining({
+        cause: "cilium-node-missing",
+        nodes: ["cmlead-worker2"],
+        remedy: expect.stringMatching(/delete pod .*spec\.nodeName=cmlead-worker2/),
+      }),
+    ]);
+    expect(causes[0]!.symptoms.map(({ check }) => check)).toEqual(expect.arrayContaining(["routes", "datapath-maps"]));
+    // also where its agent did not tell its network
+    const silent: Change = (evidence) => {
+      change(evidence);
+      delete evidence.nodes.find(({ node }) => node === "cmlead-worker2")!.sections.status;
+    };
+    expect(JSON.stringify(judged(recordedEvidence(silent)).results)).not.toContain("ip route del");
+    // a node without an agent has none
+    const unmanaged: Change = (evidence) => {
+      change(evidence);
+      for (const pod of valueOf(evidence.api.pods, [])) if (pod.node === "cmlead-worker2") pod.ready = false;
+    };
+    expect(judged(recordedEvidence(unmanaged)).causes.map(({ cause }) => cause)).not.toContain("cilium-node-missing");
+  });
+
   it("has a fault for every check that judges the common evidence", () => {
     const without = [
       "features",

@@ -3,7 +3,7 @@ import { firstOf } from "../../checks/check";
 import { SENT, wayOfPings } from "../../checks/packetPath";
 import { hasOwnTunnel } from "../../checks/routes";
 import { foreignRules } from "../../checks/routingRules";
-import { derived, readingOf, type ApiEvidence } from "../../evidence/api";
+import { derived, nodesWithoutCiliumNode, readingOf, type ApiEvidence } from "../../evidence/api";
 import type { Evidence } from "../../evidence/gather";
 import { sectionOf, type NodeEvidence } from "../../evidence/node";
 import { NONE_LOST } from "../../evidence/pods";
@@ -78,6 +78,8 @@ function detours(node: NodeEvidence, owners: ReadonlyMap<string, string>, config
   return [...new Set([...routesOf("main").filter(isOfOthers), ...byRules])];
 }
 
+const nameOf = ({ name }: { readonly name: string }) => name;
+
 /** Priority of the rule that looks up the table `main`. */
 const MAIN_RULE = 32766;
 
@@ -100,9 +102,12 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
     found.add(cidr);
     kinds.add(/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native");
   }
+  const unlisted = nodesWithoutCiliumNode(api);
+  const nameless = unlisted.length === 0 ? "" : `, and no CiliumNode of ${firstOf(unlisted.map(nameOf), 3)}`;
   if (kinds.size > 0) {
     const without = [...owners].filter(([cidr, owner]) => owner !== node.node && !found.has(cidr));
-    const missing = [...new Set(without.map(([, owner]) => owner))];
+    const unrouted = unlisted.filter(({ name, address }) => name !== node.node && !table.includes(` via ${address} `));
+    const missing = [...new Set([...without.map(([, owner]) => owner), ...unrouted.map(nameOf)])];
     // nodes of other subnets may be reached through a gateway
     const isComplete =
       missing.length === 0 ||
@@ -112,11 +117,13 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
     return (
       [...kinds].sort().join(" and ") +
       (isComplete ? "" : `, without a route to ${firstOf(missing, 3)}`) +
+      nameless +
       (others.length === 0 ? "" : `, and another way to ${firstOf(others, 2)}`)
     );
   }
   // a single node has no routes to others; a tunnel may be there for other packets
   const own = hasOwnTunnel(config) ? undefined : tunnel;
+  if (nameless !== "") return `${own ?? "no route"}${nameless}`;
   if (readingOf(api.ciliumNodes).every(({ name }) => name === node.node))
     return own ?? (tunnel === undefined ? "native" : new Hidden("there is no other node"));
   return own ?? new Hidden("no route to the other nodes' pods on this node; its gateway may have them");

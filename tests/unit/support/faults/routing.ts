@@ -1,3 +1,4 @@
+import { valueOf } from "../../../../datapath/evidence/api";
 import { OUTSIDE_ADDRESS } from "../../../../datapath/evidence/node";
 import { both, failing, inCounters, inNode } from "../evidence";
 import { WORKER, OWN, PEER, PEER_NETWORK, PEER_NODE, type RecordedFault } from "./fault";
@@ -23,6 +24,26 @@ export const ROUTING_FAULTS: readonly RecordedFault[] = [
     "routes",
     "rule-foreign",
     /neither the kernel's nor Cilium's/,
+  ],
+  [
+    "a node whose CiliumNode was deleted",
+    both(
+      ({ api }) => {
+        const all = valueOf(api.ciliumNodes, []);
+        all.splice(
+          all.findIndex(({ name }) => name === "cmlead-worker2"),
+          1,
+        );
+      },
+      ...[WORKER, "cmlead-control-plane"].flatMap((node) => [
+        inNode("routes", (text) => text.replace(new RegExp(`^${PEER_NETWORK} via.*\n`, "m"), ""), node),
+        inNode("ipcache", (text) => text.replace(`"${PEER_NODE}/32"`, '"172.18.0.0/15"'), node),
+        inNode("ipcache", (text) => text.replace('"10.0.1.161/32"', '"10.0.1.160/31"'), node),
+      ]),
+    ),
+    "nodes",
+    "cilium-node-missing",
+    /no CiliumNode cmlead-worker2/,
   ],
   [
     "a missing default route",
