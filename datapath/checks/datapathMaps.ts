@@ -1,4 +1,4 @@
-import { nodesWithoutCiliumNode, readingOf } from "../evidence/api";
+import { ciliumNodesByNode, nodesWithoutCiliumNode, readingOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { addressesOf, counterOf, endpointsOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { contains } from "../../modes/cidr";
@@ -334,6 +334,7 @@ function falseNodes(ipcache: Dump, evidence: Evidence): string[] {
   const { nodes, api } = evidence;
   const cidrs = podNetworks(evidence);
   const own = nodes.map(addressesOf);
+  const strange = ciliumNodesByNode(api).without;
   // a sample of a large cluster does not know all addresses
   if (own.includes(undefined) || nodes.length < readingOf(api.nodes).length) return [];
   return Object.entries(ipcache).flatMap(([key, values]) => {
@@ -341,7 +342,9 @@ function falseNodes(ipcache: Dump, evidence: Evidence): string[] {
     if (address === undefined || !OF_NODES.test(values.join(" "))) return [];
     const isKnown =
       key.endsWith("/32") &&
-      (own.some((each) => each!.has(address)) || cidrs.some((cidr) => contains(cidr, `${address}/32`)));
+      (own.some((each) => each!.has(address)) ||
+        strange.some((each) => each.address === address) ||
+        cidrs.some((cidr) => contains(cidr, `${address}/32`)));
     return isKnown ? [] : [key];
   });
 }

@@ -1,5 +1,5 @@
 import { answeredIn, healthTargets } from "../evidence/health";
-import { readingOf, valueOf } from "../evidence/api";
+import { ciliumNodesByNode, readingOf, valueOf } from "../evidence/api";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
@@ -16,7 +16,8 @@ export const healthCheck: Check = {
     if (config["enable-health-checking"] === "false")
       return [skipped("cluster", "cilium-config turns health checks off")];
     const hasEndpoints = config["enable-endpoint-health-checking"] !== "false";
-    const known = readingOf(evidence.api.ciliumNodes);
+    readingOf(evidence.api.ciliumNodes);
+    const known = ciliumNodesByNode(evidence.api).with;
     const without = known.filter(
       ({ address, healthAddress }) => address === "" || (hasEndpoints && healthAddress === ""),
     );

@@ -2,9 +2,11 @@ import { isDeepStrictEqual } from "node:util";
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
 import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../../cluster/agents";
 import {
+  ciliumNodesByNode,
   nodesWithoutCiliumNode,
   OPERATOR_LEASE,
   readingOf,
+  sharedByCiliumNodes,
   valueOf,
   type ApiEvidence,
   type CiliumNodeState,
@@ -96,7 +98,7 @@ function judgeLease({ component, seen }: Deposed): Finding {
 export const nodesCheck: Check = {
   id: "nodes",
   question:
-    "Is every node Ready and under no pressure, does it have a CiliumNode, and the pod network of Kubernetes with ipam kubernetes, and does the control plane run?",
+    "Is every node Ready and under no pressure, does it have a CiliumNode of its own, and the pod network of Kubernetes with ipam kubernetes, and does the control plane run?",
   needs: [],
   judge({ api }, { isExternal = false, ciliumConfig }) {
     if (!("value" in api.nodes)) {
@@ -124,13 +126,13 @@ export const nodesCheck: Check = {
       );
     });
     const networks = ciliumConfig["ipam"] === "kubernetes" ? judgePodCidrs(api.nodes.value, api.ciliumNodes) : [];
-    return [...nodes, ...networks, ...judgeCiliumNodes(api), ...judgeControlPlane(api, isExternal)];
+    return [...nodes, ...networks, ...judgeCiliumNodes(api, isExternal), ...judgeControlPlane(api, isExternal)];
   },
 };
 
 /** Nodes of Kubernetes and of Cilium, of which every agent keeps its own. */
-function judgeCiliumNodes(api: ApiEvidence): Finding[] {
-  return nodesWithoutCiliumNode(api).map(({ name }) =>
+function judgeCiliumNodes(api: ApiEvidence, isExternal: boolean): Finding[] {
+  const missing = nodesWithoutCiliumNode(api).map(({ name }) =>
     fail(
       name,
       `no CiliumNode ${name}`,
@@ -139,6 +141,34 @@ function judgeCiliumNodes(api: ApiEvidence): Finding[] {
       { cause: "cilium-node-missing", nodes: [name] },
     ),
   );
+  const strange = ciliumNodesByNode(api).without.map(({ name }) => name);
+  const shared = sharedByCiliumNodes(api);
+  const clashing = shared.map(([what, names]) => {
+    const foreign = names.filter((name) => strange.includes(name));
+    const others = foreign.length > 0 ? foreign : names.slice(1);
+    // with a cloud's addresses, nodes may come back under another name
+    const isCertain = !isExternal || (foreign.length > 0 && what.includes("/"));
+    return (isCertain ? fail : warning)(
+      "cluster",
+      `CiliumNodes ${names.join(" and ")} have ${what}`,
+      foreign.length > 0
+        ? `CiliumNode ${foreign.join(", ")} has no Node, and agents send packets for ${what} to it`
+        : `two nodes have ${what}, and agents send packets for it to one of them`,
+      `kubectl delete ciliumnode ${others.join(" ")}${foreign.length > 0 ? "" : `; then kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${AGENT_SELECTOR} --field-selector spec.nodeName=${others[0]}: the agent writes the CiliumNode when it starts`}`,
+      { cause: "cilium-node-foreign" },
+    );
+  });
+  const alone = isExternal ? [] : strange.filter((name) => !shared.some(([, names]) => names.includes(name)));
+  const leftOver = alone.map((name) =>
+    warning(
+      "cluster",
+      `CiliumNode ${name}`,
+      `CiliumNode ${name} has no Node: agents keep a route to the pods of a node that does not exist`,
+      `kubectl delete ciliumnode ${name}`,
+      { cause: "cilium-node-foreign" },
+    ),
+  );
+  return [...missing, ...clashing, ...leftOver];
 }
 
 /** Whether agents use the pod networks that Kubernetes gave their nodes, which `ipam.mode: kubernetes` promises. */

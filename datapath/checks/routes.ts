@@ -1,6 +1,6 @@
 import { contains } from "../../modes/cidr";
 import type { ExpectedEvidence } from "../../modes/evidence";
-import { valueOf } from "../evidence/api";
+import { ciliumNodesByNode, valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { addressesOf, jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
@@ -20,6 +20,11 @@ export const routesCheck: Check = {
   needs: ["nodes"],
   judge(evidence, { evidence: expected, isExternal }) {
     const peers = peersOf(evidence);
+    const others = new Set(peers.flatMap(({ podCidrs }) => podCidrs));
+    // agents write routes to CiliumNodes that have no Node, which another check finds
+    const strange = ciliumNodesByNode(evidence.api).without.flatMap(({ podCidrs }) =>
+      podCidrs.filter((cidr) => !others.has(cidr)),
+    );
     const tunnelMtu = usualTunnelMtu(evidence);
     return eachNode(evidence, "routes", (node, output): Finding[] => {
       const lines = output
@@ -31,7 +36,9 @@ export const routesCheck: Check = {
         ...judgePolicies(node, evidence, isExternal ?? false),
         ...judgeTunnel(node, expected, evidence),
         ...judgeMissing(node, lines, peers, expected, tunnelMtu, isExternal ?? false),
-        ...judgeForeign(node, lines, peers, expected, isExternal ?? false),
+        ...judgeForeign(node, lines, peers, expected, isExternal ?? false).filter(
+          ({ seen }) => !strange.some((cidr) => seen.startsWith(`${cidr} `)),
+        ),
         ...(isExternal ? [] : judgeEdited(node, lines, peers, expected)),
         ...judgeNeighbors(node, evidence, peers),
         ...judgeGateway(node, evidence, isExternal ?? false),

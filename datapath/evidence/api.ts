@@ -217,6 +217,23 @@ export const nodesWithoutCiliumNode = derived(({ nodes, pods, ciliumNodes }): re
   return known.size === 0 ? [] : valueOf(nodes, []).filter(({ name }) => managed.has(name) && !known.has(name));
 });
 
+/** CiliumNodes by whether there is a Node of their name: all have one where the nodes could not be read. None where they were not read themselves. */
+export const ciliumNodesByNode = derived(({ nodes, ciliumNodes }) => {
+  const names = "value" in nodes ? new Set(nodes.value.map(({ name }) => name)) : undefined;
+  const hasNode = ({ name }: CiliumNodeState) => names?.has(name) ?? true;
+  const all = valueOf(ciliumNodes, []);
+  return { with: all.filter(hasNode), without: all.filter((each) => !hasNode(each)) };
+});
+
+/** Pod networks and addresses that several CiliumNodes have, with the names of these. */
+export const sharedByCiliumNodes = derived(({ ciliumNodes }) => {
+  const owners = new Map<string, string[]>();
+  for (const { name, address, podCidrs } of valueOf(ciliumNodes, []))
+    for (const each of address === "" ? podCidrs : [...podCidrs, address])
+      owners.set(each, [...(owners.get(each) ?? []), name]);
+  return [...owners].filter(([, names]) => names.length > 1);
+});
+
 /** The value of a reading, or `otherwise` where it could not be read. */
 export function valueOf<T, D>(reading: Reading<T>, otherwise: D): T | D {
   return "value" in reading ? reading.value : otherwise;

@@ -1,5 +1,5 @@
 import { isIpv4Address } from "../../modes/cidr";
-import { valueOf, type ApiEvidence } from "./api";
+import { ciliumNodesByNode, valueOf, type ApiEvidence } from "./api";
 import { sampled } from "./sample";
 
 /** Every node and health endpoint listens there by default: https://docs.cilium.io/en/v1.18/operations/system_requirements/#firewall-rules */
@@ -20,11 +20,11 @@ interface HealthTarget {
 const MOST_NODES = 100;
 
 /** The addresses of all nodes and of their health endpoints; in a large cluster, of a sample of {@link MOST_NODES} nodes. */
-export function healthTargets({ ciliumNodes, config }: ApiEvidence): HealthTarget[] {
-  const port = Number(valueOf(config, undefined)?.data["cluster-health-port"] ?? HEALTH_PORT);
+export function healthTargets(api: ApiEvidence): HealthTarget[] {
+  const port = Number(valueOf(api.config, undefined)?.data["cluster-health-port"] ?? HEALTH_PORT);
   const target = (node: string, what: string, address: string): HealthTarget[] =>
     isIpv4Address(address) ? [{ node, title: `${what} ${node} (${address}:${port})`, address, port }] : [];
-  const nodes = valueOf(ciliumNodes, []);
+  const nodes = ciliumNodesByNode(api).with;
   const names = nodes.map(({ name }) => name);
   const asked = new Set(sampled(names, MOST_NODES));
   return nodes

@@ -257,6 +257,24 @@ describe("an inspection", () => {
     expect(wrong(judged(unrouted(skipping)))).toEqual([]);
   });
 
+  it("contradicts where two CiliumNodes have the same pod network, and ignores those without a Node otherwise", () => {
+    const found = (podCidrs: string[]) => {
+      const strange = { name: "old-node-7", address: "172.18.0.99", podCidrs, healthAddress: "" };
+      const ciliumNodes = { value: [...readingOf(HEALTHY.api.ciliumNodes), strange] };
+      return judged({ ...HEALTHY, api: { ...HEALTHY.api, ciliumNodes } });
+    };
+    expect(wrong(found(["10.0.1.0/24"]))).toEqual([
+      [
+        "network",
+        "contradiction",
+        expect.stringMatching(
+          /has native, and CiliumNodes that share 10\.0\.1\.0\/24 of cmlead-worker2 and old-node-7$/,
+        ),
+      ],
+    ]);
+    expect(wrong(found(["10.0.9.0/24"]))).toEqual([]);
+  });
+
   it("names a node whose CiliumNode was deleted, and the missing routes to its pods", () => {
     const listed = readingOf(HEALTHY.api.ciliumNodes).filter(({ name }) => name !== "cmlead-worker2");
     const evidence = changed({ routes: (text) => text.replace(/^\S+ via 172\.18\.0\.3 .*\n/m, "") });

@@ -668,6 +668,7 @@ describe("the sample of a large cluster", () => {
     const of = (count: number) =>
       healthTargets({
         ...api,
+        nodes: { error: "not read" },
         ciliumNodes: { value: Array.from({ length: count }, (_, index) => ({ ...first!, name: `node-${index}` })) },
       });
     expect(of(100)).toHaveLength(200);

@@ -1,4 +1,5 @@
 import { verificationText } from "../../cli/verificationText";
+import { nodesCheck } from "../../datapath/checks/kubernetes";
 import { valueOf } from "../../datapath/evidence/api";
 import { addressesOn } from "../../datapath/evidence/node";
 import {
@@ -15,7 +16,7 @@ import {
 } from "./support/evidence";
 import { AGENT_FAULTS } from "./support/faults/agents";
 import { DEVICE_FAULTS } from "./support/faults/devices";
-import { ROUTING_FAULTS } from "./support/faults/routing";
+import { addedCiliumNode, ROUTING_FAULTS } from "./support/faults/routing";
 import { FILTER_FAULTS } from "./support/faults/filters";
 import { MAP_FAULTS } from "./support/faults/maps";
 import { SERVICE_FAULTS } from "./support/faults/services";
@@ -71,6 +72,30 @@ describe("a fault in recorded evidence", () => {
       for (const pod of valueOf(evidence.api.pods, [])) if (pod.node === "cmlead-worker2") pod.ready = false;
     };
     expect(judged(recordedEvidence(unmanaged)).causes.map(({ cause }) => cause)).not.toContain("cilium-node-missing");
+  });
+
+  it("names the CiliumNode that no Node has, with the command that deletes it, as the one cause", () => {
+    const [, change] = ROUTING_FAULTS.find(([name]) => name.startsWith("a CiliumNode without a Node"))!;
+    for (const expectation of [recordedExpectation(), EXTERNAL])
+      expect(judged(recordedEvidence(change), expectation).causes).toMatchObject([
+        { cause: "cilium-node-foreign", nodes: [], remedy: "kubectl delete ciliumnode old-node-7" },
+      ]);
+    const sameAddress = recordedEvidence(addedCiliumNode("10.0.9.0/24", "172.18.0.3"));
+    expect(judged(sameAddress).causes).toMatchObject([{ cause: "cilium-node-foreign" }]);
+  });
+
+  it("only warns of a CiliumNode without a Node that shares nothing", () => {
+    const change = both(
+      addedCiliumNode("10.0.9.0/24"),
+      inNode("routes", (text) => `10.0.9.0/24 via 172.18.0.99 dev eth0 proto kernel\n${text}`),
+      inNode("ipcache", (text) =>
+        text.replace("{", '{"172.18.0.99/32": ["identity=6 encryptkey=0 tunnelendpoint=0.0.0.0"],'),
+      ),
+    );
+    const { results, causes } = judged(recordedEvidence(change));
+    expect(causes).toEqual([]);
+    expect(bad(results)).toEqual(["nodes"]);
+    expect(bad(judged(recordedEvidence(change), EXTERNAL, [nodesCheck]).results)).toEqual([]);
   });
 
   it("has a fault for every check that judges the common evidence", () => {

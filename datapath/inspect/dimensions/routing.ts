@@ -3,7 +3,14 @@ import { firstOf } from "../../checks/check";
 import { SENT, wayOfPings } from "../../checks/packetPath";
 import { hasOwnTunnel } from "../../checks/routes";
 import { foreignRules } from "../../checks/routingRules";
-import { derived, nodesWithoutCiliumNode, readingOf, type ApiEvidence } from "../../evidence/api";
+import {
+  ciliumNodesByNode,
+  derived,
+  nodesWithoutCiliumNode,
+  readingOf,
+  sharedByCiliumNodes,
+  type ApiEvidence,
+} from "../../evidence/api";
 import type { Evidence } from "../../evidence/gather";
 import { sectionOf, type NodeEvidence } from "../../evidence/node";
 import { NONE_LOST } from "../../evidence/pods";
@@ -24,11 +31,12 @@ function hostRouting(node: NodeEvidence, config: Config, evidence: Evidence): st
   return way.passed === "host" ? "Legacy" : way.passed === "BPF" ? "BPF" : "BPF and Legacy";
 }
 
-/** The pods' networks, each with its node. */
-const podNetworks = derived(
-  ({ ciliumNodes }) =>
-    new Map(readingOf(ciliumNodes).flatMap(({ name, podCidrs }) => podCidrs.map((cidr) => [cidr, name] as const))),
-);
+/** The pods' networks, each with its node; those of CiliumNodes without a Node lead nowhere. */
+const podNetworks = derived((api) => {
+  readingOf(api.ciliumNodes);
+  const nodes = ciliumNodesByNode(api).with;
+  return new Map(nodes.flatMap(({ name, podCidrs }) => podCidrs.map((cidr) => [cidr, name] as const)));
+});
 
 /** Addresses of nodes in the network through which agents route to each other. */
 const peerAddresses = derived(
@@ -103,7 +111,12 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
     kinds.add(/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native");
   }
   const unlisted = nodesWithoutCiliumNode(api);
-  const nameless = unlisted.length === 0 ? "" : `, and no CiliumNode of ${firstOf(unlisted.map(nameOf), 3)}`;
+  const shared = sharedByCiliumNodes(api).flatMap(([what, names]) =>
+    what.includes("/") ? [`${what} of ${names.join(" and ")}`] : [],
+  );
+  const mistakes =
+    (unlisted.length === 0 ? "" : `, and no CiliumNode of ${firstOf(unlisted.map(nameOf), 3)}`) +
+    (shared.length === 0 ? "" : `, and CiliumNodes that share ${firstOf(shared, 2)}`);
   if (kinds.size > 0) {
     const without = [...owners].filter(([cidr, owner]) => owner !== node.node && !found.has(cidr));
     const unrouted = unlisted.filter(({ name, address }) => name !== node.node && !table.includes(` via ${address} `));
@@ -117,13 +130,13 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
     return (
       [...kinds].sort().join(" and ") +
       (isComplete ? "" : `, without a route to ${firstOf(missing, 3)}`) +
-      nameless +
+      mistakes +
       (others.length === 0 ? "" : `, and another way to ${firstOf(others, 2)}`)
     );
   }
   // a single node has no routes to others; a tunnel may be there for other packets
   const own = hasOwnTunnel(config) ? undefined : tunnel;
-  if (nameless !== "") return `${own ?? "no route"}${nameless}`;
+  if (mistakes !== "") return `${own ?? "no route"}${mistakes}`;
   if (readingOf(api.ciliumNodes).every(({ name }) => name === node.node))
     return own ?? (tunnel === undefined ? "native" : new Hidden("there is no other node"));
   return own ?? new Hidden("no route to the other nodes' pods on this node; its gateway may have them");

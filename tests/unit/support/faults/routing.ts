@@ -1,10 +1,18 @@
-import { valueOf } from "../../../../datapath/evidence/api";
+import { valueOf, type CiliumNodeState } from "../../../../datapath/evidence/api";
 import { OUTSIDE_ADDRESS } from "../../../../datapath/evidence/node";
-import { both, failing, inCounters, inNode } from "../evidence";
+import { both, failing, inCounters, inNode, type Change } from "../evidence";
 import { WORKER, OWN, PEER, PEER_NETWORK, PEER_NODE, type RecordedFault } from "./fault";
 
 /** Column of that counter in `/proc/net/snmp`. */
 const FORW_DATAGRAMS = 6;
+
+/** A CiliumNode without a Node, as a removed node leaves it. */
+export const addedCiliumNode =
+  (network: string, address = "172.18.0.99"): Change =>
+  ({ api }) => {
+    const all = valueOf(api.ciliumNodes, []) as CiliumNodeState[];
+    all.push({ name: "old-node-7", address, podCidrs: [network], healthAddress: "" });
+  };
 
 /** Faults of the ways that packets take. */
 export const ROUTING_FAULTS: readonly RecordedFault[] = [
@@ -44,6 +52,24 @@ export const ROUTING_FAULTS: readonly RecordedFault[] = [
     "nodes",
     "cilium-node-missing",
     /no CiliumNode cmlead-worker2/,
+  ],
+  [
+    "a CiliumNode without a Node, with another node's pod network",
+    both(
+      addedCiliumNode(PEER_NETWORK),
+      inNode("routes", (text) => text.replace(` via ${PEER_NODE} `, " via 172.18.0.99 "), WORKER),
+      inNode(
+        "ipcache",
+        (text) =>
+          text
+            .replace("{", '{"172.18.0.99/32": ["identity=6 encryptkey=0 tunnelendpoint=0.0.0.0"],')
+            .replaceAll("tunnelendpoint=172.18.0.3", "tunnelendpoint=172.18.0.99"),
+        WORKER,
+      ),
+    ),
+    "nodes",
+    "cilium-node-foreign",
+    /CiliumNodes cmlead-worker2 and old-node-7 have 10\.0\.1\.0\/24/,
   ],
   [
     "a missing default route",
