@@ -508,13 +508,28 @@ function judgeEndpoints(
       ),
     ];
   }
+  // one of a pod that ends may outlive it for seconds
+  const known = new Set(pods.map(({ namespace, name }) => `${namespace}/${name}`));
+  const strays = endpoints
+    .filter(({ namespace, name, address }) => address !== "" && !known.has(`${namespace}/${name}`))
+    .map(({ namespace, name, address }) =>
+      (isExternal ? warning : fail)(
+        "cluster",
+        `${namespace}/${name}: ${address}`,
+        `CiliumEndpoint ${namespace}/${name} belongs to no pod: nodes take ${address} for a pod, and apply its policies`,
+        `kubectl -n ${namespace} delete ciliumendpoint ${name}`,
+        { cause: "endpoint-foreign" },
+      ),
+    );
   const without = own.filter(
     ({ namespace, name, address }) =>
       !endpoints.some((each) => each.namespace === namespace && each.name === name && each.address === address),
   );
-  if (without.length === 0) return [pass("cluster", `${own.length} pods have a CiliumEndpoint`)];
+  if (without.length === 0)
+    return strays.length > 0 ? strays : [pass("cluster", `${own.length} pods have a CiliumEndpoint`)];
   const names = without.slice(0, 4).map(({ namespace, name }) => `${namespace}/${name}`);
   return [
+    ...strays,
     fail(
       "cluster",
       `${without.length} of ${own.length} pods have no CiliumEndpoint of their address`,

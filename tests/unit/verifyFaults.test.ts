@@ -98,6 +98,25 @@ describe("a fault in recorded evidence", () => {
     expect(bad(judged(recordedEvidence(change), EXTERNAL, [nodesCheck]).results)).toEqual([]);
   });
 
+  it("only warns of CiliumEndpoints without a pod in clusters of others, and still names pods without one", () => {
+    const change: Change = ({ api }) => {
+      Object.assign(valueOf(api.ciliumEndpoints, [])[0]!, { name: "gone", address: "10.0.1.250" });
+    };
+    const { findings } = judged(recordedEvidence(change), EXTERNAL).results.find(({ id }) => id === "workload")!;
+    expect(findings.filter(({ cause }) => cause !== undefined)).toMatchObject([
+      { verdict: "warning", cause: "endpoint-foreign" },
+      { verdict: "fail", cause: "pod-without-endpoint" },
+    ]);
+  });
+
+  it("takes the CiliumEndpoint of a pod that ends for no foreign one", () => {
+    const change: Change = ({ api }) => {
+      const pod = valueOf(api.pods, []).find(({ name }) => name.startsWith("coredns"))!;
+      Object.assign(pod, { running: false, ready: false, deleting: true });
+    };
+    expect(judged(recordedEvidence(change)).causes.map(({ cause }) => cause)).not.toContain("endpoint-foreign");
+  });
+
   it("has a fault for every check that judges the common evidence", () => {
     const without = [
       "features",

@@ -119,6 +119,16 @@ export const SERVICE_FAULTS: readonly RecordedFault[] = [
     /nettool\/copy has the address of the pod nettool\/net/,
   ],
   [
+    "a CiliumEndpoint without a pod, with the gateway's address",
+    ({ api }) => {
+      const all = valueOf(api.ciliumEndpoints, []) as { name: string; address: string }[];
+      all.push({ ...all.find(({ name }) => name === "net")!, name: "copy", address: "172.18.0.1" });
+    },
+    "workload",
+    "endpoint-foreign",
+    /delete ciliumendpoint copy".*CiliumEndpoint nettool\/copy belongs to no pod/,
+  ],
+  [
     "cluster DNS for its own nodes only",
     ({ api }) => {
       valueOf(api.services, []).find(({ name }) => name === "kube-dns")!.internalTrafficPolicy = "Local";
