@@ -1,8 +1,8 @@
-import { contains } from "../../modes/cidr";
+import { contains, isIpv4Address, overlap } from "../../modes/cidr";
 import type { ExpectedEvidence } from "../../modes/evidence";
 import { ciliumNodesByNode, valueOf } from "../evidence/api";
-import type { Evidence } from "../evidence/gather";
-import { addressesOf, jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
+import { gatewayOf, type Evidence } from "../evidence/gather";
+import { addressesOf, addressesOn, jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { judgeGateway, judgeNeighbors } from "./neighbors";
 import { eachNode, peersOf, type Peer } from "./nodes";
@@ -31,6 +31,7 @@ export const routesCheck: Check = {
         .split("\n")
         .map((line) => line.trim())
         .filter(Boolean);
+      const isPrivate = privateRoutes(node, lines, peers, evidence);
       const bad = [
         ...judgeRules(node, evidence, isExternal ?? false),
         ...judgePolicies(node, evidence, isExternal ?? false),
@@ -39,10 +40,16 @@ export const routesCheck: Check = {
         ...judgeForeign(node, lines, peers, expected, isExternal ?? false).filter(
           ({ seen }) => !strange.some((cidr) => seen.startsWith(`${cidr} `)),
         ),
-        ...(isExternal ? [] : judgeEdited(node, lines, peers, expected)),
+        ...(isExternal ? [] : judgeEdited(node, lines, peers, expected, isPrivate)),
         ...judgeNeighbors(node, evidence, peers),
         ...judgeGateway(node, evidence, isExternal ?? false),
-        ...(isExternal ? [] : judgeConnected(node, lines, evidence)),
+        ...(isExternal
+          ? []
+          : judgeConnected(
+              node,
+              lines.filter((line) => !isPrivate(line)),
+              evidence,
+            )),
         ...judgeDefault(node, lines, evidence, isExternal ?? false),
         ...judgeOutside(node, lines),
       ];
@@ -273,6 +280,7 @@ function judgeEdited(
   lines: readonly string[],
   peers: readonly Peer[],
   expected: ExpectedEvidence,
+  isPrivate: (line: string) => boolean,
 ): Finding[] {
   const main = lines.filter((line) => !/\btable \S+/.test(line));
   const cidrs = peers.flatMap(({ podCidrs }) => podCidrs);
@@ -306,7 +314,7 @@ function judgeEdited(
   );
   const taken = lines.flatMap((line): Wrong[] => {
     const to = /^local (\S+) .*\btable local\b/.exec(line)?.[1];
-    if (to === undefined || to.startsWith("127.") || own.length === 0 || own.includes(to)) return [];
+    if (to === undefined || to.startsWith("127.") || own.length === 0 || own.includes(to) || isPrivate(line)) return [];
     return [
       [
         line,
@@ -318,6 +326,41 @@ function judgeEdited(
   return [...edited, ...doubled, ...taken].map(([line, reason, remedy]) =>
     fail(node.node, line, reason, `on ${node.node}: ${remedy}`, { cause: "route-foreign", nodes: [node.node] }),
   );
+}
+
+/**
+ * Whether the kernel made a route for an address of the loopback or of a dummy device, as NodeLocal DNSCache and keepalived give
+ * nodes, and it takes no packets for the cluster: pods, nodes, Services and the nodes' gateway are elsewhere.
+ */
+function privateRoutes(
+  node: NodeEvidence,
+  lines: readonly string[],
+  peers: readonly Peer[],
+  { api }: Evidence,
+): (line: string) => boolean {
+  const links = jsonOf<{ readonly ifname: string; readonly linkinfo?: { readonly info_kind?: string } }[]>(
+    node,
+    "links",
+  );
+  const dummies = (links instanceof Error ? [] : links).filter(({ linkinfo }) => linkinfo?.info_kind === "dummy");
+  const devices = new Set(["lo", ...dummies.map(({ ifname }) => ifname)]);
+  const services = valueOf(api.services, []).flatMap(({ clusterIp, externalAddresses = [] }) => [
+    clusterIp,
+    ...externalAddresses,
+  ]);
+  const addresses = [...peers.map(({ address }) => address), ...services, gatewayOf(lines.join("\n")) ?? ""];
+  const ofCluster = [
+    ...peers.flatMap(({ podCidrs }) => podCidrs),
+    ...addresses.filter(isIpv4Address).map((address) => `${address}/32`),
+    ...connectedIn(lines).flatMap(({ to, device }) => (devices.has(device) ? [] : [to])),
+  ];
+  return (line) => {
+    const [, to, device, source] =
+      /^(?:local )?(\d[\d./]*) dev (\S+) (?:table local )?proto kernel .*\bsrc (\S+)/.exec(line) ?? [];
+    if (to === undefined || !devices.has(device!) || !addressesOn(node, device!).includes(source!)) return false;
+    const network = to.includes("/") ? to : `${to}/32`;
+    return contains(network, `${source}/32`) && !ofCluster.some((each) => overlap(each, network));
+  };
 }
 
 /** Networks that only one of several nodes is connected to, as by a bridge or a VPN: its pods reach other machines there than those of other nodes. */

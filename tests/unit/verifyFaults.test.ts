@@ -20,7 +20,7 @@ import { addedCiliumNode, ROUTING_FAULTS } from "./support/faults/routing";
 import { FILTER_FAULTS } from "./support/faults/filters";
 import { MAP_FAULTS } from "./support/faults/maps";
 import { SERVICE_FAULTS } from "./support/faults/services";
-import { WORKER, PEER, withMore, queried, resolving, unready } from "./support/faults/fault";
+import { WORKER, PEER, PEER_NODE, withMore, queried, resolving, unready } from "./support/faults/fault";
 
 const EXTERNAL = { ...recordedExpectation(), isExternal: true };
 
@@ -115,6 +115,47 @@ describe("a fault in recorded evidence", () => {
       Object.assign(pod, { running: false, ready: false, deleting: true });
     };
     expect(judged(recordedEvidence(change)).causes.map(({ cause }) => cause)).not.toContain("endpoint-foreign");
+  });
+
+  it("takes addresses of lo and of dummy devices for faults only where they take the cluster's packets", () => {
+    const added = (device: string, address: string, route: string) =>
+      both(
+        inNode(
+          "routes",
+          (text) =>
+            `${text}\n${route} proto kernel scope ${route.startsWith("local") ? "host" : "link"} src ${address}`,
+          WORKER,
+        ),
+        inNode(
+          "addresses",
+          (text) => text.replace("[", `[{"ifname":"${device}","addr_info":[{"local":"${address}","prefixlen":24}]},`),
+          WORKER,
+        ),
+        inNode(
+          "links",
+          (text) =>
+            device === "lo"
+              ? `${text} `
+              : text.replace("[", `[{"ifname":"${device}","mtu":1500,"flags":[],"linkinfo":{"info_kind":"dummy"}},`),
+          WORKER,
+        ),
+      );
+    const found = (...args: Parameters<typeof added>) =>
+      judged(recordedEvidence(added(...args)))
+        .results.filter(({ verdict }) => verdict === "fail")
+        .map(({ id }) => id);
+    for (const [device, address, route] of [
+      ["lo", "169.254.20.10", "local 169.254.20.10 dev lo table local"],
+      ["lo", "192.168.77.1", "local 192.168.77.0/24 dev lo table local"],
+      ["dummy0", "192.168.77.1", "local 192.168.77.1 dev dummy0 table local"],
+      ["dummy0", "192.168.77.1", "192.168.77.0/24 dev dummy0"],
+    ] as const)
+      expect([route, found(device, address, route)]).toEqual([route, []]);
+    for (const address of [PEER, PEER_NODE, "172.18.0.1", "172.18.7.7", "10.96.0.10"])
+      expect([address, found("lo", address, `local ${address} dev lo table local`)]).toEqual([
+        address,
+        expect.arrayContaining(["routes"]),
+      ]);
   });
 
   it("has a fault for every check that judges the common evidence", () => {
