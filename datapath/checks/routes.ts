@@ -238,6 +238,7 @@ function judgeForeign(
     const isConnected = /\bproto kernel scope link\b/.test(line) && !/\bvia\b/.test(line);
     const isOfMain = !/\btable \S+/.test(line);
     const isOthers = isExternal || expected.nodeRoutes === "not Cilium's";
+    if (!concerns(to) && isLikeDefault(line, to, lines)) return [];
     if (!concerns(to) && (refusal === undefined ? isOthers || isConnected || !isOfMain : isExternal)) return [];
     const known =
       concerns(to) &&
@@ -269,6 +270,17 @@ function judgeForeign(
       },
     );
   });
+}
+
+/** Whether a route sends packets where the default route would: by its gateway and device, and with nothing else that changes them. */
+function isLikeDefault(line: string, to: string, lines: readonly string[]): boolean {
+  const network = to.includes("/") ? to : `${to}/32`;
+  const [, way] = /^\S+ (via \S+ dev \S+)(?: proto \w+| metric \d+)*$/.exec(line) ?? [];
+  return (
+    way !== undefined &&
+    lines.some((each) => `${each} `.startsWith(`default ${way} `) && !/\btable \S+/.test(each)) &&
+    !connectedIn(lines).some(({ to: connected }) => overlap(connected, network))
+  );
 }
 
 /** A route, why it is wrong, and the commands that mend it. */

@@ -158,6 +158,21 @@ describe("a fault in recorded evidence", () => {
       ]);
   });
 
+  it("lets a route outside have the default route's gateway and device, and nothing else", () => {
+    const found = (route: string) =>
+      bad(judged(recordedEvidence(inNode("routes", (text) => `${route}\n${text}`, WORKER))).results);
+    expect(found("198.18.0.0/24 via 172.18.0.1 dev eth0")).toEqual([]);
+    expect(found("198.18.0.1 via 172.18.0.1 dev eth0 proto static metric 50")).toEqual([]);
+    for (const route of [
+      "198.18.0.0/24 via 172.18.0.1 dev eth0 mtu 576",
+      "198.18.0.0/24 via 172.18.0.1 dev eth0 src 10.0.0.223",
+      "198.18.0.0/24 via 172.18.0.99 dev eth0",
+      "172.18.4.0/24 via 172.18.0.1 dev eth0",
+      `${PEER} via 172.18.0.1 dev eth0`,
+    ])
+      expect([route, found(route)]).toEqual([route, ["routes"]]);
+  });
+
   it("has a fault for every check that judges the common evidence", () => {
     const without = [
       "features",
