@@ -1,3 +1,4 @@
+import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../../cluster/agents";
 import { counterOf } from "../evidence/node";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
@@ -35,7 +36,7 @@ export const dropsCheck: Check = {
           node,
           seen,
           "a part of Cilium's programs is missing: packets are dropped where it should be called",
-          `kubectl -n kube-system rollout restart daemonset/cilium`,
+          `kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${AGENT_SELECTOR} --field-selector spec.nodeName=${node}: the agent loads its programs when it starts`,
           {
             cause: "program-missing",
             ...at,

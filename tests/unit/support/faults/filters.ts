@@ -31,7 +31,7 @@ export const FILTER_FAULTS: readonly RecordedFault[] = [
     },
     "drops",
     "program-missing",
-    /a part of Cilium's programs is missing/,
+    /delete pod -l k8s-app=cilium --field-selector spec\.nodeName=cmlead-\S+: .*a part of Cilium's programs is missing/,
   ],
   [
     "a rule that masquerades pods",
