@@ -74,7 +74,7 @@ const INSPECTED = [
     "qdiscs",
     "kubeProxy",
   ] as const),
-  ...(["network", "tcx", "cgroups", "iptables"] as const),
+  ...(["network", "tcx", "cgroups", "iptables", "endpointMap"] as const),
 ];
 
 /** Where Cilium runs, and the nodes to look at. The API server's objects are forgotten when it returns. */

@@ -1,9 +1,10 @@
+import { contains } from "../../modes/cidr";
 import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
 import { firstOf } from "../checks/check";
 import { isFull, mapPressures, pressureText } from "../checks/datapathMaps";
 import { foreignPrograms, missingHooks } from "../checks/programs";
-import { valueOf, type ApiEvidence } from "../evidence/api";
-import { sectionOf } from "../evidence/node";
+import { ciliumNodesByNode, valueOf, type ApiEvidence, type CiliumNodeState } from "../evidence/api";
+import { jsonOf, sectionOf } from "../evidence/node";
 import { attachedOn, hasNames } from "../evidence/programs";
 import { masqueradingOf, networkOf, replaces } from "./dimensions/config";
 import type { NodeRow } from "./inspection";
@@ -55,8 +56,30 @@ function pressuresIn(metrics: string) {
   }
 }
 
-/** How full the BPF maps are. */
-function maps({ node, evidence }: View): NodeRow {
+/** Entries of the endpoint map, which has the node's own pods, in other nodes' pod networks. */
+function othersEndpoints({ node, evidence }: View, api: ApiEvidence): string[] {
+  const map = jsonOf<Readonly<Record<string, readonly string[]>>>(evidence, "endpointMap");
+  if (map instanceof Error) return [];
+  const nodes = ciliumNodesByNode(api).with;
+  const own = nodes.find(({ name }) => name === node);
+  return Object.entries(map).flatMap(([key, values]) => {
+    const address = /^(\d+(?:\.\d+){3}):/.exec(key)?.[1];
+    if (address === undefined || values.join(" ").includes("localhost")) return [];
+    const isIn = ({ podCidrs }: CiliumNodeState) => podCidrs.some((cidr) => contains(cidr, `${address}/32`));
+    // a large cluster has many nodes, and nearly all entries are the node's own
+    const owner = own !== undefined && isIn(own) ? undefined : nodes.find(isIn);
+    return owner === undefined ? [] : [`${address} of ${owner.name}`];
+  });
+}
+
+/** How full the BPF maps are, and whether that of endpoints has other nodes' pods. */
+function maps(view: View, api: ApiEvidence): NodeRow {
+  const { node, evidence } = view;
+  const others = othersEndpoints(view, api);
+  if (others.length > 0) {
+    const reason = `the endpoint map has ${firstOf(others, 3)}: packets for it do not leave this node; the agent fills the map when it starts: delete its pod on the node`;
+    return { node, observed: "another node's pod", verdict: "contradiction", reason };
+  }
   const metrics = sectionOf(evidence, "pressure");
   const unread = { node, verdict: "not observable" } as const;
   if (metrics instanceof Error) {

@@ -325,6 +325,17 @@ describe("an inspection", () => {
     expect(wrong(judged(own))).toEqual([]);
   });
 
+  it("contradicts an endpoint map with another node's pod", () => {
+    const endpointMap = (text: string) =>
+      text.replace("{", '{"10.0.1.96:0": ["id=1 sec_id=2 flags=0x0000 ifindex=7"],');
+    expect(wrong(judged(changed({ endpointMap }, WORKER)))).toEqual([
+      ["maps", "contradiction", expect.stringContaining("the endpoint map has 10.0.1.96 of cmlead-worker2")],
+    ]);
+    // addresses of other networks are those of pods of other pools
+    const pools = (text: string) => text.replace("{", '{"10.9.1.96:0": ["id=1 sec_id=2 flags=0x0000 ifindex=7"],');
+    expect(wrong(judged(changed({ endpointMap: pools }, WORKER)))).toEqual([]);
+  });
+
   it("tells a kernel that is too old for the configuration, and full maps", () => {
     const on = (kernel: string, evidence: Evidence = HEALTHY): Evidence => ({
       ...evidence,
