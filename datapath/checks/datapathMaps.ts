@@ -343,7 +343,7 @@ function falseNodes(ipcache: Dump, evidence: Evidence): string[] {
     const isKnown =
       key.endsWith("/32") &&
       (own.some((each) => each!.has(address)) ||
-        strange.some((each) => each.address === address) ||
+        strange.some((each) => [each.address, each.routerAddress].includes(address)) ||
         cidrs.some((cidr) => contains(cidr, `${address}/32`)));
     return isKnown ? [] : [key];
   });

@@ -163,7 +163,7 @@ function judgeCiliumNodes(api: ApiEvidence, isExternal: boolean): Finding[] {
     warning(
       "cluster",
       `CiliumNode ${name}`,
-      `CiliumNode ${name} has no Node: agents keep a route to the pods of a node that does not exist`,
+      `CiliumNode ${name} has no Node: agents keep addresses and routes of a node that does not exist`,
       `kubectl delete ciliumnode ${name}`,
       { cause: "cilium-node-foreign" },
     ),

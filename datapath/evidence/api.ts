@@ -125,6 +125,8 @@ export interface CiliumNodeState {
   readonly address: string;
   readonly podCidrs: readonly string[];
   readonly healthAddress: string;
+  /** Address of `cilium_host`; undefined in evidence of earlier versions. */
+  readonly routerAddress?: string | undefined;
 }
 
 /** A Cilium endpoint object. */
@@ -585,12 +587,17 @@ function isSelected(labels: Readonly<Record<string, string>>, selector: V1LabelS
   );
 }
 
-const ciliumNodeState = ({ metadata, spec }: CiliumNode): CiliumNodeState => ({
-  name: metadata.name,
-  address: spec.addresses?.find(({ type, ip }) => type === "InternalIP" && ip.includes("."))?.ip ?? "",
-  podCidrs: (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":")),
-  healthAddress: spec.health?.ipv4 ?? "",
-});
+function ciliumNodeState({ metadata, spec }: CiliumNode): CiliumNodeState {
+  const address = (wanted: string) =>
+    spec.addresses?.find(({ type, ip }) => type === wanted && ip.includes("."))?.ip ?? "";
+  return {
+    name: metadata.name,
+    address: address("InternalIP"),
+    podCidrs: (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":")),
+    healthAddress: spec.health?.ipv4 ?? "",
+    routerAddress: address("CiliumInternalIP"),
+  };
+}
 
 const ciliumEndpointState = ({ metadata, status }: CiliumEndpoint): CiliumEndpointState => ({
   namespace: metadata.namespace ?? "",

@@ -89,7 +89,12 @@ describe("a fault in recorded evidence", () => {
       addedCiliumNode("10.0.9.0/24"),
       inNode("routes", (text) => `10.0.9.0/24 via 172.18.0.99 dev eth0 proto kernel\n${text}`),
       inNode("ipcache", (text) =>
-        text.replace("{", '{"172.18.0.99/32": ["identity=6 encryptkey=0 tunnelendpoint=0.0.0.0"],'),
+        text.replace(
+          "{",
+          ["172.18.0.99", "10.200.9.245"]
+            .map((each) => `"${each}/32": ["identity=6 encryptkey=0 tunnelendpoint=0.0.0.0"],`)
+            .reduce((all, each) => all + each, "{"),
+        ),
       ),
     );
     const { results, causes } = judged(recordedEvidence(change));

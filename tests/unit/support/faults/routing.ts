@@ -11,7 +11,7 @@ export const addedCiliumNode =
   (network: string, address = "172.18.0.99"): Change =>
   ({ api }) => {
     const all = valueOf(api.ciliumNodes, []) as CiliumNodeState[];
-    all.push({ name: "old-node-7", address, podCidrs: [network], healthAddress: "" });
+    all.push({ name: "old-node-7", address, podCidrs: [network], healthAddress: "", routerAddress: "10.200.9.245" });
   };
 
 /** Faults of the ways that packets take. */
