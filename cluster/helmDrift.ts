@@ -25,7 +25,12 @@ export type ComparedKind = keyof typeof COMPARED_KINDS;
 /** An object as Helm rendered it, or as it is in the cluster. */
 export interface ComparedObject {
   readonly kind: ComparedKind;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    /** Only of the one in the cluster. */
+    readonly creationTimestamp?: Date | string;
+  };
 }
 
 /** What Helm's record has of the objects that are compared. */
@@ -59,8 +64,18 @@ export interface HelmDrift {
   /** How many objects were compared. */
   readonly compared: number;
   readonly drifts: readonly ObjectDrift[];
+  /** The ServiceAccounts among them, as they are in the cluster; undefined in evidence of earlier versions. */
+  readonly accounts?: readonly AccountState[];
   /** Why objects could not be read, each reason once. */
   readonly unread: readonly string[];
+}
+
+/** A ServiceAccount in the cluster. */
+export interface AccountState {
+  readonly namespace: string;
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
 }
 
 /** Compare every object that Helm rendered with the one in the cluster. @param read undefined for an object that does not exist */
@@ -69,10 +84,15 @@ export async function helmDrift(
   read: (object: ComparedObject) => Promise<object | undefined>,
 ): Promise<HelmDrift> {
   const unread = new Set<string>();
+  const accounts: AccountState[] = [];
   const found = await Promise.all(
     objects.map(async (rendered) => {
       try {
-        return [driftOf(rendered, (await read(rendered)) as ComparedObject | undefined)];
+        const live = (await read(rendered)) as ComparedObject | undefined;
+        const { name, namespace = "", creationTimestamp } = live?.metadata ?? {};
+        if (rendered.kind === "ServiceAccount" && name !== undefined && creationTimestamp !== undefined)
+          accounts.push({ namespace, name, createdAt: new Date(creationTimestamp).getTime() });
+        return [driftOf(rendered, live)];
       } catch (error) {
         const isForbidden = (error as { readonly code?: unknown }).code === 403;
         unread.add(isForbidden ? `reading a ${rendered.kind} is forbidden` : apiErrorLine(error as Error));
@@ -82,7 +102,7 @@ export async function helmDrift(
   );
   const drifts = found.flat();
   const isDrift = ({ isMissing, changed, added }: ObjectDrift) => isMissing || changed.length + added.length > 0;
-  return { release, status, compared: drifts.length, drifts: drifts.filter(isDrift), unread: [...unread] };
+  return { release, status, compared: drifts.length, drifts: drifts.filter(isDrift), accounts, unread: [...unread] };
 }
 
 /** What another's controllers add is left out: annotations, labels, tolerations and fields with a default. */

@@ -1,5 +1,6 @@
 import { CILIUM_NAMESPACE } from "../../cluster/agents";
-import type { HelmDrift, ObjectDrift } from "../../cluster/helmDrift";
+import type { AccountState, HelmDrift, ObjectDrift } from "../../cluster/helmDrift";
+import { valueOf, type PodState } from "../evidence/api";
 import { fail, firstOf, inconclusive, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
 
 /** Workloads without whose pods there is no network. */
@@ -7,8 +8,17 @@ const NEEDED = new Set(["DaemonSet cilium", "Deployment cilium-operator"]);
 
 const MOST_WORDS = 3;
 
+/** Kubelets renew the tokens of running pods within this time, also for a ServiceAccount that replaced another. */
+const TOKEN_SECONDS = 3600;
+
+/** Label of Cilium's pods to the object that makes them. */
+const OWNERS = [
+  { label: "k8s-app", value: "cilium", owner: "daemonset cilium", what: "agents" },
+  { label: "io.cilium/app", value: "operator", owner: "deployment cilium-operator", what: "operators" },
+] as const;
+
 /** Whether the objects from which Cilium's pods are made, and their permissions, are those that Helm rendered: running pods do not show it. */
-export const helmObjectsCheck: Check<HelmDrift | undefined | string> = {
+export const helmObjectsCheck: Check<(HelmDrift & { readonly now: number }) | undefined | string> = {
   id: "helm-objects",
   question: "Are Cilium's DaemonSets, Deployments, roles and bindings as Helm rendered them?",
   needs: [],
@@ -16,12 +26,13 @@ export const helmObjectsCheck: Check<HelmDrift | undefined | string> = {
     isExternal === true ? "how another cluster's Cilium is installed is its owner's choice" : undefined,
   async read(cluster) {
     try {
-      return await cluster.helmDrift(CILIUM_NAMESPACE);
+      const drift = await cluster.helmDrift(CILIUM_NAMESPACE);
+      return drift && { ...drift, now: cluster.now() };
     } catch (error) {
       return whyUnread(error);
     }
   },
-  judge({ api: { rendered } }, _expectation, drift) {
+  judge({ api: { rendered, pods } }, _expectation, drift) {
     if (drift === undefined) return [skipped("cluster", "Helm has no record of Cilium")];
     // a recorded cluster was not asked for more than Helm's record
     if (typeof drift === "string")
@@ -29,6 +40,8 @@ export const helmObjectsCheck: Check<HelmDrift | undefined | string> = {
     const { release, status, compared, drifts, unread } = drift;
     if (status !== "deployed") return [skipped("cluster", `Helm's record is ${status}, and not deployed`)];
     const findings = drifts.map((each) => judgeDrift(each, release));
+    const young = (drift.accounts ?? []).filter(({ createdAt }) => drift.now - createdAt < TOKEN_SECONDS * 1000);
+    findings.push(...young.flatMap((each) => judgeAccount(each, valueOf(pods, []))));
     if (unread.length > 0) findings.push(skipped("cluster", `some objects could not be read: ${unread[0]}`));
     return findings.length > 0 ? findings : [pass("cluster", `${compared} objects as Helm rendered them`)];
   },
@@ -70,4 +83,28 @@ function judgeDrift(drift: ObjectDrift, release: string): Finding {
       : apply,
     { cause: "template-changed" },
   );
+}
+
+/** A pod's token names its ServiceAccount by uid, so that the API server refuses those of an account that was replaced. */
+function judgeAccount({ namespace, name, createdAt }: AccountState, pods: readonly PodState[]): Finding[] {
+  return OWNERS.flatMap(({ label, value, owner, what }): Finding[] => {
+    const older = pods.filter(
+      (pod) =>
+        pod.namespace === namespace &&
+        pod.labels[label] === value &&
+        pod.account === name &&
+        !pod.deleting &&
+        Date.parse(pod.createdAt ?? "") < createdAt,
+    );
+    if (older.length === 0) return [];
+    return [
+      fail(
+        "cluster",
+        `ServiceAccount ${namespace}/${name} of ${new Date(createdAt).toISOString()} is newer than ${older.length} of its pods`,
+        `ServiceAccount ${namespace}/${name} was deleted and created again: the API server refuses the tokens of ${what} that started before, so that new pods get no network`,
+        `kubectl -n ${namespace} rollout restart ${owner}`,
+        { cause: "account-replaced" },
+      ),
+    ];
+  });
 }

@@ -64,6 +64,10 @@ export interface PodState {
   readonly running: boolean;
   readonly ready: boolean;
   readonly deleting: boolean;
+  /** ISO time; undefined in evidence of earlier versions, as the next one. */
+  readonly createdAt?: string | undefined;
+  /** Name of its ServiceAccount. */
+  readonly account?: string | undefined;
   readonly hostPorts: readonly number[];
   readonly containers: readonly ContainerState[];
   /** When the init container `config` copied the configuration; undefined where there is none. */
@@ -431,6 +435,8 @@ function podState({ metadata, spec, status }: V1Pod): PodState {
     running: status?.phase === "Running",
     ready: status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false,
     deleting: metadata!.deletionTimestamp !== undefined,
+    createdAt: iso(metadata!.creationTimestamp),
+    account: spec?.serviceAccountName,
     hostPorts: (spec?.containers ?? []).flatMap(({ ports }) => (ports ?? []).flatMap(({ hostPort }) => hostPort ?? [])),
     containers: [...(status?.initContainerStatuses ?? []).filter(({ state }) => state?.waiting), ...statuses].map(
       ({ name, image, imageID, ready, restartCount, state }) => {

@@ -5,6 +5,7 @@ import { helmDrift, type ComparedObject, type HelmDrift } from "../../cluster/he
 import { renderedObjects } from "../../cluster/helmRecord";
 import { helmObjectsCheck } from "../../datapath/checks/helmObjects";
 import { diagnose } from "../../datapath/causes";
+import { valueOf } from "../../datapath/evidence/api";
 import { judge } from "../../datapath/verify";
 import { recordedEvidence, recordedExpectation } from "./support/evidence";
 
@@ -52,6 +53,11 @@ const binding = () => ({
   roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cilium" },
   subjects: [{ kind: "ServiceAccount", name: "cilium", namespace: "kube-system" }],
 });
+const account = () => ({
+  apiVersion: "v1",
+  kind: "ServiceAccount",
+  metadata: { name: "cilium", namespace: "kube-system", creationTimestamp: "2026-11-26T06:00:00Z" },
+});
 const config = { kind: "ConfigMap", metadata: { name: "cilium-config" }, data: {} };
 const secret = { kind: "Secret", metadata: { name: "cilium-ca" }, data: { "ca.key": "a-private-key" } };
 
@@ -61,10 +67,13 @@ interface Live {
   operator?: ReturnType<typeof operator>;
   role?: ReturnType<typeof role>;
   binding?: ReturnType<typeof binding>;
+  account?: ReturnType<typeof account>;
 }
 
 function recorded(status = "deployed"): V1Secret {
-  const manifest = [config, secret, agent(), operator(), role(), binding()].map((each) => `---\n${stringify(each)}`);
+  const manifest = [config, secret, agent(), operator(), role(), binding(), account()].map(
+    (each) => `---\n${stringify(each)}`,
+  );
   const release = gzipSync(JSON.stringify({ info: { status }, manifest: manifest.join("") })).toString("base64");
   return {
     metadata: { name: "sh.helm.release.v1.net.v1", labels: { name: "net", version: "1" } },
@@ -73,7 +82,7 @@ function recorded(status = "deployed"): V1Secret {
 }
 
 async function drift(change: (live: Live) => void, status?: string): Promise<HelmDrift> {
-  const live = { agent: agent(), operator: operator(), role: role(), binding: binding() };
+  const live = { agent: agent(), operator: operator(), role: role(), binding: binding(), account: account() };
   change(live);
   const read = ({ kind, metadata: { name } }: ComparedObject) =>
     Promise.resolve(Object.values(live).find((each) => each?.kind === kind && each.metadata.name === name));
@@ -98,7 +107,28 @@ describe("Cilium's objects in the cluster", () => {
       bound!.subjects.push({ kind: "Group", name: "admins", namespace: "" });
       allowed!.rules.push({ apiGroups: ["apps"], resources: ["daemonsets"], verbs: ["get"] });
     });
-    expect([verdict, findings[0]!.seen]).toEqual(["pass", "4 objects as Helm rendered them"]);
+    expect([verdict, findings[0]!.seen]).toEqual(["pass", "5 objects as Helm rendered them"]);
+  });
+
+  it("fail while pods run with a token of a ServiceAccount that was created again", async () => {
+    const found = async (podsAt: string, minutes: number) => {
+      const evidence = recordedEvidence(({ api }) => {
+        for (const pod of valueOf(api.pods, []))
+          if (pod.labels["k8s-app"] === "cilium") Object.assign(pod, { createdAt: podsAt, account: "cilium" });
+      });
+      const now = Date.parse(account().metadata.creationTimestamp) + minutes * 60_000;
+      const own = { ...(await drift(() => undefined)), now };
+      return judge(helmObjectsCheck as never, evidence, recordedExpectation(), own);
+    };
+    const result = await found("2026-11-26T05:00:00.000Z", 5);
+    expect(diagnose([result])[0]).toMatchObject({
+      cause: "account-replaced",
+      seen: expect.stringContaining("ServiceAccount kube-system/cilium") as string,
+      remedy: "kubectl -n kube-system rollout restart daemonset cilium",
+    });
+    // by then kubelets have renewed the tokens
+    expect((await found("2026-11-26T05:00:00.000Z", 90)).verdict).toBe("pass");
+    expect((await found("2026-11-26T06:00:01.000Z", 5)).verdict).toBe("pass");
   });
 
   const faults: [string, (live: Live) => void, string, RegExp, RegExp][] = [
