@@ -41,6 +41,7 @@ export const CAUSES = {
   "addresses-exhausted": "kubernetes",
   "cilium-node-missing": "kubernetes",
   "cilium-node-foreign": "kubernetes",
+  "pod-without-network": "kubernetes",
   "endpoint-foreign": "kubernetes",
   "pod-without-endpoint": "kubernetes",
   "template-changed": "configuration",

@@ -14,9 +14,10 @@ import {
   type PodState,
   type Reading,
   type ReplicaState,
+  type StuckPod,
 } from "../evidence/api";
 import { jsonOf } from "../evidence/node";
-import { fail, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
+import { fail, firstOf, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
 import { eachNode, odd } from "./nodes";
 import { isOnNode, renewal } from "./podNetwork";
 
@@ -419,7 +420,8 @@ export const controllersCheck: Check = {
 /** Whether the pods that send the probes run, on every node, and Cilium knows them. */
 export const workloadCheck: Check = {
   id: "workload",
-  question: "Does every node have a ready workload pod, and does Cilium have an endpoint for every pod?",
+  question:
+    "Does every node have a ready workload pod, does every pod get its network, and does Cilium have an endpoint for every pod?",
   needs: [],
   judge({ api, nodes }, { workload = WORKLOAD, nodePort, isExternal }) {
     if (!("value" in api.pods)) {
@@ -429,6 +431,7 @@ export const workloadCheck: Check = {
     const looked = nodes.length > 0 ? nodes.map(({ node }) => node) : valueOf(api.nodes, []).map(({ name }) => name);
     const findings: Finding[] = [];
     if (nodePort !== undefined) findings.push(...looked.map((node) => judgeServer(pods, node, workload)));
+    findings.push(...judgeStuck(valueOf(api.stuckPods ?? { value: [] }, [])));
     findings.push(
       ...judgeEndpoints(pods, readingOf(api.ciliumEndpoints), valueOf(api.config, undefined)?.data ?? {}, isExternal),
     );
@@ -478,6 +481,27 @@ function judgeServer(pods: readonly PodState[], node: string, { namespace, daemo
     );
   }
   return pass(node, `${own[0]!.name} is ready`);
+}
+
+/** Pods that their nodes do not give a network, by node. */
+function judgeStuck(stuck: readonly StuckPod[]): Finding[] {
+  return [...new Set(stuck.map(({ node }) => node))].map((node) => {
+    const own = stuck.filter((each) => each.node === node);
+    const [first] = own as [StuckPod];
+    const said = own.map((each) => each.said).find((each) => each !== "");
+    // the kubelet repeats the runtime's words before those of the plugin
+    const why = said === undefined ? "" : `: ${said.replace(/^.*failed \(add\): /s, "").slice(-120)}`;
+    return fail(
+      node,
+      firstOf(
+        own.map((each) => `${each.namespace}/${each.name} without a network for ${each.seconds} s`),
+        2,
+      ),
+      `new pods do not start on ${node}: the CNI plugin or the agent gives them no network${why}`,
+      `kubectl -n ${first.namespace} describe pod ${first.name}; kubectl -n ${CILIUM_NAMESPACE} logs -l k8s-app=cilium -c cilium-agent --tail=50; if only this node's agent fails: kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}`,
+      { cause: "pod-without-network", nodes: [node] },
+    );
+  });
 }
 
 function judgeEndpoints(

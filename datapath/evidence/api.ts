@@ -70,8 +70,21 @@ export interface PodState {
   readonly account?: string | undefined;
   readonly hostPorts: readonly number[];
   readonly containers: readonly ContainerState[];
+  /** Since when it is on its node without a network, in ISO 8601; undefined where it has one, or uses the node's. */
+  readonly waitsSince?: string | undefined;
   /** When the init container `config` copied the configuration; undefined where there is none. */
   readonly configuredAt?: string | undefined;
+}
+
+/** A pod that its node does not give a network. */
+export interface StuckPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string;
+  /** How long it has been on its node. */
+  readonly seconds: number;
+  /** The kubelet's last words about it; empty where it said nothing. */
+  readonly said: string;
 }
 
 /** A Service as the API server has it. */
@@ -181,6 +194,8 @@ export interface ApiEvidence {
   /** Null where Helm did not install Cilium. */
   readonly rendered: Reading<RecordedCilium | null>;
   readonly nodeConfigs: Reading<readonly NodeConfigState[]>;
+  /** Undefined in evidence of earlier versions. */
+  readonly stuckPods?: Reading<readonly StuckPod[]> | undefined;
   /** Undefined in evidence of earlier versions. */
   readonly template?: Reading<AgentTemplate> | undefined;
   readonly ciliumNodes: Reading<readonly CiliumNodeState[]>;
@@ -305,8 +320,10 @@ export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
     reading(() => cluster.list<Lease>("coordination.k8s.io/v1", "leases")),
     reading(() => replicas(cluster, "coredns")),
   ]);
+  const stuckPods = await reading(() => readStuckPods(cluster, readingOf(pods), readingOf(leases)));
   return {
     ...{ nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies },
+    stuckPods,
     ...{ operator, coreDns, template },
     operatorLease: mapped(leases, leaderOf),
     leases: mapped(leases, leaseStates),
@@ -356,6 +373,41 @@ async function replicas(cluster: ApiReader, name: string): Promise<ReplicaState>
   return { wanted: spec?.replicas ?? 1, ready: status?.availableReplicas ?? 0 };
 }
 
+/** A pod has its network within a few seconds. */
+const STUCK_SECONDS = 30;
+
+/** The kubelet reports a volume that it waits for within two minutes. */
+const SILENT_SECONDS = 150;
+
+/** Pods that wait for their network, and neither for an image nor a volume. Events are read only where a pod waits. */
+async function readStuckPods(
+  cluster: ApiReader,
+  pods: readonly PodState[],
+  leases: readonly Lease[],
+): Promise<readonly StuckPod[]> {
+  const now = lastRenewal(leases);
+  const secondsOf = ({ waitsSince = "" }: PodState) => Math.round((now - Date.parse(waitsSince)) / 1000);
+  const waiting = pods.filter((pod) => !pod.deleting && secondsOf(pod) >= STUCK_SECONDS);
+  if (waiting.length === 0) return [];
+  const events = (await cluster.list<PodEvent>("events.k8s.io/v1", "events")).filter(
+    ({ type, reason }) => type === "Warning" && reason !== "FailedScheduling",
+  );
+  return waiting.flatMap((pod): StuckPod[] => {
+    const { namespace, name, node } = pod;
+    const own = events.filter(({ regarding: of }) => of?.namespace === namespace && of.name === name);
+    const failure = own.findLast(
+      ({ reason, note = "" }) => reason === "FailedCreatePodSandBox" && /network|\bcni\b|deadline/i.test(note),
+    );
+    const seconds = secondsOf(pod);
+    if (failure === undefined && (own.length > 0 || seconds < SILENT_SECONDS)) return [];
+    return [{ ...{ namespace, name, node, seconds }, said: failure?.note?.trim() ?? "" }];
+  });
+}
+
+/** The API server's clock, as far as leases tell. */
+const lastRenewal = (leases: readonly Lease[]) =>
+  Math.max(...leases.map(({ spec }) => Date.parse(spec?.renewTime ?? "") || 0));
+
 /** The lease for which Cilium's operators compete. */
 export const OPERATOR_LEASE = "cilium-operator-resource-lock";
 
@@ -371,7 +423,7 @@ const CONTROL_PLANE_LEASES = ["kube-controller-manager", "kube-scheduler"];
 
 function leaseStates(leases: readonly Lease[]): LeaseState[] {
   const renewed = ({ spec }: Lease) => Date.parse(spec?.renewTime ?? "") || 0;
-  const latest = Math.max(...leases.map(renewed));
+  const latest = lastRenewal(leases);
   return leases
     .filter(({ metadata: { namespace, name } }) => namespace === "kube-system" && CONTROL_PLANE_LEASES.includes(name))
     .map((lease) => ({
@@ -422,7 +474,23 @@ function variablesOf(container: V1Container | undefined): readonly string[] | un
     : (container.env ?? []).map(({ name }) => name);
 }
 
-function podState({ metadata, spec, status }: V1Pod): PodState {
+/** Since when a pod is on its node and has no sandbox with a network, which the kubelet makes after it has mounted the volumes. */
+function waitsSince({ spec, status }: V1Pod): string | undefined {
+  const conditionOf = (wanted: string) => status?.conditions?.find(({ type }) => type === wanted);
+  const isWaiting =
+    status?.phase === "Pending" &&
+    spec?.hostNetwork !== true &&
+    !status.podIP &&
+    // Kubernetes before 1.29 does not have it
+    conditionOf("PodReadyToStartContainers")?.status === "False" &&
+    status.containerStatuses?.some(({ state }) =>
+      /^(?:ContainerCreating|PodInitializing)$/.test(state?.waiting?.reason ?? ""),
+    );
+  return isWaiting === true ? iso(conditionOf("PodScheduled")?.lastTransitionTime) : undefined;
+}
+
+function podState(pod: V1Pod): PodState {
+  const { metadata, spec, status } = pod;
   const configured = status?.initContainerStatuses?.find(({ name }) => name === "config")?.state?.terminated?.startedAt;
   const statuses = status?.containerStatuses ?? [];
   return {
@@ -457,6 +525,7 @@ function podState({ metadata, spec, status }: V1Pod): PodState {
         };
       },
     ),
+    waitsSince: waitsSince(pod),
     configuredAt: iso(configured),
   };
 }
@@ -544,6 +613,14 @@ async function readPolicies(cluster: ApiReader): Promise<string[]> {
 
 interface Named {
   readonly metadata: { readonly namespace?: string; readonly name: string };
+}
+
+/** An event of `events.k8s.io/v1`. */
+interface PodEvent {
+  readonly type?: string;
+  readonly reason?: string;
+  readonly note?: string;
+  readonly regarding?: { readonly namespace?: string; readonly name?: string };
 }
 
 interface Lease extends Named {
