@@ -26,7 +26,9 @@ export type FaultClass = (typeof FAULT_CLASSES)[number];
 export const CAUSES = {
   "cluster-unreachable": "kubernetes",
   "node-not-ready": "kubernetes",
+  "node-address-taken": "device",
   "node-unreachable": "kubernetes",
+  "runtime-down": "kubernetes",
   "object-missing": "kubernetes",
   "permission-missing": "kubernetes",
   "account-replaced": "kubernetes",
@@ -158,7 +160,9 @@ const DATAPATH = [
 const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "cluster-unreachable": ["*"],
   "node-not-ready": ["*"],
+  "node-address-taken": ["*"],
   "node-unreachable": ["*"],
+  "runtime-down": ["*"],
   "object-missing": ["*"],
   "permission-missing": ["agents", "operator", "controllers", "status", "workload", "service-map", "datapath-maps"],
   "account-replaced": ["agents", "operator", "controllers", "status", "workload", "service-map", "datapath-maps"],
@@ -247,7 +251,9 @@ export function diagnose(results: readonly CheckResult[]): Diagnosis[] {
       JSON.stringify([check, cause, cause === undefined ? reason : remedy]),
     ).values(),
   ];
-  const ordered = groups.sort((a, b) => rankOf(a[0]!.cause) - rankOf(b[0]!.cause));
+  // of one cause, what was observed comes before what could not be
+  const isUnread = (found: readonly Found[]) => Number(found[0]!.verdict === "inconclusive");
+  const ordered = groups.sort((a, b) => rankOf(a[0]!.cause) - rankOf(b[0]!.cause) || isUnread(a) - isUnread(b));
   const roots: { readonly found: readonly Found[]; readonly symptoms: Found[] }[] = [];
   for (const found of ordered) {
     // each of a group may be explained by another

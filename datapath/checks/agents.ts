@@ -1,6 +1,7 @@
 import { AGENT_CONTAINER, CILIUM_NAMESPACE, CONFIG_MAP } from "../../cluster/agents";
 import type { RenderedAgent } from "../../modes/rendering";
 import { concernsPackets } from "../../modes/datapathConfig";
+import type { CauseId } from "../causes";
 import type { Evidence } from "../evidence/gather";
 import { readingOf, valueOf, type ConfigState, type NodeConfigState, type PodState } from "../evidence/api";
 import { jsonOf, ownSettings, sectionOf, type NodeEvidence, type OwnSetting } from "../evidence/node";
@@ -113,12 +114,9 @@ function judgeAgent(
   const [own, status] = [sectionOf(node, "config"), sectionOf(node, "status")];
   // its files can be read while the agent itself hangs
   if (own instanceof Error || status instanceof Error) {
-    const silent = own instanceof Error ? own : (status as Error);
-    const remedy = `kubectl -n ${CILIUM_NAMESPACE} delete pod ${pod.name}`;
-    return inconclusive(node.node, `the agent does not answer: ${silent.message}`, remedy, {
-      cause: "agent-silent",
-      ...at,
-    });
+    const { message } = own instanceof Error ? own : (status as Error);
+    const { cause, reason, remedy } = SILENCES.find(({ sign }) => sign.test(message))!;
+    return inconclusive(node.node, `${reason(node.node)}: ${message}`, remedy(node.node, pod.name), { cause, ...at });
   }
   if (config === undefined) return inconclusive(node.node, `${CONFIG_MAP} could not be read`, undefined, at);
   const mine = parseConfig(own);
@@ -192,6 +190,42 @@ function judgeAgent(
   }
   return pass(node.node, `${pod.name} runs with ${Object.keys(mine).length} keys of ${CONFIG_MAP}`);
 }
+
+/** Why an agent does not answer, by what the API server or its node's kubelet says; the last fits everything. */
+const SILENCES: readonly {
+  readonly sign: RegExp;
+  readonly cause: CauseId;
+  reason(node: string): string;
+  remedy(node: string, pod: string): string;
+}[] = [
+  {
+    sign: /\b(?:containerd|crio|cri-dockerd|docker)\.sock\b/,
+    cause: "runtime-down",
+    reason: (node) => `the container runtime of ${node} does not answer its kubelet`,
+    remedy: (node) =>
+      `on ${node}: systemctl restart containerd (or crio); systemctl status containerd; journalctl -u containerd --lines=50`,
+  },
+  {
+    sign: /pod does not exist/,
+    cause: "node-address-taken",
+    reason: (node) => `another kubelet answers at the address of ${node}: two nodes have it`,
+    remedy: (node) =>
+      `on the other nodes: ip -4 addr | grep -F "inet <address of ${node} in kubectl get nodes -o wide>/"; then there: ip addr del <it> dev <device>`,
+  },
+  {
+    sign: /:10250\b.*(?:timeout|no route|refused|unreachable|reset)/,
+    cause: "node-unreachable",
+    reason: (node) => `the API server does not reach the kubelet of ${node}`,
+    remedy: (node) =>
+      `kubectl describe node ${node}; on ${node}: ip -4 addr; ip -4 route; iptables-save | grep 10250; systemctl status kubelet`,
+  },
+  {
+    sign: /^/,
+    cause: "agent-silent",
+    reason: () => "the agent does not answer",
+    remedy: (_node, pod) => `kubectl -n ${CILIUM_NAMESPACE} delete pod ${pod}`,
+  },
+];
 
 /** Nodes without the Envoy that rules of layer 7 need, where it runs outside the agent. */
 function withoutEnvoy({ api, nodes }: Evidence): Finding[] {

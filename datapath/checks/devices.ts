@@ -45,7 +45,19 @@ export const devicesCheck: Check = {
       if (links instanceof Error) return inconclusive(node.node, links.message, undefined, at);
       if (addressed instanceof Error) return inconclusive(node.node, addressed.message, undefined, at);
       const own = nodes.find(({ name }) => name === node.node)?.address ?? "";
-      const out = addressesOf(node)?.get(own)?.[0];
+      const has = addressesOf(node);
+      const out = has?.get(own)?.[0];
+      const taken = nodes.find(({ name, address }) => name !== node.node && address !== own && has?.has(address));
+      if (taken !== undefined) {
+        const [device = ""] = has!.get(taken.address)!;
+        return fail(
+          node.node,
+          `${device} has ${taken.address}, the address of ${taken.name}`,
+          `${node.node} answers at the address of ${taken.name}: packets and the API server's questions for ${taken.name} end at either node`,
+          `on ${node.node}: ip addr del ${taken.address}/${prefixOf(addressed, taken.address)} dev ${device}; then on the nodes: ip neigh flush ${taken.address}`,
+          { cause: "node-address-taken", nodes: [node.node, taken.name] },
+        );
+      }
       const isWanted = ({ ifname }: Link) => CILIUM.test(ifname) || ifname === out;
       const needed = ["cilium_host", "cilium_net", ...(tunnelDevice === "none" ? [] : [tunnelDevice])];
       const missing = needed.filter((name) => !links.some(({ ifname }) => ifname === name));
@@ -148,6 +160,9 @@ export const devicesCheck: Check = {
     });
   },
 };
+
+const prefixOf = (addressed: readonly Addressed[], address: string) =>
+  addressed.flatMap(({ addr_info: own }) => own).find(({ local }) => local === address)?.prefixlen ?? 32;
 
 function restart({ nodes }: { readonly nodes: readonly NodeEvidence[] }, name: string): string {
   const pod =

@@ -194,7 +194,7 @@ export const ROUTING_FAULTS: readonly Fault[] = [
     class: "routing",
     title: "One worker has no ip rule for the main table.",
     teaches: "All routes are listed and none is used: the node is cut off.",
-    expect: ["rule-missing", "node-not-ready", "agent-silent", "agent-not-ready"],
+    expect: ["rule-missing", "node-not-ready", "node-unreachable", "agent-silent", "agent-not-ready"],
     inject: onNode("ip rule del pref 32766"),
     undo: onNode("ip rule show pref 32766 | grep -q . || ip rule add pref 32766 lookup main"),
     probe: onNode("ip rule show pref 32766")[0]!,

@@ -241,6 +241,25 @@ describe("a fault in recorded evidence", () => {
     }
   });
 
+  it.each([
+    ["error dialing backend: dial tcp 172.18.0.3:10250: i/o timeout", "node-unreachable", /does not reach the kubelet/],
+    ["dial tcp 172.18.0.3:10250: connect: no route to host", "node-unreachable", /ip -4 route/],
+    ["pod does not exist", "node-address-taken", /another kubelet answers at the address of cmlead-worker/],
+    ["dial unix /run/containerd/containerd.sock: connect: no such file", "runtime-down", /restart containerd/],
+    ["cmlead-worker does not answer within 45 s", "agent-silent", /delete pod/],
+  ])("names the cause of an agent that cannot be asked: %s", (error, cause, words) => {
+    const { causes } = judged(
+      recordedEvidence(({ nodes }) => {
+        Object.assign(
+          nodes.find(({ node }) => node === WORKER)!,
+          { sections: {}, error },
+        );
+      }),
+    );
+    expect(causes[0]).toMatchObject({ cause, nodes: [WORKER] });
+    expect(JSON.stringify(causes[0])).toMatch(words);
+  });
+
   it("takes a pod's own names in /etc/hosts for no change", () => {
     const pod = recordedEvidence().traffic!.pods.find(({ node }) => node === WORKER)!.pod;
     const change = inPod(WORKER, (output) => withMore(output, "", `fd00:10::7\t${pod}\n`));

@@ -1,5 +1,5 @@
 import { both, inNode, inPod, RECORDED_PODS } from "../evidence";
-import { WORKER, withMore, unready, type RecordedFault } from "./fault";
+import { WORKER, PEER_NODE, withMore, unready, type RecordedFault } from "./fault";
 
 const QUEUE = "qdisc fq 8001: dev eth0 root refcnt 2 limit 10000p flow_limit 100p";
 
@@ -12,6 +12,23 @@ const withFilter = (line: string) => (output: string) => {
 
 /** Faults of kernels, devices and programs, and of pods' own networks. */
 export const DEVICE_FAULTS: readonly RecordedFault[] = [
+  [
+    "another node's address, whose agent cannot be asked then",
+    both(
+      inNode(
+        "addresses",
+        (text) => text.replace(/("ifname":"eth0".*?"addr_info":\[)/, `$1{"local":"${PEER_NODE}","prefixlen":32},`),
+        WORKER,
+      ),
+      ({ nodes }) => {
+        const peer = nodes.find(({ node }) => node === `${WORKER}2`)!;
+        Object.assign(peer, { sections: {}, error: "pod does not exist" });
+      },
+    ),
+    "devices",
+    "node-address-taken",
+    /ip addr del 172[\d.]+\/32 dev eth0.*eth0 has 172[\d.]+, the address of cmlead-worker2.*"check":"agents","subjects":\["cmlead-worker2"\]/,
+  ],
   [
     "forwarding that is off",
     inNode("sysctls", (text) => text.replace("ipv4/ip_forward:1", "ipv4/ip_forward:0"), WORKER),
