@@ -504,17 +504,27 @@ function judgeStuck(stuck: readonly StuckPod[]): Finding[] {
   });
 }
 
+type Endpoints = readonly { readonly namespace: string; readonly name: string; readonly address: string }[];
+
+const podsOfCilium = (pods: readonly PodState[]) =>
+  pods.filter(({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "");
+
+/** Running pods of whose address Cilium has no endpoint. */
+export const podsWithoutEndpoint = (pods: readonly PodState[], endpoints: Endpoints): PodState[] =>
+  podsOfCilium(pods).filter(
+    ({ namespace, name, address }) =>
+      !endpoints.some((each) => each.namespace === namespace && each.name === name && each.address === address),
+  );
+
 function judgeEndpoints(
   pods: readonly PodState[],
-  endpoints: readonly { readonly namespace: string; readonly name: string; readonly address: string }[],
+  endpoints: Endpoints,
   config: Readonly<Record<string, string>>,
   isExternal: boolean | undefined,
 ): Finding[] {
   if (config["disable-endpoint-crd"] === "true")
     return [skipped("cluster", "cilium-config turns CiliumEndpoint objects off")];
-  const own = pods.filter(
-    ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
-  );
+  const own = podsOfCilium(pods);
   const taken = endpoints.flatMap((each) => {
     const owner = own.find(({ address }) => address === each.address);
     const isOther = owner !== undefined && (owner.namespace !== each.namespace || owner.name !== each.name);
@@ -545,10 +555,7 @@ function judgeEndpoints(
         { cause: "endpoint-foreign" },
       ),
     );
-  const without = own.filter(
-    ({ namespace, name, address }) =>
-      !endpoints.some((each) => each.namespace === namespace && each.name === name && each.address === address),
-  );
+  const without = podsWithoutEndpoint(pods, endpoints);
   if (without.length === 0)
     return strays.length > 0 ? strays : [pass("cluster", `${own.length} pods have a CiliumEndpoint`)];
   const names = without.slice(0, 4).map(({ namespace, name }) => `${namespace}/${name}`);

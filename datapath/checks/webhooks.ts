@@ -1,5 +1,8 @@
-import { valueOf } from "../evidence/api";
-import { fail, inconclusive, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
+import { CILIUM_NAMESPACE } from "../../cluster/agents";
+import type { EvidenceCluster } from "../../cluster/read";
+import { valueOf, type ApiEvidence } from "../evidence/api";
+import { fail, firstOf, inconclusive, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
+import { podsWithoutEndpoint } from "./kubernetes";
 
 /** A webhook of a ValidatingWebhookConfiguration or MutatingWebhookConfiguration, as far as it decides whether objects can be written. */
 interface Webhook {
@@ -25,14 +28,97 @@ const KINDS = {
   MutatingWebhookConfiguration: "mutatingwebhookconfigurations",
 } as const;
 
+/** A ValidatingAdmissionPolicy, as far as it tells which objects it is asked about. */
+interface Policy {
+  readonly metadata: { readonly name: string };
+  readonly spec?: {
+    readonly matchConstraints?: {
+      readonly resourceRules?: readonly {
+        readonly apiGroups?: readonly string[];
+        readonly resources?: readonly string[];
+        readonly operations?: readonly string[];
+      }[];
+    };
+  };
+}
+
+interface Binding {
+  readonly spec?: { readonly policyName?: string; readonly validationActions?: readonly string[] };
+}
+
+/** What admission was read of. */
+interface Admission {
+  readonly webhooks: readonly Registered[];
+  /** Policies that deny what their expressions do not allow, with the resources that they concern. */
+  readonly denying: readonly {
+    readonly name: string;
+    readonly concerned: readonly string[];
+    readonly isOfCilium: boolean;
+  }[];
+}
+
 /** Objects that Kubernetes and Cilium write whenever a pod or a node changes. */
 const NEEDED =
   /^(?:\*(?:\/\*)?|pods|nodes|leases|endpoints|endpointslices|services|ciliumnodes|ciliumendpoints|ciliumendpointslices|ciliumidentities)$/;
 
-/** Whether no admission webhook that nobody answers keeps the control plane and Cilium from writing their objects. */
-export const webhooksCheck: Check<readonly Registered[] | string> = {
+const WRITES = new Set(["*", "CREATE", "UPDATE"]);
+
+/** Policies that may refuse to write Cilium's objects; only a try shows what their expressions do. */
+async function readDenying(cluster: Pick<EvidenceCluster, "list">): Promise<Admission["denying"]> {
+  const [policies, bindings] = await Promise.all([
+    cluster.list<Policy>("admissionregistration.k8s.io/v1", "validatingadmissionpolicies"),
+    cluster.list<Binding>("admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"),
+  ]);
+  const bound = new Set(
+    bindings.flatMap(({ spec }) => (spec?.validationActions?.includes("Deny") ? [spec.policyName] : [])),
+  );
+  return policies.flatMap(({ metadata: { name }, spec }) => {
+    // one that concerns pods has let those that exist pass
+    const rules = (spec?.matchConstraints?.resourceRules ?? []).filter(
+      ({ apiGroups = [], resources = [], operations = [] }) =>
+        apiGroups.some((each) => each === "*" || each === "cilium.io") &&
+        resources.some((each) => /^(?:\*(?:\/\*)?|cilium\w+)$/.test(each)) &&
+        operations.some((each) => WRITES.has(each)),
+    );
+    if (rules.length === 0 || !bound.has(name)) return [];
+    const isOfCilium = rules.some(({ apiGroups = [] }) => apiGroups.includes("cilium.io"));
+    const concerned = rules.flatMap(({ apiGroups = [], resources = [] }) =>
+      apiGroups.flatMap((group) => resources.map((each) => `${each}.${group}`)),
+    );
+    return [{ name, concerned, isOfCilium }];
+  });
+}
+
+/** Whether pods wait for their network, or run and Cilium has no endpoint for them. */
+function lacksEndpoints({ stuckPods, pods, ciliumEndpoints, config }: ApiEvidence): string | undefined {
+  const [stuck] = valueOf(stuckPods ?? { value: [] }, []);
+  if (stuck !== undefined) return `${stuck.namespace}/${stuck.name} gets no network on ${stuck.node}`;
+  if ("error" in ciliumEndpoints || valueOf(config, undefined)?.data["disable-endpoint-crd"] === "true")
+    return undefined;
+  const [unknown] = podsWithoutEndpoint(valueOf(pods, []), ciliumEndpoints.value);
+  return unknown && `${unknown.namespace}/${unknown.name} has no CiliumEndpoint`;
+}
+
+function judgeDenying({ denying }: Admission, api: ApiEvidence): Finding[] {
+  const lack = lacksEndpoints(api);
+  return denying.flatMap(({ name, concerned, isOfCilium }): Finding[] => {
+    const seen = `ValidatingAdmissionPolicy ${name}: ${firstOf(concerned, 3)}`;
+    const remedy = `kubectl -n ${CILIUM_NAMESPACE} logs -l k8s-app=cilium -c cilium-agent --tail=-1 | grep "'${name}' with binding" shows what it denied; if nobody needs it: kubectl delete validatingadmissionpolicy ${name}`;
+    if (lack !== undefined) {
+      const reason = `the policy ${name} can refuse to write these objects, and ${lack}`;
+      return [fail("cluster", seen, reason, remedy, { cause: "admission-policy" })];
+    }
+    // clusters have harmless ones of every group
+    if (!isOfCilium) return [];
+    return [warning("cluster", seen, `the policy ${name} can refuse to write Cilium's objects`, remedy)];
+  });
+}
+
+/** Whether no admission webhook that nobody answers, and no policy, keeps the control plane and Cilium from writing their objects. */
+export const webhooksCheck: Check<Admission | string> = {
   id: "webhooks",
-  question: "Does a Service answer for every admission webhook that can refuse pods, endpoints and Cilium's objects?",
+  question:
+    "Does a Service answer for every admission webhook that can refuse pods, endpoints and Cilium's objects, and does no admission policy refuse them?",
   needs: [],
   async read(cluster) {
     try {
@@ -42,14 +128,15 @@ export const webhooksCheck: Check<readonly Registered[] | string> = {
           webhooks.map((each) => ({ ...each, kind: kind as Registered["kind"], configuration: metadata.name })),
         );
       });
-      return (await Promise.all(lists)).flat();
+      const [webhooks, denying] = await Promise.all([Promise.all(lists), readDenying(cluster).catch(() => [])]);
+      return { webhooks: webhooks.flat(), denying };
     } catch (error) {
       return whyUnread(error);
     }
   },
-  judge({ api }, { isExternal }, webhooks) {
-    if (webhooks === undefined || typeof webhooks === "string") {
-      const why = webhooks ?? "webhooks were not read";
+  judge({ api }, { isExternal }, admission) {
+    if (admission === undefined || typeof admission === "string") {
+      const why = admission ?? "webhooks were not read";
       // a recorded cluster was not asked, and an account may not be allowed to
       return ["error" in api.nodes ? inconclusive("cluster", why) : skipped("cluster", why)];
     }
@@ -57,6 +144,7 @@ export const webhooksCheck: Check<readonly Registered[] | string> = {
     const endpoints = valueOf(api.endpoints, undefined);
     if (services === undefined || endpoints === undefined)
       return [skipped("cluster", "Services or EndpointSlices could not be read")];
+    const { webhooks } = admission;
     const dead = webhooks.flatMap((each): Finding[] => {
       const { service } = each.clientConfig ?? {};
       const needed = (each.rules ?? []).flatMap(({ resources = [] }) => resources.filter((name) => NEEDED.test(name)));
@@ -77,6 +165,7 @@ export const webhooksCheck: Check<readonly Registered[] | string> = {
         ),
       ];
     });
-    return dead.length > 0 ? dead : [pass("cluster", `${webhooks.length} webhooks, none unreachable`)];
+    const found = [...dead, ...judgeDenying(admission, api)];
+    return found.length > 0 ? found : [pass("cluster", `${webhooks.length} webhooks, none unreachable`)];
   },
 };
