@@ -3,7 +3,7 @@ import { valueOf } from "../evidence/api";
 import { counterOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { NONE_LOST } from "../evidence/pods";
 import type { TrafficEvidence } from "../evidence/traffic";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { dropsBetween, MISSING_PROGRAM } from "./drops";
 import { skipWithoutWorkload } from "./podNetwork";
 
@@ -20,7 +20,7 @@ interface Endpoint {
 /** Whether policies leave the workload's probes alone. */
 export const policiesCheck: Check = {
   id: "policies",
-  question: "Do network policies let the probes pass?",
+  question: "Do network policies let the probes pass, and does Cilium accept them?",
   needs: ["nodes", "traffic"],
   skip: skipWithoutWorkload,
   judge({ api, nodes, before, after, traffic }, { workload = WORKLOAD, isExternal }) {
@@ -32,7 +32,15 @@ export const policiesCheck: Check = {
       ([key, value]) => OTHER_SOURCES.test(key) && !/^(?:false)?$/.test(value),
     );
     const isKnown = !isExternal && isListed && !("error" in api.policies);
-    return nodes.map((node): Finding => {
+    const invalid = valueOf(api.invalidPolicies ?? { value: [] }, []).map(({ policy, said }) =>
+      warning(
+        "cluster",
+        `${policy} is not valid`,
+        `Cilium does not accept ${policy} and enforces none or only a part of it: ${said.slice(0, 160)}`,
+        `correct it, or ${deleting(policy)}`,
+      ),
+    );
+    const findings = nodes.map((node): Finding => {
       const at = { nodes: [node.node] };
       const drops = dropsBetween(counterOf(before, node.node, "metrics"), counterOf(after, node.node, "metrics"));
       if (drops instanceof Error) return inconclusive(node.node, drops.message, undefined, at);
@@ -67,6 +75,7 @@ export const policiesCheck: Check = {
         { cause: "policy-drop", ...at },
       );
     });
+    return [...findings, ...invalid];
   },
 };
 

@@ -202,6 +202,8 @@ export interface ApiEvidence {
   readonly ciliumEndpoints: Reading<readonly CiliumEndpointState[]>;
   /** Of every kind, as `Kind namespace/name`. */
   readonly policies: Reading<readonly string[]>;
+  /** Those of them that Cilium does not accept, with its words; undefined in evidence of earlier versions. */
+  readonly invalidPolicies?: Reading<readonly { readonly policy: string; readonly said: string }[]> | undefined;
   readonly operator: Reading<ReplicaState>;
   /** Who leads the operators; null where nobody does. Evidence of earlier versions has none. */
   readonly operatorLease: Reading<string | null>;
@@ -322,8 +324,11 @@ export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
   ]);
   const stuckPods = await reading(() => readStuckPods(cluster, readingOf(pods), readingOf(leases)));
   return {
-    ...{ nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, policies },
-    stuckPods,
+    ...{ nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, stuckPods },
+    policies: mapped(policies, (all) => all.map(({ policy }) => policy)),
+    invalidPolicies: mapped(policies, (all) =>
+      all.flatMap(({ policy, invalid: said }) => (said === undefined ? [] : [{ policy, said }])),
+    ),
     ...{ operator, coreDns, template },
     operatorLease: mapped(leases, leaderOf),
     leases: mapped(leases, leaseStates),
@@ -597,16 +602,22 @@ async function readNodeConfigs(cluster: ApiReader): Promise<readonly NodeConfig[
   return now.length > 0 ? now : cluster.list<NodeConfig>("cilium.io/v2alpha1", "ciliumnodeconfigs");
 }
 
-async function readPolicies(cluster: ApiReader): Promise<string[]> {
+async function readPolicies(
+  cluster: ApiReader,
+): Promise<{ readonly policy: string; readonly invalid?: string | undefined }[]> {
   const kinds = [
     ["CiliumNetworkPolicy", "cilium.io/v2", "ciliumnetworkpolicies"],
     ["CiliumClusterwideNetworkPolicy", "cilium.io/v2", "ciliumclusterwidenetworkpolicies"],
     ["NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"],
   ] as const;
   const lists = kinds.map(async ([kind, version, plural]) =>
-    (await cluster.list<Named>(version, plural)).map(
-      ({ metadata: { namespace, name } }) => `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`,
-    ),
+    (await cluster.list<CiliumPolicy>(version, plural)).map(({ metadata: { namespace, name }, status }) => {
+      const invalid = status?.conditions?.find(({ type, status: value }) => type === "Valid" && value === "False");
+      return {
+        policy: `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`,
+        invalid: invalid && (invalid.message ?? invalid.reason ?? "no message"),
+      };
+    }),
   );
   return (await Promise.all(lists)).flat();
 }
@@ -621,6 +632,18 @@ interface PodEvent {
   readonly reason?: string;
   readonly note?: string;
   readonly regarding?: { readonly namespace?: string; readonly name?: string };
+}
+
+/** A policy of Cilium's kinds; those of Kubernetes have no status. */
+interface CiliumPolicy extends Named {
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+      readonly message?: string;
+    }[];
+  };
 }
 
 interface Lease extends Named {
