@@ -408,6 +408,8 @@ export const serviceMapCheck: Check = {
               );
         return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
       });
+      const clash = judgeClash(api, node.node, inAgent);
+      if (clash !== undefined) return clash;
       if (inAgent.length > 0) {
         return fail(
           node.node,
@@ -436,6 +438,8 @@ export const serviceMapCheck: Check = {
               );
         return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
       });
+      const clashInMap = judgeClash(api, node.node, stale);
+      if (clashInMap !== undefined) return clashInMap;
       if (stale.length > 0) {
         return fail(
           node.node,
@@ -472,6 +476,28 @@ export const serviceMapCheck: Check = {
     });
   },
 };
+
+/** A pod whose HostPort is the NodePort of a Service: of one port of a node, Cilium has one frontend. @param problems as they are told, with their frontends */
+function judgeClash(api: ApiEvidence, node: string, problems: readonly string[]): Finding | undefined {
+  const wrong = new Set(problems.flatMap((each) => /[\d.]:(\d+)(?:\/\w+)? /.exec(`${each} `)?.[1] ?? []).map(Number));
+  const clashes = readingOf(api.services).flatMap(({ namespace, name, ports }) =>
+    ports.flatMap(({ nodePort = 0 }) =>
+      readingOf(api.pods)
+        .filter((pod) => wrong.has(nodePort) && pod.node === node && pod.hostPorts.includes(nodePort) && !pod.deleting)
+        .map((pod) => ({ pod, nodePort, service: `${namespace}/${name}` })),
+    ),
+  );
+  const [first] = clashes;
+  if (first === undefined) return undefined;
+  const { pod, nodePort, service } = first;
+  return fail(
+    node,
+    `${pod.namespace}/${pod.name}: hostPort ${nodePort}`,
+    `the pod ${pod.namespace}/${pod.name} takes the port ${nodePort} of ${node}, which is the NodePort of the Service ${service}`,
+    `give the pod another hostPort, or: kubectl -n ${pod.namespace} delete pod ${pod.name}`,
+    { cause: "host-port-taken", nodes: [node] },
+  );
+}
 
 /** NodePorts on a node's own address, in versions that have them there beside those on every address. */
 function ownNodePorts(
@@ -585,6 +611,9 @@ export const hostPortsCheck: Check = {
       const missing = own.filter(({ port }) => !held.some(({ frontend }) => frontend.endsWith(`:${port}`)));
       const seen = `${own.length - missing.length} of ${own.length} HostPorts`;
       if (missing.length === 0) return [pass(node.node, seen)];
+      const frontends = missing.map(({ port }) => `0.0.0.0:${port}`);
+      const clash = judgeClash(evidence.api, node.node, frontends);
+      if (clash !== undefined) return [clash];
       const names = missing.map(({ pod, port }) => `${port} of ${pod}`).join(", ");
       return [
         fail(node.node, seen, `the service map lacks ${names}`, `kubectl -n kube-system delete pod ${node.agent}`, {

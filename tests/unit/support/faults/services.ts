@@ -35,6 +35,23 @@ export const SERVICE_FAULTS: readonly RecordedFault[] = [
     /Cilium does not know nettool\/net/,
   ],
   [
+    "a pod whose HostPort is the workload's NodePort",
+    both(
+      inNode("services", (text) => text.replace(/(0\.0\.0\.0:32000\/TCP +)NodePort/, "$1HostPort"), WORKER),
+      ({ api }) => {
+        if ("error" in api.pods || "error" in api.ciliumEndpoints) return;
+        const [pods, endpoints] = [api.pods.value, api.ciliumEndpoints.value];
+        const pod = pods.find(({ labels, node }) => labels["app"] === "nettool" && node === WORKER)!;
+        const own = { namespace: "shop", name: "cart", address: "10.0.1.99" };
+        pods.push({ ...pod, ...own, labels: {}, hostPorts: [32000] });
+        endpoints.push({ ...endpoints[0]!, ...own });
+      },
+    ),
+    "service-map",
+    "host-port-taken",
+    /delete pod cart.*the pod shop\/cart takes the port 32000 of cmlead-worker, which is the NodePort of the Service nettool\/serversvc/,
+  ],
+  [
     "a workload on the host network",
     ({ api }) => {
       if ("value" in api.pods)
