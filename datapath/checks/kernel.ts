@@ -1,7 +1,7 @@
 import { fail, pass, warning, type Check, type Finding } from "./check";
 import { RESTART } from "./config";
 import { eachNode, odd } from "./nodes";
-import { sectionOf } from "../evidence/node";
+import { sectionOf, type NodeEvidence } from "../evidence/node";
 
 /** Settings that every mode needs, wherever the device is Cilium's or leads to other nodes. */
 const REQUIRED: readonly {
@@ -121,7 +121,8 @@ export const kernelCheck: Check = {
         return [key, new Map(odd(all, ({ value }) => value).map((each) => [each.node, each]))];
       }),
     );
-    return eachNode(evidence, "sysctls", ({ node, sections }): Finding => {
+    return eachNode(evidence, "sysctls", (each): Finding => {
+      const { node, sections } = each;
       const at = { nodes: [node] };
       const unwritable = Object.values(sections).find(
         (reading) => "error" in reading && /read-only file system/i.test(reading.error),
@@ -132,6 +133,16 @@ export const kernelCheck: Check = {
           (unwritable as { readonly error: string }).error,
           "the BPF file system is read-only: the agent cannot load programs, and new pods get no network",
           `on ${node}: mount -o remount,rw /sys/fs/bpf; then ${RESTART}`,
+          { cause: "bpf-file-system", ...at },
+        );
+      }
+      const unpinned = unpinnedMaps(each);
+      if (unpinned.length > 0) {
+        return fail(
+          node,
+          `no pins of BPF maps in /sys/fs/bpf: ${unpinned.join(", ")}`,
+          "the pins of BPF maps are missing: another file system covers them, or they were removed. The datapath keeps its maps until the agent restarts, and nothing can read them",
+          `on ${node}: findmnt /sys/fs/bpf; if it is listed twice: umount /sys/fs/bpf; else, to pin new maps: kubectl -n kube-system delete pod ${each.agent}`,
           { cause: "bpf-file-system", ...at },
         );
       }
@@ -195,6 +206,20 @@ export const kernelCheck: Check = {
     });
   },
 };
+
+/** Maps that cannot be opened, or are empty: an ipcache always has an entry of the whole world. */
+function unpinnedMaps({ sections }: NodeEvidence): string[] {
+  const names = { ipcache: "ipcache", endpointMap: "endpoint map", lb: "services", revnat: "reverse translations" };
+  return Object.entries(names).flatMap(([section, name]) => {
+    const reading = sections[section as keyof typeof names];
+    if (reading === undefined) return [];
+    const isMissing =
+      "error" in reading
+        ? /no such file or directory/i.test(reading.error)
+        : section === "ipcache" && reading.value.trim() === "{}";
+    return isMissing ? [name] : [];
+  });
+}
 
 function settingsOf(text: string): Map<string, string> {
   return new Map(

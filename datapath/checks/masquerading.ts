@@ -12,7 +12,7 @@ export const masqueradingCheck: Check = {
   question: "Does BPF or iptables, as the mode expects, give pods their node's address on the way out of the cluster?",
   needs: ["traffic"],
   skip: skipWithoutWorkload,
-  judge({ api, before, after, traffic }, { evidence: expected, ciliumConfig }) {
+  judge({ api, before, after, traffic }, { evidence: expected, ciliumConfig, isExternal }) {
     if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
     const pods = traffic.pods.filter(
       ({ node }, index) => traffic.pods.findIndex((other) => other.node === node) === index,
@@ -50,6 +50,22 @@ export const masqueradingCheck: Check = {
           ...(/^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*-j MASQUERADE/m.test(rules) ? ["iptables"] : []),
         ].join(" and ") || "nobody";
       const seen = `${address} to ${gateway}: ${answered ? "answered" : "no answer"}, masqueraded by ${by}`;
+      // a gateway knows no way back to a pod's own address
+      if (
+        by === "nobody" &&
+        expected.masquerading === "BPF" &&
+        answered &&
+        !isExternal &&
+        `${known}${now}`.trim() === ""
+      ) {
+        return fail(
+          node,
+          `${address} to ${gateway}: answered, and the map of translations shows nothing`,
+          "the map cilium_snat_v4_external has no pin in /sys/fs/bpf, or another file system covers it: BPF masquerades, and nothing can read how. The datapath keeps the map until the agent restarts",
+          `on ${node}: findmnt /sys/fs/bpf; if it is listed twice: umount /sys/fs/bpf; else, to pin a new map: kubectl -n kube-system delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}`,
+          { cause: "bpf-file-system", ...at },
+        );
+      }
       if (by !== expected.masquerading) {
         return fail(
           node,

@@ -1,4 +1,4 @@
-import { both, inNode, inPod, RECORDED_PODS } from "../evidence";
+import { both, inCounters, inNode, inPod, RECORDED_PODS } from "../evidence";
 import { WORKER, PEER_NODE, withMore, unready, type RecordedFault } from "./fault";
 
 const QUEUE = "qdisc fq 8001: dev eth0 root refcnt 2 limit 10000p flow_limit 100p";
@@ -341,6 +341,39 @@ export const DEVICE_FAULTS: readonly RecordedFault[] = [
     "kernel",
     "bpf-file-system",
     /mount -o remount,rw \/sys\/fs\/bpf/,
+  ],
+  [
+    "a second BPF file system over the pins, which explains what cannot be read",
+    both(
+      ({ nodes }) => {
+        const { sections } = nodes.find(({ node }) => node === WORKER)!;
+        sections.ipcache = { error: "ipcache: error dumping contents of map: open map: no such file or directory" };
+        sections.endpointMap = { error: "endpoint map: exit code 1" };
+      },
+      inNode("lb", (text) => text.split("\n")[0]!, WORKER),
+      inCounters("before", "nat", WORKER, () => ""),
+      inCounters("after", "nat", WORKER, () => ""),
+    ),
+    "kernel",
+    "bpf-file-system",
+    /^\[\{"cause":"bpf-file-system","check":"kernel","remedy":"[^"]*umount \/sys\/fs\/bpf[^{]*"symptoms":\[\{"check":"masquerading",[^{]*\{"check":"service-map",[^{]*\{"check":"datapath-maps",[^{]*$/,
+  ],
+  [
+    "a map of translations without its pin",
+    both(
+      inCounters("before", "nat", WORKER, () => ""),
+      inCounters("after", "nat", WORKER, () => ""),
+    ),
+    "masquerading",
+    "bpf-file-system",
+    /cilium_snat_v4_external has no pin/,
+  ],
+  [
+    "an ipcache without a single entry",
+    inNode("ipcache", () => "{}\n", WORKER),
+    "kernel",
+    "bpf-file-system",
+    /no pins of BPF maps in \/sys\/fs\/bpf: ipcache/,
   ],
   [
     "another network plugin that comes first",
