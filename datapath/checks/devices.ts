@@ -38,6 +38,11 @@ export const devicesCheck: Check = {
     }));
     const mtus = odd(ways, ({ out }) => out?.mtu.toString());
     const segments = isExternal ? [] : odd(ways, ({ out }) => out?.gso_max_size?.toString());
+    const healthy = evidence.nodes.filter((node) =>
+      /"ifname": ?"lxc_health"/.test(sectionOf(node, "links").toString()),
+    );
+    // agents may do without these endpoints
+    const isHealthUsual = evidence.nodes.length > 2 && healthy.length >= (2 * evidence.nodes.length) / 3;
     return eachNode(evidence, "links", (node): Finding => {
       const at = { nodes: [node.node] };
       const links = jsonOf<Link[]>(node, "links");
@@ -59,7 +64,11 @@ export const devicesCheck: Check = {
         );
       }
       const isWanted = ({ ifname }: Link) => CILIUM.test(ifname) || ifname === out;
-      const needed = ["cilium_host", "cilium_net", ...(tunnelDevice === "none" ? [] : [tunnelDevice])];
+      const needed = [
+        ...["cilium_host", "cilium_net"],
+        ...(tunnelDevice === "none" ? [] : [tunnelDevice]),
+        ...(isHealthUsual ? ["lxc_health"] : []),
+      ];
       const missing = needed.filter((name) => !links.some(({ ifname }) => ifname === name));
       if (missing.length > 0) {
         return fail(

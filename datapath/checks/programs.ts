@@ -6,6 +6,7 @@ import {
   addressesOf,
   agentVersion,
   CGROUP_ROOT,
+  endpointsOf,
   jsonOf,
   ownSettings,
   sectionOf,
@@ -231,8 +232,12 @@ export function missingHooks(
   // legacy tc adds the device: cil_to_host-cilium_host
   const has = (device: string, name: string) =>
     attached.some((each) => each.device === device && short(each.name.replace(`-${device}`, "")) === short(name));
-  const links = jsonOf<{ readonly ifname: string }[]>(node, "links");
-  const names = links instanceof Error ? [] : links.map(({ ifname }) => ifname);
+  const links = jsonOf<{ readonly ifname: string; readonly ifindex?: number }[]>(node, "links");
+  // one that the agent did not have yet when it listed its endpoints belongs to a pod that is being created
+  const known = new Set(endpointsOf(node).flatMap(({ status }) => status?.networking?.["interface-index"] ?? []));
+  const isKnown = (index: number | undefined) => known.size === 0 || index === undefined || known.has(index);
+  const names =
+    links instanceof Error ? [] : links.flatMap(({ ifname, ifindex }) => (isKnown(ifindex) ? [ifname] : []));
   const { address = "", kernel = "" } = readingOf(api.nodes).find(({ name }) => name === node.node) ?? {};
   const out = addressesOf(node)?.get(address)?.[0];
   const want: [string, string][] = [

@@ -260,6 +260,23 @@ describe("a fault in recorded evidence", () => {
     expect(JSON.stringify(causes[0])).toMatch(words);
   });
 
+  it("takes a device that is not an endpoint's yet for no pod without a program", () => {
+    const added = (index: number) =>
+      inNode(
+        "links",
+        (text) => text.replace(/(\{"ifindex":)\d+(,(?:(?!\}).)*?"ifname":")lxc(?!_health)\w+/, `$1${index}$2lxcnew`),
+        WORKER,
+      );
+    const own = /"interface-index": ?(\d+)/.exec(
+      JSON.stringify(recordedEvidence().nodes.find(({ node }) => node === WORKER)!.sections.endpoints).replaceAll(
+        "\\",
+        "",
+      ),
+    )![1];
+    const missing = (change: Change) => JSON.stringify(judged(recordedEvidence(change)).causes).includes("on lxcnew");
+    expect([missing(added(9999)), missing(added(Number(own)))]).toEqual([false, true]);
+  });
+
   it("takes a pod's own names in /etc/hosts for no change", () => {
     const pod = recordedEvidence().traffic!.pods.find(({ node }) => node === WORKER)!.pod;
     const change = inPod(WORKER, (output) => withMore(output, "", `fd00:10::7\t${pod}\n`));

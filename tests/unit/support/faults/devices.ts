@@ -343,6 +343,16 @@ export const DEVICE_FAULTS: readonly RecordedFault[] = [
     /mount -o remount,rw \/sys\/fs\/bpf/,
   ],
   [
+    "a health endpoint's device that is gone, with its program",
+    both(
+      inNode("links", (text) => text.replaceAll('"lxc_health"', '"gone"'), WORKER),
+      inNode("tcx", (text) => text.replace(/^.*"lxc_health".*\n?/gm, ""), WORKER),
+    ),
+    "devices",
+    "device-missing",
+    /^\[\{"cause":"device-missing",[^{]*Cilium's device lxc_health is missing[^{]*"symptoms":\[\{"check":"programs"[^{]*$/,
+  ],
+  [
     "a second BPF file system over the pins, which explains what cannot be read",
     both(
       ({ nodes }) => {
