@@ -25,10 +25,10 @@ export type FaultClass = (typeof FAULT_CLASSES)[number];
  */
 export const CAUSES = {
   "cluster-unreachable": "kubernetes",
-  "node-not-ready": "kubernetes",
   "node-address-taken": "device",
-  "node-unreachable": "kubernetes",
   "runtime-down": "kubernetes",
+  "node-not-ready": "kubernetes",
+  "node-unreachable": "kubernetes",
   "object-missing": "kubernetes",
   "permission-missing": "kubernetes",
   "account-replaced": "kubernetes",

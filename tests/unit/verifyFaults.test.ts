@@ -260,6 +260,24 @@ describe("a fault in recorded evidence", () => {
     expect(JSON.stringify(causes[0])).toMatch(words);
   });
 
+  it("names a container runtime that is down as the cause of a node that is NotReady", () => {
+    const { causes } = judged(
+      recordedEvidence(({ api, nodes }) => {
+        const error = "dial unix /run/containerd/containerd.sock: connect: connection refused";
+        Object.assign(
+          nodes.find(({ node }) => node === WORKER)!,
+          { sections: {}, error },
+        );
+        const state = { ready: false, trouble: "KubeletNotReady: container runtime is down" };
+        Object.assign(
+          valueOf(api.nodes, []).find(({ name }) => name === WORKER)!,
+          state,
+        );
+      }),
+    );
+    expect(causes.map(({ cause }) => cause)).toEqual(["runtime-down"]);
+  });
+
   it("takes a device that is not an endpoint's yet for no pod without a program", () => {
     const added = (index: number) =>
       inNode(
