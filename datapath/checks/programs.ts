@@ -6,6 +6,7 @@ import {
   addressesOf,
   agentVersion,
   CGROUP_ROOT,
+  deviceOf,
   endpointsOf,
   jsonOf,
   ownSettings,
@@ -233,8 +234,8 @@ export function missingHooks(
   const has = (device: string, name: string) =>
     attached.some((each) => each.device === device && short(each.name.replace(`-${device}`, "")) === short(name));
   const links = jsonOf<{ readonly ifname: string; readonly ifindex?: number }[]>(node, "links");
-  // one that the agent did not have yet when it listed its endpoints belongs to a pod that is being created
-  const known = new Set(endpointsOf(node).flatMap(({ status }) => status?.networking?.["interface-index"] ?? []));
+  // others belong to pods that are being created
+  const known = new Set(endpointsOf(node).flatMap((endpoint) => deviceOf(endpoint) ?? []));
   const isKnown = (index: number | undefined) => known.size === 0 || index === undefined || known.has(index);
   const names =
     links instanceof Error ? [] : links.flatMap(({ ifname, ifindex }) => (isKnown(ifindex) ? [ifname] : []));

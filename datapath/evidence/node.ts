@@ -391,15 +391,15 @@ export function endpointsOf(node: NodeEvidence): readonly AgentEndpoint[] {
   return endpoints instanceof Error ? [] : endpoints;
 }
 
-/** What an endpoint is until Cilium has loaded its programs: https://docs.cilium.io/en/latest/security/policy/lifecycle/ */
-const UNFINISHED = new Set([
-  "creating",
-  "waiting-for-identity",
-  "not-ready",
-  "waiting-to-regenerate",
-  "regenerating",
-  "restoring",
-]);
+/** What an endpoint is before it has had programs: https://docs.cilium.io/en/latest/security/policy/lifecycle/ */
+const NEW = ["creating", "waiting-for-identity"];
+
+/** The same until Cilium has loaded its programs. */
+const UNFINISHED = new Set([...NEW, "not-ready", "waiting-to-regenerate", "regenerating", "restoring"]);
+
+/** The index of an endpoint's device on the node; undefined while the endpoint is new. */
+export const deviceOf = ({ status }: AgentEndpoint): number | undefined =>
+  NEW.includes(status?.state ?? "") ? undefined : status?.networking?.["interface-index"];
 
 /** Whether an agent still makes the programs of some endpoint: a slow node compiles them for a minute after a restart. */
 export function isRegenerating(node: NodeEvidence): boolean {

@@ -1,7 +1,7 @@
 import { verificationText } from "../../cli/verificationText";
 import { nodesCheck } from "../../datapath/checks/kubernetes";
 import { valueOf } from "../../datapath/evidence/api";
-import { addressesOn } from "../../datapath/evidence/node";
+import { addressesOn, type AgentEndpoint } from "../../datapath/evidence/node";
 import {
   bad,
   both,
@@ -293,6 +293,19 @@ describe("a fault in recorded evidence", () => {
     )![1];
     const missing = (change: Change) => JSON.stringify(judged(recordedEvidence(change)).causes).includes("on lxcnew");
     expect([missing(added(9999)), missing(added(Number(own)))]).toEqual([false, true]);
+    const waiting = inNode(
+      "endpoints",
+      (text) =>
+        JSON.stringify(
+          (JSON.parse(text) as AgentEndpoint[]).map((each) =>
+            each.status?.networking?.["interface-index"] === Number(own)
+              ? { ...each, status: { ...each.status, state: "waiting-for-identity" } }
+              : each,
+          ),
+        ),
+      WORKER,
+    );
+    expect(missing(both(added(Number(own)), waiting))).toBe(false);
   });
 
   it("takes a pod's own names in /etc/hosts for no change", () => {
