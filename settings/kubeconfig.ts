@@ -71,8 +71,10 @@ export function kubeconfigProblems({ kubeconfig, context }: ClusterReference, di
     kubeconfigOf({ kubeconfig, context }, directory);
     return [];
   } catch (error) {
-    const rule = `names no cluster: ${(error as Error).message}; set cluster.kubeconfig and cluster.context to a cluster that exists`;
-    return [{ key: kubeconfig === undefined ? "cluster.context" : "cluster.kubeconfig", rule }];
+    const { message } = error as Error;
+    const fix = message.includes(";") ? "" : "; set cluster.kubeconfig and cluster.context to a cluster that exists";
+    const key = kubeconfig === undefined ? "cluster.context" : "cluster.kubeconfig";
+    return [{ key, rule: `names no cluster: ${message}${fix}` }];
   }
 }
 

@@ -207,10 +207,11 @@ const SILENCES: readonly {
   },
   {
     sign: /pod does not exist/,
-    cause: "node-address-taken",
-    reason: (node) => `another kubelet answers at the address of ${node}: two nodes have it`,
+    cause: "agent-silent",
+    reason: (node) =>
+      `the kubelet that answers for ${node} does not know the agent's pod: it has just restarted, or another node has the address of ${node}`,
     remedy: (node) =>
-      `on the other nodes: ip -4 addr | grep -F "inet <address of ${node} in kubectl get nodes -o wide>/"; then there: ip addr del <it> dev <device>`,
+      `on ${node}: journalctl -u kubelet --lines=50; on the other nodes: ip -4 addr | grep -F "inet <address of ${node} in kubectl get nodes -o wide>/"`,
   },
   {
     sign: /:10250\b.*(?:timeout|no route|refused|unreachable|reset)/,

@@ -431,10 +431,8 @@ export const workloadCheck: Check = {
     const looked = nodes.length > 0 ? nodes.map(({ node }) => node) : valueOf(api.nodes, []).map(({ name }) => name);
     const findings: Finding[] = [];
     if (nodePort !== undefined) findings.push(...looked.map((node) => judgeServer(pods, node, workload)));
-    findings.push(...judgeStuck(valueOf(api.stuckPods ?? { value: [] }, [])));
-    findings.push(
-      ...judgeEndpoints(pods, readingOf(api.ciliumEndpoints), valueOf(api.config, undefined)?.data ?? {}, isExternal),
-    );
+    findings.push(...judgeStuck(valueOf(api.stuckPods ?? { value: [] }, []), isExternal));
+    findings.push(...judgeEndpoints(api, isExternal));
     return findings;
   },
 };
@@ -483,21 +481,25 @@ function judgeServer(pods: readonly PodState[], node: string, { namespace, daemo
   return pass(node, `${own[0]!.name} is ready`);
 }
 
+/** Whether Cilium's plugin gives a pod no network, and not another one's. */
+export const isCiliums = ({ said }: StuckPod): boolean => said === "" || /cilium/i.test(said);
+
 /** Pods that their nodes do not give a network, by node. */
-function judgeStuck(stuck: readonly StuckPod[]): Finding[] {
+function judgeStuck(stuck: readonly StuckPod[], isExternal: boolean | undefined): Finding[] {
   return [...new Set(stuck.map(({ node }) => node))].map((node) => {
     const own = stuck.filter((each) => each.node === node);
     const [first] = own as [StuckPod];
     const said = own.map((each) => each.said).find((each) => each !== "");
     // the kubelet repeats the runtime's words before those of the plugin
     const why = said === undefined ? "" : `: ${said.replace(/^.*failed \(add\): /s, "").slice(-120)}`;
-    return fail(
+    const isCertain = own.some(isCiliums) && !(isExternal && said === undefined);
+    return (isCertain ? fail : warning)(
       node,
       firstOf(
         own.map((each) => `${each.namespace}/${each.name} without a network for ${each.seconds} s`),
         2,
       ),
-      `new pods do not start on ${node}: the CNI plugin or the agent gives them no network${why}`,
+      `pods do not start on ${node}: the CNI plugin or the agent gives them no network${why}`,
       `kubectl -n ${first.namespace} describe pod ${first.name}; kubectl -n ${CILIUM_NAMESPACE} logs -l k8s-app=cilium -c cilium-agent --tail=50; if only this node's agent fails: kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}`,
       { cause: "pod-without-network", nodes: [node] },
     );
@@ -516,13 +518,10 @@ export const podsWithoutEndpoint = (pods: readonly PodState[], endpoints: Endpoi
       !endpoints.some((each) => each.namespace === namespace && each.name === name && each.address === address),
   );
 
-function judgeEndpoints(
-  pods: readonly PodState[],
-  endpoints: Endpoints,
-  config: Readonly<Record<string, string>>,
-  isExternal: boolean | undefined,
-): Finding[] {
-  if (config["disable-endpoint-crd"] === "true")
+function judgeEndpoints(api: ApiEvidence, isExternal: boolean | undefined): Finding[] {
+  const pods = readingOf(api.pods);
+  const endpoints = readingOf(api.ciliumEndpoints);
+  if (valueOf(api.config, undefined)?.data["disable-endpoint-crd"] === "true")
     return [skipped("cluster", "cilium-config turns CiliumEndpoint objects off")];
   const own = podsOfCilium(pods);
   const taken = endpoints.flatMap((each) => {
@@ -544,8 +543,12 @@ function judgeEndpoints(
   }
   // one of a pod that ends may outlive it for seconds
   const known = new Set(pods.map(({ namespace, name }) => `${namespace}/${name}`));
+  // a virtual machine outside the cluster has an endpoint and a CiliumNode of one name (CiliumExternalWorkload)
+  const machines = new Set(ciliumNodesByNode(api).without.map(({ name }) => name));
   const strays = endpoints
-    .filter(({ namespace, name, address }) => address !== "" && !known.has(`${namespace}/${name}`))
+    .filter(
+      ({ namespace, name, address }) => address !== "" && !known.has(`${namespace}/${name}`) && !machines.has(name),
+    )
     .map(({ namespace, name, address }) =>
       (isExternal ? warning : fail)(
         "cluster",

@@ -2,7 +2,7 @@ import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import type { EvidenceCluster } from "../../cluster/read";
 import { valueOf, type ApiEvidence } from "../evidence/api";
 import { fail, firstOf, inconclusive, pass, skipped, warning, whyUnread, type Check, type Finding } from "./check";
-import { podsWithoutEndpoint } from "./kubernetes";
+import { isCiliums, podsWithoutEndpoint } from "./kubernetes";
 
 /** A webhook of a ValidatingWebhookConfiguration or MutatingWebhookConfiguration, as far as it decides whether objects can be written. */
 interface Webhook {
@@ -49,22 +49,28 @@ interface Binding {
 /** What admission was read of. */
 interface Admission {
   readonly webhooks: readonly Registered[];
-  /** Policies that deny what their expressions do not allow, with the resources that they concern. */
-  readonly denying: readonly {
-    readonly name: string;
-    readonly concerned: readonly string[];
-    readonly isOfCilium: boolean;
-  }[];
+  /** Policies that deny what their expressions do not allow, or why they are unknown. */
+  readonly denying: readonly Denying[] | string;
+}
+
+/** A policy, with the resources that it concerns. */
+interface Denying {
+  readonly name: string;
+  readonly concerned: readonly string[];
+  readonly isOfCilium: boolean;
 }
 
 /** Objects that Kubernetes and Cilium write whenever a pod or a node changes. */
 const NEEDED =
   /^(?:\*(?:\/\*)?|pods|nodes|leases|endpoints|endpointslices|services|ciliumnodes|ciliumendpoints|ciliumendpointslices|ciliumidentities)$/;
 
+/** Objects of cilium.io that Cilium writes itself; users write the others. */
+const OF_CILIUM = /^(?:\*(?:\/\*)?|cilium(?:nodes|endpoints|endpointslices|identities)(?:\/.*)?)$/;
+
 const WRITES = new Set(["*", "CREATE", "UPDATE"]);
 
 /** Policies that may refuse to write Cilium's objects; only a try shows what their expressions do. */
-async function readDenying(cluster: Pick<EvidenceCluster, "list">): Promise<Admission["denying"]> {
+async function readDenying(cluster: Pick<EvidenceCluster, "list">): Promise<readonly Denying[]> {
   const [policies, bindings] = await Promise.all([
     cluster.list<Policy>("admissionregistration.k8s.io/v1", "validatingadmissionpolicies"),
     cluster.list<Binding>("admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"),
@@ -77,7 +83,7 @@ async function readDenying(cluster: Pick<EvidenceCluster, "list">): Promise<Admi
     const rules = (spec?.matchConstraints?.resourceRules ?? []).filter(
       ({ apiGroups = [], resources = [], operations = [] }) =>
         apiGroups.some((each) => each === "*" || each === "cilium.io") &&
-        resources.some((each) => /^(?:\*(?:\/\*)?|cilium\w+)$/.test(each)) &&
+        resources.some((each) => OF_CILIUM.test(each)) &&
         operations.some((each) => WRITES.has(each)),
     );
     if (rules.length === 0 || !bound.has(name)) return [];
@@ -91,7 +97,7 @@ async function readDenying(cluster: Pick<EvidenceCluster, "list">): Promise<Admi
 
 /** Whether pods wait for their network, or run and Cilium has no endpoint for them. */
 function lacksEndpoints({ stuckPods, pods, ciliumEndpoints, config }: ApiEvidence): string | undefined {
-  const [stuck] = valueOf(stuckPods ?? { value: [] }, []);
+  const stuck = valueOf(stuckPods ?? { value: [] }, []).find(isCiliums);
   if (stuck !== undefined) return `${stuck.namespace}/${stuck.name} gets no network on ${stuck.node}`;
   if ("error" in ciliumEndpoints || valueOf(config, undefined)?.data["disable-endpoint-crd"] === "true")
     return undefined;
@@ -99,22 +105,23 @@ function lacksEndpoints({ stuckPods, pods, ciliumEndpoints, config }: ApiEvidenc
   return unknown && `${unknown.namespace}/${unknown.name} has no CiliumEndpoint`;
 }
 
-function judgeDenying({ denying }: Admission, api: ApiEvidence): Finding[] {
+function judgeDenying({ denying }: Admission, api: ApiEvidence, isExternal: boolean | undefined): Finding[] {
+  if (typeof denying === "string") return [skipped("cluster", `admission policies: ${denying}`)];
   const lack = lacksEndpoints(api);
   return denying.flatMap(({ name, concerned, isOfCilium }): Finding[] => {
     const seen = `ValidatingAdmissionPolicy ${name}: ${firstOf(concerned, 3)}`;
-    const remedy = `kubectl -n ${CILIUM_NAMESPACE} logs -l k8s-app=cilium -c cilium-agent --tail=-1 | grep "'${name}' with binding" shows what it denied; if nobody needs it: kubectl delete validatingadmissionpolicy ${name}`;
+    const remedy = `kubectl -n ${CILIUM_NAMESPACE} logs -l k8s-app=cilium -c cilium-agent --tail=-1 | grep "'${name}' with binding" shows what it denied; if that is Cilium's, except Cilium's accounts in it, or: kubectl delete validatingadmissionpolicy ${name}`;
     if (lack !== undefined) {
-      const reason = `the policy ${name} can refuse to write these objects, and ${lack}`;
-      return [fail("cluster", seen, reason, remedy, { cause: "admission-policy" })];
+      const reason = `the policy ${name} can refuse writes of these objects, and ${lack}`;
+      return [(isExternal ? warning : fail)("cluster", seen, reason, remedy, { cause: "admission-policy" })];
     }
     // clusters have harmless ones of every group
     if (!isOfCilium) return [];
-    return [warning("cluster", seen, `the policy ${name} can refuse to write Cilium's objects`, remedy)];
+    return [warning("cluster", seen, `the policy ${name} can refuse writes of Cilium's objects`, remedy)];
   });
 }
 
-/** Whether no admission webhook that nobody answers, and no policy, keeps the control plane and Cilium from writing their objects. */
+/** Whether dead admission webhooks or policies block writes of the control plane and of Cilium. */
 export const webhooksCheck: Check<Admission | string> = {
   id: "webhooks",
   question:
@@ -128,7 +135,7 @@ export const webhooksCheck: Check<Admission | string> = {
           webhooks.map((each) => ({ ...each, kind: kind as Registered["kind"], configuration: metadata.name })),
         );
       });
-      const [webhooks, denying] = await Promise.all([Promise.all(lists), readDenying(cluster).catch(() => [])]);
+      const [webhooks, denying] = await Promise.all([Promise.all(lists), readDenying(cluster).catch(whyUnread)]);
       return { webhooks: webhooks.flat(), denying };
     } catch (error) {
       return whyUnread(error);
@@ -165,7 +172,7 @@ export const webhooksCheck: Check<Admission | string> = {
         ),
       ];
     });
-    const found = [...dead, ...judgeDenying(admission, api)];
+    const found = [...dead, ...judgeDenying(admission, api, isExternal)];
     return found.length > 0 ? found : [pass("cluster", `${webhooks.length} webhooks, none unreachable`)];
   },
 };

@@ -390,7 +390,8 @@ async function readStuckPods(
   pods: readonly PodState[],
   leases: readonly Lease[],
 ): Promise<readonly StuckPod[]> {
-  const now = lastRenewal(leases);
+  // others may be of a node or an application with another clock
+  const now = lastRenewal(leases.filter(isOfControlPlane));
   const secondsOf = ({ waitsSince = "" }: PodState) => Math.round((now - Date.parse(waitsSince)) / 1000);
   const waiting = pods.filter((pod) => !pod.deleting && secondsOf(pod) >= STUCK_SECONDS);
   if (waiting.length === 0) return [];
@@ -426,16 +427,17 @@ function leaderOf(leases: readonly Lease[]): string | null {
 /** Leases of the parts of the control plane of which one instance works at a time. */
 const CONTROL_PLANE_LEASES = ["kube-controller-manager", "kube-scheduler"];
 
+const isOfControlPlane = ({ metadata: { namespace, name } }: Lease) =>
+  namespace === "kube-system" && CONTROL_PLANE_LEASES.includes(name);
+
 function leaseStates(leases: readonly Lease[]): LeaseState[] {
   const renewed = ({ spec }: Lease) => Date.parse(spec?.renewTime ?? "") || 0;
   const latest = lastRenewal(leases);
-  return leases
-    .filter(({ metadata: { namespace, name } }) => namespace === "kube-system" && CONTROL_PLANE_LEASES.includes(name))
-    .map((lease) => ({
-      name: lease.metadata.name,
-      holder: lease.spec?.holderIdentity || null,
-      behindSeconds: Math.round((latest - renewed(lease)) / 1000),
-    }));
+  return leases.filter(isOfControlPlane).map((lease) => ({
+    name: lease.metadata.name,
+    holder: lease.spec?.holderIdentity || null,
+    behindSeconds: Math.round((latest - renewed(lease)) / 1000),
+  }));
 }
 
 /** Conditions that are bad when they are True. */

@@ -57,7 +57,10 @@ function pressuresIn(metrics: string) {
 }
 
 /** Entries of the endpoint map, which has the node's own pods, in other nodes' pod networks. */
-function othersEndpoints({ node, evidence }: View, api: ApiEvidence): string[] {
+function othersEndpoints({ node, evidence, own: config, current = {} }: View, api: ApiEvidence): string[] {
+  // another plugin chooses pods' addresses
+  const { ipam, "cni-chaining-mode": chaining = "none" } = config ?? current;
+  if (ipam === "delegated-plugin" || !["none", "portmap"].includes(chaining)) return [];
   const map = jsonOf<Readonly<Record<string, readonly string[]>>>(evidence, "endpointMap");
   if (map instanceof Error) return [];
   const nodes = ciliumNodesByNode(api).with;

@@ -334,6 +334,10 @@ describe("an inspection", () => {
     // addresses of other networks are those of pods of other pools
     const pools = (text: string) => text.replace("{", '{"10.9.1.96:0": ["id=1 sec_id=2 flags=0x0000 ifindex=7"],');
     expect(wrong(judged(changed({ endpointMap: pools }, WORKER)))).toEqual([]);
+    // and another plugin does not know Cilium's pools
+    const { nodes } = changed({ endpointMap }, WORKER);
+    const chained = judged(configured({ "cni-chaining-mode": "aws-cni" }, { ...HEALTHY, nodes }));
+    expect(rowOf(chained, "maps").verdict).not.toBe("contradiction");
   });
 
   it("tells a kernel that is too old for the configuration, and full maps", () => {

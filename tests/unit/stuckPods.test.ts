@@ -44,7 +44,11 @@ async function stuckPods(own: V1Pod, seconds: number, events: readonly object[])
   const renewTime = new Date(Date.parse(SCHEDULED) + seconds * 1000).toISOString();
   const lists: Record<string, readonly object[]> = {
     events,
-    leases: [{ metadata: { namespace: "kube-system", name: "any" }, spec: { renewTime } }],
+    leases: [
+      { metadata: { namespace: "kube-system", name: "kube-scheduler" }, spec: { renewTime } },
+      // of a node whose clock is ahead
+      { metadata: { namespace: "kube-node-lease", name: "late" }, spec: { renewTime: "2026-11-27T00:00:00Z" } },
+    ],
   };
   const cluster: Partial<ApiReader> = {
     allPods: () => Promise.resolve([own]),
@@ -79,5 +83,19 @@ describe("a pod without a network", () => {
     expect(cause).toMatchObject({ cause: "pod-without-network", nodes: ["cmlead-worker"] });
     expect(cause!.seen).toContain("shop/cart without a network for 40 s");
     expect(cause!.reason).toContain("unable to create endpoint: Unauthorized");
+  });
+
+  it("is a warning where another plugin failed, or where nothing says so in an external cluster", () => {
+    const verdictOf = (said: string, isExternal: boolean) => {
+      const stuck = { namespace: "shop", name: "cart", node: "cmlead-worker", seconds: 200, said };
+      const evidence = recordedEvidence(({ api }) => void (api.stuckPods = { value: [stuck] }));
+      return judge(workloadCheck, evidence, { ...recordedExpectation(), isExternal }, undefined).verdict;
+    };
+    const multus = 'plugin type="multus" failed (add): cannot find a network-attachment-definition (macvlan)';
+    expect([verdictOf(multus, false), verdictOf("", true), verdictOf("", false)]).toEqual([
+      "warning",
+      "warning",
+      "fail",
+    ]);
   });
 });

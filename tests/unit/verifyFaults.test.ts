@@ -114,6 +114,15 @@ describe("a fault in recorded evidence", () => {
     ]);
   });
 
+  it("takes the CiliumEndpoint of a machine outside the cluster for no foreign one", () => {
+    const machine = { namespace: "default", name: "old-node-7", address: "192.168.9.9", identity: 9 };
+    const change = both(
+      addedCiliumNode("10.0.9.0/24"),
+      ({ api }) => void (valueOf(api.ciliumEndpoints, []) as object[]).push(machine),
+    );
+    expect(judged(recordedEvidence(change)).causes.map(({ cause }) => cause)).not.toContain("endpoint-foreign");
+  });
+
   it("takes the CiliumEndpoint of a pod that ends for no foreign one", () => {
     const change: Change = ({ api }) => {
       const pod = valueOf(api.pods, []).find(({ name }) => name.startsWith("coredns"))!;
@@ -244,7 +253,7 @@ describe("a fault in recorded evidence", () => {
   it.each([
     ["error dialing backend: dial tcp 172.18.0.3:10250: i/o timeout", "node-unreachable", /does not reach the kubelet/],
     ["dial tcp 172.18.0.3:10250: connect: no route to host", "node-unreachable", /ip -4 route/],
-    ["pod does not exist", "node-address-taken", /another kubelet answers at the address of cmlead-worker/],
+    ["pod does not exist", "agent-silent", /restarted, or another node has the address of cmlead-worker/],
     ["dial unix /run/containerd/containerd.sock: connect: no such file", "runtime-down", /restart containerd/],
     ["cmlead-worker does not answer within 45 s", "agent-silent", /delete pod/],
   ])("names the cause of an agent that cannot be asked: %s", (error, cause, words) => {

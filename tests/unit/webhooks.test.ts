@@ -103,9 +103,20 @@ describe("an admission policy", () => {
 
   it("is a warning if it names Cilium's objects, and else passes", async () => {
     expect((await judged(policed(["cilium.io"], ["*/*"]))).verdict).toBe("warning");
+    expect((await judged(policed(["cilium.io"], ["*/*"]), true, stuck)).verdict).toBe("warning");
+    // which users write, and Cilium does not
+    expect((await judged(policed(["cilium.io"], ["ciliumnetworkpolicies"]), false, stuck)).verdict).toBe("pass");
     expect((await judged(policed(["*"], ["*"]))).verdict).toBe("pass");
     expect((await judged(policed(["cilium.io"], ["*"], "Audit"), false, stuck)).verdict).toBe("pass");
     expect((await judged(policed([""], ["pods"]), false, stuck)).verdict).toBe("pass");
     expect((await judged(policed(["apps"], ["deployments"]), false, stuck)).verdict).toBe("pass");
+  });
+
+  it("is no evidence where nobody may list it", async () => {
+    const { list } = policed([], []);
+    const forbidden = (version: string, plural: string) =>
+      plural.includes("policies") ? Promise.reject(new Error("forbidden")) : list(version, plural);
+    const { verdict, findings } = await judged({ list: forbidden });
+    expect([verdict, findings[0]!.reason]).toEqual(["skipped", expect.stringContaining("admission policies: ")]);
   });
 });
