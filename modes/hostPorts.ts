@@ -36,7 +36,7 @@ const operates = ({ on }: Given) => on("operator.hostNetwork", true);
  * Ports of agents, the operator and Envoy, which have the nodes' network. Sources: the templates of the packaged charts
  * 1.12.4 to 1.20.0, and https://docs.cilium.io/en/v1.20/operations/system_requirements/#firewall-rules
  */
-const HOST_PORTS: readonly HostPort[] = [
+export const HOST_PORTS: readonly HostPort[] = [
   { path: "healthPort", port: 9879, who: "the agent's health check" },
   {
     path: "clusterHealthPort",

@@ -1,11 +1,16 @@
-import type { CiliumValuesArgs, HelmValues } from "../../modes/ciliumValues";
-import { portFindings } from "../../modes/hostPorts";
+import { ChartKeys } from "../../modes/chartKeys";
+import { mergeValues, type CiliumValuesArgs, type HelmValue, type HelmValues } from "../../modes/ciliumValues";
+import { HOST_PORTS, portFindings } from "../../modes/hostPorts";
 import { CILIUM_ARGS } from "../support/ciliumArgs";
 
 const found = (extraValues: HelmValues, more: Partial<CiliumValuesArgs> = {}, isKind = true) =>
   portFindings({ ...CILIUM_ARGS, ...more, extraValues }, JSON.stringify, isKind).map(
     ({ key, rule }) => `${key} ${rule}`,
   );
+
+/** Values with one value at a path. */
+const at = (path: string, value: HelmValue) =>
+  path.split(".").reduceRight((inner, step) => ({ [step]: inner }), value) as HelmValues;
 
 const ON: HelmValues = {
   prometheus: { enabled: true },
@@ -75,9 +80,15 @@ describe("ports of nodes", () => {
   it.each(["1.12.4", "1.13.18", "1.14.19", "1.15.19", "1.16.19", "1.17.18", "1.18.12", "1.19.6", "1.20.0"])(
     "are different for everything in Cilium %s",
     (version) => {
+      const chart = new ChartKeys(version);
+      const settable = HOST_PORTS.filter(({ path }) => chart.typesOf(path) !== undefined);
       // copies of a chart's values set every port
-      const values = { ...ON, healthPort: 9879, pprof: { enabled: true, port: 6060 } };
+      const values = settable.reduce((all, { path, port }) => mergeValues(all, at(path, port)), ON);
       expect(found(values, { version })).toEqual([]);
+      for (const { path } of settable)
+        expect(found(mergeValues(values, at(path, 10250)), { version })).toEqual([
+          expect.stringContaining(`${path} is 10250, the port of the kubelet`),
+        ]);
     },
   );
 });
