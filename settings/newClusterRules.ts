@@ -280,7 +280,7 @@ interface Toleration {
   readonly key?: string;
   readonly operator?: string;
   readonly value?: string;
-  readonly effect?: string;
+  readonly effect?: string | null;
 }
 
 /** Taints of the control plane, of which the last is of Kubernetes up to 1.24. */
@@ -289,9 +289,10 @@ const CONTROL_PLANE = ["node-role.kubernetes.io/control-plane", "node-role.kuber
 /** Whether pods with these tolerations start on a node that has one of some taints without a value. */
 function tolerates(tolerations: readonly (Toleration | null)[], taints: readonly string[]): boolean {
   return tolerations.some((toleration) => {
-    const { key = "", operator = "Equal", value = "", effect = "NoSchedule" } = toleration ?? {};
+    const { key = "", operator = "Equal", value = "", effect } = toleration ?? {};
     return (
-      effect === "NoSchedule" &&
+      // without an effect it is for all
+      ["", "NoSchedule"].includes(effect ?? "") &&
       (key === "" ? operator === "Exists" : taints.includes(key) && (operator === "Exists" || value === ""))
     );
   });
@@ -318,8 +319,9 @@ function scheduling({ cluster, value, show }: Case): Wrong[] {
   const missing = (key: string) => nodes.filter(([, labels]) => !matches(value(key), labels)).map(([name]) => name);
   const [leftOut] = missing("nodeSelector");
   const terms = (part: string) => `${part}affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution`;
+  const uncertain = [MASTER, ...(cluster.workers === 0 ? [WITHOUT_BALANCERS] : [])];
   const unlike = (part: string) =>
-    nodes.filter(([, labels]) => !hasAffinity(value(`${terms(part)}.nodeSelectorTerms`), labels));
+    nodes.filter(([, labels]) => !hasAffinity(value(`${terms(part)}.nodeSelectorTerms`), labels, uncertain));
   const [[unwanted] = []] = unlike("");
   if (unwanted !== undefined)
     wrong.push({
@@ -344,6 +346,12 @@ function scheduling({ cluster, value, show }: Case): Wrong[] {
   return wrong;
 }
 
+/** Label of control planes up to Kubernetes 1.23. */
+const MASTER = "node-role.kubernetes.io/master";
+
+/** Label of control planes, which kind takes from one that is the only node. */
+const WITHOUT_BALANCERS = "node.kubernetes.io/exclude-from-external-load-balancers";
+
 /** The labels that nodes have when kind has made them, by the name of the node; undefined stands for any value. */
 function nodeLabels({ name, workers, nodeLabels: own }: Case["cluster"]) {
   const node = (key: string, host: string, more: Readonly<Record<string, string>>) =>
@@ -361,9 +369,8 @@ function nodeLabels({ name, workers, nodeLabels: own }: Case["cluster"]) {
     ] as const;
   const role = {
     "node-role.kubernetes.io/control-plane": "",
-    // up to Kubernetes 1.23
-    "node-role.kubernetes.io/master": "",
-    "node.kubernetes.io/exclude-from-external-load-balancers": "",
+    [MASTER]: "",
+    [WITHOUT_BALANCERS]: "",
   };
   const worker = (index: number) => node(`worker-${index + 1}`, `${name}-worker${index === 0 ? "" : index + 1}`, {});
   return [
@@ -388,11 +395,12 @@ interface NodeSelectorTerm {
   readonly matchFields?: unknown;
 }
 
-/** Labels that nodes have or not by their version of Kubernetes. */
-const UNCERTAIN = ["node-role.kubernetes.io/master"];
-
-/** Whether a node with these labels may have an affinity: one of its terms with all its expressions. */
-function hasAffinity(terms: HelmValue | undefined, labels: Readonly<Record<string, string | undefined>>): boolean {
+/** Whether a node with these labels may have an affinity: one of its terms with all its expressions. @param uncertain keys of labels that it may have or not */
+function hasAffinity(
+  terms: HelmValue | undefined,
+  labels: Readonly<Record<string, string | undefined>>,
+  uncertain: readonly string[],
+): boolean {
   if (!Array.isArray(terms) || terms.length === 0) return true;
   return (terms as readonly (NodeSelectorTerm | null)[]).some((term) => {
     const { matchExpressions = [], matchFields } = term ?? {};
@@ -402,7 +410,7 @@ function hasAffinity(terms: HelmValue | undefined, labels: Readonly<Record<strin
       const { key = "", operator, values } = expression ?? {};
       const isThere = key in labels;
       const isListed = Array.isArray(values) && values.map(String).includes(labels[key] ?? "");
-      if (UNCERTAIN.includes(key) || (isThere && labels[key] === undefined && operator !== "DoesNotExist")) return true;
+      if (uncertain.includes(key) || (isThere && labels[key] === undefined && operator !== "DoesNotExist")) return true;
       if (operator === "In") return isThere && isListed;
       if (operator === "NotIn") return !(isThere && isListed);
       if (operator === "Exists") return isThere;

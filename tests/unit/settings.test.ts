@@ -153,6 +153,7 @@ describe("values that cannot work on kind's nodes", () => {
   const REPLACEMENT = { kubeProxyReplacement: "true" };
   const EBPF = { ...REPLACEMENT, "bpf.masquerade": "true" };
   const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
+  const WITHOUT_BALANCERS = "node.kubernetes.io/exclude-from-external-load-balancers";
   const AFFINITY = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
   const affinity = (part: string, key: string, operator: string, values?: string[]) => {
     const nodeSelectorTerms = [{ matchExpressions: [{ key, operator, values }] }];
@@ -233,6 +234,7 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"kubeConfigPath":"/etc/kubernetes/admin.conf"}', "kubeConfigPath: is "],
     [affinity("", "gpu", "Exists"), `${AFFINITY}: excludes the node control-plane, so no agent runs there`],
     [affinity("", CONTROL_PLANE, "DoesNotExist"), `${AFFINITY}: excludes the node control-plane`],
+    [affinity("", WITHOUT_BALANCERS, "DoesNotExist"), `${AFFINITY}: excludes the node control-plane`],
     [affinity("", CONTROL_PLANE, "Exists"), `${AFFINITY}: excludes the node worker-1`],
     [affinity("", "kubernetes.io/os", "NotIn", ["linux"]), `${AFFINITY}: excludes the node control-plane`],
     [affinity("operator", "role", "In", ["infra"]), `operator.${AFFINITY}: excludes every node, so no operator runs`],
@@ -284,6 +286,8 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"operator":{"tolerations":[{"operator":"Exists"}]}}'],
     ['{"tolerations":[{"operator":"Exists"}]}'],
     ['{"tolerations":[{"key":"node-role.kubernetes.io/control-plane","effect":"NoSchedule"}]}'],
+    ['{"tolerations":[{"key":"node-role.kubernetes.io/control-plane","effect":""}]}'],
+    ['{"tolerations":[{"key":"node-role.kubernetes.io/control-plane","effect":null}]}'],
     ['{"tolerations":[]}', { "cluster.workers": "0" }],
     ['{"dnsPolicy":"ClusterFirst"}'],
     ['{"dnsPolicy":"ClusterFirstWithHostNet","k8sServiceHost":"192.0.2.1"}', EBPF],
@@ -301,6 +305,7 @@ describe("values that cannot work on kind's nodes", () => {
     [affinity("", "kubernetes.io/os", "In", ["linux"])],
     [affinity("", "kubernetes.io/arch", "In", ["amd64", "arm64"])],
     [affinity("", "node-role.kubernetes.io/master", "DoesNotExist")],
+    [affinity("", WITHOUT_BALANCERS, "DoesNotExist"), { "cluster.workers": "0" }],
     [affinity("", "gpu", "DoesNotExist")],
     [affinity("operator", CONTROL_PLANE, "Exists")],
     [affinity("operator", "role", "In", ["infra"]), { "cluster.nodeLabels": '{"worker-2":{"role":"infra"}}' }],
