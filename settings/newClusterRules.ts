@@ -111,7 +111,11 @@ function apiServer({ cluster, value, show, hasKubeProxy }: Case): Wrong[] {
 const DEVICE = "eth0";
 
 /** The values that set a key of `cilium-config`: its own, `extraConfig` and `extraArgs`, each with its path. */
-function settingsOf(key: string, path: string, { value }: Case): [path: string, value: HelmValue | undefined][] {
+function settingsOf(
+  key: string,
+  path: string,
+  { value }: Pick<Case, "value">,
+): [path: string, value: HelmValue | undefined][] {
   const args = value("extraArgs");
   const prefix = `--${key}=`;
   const argument = (Array.isArray(args) ? args.map(String) : []).findLast((each) => each.startsWith(prefix));
@@ -211,29 +215,41 @@ function bandwidth({ value }: Case): Wrong[] {
 /** First and last port of the connections that a node itself opens, if it has Linux' default, as kind's have. */
 export const EPHEMERAL_PORTS = [32768, 60999] as const;
 
+/** First and last port of `nodePort.range`; undefined for what is no range, which agents refuse. */
+function rangeOfNodePorts({ value }: Pick<Case, "value">): readonly [first: number, last: number] | undefined {
+  const [, first, last] = /^(\d+),(\d+)$/.exec(String(value("nodePort.range"))) ?? [];
+  return Number(first) < Number(last) ? [Number(first), Number(last)] : undefined;
+}
+
+/**
+ * Paths of the values that end agents which replace kube-proxy: they do not protect NodePorts from a node's own
+ * connections. Source: checkNodePortAndEphemeralPortRanges in Cilium 1.12 to 1.20, in daemon/cmd and later in pkg/kpr/initializer
+ */
+export function unprotectedNodePorts(given: Pick<Case, "value">): string[] {
+  const [, last = 0] = rangeOfNodePorts(given) ?? [];
+  if (last < EPHEMERAL_PORTS[0]) return [];
+  return settingsOf("enable-auto-protect-node-port-range", "nodePort.autoProtectPortRange", given)
+    .filter(([, protects]) => String(protects) === "false")
+    .map(([path]) => path);
+}
+
 function nodePorts(given: Case): Wrong[] {
   const { value, show, nettool, hasKubeProxy } = given;
-  const range = value("nodePort.range") ?? "";
-  if (range === "" || hasKubeProxy) return [];
-  const [, first, last] = /^(\d+),(\d+)$/.exec(String(range)) ?? [];
-  // agents refuse what is no range
-  const isRange = Number(first) < Number(last);
-  if (!isRange) return [];
-  if (Number(first) <= nettool.nodePort && nettool.nodePort <= Number(last)) {
-    // checkNodePortAndEphemeralPortRanges in Cilium 1.12 to 1.20, in daemon/cmd and later in pkg/kpr/initializer
-    const [start, end] = EPHEMERAL_PORTS;
-    const key = "enable-auto-protect-node-port-range";
-    return settingsOf(key, "nodePort.autoProtectPortRange", given)
-      .filter(([, protects]) => String(protects) === "false" && Number(last) >= start)
-      .map(([path]) => ({
-        key: path,
-        rule: `ends the agent: nodePort.range ${show(range)} overlaps ${start}-${end}, from which nodes take ports for connections; remove it, or end the range before ${start}`,
-      }));
+  const range = rangeOfNodePorts(given);
+  if (range === undefined || hasKubeProxy) return [];
+  const [first, last] = range;
+  const shownRange = show(value("nodePort.range"));
+  if (first <= nettool.nodePort && nettool.nodePort <= last) {
+    const [start] = EPHEMERAL_PORTS;
+    return unprotectedNodePorts(given).map((key) => ({
+      key,
+      rule: `ends the agent: nodePort.range ${shownRange} reaches ${start} or above, and agents then need autoProtectPortRange; remove it, or end the range before ${start}`,
+    }));
   }
   return [
     {
       key: "nodePort.range",
-      rule: `must be two ports such as 30000,32767 with nettool.nodePort between them, got ${show(range)}; remove it`,
+      rule: `must be two ports such as 30000,32767 with nettool.nodePort between them, got ${shownRange}; remove it`,
     },
   ];
 }

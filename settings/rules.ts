@@ -21,7 +21,7 @@ import { lintValues } from "../modes/valuesLint";
 import { ciliumArgs, switchesOf, type ModeSettings } from "./ciliumArgs";
 import { shown, type IsSecretPath, type Problem, type Show } from "./problems";
 import { isMissing, kindProblems, kindWarnings } from "./kindRules";
-import { EPHEMERAL_PORTS, newClusterProblems } from "./newClusterRules";
+import { EPHEMERAL_PORTS, newClusterProblems, unprotectedNodePorts } from "./newClusterRules";
 import { registryWarnings } from "./registryRules";
 import { isExternal, type ReleasedSettings } from "./release";
 import { NAME_HINT } from "./schema";
@@ -86,17 +86,13 @@ export function settingWarnings(settings: ModeSettings, sources: ValueSources, i
     const rule = `is ${showValue(isSecretPath)(host)}, so agents reach the API server only through kube-proxy; remove it`;
     warnings.push({ key: placeOf(sources, "k8sServiceHost"), rule });
   }
-  const [, last] = String(valueAt(cilium.values, "nodePort.range")).split(",");
-  const protects = String(valueAt(cilium.values, "nodePort.autoProtectPortRange")) !== "false";
   // in a new cluster it is an error
-  if (
-    !protects &&
-    Number(last) >= EPHEMERAL_PORTS[0] &&
-    settings.kubeProxyReplacement === true &&
-    isExternal(cluster)
-  ) {
-    const rule = `ends agents on nodes whose net.ipv4.ip_local_port_range overlaps nodePort.range, as ${EPHEMERAL_PORTS.join("-")} does, which is Linux' default; remove it`;
-    warnings.push({ key: placeOf(sources, "nodePort.autoProtectPortRange"), rule });
+  const hasOtherNodes = settings.kubeProxyReplacement === true && isExternal(cluster);
+  const unprotected = hasOtherNodes ? unprotectedNodePorts({ value: (key) => valueAt(cilium.values, key) }) : [];
+  for (const key of unprotected) {
+    const [first, last] = EPHEMERAL_PORTS;
+    const rule = `ends agents on nodes whose net.ipv4.ip_local_port_range begins at or below the end of nodePort.range, as Linux' default ${first}-${last} does; remove it`;
+    warnings.push({ key: placeOf(sources, key), rule });
   }
   const mtu = Number(valueAt(cilium.values, "MTU"));
   if (mtu > DOCKER_MTU && !isExternal(cluster)) {

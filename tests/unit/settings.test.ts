@@ -196,7 +196,7 @@ describe("values that cannot work on kind's nodes", () => {
     ['{"nodePort":{"range":"32767,30000"}}', "nodePort.range: ends the agent", EBPF],
     [
       '{"nodePort":{"range":"30000,32800","autoProtectPortRange":false}}',
-      'nodePort.autoProtectPortRange: ends the agent: nodePort.range "30000,32800" overlaps 32768-60999',
+      'nodePort.autoProtectPortRange: ends the agent: nodePort.range "30000,32800" reaches 32768 or above, and agents then need autoProtectPortRange; remove it, or end the range before 32768',
       EBPF,
     ],
     [
@@ -547,11 +547,15 @@ describe("settings of an external cluster", () => {
 
   it("may let NodePorts overlap a node's own ports, which are a warning, since its nodes may have others", () => {
     const values = '{"nodePort":{"range":"30000,40000","autoProtectPortRange":false}}';
-    expect(warningsOf({ ...existing, kubeProxyReplacement: "true", "cilium.values": values })).toEqual([
-      expect.stringMatching(
-        /^cilium\.values\.nodePort\.autoProtectPortRange: ends agents on nodes whose .* 32768-60999/,
-      ),
-    ]);
+    const inConfig =
+      '{"nodePort":{"range":"30000,40000"},"extraConfig":{"enable-auto-protect-node-port-range":"false"}}';
+    for (const [own, key] of [
+      [values, "nodePort.autoProtectPortRange"],
+      [inConfig, "extraConfig.enable-auto-protect-node-port-range"],
+    ] as const)
+      expect(warningsOf({ ...existing, kubeProxyReplacement: "true", "cilium.values": own })).toEqual([
+        expect.stringMatching(new RegExp(`^cilium\\.values\\.${key}: ends agents on nodes whose .* 32768-60999`)),
+      ]);
     expect(warningsOf({ ...existing, "cilium.values": values })).toEqual([]);
   });
 
