@@ -7,7 +7,7 @@ import {
   type PodState,
   type ServiceState,
 } from "../evidence/api";
-import { sectionOf } from "../evidence/node";
+import { sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
 import { deposed, takeLease } from "./kubernetes";
 import { eachNode } from "./nodes";
@@ -365,7 +365,7 @@ export const serviceMapCheck: Check = {
     const { api } = evidence;
     const wanted = wantedFrontends(api, expectation);
     const lbMaps = evidence.nodes.map((node) => sectionOf(node, "lb"));
-    return eachNode(evidence, "services", (node, output): Finding => {
+    const judgeNode = (node: NodeEvidence, output: string, unexplained: (lines: string[]) => string[]): Finding => {
       const at = { nodes: [node.node] };
       const entries = parseServiceList(output);
       const clusterIps = entries.filter(({ type }) => type === "ClusterIP");
@@ -394,10 +394,10 @@ export const serviceMapCheck: Check = {
         entries.filter(({ type }) => type === "LocalRedirect").map(({ frontend }) => frontend),
       );
       const expected = wanted.filter(({ frontend }) => !redirected.has(frontend));
-      const inAgent = expected.flatMap((each) => {
+      const problems = expected.flatMap((each) => {
         const own = entries.find(
           ({ frontend, protocol, type }) =>
-            type === each.type && frontend === each.frontend && (protocol === "ANY" || protocol === each.protocol),
+            type === each.type && frontend === each.frontend && isSame(protocol, each.protocol),
         );
         const problem =
           own === undefined
@@ -408,8 +408,7 @@ export const serviceMapCheck: Check = {
               );
         return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
       });
-      const clash = judgeClash(api, node.node, inAgent);
-      if (clash !== undefined) return clash;
+      const inAgent = unexplained(problems);
       if (inAgent.length > 0) {
         return fail(
           node.node,
@@ -427,7 +426,7 @@ export const serviceMapCheck: Check = {
       const inactive = new Set(
         entries.flatMap(({ backends }) => backends.filter(({ active }) => !active).map((each) => each.address)),
       );
-      const stale = [...expected, ...ownNodePorts(expected, address, lbMaps)].flatMap((each) => {
+      const differing = [...expected, ...ownNodePorts(expected, address, lbMaps)].flatMap((each) => {
         const own = inMap.get(`${each.frontend}/${each.protocol}`) ?? inMap.get(`${each.frontend}/ANY`);
         const problem =
           own === undefined
@@ -438,8 +437,7 @@ export const serviceMapCheck: Check = {
               );
         return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
       });
-      const clashInMap = judgeClash(api, node.node, stale);
-      if (clashInMap !== undefined) return clashInMap;
+      const stale = unexplained(differing);
       if (stale.length > 0) {
         return fail(
           node.node,
@@ -473,29 +471,63 @@ export const serviceMapCheck: Check = {
         );
       }
       return pass(node.node, `${seen}, ${expected.length} compared with the API server and the BPF map`);
+    };
+    return eachNode(evidence, "services", (node, output): Finding[] => {
+      const clashes = clashesOn(node.node, api);
+      const found = new Set<Clash>();
+      const finding = judgeNode(node, output, (lines) =>
+        lines.filter((line) => {
+          const reasons = clashes.filter(
+            ({ service, port, protocol }) => line.startsWith(`${service} `) && line.includes(`:${port}/${protocol} `),
+          );
+          for (const each of reasons) found.add(each);
+          return reasons.length === 0;
+        }),
+      );
+      const taken = [...found].map(failureOf);
+      return taken.length > 0 && finding.verdict === "pass" ? taken : [...taken, finding];
     });
   },
 };
 
-/** A pod whose HostPort is the NodePort of a Service: of one port of a node, Cilium has one frontend. @param problems as they are told, with their frontends */
-function judgeClash(api: ApiEvidence, node: string, problems: readonly string[]): Finding | undefined {
-  const wrong = new Set(problems.flatMap((each) => /[\d.]:(\d+)(?:\/\w+)? /.exec(`${each} `)?.[1] ?? []).map(Number));
-  const clashes = readingOf(api.services).flatMap(({ namespace, name, ports }) =>
-    ports.flatMap(({ nodePort = 0 }) =>
-      readingOf(api.pods)
-        .filter((pod) => wrong.has(nodePort) && pod.node === node && pod.hostPorts.includes(nodePort) && !pod.deleting)
-        .map((pod) => ({ pod, nodePort, service: `${namespace}/${name}` })),
+/** A pod whose HostPort is the NodePort of a Service: of one port and protocol of a node, Cilium has one frontend. */
+interface Clash {
+  readonly pod: PodState;
+  readonly port: number;
+  readonly protocol: string;
+  /** `namespace/name`. */
+  readonly service: string;
+}
+
+/** Whether two protocols are the same; `ANY` stands for one that is not known. */
+const isSame = (one: string, other: string) => one === other || one === "ANY" || other === "ANY";
+
+const hostPortsOf = ({ hostPorts }: PodState) =>
+  hostPorts.map((each) => (typeof each === "number" ? { port: each, protocol: "ANY" } : each));
+
+function clashesOn(node: string, { pods, services }: ApiEvidence): Clash[] {
+  // Cilium has no frontends of pods in the node's own network
+  const own = readingOf(pods).filter((pod) => pod.node === node && !pod.hostNetwork && !pod.deleting);
+  return own.flatMap((pod) =>
+    hostPortsOf(pod).flatMap((hostPort) =>
+      readingOf(services).flatMap(({ namespace, name, ports }) =>
+        ports.flatMap(({ nodePort: port, protocol }) =>
+          port === hostPort.port && isSame(protocol, hostPort.protocol)
+            ? [{ pod, port, protocol, service: `${namespace}/${name}` }]
+            : [],
+        ),
+      ),
     ),
   );
-  const [first] = clashes;
-  if (first === undefined) return undefined;
-  const { pod, nodePort, service } = first;
+}
+
+function failureOf({ pod, port, protocol, service }: Clash): Finding {
   return fail(
-    node,
-    `${pod.namespace}/${pod.name}: hostPort ${nodePort}`,
-    `the pod ${pod.namespace}/${pod.name} takes the port ${nodePort} of ${node}, which is the NodePort of the Service ${service}`,
+    pod.node,
+    `${pod.namespace}/${pod.name}: hostPort ${port}/${protocol}`,
+    `the pod ${pod.namespace}/${pod.name} takes the port ${port} of ${pod.node}, which is the NodePort of the Service ${service}`,
     `give the pod another hostPort, or: kubectl -n ${pod.namespace} delete pod ${pod.name}`,
-    { cause: "host-port-taken", nodes: [node] },
+    { cause: "host-port-taken", nodes: [pod.node] },
   );
 }
 
@@ -605,17 +637,24 @@ export const hostPortsCheck: Check = {
     return eachNode(evidence, "services", (node, output): Finding[] => {
       const own = wanted
         .filter((pod) => pod.node === node.node)
-        .flatMap((pod) => pod.hostPorts.map((port) => ({ pod: pod.name, port })));
+        .flatMap((pod) => hostPortsOf(pod).map((each) => ({ pod, ...each })));
       if (own.length === 0) return [];
       const held = parseServiceList(output).filter(({ type }) => type === "HostPort");
-      const missing = own.filter(({ port }) => !held.some(({ frontend }) => frontend.endsWith(`:${port}`)));
+      const missing = own.filter(
+        ({ port, protocol }) =>
+          !held.some((each) => each.frontend.endsWith(`:${port}`) && isSame(each.protocol, protocol)),
+      );
       const seen = `${own.length - missing.length} of ${own.length} HostPorts`;
       if (missing.length === 0) return [pass(node.node, seen)];
-      const frontends = missing.map(({ port }) => `0.0.0.0:${port}`);
-      const clash = judgeClash(evidence.api, node.node, frontends);
-      if (clash !== undefined) return [clash];
-      const names = missing.map(({ pod, port }) => `${port} of ${pod}`).join(", ");
+      const isOf = (one: (typeof missing)[number], { pod, port, protocol }: Clash) =>
+        one.pod === pod && one.port === port && isSame(one.protocol, protocol);
+      const clashes = clashesOn(node.node, evidence.api).filter((clash) => missing.some((each) => isOf(each, clash)));
+      const others = missing.filter((each) => !clashes.some((clash) => isOf(each, clash)));
+      const taken = clashes.map(failureOf);
+      if (others.length === 0) return taken;
+      const names = others.map(({ pod, port }) => `${port} of ${pod.name}`).join(", ");
       return [
+        ...taken,
         fail(node.node, seen, `the service map lacks ${names}`, `kubectl -n kube-system delete pod ${node.agent}`, {
           cause: "service-map-stale",
           nodes: [node.node],

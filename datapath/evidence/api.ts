@@ -68,7 +68,8 @@ export interface PodState {
   readonly createdAt?: string | undefined;
   /** Name of its ServiceAccount. */
   readonly account?: string | undefined;
-  readonly hostPorts: readonly number[];
+  /** Without the protocol in evidence of earlier versions. */
+  readonly hostPorts: readonly (number | { readonly port: number; readonly protocol: string })[];
   readonly containers: readonly ContainerState[];
   /** Since when it is on its node without a network, in ISO 8601; undefined where it has one, or uses the node's. */
   readonly waitsSince?: string | undefined;
@@ -512,7 +513,9 @@ function podState(pod: V1Pod): PodState {
     deleting: metadata!.deletionTimestamp !== undefined,
     createdAt: iso(metadata!.creationTimestamp),
     account: spec?.serviceAccountName,
-    hostPorts: (spec?.containers ?? []).flatMap(({ ports }) => (ports ?? []).flatMap(({ hostPort }) => hostPort ?? [])),
+    hostPorts: (spec?.containers ?? []).flatMap(({ ports }) =>
+      (ports ?? []).flatMap(({ hostPort, protocol = "TCP" }) => (hostPort ? { port: hostPort, protocol } : [])),
+    ),
     containers: [...(status?.initContainerStatuses ?? []).filter(({ state }) => state?.waiting), ...statuses].map(
       ({ name, image, imageID, ready, restartCount, state }) => {
         const wanted = spec?.containers.find((each) => each.name === name);
