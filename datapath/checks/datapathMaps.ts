@@ -4,6 +4,7 @@ import { addressesOf, counterOf, endpointsOf, jsonOf, sectionOf, type NodeEviden
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { metricsIn } from "./drops";
+import { podsOfCilium } from "./kubernetes";
 import { eachNode, odd, peersOf, type Peer } from "./nodes";
 
 /** Identity of every address outside the cluster. */
@@ -27,15 +28,16 @@ export const datapathMapsCheck: Check = {
     const endpoints = readingOf(evidence.api.ciliumEndpoints).filter(
       ({ address, identity }) => address !== "" && identity > 0,
     );
-    const pods = readingOf(evidence.api.pods).filter(
-      ({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "",
-    );
+    const pods = podsOfCilium(readingOf(evidence.api.pods));
     const nodes = readingOf(evidence.api.nodes);
-    const withoutCiliumNode = nodesWithoutCiliumNode(evidence.api).map(nameOf);
-    const unlisted = peersOf(evidence).filter(({ name }) => withoutCiliumNode.includes(name));
+    const withoutCiliumNode = nodesWithoutCiliumNode(evidence.api).map(({ name }) => name);
+    const peers = peersOf(evidence);
+    const unlisted = peers.filter(({ name }) => withoutCiliumNode.includes(name));
+    // those of CiliumNodes that have no Node too
+    const networks = [...new Set([...readingOf(evidence.api.ciliumNodes), ...peers].flatMap((each) => each.podCidrs))];
     const podOf = new Map(pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
     const hostOf = new Map(nodes.map(({ name, address }) => [name, address]));
-    const unlike = isExternal ? new Map<string, string[]>() : unlikeIdentities(evidence);
+    const unlike = isExternal ? new Map<string, string[]>() : unlikeIdentities(evidence, networks);
     return eachNode(evidence, "ipcache", (node): Finding => {
       const at = { nodes: [node.node] };
       const ipcache = jsonOf<Dump>(node, "ipcache");
@@ -135,7 +137,7 @@ export const datapathMapsCheck: Check = {
         wrong.push(`${key} has a pod's identity, and no pod has this address`);
       for (const address of isExternal ? [] : falseHosts(ipcache, node))
         wrong.push(`${address} has the identity of the node itself, and is not its address`);
-      for (const key of isExternal ? [] : falseNodes(ipcache, evidence))
+      for (const key of isExternal ? [] : falseNodes(ipcache, evidence, networks))
         wrong.push(`${key} has the identity of nodes, and is no address of a node`);
       wrong.push(...(unlike.get(node.node) ?? []));
       if (wrong.length > 0) {
@@ -146,7 +148,7 @@ export const datapathMapsCheck: Check = {
           restart,
           {
             cause: "ipcache-stale",
-            nodes: [node.node, ...unlisted.filter((peer) => concerns(wrong, peer)).map(nameOf)],
+            nodes: [node.node, ...unlisted.filter((peer) => concerns(wrong, peer)).map(({ name }) => name)],
           },
         );
       }
@@ -164,8 +166,6 @@ export const datapathMapsCheck: Check = {
     });
   },
 };
-
-const nameOf = ({ name }: { readonly name: string }) => name;
 
 /** Whether some lines name an address of a node, or one of its pods' network. */
 const concerns = (lines: readonly string[], { address, podCidrs }: Peer) =>
@@ -282,17 +282,11 @@ function unlikeEndpoints(map: Dump, node: NodeEvidence): string[] {
   });
 }
 
-/** The pods' networks of all nodes. */
-const podNetworks = (evidence: Evidence) =>
-  [...readingOf(evidence.api.ciliumNodes), ...peersOf(evidence)].flatMap(({ podCidrs }) => podCidrs);
-
 /** Networks outside the cluster have numbers of their own on each node. */
 const FIRST_OF_NODE = 1 << 24;
 
-/** Node to the entries of its ipcache that have another identity, or another way, than on most nodes. */
-function unlikeIdentities(evidence: Evidence): Map<string, string[]> {
-  const { nodes } = evidence;
-  const cidrs = podNetworks(evidence);
+/** Node to the entries of its ipcache that have another identity, or another way, than on most nodes. @param cidrs the pods' networks */
+function unlikeIdentities({ nodes }: Evidence, cidrs: readonly string[]): Map<string, string[]> {
   const read = nodes.flatMap((node) => {
     const ipcache = jsonOf<Dump>(node, "ipcache");
     const own = addressesOf(node);
@@ -330,9 +324,7 @@ const OF_NODES = /(?:identity=|^)(?:4|6|7)(?:\s|$)/;
 const OF_HOSTS = /(?:identity=|^)(?:1|4|6|7)(?:\s|$)/;
 
 /** Addresses that the ipcache takes for other nodes', and that are neither theirs nor in a pod network. */
-function falseNodes(ipcache: Dump, evidence: Evidence): string[] {
-  const { nodes, api } = evidence;
-  const cidrs = podNetworks(evidence);
+function falseNodes(ipcache: Dump, { nodes, api }: Evidence, cidrs: readonly string[]): string[] {
   const own = nodes.map(addressesOf);
   const strange = ciliumNodesByNode(api).without;
   // a sample of a large cluster does not know all addresses

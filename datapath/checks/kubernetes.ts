@@ -508,7 +508,8 @@ function judgeStuck(stuck: readonly StuckPod[], isExternal: boolean | undefined)
 
 type Endpoints = readonly { readonly namespace: string; readonly name: string; readonly address: string }[];
 
-const podsOfCilium = (pods: readonly PodState[]) =>
+/** Running pods that have an address of Cilium's. */
+export const podsOfCilium = (pods: readonly PodState[]) =>
   pods.filter(({ hostNetwork, running, deleting, address }) => !hostNetwork && running && !deleting && address !== "");
 
 /** Running pods of whose address Cilium has no endpoint. */

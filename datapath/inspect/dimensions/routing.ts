@@ -86,8 +86,6 @@ function detours(node: NodeEvidence, owners: ReadonlyMap<string, string>, config
   return [...new Set([...routesOf("main").filter(isOfOthers), ...byRules])];
 }
 
-const nameOf = ({ name }: { readonly name: string }) => name;
-
 /** Priority of the rule that looks up the table `main`. */
 const MAIN_RULE = 32766;
 
@@ -111,16 +109,17 @@ function routes(node: NodeEvidence, api: ApiEvidence, config: Config): string | 
     kinds.add(/ dev cilium_host/.test(line) ? (tunnel ?? "cilium_host") : "native");
   }
   const unlisted = nodesWithoutCiliumNode(api);
+  const unlistedNames = unlisted.map(({ name }) => name);
   const shared = sharedByCiliumNodes(api).flatMap(([what, names]) =>
     what.includes("/") ? [`${what} of ${names.join(" and ")}`] : [],
   );
   const mistakes =
-    (unlisted.length === 0 ? "" : `, and no CiliumNode of ${firstOf(unlisted.map(nameOf), 3)}`) +
+    (unlisted.length === 0 ? "" : `, and no CiliumNode of ${firstOf(unlistedNames, 3)}`) +
     (shared.length === 0 ? "" : `, and CiliumNodes that share ${firstOf(shared, 2)}`);
   if (kinds.size > 0) {
     const without = [...owners].filter(([cidr, owner]) => owner !== node.node && !found.has(cidr));
     const unrouted = unlisted.filter(({ name, address }) => name !== node.node && !table.includes(` via ${address} `));
-    const missing = [...new Set([...without.map(([, owner]) => owner), ...unrouted.map(nameOf)])];
+    const missing = [...new Set([...without.map(([, owner]) => owner), ...unrouted.map(({ name }) => name)])];
     // nodes of other subnets may be reached through a gateway
     const isComplete =
       missing.length === 0 ||
