@@ -16,6 +16,7 @@ export const healthCheck: Check = {
     if (config["enable-health-checking"] === "false")
       return [skipped("cluster", "cilium-config turns health checks off")];
     const hasEndpoints = config["enable-endpoint-health-checking"] !== "false";
+    // throws if they could not be read, which would look like none
     readingOf(evidence.api.ciliumNodes);
     const known = ciliumNodesByNode(evidence.api).with;
     const without = known.filter(

@@ -33,6 +33,7 @@ function hostRouting(node: NodeEvidence, config: Config, evidence: Evidence): st
 
 /** The pods' networks, each with its node; those of CiliumNodes without a Node lead nowhere. */
 const podNetworks = derived((api) => {
+  // throws if they could not be read, which would look like none
   readingOf(api.ciliumNodes);
   const nodes = ciliumNodesByNode(api).with;
   return new Map(nodes.flatMap(({ name, podCidrs }) => podCidrs.map((cidr) => [cidr, name] as const)));
