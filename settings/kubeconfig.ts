@@ -72,7 +72,8 @@ export function kubeconfigProblems({ kubeconfig, context }: ClusterReference, di
     return [];
   } catch (error) {
     const { message } = error as Error;
-    const fix = message.includes(";") ? "" : "; set cluster.kubeconfig and cluster.context to a cluster that exists";
+    const joint = message.endsWith("?") ? " Set" : "; set";
+    const fix = `${joint} cluster.kubeconfig and cluster.context to a cluster that exists`;
     const key = kubeconfig === undefined ? "cluster.context" : "cluster.kubeconfig";
     return [{ key, rule: `names no cluster: ${message}${fix}` }];
   }
