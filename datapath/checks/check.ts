@@ -3,6 +3,7 @@ import type { RoutingMode } from "../../modes/contract";
 import type { ExpectedEvidence } from "../../modes/evidence";
 import type { WorkloadNames } from "../../modes/workload";
 import type { CauseId } from "../causes";
+import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import type { EvidenceCluster } from "../../cluster/read";
 import type { Evidence, Part } from "../evidence/gather";
@@ -107,3 +108,7 @@ export function whyUnread(error: unknown): string {
   const isRecorded = message.startsWith("The recorded cluster was not asked");
   return isRecorded ? "the recorded cluster does not tell" : apiErrorLine(error as Error);
 }
+
+/** Command that deletes the agent's pod of a node, so that a new one starts. */
+export const deletingAgentOn = (node: string) =>
+  `kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${AGENT_SELECTOR} --field-selector spec.nodeName=${node}`;

@@ -1,6 +1,5 @@
-import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../../cluster/agents";
 import { counterOf } from "../evidence/node";
-import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
+import { deletingAgentOn, fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
 /** Every interface that comes up asks for IPv6 routers, and Cilium drops what it is not configured for; policies have a check. */
@@ -36,7 +35,7 @@ export const dropsCheck: Check = {
           node,
           seen,
           "a part of Cilium's programs is missing: packets are dropped where it should be called",
-          `kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${AGENT_SELECTOR} --field-selector spec.nodeName=${node}: the agent loads its programs when it starts`,
+          `${deletingAgentOn(node)}: the agent loads its programs when it starts`,
           {
             cause: "program-missing",
             ...at,

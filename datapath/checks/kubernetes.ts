@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { WORKLOAD, type WorkloadNames } from "../../modes/workload";
-import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../../cluster/agents";
+import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import {
   ciliumNodesByNode,
   nodesWithoutCiliumNode,
@@ -17,7 +17,17 @@ import {
   type StuckPod,
 } from "../evidence/api";
 import { jsonOf } from "../evidence/node";
-import { fail, firstOf, inconclusive, pass, skipped, warning, type Check, type Finding } from "./check";
+import {
+  deletingAgentOn,
+  fail,
+  firstOf,
+  inconclusive,
+  pass,
+  skipped,
+  warning,
+  type Check,
+  type Finding,
+} from "./check";
 import { eachNode, odd } from "./nodes";
 import { isOnNode, renewal } from "./podNetwork";
 
@@ -138,7 +148,7 @@ function judgeCiliumNodes(api: ApiEvidence, isExternal: boolean): Finding[] {
       name,
       `no CiliumNode ${name}`,
       "the node's CiliumNode was deleted: other nodes do not know its pods' network and have no route to it",
-      `kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${AGENT_SELECTOR} --field-selector spec.nodeName=${name}: the agent writes the CiliumNode when it starts`,
+      `${deletingAgentOn(name)}: the agent writes the CiliumNode when it starts`,
       { cause: "cilium-node-missing", nodes: [name] },
     ),
   );
@@ -155,7 +165,7 @@ function judgeCiliumNodes(api: ApiEvidence, isExternal: boolean): Finding[] {
       foreign.length > 0
         ? `CiliumNode ${foreign.join(", ")} has no Node, and agents send packets for ${what} to it`
         : `two nodes have ${what}, and agents send packets for it to one of them`,
-      `kubectl delete ciliumnode ${others.join(" ")}${foreign.length > 0 ? "" : `; then kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${AGENT_SELECTOR} --field-selector spec.nodeName=${others[0]}: the agent writes the CiliumNode when it starts`}`,
+      `kubectl delete ciliumnode ${others.join(" ")}${foreign.length > 0 ? "" : `; then ${deletingAgentOn(others[0]!)}: the agent writes the CiliumNode when it starts`}`,
       { cause: "cilium-node-foreign" },
     );
   });
@@ -195,7 +205,7 @@ function judgePodCidrs(nodes: readonly NodeState[], ciliumNodes: Reading<readonl
         name,
         `spec.podCIDRs ${podCidrs.join(", ")}, CiliumNode ${used.join(", ") || "none"}`,
         "the agent does not use the pod network that Kubernetes gave its node",
-        `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector spec.nodeName=${name}`,
+        deletingAgentOn(name),
         { cause: "agent-outdated", ...at },
       ),
     ];
@@ -223,7 +233,7 @@ export const cniCheck: Check = {
           node,
           `/opt/cni/bin/cilium-cni: checksum and size ${plugin.own}`,
           `the CNI plugin is another program than on ${plugin.isTie ? "the other node" : "the other nodes"} (${plugin.most}); pods that run are not affected`,
-          `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}: the agent installs its plugin when it starts`,
+          `${deletingAgentOn(node)}: the agent installs its plugin when it starts`,
           { cause: "cni-foreign", nodes: [node] },
         );
       }
@@ -271,7 +281,7 @@ export const cniCheck: Check = {
           node,
           `no program ${missingPlugins.map((name) => `/opt/cni/bin/${name}`).join(", ")}`,
           "the kubelet cannot call the CNI plugin, so new pods do not start; pods that run are not affected",
-          `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}: the agent installs its plugin when it starts`,
+          `${deletingAgentOn(node)}: the agent installs its plugin when it starts`,
           { cause: "cni-foreign", nodes: [node] },
         );
       }
@@ -282,7 +292,7 @@ export const cniCheck: Check = {
           node,
           "no CNI configuration",
           "no file in /etc/cni/net.d tells the kubelet to give pods to Cilium, so new pods do not start",
-          `kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}: the agent writes it when it starts`,
+          `${deletingAgentOn(node)}: the agent writes it when it starts`,
           { cause: "cni-foreign", nodes: [node] },
         );
       }
@@ -294,7 +304,7 @@ export const cniCheck: Check = {
           node,
           `${allocated} of ${all} addresses allocated`,
           "the node has no address for a new pod, so new pods do not start; pods that run are not affected",
-          `kubectl get pods -A -o wide --field-selector spec.nodeName=${node}; if these are fewer, addresses have leaked: kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}`,
+          `kubectl get pods -A -o wide --field-selector spec.nodeName=${node}; if these are fewer, addresses have leaked: ${deletingAgentOn(node)}`,
           { cause: "addresses-exhausted", nodes: [node] },
         );
       }
@@ -500,7 +510,7 @@ function judgeStuck(stuck: readonly StuckPod[], isExternal: boolean | undefined)
         2,
       ),
       `pods do not start on ${node}: the CNI plugin or the agent gives them no network${why}`,
-      `kubectl -n ${first.namespace} describe pod ${first.name}; kubectl -n ${CILIUM_NAMESPACE} logs -l k8s-app=cilium -c cilium-agent --tail=50; if only this node's agent fails: kubectl -n ${CILIUM_NAMESPACE} delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}`,
+      `kubectl -n ${first.namespace} describe pod ${first.name}; kubectl -n ${CILIUM_NAMESPACE} logs -l k8s-app=cilium -c cilium-agent --tail=50; if only this node's agent fails: ${deletingAgentOn(node)}`,
       { cause: "pod-without-network", nodes: [node] },
     );
   });

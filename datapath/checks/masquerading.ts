@@ -3,7 +3,7 @@ import { valueOf } from "../evidence/api";
 import { gatewayOf } from "../evidence/gather";
 import { counterOf } from "../evidence/node";
 import type { Probe } from "../evidence/traffic";
-import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+import { deletingAgentOn, fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
 /** Whether the mode's component, BPF or iptables, masquerades pods that leave the cluster. */
@@ -62,7 +62,7 @@ export const masqueradingCheck: Check = {
           node,
           `${address} to ${gateway}: answered, and the map of translations shows nothing`,
           "the map cilium_snat_v4_external has no pin in /sys/fs/bpf, or another file system covers it: BPF masquerades, and nothing can read how. The datapath keeps the map until the agent restarts",
-          `on ${node}: findmnt /sys/fs/bpf; if it is listed twice: umount /sys/fs/bpf; else, to pin a new map: kubectl -n kube-system delete pod -l k8s-app=cilium --field-selector=spec.nodeName=${node}`,
+          `on ${node}: findmnt /sys/fs/bpf; if it is listed twice: umount /sys/fs/bpf; else, to pin a new map: ${deletingAgentOn(node)}`,
           { cause: "bpf-file-system", ...at },
         );
       }
