@@ -7,6 +7,8 @@ module.exports = {
       { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "commonjs" } },
     ],
   },
+  // an ES module, which jest cannot load as it is
+  transformIgnorePatterns: ["/node_modules/(?!@bomb\\.sh/)"],
   setupFiles: ["<rootDir>/tests/support/seed.js", "<rootDir>/tests/support/pulumiSdk.js"],
   // a sandbox looks globals up slowly; no test replaces these
   sandboxInjectedGlobals: ["Array", "JSON", "Map", "Math", "Number", "Object", "RegExp", "Set", "String", "Symbol"],

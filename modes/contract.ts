@@ -14,7 +14,9 @@ export const COEXISTING_MODES = ["partial", "probe", "probe-ebpf"] as const;
 
 /** A routing mode. */
 export type RoutingMode =
-  (typeof ROUTING_MODES)[number] | (typeof VARIANT_MODES)[number] | (typeof COEXISTING_MODES)[number];
+  | (typeof ROUTING_MODES)[number]
+  | (typeof VARIANT_MODES)[number]
+  | (typeof COEXISTING_MODES)[number];
 
 /** All routing modes: those of the stacks, their variants, then those of older Cilium versions. */
 export const ALL_MODES: readonly RoutingMode[] = [...ROUTING_MODES, ...VARIANT_MODES, ...COEXISTING_MODES];

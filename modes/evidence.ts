@@ -29,7 +29,10 @@ export interface ExpectedEvidence {
   readonly serviceMap: { readonly nodePort: "present" | "absent" };
   /** Route of a node to the pods of another node: through that node's address, through Cilium's interface, or not set by Cilium. */
   readonly nodeRoutes:
-    "via the other node dev eth0" | "via the other node" | "via cilium_host dev cilium_host" | "not Cilium's";
+    | "via the other node dev eth0"
+    | "via the other node"
+    | "via cilium_host dev cilium_host"
+    | "not Cilium's";
   /** Interface of the tunnel. */
   readonly tunnelDevice: "cilium_vxlan" | "cilium_geneve" | "none";
 }

@@ -36,7 +36,11 @@ await build({
   supported: { "dynamic-import": false },
 });
 for (const table of ["chartKeys.json", "continuity.json"]) cpSync(join("modes", table), join("dist/modes", table));
-const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
-  stdio: "inherit",
-});
+const { status } = spawnSync(
+  process.execPath,
+  ["node_modules/@typescript/native/bin/tsc", "-p", "tsconfig.build.json"],
+  {
+    stdio: "inherit",
+  },
+);
 process.exit(status ?? 1);

@@ -9,7 +9,7 @@ import { installDependencies } from "./project.mjs";
 
 const CHECKS = [
   ["types and lint", "oxlint", "--type-aware", "--type-check"],
-  ["format", "prettier", "--check", "--log-level", "warn", "."],
+  ["format", "oxfmt", "--check"],
   ["unused code", "knip", "--no-progress"],
   // the type check has been made
   ["API docs", "typedoc", "--emit", "none", "--logLevel", "Warn", "--skipErrorChecking"],

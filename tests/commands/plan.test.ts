@@ -1,34 +1,19 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
-import { main } from "../../cli/main";
 import { diffPlans } from "../../cli/planDiff";
 import { readStackFile } from "../../cli/stackFile";
 import { planStack } from "../../cli/stackPlan";
 import { ROUTING_MODES } from "../../modes/contract";
+import { cli, CLI, cliProcess, withEnvironment } from "../support/cli";
+
+// an ES module, which jest cannot load, and asked for nothing here
+jest.mock("@kubernetes/client-node", () => ({}));
 
 const ROOT = resolve(__dirname, "../..");
-
-/** What a command line printed and how it ended. */
-async function cli(...argv: string[]): Promise<{ out: string; err: string; code: number }> {
-  let [out, err] = ["", ""];
-  const spies = [
-    jest.spyOn(console, "log").mockImplementation((text: string) => void (out += `${text}\n`)),
-    jest.spyOn(console, "error").mockImplementation((text: string) => void (err += `${text}\n`)),
-    jest.spyOn(process.stdout, "write").mockImplementation((text) => Boolean((out += String(text)))),
-    jest.spyOn(process.stderr, "write").mockImplementation((text) => Boolean((err += String(text)))),
-  ];
-  try {
-    await main(argv);
-    return { out, err, code: Number(process.exitCode ?? 0) };
-  } finally {
-    process.exitCode = 0;
-    for (const spy of spies) spy.mockRestore();
-  }
-}
 
 describe("cilium-modes plan", () => {
   it.each(ROUTING_MODES)("tells the stack %s in a few lines", async (mode) => {
@@ -120,13 +105,12 @@ describe("cilium-modes plan", () => {
       `#!/bin/sh\nif [ "$1" = env ]; then echo /nowhere; else cat > /dev/null; echo '${JSON.stringify({ kind: "Deployment", spec: pod })}'; fi\n`,
       { mode: 0o755 },
     );
-    const path = process.env["PATH"];
-    process.env["PATH"] = `${join(helm, "..")}:${path}`;
     try {
-      const { out } = await cli("plan", "ebpf", "--images", "--set", `cilium.chart=${chart}`);
+      const { out } = await withEnvironment({ PATH: `${join(helm, "..")}:${process.env["PATH"]}` }, () =>
+        cli("plan", "ebpf", "--images", "--set", `cilium.chart=${chart}`),
+      );
       expect(out.trim().split("\n").slice(1, 3)).toEqual(["agent:v1", "relay:v1"]);
     } finally {
-      process.env["PATH"] = path;
       rmSync(join(helm, ".."), { recursive: true });
     }
   });
@@ -217,11 +201,8 @@ describe("cilium-modes plan", () => {
   });
 
   it("runs from any folder as a command of its own", () => {
-    const program = join(ROOT, "cli", "cilium-modes.mjs");
-    const out = execFileSync(process.execPath, [program, "plan", "ebpf", "--values"], {
-      cwd: tmpdir(),
-      encoding: "utf8",
-    });
+    const { out, err, code } = cliProcess(["plan", "ebpf", "--values"], {}, { cwd: tmpdir() });
+    expect([err, code]).toEqual(["", 0]);
     expect(parse(out)).toEqual(planStack(readStackFile("ebpf").settings).values);
   });
 
@@ -241,11 +222,15 @@ describe("cilium-modes plan", () => {
       /Add --expect <mode> .*; cilium-modes inspect --kubeconfig prod shows the mode/,
     ],
     [["verify", "ebpf", "--expect", "ebpf"], /Stack ebpf already sets the mode/],
-  ])("answers %j before it asks any cluster", (argv, message) => {
-    const program = join(ROOT, "cli", "cilium-modes.mjs");
-    const { status, stderr, stdout } = spawnSync(process.execPath, [program, ...argv], { encoding: "utf8" });
-    expect([status, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(message);
+  ])("answers %j before it asks any cluster", async (argv, message) => {
+    const { code, err, out } = await cli(...argv);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(message);
+  });
+
+  it("ends with the exit code of a usage error as a process too", () => {
+    const { code, err, out } = cliProcess(["verify"]);
+    expect([code, out, err]).toEqual([2, "", expect.stringMatching(/^Name a stack, /)]);
   });
 });
 
@@ -262,8 +247,7 @@ describe("a command that a resource runs", () => {
       CILIUM_MODES_NODES: "1",
       CILIUM_MODES_TIMEOUT_SECONDS: "60",
     };
-    const program = join(ROOT, "cli", "cilium-modes.mjs");
-    const shell = spawn("sh", ["-c", '"$0" "$1" await-cilium; true', process.execPath, program], {
+    const shell = spawn("sh", ["-c", '"$0" "$1" await-cilium; true', process.execPath, CLI], {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -473,7 +473,7 @@ describe("npm test", () => {
       const file = process.argv.find((word) => word.startsWith("${report}")).slice(${report.length});
       writeFileSync(file, JSON.stringify({ numPassedTests: 1, numFailedTests: 0, numRuntimeErrorTestSuites: 0, testResults: [], numPendingTests: 0, numTodoTests: 0, numTotalTests: 1 }));`,
     );
-    for (const check of ["oxlint", "prettier", "knip", "typedoc"]) writeFileSync(join(bin, check), "");
+    for (const check of ["oxlint", "oxfmt", "knip", "typedoc"]) writeFileSync(join(bin, check), "");
     try {
       expect((await machine.run("test.mjs", "all")).output).toMatch(/^6 passed, 0 failed, 0 skipped$/m);
       const patterns = readFileSync(log, "utf8").trim().split("\n");

@@ -9,6 +9,7 @@ import { withProgress } from "../../cli/progress";
 import { lookOf } from "../../cli/environment";
 import { type Look, PLAIN, table, verdictWord } from "../../render/terminal";
 import { VERDICTS } from "../../datapath/facts";
+import { cli, CLI, cliProcess, withEnvironment } from "../support/cli";
 
 const COLOURED: Look = { colors: createColors(true) };
 const ESCAPE = "\u001b[";
@@ -212,50 +213,47 @@ describe("the width of a line", () => {
 });
 
 describe("the command line", () => {
-  const cli = (...args: string[]) =>
-    spawnSync(process.execPath, [join(__dirname, "../../cli/cilium-modes.mjs"), ...args], {
-      encoding: "utf8",
-      env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined } as unknown as NodeJS.ProcessEnv,
-    });
+  const { version } = JSON.parse(readFileSync(join(__dirname, "../../package.json"), "utf8")) as { version: string };
 
-  it("without a terminal has no colours", () => {
-    for (const args of [["--help"], ["plan", "ebpf"], ["plan", "--diff", "kubeproxy", "ebpf"]]) {
-      const { stdout, status } = cli(...args);
-      expect([args, status, stdout.includes(ESCAPE), stdout.length > 100]).toEqual([args, 0, false, true]);
+  it("without a terminal has no colours", async () => {
+    const plan = cliProcess(["plan", "ebpf"]);
+    expect([plan.code, plan.out.includes(ESCAPE), plan.out.length > 100]).toEqual([0, false, true]);
+    for (const args of [["--help"], ["plan", "--diff", "kubeproxy", "ebpf"]]) {
+      const { out, code } = await cli(...args);
+      expect([args, code, out.includes(ESCAPE), out.length > 100]).toEqual([args, 0, false, true]);
     }
   });
 
-  it("prints help as wide as COLUMNS says, also outside a terminal", () => {
-    const help = (columns: string) => {
-      const env = { ...process.env, COLUMNS: columns, FORCE_COLOR: undefined } as unknown as NodeJS.ProcessEnv;
-      const command = join(__dirname, "../../cli/cilium-modes.mjs");
-      const { stdout } = spawnSync(process.execPath, [command, "--help"], { encoding: "utf8", env });
-      return Math.max(...stdout.split("\n").map((line) => line.length));
+  it("prints help as wide as COLUMNS says, also outside a terminal", async () => {
+    const help = async (columns: string) => {
+      const { out } = await withEnvironment({ COLUMNS: columns }, () => cli("--help"));
+      return Math.max(...out.split("\n").map((line) => line.length));
     };
-    expect(help("60")).toBeLessThanOrEqual(60);
-    expect(help("100")).toBeGreaterThan(80);
+    expect(await help("60")).toBeLessThanOrEqual(60);
+    expect(await help("100")).toBeGreaterThan(80);
   });
 
-  it("asks whether another word was meant", () => {
-    expect(cli("doctro").stderr).toContain("(Did you mean doctor?)");
-    expect(cli("verify", "ebpf", "--jsno").stderr).toContain("(Did you mean --json?)");
-    expect(cli("doctro").status).toBe(2);
+  it("asks whether another word was meant", async () => {
+    expect(await cli("doctro")).toMatchObject({ code: 2, err: expect.stringContaining("(Did you mean doctor?)") });
+    expect((await cli("verify", "ebpf", "--jsno")).err).toContain("(Did you mean --json?)");
   });
 
-  it("names the command for what is typed by habit, with the stack", () => {
-    const run = (...args: string[]) => cli(...args).stderr.trim();
-    expect(run("up", "kubeproxy")).toBe("cilium-modes has no command up; run: npm start -- kubeproxy");
-    expect(run("destroy", "--yes", "-s", "replacement")).toBe(
+  it("names the command for what is typed by habit, with the stack", async () => {
+    const run = async (...args: string[]) => {
+      const { code, err } = await cli(...args);
+      expect(code).toBe(2);
+      return err.trim();
+    };
+    expect(await run("up", "kubeproxy")).toBe("cilium-modes has no command up; run: npm start -- kubeproxy");
+    expect(await run("destroy", "--yes", "-s", "replacement")).toBe(
       "cilium-modes has no command destroy; run: npm run pulumi -- destroy -s replacement",
     );
-    expect(run("preview")).toBe("cilium-modes has no command preview; run: npm run pulumi -- preview -s ebpf");
-    expect(cli("up").status).toBe(2);
-    expect(cli("--help").stdout).not.toMatch(/^ {2}(up|destroy|preview)\b/m);
+    expect(await run("preview")).toBe("cilium-modes has no command preview; run: npm run pulumi -- preview -s ebpf");
+    expect((await cli("--help")).out).not.toMatch(/^ {2}(up|destroy|preview)\b/m);
   });
 
   it("prints its version", () => {
-    const { version } = JSON.parse(readFileSync(join(__dirname, "../../package.json"), "utf8")) as { version: string };
-    expect(cli("--version")).toMatchObject({ status: 0, stdout: `${version}\n` });
+    expect(cliProcess(["--version"])).toEqual({ code: 0, out: `${version}\n`, err: "" });
   });
 
   it("says in one line that the dependencies of a fresh clone are not installed", () => {
@@ -282,23 +280,23 @@ describe("the command line", () => {
     [["complete", "--", "stat"], "status"],
     [["complete", "--", "status", "kub"], "kubeproxy"],
     [["complete", "--", "env", "ebpf", "--shell", "fi"], "fish"],
-  ])("%j is completed to %s", (args, word) => {
-    const { stdout, status } = cli(...args);
-    expect(status).toBe(0);
-    expect(stdout.split("\n").map((line) => line.split("\t")[0])).toEqual([word, expect.stringMatching(/^:\d+$/), ""]);
+  ])("%j is completed to %s", async (args, word) => {
+    const { out, code } = await cli(...args);
+    expect(code).toBe(0);
+    expect(out.split("\n").map((line) => line.split("\t")[0])).toEqual([word, expect.stringMatching(/^:\d+$/), ""]);
   });
 
   it.each(["bash", "zsh", "fish", "powershell"])(
     "has a script of completion for %s, which asks this command",
-    (shell) => {
-      const { stdout, status } = cli("complete", shell);
-      expect(status).toBe(0);
-      expect(stdout).toContain("cli/cilium-modes.mjs");
+    async (shell) => {
+      const { out, code } = await cli("complete", shell);
+      expect(code).toBe(0);
+      expect(out).toContain("cli/cilium-modes.mjs");
     },
   );
 
-  it("completes npx cilium-modes in a bash without bash-completion, also when its script is sourced twice", () => {
-    const { stdout: script } = cli("complete", "bash");
+  it("completes npx cilium-modes in a bash without bash-completion, also when its script is sourced twice", async () => {
+    const { out: script } = await cli("complete", "bash");
     const lines = [
       script,
       script,
@@ -334,16 +332,15 @@ describe("the command line", () => {
     ]);
   });
 
-  it("lists the shells when another one is named", () => {
-    expect(cli("complete", "tcsh")).toMatchObject({
-      status: 2,
-      stderr: 'The shell must be one of bash, zsh, fish, powershell (got "tcsh")\n',
+  it("lists the shells when another one is named", async () => {
+    expect(await cli("complete", "tcsh")).toMatchObject({
+      code: 2,
+      err: 'The shell must be one of bash, zsh, fish, powershell (got "tcsh")\n',
     });
   });
 });
 
 describe("a command whose output goes into a pipe", () => {
-  const CLI = join(__dirname, "../../cli/cilium-modes.mjs");
   const piped = (reader: string) =>
     spawnSync("bash", ["-c", `"$0" "$1" drill --list --json | ${reader}`, process.execPath, CLI], { encoding: "utf8" });
 
