@@ -49,7 +49,7 @@ export function endingBy(seconds: number, command: readonly string[]): string[] 
 
 /** Run a command in a pod's container and wait for it. @param seconds after which it is killed. Default: never */
 export async function execIn(
-  exec: Exec,
+  exec: Pick<Exec, "exec">,
   namespace: string,
   pod: string,
   container: string,

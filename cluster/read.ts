@@ -22,6 +22,7 @@ import { CURRENT_RECORDS, renderedCilium, renderedObjects, type RecordedCilium }
 import { load, timely, undefinedIfNotFound } from "./client";
 import { reach } from "./reach";
 import { execIn, startIn, type ExecResult, type Session } from "./podExec";
+import { PodShells } from "./podShells";
 
 export type { OutsideClient } from "../host/outside";
 
@@ -70,6 +71,11 @@ export interface EvidenceCluster extends ClusterReader {
   helmDrift(namespace: string): Promise<HelmDrift | undefined>;
   /** Ask a URL from this machine: `ok` or what went wrong; undefined where this machine is not to be asked. */
   readonly reach?: ((url: string) => Promise<string>) | undefined;
+  /**
+   * Let `exec` run scripts (`sh -c`) in shells that stay open, until the returned function is called; a script whose shell
+   * ends meanwhile runs again. Undefined where every command is a process of its own.
+   */
+  readonly keepShells?: (() => () => void) | undefined;
   /** Start a client in the nodes' network, outside the cluster; undefined if there is no place for one. */
   readonly startOutside?: ((image: string) => Promise<OutsideClient>) | undefined;
 }
@@ -167,6 +173,7 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
   const core = config.makeApiClient(CoreV1Api);
   const apps = config.makeApiClient(AppsV1Api);
   const custom = config.makeApiClient(CustomObjectsApi);
+  let shells: PodShells | undefined;
   const helmRecords = async (namespace: string) =>
     (await timely(core.listNamespacedSecret({ namespace, labelSelector: CURRENT_RECORDS }))).items;
   return {
@@ -210,7 +217,20 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
         container,
         ...(bytes === undefined ? {} : { limitBytes: bytes }),
       }),
-    exec: (...where) => execIn(new Exec(config), ...where),
+    exec(namespace, pod, container, command, seconds) {
+      const [shell, option, script, ...more] = command;
+      const isScript = shell === "sh" && option === "-c" && script !== undefined && more.length === 0;
+      if (shells === undefined || !isScript)
+        return execIn(new Exec(config), namespace, pod, container, command, seconds);
+      return shells.run(namespace, pod, container, script, seconds);
+    },
+    keepShells() {
+      const own = (shells = new PodShells(new Exec(config)));
+      return () => {
+        own.end();
+        if (shells === own) shells = undefined;
+      };
+    },
     async forward(namespace, pod, port, stream) {
       const socket = await new PortForward(config).portForward(namespace, pod, [port], stream, null, stream);
       stream.once("close", () => (socket as { close(): void }).close());

@@ -116,6 +116,19 @@ export async function verify(
   expectation: Expectation,
   options: VerifyOptions = {},
 ): Promise<Verification> {
+  const endShells = cluster.keepShells?.();
+  try {
+    return await verifySettled(cluster, expectation, options);
+  } finally {
+    endShells?.();
+  }
+}
+
+async function verifySettled(
+  cluster: EvidenceCluster,
+  expectation: Expectation,
+  options: VerifyOptions,
+): Promise<Verification> {
   const { checks = CHECKS, settleSeconds = 0, settledLooks = 2, quick = false, at, keep } = options;
   const { maxNodes = DEFAULTS.verifyNodes } = options;
   const start = Date.now();

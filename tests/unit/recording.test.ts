@@ -87,6 +87,13 @@ describe("a recorded cluster", () => {
     );
   });
 
+  it("keeps no word of the shells in which commands ran", () => {
+    const end = jest.fn();
+    const { cluster, recording } = record({ ...runningCluster(), keepShells: () => end });
+    cluster.keepShells!()();
+    expect([end.mock.calls.length, recording().calls]).toEqual([1, {}]);
+  });
+
   it("says when it was recorded, and keeps equal answers once", async () => {
     const { recording } = await recorded();
     expect(recording.recordedAt).toBe("2026-11-28T10:00:00.500Z");

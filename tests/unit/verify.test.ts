@@ -562,7 +562,7 @@ describe("the verdict", () => {
   it("is unknown of a cluster that does not answer, and no check passes", async () => {
     const dead = new Proxy({ reach: undefined } as Partial<EvidenceCluster> as EvidenceCluster, {
       get: (_, name) =>
-        name === "onNode" || name === "startOutside"
+        ["onNode", "startOutside", "keepShells"].includes(name as string)
           ? undefined
           : name === "now"
             ? Date.now
@@ -574,6 +574,26 @@ describe("the verdict", () => {
     expect(verification.results.map(({ id, verdict }) => `${id} ${verdict}`)).toEqual(
       CHECKS.map(({ id }) => `${id} inconclusive`),
     );
+  });
+
+  it("ends the shells that it kept, in every case", async () => {
+    let open = 0;
+    const keepShells = () => {
+      open += 1;
+      return () => void (open -= 1);
+    };
+    const opened: number[] = [];
+    const check: Check = { id: "x", question: "", needs: [], judge: () => [pass("a", "there")] };
+    const reading = { ...check, read: () => Promise.resolve(opened.push(open)) };
+    await verify({ now: () => 0, keepShells } as unknown as EvidenceCluster, recordedExpectation(), {
+      checks: [reading],
+    });
+    const broken = { now: () => 0, keepShells } as unknown as EvidenceCluster;
+    const at = () => {
+      throw new Error("no terminal");
+    };
+    await expect(verify(broken, recordedExpectation(), { checks: [check], at })).rejects.toThrow("no terminal");
+    expect([opened, open]).toEqual([[1], 0]);
   });
 
   it("comes after a second look where a busy machine spent all the time on the first", async () => {
