@@ -36,6 +36,7 @@ await build({
   supported: { "dynamic-import": false },
 });
 for (const table of ["chartKeys.json", "continuity.json"]) cpSync(join("modes", table), join("dist/modes", table));
+cpSync("host/timings.cjs", "dist/host/timings.cjs");
 const { status } = spawnSync(
   process.execPath,
   ["node_modules/@typescript/native/bin/tsc", "-p", "tsconfig.build.json"],
