@@ -27,9 +27,13 @@ export default {
       name: "evidence-needs-no-host",
       severity: "error",
       comment:
-        "Evidence comes from the cluster: of host/, cluster/ and datapath/ may use types, packageFile.ts and interruptible.ts only",
+        "Evidence comes from the cluster: of host/, cluster/ and datapath/ may use types, packageFile.ts, interruptible.ts and timings.cjs only",
       from: { path: "^(cluster|datapath)/" },
-      to: { path: "^host/", pathNot: "^host/(packageFile|interruptible)\\.ts$", dependencyTypesNot: ["type-only"] },
+      to: {
+        path: "^host/",
+        pathNot: "^host/((packageFile|interruptible)\\.ts|timings\\.(cjs|d\\.cts))$",
+        dependencyTypesNot: ["type-only"],
+      },
     },
     only("render-only-formats", "render/", "modes/verdict\\.ts"),
     only("compare-measures-and-reports", "compare/", "modes/", "settings/", "cluster/", "datapath/", "render/"),

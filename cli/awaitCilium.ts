@@ -3,6 +3,7 @@ import { apiErrorLine } from "../cluster/apiError";
 import { CILIUM_NAMESPACE, CONFIG_MAP, listAgents } from "../cluster/agents";
 import { connect, type ClusterReader } from "../cluster/read";
 import { restartDaemonSet } from "../cluster/write";
+import { span, steps } from "../host/timings.cjs";
 import { newsOf, nodeFacts, pendingReadiness, readReadiness } from "../datapath/readiness";
 import { required } from "./environment";
 
@@ -20,6 +21,7 @@ export async function awaitCilium(): Promise<void> {
   const timeoutSeconds = Number(required("CILIUM_MODES_TIMEOUT_SECONDS"));
   const deadline = Date.now() + timeoutSeconds * 1000;
   const shown = new Set<string>();
+  const record = recordPending();
   let restarted = false;
   for (;;) {
     const evidence = await readReadiness(cluster).catch((error: Error) => error);
@@ -27,15 +29,19 @@ export async function awaitCilium(): Promise<void> {
     const outdated = pending.length > 0 || restarted ? [] : await outdatedAgents(cluster).catch(() => []);
     if (outdated.length > 0) {
       console.error(`Restarting the agents on ${outdated.join(", ")}, which run with an older cilium-config`);
-      await restartDaemonSet(kubeconfig, CILIUM_NAMESPACE, "cilium");
+      await span("Waiting for Cilium: restart", "restart", () =>
+        restartDaemonSet(kubeconfig, CILIUM_NAMESPACE, "cilium"),
+      );
       restarted = true;
       continue;
     }
+    record(evidence instanceof Error ? [`API server: ${pending[0]}`] : pending);
     if (pending.length === 0 && !(evidence instanceof Error)) {
       console.log(JSON.stringify({ nodes: nodeFacts(evidence) }));
       return;
     }
     if (Date.now() >= deadline) {
+      record([]);
       throw new Error(
         [`Cilium did not become ready within ${timeoutSeconds} s:`, ...pending.map((line) => `  - ${line}`)].join("\n"),
       );
@@ -43,6 +49,18 @@ export async function awaitCilium(): Promise<void> {
     for (const line of newsOf(pending, shown)) console.error(line);
     await sleep(POLL_MILLISECONDS);
   }
+}
+
+/** Record how long each thing is pending, in a row of its own: nodes, agents, operator, CoreDNS and pod networks. */
+function recordPending(): (pending: readonly string[]) => void {
+  const rows = new Map<string, ReturnType<typeof steps>>();
+  return (pending) => {
+    // last words of containers may hold values
+    const lines = pending.filter((line) => !line.startsWith("pod "));
+    const states = new Map(lines.map((line) => [line.split(": ", 1)[0]!, line.replace(/^.*?: /, "")]));
+    for (const what of states.keys()) if (!rows.has(what)) rows.set(what, steps(`Waiting for Cilium: ${what}`));
+    for (const [what, step] of rows) step(states.get(what));
+  };
 }
 
 /** Nodes whose agents have read an older configuration than the one that is there. */

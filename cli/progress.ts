@@ -1,3 +1,5 @@
+import { start, steps } from "../host/timings.cjs";
+
 /** Time until the user sees what the command is waiting for. */
 const PATIENCE_MILLISECONDS = 2000;
 
@@ -27,6 +29,8 @@ export async function withProgress<T>(
   let done = "";
   let since = Date.now();
   const text = () => `${now}${done} … ${Math.round((Date.now() - since) / 1000)} s`;
+  const end = start(what, what);
+  const step = steps(what);
   const shown = stream.isTTY ? await spinner(text, stream as NodeJS.WriteStream) : reminder(text, stream);
   try {
     return await work({
@@ -35,12 +39,15 @@ export async function withProgress<T>(
         if (next === now) return;
         now = next;
         since = Date.now();
+        step(next);
         shown.changed();
       },
       say: (line) => shown.above(line),
     });
   } finally {
     shown.end();
+    step(undefined);
+    end();
   }
 }
 

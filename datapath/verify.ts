@@ -16,6 +16,7 @@ import { sampled } from "./evidence/sample";
 import type { Layout } from "./inspect/layout";
 import { VERDICTS, type NodesLookedAt, type Proof, type Verdict, type VerificationSummary } from "./facts";
 import { within } from "../cluster/within";
+import { span } from "../host/timings.cjs";
 
 /** A check with everything that it found. */
 export interface CheckResult {
@@ -261,7 +262,9 @@ async function readOwn(
 ): Promise<unknown> {
   if (check.read === undefined || check.skip?.(expectation) !== undefined) return undefined;
   const read = async () => check.read!(cluster, expectation, await nodes);
-  return within(check.timeoutSeconds ?? 30, read()).catch((error: unknown) => new Unread(apiErrorLine(error as Error)));
+  return span(`check ${check.id}`, "read", () => within(check.timeoutSeconds ?? 30, read())).catch(
+    (error: unknown) => new Unread(apiErrorLine(error as Error)),
+  );
 }
 
 /** Stands for evidence that could not be read. */

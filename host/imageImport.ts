@@ -6,6 +6,7 @@ import { z } from "zod";
 import { execInNode, type KindNode } from "./docker";
 import { CommandError, killGroup, run } from "./exec";
 import { IMAGE_FOLDER } from "./imageFolder";
+import { span } from "./timings.cjs";
 
 /** The images of nodes after {@link loadIntoNodes}. */
 export interface ImagesOnNodes {
@@ -73,6 +74,11 @@ export async function imageIdsOnNodes(
 /** Imports without unpacking: the node's CRI unpacks with its own snapshotter when a container needs the image. */
 const IMPORT = ["ctr", "--namespace=k8s.io", "images", "import", "--no-unpack"];
 
+/** The row of timings for images that are loaded together; others may be loaded meanwhile. */
+function rowOf([first, ...others]: readonly string[]): string {
+  return `images ${first!.split("/").pop()!}${others.length > 0 ? ` and ${others.length} more` : ""}`;
+}
+
 /**
  * Load images into nodes through one archive that all nodes read at the same time: from a shared folder if they have
  * one, which takes half the time of a stream through Docker.
@@ -82,7 +88,7 @@ async function importInto(nodes: readonly KindNode[], images: readonly string[],
   const folders = new Set(nodes.map(({ imageFolder }) => imageFolder));
   const folder = folders.size === 1 ? [...folders][0] : undefined;
   if (folder === undefined || !(await throughFolder(folder, names, images, signal))) {
-    await stream(images, names, signal);
+    await span(rowOf(images), `stream into ${names.join(", ")}`, () => stream(images, names, signal));
   }
 }
 
@@ -94,18 +100,20 @@ async function throughFolder(
   signal: AbortSignal,
 ): Promise<boolean> {
   const name = `${randomUUID()}.tar`;
-  const inNodes = (...command: string[]) =>
-    Promise.all(nodes.map((node) => execInNode(node, [...command, `${IMAGE_FOLDER}/${name}`], { signal })));
+  const row = rowOf(images);
+  const inNode = (node: string, ...command: string[]) =>
+    execInNode(node, [...command, `${IMAGE_FOLDER}/${name}`], { signal });
   try {
     const isSeen = await writeFile(join(folder, name), "", { mode: 0o600 })
-      .then(() => inNodes("test", "-e"))
+      .then(() => Promise.all(nodes.map((node) => inNode(node, "test", "-e"))))
       .then(
         () => true,
         () => false,
       );
     if (!isSeen) return false;
-    await run("docker", [...(await saveArguments(images)), "--output", join(folder, name)], { signal });
-    await inNodes(...IMPORT);
+    const saving = [...(await saveArguments(images)), "--output", join(folder, name)];
+    await span(row, `save ${images.join(", ")}`, () => run("docker", saving, { signal }));
+    await Promise.all(nodes.map((node) => span(`${node}: ${row}`, "import", () => inNode(node, ...IMPORT))));
     return true;
   } finally {
     await rm(join(folder, name), { force: true });

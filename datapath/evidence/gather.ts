@@ -1,3 +1,4 @@
+import { span, steps } from "../../host/timings.cjs";
 import { isIpv4Address } from "../../modes/cidr";
 import { WORKLOAD } from "../../modes/workload";
 import { listAgents, type Agent } from "../../cluster/agents";
@@ -112,14 +113,17 @@ export async function gather(
       health: healthScript(healthTargets(api)),
       ...(scope.parts.has("maps") ? MAP_COMMANDS : {}),
     };
-    const read = (node: string) => readNode(cluster, node, agentOf(node), { commands, destinations });
+    const read = (node: string) =>
+      span(`evidence of ${node}`, "read", () => readNode(cluster, node, agentOf(node), { commands, destinations }));
     return askEach(nodes, read, (count) => at(stage, count));
   };
   const probe = async () => {
     if (!wantsTraffic) return { before: [], between: [], after: [] };
     const image = workloadImage(api, workload.namespace);
-    const starting = startOutside(cluster, image, scope.quick);
+    const starting = span("client outside", "start", () => startOutside(cluster, image, scope.quick));
+    const step = steps("probes");
     try {
+      step("counters before");
       const before = await limited(nodes, (node) => readCounters(cluster, node, agentOf(node), "before"));
       // an agent that has not answered is not asked again
       const silent = new Map(
@@ -127,17 +131,24 @@ export async function gather(
       );
       const count = (node: string, moment: Moment, hubble?: string) =>
         readCounters(cluster, node, silent.get(node) ?? agentOf(node), moment, hubble);
+      step("pings between pods");
       const places = await readPods(cluster, api, nodes, workload);
+      step("counters between");
       const between = await limited(nodes, (node) => count(node, "between"));
+      step("wait for the client outside");
+      const client = await starting;
+      step("traffic");
       const traffic = await readTraffic({
-        ...{ cluster, api, nodes, workload, nodePort, places, gateways: gatewaysIn(before), outside: await starting },
+        ...{ cluster, api, nodes, workload, nodePort, places, gateways: gatewaysIn(before), outside: client },
         agents: new Map(agents instanceof Error ? [] : [...agents].filter(([node]) => !silent.has(node))),
         quick: scope.quick,
       });
       const hubble = (node: string) => (scope.quick ? undefined : hubbleScript(api, traffic, node));
+      step("counters after");
       const after = await limited(nodes, (node) => count(node, "after", hubble(node)));
       return { before, between, after, traffic };
     } finally {
+      step(undefined);
       const outside = await starting;
       if (!(outside instanceof Error)) await outside.end().catch(() => undefined);
     }

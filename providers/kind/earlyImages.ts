@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { execInNode, listNodes, type KindNode } from "../../host/docker";
 import { loadIntoNodes } from "../../host/imageImport";
+import { span } from "../../host/timings.cjs";
 import type { Log } from "./handler";
+
+/** Their row of timings. */
+const ROW = "images while kind works";
 
 /** Interval between checks for new nodes. */
 const PAUSE_MILLISECONDS = 500;
@@ -23,8 +27,9 @@ export function loadEarly(
   const [waiting, working] = [new AbortController(), new AbortController()];
   const works = AbortSignal.any([signal, working.signal]);
   const load = async () => {
-    const nodes = await nodesThatRespond(name, workers + 1, AbortSignal.any([works, waiting.signal]));
-    await loadIntoNodes(images, nodes, (message) => log.status(message), works);
+    const found = AbortSignal.any([works, waiting.signal]);
+    const nodes = await span(ROW, "wait for containerd", () => nodesThatRespond(name, workers + 1, found));
+    await span(ROW, "load", () => loadIntoNodes(images, nodes, (message) => log.status(message), works));
   };
   const loading = images.length === 0 ? Promise.resolve() : load().catch(() => undefined);
   return {

@@ -8,12 +8,16 @@ import { controlPlaneName } from "../../modes/ciliumValues";
 import type { RoutingMode } from "../../modes/contract";
 import { countOtherNodes, execInNode, listNodes, removeNodes } from "../../host/docker";
 import { CommandError, lastLines, run } from "../../host/exec";
+import { steps } from "../../host/timings.cjs";
 import type { ClusterInputs } from "./inputs";
 import type { Log } from "./handler";
 import { warnOfMachine } from "./nodeSetup";
 
 /** The lines in which kind reports its steps. The rest is about a kubeconfig that nobody keeps. */
 const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
+
+/** The begin of a step, without its emoji: ` • Preparing nodes 📦 📦 📦  ...`. */
+const STEP_BEGINS = /^\s*• (.*?)[^\w)]*$/;
 
 /** The inputs of a cluster that depend on this machine. */
 export type PreflightInputs = Pick<ClusterInputs, "name" | "mode" | "nodeImage" | "workers"> & HostPorts;
@@ -63,16 +67,23 @@ export async function createCluster(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
+  const step = steps("kind create cluster");
   // --retain: the caller reads the nodes' logs before it removes them
   await run("kind", ["create", "cluster", "--name", name, "--config", "-", "--kubeconfig", kubeconfig, "--retain"], {
     stdin: JSON.stringify(config),
     signal,
-    onLine: (line) => KIND_STEP.test(line) && log.status(line.trim()),
-  }).catch((error: unknown) => {
-    throw error instanceof CommandError
-      ? new CommandError(error.reason, error.command, withoutGoNoise(error.stderr))
-      : error;
-  });
+    onLine: (line) => {
+      if (!KIND_STEP.test(line)) return;
+      step(STEP_BEGINS.exec(line)?.[1]);
+      log.status(line.trim());
+    },
+  })
+    .catch((error: unknown) => {
+      throw error instanceof CommandError
+        ? new CommandError(error.reason, error.command, withoutGoNoise(error.stderr))
+        : error;
+    })
+    .finally(() => step(undefined));
 }
 
 /** What kind and kubeadm print on a failure, without kubeadm's log of successful steps and Go's stack frames. */

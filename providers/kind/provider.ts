@@ -3,6 +3,7 @@ import * as engineLog from "@pulumi/pulumi/log";
 import { output } from "@pulumi/pulumi/output";
 import type { DiffResult, Provider } from "@pulumi/pulumi/provider";
 import type { ClusterWriter } from "../../cluster/write";
+import { span } from "../../host/timings.cjs";
 import { ciliumInstallationHandler } from "./ciliumInstallation";
 import { clusterHandler } from "./cluster";
 import type { Log, ResourceHandler } from "./handler";
@@ -39,9 +40,10 @@ type Bag = Record<string, unknown>;
 export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Promise<void> } {
   const cancellation = new AbortController();
   const running = new Set<Promise<unknown>>();
-  const track = <T>(work: Promise<T>): Promise<T> => {
-    running.add(work);
-    return work.finally(() => running.delete(work));
+  const track = <T>(urn: string, operation: string, work: () => Promise<T>): Promise<T> => {
+    const tracked = span(`kind provider: ${urn.split("::").pop()!}`, operation, work);
+    running.add(tracked);
+    return tracked.finally(() => running.delete(tracked));
   };
   return {
     version: "0.1.0",
@@ -54,7 +56,9 @@ export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Pr
       return handler(urn).diff(plain(olds), plain(news), logFor(urn));
     },
     async create(urn, inputs: Bag) {
-      const { id, state } = await track(handler(urn).create(plain(inputs), logFor(urn), cancellation.signal));
+      const { id, state } = await track(urn, "create", () =>
+        handler(urn).create(plain(inputs), logFor(urn), cancellation.signal),
+      );
       return { id, outs: state };
     },
     async read(id, urn, props: Bag) {
@@ -62,10 +66,11 @@ export function kindProvider(): Provider & { cancel(): Promise<void>; idle(): Pr
       return state === undefined ? { id: "", props: {} } : { id, props: state };
     },
     async update(_id, urn, olds: Bag, news: Bag) {
-      return { outs: await track(handler(urn).update(plain(olds), plain(news), logFor(urn), cancellation.signal)) };
+      const update = () => handler(urn).update(plain(olds), plain(news), logFor(urn), cancellation.signal);
+      return { outs: await track(urn, "update", update) };
     },
     async delete(id, urn, props: Bag) {
-      await track(handler(urn).delete(plain(props), logFor(urn), id));
+      await track(urn, "delete", () => handler(urn).delete(plain(props), logFor(urn), id));
     },
     async cancel() {
       cancellation.abort(new Error("The run was cancelled"));

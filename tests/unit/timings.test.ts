@@ -1,10 +1,32 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { KindNode } from "../../host/docker";
 import type * as timings from "../../host/timings.cjs";
 import { readTimings, spansOf } from "../support/timings";
 
 const RUN = "CILIUM_MODES_TIMINGS_RUN";
+
+/** What `kind create cluster` printed with three nodes where no terminal shows it (kind 0.33.0). */
+const KIND = `Creating cluster "c" ...
+ • Ensuring node image (kindest/node:v1.34.0) 🖼  ...
+ ✓ Ensuring node image (kindest/node:v1.34.0) 🖼
+ • Preparing nodes 📦 📦 📦   ...
+ ✓ Preparing nodes 📦 📦 📦 
+ • Starting control-plane 🕹️  ...
+ ✓ Starting control-plane 🕹️
+Set kubectl context to "kind-c"`;
+
+let readiness: (() => unknown)[] = [];
+jest.mock("node:timers/promises", () => ({ setTimeout: async () => undefined }));
+jest.mock("../../cluster/read", () => ({ connect: () => ({}) }));
+jest.mock("../../cluster/write", () => ({ restartDaemonSet: jest.fn() }));
+jest.mock("../../datapath/readiness", () => ({
+  ...jest.requireActual("../../datapath/readiness"),
+  readReadiness: async () => readiness.shift()!(),
+  pendingReadiness: (pending: readonly string[]) => pending,
+  nodeFacts: () => [],
+}));
 
 describe("timings", () => {
   const before = { ...process.env };
@@ -98,5 +120,72 @@ describe("timings", () => {
     mkdirSync(join(folder, "sub"));
     writeFileSync(join(folder, "file"), "");
     expect(() => another().begin(join(folder, path), "a run", "this run")).toThrow(why.replaceAll("FOLDER", folder));
+  });
+
+  it("kind's steps are spans", async () => {
+    begin();
+    const own = join(folder, "kind");
+    writeFileSync(own, `#!/bin/sh\n/bin/cat >&2 <<'END'\n${KIND}\nEND\n`);
+    chmodSync(own, 0o755);
+    process.env["PATH"] = folder;
+    const { createCluster }: typeof import("../../providers/kind/kindCli") = require("../../providers/kind/kindCli");
+    const log = { status: () => undefined, warn: () => undefined };
+    await createCluster("c", {}, "kubeconfig", log, new AbortController().signal);
+    expect(spansOf(readTimings(file), "kind create cluster")).toEqual([
+      "Ensuring node image (kindest/node:v1.34.0)",
+      "Preparing nodes",
+      "Starting control-plane",
+    ]);
+  });
+
+  it("images are spans while they are saved and imported", async () => {
+    begin();
+    const docker = join(folder, "docker");
+    writeFileSync(
+      docker,
+      '#!/bin/sh\ncase "$*" in *crictl*) echo \'{"status":{"id":"old"}}\' ;; *) echo new ;; esac\n',
+    );
+    chmodSync(docker, 0o755);
+    process.env["PATH"] = folder;
+    const { loadIntoNodes }: typeof import("../../host/imageImport") = require("../../host/imageImport");
+    const node = (name: string) => ({ name, imageFolder: folder }) as KindNode;
+    const images = ["quay.io/cilium/cilium:v1.20.2", "quay.io/cilium/operator-generic:v1.20.2"];
+    const nodes = [node("c-control-plane"), node("c-worker")];
+    await loadIntoNodes(images, nodes, () => undefined, new AbortController().signal);
+    expect(readTimings(file).spans.map(({ row, name }) => `${row}: ${name}`)).toEqual([
+      `images cilium:v1.20.2 and 1 more: save ${images.join(", ")}`,
+      "c-control-plane: images cilium:v1.20.2 and 1 more: import",
+      "c-worker: images cilium:v1.20.2 and 1 more: import",
+    ]);
+  });
+
+  it("each thing that Cilium waits for is a row, without the last words of containers", async () => {
+    begin();
+    Object.assign(process.env, {
+      CILIUM_MODES_KUBECONFIG: "a kubeconfig",
+      CILIUM_MODES_NODES: "2",
+      CILIUM_MODES_TIMEOUT_SECONDS: "60",
+    });
+    const trouble = "pod cilium-1 on a, container agent: Error: password=secret";
+    readiness = [
+      () => Promise.reject(new Error("connect ECONNREFUSED")),
+      () => ["nodes: 0 of 2 Ready", "agents: 0 of 2 ready", trouble],
+      () => ["agents: 1 of 2 ready", trouble],
+      () => [],
+    ];
+    const silent = [jest.spyOn(console, "error"), jest.spyOn(console, "log")];
+    for (const spy of silent) spy.mockReturnValue(undefined);
+    const { awaitCilium }: typeof import("../../cli/awaitCilium") = require("../../cli/awaitCilium");
+    await awaitCilium();
+    for (const spy of silent) spy.mockRestore();
+    const seen = readTimings(file);
+    expect(seen.spans.map(({ row, name }) => `${row}: ${name}`)).toEqual([
+      expect.stringMatching(/^Waiting for Cilium: API server: .*ECONNREFUSED/),
+      "Waiting for Cilium: nodes: 0 of 2 Ready",
+      "Waiting for Cilium: agents: 0 of 2 ready",
+      "Waiting for Cilium: agents: 1 of 2 ready",
+    ]);
+    expect(seen.spans.every(({ seconds }) => seconds !== undefined)).toBe(true);
+    expect(readFileSync(file, "utf8")).not.toMatch(/secret|a kubeconfig/);
   });
 });

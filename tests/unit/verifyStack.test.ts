@@ -1,7 +1,12 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { readRecorded } from "../../cli/demo";
 import { verifyStack } from "../../cli/verifyStack";
 import { expectationOf } from "../../datapath/expectation";
 import { judgeInspection } from "../../datapath/inspect/inspect";
+import { begin } from "../../host/timings.cjs";
+import { readTimings, spansOf } from "../support/timings";
 
 /** The recorded cluster. Jest runs this before the imports above. */
 function mockCluster() {
@@ -53,6 +58,29 @@ describe("the verification of pulumi up", () => {
       datapath: { mode: "ebpf", network: "native", hostRouting: "BPF", socketLb: "everywhere", deviations: [] },
     });
     expect(errors).toEqual([]);
+  });
+
+  it("records its stages in the timings of the run", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cilium-modes-test-"));
+    const file = join(folder, "up.json");
+    Object.assign(process.env, { CILIUM_MODES_TIMINGS: file, CILIUM_MODES_TIMINGS_RUN: "this run" });
+    begin(file, "a run", "this run");
+    await run();
+    const seen = readTimings(file);
+    expect(spansOf(seen, "Verifying the cluster")).toEqual([
+      "Verifying the cluster",
+      "Verifying the cluster > Waiting for the API server",
+      "Verifying the cluster > Waiting for nodes and probes",
+    ]);
+    expect(spansOf(seen, "probes")).toEqual([
+      ...["counters before", "pings between pods", "counters between", "wait for the client outside", "traffic"],
+      "counters after",
+    ]);
+    const rows = new Set(seen.spans.map(({ row }) => row));
+    expect([...rows]).toEqual(expect.arrayContaining(["client outside", "check translation", "check status"]));
+    expect([...rows].filter((row) => row.startsWith("evidence of "))).toHaveLength(3);
+    expect(readFileSync(file, "utf8")).not.toContain("a kubeconfig");
+    rmSync(folder, { recursive: true });
   });
 
   it("passes without the datapath where the matrix cannot be judged", async () => {
