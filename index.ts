@@ -4,9 +4,11 @@ import { renderChart } from "./components/chartRendering";
 import { ExistingCluster, inspectCluster } from "./components/existingCluster";
 import { KindCluster } from "./components/kindCluster";
 import { NettoolWorkload } from "./components/nettoolWorkload";
+import { PROGRAM_ROW, recordProgram } from "./components/programTimings";
 import { ProgramError } from "./components/programError";
 import { logVerification, Verification } from "./components/verification";
 import { fittingCluster } from "./datapath/clusterFit";
+import { span } from "./host/timings.cjs";
 import { loadedImages } from "./modes/images";
 import type { ChartAnswer } from "./modes/rendering";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
@@ -20,6 +22,7 @@ import { isExternal, kubernetesToAsk } from "./settings/release";
 const NO_ANSWER: ChartAnswer = { findings: [], contradictions: [] };
 
 export = async (): Promise<StackExports> => {
+  recordProgram();
   const { settings, isValid, refusal } = loadSettings();
   const { mode, tunnel, kubeProxyReplacement, bpf, hubble, nettool } = settings;
   const manifests = await readManifests(settings.cilium.manifests, process.cwd());
@@ -87,11 +90,13 @@ async function imagesTaken(
   settings: Settings,
   { isRight, external, manifests, ofManifests, refusal }: Ground,
 ): Promise<readonly string[] | undefined> {
-  const answer = await renderChart("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
-    kubernetes: external === undefined ? kubernetesToAsk(settings.cluster) : undefined,
-    provider: external?.provider,
-    manifests,
-  }).catch((error: Error) => {
+  const answer = await span(PROGRAM_ROW, "render the chart", () =>
+    renderChart("cilium-chart", ciliumArgs(settings, external), settings.cilium, {
+      kubernetes: external === undefined ? kubernetesToAsk(settings.cluster) : undefined,
+      provider: external?.provider,
+      manifests,
+    }),
+  ).catch((error: Error) => {
     throw isRight ? error : refusal([], ofManifests);
   });
   if ("notAsked" in answer && isRight) void pulumi.log.warn(`The chart did not check the values: ${answer.notAsked}`);
@@ -126,7 +131,7 @@ async function existingCluster(settings: Settings): Promise<ExistingCluster> {
   const { mode, cluster, cilium, podNetworks } = settings;
   try {
     const kubeconfig = kubeconfigOf(cluster);
-    const facts = await inspectCluster(kubeconfig);
+    const facts = await span(PROGRAM_ROW, "read the external cluster", () => inspectCluster(kubeconfig));
     // the component does not know the tunnel, which decides what native routing must contain
     fittingCluster(wantedOfCluster(settings), facts);
     return new ExistingCluster("cluster", {

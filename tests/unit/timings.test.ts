@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { KindNode } from "../../host/docker";
 import type * as timings from "../../host/timings.cjs";
 import { readTimings, spansOf } from "../support/timings";
+import { run } from "./support/mocks";
 
 const RUN = "CILIUM_MODES_TIMINGS_RUN";
 
@@ -157,6 +158,42 @@ describe("timings", () => {
       "c-control-plane: images cilium:v1.20.2 and 1 more: import",
       "c-worker: images cilium:v1.20.2 and 1 more: import",
     ]);
+  });
+
+  /** The stack's program. */
+  const program = (isPreview: boolean) => {
+    type Program = () => Promise<Record<string, never>>;
+    const load = async () => ((await import("../../index")) as unknown as { default: Program }).default;
+    return run(load, {}, undefined, undefined, isPreview);
+  };
+
+  it("the program and its resources are spans in previews and updates, and no input differs", async () => {
+    await program(true);
+    jest.resetModules();
+    const { registered } = await program(false);
+    const seen = readTimings(file);
+    expect(seen.title).toBe("pulumi up: dev");
+    // the process of this test does not end
+    expect(spansOf(seen, "Pulumi program")).toEqual([
+      ...["preview…", "preview > load the program", "preview > render the chart"],
+      ...["preview > update…", "preview > update > load the program", "preview > update > render the chart"],
+    ]);
+    expect(spansOf(seen, "cilium-release (kubernetes:helm.sh/v3:Release)")).toEqual(["preview", "update"]);
+    expect(seen.spans.filter(({ row }) => row.startsWith("cilium-modes:"))).toEqual([]);
+    jest.resetModules();
+    delete process.env["CILIUM_MODES_TIMINGS"];
+    expect((await program(false)).registered).toEqual(registered);
+  });
+
+  it.each([
+    [
+      "up.json",
+      "CILIUM_MODES_TIMINGS=up.json is relative, and pulumi does not run in the project's folder; set CILIUM_MODES_TIMINGS=FOLDER/up.json",
+    ],
+    ["/no/up.json", "The timings cannot be written to /no/up.json: the folder /no does not exist; run: mkdir -p /no"],
+  ])("the program refuses %s before it registers anything", async (path, why) => {
+    Object.assign(process.env, { CILIUM_MODES_TIMINGS: path, PWD: folder });
+    await expect(program(true)).rejects.toThrow(`${why.replace("FOLDER", folder)}; nothing was changed`);
   });
 
   it("each thing that Cilium waits for is a row, without the last words of containers", async () => {
