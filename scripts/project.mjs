@@ -1,9 +1,15 @@
 import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { FOLDERS, ownEnvironment, ROOT, STATE } from "../cli/ownEnvironment.mjs";
+import { FILE } from "../host/timings.cjs";
+
+/** A path as the user means it, who may have typed the command in another folder than the one where npm runs it. */
+export const pathOfUser = (file) => resolve(process.env.INIT_CWD ?? ".", file);
+
+if (process.env[FILE]) process.env[FILE] = pathOfUser(process.env[FILE]);
 
 /** Whether a program is on the PATH, or was obtained before. */
 export function isFound(program) {

@@ -1,5 +1,8 @@
-// npm start [-- <stack>]: from a fresh machine to a stack that is up and verified.
+// npm start [-- <stack> [--timings <file>]]: from a fresh machine to a stack that is up and verified.
+import { randomUUID } from "node:crypto";
+import { parseArgs } from "node:util";
 import { hasPassphrase, isLoggedIn } from "../cli/ownEnvironment.mjs";
+import { begin, FILE, RUN, steps } from "../host/timings.cjs";
 import { obtainKind } from "./kind.mjs";
 import { releaseStaleLock } from "./lock.mjs";
 import { missingForStart } from "./preflight.mjs";
@@ -11,17 +14,55 @@ import {
   isFound,
   knownStacks,
   obtainPulumi,
+  pathOfUser,
   readOutputs,
   readSetting,
   runCli,
   runPulumi,
 } from "./project.mjs";
 
-const stack = process.argv[2] ?? "ebpf";
+const at = steps("npm start");
+const stack = takeArguments();
+if (stack === undefined || !beginTimings()) process.exitCode = 2;
+else {
+  process.exitCode = await start();
+  at(undefined);
+  if (process.env[FILE]) console.log(`Timings: ${process.env[FILE]} (open it in https://ui.perfetto.dev)`);
+}
 
-process.exitCode = await start();
+/** The stack of the command line; undefined after a message. */
+function takeArguments() {
+  try {
+    // npm takes options before -- for itself
+    if (process.env.npm_config_timings !== undefined) throw new Error("npm has taken --timings for itself");
+    const { positionals, values } = parseArgs({ options: { timings: { type: "string" } }, allowPositionals: true });
+    const [name = "ebpf", ...others] = positionals;
+    if (others.length > 0) throw new Error(`npm start takes one stack (got ${positionals.join(", ")})`);
+    if (values.timings === "" || knownStacks().includes(values.timings))
+      throw new Error(`--timings needs a file (got ${JSON.stringify(values.timings)})`);
+    if (values.timings !== undefined) process.env[FILE] = pathOfUser(values.timings);
+    return name;
+  } catch ({ message }) {
+    console.error(`${message.split(/\.\s/)[0]}; run: npm start -- [stack] [--timings <file>]`);
+    return undefined;
+  }
+}
+
+/** Begin the file of timings, if one is wanted. @returns false after a message */
+function beginTimings() {
+  if (!process.env[FILE]) return true;
+  process.env[RUN] = randomUUID();
+  try {
+    begin(process.env[FILE], `npm start: ${stack}`, process.env[RUN]);
+    return true;
+  } catch ({ message }) {
+    console.error(message);
+    return false;
+  }
+}
 
 async function start() {
+  at("programs and network");
   const { problems: missing, canInstall } = await missingForStart(stack);
   if (missing.length > 0) {
     const isInstalled = showPlan(canInstall);
@@ -30,7 +71,9 @@ async function start() {
     if (isInstalled) showDemo();
     return 1;
   }
+  at("npm ci");
   if (installDependencies() !== 0) return 1;
+  at("kind and Pulumi");
   if (!isFound("kind")) {
     try {
       await obtainKind();
@@ -48,15 +91,17 @@ async function start() {
       `You are not logged in to Pulumi: the stack's state is kept in .cilium-modes/state${hasPassphrase() ? "" : ", with an empty passphrase"}`,
     );
   const started = new Date();
-  const code =
-    (await runPulumi(["stack", "select", "--create", stack])) ||
-    (await releaseStaleLock(stack)) ||
-    (await runPulumi(["up", "--yes", "--stack", stack], {
-      // doctor has given the warnings about this machine
-      environment: isExamined ? { CILIUM_MODES_EXAMINED: "true" } : {},
-      isNoise: isBuildStep,
-    }));
+  at("pulumi stack select");
+  let code = (await runPulumi(["stack", "select", "--create", stack])) || (await releaseStaleLock(stack));
   if (code !== 0) return code;
+  at("pulumi up");
+  code = await runPulumi(["up", "--yes", "--stack", stack], {
+    // doctor has given the warnings about this machine
+    environment: isExamined ? { CILIUM_MODES_EXAMINED: "true" } : {},
+    isNoise: isBuildStep,
+  });
+  if (code !== 0) return code;
+  at("pulumi stack output");
   const outputs = readOutputs(stack);
   const { clusterName, nodes = [], cilium } = outputs;
   const verified = verifyRunning(outputs.verification ?? {}, started);
@@ -92,6 +137,7 @@ function verifyRunning(last, started) {
     return { code: 0, words };
   }
   if (!didUp) console.log("\nNothing has changed, so pulumi up did not verify again. Verifying the running cluster:");
+  if (!didUp) at("verify");
   const code = didUp ? (last.verdict === "pass" ? 0 : 1) : runCli("verify", stack);
   const time = (didUp ? new Date(last.verifiedAt) : new Date()).toISOString().slice(0, 16).replace("T", " ");
   const result = didUp ? (last.proof ?? last.verdict) : code === 0 ? "proven" : "not proven, see above";
@@ -103,11 +149,13 @@ function verifyRunning(last, started) {
 
 /** Check whether this machine can run the stack; where it cannot, show the plan and the problems. */
 function isPossible() {
+  at("plan");
   const plan = askCli("plan", stack);
   if (plan.status !== 0) {
     console.error(plan.stderr.trim());
     return false;
   }
+  at("doctor");
   const { status, stdout, stderr } = askCli("doctor", stack, "--quiet");
   if (status === 0) {
     process.stdout.write(stdout);

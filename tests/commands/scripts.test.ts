@@ -17,6 +17,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { readTimings, spansOf } from "../support/timings";
 
 const ROOT = resolve(__dirname, "../..");
 const LOCK = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
@@ -47,6 +48,7 @@ class Machine {
       "package-lock.json",
       "cli/npmPath.mjs",
       "cli/ownEnvironment.mjs",
+      "host/timings.cjs",
     ])
       cpSync(join(ROOT, file), join(this.project, file));
     mkdirSync(join(this.project, "node_modules"));
@@ -346,6 +348,95 @@ describe("npm start", () => {
       "",
     );
     expect([output.includes("created\n"), output.includes(layer)]).toEqual([true, false]);
+  });
+
+  describe("with --timings", () => {
+    const timed = (pulumi = RECORDING_PULUMI) =>
+      machine().install("docker", DOCKER).install("kind", "").install("pulumi", pulumi);
+
+    it("npm start records its steps, and begins the file anew in every run", async () => {
+      const fresh = timed().cli('echo "$1 $CILIUM_MODES_TIMINGS"');
+      const file = join(fresh.project, "up.json");
+      for (const [stack, ...args] of [
+        ["ebpf", "--timings", "up.json"],
+        ["replacement", "replacement", "--timings=up.json"],
+      ]) {
+        const { code, output } = await fresh.run("start.mjs", ...args);
+        expect(code).toBe(0);
+        expect(output).toContain(`doctor ${file}\n`);
+        expect(output.endsWith(`\nTimings: ${file} (open it in https://ui.perfetto.dev)\n`)).toBe(true);
+        const seen = readTimings(file);
+        expect(seen.title).toBe(`npm start: ${stack}`);
+        expect(spansOf(seen, "npm start")).toEqual([
+          ...[
+            "programs and network",
+            "npm ci",
+            "kind and Pulumi",
+            "plan",
+            "doctor",
+            "pulumi stack select",
+            "pulumi up",
+          ],
+          "pulumi stack output",
+        ]);
+      }
+    });
+
+    it("npm start takes the file from the folder where the user typed it, and the variable as well", async () => {
+      const fresh = timed();
+      const folder = join(fresh.project, "elsewhere");
+      mkdirSync(folder);
+      fresh.variables = { INIT_CWD: folder, CILIUM_MODES_TIMINGS: "a.json" };
+      expect((await fresh.run("start.mjs")).code).toBe(0);
+      expect((await fresh.run("start.mjs", "--timings", "b.json")).code).toBe(0);
+      expect(readdirSync(folder)).toEqual(["a.json", "b.json"]);
+      const pulumi = machine().install("pulumi", 'echo "$CILIUM_MODES_TIMINGS"');
+      pulumi.variables = { INIT_CWD: folder, CILIUM_MODES_TIMINGS: "a.json" };
+      expect((await pulumi.run("pulumi.mjs", "up")).output).toBe(`${folder}/a.json\n`);
+    });
+
+    it("npm start leaves a file that opens when it is interrupted", async () => {
+      const fresh = timed(`[ "$1" = up ] || exit 0\n${PATIENT_PULUMI}`);
+      const { code } = await fresh.interrupt("running", "start.mjs", "--timings", "up.json");
+      expect(code).toBe(9);
+      expect(spansOf(readTimings(join(fresh.project, "up.json")), "npm start").at(-1)).toBe("pulumi up");
+    });
+
+    it("npm start records nothing without it", async () => {
+      const fresh = timed('echo "timings=$CILIUM_MODES_TIMINGS$CILIUM_MODES_TIMINGS_RUN"');
+      const { output } = await fresh.run("start.mjs");
+      expect(output).toContain("timings=\n");
+      expect(output).not.toContain("Timings: ");
+    });
+
+    const RUN = "; run: npm start -- [stack] [--timings <file>]\n";
+    it.each([
+      [["--timings"], `Option '--timings <value>' argument missing${RUN}`],
+      [["--timings", "ebpf"], `--timings needs a file (got "ebpf")${RUN}`],
+      [["--timing", "up.json"], `Unknown option '--timing'${RUN}`],
+      // npm start ebpf --timings up.json
+      [["ebpf", "up.json"], `npm start takes one stack (got ebpf, up.json)${RUN}`],
+      [
+        ["--timings", "no/up.json"],
+        "The timings cannot be written to ROOT/no/up.json: the folder ROOT/no does not exist; run: mkdir -p ROOT/no\n",
+      ],
+      [
+        ["--timings", "Pulumi.yaml"],
+        "The timings cannot be written to ROOT/Pulumi.yaml: it exists and holds no timings; name another file\n",
+      ],
+    ])("npm start refuses %j before it does anything", async (args, message) => {
+      const fresh = timed();
+      const { code, output } = await fresh.run("start.mjs", ...args);
+      expect([code, output]).toEqual([2, message.replaceAll("ROOT", fresh.project)]);
+    });
+
+    it("npm start refuses an option that npm has taken", async () => {
+      const fresh = timed();
+      // npm start ebpf --timings=up.json
+      fresh.variables = { npm_config_timings: "up.json" };
+      const { code, output } = await fresh.run("start.mjs", "ebpf");
+      expect([code, output]).toEqual([2, `npm has taken --timings for itself${RUN}`]);
+    });
   });
 
   it("npm start tells Pulumi that doctor has given the warnings about this machine", async () => {

@@ -105,8 +105,8 @@ describe("commands", () => {
   });
 
   it("every environment variable that the code reads is documented", () => {
-    /** Of the system and the engine, and inputs of the commands that a stack's resources run. */
-    const internal = /^(PATH|HOME|PULUMI_CONFIG_SECRET_KEYS|CILIUM_MODES_(?!KIND_URL).*)$/;
+    /** Of the system, npm and the engine, and inputs of the commands that a stack's resources run. */
+    const internal = /^(PATH|HOME|INIT_CWD|PULUMI_CONFIG_SECRET_KEYS|CILIUM_MODES_(?!KIND_URL|TIMINGS$).*)$/;
     const table = tables.find(([head]) => head![0] === "variable")!.slice(1);
     const documented = table.flatMap(([names]) => [...names!.matchAll(/`(\w+)`/g)].map(([, name]) => name!));
     const inCode = [...sources()].flatMap(([file, text]) =>
