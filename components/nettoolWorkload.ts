@@ -23,7 +23,7 @@ export interface NettoolWorkloadArgs {
    * (https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport). Default: 32000.
    */
   readonly nodePort?: number | undefined;
-  /** Base image of the image that is built here: a Debian or Ubuntu. Default: debian:12-slim. */
+  /** Debian or Ubuntu that the tools of the image come from, which is built here. Default: debian:12-slim. */
   readonly baseImage?: string | undefined;
   /** Existing image with the tools of `images/nettool`, instead of the build. Default: none. */
   readonly image?: pulumi.Input<string> | undefined;

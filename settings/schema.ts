@@ -325,7 +325,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           ),
           baseImage: about(
             imageReference.default(DEFAULTS.nettool.baseImage),
-            "Base image of the workload's image: a Debian or Ubuntu",
+            "Debian or Ubuntu image that the tools of the workload's image come from; `images/nettool/tools` lists them",
           ),
           image: about(imageReference.optional(), "Existing image with the same tools, instead of the build", {
             defaultText: "built from `images/nettool`",
