@@ -7,7 +7,7 @@ import { execIn, type ExecResult } from "./podExec";
  * Runs one script after the other: a line with seconds (0: no limit), length and mark, then the script. Its output ends
  * with the mark and the exit code, its errors with the mark; a length of 0 ends the shell, as the end of its input does.
  */
-export const SHELL = `command -v head >/dev/null && command -v timeout >/dev/null || exit 127
+const SHELL = `command -v head >/dev/null && command -v timeout >/dev/null || exit 127
 while read -r seconds bytes mark && [ "$bytes" != 0 ]; do
   script=$(head -c "$bytes")
   if [ "$seconds" = 0 ]; then sh -c "$script" </dev/null; else timeout -s KILL "$seconds" sh -c "$script" </dev/null; fi

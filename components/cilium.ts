@@ -65,6 +65,8 @@ export class Cilium extends pulumi.ComponentResource {
   readonly nodes: pulumi.Output<readonly NodeFacts[]>;
   /** For `dependsOn`: the stack may change Cilium in this cluster. */
   readonly installation: pulumi.Resource;
+  /** For `dependsOn`: Helm has installed Cilium, whose agents may still start. */
+  readonly release: Release;
   /** For `dependsOn`: pods have a network. */
   readonly ready: command.local.Command;
   /** Revision of the Helm release, which increases with every change of version or values. */
@@ -136,6 +138,7 @@ export class Cilium extends pulumi.ComponentResource {
         retainOnDelete: adopt,
       },
     );
+    this.release = release;
     this.revision = release.status.revision;
     const record = new OwnershipRecord(
       // the name of a resource is part of its URN, so it stays

@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { DEFAULTS } from "../modes/defaults";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
 import { OWNERSHIP_RECORDS } from "../modes/ownershipRecords";
-import { NodeImages, OwnershipRecord, WorkloadNamespace } from "../providers/kind/resources";
+import { NodeImages, OwnershipRecord, WorkloadNamespace, WorkloadReadiness } from "../providers/kind/resources";
 import { OWNER_ANNOTATION } from "../providers/kind/workloadNamespace";
 import type { Cilium } from "./cilium";
 import { nettoolImageArgs } from "./nettoolImage";
@@ -82,15 +82,15 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       { ...options, dependsOn: args.cilium.installation },
     );
     const generation = pulumi.interpolate`${owned.generation}`;
-    const metadata = { namespace: WORKLOAD.namespace, annotations: { "cilium-modes/generation": generation } };
+    const metadata = { namespace: WORKLOAD.namespace, annotations: { [GENERATION]: generation, ...EXISTS } };
     // objects of an older generation are deleted, so they are recreated and not updated
-    const remade = { replaceOnChanges: ["metadata.annotations"], deleteBeforeReplace: true };
+    const remade = { replaceOnChanges: [`metadata.annotations["${GENERATION}"]`], deleteBeforeReplace: true };
     const namespace = new Namespace(
       `${name}-namespace`,
       {
         metadata: {
           name: WORKLOAD.namespace,
-          annotations: { [OWNER_ANNOTATION]: cluster.owner, "cilium-modes/generation": generation },
+          annotations: { [OWNER_ANNOTATION]: cluster.owner, [GENERATION]: generation },
           // for clusters that enforce pod security standards
           labels: { "pod-security.kubernetes.io/enforce": "privileged" },
         },
@@ -101,7 +101,8 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       ...options,
       ...remade,
       provider: cluster.provider,
-      dependsOn: [namespace, args.cilium.ready, ...loaded],
+      // while agents start, pods wait for their network; in an external cluster they could get another plugin's
+      dependsOn: [namespace, cluster.isKind ? args.cilium.release : args.cilium.ready, ...loaded],
     };
     // the verification needs a pod on every node
     const tolerations = [{ operator: "Exists" }];
@@ -120,6 +121,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
           template: {
             metadata: { labels },
             spec: {
+              ...NO_TOKEN,
               terminationGracePeriodSeconds: 1,
               tolerations,
               containers: [
@@ -154,7 +156,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       `${name}-client`,
       {
         metadata: { ...metadata, name: WORKLOAD.clientPod, labels: { run: WORKLOAD.clientPod } },
-        spec: { terminationGracePeriodSeconds: 1, tolerations, containers: [container] },
+        spec: { ...NO_TOKEN, terminationGracePeriodSeconds: 1, tolerations, containers: [container] },
       },
       kubernetes,
     );
@@ -169,11 +171,37 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       },
       { ...options, dependsOn: [daemonSet, service, client, ...nodePods] },
     );
-    // resolves when the workload is ready
-    this.names = record.id.apply(() => WORKLOAD);
+    const ready = new WorkloadReadiness(
+      `${name}-ready`,
+      {
+        ...identityOf(cluster),
+        namespace: WORKLOAD.namespace,
+        daemonSets: [WORKLOAD.daemonSet, ...(cluster.isKind ? [] : [NODE_PODS])],
+        pods: [WORKLOAD.clientPod],
+        timeoutSeconds: TIMEOUT_SECONDS,
+        cause: pulumi.interpolate`${cluster.condition} generation ${generation} image ${this.image}`,
+      },
+      { ...options, dependsOn: [record, args.cilium.ready] },
+    );
+    this.names = ready.id.apply(() => WORKLOAD);
     this.registerOutputs({ names: this.names, image: this.image });
   }
 }
+
+/** Annotation that counts how often the workload was recreated. */
+const GENERATION = "cilium-modes/generation";
+
+/** Lets the engine's resources exist as soon as the objects do; `WorkloadReadiness` waits for the pods. */
+const EXISTS = { "pulumi.com/waitFor": "jsonpath={.metadata.uid}" };
+
+/**
+ * Pods need no access to the API server. A kubelet also gives up longer and longer on the token's volume of a pod that waits
+ * for its network: up to 16 s after the network is there.
+ */
+const NO_TOKEN = { automountServiceAccountToken: false };
+
+/** Timeout until the pods are ready after Cilium is, of which a pull of the image is the longest part. */
+const TIMEOUT_SECONDS = 600;
 
 /** Without a request, servers of a busy machine wait seconds for a processor, and a slow answer looks like a lost packet. */
 const PROCESSOR_SHARE = "50m";

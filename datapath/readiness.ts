@@ -38,13 +38,36 @@ export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number)
   if (ready !== nodeCount || extra > 0) {
     pending.push(`nodes: ${ready} of ${nodeCount} Ready${extra > 0 ? `, ${extra} more than expected` : ""}`);
   }
-  const agents = readyAgents(evidence.agents);
+  const agents = readyPods(evidence.agents);
   if (agents !== nodeCount) pending.push(`agents: ${agents} of ${nodeCount} ready with the current configuration`);
   pending.push(...deploymentPending("operator", evidence.operator), ...deploymentPending("CoreDNS", evidence.coreDns));
   const without = evidence.nodes.filter(({ metadata }) => (evidence.podCidrs.get(metadata!.name!) ?? []).length === 0);
   if (without.length > 0)
     pending.push(`pod networks: none yet on ${without.map(({ metadata }) => metadata!.name).join(", ")}`);
   return pending.length === 0 ? [] : [...pending, ...evidence.pods.flatMap(podTrouble)];
+}
+
+/**
+ * What of the workload is not ready yet, one line each; empty if it is ready.
+ * @param pods of its namespace
+ * @param named names of pods that must be ready beside those of the DaemonSets
+ */
+export function pendingWorkload(
+  daemonSets: readonly V1DaemonSet[],
+  pods: readonly V1Pod[],
+  named: readonly string[],
+): string[] {
+  const ofSets = daemonSets.flatMap((daemonSet) => {
+    const wanted = daemonSet.status?.desiredNumberScheduled ?? 0;
+    const ready = readyPods(daemonSet);
+    if (wanted > 0 && ready === wanted) return [];
+    return [`${daemonSet.metadata!.name}: ${ready} of ${wanted || "?"} pods ready`];
+  });
+  const isReady = ({ status }: V1Pod) =>
+    status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
+  const others = named.filter((name) => !pods.some((pod) => pod.metadata?.name === name && isReady(pod)));
+  const pending = [...ofSets, ...others.map((name) => `${name}: not ready`)];
+  return pending.length === 0 ? [] : [...pending, ...pods.flatMap(podTrouble)];
 }
 
 /** Lines to show while something is pending: its first line, and each container's trouble once. @param shown lines so far */
@@ -76,8 +99,8 @@ function isNodeReady({ status }: V1Node): boolean {
   return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
 }
 
-/** Number of agents that are ready and run the DaemonSet's current template. */
-function readyAgents({ metadata, status }: V1DaemonSet): number {
+/** Number of a DaemonSet's pods that are ready and run its current template. */
+function readyPods({ metadata, status }: V1DaemonSet): number {
   if (status === undefined || (status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return 0;
   return Math.min(status.numberReady, status.updatedNumberScheduled ?? 0);
 }

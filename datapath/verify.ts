@@ -176,7 +176,8 @@ async function verifySettled(
       const { subject, seen, reason } = findings.find((finding) => finding.verdict === verdict)!;
       earlier.set(id, `${subject}: ${reason ?? seen}`);
     }
-    at?.("the cluster to settle");
+    const wrong = results.filter(({ verdict }) => verdict !== "pass" && verdict !== "skipped").map(({ id }) => id);
+    at?.("the cluster to settle", `(${wrong.slice(0, 3).join(", ") || "looking again"})`);
     await sleep(RETRY_SECONDS * 1000);
   }
 }

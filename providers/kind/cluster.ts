@@ -18,7 +18,7 @@ import {
 import { loadEarly } from "./earlyImages";
 import { makeImageFolder } from "../../host/imageFolder";
 import { networkConflicts } from "../../host/networks";
-import { checkNodeTools, removeControlPlaneTaints } from "./nodeSetup";
+import { checkNodeTools, hastenCoreDns, removeControlPlaneTaints } from "./nodeSetup";
 import type { ClusterInputs, ClusterNode } from "./inputs";
 import { checkFailure, type Log, type ResourceHandler } from "./handler";
 
@@ -120,7 +120,12 @@ export const clusterHandler: ResourceHandler<ClusterInputs, ClusterState> = {
         });
         await early.finish();
         const nodes = await listNodes(inputs.name);
-        await Promise.all([removeControlPlaneTaints(controlPlaneName(inputs.name)), checkNodeTools(nodes, log)]);
+        const controlPlane = controlPlaneName(inputs.name);
+        await Promise.all([
+          removeControlPlaneTaints(controlPlane),
+          hastenCoreDns(controlPlane),
+          checkNodeTools(nodes, log),
+        ]);
         if (inputs.exportKubeconfig) await addContext(inputs.name);
         const state = await stateOf(inputs, nodes, 0);
         signal.throwIfAborted();

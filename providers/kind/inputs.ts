@@ -14,6 +14,7 @@ export const TOKENS = {
   ownershipRecord: "kind:index:Mark",
   stackIdentity: "kind:index:StackMark",
   workloadNamespace: "kind:index:WorkloadGround",
+  workloadReadiness: "kind:index:WorkloadReadiness",
 } as const;
 
 export interface StackIdentityInputs {
@@ -88,6 +89,20 @@ export interface WorkloadNamespaceInputs {
   readonly namespace: string;
   /** Whether the stack creates the cluster: then a refresh drops its content from the state while it does not respond. */
   readonly ownCluster: boolean;
+}
+
+/** Inputs of the wait for the workload. */
+export interface WorkloadReadinessInputs {
+  readonly clusterInstance: string;
+  readonly kubeconfig: string;
+  readonly namespace: string;
+  /** DaemonSets whose pods must be ready on every node. */
+  readonly daemonSets: readonly string[];
+  /** Further pods that must be ready. */
+  readonly pods: readonly string[];
+  readonly timeoutSeconds: number;
+  /** A change of the workload or its cluster, after which the pods are waited for again. */
+  readonly cause: string;
 }
 
 /** Content of an ownership record. */

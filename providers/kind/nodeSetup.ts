@@ -11,6 +11,8 @@ export function warnOfMachine(log: Log, message: string): void {
 /** Both names of the control plane's taint: `master` up to Kubernetes 1.24, `control-plane` from 1.24 on. */
 const CONTROL_PLANE_TAINTS = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
+const IN_KUBE_SYSTEM = ["--namespace", "kube-system"];
+
 /** Tools that read evidence of the datapath on nodes; kind's node images have all of them. */
 const NODE_TOOLS = ["ip", "iptables-save", "conntrack", "curl"];
 
@@ -21,6 +23,21 @@ export async function removeControlPlaneTaints(controlPlane: string): Promise<vo
   ).split(" ");
   const taints = CONTROL_PLANE_TAINTS.filter((taint) => present.includes(taint)).map((taint) => `${taint}:NoSchedule-`);
   if (taints.length > 0) await kubectl(controlPlane, ["taint", "node", controlPlane, ...taints]);
+}
+
+/** kubeadm has CoreDNS asked every ten seconds whether it is ready: in a new cluster, everyone waits for that. */
+const ASKED_EVERY_SECOND = { containers: [{ name: "coredns", readinessProbe: { periodSeconds: 1 } }] };
+
+/**
+ * Let CoreDNS become ready as soon as it answers. None of its pods runs yet; those of the old template are removed first,
+ * or one of them would start beside the new ones.
+ */
+export async function hastenCoreDns(controlPlane: string): Promise<void> {
+  const coreDns = [...IN_KUBE_SYSTEM, "deployment", "coredns"];
+  const replicas = await kubectl(controlPlane, ["get", ...coreDns, "-o", "jsonpath={.spec.replicas}"]);
+  const patch = JSON.stringify({ spec: { replicas: 0, template: { spec: ASKED_EVERY_SECOND } } });
+  await kubectl(controlPlane, ["patch", ...coreDns, "--patch", patch]);
+  await kubectl(controlPlane, ["scale", ...coreDns, "--replicas", replicas]);
 }
 
 /** Warn about each tool that a node lacks, since checks that need it cannot run there. */
@@ -85,8 +102,6 @@ export function forwardTo(corefile: string, resolvers: readonly string[]): strin
   return corefile.replace(/(\bforward\s+\.)[^{\n]*?(\s*\{|$)/m, `$1 ${target}$2`);
 }
 
-const IN_KUBE_SYSTEM = ["--namespace", "kube-system"];
-
 function readCorefile(controlPlane: string): Promise<string> {
   return kubectl(controlPlane, [...IN_KUBE_SYSTEM, "get", "configmap", "coredns", "-o", "jsonpath={.data.Corefile}"]);
 }
@@ -97,7 +112,7 @@ export async function coreDnsForwardsTo(controlPlane: string, resolvers: readonl
   return forwardTo(corefile, resolvers) === corefile;
 }
 
-/** Make CoreDNS forward to these resolvers; its pods are restarted when that changes its configuration. */
+/** Make CoreDNS forward to these resolvers; pods that run are restarted when that changes its configuration. */
 export async function setCoreDnsForward(controlPlane: string, resolvers: readonly string[]): Promise<void> {
   const corefile = await readCorefile(controlPlane);
   const wanted = forwardTo(corefile, resolvers);
@@ -113,5 +128,7 @@ export async function setCoreDnsForward(controlPlane: string, resolvers: readonl
     "--patch",
     patch,
   ]);
+  const running = ["get", "pods", "--selector", "k8s-app=kube-dns", "--field-selector", "status.phase=Running"];
+  if ((await kubectl(controlPlane, [...IN_KUBE_SYSTEM, ...running, "-o", "name"])) === "") return;
   await kubectl(controlPlane, [...IN_KUBE_SYSTEM, "rollout", "restart", "deployment", "coredns"]);
 }

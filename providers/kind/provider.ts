@@ -2,6 +2,7 @@ import type { Resource } from "@pulumi/pulumi";
 import * as engineLog from "@pulumi/pulumi/log";
 import { output } from "@pulumi/pulumi/output";
 import type { DiffResult, Provider } from "@pulumi/pulumi/provider";
+import type { ClusterReader } from "../../cluster/read";
 import type { ClusterWriter } from "../../cluster/write";
 import { span } from "../../host/timings.cjs";
 import { ciliumInstallationHandler } from "./ciliumInstallation";
@@ -13,6 +14,7 @@ import { nodeSettingsHandler } from "./nodeSettings";
 import { ownershipRecordHandler } from "./ownershipRecord";
 import { stackIdentityHandler } from "./stackIdentity";
 import { workloadNamespaceHandler } from "./workloadNamespace";
+import { workloadReadinessHandler } from "./workloadReadiness";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- only here the engine's property bags meet the handlers' types
 const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
@@ -23,7 +25,14 @@ const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
   [TOKENS.nodeSettings]: nodeSettingsHandler,
   [TOKENS.stackIdentity]: stackIdentityHandler,
   [TOKENS.workloadNamespace]: workloadNamespaceHandler(connectWriter),
+  [TOKENS.workloadReadiness]: workloadReadinessHandler(connectReader),
 };
+
+/** Loaded late, as the next one. */
+async function connectReader(kubeconfig: string): Promise<ClusterReader> {
+  const { connect }: typeof import("../../cluster/read") = require("../../cluster/read");
+  return connect(kubeconfig);
+}
 
 /** Loaded late: most resources do not need the Kubernetes client, and tests cannot load it. */
 async function connectWriter(kubeconfig: string): Promise<ClusterWriter> {

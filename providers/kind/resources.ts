@@ -9,6 +9,7 @@ import {
   type OwnershipRecordInputs,
   type StackIdentityInputs,
   type WorkloadNamespaceInputs,
+  type WorkloadReadinessInputs,
 } from "./inputs";
 
 /** Every field, and every element of a list, plain or an output. */
@@ -89,5 +90,12 @@ export class WorkloadNamespace extends pulumi.CustomResource {
   constructor(name: string, args: Inputs<WorkloadNamespaceInputs>, opts?: pulumi.CustomResourceOptions) {
     const outputs = { generation: undefined, lost: undefined };
     super(TOKENS.workloadNamespace, name, { ...outputs, ...args }, withSecretKubeconfig(opts));
+  }
+}
+
+/** Waits until the workload's pods are ready. */
+export class WorkloadReadiness extends pulumi.CustomResource {
+  constructor(name: string, args: Inputs<WorkloadReadinessInputs>, opts?: pulumi.CustomResourceOptions) {
+    super(TOKENS.workloadReadiness, name, { ...args }, withSecretKubeconfig(opts));
   }
 }

@@ -36,6 +36,12 @@ export async function expectStanding(
   const places = kubectl(cluster, ...nodesOfPods).split(" ");
   expect(places.sort()).toEqual(outputs.nodes.map(({ name }) => name).sort());
 
+  // CoreDNS is asked every second whether it is ready, and has started no pod of kubeadm's template
+  const coreDns = ["-n", "kube-system", "get", "replicasets", "-l", "k8s-app=kube-dns"];
+  const asked = "{.spec.template.spec.containers[0].readinessProbe.periodSeconds}";
+  const pods = kubectl(cluster, ...coreDns, "-o", `jsonpath={range .items[*]}${asked} {.status.replicas} {end}`);
+  expect(pods.trim().split(" ").sort()).toEqual(["0", "1", "10", "2"]);
+
   await project.succeed("preview", "--expect-no-changes", "-s", stack);
   expect(await project.succeed("up", "--yes", "--skip-preview", "-s", stack)).toMatch(/Resources:\s+\d+ unchanged/);
 }
