@@ -99,13 +99,25 @@ export async function serveFakeCluster(
       return;
     }
     sockets.handleUpgrade(request, socket, head, (opened) => {
-      asked.commands += 1;
-      running += 1;
-      asked.mostAtOnce = Math.max(asked.mostAtOnce, running);
-      opened.once("close", () => (running -= 1));
-      if (cluster.silent?.includes(node)) return;
       const command = url.searchParams.getAll("command").join(" ");
-      setTimeout(() => say(opened, answers.command(node, command)), cluster.delay);
+      const isShell = command.includes("read -r seconds bytes mark");
+      const run = (script: string, done: (told: string) => void) => {
+        asked.commands += 1;
+        running += 1;
+        asked.mostAtOnce = Math.max(asked.mostAtOnce, running);
+        if (cluster.silent?.includes(node)) return void opened.once("close", () => (running -= 1));
+        setTimeout(() => {
+          running -= 1;
+          done(answers.command(node, script));
+        }, cluster.delay);
+      };
+      if (!isShell) return run(command, (told) => say(opened, told));
+      onScript(opened, (script, mark) =>
+        run(script, (told) => {
+          opened.send(Buffer.from(`\u0001${told}\n${mark} 0\n`));
+          opened.send(Buffer.from(`\u0002\n${mark}\n`));
+        }),
+      );
     });
   });
   server.listen(0, "127.0.0.1");
@@ -147,6 +159,22 @@ function say(socket: WebSocket, output: string): void {
     socket.send(Buffer.concat([Buffer.from([1]), bytes.subarray(from, from + PIECE)]));
   }
   socket.send(Buffer.concat([Buffer.from([3]), Buffer.from(JSON.stringify({ metadata: {}, status: "Success" }))]));
+}
+
+/** Do something with each script that is sent to a shell of `cluster/podShells.ts`. */
+function onScript(socket: WebSocket, work: (script: string, mark: string) => void): void {
+  let sent = Buffer.alloc(0);
+  socket.on("message", (message: Buffer) => {
+    // the first byte of a message is its channel: 0 is standard input
+    if (message[0] === 0) sent = Buffer.concat([sent, message.subarray(1)]);
+    for (;;) {
+      const [line, bytes, mark] = /^\d+ (\d+) (.*)\n/.exec(sent.toString("latin1")) ?? [];
+      const end = (line?.length ?? Infinity) + Number(bytes);
+      if (line === undefined || sent.length < end) return;
+      work(sent.toString("utf8", line.length, end), mark!);
+      sent = sent.subarray(end);
+    }
+  });
 }
 
 /** A list whose objects are written when they are sent. */

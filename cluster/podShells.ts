@@ -16,6 +16,9 @@ while read -r seconds bytes mark && [ "$bytes" != 0 ]; do
   printf '\\n%s\\n' "$mark" >&2
 done`;
 
+/** Shells that stay open at the same time: each is a connection, and a process in its container. */
+const MOST_OPEN = 60;
+
 /** The part of the Kubernetes client that starts commands in containers. */
 type Starter = Pick<Exec, "exec">;
 
@@ -39,7 +42,8 @@ export class PodShells {
     this.open.add(shell);
     try {
       const result = await shell.run(script, seconds ?? 0);
-      shells.push(shell);
+      if (this.open.size > MOST_OPEN) this.close(shell);
+      else shells.push(shell);
       return result;
     } catch {
       this.open.delete(shell);
@@ -49,9 +53,13 @@ export class PodShells {
 
   /** End all shells. */
   end(): void {
-    for (const shell of this.open) shell.end();
-    this.open.clear();
+    this.open.forEach((shell) => this.close(shell));
     this.idle.clear();
+  }
+
+  private close(shell: Shell): void {
+    shell.end();
+    this.open.delete(shell);
   }
 }
 

@@ -82,6 +82,12 @@ describeIf(missingPrograms("timeout", "head"), "shells that stay open in contain
     expect(containers.started).toHaveLength(3);
   });
 
+  it("stay open in some containers only", async () => {
+    await Promise.all(Array.from({ length: 70 }, (_, index) => run("sleep 0.1", undefined, String(index))));
+    await run("sleep 0.3");
+    expect(containers.processes.filter(({ exitCode }) => exitCode === null).length).toBeLessThanOrEqual(61);
+  });
+
   it("end a script at its time, and serve the next one", async () => {
     expect((await run("echo begun; sleep 60", 0.2)).exitCode).toBe(137);
     expect((await run("echo next")).stdout).toBe("next\n");
