@@ -62,8 +62,11 @@ const PART_OF: readonly (readonly [part: Part, isPart: (span: ResourceSpan) => b
   ["kind cluster", ({ type }) => type === "kind:index:Cluster"],
   ["image build", ({ type }) => type === "docker:index/image:Image"],
   ["images to nodes", ({ type }) => type === "kind:index:NodeImages"],
-  ["Cilium", ({ type, name }) => type.includes(":Release") || name === "cilium-ready"],
-  ["workload", ({ type }) => /^kubernetes:(apps|core)\/v1:(DaemonSet|Service|Pod)$/.test(type)],
+  ["Cilium", ({ type }) => type.includes(":Release") || type === "kind:index:CiliumReadiness"],
+  [
+    "workload",
+    ({ type }) => /^(kubernetes:(apps|core)\/v1:(DaemonSet|Service|Pod)|kind:index:WorkloadReadiness)$/.test(type),
+  ],
   ["verification", ({ name }) => name === "verification-checks"],
 ];
 

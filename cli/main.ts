@@ -423,10 +423,6 @@ export function program(argv: readonly string[] = []): Command {
 
   // run by the stacks' resources, with their inputs in the environment
   const ofResources = {
-    "await-cilium": async () => {
-      const { awaitCilium }: typeof import("./awaitCilium") = require("./awaitCilium");
-      return awaitCilium();
-    },
     "inspect-cluster": async () => {
       const { inspectCluster }: typeof import("./inspectCluster") = require("./inspectCluster");
       return inspectCluster();

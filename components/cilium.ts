@@ -1,8 +1,6 @@
-import * as command from "@pulumi/command";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource";
 import { Release } from "@pulumi/kubernetes/helm/v3/release";
 import * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
 import { expectedCiliumConfig } from "../modes/ciliumConfig";
 import { ciliumValuesArgs, type CiliumChoice } from "../modes/ciliumArgs";
 import { describeRevision, ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
@@ -12,10 +10,9 @@ import { loadedImages } from "../modes/images";
 import { identityOf as objectIdentity, isNeededFirst, type KubernetesObject } from "../modes/manifests";
 import type { NodeFacts } from "../datapath/facts";
 import { OWNERSHIP_RECORDS } from "../modes/ownershipRecords";
-import { CiliumInstallation, NodeImages, OwnershipRecord } from "../providers/kind/resources";
+import { CiliumInstallation, CiliumReadiness, NodeImages, OwnershipRecord } from "../providers/kind/resources";
 import { checkChoice } from "./arguments";
 import { chartProblem, isChartPath } from "./chartSource";
-import { packageFile } from "../host/packageFile";
 import { ProgramError } from "./programError";
 import { identityOf, inCluster, type TargetCluster } from "./targetCluster";
 
@@ -45,11 +42,6 @@ export interface CiliumArgs extends CiliumChoice {
 /** Timeout until Cilium is ready, of which the first pull of the images is the longest part. */
 const TIMEOUT_SECONDS = 600;
 
-/** Output of `await-cilium`. */
-const Readiness = z.object({
-  nodes: z.array(z.object({ name: z.string(), podCidrs: z.array(z.string()), agentPod: z.string() })),
-});
-
 /**
  * Cilium's Helm release in the routing mode of the cluster. Its outputs resolve when all agents and the operator run with
  * these values, all nodes are Ready and CoreDNS is available. The run fails if that takes longer than 10 minutes.
@@ -68,7 +60,7 @@ export class Cilium extends pulumi.ComponentResource {
   /** For `dependsOn`: Helm has installed Cilium, whose agents may still start. */
   readonly release: Release;
   /** For `dependsOn`: pods have a network. */
-  readonly ready: command.local.Command;
+  readonly ready: pulumi.Resource;
   /** Revision of the Helm release, which increases with every change of version or values. */
   readonly revision: pulumi.Output<number>;
   /** Inputs of the Helm values and of the expected configuration. */
@@ -122,7 +114,7 @@ export class Cilium extends pulumi.ComponentResource {
         namespace: "kube-system",
         ...chart,
         values: ciliumValues(valuesArgs),
-        // await-cilium waits instead: it can be interrupted, reports what is missing, and leaves no pending release
+        // CiliumReadiness waits instead: it can be interrupted, reports what is missing, and leaves no pending release
         skipAwait: true,
         // a failed revision must not block the name
         replace: true,
@@ -152,27 +144,18 @@ export class Cilium extends pulumi.ComponentResource {
       },
       { ...options, dependsOn: release },
     );
-    const awaitCilium = `node ${packageFile("cli", "cilium-modes.mjs")} await-cilium`;
-    const ready = new command.local.Command(
+    const ready = new CiliumReadiness(
       `${name}-ready`,
       {
-        create: awaitCilium,
-        update: awaitCilium,
-        environment: {
-          CILIUM_MODES_KUBECONFIG: cluster.kubeconfig,
-          CILIUM_MODES_NODES: String(cluster.nodeCount),
-          CILIUM_MODES_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
-          // a change runs the command again
-          CILIUM_MODES_CAUSE: pulumi.interpolate`${cluster.condition} revision ${this.revision}`,
-        },
-        logging: "stderr",
-        addPreviousOutputInEnv: false,
+        ...identityOf(cluster),
+        nodeCount: cluster.nodeCount,
+        timeoutSeconds: TIMEOUT_SECONDS,
+        cause: pulumi.interpolate`${cluster.condition} revision ${this.revision}`,
       },
       { ...options, dependsOn: record },
     );
     this.ready = ready;
-    // the kubeconfig in the environment makes the output secret, although it holds none
-    this.nodes = pulumi.unsecret(ready.stdout).apply((stdout) => Readiness.parse(JSON.parse(stdout)).nodes);
+    this.nodes = ready.nodes;
     this.registerOutputs({ nodes: this.nodes, revision: this.revision });
   }
 }

@@ -8,6 +8,7 @@ import type { RegistryMirrors } from "../../modes/registryMirrors";
  */
 export const TOKENS = {
   ciliumInstallation: "kind:index:CiliumInstallation",
+  ciliumReadiness: "kind:index:CiliumReadiness",
   cluster: "kind:index:Cluster",
   nodeImages: "kind:index:NodeImages",
   nodeSettings: "kind:index:NodeSettings",
@@ -91,18 +92,28 @@ export interface WorkloadNamespaceInputs {
   readonly ownCluster: boolean;
 }
 
-/** Inputs of the wait for the workload. */
-export interface WorkloadReadinessInputs {
+/** Inputs of a wait for pods. */
+export interface ReadinessInputs {
   readonly clusterInstance: string;
   readonly kubeconfig: string;
+  readonly timeoutSeconds: number;
+  /** Text that changes with what is waited for: then it is waited for again. */
+  readonly cause: string;
+}
+
+/** Inputs of the wait for Cilium. */
+export interface CiliumReadinessInputs extends ReadinessInputs {
+  /** Number of nodes that must be Ready, with an agent each. */
+  readonly nodeCount: number;
+}
+
+/** Inputs of the wait for the workload. */
+export interface WorkloadReadinessInputs extends ReadinessInputs {
   readonly namespace: string;
   /** DaemonSets whose pods must be ready on every node. */
   readonly daemonSets: readonly string[];
   /** Further pods that must be ready. */
   readonly pods: readonly string[];
-  readonly timeoutSeconds: number;
-  /** A change of the workload or its cluster, after which the pods are waited for again. */
-  readonly cause: string;
 }
 
 /** Content of an ownership record. */

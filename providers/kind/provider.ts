@@ -2,7 +2,7 @@ import type { Resource } from "@pulumi/pulumi";
 import * as engineLog from "@pulumi/pulumi/log";
 import { output } from "@pulumi/pulumi/output";
 import type { DiffResult, Provider } from "@pulumi/pulumi/provider";
-import type { ClusterReader } from "../../cluster/read";
+import { CILIUM_NAMESPACE } from "../../cluster/agents";
 import type { ClusterWriter } from "../../cluster/write";
 import { span } from "../../host/timings.cjs";
 import { ciliumInstallationHandler } from "./ciliumInstallation";
@@ -12,13 +12,14 @@ import { TOKENS } from "./inputs";
 import { nodeImagesHandler } from "./nodeImages";
 import { nodeSettingsHandler } from "./nodeSettings";
 import { ownershipRecordHandler } from "./ownershipRecord";
+import { ciliumReadinessHandler, workloadReadinessHandler, type CiliumCluster } from "./readiness";
 import { stackIdentityHandler } from "./stackIdentity";
 import { workloadNamespaceHandler } from "./workloadNamespace";
-import { workloadReadinessHandler } from "./workloadReadiness";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- only here the engine's property bags meet the handlers' types
 const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
   [TOKENS.ciliumInstallation]: ciliumInstallationHandler(connectWriter),
+  [TOKENS.ciliumReadiness]: ciliumReadinessHandler(connectReader),
   [TOKENS.cluster]: clusterHandler,
   [TOKENS.ownershipRecord]: ownershipRecordHandler(connectWriter),
   [TOKENS.nodeImages]: nodeImagesHandler,
@@ -29,9 +30,10 @@ const HANDLERS: Readonly<Record<string, ResourceHandler<any, any>>> = {
 };
 
 /** Loaded late, as the next one. */
-async function connectReader(kubeconfig: string): Promise<ClusterReader> {
+async function connectReader(kubeconfig: string): Promise<CiliumCluster> {
   const { connect }: typeof import("../../cluster/read") = require("../../cluster/read");
-  return connect(kubeconfig);
+  const { restartDaemonSet }: typeof import("../../cluster/write") = require("../../cluster/write");
+  return { ...connect(kubeconfig), restartAgents: () => restartDaemonSet(kubeconfig, CILIUM_NAMESPACE, "cilium") };
 }
 
 /** Loaded late: most resources do not need the Kubernetes client, and tests cannot load it. */

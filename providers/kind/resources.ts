@@ -1,7 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { NodeFacts } from "../../datapath/facts";
 import {
   TOKENS,
   type CiliumInstallationInputs,
+  type CiliumReadinessInputs,
   type ClusterInputs,
   type ClusterNode,
   type NodeImagesInputs,
@@ -29,6 +31,16 @@ export class CiliumInstallation extends pulumi.CustomResource {
   constructor(name: string, args: Inputs<CiliumInstallationInputs>, opts?: pulumi.CustomResourceOptions) {
     const outputs = { repairs: undefined, lost: undefined };
     super(TOKENS.ciliumInstallation, name, { ...outputs, ...args }, withSecretKubeconfig(opts));
+  }
+}
+
+/** Waits until Cilium is ready on all nodes. */
+export class CiliumReadiness extends pulumi.CustomResource {
+  /** Nodes as Cilium sees them. */
+  declare readonly nodes: pulumi.Output<readonly NodeFacts[]>;
+
+  constructor(name: string, args: Inputs<CiliumReadinessInputs>, opts?: pulumi.CustomResourceOptions) {
+    super(TOKENS.ciliumReadiness, name, { nodes: undefined, ...args }, withSecretKubeconfig(opts));
   }
 }
 

@@ -9,6 +9,7 @@ import { readStackFile } from "../../cli/stackFile";
 import { planStack } from "../../cli/stackPlan";
 import { ROUTING_MODES } from "../../modes/contract";
 import { cli, CLI, cliProcess, withEnvironment } from "../support/cli";
+import { recordedExpectation } from "../unit/support/evidence";
 
 // an ES module, which jest cannot load, and asked for nothing here
 jest.mock("@kubernetes/client-node", () => ({}));
@@ -244,10 +245,15 @@ describe("a command that a resource runs", () => {
     });
     const environment = {
       CILIUM_MODES_KUBECONFIG: kubeconfig,
-      CILIUM_MODES_NODES: "1",
-      CILIUM_MODES_TIMEOUT_SECONDS: "60",
+      CILIUM_MODES_CLUSTER: "c",
+      CILIUM_MODES_NODES_ARE: "others",
+      CILIUM_MODES_EXPECTATION: JSON.stringify(recordedExpectation()),
+      CILIUM_MODES_VERIFY: "strict",
+      CILIUM_MODES_MAX_NODES: "1",
+      CILIUM_MODES_SETTLE_SECONDS: "60",
+      CILIUM_MODES_REVISION: "1",
     };
-    const shell = spawn("sh", ["-c", '"$0" "$1" await-cilium; true', process.execPath, CLI], {
+    const shell = spawn("sh", ["-c", '"$0" "$1" verify-stack; true', process.execPath, CLI], {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -39,7 +39,8 @@ describeIf([...engineMissing(), ...missingPrograms("pulumi-language-yaml")], "a 
       "cluster-nodes",
     ]);
     // as the program's folder finds it, where commands run
-    expect(state("cilium-ready").inputs).toMatchObject({ create: "node ../../cli/cilium-modes.mjs await-cilium" });
+    const command = { create: "node ../../cli/cilium-modes.mjs verify-stack" };
+    expect(state("verification-checks").inputs).toMatchObject(command);
   });
 
   it("reports an unknown mode", async () => {

@@ -65,7 +65,7 @@ describeIf(engineMissing(), "the program under the real engine", () => {
   it("gives every resource in the cluster deletedWith the cluster, so that destroy needs no API server", () => {
     const steps = first("ebpf");
     const inCluster = steps.filter(({ newState }) =>
-      /^(kubernetes:|command:|kind:index:(Node|CiliumInstallation|Mark|WorkloadGround))/.test(newState!.type),
+      /^(kubernetes:|command:|kind:index:(Node|Cilium|Mark|Workload))/.test(newState!.type),
     );
     expect(inCluster.map(({ urn }) => nameOf(urn)).sort()).toEqual([
       "cilium-installation",
@@ -78,6 +78,7 @@ describeIf(engineMissing(), "the program under the real engine", () => {
       "nettool-mark",
       "nettool-namespace",
       "nettool-node-images",
+      "nettool-ready",
       "nettool-server",
       "nettool-service",
       "verification-checks",

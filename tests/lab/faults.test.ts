@@ -152,7 +152,7 @@ function faultsOf(cluster: string, agentTag: string): readonly Fault[] {
     {
       name: "SIGINT while Cilium becomes ready",
       run: UP,
-      at: /Command cilium-ready creating/,
+      at: /CiliumReadiness cilium-ready creating/,
       blow: signal("SIGINT"),
       recovery: [UP, DESTROY],
     },
@@ -197,7 +197,7 @@ function faultsOf(cluster: string, agentTag: string): readonly Fault[] {
       name: "SIGTERM while agents are replaced",
       before: ({ set }) => set("bpf.masquerade", "false").then(() => undefined),
       run: UP,
-      at: /Command cilium-ready updating/,
+      at: /CiliumReadiness cilium-ready updating/,
       blow: signal("SIGTERM"),
       recovery: [UP],
     },

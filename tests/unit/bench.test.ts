@@ -26,8 +26,8 @@ describe("parts", () => {
     ended(40, "kind:index:NodeImages", "nettool-node-images"),
     ended(50, "kind:index:NodeImages", "cilium-images"),
     began(51, "kubernetes:helm.sh/v3:Release", "cilium-release"),
-    began(60, "command:local:Command", "cilium-ready"),
-    ended(70, "command:local:Command", "cilium-ready"),
+    began(60, "kind:index:CiliumReadiness", "cilium-ready"),
+    ended(70, "kind:index:CiliumReadiness", "cilium-ready"),
   ];
 
   test("a resource's span is from the start of its creation to its outputs; other operations have none", () => {
@@ -36,7 +36,7 @@ describe("parts", () => {
       { name: "cluster-nodes", type: "kind:index:Cluster", from: 5, to: 30 },
       { name: "nettool-node-images", type: "kind:index:NodeImages", from: 31, to: 40 },
       { name: "cilium-images", type: "kind:index:NodeImages", from: 31, to: 50 },
-      { name: "cilium-ready", type: "command:local:Command", from: 60, to: 70 },
+      { name: "cilium-ready", type: "kind:index:CiliumReadiness", from: 60, to: 70 },
     ]);
   });
 

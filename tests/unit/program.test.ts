@@ -48,10 +48,10 @@ describe("the program", () => {
       "cilium-modes:index:KindCluster cluster",
       "cilium-modes:index:NettoolWorkload nettool",
       "cilium-modes:index:Verification verification",
-      "command:local:Command cilium-ready",
       "command:local:Command verification-checks",
       "docker:index/image:Image nettool-image",
       "kind:index:CiliumInstallation cilium-installation",
+      "kind:index:CiliumReadiness cilium-ready",
       "kind:index:Cluster cluster-nodes",
       "kind:index:Mark cilium-mark",
       "kind:index:Mark nettool-mark",
@@ -309,7 +309,7 @@ describe("the program", () => {
       noChart,
     );
     expect(inputsOf(registered, "cluster-nodes")).toMatchObject({ nodeImage: "node:1", workers: 1 });
-    expect(inputsOf(registered, "cilium-ready")).toMatchObject({ environment: { CILIUM_MODES_NODES: "2" } });
+    expect(inputsOf(registered, "cilium-ready")).toMatchObject({ nodeCount: 2 });
     expect(inputsOf(registered, "cilium-release")).toMatchObject({ values: { l7Proxy: false } });
     expect(inputsOf(registered, "cilium-images")).toMatchObject({
       clusterInstance: "cluster-nodes-id",
@@ -340,13 +340,15 @@ describe("the program", () => {
     const { registered } = await runProgram({ "nettool.image": "tools:1" });
     const commandOf = (name: string) =>
       inputsOf(registered, name) as { create: string; update: string; environment: Record<string, string> };
-    const ready = commandOf("cilium-ready");
-    expect([ready.create, ready.update]).toEqual(Array(2).fill("node cli/cilium-modes.mjs await-cilium"));
-    expect(ready.environment).toEqual({
-      CILIUM_MODES_KUBECONFIG: "kubeconfig of c",
-      CILIUM_MODES_NODES: "3",
-      CILIUM_MODES_TIMEOUT_SECONDS: "600",
-      CILIUM_MODES_CAUSE: "cluster-nodes-id restarts 0 revision 1",
+    expect(inputsOf(registered, "cilium-ready")).toMatchObject({
+      kubeconfig: "kubeconfig of c",
+      nodeCount: 3,
+      timeoutSeconds: 600,
+      cause: "cluster-nodes-id restarts 0 revision 1",
+    });
+    expect(inputsOf(registered, "nettool-ready")).toMatchObject({
+      ...{ namespace: "nettool", daemonSets: ["nettool"], pods: ["net"], timeoutSeconds: 600 },
+      cause: "cluster-nodes-id restarts 0 generation 0 image tools:1",
     });
     const verification = commandOf("verification-checks");
     expect([verification.create, verification.update]).toEqual(Array(2).fill("node cli/cilium-modes.mjs verify-stack"));
@@ -486,9 +488,9 @@ describe("the program for an external cluster", () => {
       "cilium-modes:index:ExistingCluster cluster",
       "cilium-modes:index:NettoolWorkload nettool",
       "cilium-modes:index:Verification verification",
-      "command:local:Command cilium-ready",
       "command:local:Command verification-checks",
       "kind:index:CiliumInstallation cilium-installation",
+      "kind:index:CiliumReadiness cilium-ready",
       "kind:index:Mark cilium-mark",
       "kind:index:Mark nettool-mark",
       "kind:index:StackMark cluster-mark",
@@ -510,7 +512,8 @@ describe("the program for an external cluster", () => {
     // secret as a whole, by the kubeconfig in it
     const environmentOf = (name: string) =>
       (inputsOf(registered, name) as { environment: { value: Record<string, string> } }).environment.value;
-    expect(environmentOf("cilium-ready")["CILIUM_MODES_NODES"]).toBe("2");
+    expect(inputsOf(registered, "cilium-ready")).toMatchObject({ nodeCount: 2 });
+    expect(inputsOf(registered, "nettool-ready")).toMatchObject({ daemonSets: ["nettool", "nettool-node"] });
     const environment = environmentOf("verification-checks");
     expect(environment["CILIUM_MODES_NODES_ARE"]).toBe("others");
     expect(JSON.parse(environment["CILIUM_MODES_EXPECTATION"]!)).toMatchObject({

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KindNode } from "../../host/docker";
+import type { CiliumCluster } from "../../providers/kind/readiness";
 import type * as timings from "../../host/timings.cjs";
 import { readTimings, spansOf } from "../support/timings";
 import { run } from "./support/mocks";
@@ -20,8 +21,6 @@ Set kubectl context to "kind-c"`;
 
 let readiness: (() => unknown)[] = [];
 jest.mock("node:timers/promises", () => ({ setTimeout: async () => undefined }));
-jest.mock("../../cluster/read", () => ({ connect: () => ({}) }));
-jest.mock("../../cluster/write", () => ({ restartDaemonSet: jest.fn() }));
 jest.mock("../../datapath/readiness", () => ({
   ...jest.requireActual("../../datapath/readiness"),
   readReadiness: async () => readiness.shift()!(),
@@ -198,11 +197,6 @@ describe("timings", () => {
 
   it("each thing that Cilium waits for is a row, without the last words of containers", async () => {
     begin();
-    Object.assign(process.env, {
-      CILIUM_MODES_KUBECONFIG: "a kubeconfig",
-      CILIUM_MODES_NODES: "2",
-      CILIUM_MODES_TIMEOUT_SECONDS: "60",
-    });
     const trouble = "pod cilium-1 on a, container agent: Error: password=secret";
     readiness = [
       () => Promise.reject(new Error("connect ECONNREFUSED")),
@@ -210,11 +204,13 @@ describe("timings", () => {
       () => ["agents: 1 of 2 ready", trouble],
       () => [],
     ];
-    const silent = [jest.spyOn(console, "error"), jest.spyOn(console, "log")];
-    for (const spy of silent) spy.mockReturnValue(undefined);
-    const { awaitCilium }: typeof import("../../cli/awaitCilium") = require("../../cli/awaitCilium");
-    await awaitCilium();
-    for (const spy of silent) spy.mockRestore();
+    const {
+      ciliumReadinessHandler,
+    }: typeof import("../../providers/kind/readiness") = require("../../providers/kind/readiness");
+    const log = { status: () => undefined, warn: () => undefined };
+    const inputs = { clusterInstance: "c/1", kubeconfig: "a kubeconfig", nodeCount: 2, timeoutSeconds: 60, cause: "" };
+    const cluster = {} as CiliumCluster;
+    await ciliumReadinessHandler(async () => cluster).create(inputs, log, new AbortController().signal);
     const seen = readTimings(file);
     expect(seen.spans.map(({ row, name }) => `${row}: ${name}`)).toEqual([
       expect.stringMatching(/^Waiting for Cilium: API server: .*ECONNREFUSED/),

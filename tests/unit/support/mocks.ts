@@ -47,7 +47,7 @@ export const FACTS: ClusterFacts = {
 };
 
 /** State of a resource, as its provider would return it. */
-function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+function stateOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
   if (type === "kind:index:Cluster")
     return {
       ...inputs,
@@ -59,12 +59,10 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
     };
   if (type === "kind:index:CiliumInstallation") return { ...inputs, repairs: 0, lost: false };
   if (type === "kubernetes:helm.sh/v3:Release") return { ...inputs, status: { revision: 1 } };
+  if (type === "kind:index:WorkloadGround") return { ...inputs, generation: 0, lost: false };
+  if (type === "kind:index:CiliumReadiness") return { ...inputs, ...READY };
   if (type === "command:local:Command")
-    return {
-      ...inputs,
-      stdout: JSON.stringify(name === "cilium-ready" ? READY : { ...SUMMARY, datapath: DATAPATH }),
-      stderr: "",
-    };
+    return { ...inputs, stdout: JSON.stringify({ ...SUMMARY, datapath: DATAPATH }), stderr: "" };
   return inputs as Record<string, unknown>;
 }
 

@@ -1,7 +1,8 @@
 import type { V1DaemonSet, V1Pod } from "@kubernetes/client-node";
 import { pendingWorkload } from "../../datapath/readiness";
-import type { WorkloadReadinessInputs } from "../../providers/kind/inputs";
-import { workloadReadinessHandler, type ReadinessCluster } from "../../providers/kind/workloadReadiness";
+import type { CiliumReadinessInputs, WorkloadReadinessInputs } from "../../providers/kind/inputs";
+import type { ClusterReader } from "../../cluster/read";
+import { ciliumReadinessHandler, workloadReadinessHandler, type CiliumCluster } from "../../providers/kind/readiness";
 
 const INPUTS: WorkloadReadinessInputs = {
   clusterInstance: "c/1",
@@ -54,6 +55,71 @@ describe("the workload's readiness", () => {
   });
 });
 
+describe("CiliumReadiness", () => {
+  const { signal } = new AbortController();
+  const CILIUM = { clusterInstance: "c/1", kubeconfig: "k", nodeCount: 1, timeoutSeconds: 5, cause: "revision 1" };
+  const CONFIGURED = new Date("2026-12-01T02:00:00Z");
+  const ready = { conditions: [{ type: "Ready", status: "True" }] };
+  const available = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
+  const deployment = { metadata: { generation: 1 }, spec: { replicas: 1 }, status: available };
+  /** A cluster of one node, whose configuration was changed at this time. */
+  function cluster(changed: Date, agent = () => daemonSet(1, 1)) {
+    let startedAt = CONFIGURED;
+    const restartAgents = jest.fn(async () => void (startedAt = new Date("2026-12-01T02:10:00Z")));
+    const pods = async (_namespace: string, selector: string): Promise<V1Pod[]> =>
+      selector !== "k8s-app=cilium"
+        ? []
+        : [
+            {
+              metadata: { name: "cilium-1", labels: { "k8s-app": "cilium" } },
+              spec: { nodeName: "a", containers: [] },
+              status: {
+                containerStatuses: [{ name: "cilium-agent", state: { running: { startedAt } } }],
+                initContainerStatuses: [{ name: "config", state: { terminated: { finishedAt: startedAt } } }],
+              },
+            } as unknown as V1Pod,
+          ];
+    const managedFields = [{ time: changed, fieldsV1: { "f:data": {} } }];
+    return {
+      nodes: async () => [{ metadata: { name: "a" }, status: ready }],
+      daemonSet: async () => agent(),
+      deployment: async () => deployment,
+      pods,
+      ciliumPodCidrs: async () => new Map([["a", ["10.0.0.0/24"]]]),
+      configMap: async () => ({ metadata: { managedFields } }),
+      restartAgents,
+    } as unknown as CiliumCluster & { restartAgents: jest.Mock };
+  }
+  const create = async (of: CiliumCluster, inputs: Partial<CiliumReadinessInputs> = {}) => {
+    const said: string[] = [];
+    const log = { status: (line: string) => void said.push(line), warn: (line: string) => void said.push(line) };
+    const { state } = await ciliumReadinessHandler(async () => of).create({ ...CILIUM, ...inputs }, log, signal);
+    return { nodes: state.nodes, said };
+  };
+  const NODES = [{ name: "a", podCidrs: ["10.0.0.0/24"], agentPod: "cilium-1" }];
+
+  it("exists with the nodes as Cilium sees them, and restarts nothing that has its configuration", async () => {
+    const of = cluster(new Date("2026-12-01T01:59:00Z"));
+    expect(await create(of)).toEqual({ nodes: NODES, said: [] });
+    expect(of.restartAgents).not.toHaveBeenCalled();
+  });
+
+  it("restarts agents that run with an older configuration, once", async () => {
+    const of = cluster(new Date("2026-12-01T02:05:00Z"));
+    const { nodes, said } = await create(of);
+    expect(nodes).toEqual(NODES);
+    expect(said).toContain("Restarting the agents on a, which run with an older cilium-config");
+    expect(of.restartAgents).toHaveBeenCalledTimes(1);
+  });
+
+  it("fails with everything that is not ready", async () => {
+    const of = cluster(CONFIGURED, () => daemonSet(0, 1));
+    await expect(create(of, { timeoutSeconds: 0, nodeCount: 2 })).rejects.toThrow(
+      "Cilium did not become ready within 0 s:\n  - nodes: 1 of 2 Ready\n  - agents: 0 of 2 ready with the current configuration",
+    );
+  });
+});
+
 describe("WorkloadReadiness", () => {
   const SIGNAL = new AbortController().signal;
   /** A cluster whose workload becomes ready in steps, and what the resource says meanwhile. */
@@ -61,7 +127,7 @@ describe("WorkloadReadiness", () => {
     let looks = -1;
     const said: string[] = [];
     const at = () => steps[Math.min(looks, steps.length - 1)]!;
-    const cluster: ReadinessCluster = {
+    const cluster: Pick<ClusterReader, "daemonSet" | "pods"> = {
       daemonSet: async () => {
         looks += 1;
         const step = at();
@@ -84,8 +150,12 @@ describe("WorkloadReadiness", () => {
       [2, pod("net", true)],
       [3, pod("net", true)],
     );
-    expect(await handler.create(INPUTS, log, SIGNAL)).toEqual({ id: "c/1/nettool", state: INPUTS });
-    expect(said).toEqual(["nettool: 0 of 3 pods ready", "connect ECONNREFUSED", "nettool: 2 of 3 pods ready"]);
+    expect(await handler.create(INPUTS, log, SIGNAL)).toEqual({ id: "c/1/workload", state: INPUTS });
+    expect(said).toEqual([
+      "nettool: 0 of 3 pods ready",
+      "API server: connect ECONNREFUSED",
+      "nettool: 2 of 3 pods ready",
+    ]);
     expect(looks()).toBe(4);
   });
 
