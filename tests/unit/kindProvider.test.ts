@@ -183,7 +183,7 @@ describe("the kind provider", () => {
   it("lists its resource types in the error for an unknown one", async () => {
     const urn = "urn:pulumi:s::p::kind:index:Other::x";
     await expect(kindProvider().check!(urn, {}, {})).rejects.toThrow(
-      "The kind provider has no resource type kind:index:Other; it has kind:index:CiliumInstallation, kind:index:Cluster, kind:index:Mark, kind:index:NodeImages, kind:index:NodeSettings, kind:index:StackMark, kind:index:WorkloadGround",
+      "The kind provider has no resource type kind:index:Other; it has kind:index:CiliumInstallation, kind:index:CiliumReadiness, kind:index:Cluster, kind:index:Mark, kind:index:NodeImages, kind:index:NodeSettings, kind:index:StackMark, kind:index:WorkloadGround, kind:index:WorkloadReadiness",
     );
   });
 
