@@ -30,6 +30,7 @@ type Starter = Pick<Exec, "exec">;
 export class PodShells {
   private readonly idle = new Map<string, Shell[]>();
   private readonly open = new Set<Shell>();
+  private hasEnded = false;
 
   constructor(private readonly exec: Starter) {}
 
@@ -45,14 +46,16 @@ export class PodShells {
       if (this.open.size > MOST_OPEN) this.close(shell);
       else shells.push(shell);
       return result;
-    } catch {
+    } catch (error) {
       this.open.delete(shell);
+      if (this.hasEnded) throw error;
       return execIn(this.exec, namespace, pod, container, ["sh", "-c", script], seconds);
     }
   }
 
-  /** End all shells. */
+  /** End all shells. Scripts that still run may fail then, and do not run again: their callers have given up. */
   end(): void {
+    this.hasEnded = true;
     this.open.forEach((shell) => this.close(shell));
     this.idle.clear();
   }

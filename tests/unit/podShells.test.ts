@@ -10,6 +10,8 @@ class Containers {
   readonly started: string[][] = [];
   readonly processes: ChildProcess[] = [];
   path = process.env["PATH"];
+  /** The connection ends with its input, as before Kubernetes 1.30. */
+  closesWithInput = false;
 
   readonly exec = {
     exec: async (
@@ -31,6 +33,7 @@ class Containers {
       child.stderr.pipe(stderr, { end: false });
       if (stdin === null) child.stdin.end();
       else stdin.pipe(child.stdin);
+      if (this.closesWithInput) stdin?.once("end", () => socket.emit("close"));
       child.stdin.on("error", () => undefined);
       child.on("close", (code) => {
         const causes = [{ reason: "ExitCode", message: String(code ?? 137) }];
@@ -100,6 +103,14 @@ describeIf(missingPrograms("timeout", "head"), "shells that stay open in contain
     containers.processes[0]!.kill("SIGKILL");
     expect(await again).toEqual({ exitCode: 0, stdout: "done\n", stderr: "" });
     expect(containers.started[1]).toEqual(["sh", "-c", "sleep 0.3; echo done"]);
+  });
+
+  it("do not run a script again after they were told to end", async () => {
+    containers.closesWithInput = true;
+    const given = run("sleep 0.3");
+    shells.end();
+    await expect(given).rejects.toThrow("the shell in a ended");
+    expect(containers.started).toHaveLength(1);
   });
 
   it("are not used where the container lacks what they need", async () => {
