@@ -106,13 +106,16 @@ function upTo(stream: PassThrough, mark: string): Promise<[before: string, after
     const read = (chunk: string) => {
       chunks.push(chunk);
       // the mark may come in two pieces, at the end of megabytes
-      tail = (tail + chunk).slice(-(mark.length + 8));
-      if (!tail.includes(mark) || !tail.endsWith("\n")) return;
+      const last = tail + chunk;
+      tail = last.slice(-(mark.length + 8));
+      const found = last.indexOf(mark);
+      // what the script left running may print more after the mark's line
+      if (found < 0 || !last.includes("\n", found + mark.length)) return;
       stream.off("data", read);
       stream.pause();
       const text = chunks.join("");
       const at = text.lastIndexOf(mark);
-      resolve([text.slice(0, at), text.slice(at + mark.length).trim()]);
+      resolve([text.slice(0, at), text.slice(at + mark.length).split("\n", 1)[0]!]);
     };
     stream.on("data", read);
     stream.resume();

@@ -105,6 +105,11 @@ describeIf(missingPrograms("timeout", "head"), "shells that stay open in contain
     expect(containers.started[1]).toEqual(["sh", "-c", "sleep 0.3; echo done"]);
   });
 
+  it("answer although a script leaves something running that prints", async () => {
+    for (let time = 0; time < 20; time += 1)
+      expect((await run("(for n in $(seq 1000); do echo more; done) & exit 3")).exitCode).toBe(3);
+  });
+
   it("do not run a script again after they were told to end", async () => {
     containers.closesWithInput = true;
     const given = run("sleep 0.3");
