@@ -224,6 +224,17 @@ describe("the command line", () => {
     }
   });
 
+  it("has no colours inside a test either, where the tests run in a terminal", async () => {
+    const { isTTY } = process.stdout;
+    process.stdout.isTTY = true;
+    try {
+      const { out } = await withEnvironment({ FORCE_COLOR: "1" }, () => cli("--help"));
+      expect([out.includes(ESCAPE), out.length > 100, process.stdout.isTTY]).toEqual([false, true, true]);
+    } finally {
+      process.stdout.isTTY = isTTY;
+    }
+  });
+
   it("prints help as wide as COLUMNS says, also outside a terminal", async () => {
     const help = async (columns: string) => {
       const { out } = await withEnvironment({ COLUMNS: columns }, () => cli("--help"));

@@ -15,9 +15,14 @@ export interface CommandResult {
   readonly code: number;
 }
 
-/** Run a command line inside the test, where its modules are loaded already: a process of its own takes a second. */
+/**
+ * Run a command line inside the test, where its modules are loaded already: a process of its own takes a second. As in
+ * `cliProcess`, it has no terminal, although the test may have one.
+ */
 export async function cli(...argv: string[]): Promise<CommandResult> {
   let [out, err] = ["", ""];
+  const terminals = [process.stdout, process.stderr].map((stream) => [stream, stream.isTTY] as const);
+  for (const [stream] of terminals) stream.isTTY = false;
   const spies = [
     jest.spyOn(console, "log").mockImplementation((text: string) => void (out += `${text}\n`)),
     jest.spyOn(console, "error").mockImplementation((text: string) => void (err += `${text}\n`)),
@@ -25,10 +30,11 @@ export async function cli(...argv: string[]): Promise<CommandResult> {
     jest.spyOn(process.stderr, "write").mockImplementation((text) => Boolean((err += String(text)))),
   ];
   try {
-    await main(argv);
+    await withEnvironment({ FORCE_COLOR: undefined, NO_COLOR: undefined }, () => main(argv));
     return { out, err, code: Number(process.exitCode ?? 0) };
   } finally {
     process.exitCode = 0;
+    for (const [stream, isTerminal] of terminals) stream.isTTY = isTerminal;
     for (const spy of spies) spy.mockRestore();
   }
 }
