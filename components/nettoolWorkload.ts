@@ -161,6 +161,10 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       kubernetes,
     );
     const nodePods = cluster.isKind ? [] : [nodePod(`${name}-node`, metadata, container, kubernetes)];
+    const pods = [daemonSet, client, ...nodePods];
+    const versions = pulumi
+      .all(pods.map((each) => each.metadata))
+      .apply((all) => all.map(({ uid, generation }) => `${uid}/${generation}`).join(" "));
     const record = new OwnershipRecord(
       // the name of a resource is part of its URN, so it stays
       `${name}-mark`,
@@ -169,7 +173,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         name: OWNERSHIP_RECORDS.workload,
         generation,
       },
-      { ...options, dependsOn: [daemonSet, service, client, ...nodePods] },
+      { ...options, dependsOn: [...pods, service] },
     );
     const ready = new WorkloadReadiness(
       `${name}-ready`,
@@ -179,7 +183,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         daemonSets: [WORKLOAD.daemonSet, ...(cluster.isKind ? [] : [NODE_PODS])],
         pods: [WORKLOAD.clientPod],
         timeoutSeconds: TIMEOUT_SECONDS,
-        cause: pulumi.interpolate`${cluster.condition} generation ${generation} image ${this.image}`,
+        cause: pulumi.interpolate`${cluster.condition} image ${this.image} pods ${versions}`,
       },
       { ...options, dependsOn: [record, args.cilium.ready] },
     );

@@ -348,7 +348,8 @@ describe("the program", () => {
     });
     expect(inputsOf(registered, "nettool-ready")).toMatchObject({
       ...{ namespace: "nettool", daemonSets: ["nettool"], pods: ["net"], timeoutSeconds: 600 },
-      cause: "cluster-nodes-id restarts 0 generation 0 image tools:1",
+      // pods that are created again or change are waited for again
+      cause: "cluster-nodes-id restarts 0 image tools:1 pods nettool-server-uid/1 nettool-client-uid/1",
     });
     const verification = commandOf("verification-checks");
     expect([verification.create, verification.update]).toEqual(Array(2).fill("node cli/cilium-modes.mjs verify-stack"));
@@ -513,7 +514,10 @@ describe("the program for an external cluster", () => {
     const environmentOf = (name: string) =>
       (inputsOf(registered, name) as { environment: { value: Record<string, string> } }).environment.value;
     expect(inputsOf(registered, "cilium-ready")).toMatchObject({ nodeCount: 2 });
-    expect(inputsOf(registered, "nettool-ready")).toMatchObject({ daemonSets: ["nettool", "nettool-node"] });
+    expect(inputsOf(registered, "nettool-ready")).toMatchObject({
+      daemonSets: ["nettool", "nettool-node"],
+      cause: expect.stringMatching(/ nettool-node-uid\/1$/),
+    });
     const environment = environmentOf("verification-checks");
     expect(environment["CILIUM_MODES_NODES_ARE"]).toBe("others");
     expect(JSON.parse(environment["CILIUM_MODES_EXPECTATION"]!)).toMatchObject({

@@ -47,7 +47,7 @@ export const FACTS: ClusterFacts = {
 };
 
 /** State of a resource, as its provider would return it. */
-function stateOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
+function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
   if (type === "kind:index:Cluster")
     return {
       ...inputs,
@@ -57,6 +57,8 @@ function stateOf({ type, inputs }: pulumi.runtime.MockResourceArgs): Record<stri
       containers: ["1"],
       restarts: 0,
     };
+  if (/^kubernetes:(apps|core)\/v1:(DaemonSet|Pod)$/.test(type))
+    return { ...inputs, metadata: { ...inputs.metadata, uid: `${name}-uid`, generation: 1 } };
   if (type === "kind:index:CiliumInstallation") return { ...inputs, repairs: 0, lost: false };
   if (type === "kubernetes:helm.sh/v3:Release") return { ...inputs, status: { revision: 1 } };
   if (type === "kind:index:WorkloadGround") return { ...inputs, generation: 0, lost: false };
