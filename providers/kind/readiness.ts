@@ -115,7 +115,7 @@ async function untilReady<T>(
       throw new Error([late, ...seen.pending.map((line) => `  - ${line}`)].join("\n"));
     }
     for (const line of newsOf(seen.pending, shown)) log.status(line);
-    await sleep(PAUSE_MILLISECONDS, undefined, { signal });
+    await sleep(PAUSE_MILLISECONDS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 

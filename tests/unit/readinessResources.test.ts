@@ -171,7 +171,7 @@ describe("WorkloadReadiness", () => {
     const cancelled = new AbortController();
     const waiting = handler.update(INPUTS, INPUTS, log, cancelled.signal);
     setTimeout(() => cancelled.abort(new Error("The run was cancelled")), 20);
-    await expect(waiting).rejects.toThrow();
+    await expect(waiting).rejects.toThrow("The run was cancelled");
   });
 
   it("waits again after a change of the workload, and in a new cluster", async () => {
