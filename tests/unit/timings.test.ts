@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { V1DaemonSetStatus } from "@kubernetes/client-node";
 import type { KindNode } from "../../host/docker";
 import type { CiliumCluster } from "../../providers/kind/readiness";
 import type * as timings from "../../host/timings.cjs";
@@ -220,5 +221,34 @@ describe("timings", () => {
     ]);
     expect(seen.spans.every(({ seconds }) => seconds !== undefined)).toBe(true);
     expect(readFileSync(file, "utf8")).not.toMatch(/secret|a kubeconfig/);
+  });
+
+  it("the documentation lists the rows of all waits", async () => {
+    begin();
+    const looks = [0, 3];
+    const {
+      workloadReadinessHandler,
+    }: typeof import("../../providers/kind/readiness") = require("../../providers/kind/readiness");
+    const status = { desiredNumberScheduled: 3, updatedNumberScheduled: 3 };
+    const cluster = {
+      daemonSet: async (_: string, name: string) => ({
+        metadata: { name },
+        status: { ...status, numberReady: looks.shift()! } as V1DaemonSetStatus,
+      }),
+      pods: async () => [],
+    };
+    const inputs = {
+      ...{ clusterInstance: "c/1", kubeconfig: "a kubeconfig", timeoutSeconds: 60, cause: "" },
+      ...{ namespace: "nettool", daemonSets: ["nettool"], pods: [] },
+    };
+    const log = { status: () => undefined, warn: () => undefined };
+    await workloadReadinessHandler(async () => cluster).create(inputs, log, new AbortController().signal);
+    const docs = readFileSync(join(__dirname, "../../docs/commands.md"), "utf8");
+    const waits = [...docs.matchAll(/^\| `(Waiting for .*: )…` \|/gm)].map(([, row]) => row!);
+    const { spans } = readTimings(file);
+    expect(spans.map(({ row, name }) => `${row}: ${name}`)).toEqual([
+      "Waiting for the workload: nettool: 0 of 3 pods ready",
+    ]);
+    expect(waits).toEqual(["Waiting for Cilium: ", "Waiting for the workload: "]);
   });
 });
