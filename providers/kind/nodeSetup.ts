@@ -25,12 +25,12 @@ export async function removeControlPlaneTaints(controlPlane: string): Promise<vo
   if (taints.length > 0) await kubectl(controlPlane, ["taint", "node", controlPlane, ...taints]);
 }
 
-/** kubeadm has CoreDNS asked every ten seconds whether it is ready: in a new cluster, everyone waits for that. */
+/** CoreDNS is the last thing that a new cluster waits for, and kubeadm's probe runs every ten seconds only. */
 const ASKED_EVERY_SECOND = { containers: [{ name: "coredns", readinessProbe: { periodSeconds: 1 } }] };
 
 /**
- * Let CoreDNS become ready as soon as it answers. None of its pods runs yet; those of the old template are removed first,
- * or one of them would start beside the new ones.
+ * Run CoreDNS's readiness probe every second. None of its pods runs yet. Those of the old template are removed first, or
+ * one of them would start beside the new ones.
  */
 export async function hastenCoreDns(controlPlane: string): Promise<void> {
   const coreDns = [...IN_KUBE_SYSTEM, "deployment", "coredns"];
