@@ -33,7 +33,7 @@ export async function readReadiness(cluster: ClusterReader): Promise<ReadinessEv
 /** What is not ready yet, one line each; empty if the cluster is ready. */
 export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number): string[] {
   const pending: string[] = [];
-  const ready = evidence.nodes.filter(isNodeReady).length;
+  const ready = evidence.nodes.filter(isReady).length;
   const extra = Math.max(0, evidence.nodes.length - nodeCount);
   if (ready !== nodeCount || extra > 0) {
     pending.push(`nodes: ${ready} of ${nodeCount} Ready${extra > 0 ? `, ${extra} more than expected` : ""}`);
@@ -63,8 +63,6 @@ export function pendingWorkload(
     if (wanted > 0 && ready === wanted) return [];
     return [`${daemonSet.metadata!.name}: ${ready} of ${wanted || "?"} pods ready`];
   });
-  const isReady = ({ status }: V1Pod) =>
-    status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
   const others = named.filter((name) => !pods.some((pod) => pod.metadata?.name === name && isReady(pod)));
   const pending = [...ofSets, ...others.map((name) => `${name}: not ready`)];
   return pending.length === 0 ? [] : [...pending, ...pods.flatMap(podTrouble)];
@@ -95,7 +93,7 @@ export function nodeFacts({ nodes, pods, podCidrs }: ReadinessEvidence): NodeFac
   });
 }
 
-function isNodeReady({ status }: V1Node): boolean {
+function isReady({ status }: V1Node | V1Pod): boolean {
   return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
 }
 

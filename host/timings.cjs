@@ -61,11 +61,13 @@ function beginInProgram(title) {
   const run = thisRun();
   if (run === undefined)
     throw new Error(
-      `${FILE} needs /proc to find the process pulumi above this program; use npm start -- <stack> --timings <file>`,
+      `${FILE} finds no process pulumi above this program, which needs Linux's /proc; use npm start -- <stack> --timings <file>`,
     );
   const isBegun = headerOf(file)?.run === run;
-  const engineStarted = engine()?.started;
   const programStarted = Math.round(performance.timeOrigin * 1000);
+  // in some containers, /proc/uptime has another clock than processes have
+  const started = engine()?.started;
+  const engineStarted = started !== undefined && started <= programStarted ? started : undefined;
   if (!isBegun) begin(file, title, run, engineStarted ?? programStarted);
   return { isBegun, engineStarted, programStarted };
 }
@@ -168,7 +170,9 @@ function engine() {
       const [, program, rest] = /\((.*)\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8"));
       // see proc_pid_stat(5), from field 3 on
       const fields = rest.split(" ");
-      if (program === "pulumi") found = { id: `${pid} ${fields[19]}`, started: timeOf(Number(fields[19])) };
+      // some packages start it under another name
+      if (/^\.?pulumi(-wrapped)?$/.test(program))
+        found = { id: `${pid} ${fields[19]}`, started: timeOf(Number(fields[19])) };
       pid = Number(fields[1]);
     }
   } catch {

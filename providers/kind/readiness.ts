@@ -38,10 +38,12 @@ export function ciliumReadinessHandler(
       const pending = pendingReadiness(evidence, inputs.nodeCount);
       const outdated = pending.length > 0 || restarted ? [] : await outdatedAgents(cluster).catch(() => []);
       if (outdated.length === 0) return { pending, ready: nodeFacts(evidence) };
-      log.status(`Restarting the agents on ${outdated.join(", ")}, which run with an older cilium-config`);
-      await span("Waiting for Cilium: restart", "restart", () => cluster.restartAgents());
-      restarted = true;
-      return { pending: ["agents: restarting"], ready: [] };
+      const repair = async () => {
+        log.status(`Restarting the agents on ${outdated.join(", ")}, which run with an older cilium-config`);
+        await span("Waiting for Cilium: restart", "restart", () => cluster.restartAgents());
+        restarted = true;
+      };
+      return { pending: ["agents: restarting"], ready: [], repair };
     });
     return { ...inputs, nodes };
   }, "cilium");
@@ -95,21 +97,39 @@ function readinessHandler<Inputs extends ReadinessInputs, State extends Inputs>(
   };
 }
 
-/** Look until nothing is pending. @param late first line of the error @throws Error listing what is, or when the run is cancelled */
+/** What a look at the cluster has found. */
+interface Seen<T> {
+  /** What is not ready, one line each. */
+  readonly pending: readonly string[];
+  readonly ready: T;
+  /** Does something about what is pending. A failure ends the wait. */
+  readonly repair?: () => Promise<void>;
+}
+
+/**
+ * Look until nothing is pending. An API server that does not answer is pending too.
+ * @param late first line of the error
+ * @throws Error listing what is pending, that of a repair, or when the run is cancelled
+ */
 async function untilReady<T>(
   what: string,
   { timeoutSeconds, late }: { readonly timeoutSeconds: number; readonly late: string },
   log: Log,
   signal: AbortSignal,
-  look: () => Promise<{ readonly pending: readonly string[]; readonly ready: T }>,
+  look: () => Promise<Seen<T>>,
 ): Promise<T> {
   const deadline = Date.now() + timeoutSeconds * 1000;
   const shown = new Set<string>();
   const record = recordPending(what);
   for (;;) {
-    const seen = await look().catch((error: Error) => ({ pending: [`API server: ${apiErrorLine(error)}`] }));
+    const seen = await look().catch((error: Error) => ({
+      pending: [`API server: ${apiErrorLine(error)}`],
+      ready: undefined,
+      repair: undefined,
+    }));
     record(seen.pending);
-    if (seen.pending.length === 0 && "ready" in seen) return seen.ready;
+    if (seen.pending.length === 0) return seen.ready as T;
+    await seen.repair?.();
     if (Date.now() >= deadline) {
       record([]);
       throw new Error([late, ...seen.pending.map((line) => `  - ${line}`)].join("\n"));

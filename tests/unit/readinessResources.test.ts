@@ -112,6 +112,13 @@ describe("CiliumReadiness", () => {
     expect(of.restartAgents).toHaveBeenCalledTimes(1);
   });
 
+  it("fails at once where the agents may not be restarted", async () => {
+    const of = cluster(new Date("2026-12-01T02:05:00Z"));
+    of.restartAgents.mockRejectedValue(new Error("daemonsets.apps is forbidden"));
+    await expect(create(of)).rejects.toThrow("daemonsets.apps is forbidden");
+    expect(of.restartAgents).toHaveBeenCalledTimes(1);
+  });
+
   it("fails with everything that is not ready", async () => {
     const of = cluster(CONFIGURED, () => daemonSet(0, 1));
     await expect(create(of, { timeoutSeconds: 0, nodeCount: 2 })).rejects.toThrow(
