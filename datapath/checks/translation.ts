@@ -18,7 +18,7 @@ const PORTS = { first: 61000, last: 65499 } as const;
 /** Connections of each pod: those that the service gives back to the pod itself never leave it, and nobody tracks them. */
 const TRIES = 10;
 
-/** How often they are sent at most until Cilium has one. */
+/** How often they are sent at most, each time from other ports, until Cilium has one. */
 const ATTEMPTS = 3;
 
 /** The port at which the workload's pods serve. */
@@ -71,9 +71,12 @@ export const translationCheck: Check<readonly Flow[]> = {
           return { place, target, sent: sent instanceof Error ? explained(sent) : sent, tracked };
         };
         let found = await flow(0);
-        // on a busy node Cilium removes closed connections before they are looked up
+        // on a busy node Cilium removes closed connections before they are looked up; a verification less than a minute
+        // ago may have used one of the ports
         const isMissed = ({ tracked }: Flow) => !(tracked instanceof Error) && tracked.length === 0;
-        for (let attempt = 1; attempt < ATTEMPTS && isMissed(found); attempt++) found = await flow(attempt);
+        const isTaken = ({ sent }: Flow) => sent instanceof Error && sent.message.endsWith(PORT_TAKEN);
+        for (let attempt = 1; attempt < ATTEMPTS && (isMissed(found) || isTaken(found)); attempt++)
+          found = await flow(attempt);
         return found;
       }),
     );
@@ -134,11 +137,14 @@ END
 done`;
 }
 
+const PORT_TAKEN = "the connection's local port is in use";
+
 /** curl says how it failed by a number only. */
 function explained({ message }: Error): Error {
   const words: Readonly<Record<string, string>> = {
     "7": "connection refused",
     "28": "no answer within 5 s",
+    "45": PORT_TAKEN,
     "52": "an empty answer",
     "56": "connection reset",
   };

@@ -36,7 +36,7 @@ function run(script: string, programs: Readonly<Record<string, string>>, environ
 
 describe("the translation of NodePorts", () => {
   /** What is read of a cluster whose connection tracking has one connection of each node's pod. */
-  async function readOf(keys: Readonly<Record<string, string>>) {
+  async function readOf(keys: Readonly<Record<string, string>>, codes: number[] = []) {
     const asked: unknown[][] = [];
     const pod = (name: string, nodeName: string, podIP?: string) => ({
       metadata: { name },
@@ -64,7 +64,8 @@ describe("the translation of NodePorts", () => {
       exec: (...args: unknown[]) => {
         asked.push(args);
         const [, name, , command] = args as [string, string, string, string[]];
-        if (!name.startsWith("cilium-")) return Promise.resolve({ exitCode: 0, stdout: "", stderr: "" });
+        if (!name.startsWith("cilium-"))
+          return Promise.resolve({ exitCode: codes.shift() ?? 0, stdout: "", stderr: "" });
         const bpftool = '[ "$2" = show ] || [ "$*" = "$EXPECTED" ] || { echo Not found; exit 255; }';
         return run(
           command[2]!,
@@ -94,6 +95,12 @@ describe("the translation of NodePorts", () => {
     ]);
     const seconds = asked.filter(([, name]) => String(name).startsWith("cilium-")).map((args) => args[4]);
     expect(seconds).toEqual([12, 12]);
+  });
+
+  it("are tried from other ports where an earlier verification's connection still has one", async () => {
+    const { flows, asked } = await readOf({ a: "10 0 0 7 10 0 1 8 0 80 238 72 6 0", b: "none" }, [45]);
+    expect(flows.map(({ sent }) => sent)).toEqual(["", ""]);
+    expect(asked).toHaveLength(12);
   });
 
   it("are tried three times where none is found", async () => {
