@@ -94,7 +94,8 @@ async function askRegistry(endpoint: RegistryEndpoint, path: string): Promise<An
 function failed(error: Error): Answer {
   const { code = "", message } = error as NodeJS.ErrnoException;
   if (!TLS_ERRORS.test(code)) return silent(error);
-  return refusing(`fails in TLS (${message}); set its ca, or insecure: true`);
+  // Node.js 24 adds advice about itself, while it is containerd that will pull
+  return refusing(`fails in TLS (${message.split(";")[0]}); set its ca, or insecure: true`);
 }
 
 /** Codes of errors that another network would not change. */
