@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { CILIUM_NAMESPACE } from "../cluster/agents";
 import { apiErrorLine } from "../cluster/apiError";
 import type { AttachableCluster } from "../cluster/read";
+import { isReady } from "../datapath/readiness";
 
 const SERVICE = "hubble-ui";
 const SELECTOR = "k8s-app=hubble-ui";
@@ -51,9 +52,7 @@ export async function forwardUi(
 
 async function readyPod(cluster: AttachableCluster): Promise<string> {
   const pods = await cluster.pods(CILIUM_NAMESPACE, SELECTOR);
-  const ready = pods.find(({ status }) =>
-    status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True"),
-  );
+  const ready = pods.find(isReady);
   if (ready === undefined) {
     throw new Error(
       "No pod of hubble-ui is ready; see: kubectl -n kube-system describe pods -l k8s-app=hubble-ui (can its images be pulled?)",

@@ -10,7 +10,7 @@ import { AGENT_CONTAINER, askAgent, CILIUM_NAMESPACE, listAgents } from "../clus
 import { apiErrorLine } from "../cluster/apiError";
 import type { ClusterReader } from "../cluster/read";
 import type { ProbeWriter } from "../cluster/write";
-import { podTrouble } from "./readiness";
+import { isReady, podTrouble } from "./readiness";
 import { ENDINGS, INTERRUPTED } from "../host/interruptible";
 
 /** Marks namespaces of probe workloads, so that those of killed runs are found. */
@@ -222,10 +222,6 @@ async function readWorkload(cluster: ClusterReader, namespace: string) {
   const missing = wanted - pods.length;
   if (missing > 0) pending.push(`${missing} of ${wanted} pods do not exist yet`);
   return { ready: pods.length - notReady.length, wanted, pending };
-}
-
-function isReady({ status }: V1Pod): boolean {
-  return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
 }
 
 function notReadyLine({ metadata, spec, status }: V1Pod): string {

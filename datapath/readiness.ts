@@ -93,7 +93,8 @@ export function nodeFacts({ nodes, pods, podCidrs }: ReadinessEvidence): NodeFac
   });
 }
 
-function isReady({ status }: V1Node | V1Pod): boolean {
+/** Whether a node or a pod has the condition Ready. */
+export function isReady({ status }: V1Node | V1Pod): boolean {
   return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
 }
 

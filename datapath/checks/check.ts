@@ -109,6 +109,11 @@ export function whyUnread(error: unknown): string {
   return isRecorded ? "the recorded cluster does not tell" : apiErrorLine(error as Error);
 }
 
+const deletingPodOn = (selector: string) => (node: string) =>
+  `kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${selector} --field-selector spec.nodeName=${node}`;
+
 /** Command that deletes the agent's pod of a node, so that a new one starts. */
-export const deletingAgentOn = (node: string) =>
-  `kubectl -n ${CILIUM_NAMESPACE} delete pod -l ${AGENT_SELECTOR} --field-selector spec.nodeName=${node}`;
+export const deletingAgentOn = deletingPodOn(AGENT_SELECTOR);
+
+/** The same for kube-proxy's pod. */
+export const deletingKubeProxyOn = deletingPodOn("k8s-app=kube-proxy");

@@ -1,7 +1,7 @@
 import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
 import { readingOf, type EndpointState } from "../evidence/api";
-import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { deletingKubeProxyOn, fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 import { wantedFrontends, type Wanted } from "./serviceMap";
 import { sectionOf } from "../evidence/node";
@@ -128,7 +128,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
           node,
           `${seen}; health check: ${health.trim()}`,
           "kube-proxy does not answer its own health check, so nobody updates its rules",
-          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node}`,
+          deletingKubeProxyOn(node),
           { cause: "kube-proxy-missing", ...at },
         );
       }
@@ -138,7 +138,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
           node,
           strange.slice(0, 3).join(", "),
           "kube-proxy's rules send packets to addresses that are no endpoints of their Service",
-          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node}: kube-proxy writes its rules when it starts`,
+          `${deletingKubeProxyOn(node)}: kube-proxy writes its rules when it starts`,
           { cause: "service-map-stale", ...at },
         );
       }
@@ -148,7 +148,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
           node,
           incomplete.slice(0, 3).join("; "),
           `kube-proxy's rules do not lead to all endpoints of ${incomplete.length} ports of Services`,
-          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node}: kube-proxy writes its rules when it starts`,
+          `${deletingKubeProxyOn(node)}: kube-proxy writes its rules when it starts`,
           { cause: "service-map-stale", ...at },
         );
       }

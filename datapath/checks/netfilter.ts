@@ -1,7 +1,7 @@
 import { readingOf, valueOf } from "../evidence/api";
 import { counterOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import type { Evidence } from "../evidence/gather";
-import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
+import { deletingKubeProxyOn, fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 
 /** A rule of iptables with its counter. */
@@ -158,7 +158,7 @@ export const netfilterCheck: Check = {
               ? "the other node has these rules: they are missing on this node, or were added on the other"
               : "rules that the other nodes have are missing on this node",
             missing.every((rule) => /^\S+ -A \S*KUBE-|-j KUBE-/.test(rule))
-              ? `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=${node.node}: kube-proxy writes its rules when it starts`
+              ? `${deletingKubeProxyOn(node.node)}: kube-proxy writes its rules when it starts`
               : `kubectl -n kube-system delete pod ${node.agent}: the agent writes its rules when it starts`,
             { cause: "netfilter-missing", ...at },
           ),

@@ -13,6 +13,7 @@ import { apiErrorLine } from "../../cluster/apiError";
 import type { RecordedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
 import { nodeAddress, podCidrsOf } from "../clusterFacts";
+import { isReady } from "../readiness";
 
 /** Something that was read, or in one line why it was not. */
 export type Reading<T> = { readonly value: T } | { readonly error: string };
@@ -509,7 +510,7 @@ function podState(pod: V1Pod): PodState {
     labels: metadata!.labels ?? {},
     hostNetwork: spec?.hostNetwork ?? false,
     running: status?.phase === "Running",
-    ready: status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false,
+    ready: isReady(pod),
     deleting: metadata!.deletionTimestamp !== undefined,
     createdAt: iso(metadata!.creationTimestamp),
     account: spec?.serviceAccountName,

@@ -122,11 +122,8 @@ async function untilReady<T>(
   const shown = new Set<string>();
   const record = recordPending(what);
   for (;;) {
-    const seen = await look().catch((error: Error) => ({
-      pending: [`API server: ${apiErrorLine(error)}`],
-      ready: undefined,
-      repair: undefined,
-    }));
+    const unread = (error: Error) => ({ pending: [`API server: ${apiErrorLine(error)}`], ready: undefined });
+    const seen: Seen<T | undefined> = await look().catch(unread);
     record(seen.pending);
     if (seen.pending.length === 0) return seen.ready as T;
     await seen.repair?.();
