@@ -114,8 +114,8 @@ export async function serveFakeCluster(
       if (!isShell) return run(command, (told) => say(opened, told));
       onScript(opened, (script, mark) =>
         run(script, (told) => {
-          opened.send(Buffer.from(`\u0001${told}\n${mark} 0\n`));
-          opened.send(Buffer.from(`\u0002\n${mark}\n`));
+          send(opened, CHANNELS.stdout, `${told}\n${mark} 0\n`);
+          send(opened, CHANNELS.stderr, `\n${mark}\n`);
         }),
       );
     });
@@ -152,21 +152,27 @@ export async function serveFakeCluster(
 /** Kubelets send output in pieces of this size. */
 const PIECE = 32 * 1024;
 
+/** The first byte of each message. */
+const CHANNELS = { stdin: 0, stdout: 1, stderr: 2, status: 3 } as const;
+
+function send(socket: WebSocket, channel: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let from = 0; from < bytes.length; from += PIECE) {
+    socket.send(Buffer.concat([Buffer.from([channel]), bytes.subarray(from, from + PIECE)]));
+  }
+}
+
 /** Send the output of a command, and that it succeeded. */
 function say(socket: WebSocket, output: string): void {
-  const bytes = Buffer.from(output);
-  for (let from = 0; from < bytes.length; from += PIECE) {
-    socket.send(Buffer.concat([Buffer.from([1]), bytes.subarray(from, from + PIECE)]));
-  }
-  socket.send(Buffer.concat([Buffer.from([3]), Buffer.from(JSON.stringify({ metadata: {}, status: "Success" }))]));
+  send(socket, CHANNELS.stdout, output);
+  send(socket, CHANNELS.status, JSON.stringify({ metadata: {}, status: "Success" }));
 }
 
 /** Do something with each script that is sent to a shell of `cluster/podShells.ts`. */
 function onScript(socket: WebSocket, work: (script: string, mark: string) => void): void {
   let sent = Buffer.alloc(0);
   socket.on("message", (message: Buffer) => {
-    // the first byte of a message is its channel: 0 is standard input
-    if (message[0] === 0) sent = Buffer.concat([sent, message.subarray(1)]);
+    if (message[0] === CHANNELS.stdin) sent = Buffer.concat([sent, message.subarray(1)]);
     for (;;) {
       const [line, bytes, mark] = /^\d+ (\d+) (.*)\n/.exec(sent.toString("latin1")) ?? [];
       const end = (line?.length ?? Infinity) + Number(bytes);
