@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { serveFakeCluster, type FakeCluster } from "../../bench/fakeCluster";
-
-const CLI = join(__dirname, "../../cli/cilium-modes.mjs");
+import { CLI } from "../support/cli";
 
 const folder = mkdtempSync(join(tmpdir(), "cilium-modes-large-"));
 afterAll(() => rmSync(folder, { recursive: true }));

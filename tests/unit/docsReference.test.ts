@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { main } from "../../cli/main";
 import { PROOF_EXIT_CODES } from "../../cli/verificationText";
 import { CHECKS } from "../../datapath/checks/all";
 import chartKeys from "../../modes/chartKeys.json";
@@ -8,6 +7,7 @@ import { OUTPUT_DESCRIPTIONS } from "../../outputs";
 import { EXIT_CODES } from "../../scripts/readme/commands";
 import { PAGES, verbs, withParts } from "../../scripts/readme/tables";
 import { defaultOf, knownKeys, metaOf, settingPaths } from "../../settings/schemaPaths";
+import { cli } from "../support/cli";
 import { readMarkdown } from "../support/markdown";
 import { OUTPUTS } from "../support/outputs";
 import { sources } from "./support/sources";
@@ -142,21 +142,7 @@ describe("exit codes", () => {
   ];
 
   it.each(cases)("the exit code is %i, as documented: cilium-modes %j", async (code, args) => {
-    const silent = [
-      jest.spyOn(console, "log").mockReturnValue(undefined),
-      jest.spyOn(console, "error").mockReturnValue(undefined),
-      jest.spyOn(process.stdout, "write").mockReturnValue(true),
-      jest.spyOn(process.stderr, "write").mockReturnValue(true),
-    ];
-    const before = process.exitCode;
-    try {
-      process.exitCode = undefined;
-      await main(args);
-      expect(process.exitCode ?? 0).toBe(code);
-    } finally {
-      process.exitCode = before;
-      for (const each of silent) each.mockRestore();
-    }
+    expect((await cli(...args)).code).toBe(code);
   });
 
   it("every exit code of verify is documented", () => {

@@ -110,7 +110,7 @@ describeIf(missingPrograms("timeout", "head"), "shells that stay open in contain
       expect((await run("(for n in $(seq 1000); do echo more; done) & exit 3")).exitCode).toBe(3);
   });
 
-  it("do not run a script again after they were told to end", async () => {
+  it("do not run a script again after their end", async () => {
     containers.closesWithInput = true;
     const given = run("sleep 0.3");
     shells.end();
@@ -130,7 +130,7 @@ describeIf(missingPrograms("timeout", "head"), "shells that stay open in contain
     expect((await run("echo plain")).stdout).toBe("plain\n");
   });
 
-  it("end when they are told to, and when their input closes", async () => {
+  it("end on request, and when their input closes", async () => {
     await run("true");
     shells.end();
     await containers.ended();
