@@ -199,8 +199,8 @@ const GENERATION = "cilium-modes/generation";
 const EXISTS = { "pulumi.com/waitFor": "jsonpath={.metadata.uid}" };
 
 /**
- * Pods need no access to the API server. A kubelet also gives up longer and longer on the token's volume of a pod that waits
- * for its network: up to 16 s after the network is there.
+ * Pods need no access to the API server. While a pod waits for its network, the kubelet retries the token's volume less and
+ * less often: the pod would start up to 16 s after the network is there.
  */
 const NO_TOKEN = { automountServiceAccountToken: false };
 

@@ -37,11 +37,6 @@ await build({
 });
 for (const table of ["chartKeys.json", "continuity.json"]) cpSync(join("modes", table), join("dist/modes", table));
 cpSync("host/timings.cjs", "dist/host/timings.cjs");
-const { status } = spawnSync(
-  process.execPath,
-  ["node_modules/@typescript/native/bin/tsc", "-p", "tsconfig.build.json"],
-  {
-    stdio: "inherit",
-  },
-);
+const declarations = ["node_modules/@typescript/native/bin/tsc", "-p", "tsconfig.build.json"];
+const { status } = spawnSync(process.execPath, declarations, { stdio: "inherit" });
 process.exit(status ?? 1);

@@ -136,8 +136,10 @@ function verifyRunning(last, started) {
     const words = "It was not verified in this run: only Pulumi can read its secrets. Set verifyWhen: always";
     return { code: 0, words };
   }
-  if (!didUp) console.log("\nNothing has changed, so pulumi up did not verify again. Verifying the running cluster:");
-  if (!didUp) at("verify");
+  if (!didUp) {
+    console.log("\nNothing has changed, so pulumi up did not verify again. Verifying the running cluster:");
+    at("verify");
+  }
   const code = didUp ? (last.verdict === "pass" ? 0 : 1) : runCli("verify", stack);
   const time = (didUp ? new Date(last.verifiedAt) : new Date()).toISOString().slice(0, 16).replace("T", " ");
   const result = didUp ? (last.proof ?? last.verdict) : code === 0 ? "proven" : "not proven, see above";
