@@ -83,7 +83,7 @@ export class TestProject {
   /** Run a Pulumi command that must succeed, and return what it printed. */
   async succeed(...args: string[]): Promise<string> {
     const { code, output } = await this.pulumi(...args);
-    if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${String(code)}:\n${output}`);
+    if (code !== 0) throw failureOf(args, code, output);
     return output;
   }
 
@@ -95,7 +95,7 @@ export class TestProject {
       encoding: "utf8",
       maxBuffer: 64 * 1024 * 1024,
     });
-    if (status !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${String(status)}:\n${stderr}${stdout}`);
+    if (status !== 0) throw failureOf(args, status, stderr + stdout);
     return JSON.parse(stdout) as T;
   }
 
@@ -162,4 +162,12 @@ function installedPlugins(): string[] {
 export function describeIf(missing: readonly string[], name: string, body: () => void): void {
   if (missing.length === 0) describe(name, body);
   else describe.skip(`${name} (skipped: no ${missing.join(", ")} here)`, body);
+}
+
+/** What a failed run says at its end, where the engine lists its errors: what is above repeats them as they came. */
+function failureOf(args: readonly string[], code: number | null, output: string): Error {
+  const lines = output.trimEnd().split("\n");
+  const diagnostics = lines.findLastIndex((line) => line.startsWith("Diagnostics:"));
+  const last = lines.slice(diagnostics === -1 ? -60 : diagnostics);
+  return new Error(`pulumi ${args.join(" ")} ended with ${String(code)}:\n${last.join("\n")}`);
 }
