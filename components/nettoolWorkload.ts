@@ -1,5 +1,5 @@
 import { DaemonSet } from "@pulumi/kubernetes/apps/v1";
-import { Namespace, Pod, Service } from "@pulumi/kubernetes/core/v1";
+import { Namespace, Pod, Service, ServiceAccount } from "@pulumi/kubernetes/core/v1";
 import type { types } from "@pulumi/kubernetes";
 import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
@@ -85,6 +85,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     const metadata = { namespace: WORKLOAD.namespace, annotations: { [GENERATION]: generation, ...EXISTS } };
     // objects of an older generation are deleted, so they are recreated and not updated
     const remade = { replaceOnChanges: [`metadata.annotations["${GENERATION}"]`], deleteBeforeReplace: true };
+    const ownObject = { ...options, ...remade, provider: cluster.provider };
     const namespace = new Namespace(
       `${name}-namespace`,
       {
@@ -95,14 +96,20 @@ export class NettoolWorkload extends pulumi.ComponentResource {
           labels: { "pod-security.kubernetes.io/enforce": "privileged" },
         },
       },
-      { ...options, ...remade, provider: cluster.provider, dependsOn: owned },
+      { ...ownObject, dependsOn: owned },
+    );
+    const serviceAccount = new ServiceAccount(
+      `${name}-service-account`,
+      {
+        metadata: { ...metadata, name: IDENTITY.serviceAccountName },
+        automountServiceAccountToken: false,
+      },
+      { ...ownObject, dependsOn: namespace },
     );
     const kubernetes = {
-      ...options,
-      ...remade,
-      provider: cluster.provider,
+      ...ownObject,
       // while agents start, pods wait for their network; in an external cluster they could get another plugin's
-      dependsOn: [namespace, cluster.isKind ? args.cilium.release : args.cilium.ready, ...loaded],
+      dependsOn: [serviceAccount, cluster.isKind ? args.cilium.release : args.cilium.ready, ...loaded],
     };
     // the verification needs a pod on every node
     const tolerations = [{ operator: "Exists" }];
@@ -121,7 +128,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
           template: {
             metadata: { labels },
             spec: {
-              ...NO_TOKEN,
+              ...IDENTITY,
               terminationGracePeriodSeconds: 1,
               tolerations,
               containers: [
@@ -156,7 +163,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
       `${name}-client`,
       {
         metadata: { ...metadata, name: WORKLOAD.clientPod, labels: { run: WORKLOAD.clientPod } },
-        spec: { ...NO_TOKEN, terminationGracePeriodSeconds: 1, tolerations, containers: [container] },
+        spec: { ...IDENTITY, terminationGracePeriodSeconds: 1, tolerations, containers: [container] },
       },
       kubernetes,
     );
@@ -199,10 +206,11 @@ const GENERATION = "cilium-modes/generation";
 const EXISTS = { "pulumi.com/waitFor": "jsonpath={.metadata.uid}" };
 
 /**
- * Pods need no access to the API server. While a pod waits for its network, the kubelet retries the token's volume less and
- * less often: the pod would start up to 16 s after the network is there.
+ * A ServiceAccount of their own, since a namespace's default one may come later than its pods, which the API server would
+ * refuse. They need no access to the API server, and no token: while a pod waits for its network, the kubelet retries the
+ * token's volume less and less often, and the pod would start up to 16 s after the network is there.
  */
-const NO_TOKEN = { automountServiceAccountToken: false };
+const IDENTITY = { serviceAccountName: WORKLOAD.daemonSet, automountServiceAccountToken: false };
 
 /** Timeout until the pods are ready after Cilium is, of which a pull of the image is the longest part. */
 const TIMEOUT_SECONDS = 600;

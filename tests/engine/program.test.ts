@@ -81,6 +81,7 @@ describeIf(engineMissing(), "the program under the real engine", () => {
       "nettool-ready",
       "nettool-server",
       "nettool-service",
+      "nettool-service-account",
       "verification-checks",
     ]);
     for (const { urn, newState } of inCluster)

@@ -64,6 +64,7 @@ describe("the program", () => {
       "kubernetes:core/v1:Namespace nettool-namespace",
       "kubernetes:core/v1:Pod nettool-client",
       "kubernetes:core/v1:Service nettool-service",
+      "kubernetes:core/v1:ServiceAccount nettool-service-account",
       "kubernetes:helm.sh/v3:Release cilium-release",
       "pulumi:providers:kubernetes cilium-chart",
       "pulumi:providers:kubernetes cluster-kubernetes",
@@ -278,6 +279,17 @@ describe("the program", () => {
       },
     });
     expect(inputsOf(registered, "nettool-node-images")).toMatchObject({ images: [image] });
+  });
+
+  it("gives the pods a ServiceAccount of their own, since the default one may come after them, and no token", async () => {
+    const { registered } = await runProgram({});
+    const identity = { serviceAccountName: "nettool", automountServiceAccountToken: false };
+    expect(inputsOf(registered, "nettool-service-account")).toMatchObject({
+      metadata: { name: "nettool", namespace: "nettool" },
+      automountServiceAccountToken: false,
+    });
+    expect(inputsOf(registered, "nettool-client")).toMatchObject({ spec: identity });
+    expect(inputsOf(registered, "nettool-server")).toMatchObject({ spec: { template: { spec: identity } } });
   });
 
   it("names the built image by a hash of its base and context", async () => {
@@ -502,6 +514,7 @@ describe("the program for an external cluster", () => {
       "kubernetes:core/v1:Namespace nettool-namespace",
       "kubernetes:core/v1:Pod nettool-client",
       "kubernetes:core/v1:Service nettool-service",
+      "kubernetes:core/v1:ServiceAccount nettool-service-account",
       "kubernetes:helm.sh/v3:Release cilium-release",
       "pulumi:providers:kubernetes cluster-kubernetes",
     ]);
