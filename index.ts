@@ -110,8 +110,11 @@ async function imagesTaken(
 
 function kindCluster(settings: Settings, names: ReturnType<typeof imagesTaken>): KindCluster {
   const { mode, cluster, cilium, dns } = settings;
-  const imagesOf = (known: readonly string[] | undefined) =>
-    cilium.images.load ? (known ?? loadedImages(ciliumArgs(settings))) : [];
+  const { load } = cilium.images;
+  // if the chart refuses the values, the program ends with its reason while this is still open
+  const images = new Promise<readonly string[]>((resolve) => {
+    names.then((known) => resolve(known ?? (load ? loadedImages(ciliumArgs(settings)) : []))).catch(() => undefined);
+  });
   return new KindCluster("cluster", {
     ...cluster,
     mode,
@@ -119,10 +122,7 @@ function kindCluster(settings: Settings, names: ReturnType<typeof imagesTaken>):
     ipam: cilium.ipam.mode,
     nativeRoutingCIDR: cilium.nativeRoutingCIDR,
     dnsForward: dns.forward,
-    // if the chart refuses the values, the program ends with its reason while this is still open
-    images: new Promise<readonly string[]>((resolve) => {
-      names.then((known) => resolve(imagesOf(known))).catch(() => undefined);
-    }),
+    ...(load ? { images } : { pulledImages: images }),
   });
 }
 

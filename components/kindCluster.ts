@@ -84,6 +84,11 @@ export interface KindClusterArgs extends TargetClusterArgs {
   readonly exportKubeconfig?: pulumi.Input<boolean> | undefined;
   /** Images of this machine's Docker to load while kind creates the nodes, by tag. Default: none. */
   readonly images?: pulumi.Input<readonly pulumi.Input<string>[]> | undefined;
+  /**
+   * Images that nodes pull: one node pulls each of them while kind creates the cluster, and the others copy it. Nodes pull
+   * by themselves what fails, and everything with `registryMirrors`, which are written to nodes that exist. Default: none.
+   */
+  readonly pulledImages?: pulumi.Input<readonly pulumi.Input<string>[]> | undefined;
 }
 
 /**
@@ -150,6 +155,8 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
         exportKubeconfig: args.exportKubeconfig ?? false,
         owner: this.owner,
         images: args.images ?? [],
+        pulledImages:
+          isPlain(registryMirrors) && Object.keys(registryMirrors).length === 0 ? (args.pulledImages ?? []) : [],
       },
       { parent: this, customTimeouts: { create: "15m" } },
     );

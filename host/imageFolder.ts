@@ -12,10 +12,10 @@ function folderOf(stackId: string): string {
   return join(cache, "cilium-modes", stackId);
 }
 
-/** Create a stack's folder. @returns the mount for its nodes */
+/** Create a stack's folder. @returns the mount for its nodes, which copy images to each other through it */
 export async function makeImageFolder(stackId: string): Promise<KindMount> {
   await mkdir(folderOf(stackId), { recursive: true, mode: 0o700 });
-  return { hostPath: folderOf(stackId), containerPath: IMAGE_FOLDER, readOnly: true };
+  return { hostPath: folderOf(stackId), containerPath: IMAGE_FOLDER, readOnly: false };
 }
 
 /** Remove a stack's folder, after its nodes. */

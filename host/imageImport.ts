@@ -3,9 +3,11 @@ import { randomUUID } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { CERTS_DIRECTORY } from "../modes/registryMirrors";
 import { execInNode, type KindNode } from "./docker";
 import { CommandError, killGroup, run } from "./exec";
 import { IMAGE_FOLDER } from "./imageFolder";
+import { containerdReference } from "./registries";
 import { span } from "./timings.cjs";
 
 /** The images of nodes after {@link loadIntoNodes}. */
@@ -69,6 +71,46 @@ export async function imageIdsOnNodes(
       ] as const,
   );
   return Object.fromEntries(await Promise.all(entries));
+}
+
+/**
+ * Pull an image into nodes that lack it, by one node for all of them: it pulls, and the others copy the image through the
+ * folder that they share.
+ * @param row the row of timings
+ * @throws CommandError if the registry refuses or the nodes share no folder; nodes pull by themselves what they lack
+ */
+export async function pullOnce(
+  image: string,
+  nodes: readonly KindNode[],
+  row: string,
+  status: (message: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const held = (await imageIdsOnNodes([image], nodes))[image]!;
+  const lacking = nodes.map(({ name }) => name).filter((name) => held[name] === "");
+  if (lacking.length === 0) return;
+  const source = nodes.find(({ name }) => !lacking.includes(name))?.name ?? lacking[0]!;
+  const reference = containerdReference(image);
+  const ctr = (node: string, ...args: string[]) => execInNode(node, ["ctr", "--namespace=k8s.io", ...args], { signal });
+  if (lacking.includes(source)) {
+    status(`Pulling ${image} in ${source}`);
+    const fetch = ["content", "fetch", "--hosts-dir", CERTS_DIRECTORY, reference];
+    await span(row, `${source}: pull ${image}`, () => ctr(source, ...fetch));
+  }
+  const targets = lacking.filter((name) => name !== source);
+  if (targets.length === 0) return;
+  status(`Copying ${image} from ${source} to ${targets.join(", ")}`);
+  const archive = `${IMAGE_FOLDER}/${randomUUID()}.tar`;
+  try {
+    await span(row, `${source}: export ${image}`, () => ctr(source, "images", "export", archive, reference));
+    await Promise.all(
+      targets.map((node) =>
+        span(row, `${node}: import ${image}`, () => execInNode(node, [...IMPORT, archive], { signal })),
+      ),
+    );
+  } finally {
+    await execInNode(source, ["rm", "--force", archive]).catch(() => undefined); // the node may be gone
+  }
 }
 
 /** Imports without unpacking: the node's CRI unpacks with its own snapshotter when a container needs the image. */

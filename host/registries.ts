@@ -49,13 +49,25 @@ function grouped(images: readonly string[]): Map<string, string[]> {
   return groups;
 }
 
-/** Path of an image's manifest below the root of a registry's API. */
-export function manifestPath(image: string): string {
+/** The parts of an image reference, completed as Docker Hub's short names need it; a digest decides over a tag. */
+function partsOf(image: string): { registry: string; repository: string; tag: string; digest: string | undefined } {
   const registry = registryOf(image);
   const [name = "", digest] = (image.startsWith(`${registry}/`) ? image.slice(registry.length + 1) : image).split("@");
   const [, repository = name, tag = "latest"] = /^(.*?)(?::([^:/]+))?$/.exec(name) ?? [];
-  const whole = registry === DOCKER_HUB && !repository.includes("/") ? `library/${repository}` : repository;
-  return `/${whole}/manifests/${digest ?? tag}`;
+  const isShort = registry === DOCKER_HUB && !repository.includes("/");
+  return { registry, repository: isShort ? `library/${repository}` : repository, tag, digest };
+}
+
+/** Path of an image's manifest below the root of a registry's API. */
+export function manifestPath(image: string): string {
+  const { repository, tag, digest } = partsOf(image);
+  return `/${repository}/manifests/${digest ?? tag}`;
+}
+
+/** An image's name in containerd's store, where the kubelet finds it: complete, and without a tag if it has a digest. */
+export function containerdReference(image: string): string {
+  const { registry, repository, tag, digest } = partsOf(image);
+  return `${registry}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
 }
 
 /** The forms of manifests that containerd accepts. */

@@ -186,6 +186,13 @@ const ARGUMENTS = {
         description: "Images of this machine's Docker to load while kind creates the nodes, by tag.",
       },
     },
+    pulledImages: {
+      property: {
+        ...listOf(text),
+        description:
+          "Images that nodes pull: one node pulls each while kind creates the cluster, and the others copy it. Ignored with registryMirrors.",
+      },
+    },
   } satisfies Arguments<KindClusterArgs>,
   Cilium: {
     cluster: component("KindCluster", "Cluster to install Cilium in."),

@@ -42,7 +42,7 @@ export type ClusterStatus = "running" | "stopped" | "restarted" | "incomplete";
 const UPDATABLE: readonly (keyof ClusterInputs)[] = ["exportKubeconfig"];
 
 /** Inputs that matter only while kind creates the cluster. */
-const CREATION_ONLY: readonly (keyof ClusterInputs)[] = ["images", "mode"];
+const CREATION_ONLY: readonly (keyof ClusterInputs)[] = ["images", "pulledImages", "mode"];
 
 /** What clusters have whose states are older than these inputs. */
 const BEFORE: Partial<ClusterInputs> = {

@@ -32,6 +32,11 @@ export interface ClusterInputs extends KindConfigArgs {
   readonly owner: string;
   /** Images of this machine's Docker that are loaded while kind creates the nodes; ignored for an existing cluster. */
   readonly images: readonly string[];
+  /**
+   * Images that the nodes pull: one node pulls each of them while kind creates the others, and the others copy it. Ignored
+   * for an existing cluster.
+   */
+  readonly pulledImages: readonly string[];
 }
 
 /** A node as stack outputs show it. */

@@ -58,6 +58,15 @@ case "$1 $2" in
     touch "node-$node"
     if [[ $2 == crictl ]]; then
       grep -qxF "$6" "node-$node" && echo "{\"status\":{\"id\":\"sha256:$6\"}}"
+    elif [[ $5 == fetch ]]; then
+      asked "$@"
+      grep -qxF "$8" registry || { echo "$8: not found" >&2; exit 1; }
+      echo "$8" >> "node-$node"
+    elif [[ $5 == export ]]; then
+      asked "$@"
+      [ ! -f no-folder ] || { echo "read-only file system" >&2; exit 1; }
+      mkdir -p folder; echo "$7" > "folder/${"${6##*/}"}"
+    elif [[ $2 == rm ]]; then rm -f "folder/${"${4##*/}"}"
     elif [[ $2 == test ]]; then [ -f sees-folder ]
     elif [[ $7 == /* ]]; then asked "$@"; cat "folder/${"${7##*/}"}" >> "node-$node"
     else cat >> "node-$node"; fi ;;
@@ -303,7 +312,11 @@ describe("loading images", () => {
   });
 
   it("begins in a cluster that is being made once all its nodes answer", async () => {
-    const early = loadEarly({ name: "c", workers: 1, images: POD_IMAGES }, LOG, new AbortController().signal);
+    const early = loadEarly(
+      { name: "c", workers: 1, images: POD_IMAGES, pulledImages: [] },
+      LOG,
+      new AbortController().signal,
+    );
     nodes({ "c-control-plane": true });
     await sleep(700);
     expect(said).toEqual([]);
@@ -317,10 +330,66 @@ describe("loading images", () => {
     write("images", []);
     nodes({ "c-control-plane": true });
     const { signal } = new AbortController();
-    await loadEarly({ name: "c", workers: 3, images: POD_IMAGES }, LOG, signal).finish();
-    await loadEarly({ name: "c", workers: 3, images: POD_IMAGES }, LOG, signal).giveUp();
-    await loadEarly({ name: "c", workers: 0, images: POD_IMAGES }, LOG, signal).finish();
+    await loadEarly({ name: "c", workers: 3, images: POD_IMAGES, pulledImages: [] }, LOG, signal).finish();
+    await loadEarly({ name: "c", workers: 3, images: POD_IMAGES, pulledImages: [] }, LOG, signal).giveUp();
+    await loadEarly({ name: "c", workers: 0, images: POD_IMAGES, pulledImages: [] }, LOG, signal).finish();
     expect(said).toEqual([]);
+  });
+
+  describe("that nodes pull", () => {
+    const AGENT = `quay.io/c/cilium@${DIGEST}`;
+    const early = (pulledImages: readonly string[]) =>
+      loadEarly({ name: "c", workers: 2, images: [], pulledImages }, LOG, new AbortController().signal);
+    const THREE = { "c-control-plane": true, "c-worker": true, "c-worker2": true };
+    /** Begin once all nodes answer, and end. */
+    const pulled = async (...images: readonly string[]) => {
+      nodes(THREE);
+      const loading = early(images);
+      await sleep(1500);
+      await loading.finish();
+    };
+    const held = (node: string) =>
+      readFileSync(join(docker, `node-${node}`), "utf8")
+        .trim()
+        .split("\n");
+
+    it("pulls each once, by the name that the kubelet looks for, and copies it to the others", async () => {
+      write("registry", [AGENT, "docker.io/library/busybox:latest"]);
+      await pulled(`quay.io/c/cilium:v1@${DIGEST}`, "busybox");
+      expect(
+        asked()
+          .filter((line) => line.includes("fetch"))
+          .sort(),
+      ).toEqual(
+        ["docker.io/library/busybox:latest", AGENT].map(
+          (name) => `c-control-plane ctr --namespace=k8s.io content fetch --hosts-dir /etc/containerd/certs.d ${name}`,
+        ),
+      );
+      for (const node of Object.keys(THREE))
+        expect(held(node).sort()).toEqual(["docker.io/library/busybox:latest", AGENT]);
+      expect(readdirSync(join(docker, "folder"))).toEqual([]);
+      expect(said).toContain(`Pulling quay.io/c/cilium:v1@${DIGEST} in c-control-plane`);
+      expect(said).toContain("Copying busybox from c-control-plane to c-worker, c-worker2");
+    });
+
+    it("pulls nothing that a node holds, and asks nothing of nodes that hold it all", async () => {
+      write("node-c-worker", ["quay.io/c/cilium:v1"]);
+      write("node-c-control-plane", ["quay.io/c/cilium:v1"]);
+      await pulled("quay.io/c/cilium:v1");
+      expect(said).toEqual(["Copying quay.io/c/cilium:v1 from c-control-plane to c-worker2"]);
+      write("node-c-worker2", ["quay.io/c/cilium:v1"]);
+      said = [];
+      await pulled("quay.io/c/cilium:v1");
+      expect(said).toEqual([]);
+    });
+
+    it("leaves to the nodes what a registry refuses, and what no folder carries, without an error", async () => {
+      write("registry", [AGENT]);
+      write("no-folder", []);
+      await pulled(`quay.io/c/cilium:v1@${DIGEST}`, "quay.io/c/absent:v1");
+      expect(held("c-control-plane")).toEqual([AGENT]);
+      expect(asked().some((line) => line.includes("import"))).toBe(false);
+    });
   });
 
   it("is what the resource NodeImages does", async () => {
