@@ -10,6 +10,7 @@ import { run } from "../host/exec";
 import { makeImageFolder, removeImageFolder } from "../host/imageFolder";
 import { loadIntoNodes } from "../host/imageImport";
 import { TestProject } from "../tests/support/project";
+import type { Line } from "./line";
 import { partsOfScript, partsOfUp, resourceSpans, type Span } from "./parts";
 import { take, type Taken } from "./processes";
 
@@ -24,6 +25,8 @@ export interface BenchmarkOptions {
   readonly mode: string;
   /** Additional settings that this machine needs. */
   readonly settings: HelmValues;
+  /** The line over which nodes pull Cilium's images, instead of having them. */
+  readonly line?: Line | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -33,18 +36,25 @@ export class Benchmark {
   readonly plan: StackPlan;
   /** Images to load into the nodes. */
   readonly images: readonly string[];
+  /** Images that the nodes pull over the line. */
+  readonly pulled: readonly string[];
   private readonly clusters = new Set<string>();
 
   constructor(private readonly options: BenchmarkOptions) {
     const { directory } = this.project;
     copyFileSync(join(directory, `Pulumi.${options.mode}.yaml`), join(directory, `Pulumi.${STACK}.yaml`));
-    this.project.configure(STACK, mergeValues(options.settings, { cluster: { name: clusterName("project") } }));
+    const settings = mergeValues(options.settings, options.line?.settings ?? {});
+    this.project.configure(STACK, mergeValues(settings, { cluster: { name: clusterName("project") } }));
     this.plan = this.planFor("project");
     const { agent, operator, envoy, nettool } = this.plan.images;
+    const known = (...images: (string | undefined)[]) =>
+      images.flatMap((image) => (image === undefined ? [] : withoutDigest(image)));
+    const isLoaded = this.plan.settings.cilium.images.load;
     this.images = [
-      ...(this.plan.settings.cilium.images.load ? [agent, operator, envoy] : []),
-      this.loadsNettool ? nettool : undefined,
-    ].flatMap((image) => (image === undefined ? [] : withoutDigest(image)));
+      ...(isLoaded ? known(agent, operator, envoy) : []),
+      ...known(this.loadsNettool ? nettool : undefined),
+    ];
+    this.pulled = options.line === undefined ? [] : known(agent, operator, envoy);
   }
 
   /** Prepare everything that must not count. @throws Error if clusters of an earlier run exist */
@@ -56,6 +66,7 @@ export class Benchmark {
       throw new Error(
         `Clusters of another run exist; once that run has ended: ${leftover.map((name) => `kind delete cluster --name ${name}`).join("; ")}`,
       );
+    await this.options.line?.open(this.pulled);
     await this.project.succeed("stack", "init", STACK);
     await this.upProgram(EMPTY);
     const { nettoolBase } = this.plan.images;
@@ -165,6 +176,7 @@ export class Benchmark {
     const env = { KUBECONFIG: this.file("rest.kubeconfig") };
     for (const name of this.clusters) await run("kind", ["delete", "cluster", "--name", name], { env });
     await removeImageFolder(clusterName("load"));
+    await this.options.line?.close();
     this.project.remove();
   }
 

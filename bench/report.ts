@@ -36,6 +36,9 @@ export interface Subject {
   readonly cilium: string;
   /** Sizes of the loaded images. */
   readonly imagesMiB: Readonly<Record<string, number>>;
+  /** The rate of the line over which nodes pulled images, and their unpacked sizes. */
+  readonly line?: string;
+  readonly pulledMiB?: Readonly<Record<string, number>>;
   /** Running nodes of other clusters. */
   readonly otherNodes: number;
   readonly rounds: number;
@@ -161,8 +164,13 @@ function spread(values: readonly number[]): Spread {
 
 /** The results as Markdown: comparison, parts, environment, noise. */
 export function markdown({ subject, samples }: Results, sections: readonly Section[]): string {
-  const { versions, nodes, imagesMiB } = subject;
-  const images = Object.entries(imagesMiB).map(([image, size]) => `${image} (${size.toFixed(0)} MiB)`);
+  const { versions, nodes, imagesMiB, line, pulledMiB = {} } = subject;
+  const sizes = (of: Readonly<Record<string, number>>) =>
+    Object.entries(of).map(([image, size]) => `${image} (${size.toFixed(0)} MiB)`);
+  const images = [
+    ...sizes(imagesMiB),
+    ...(line === undefined ? [] : [`${sizes(pulledMiB).join(", ")} pulled over a line of ${line}`]),
+  ];
   return [
     comparisonTable(rowsOf(samples, sections)),
     ...(sections.includes("up") ? [partsTable(samples)] : []),

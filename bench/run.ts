@@ -7,6 +7,7 @@ import { mergeValues, type HelmValues } from "../modes/ciliumValues";
 import { countOtherNodes } from "../host/docker";
 import { run } from "../host/exec";
 import { Benchmark } from "./contestants";
+import { Line } from "./line";
 import {
   markdown,
   SECTIONS,
@@ -21,6 +22,7 @@ interface Options {
   readonly settings: string;
   readonly mode: string;
   readonly workers?: number;
+  readonly line?: string;
   readonly rounds: number;
   readonly only: readonly Section[];
   readonly json: string;
@@ -46,6 +48,10 @@ const options = new Command("bench/run.ts")
   )
   .option("--mode <stack>", "one of the project's stacks", "ebpf")
   .option("--workers <count>", "nodes besides the control plane", count)
+  .option(
+    "--line <rate>",
+    "let the nodes pull Cilium's images over a line of this rate, such as 100mbit; needs root, docker-registry and a node image without Cilium",
+  )
   .option("--rounds <count>", "number of rounds", count, 3)
   .option("--only <sections>", `measure only some of ${SECTIONS.join(",")}`, sections, [...SECTIONS])
   .option("--json <file>", "file for all samples", "bench.json")
@@ -72,7 +78,8 @@ async function main(): Promise<void> {
   const given = JSON.parse(readFileSync(options.settings, "utf8")) as HelmValues;
   const settings =
     options.workers === undefined ? given : mergeValues(given, { cluster: { workers: options.workers } });
-  const benchmark = new Benchmark({ mode: options.mode, settings, signal: interruption.signal });
+  const line = options.line === undefined ? undefined : new Line(options.line);
+  const benchmark = new Benchmark({ mode: options.mode, settings, line, signal: interruption.signal });
   const samples: Sample[] = [];
   try {
     await benchmark.prepare();
@@ -166,7 +173,7 @@ async function settle(): Promise<number> {
   return busy / Math.max(1, busy + after.idle - before.idle);
 }
 
-async function describe({ plan, images, project }: Benchmark): Promise<Subject> {
+async function describe({ plan, images, pulled, project }: Benchmark): Promise<Subject> {
   const version = (output: string) => /\d+\.\d+\.\d+/.exec(output)?.[0] ?? "unknown";
   const versions: Record<string, string> = { pulumi: version(await project.succeed("version")) };
   const commands: Record<string, string[]> = {
@@ -177,10 +184,13 @@ async function describe({ plan, images, project }: Benchmark): Promise<Subject> 
   for (const [program, [command, ...args]] of Object.entries(commands))
     versions[program] = version(await run(command!, args));
   versions["node"] = process.versions.node;
-  const sizes = images.map(async (image) => {
-    const bytes = Number(await run("docker", ["image", "inspect", "--format", "{{.Size}}", image]));
-    return [image, bytes / 2 ** 20] as const;
-  });
+  const sizesOf = async (names: readonly string[]) => {
+    const sizes = names.map(async (image) => {
+      const bytes = Number(await run("docker", ["image", "inspect", "--format", "{{.Size}}", image]));
+      return [image, bytes / 2 ** 20] as const;
+    });
+    return Object.fromEntries(await Promise.all(sizes));
+  };
   const [cpu] = cpus();
   return {
     date: new Date().toISOString(),
@@ -191,7 +201,8 @@ async function describe({ plan, images, project }: Benchmark): Promise<Subject> 
     nodeImage: plan.settings.cluster.nodeImage,
     mode: options.mode,
     cilium: plan.settings.cilium.version,
-    imagesMiB: Object.fromEntries(await Promise.all(sizes)),
+    imagesMiB: await sizesOf(images),
+    ...(options.line === undefined ? {} : { line: options.line, pulledMiB: await sizesOf(pulled) }),
     otherNodes: await countOtherNodes(""),
     rounds: options.rounds,
   };
