@@ -95,7 +95,8 @@ async function start() {
   let code = (await runPulumi(["stack", "select", "--create", stack])) || (await releaseStaleLock(stack));
   if (code !== 0) return code;
   at("pulumi up");
-  code = await runPulumi(["up", "--yes", "--stack", stack], {
+  // nobody is asked, so a preview would only evaluate the program twice
+  code = await runPulumi(["up", "--yes", "--skip-preview", "--stack", stack], {
     // doctor has given the warnings about this machine
     environment: isExamined ? { CILIUM_MODES_EXAMINED: "true" } : {},
     isNoise: isBuildStep,

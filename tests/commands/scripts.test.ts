@@ -228,7 +228,7 @@ describe("npm start", () => {
       0,
       "Pulumi.ebpf.yaml has secrets, so only Pulumi checks what the stack needs",
     ]);
-    expect(output).toContain("pulumi up --yes --stack ebpf | ");
+    expect(output).toContain("pulumi up --yes --skip-preview --stack ebpf | ");
     // which verify cannot read either
     expect(output).toContain(
       "It was not verified in this run: only Pulumi can read its secrets. Set verifyWhen: always",
@@ -251,7 +251,7 @@ describe("npm start", () => {
     expect(code).toBe(0);
     const state = `file://${fresh.project}/.cilium-modes/state`;
     expect(output).toContain(
-      `pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --stack ebpf | ${state} | passphrase=\n`,
+      `pulumi stack select --create ebpf | ${state} | passphrase=\npulumi up --yes --skip-preview --stack ebpf | ${state} | passphrase=\n`,
     );
     expect(output).toContain(
       [
@@ -499,7 +499,7 @@ describe("npm start", () => {
       .install("pulumi", RECORDING_PULUMI, PULUMI_CACHE)
       .run("start.mjs");
     expect(code).toBe(0);
-    expect(output).toContain("pulumi up --yes --stack ebpf | ");
+    expect(output).toContain("pulumi up --yes --skip-preview --stack ebpf | ");
   });
 
   it("npm run pulumi downloads the CLI without writing to standard output", async () => {
