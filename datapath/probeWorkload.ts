@@ -10,7 +10,7 @@ import { AGENT_CONTAINER, askAgent, CILIUM_NAMESPACE, listAgents } from "../clus
 import { apiErrorLine } from "../cluster/apiError";
 import type { ClusterReader } from "../cluster/read";
 import type { ProbeWriter } from "../cluster/write";
-import { isReady, podTrouble } from "./readiness";
+import { isReady, podTrouble, withoutNode } from "./readiness";
 import { ENDINGS, INTERRUPTED } from "../host/interruptible";
 
 /** Marks namespaces of probe workloads, so that those of killed runs are found. */
@@ -218,18 +218,14 @@ async function readWorkload(cluster: ClusterReader, namespace: string) {
   const nodes = daemonSet.status?.desiredNumberScheduled ?? 0;
   const wanted = nodes === 0 ? 0 : nodes + 1;
   const notReady = pods.filter((pod) => !isReady(pod));
-  const pending = notReady.map((pod) => podTrouble(pod)[0] ?? notReadyLine(pod));
+  const pending = notReady.map((pod) => withoutNode(pod)[0] ?? podTrouble(pod)[0] ?? notReadyLine(pod));
   const missing = wanted - pods.length;
   if (missing > 0) pending.push(`${missing} of ${wanted} pods do not exist yet`);
   return { ready: pods.length - notReady.length, wanted, pending };
 }
 
 function notReadyLine({ metadata, spec, status }: V1Pod): string {
-  const unscheduled = status?.conditions?.find(
-    ({ type, status: value }) => type === "PodScheduled" && value === "False",
-  );
-  const reason = unscheduled?.message ?? `${status?.phase ?? "Unknown"}, not ready`;
-  return `pod ${metadata?.name} on ${spec?.nodeName ?? "no node"}: ${reason}`;
+  return `pod ${metadata?.name} on ${spec?.nodeName ?? "no node"}: ${status?.phase ?? "Unknown"}, not ready`;
 }
 
 /** What an admission controller said when it refused pods. */
@@ -279,6 +275,8 @@ function workloadObjects(namespace: string, image: string) {
     nodeSelector: { "kubernetes.io/os": "linux" },
     tolerations: [{ operator: "Exists" }],
     terminationGracePeriodSeconds: 1,
+    // its own, since the namespace's default one may come later than the pods
+    serviceAccountName: NAMES.daemonSet,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     containers: [container],
@@ -290,6 +288,7 @@ function workloadObjects(namespace: string, image: string) {
     labels: { ...LABELS, ...own },
   });
   return [
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: metadata(NAMES.daemonSet) },
     {
       apiVersion: "v1",
       kind: "ConfigMap",

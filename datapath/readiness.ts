@@ -65,7 +65,17 @@ export function pendingWorkload(
   });
   const others = named.filter((name) => !pods.some((pod) => pod.metadata?.name === name && isReady(pod)));
   const pending = [...ofSets, ...others.map((name) => `${name}: not ready`)];
-  return pending.length === 0 ? [] : [...pending, ...pods.flatMap(podTrouble)];
+  return pending.length === 0 ? [] : [...pending, ...pods.flatMap(withoutNode), ...pods.flatMap(podTrouble)];
+}
+
+/** Why a pod of the workload, which tolerates every taint, has no node. */
+export function withoutNode({ metadata, status }: V1Pod): string[] {
+  const unscheduled = status?.conditions?.find(
+    ({ type, status: value }) => type === "PodScheduled" && value === "False",
+  );
+  return unscheduled === undefined
+    ? []
+    : [`pod ${metadata?.name} has no node: ${unscheduled.message ?? "no reason given"}`];
 }
 
 /** Lines to show while something is pending: its first line, and each container's trouble once. @param shown lines so far */

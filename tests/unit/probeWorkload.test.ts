@@ -84,6 +84,7 @@ class FakeCluster implements ProbeWriter {
 const WHOLE_RUN = [
   "list app.kubernetes.io/managed-by=cilium-modes,app.kubernetes.io/component=probe-workload",
   "create Namespace",
+  "create ServiceAccount",
   "create ConfigMap",
   "create DaemonSet",
   "create Service",
@@ -120,6 +121,7 @@ describe("a probe workload", () => {
     const template = cluster.of<V1DaemonSet>("DaemonSet").spec!.template;
     expect(template.metadata!.labels).toEqual({ app: "nettool" });
     expect(template.spec).toMatchObject({
+      serviceAccountName: "nettool",
       automountServiceAccountToken: false,
       tolerations: [{ operator: "Exists" }],
       containers: [{ name: "nettool", image: AGENT_IMAGE, imagePullPolicy: "IfNotPresent" }],

@@ -32,6 +32,13 @@ const CANNOT_PULL = {
   containerStatuses: [{ name: "nettool", state: { waiting: { reason: "ImagePullBackOff", message: "not found" } } }],
 };
 
+const unscheduled = (name: string, message: string): V1Pod =>
+  ({
+    metadata: { name },
+    spec: { containers: [] },
+    status: { conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }] },
+  }) as unknown as V1Pod;
+
 describe("the workload's readiness", () => {
   it("is complete when all servers of the current template and the client are ready", () => {
     expect(pendingWorkload([daemonSet(3)], [pod("net", true)], ["net"])).toEqual([]);
@@ -49,6 +56,12 @@ describe("the workload's readiness", () => {
       [daemonSet(3)],
       [pod("net", false, CANNOT_PULL)],
       ["net: not ready", "pod net on worker, container nettool: ImagePullBackOff: not found"],
+    ],
+    [
+      "a client that no node takes",
+      [daemonSet(3)],
+      [unscheduled("net", "0/3 nodes are available: 3 Insufficient cpu.")],
+      ["net: not ready", "pod net has no node: 0/3 nodes are available: 3 Insufficient cpu."],
     ],
   ])("waits for %s", (_title, sets, pods, expected) => {
     expect(pendingWorkload(sets, pods, ["net"])).toEqual(expected);
