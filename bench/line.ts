@@ -81,7 +81,11 @@ export class Line {
       const host = registryOf(image);
       const pushed = `127.0.0.1:${port}/${image.startsWith(`${host}/`) ? image.slice(host.length + 1) : image}`;
       await run("docker", ["tag", image, pushed]);
-      await run("docker", ["push", "--quiet", pushed]).finally(() => run("docker", ["rmi", pushed]));
+      try {
+        await run("docker", ["push", "--quiet", pushed]);
+      } finally {
+        await run("docker", ["rmi", pushed]);
+      }
     }
     await end(registry);
   }
