@@ -109,7 +109,7 @@ async function imagesTaken(
 }
 
 function kindCluster(settings: Settings, names: ReturnType<typeof imagesTaken>): KindCluster {
-  const { mode, cluster, cilium, dns } = settings;
+  const { mode, kubeProxy, cluster, cilium, dns } = settings;
   const { load } = cilium.images;
   // if the chart refuses the values, the program ends with its reason while this is still open
   const images = new Promise<readonly string[]>((resolve) => {
@@ -118,6 +118,7 @@ function kindCluster(settings: Settings, names: ReturnType<typeof imagesTaken>):
   return new KindCluster("cluster", {
     ...cluster,
     mode,
+    kubeProxyMode: kubeProxy.mode,
     clusterName: cluster.name,
     ipam: cilium.ipam.mode,
     nativeRoutingCIDR: cilium.nativeRoutingCIDR,

@@ -40,11 +40,12 @@ async function sectionsOf(settings: Settings, at: (what: string) => void): Promi
 const isProblem = ({ verdict }: { verdict: Verdict }) => verdict === "fail";
 
 function needsOf(settings: Settings): StackNeeds {
-  const { mode, tunnel, cluster, cilium } = settings;
+  const { mode, kubeProxy, tunnel, cluster, cilium } = settings;
   const { nettool, nettoolBase, node, rendered: _rendered, ...others } = planStack(settings).images;
   const isKind = !isExternal(cluster);
   return {
     mode,
+    kubeProxyMode: kubeProxy.mode,
     tunnel,
     extraValues: cilium.values,
     clusterName: cluster.name,

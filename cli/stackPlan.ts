@@ -5,6 +5,7 @@ import { MODE_CONTRACTS } from "../modes/contract";
 import { expectedEvidence, onAnyDevice, type ExpectedEvidence } from "../modes/evidence";
 import { ciliumImages, type CiliumImages } from "../modes/images";
 import { kindConfig } from "../modes/kindConfig";
+import { kindKubeProxyMode } from "../modes/kubeProxy";
 import { ciliumArgs } from "../settings/ciliumArgs";
 import type { Settings } from "../settings/parse";
 import { isExternal } from "../settings/release";
@@ -50,7 +51,8 @@ function withoutCluster(values: HelmValues, { extraValues }: CiliumValuesArgs): 
 /** Derive the whole plan from a stack's settings. */
 export function planStack(settings: Settings): StackPlan {
   const { mode, cluster, nettool } = settings;
-  const { kubeProxyMode, services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
+  const kubeProxyMode = kindKubeProxyMode(mode, settings.kubeProxy.mode);
+  const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
   const args = ciliumArgs(settings);
   const external = isExternal(cluster);
   return {

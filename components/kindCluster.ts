@@ -4,10 +4,11 @@ import { readPemFiles } from "../host/pemFiles";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
 import type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
+import { KUBE_PROXY_MODES, kindKubeProxyMode, type KubeProxyMode } from "../modes/kubeProxy";
 import { hasCredentials, type RegistryMirrors } from "../modes/registryMirrors";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASES } from "../modes/releases";
 import { Cluster, NodeSettings, StackIdentity } from "../providers/kind/resources";
-import { isPlain } from "./arguments";
+import { checkChoice, isPlain } from "./arguments";
 import { ProgramError } from "./programError";
 import { ownerOf, withDefaults, type TargetCluster, type TargetClusterArgs } from "./targetCluster";
 
@@ -30,6 +31,12 @@ export interface KindClusterArgs extends TargetClusterArgs {
    * modes with and without kube-proxy replaces the cluster, other changes do not.
    */
   readonly mode: RoutingMode;
+  /**
+   * How kube-proxy translates Services in mode `kubeproxy`: `iptables`, `nftables` (Kubernetes 1.31 or newer) or `ipvs`
+   * (https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-modes). Must be known in previews. A change replaces
+   * the cluster. Default: `iptables`.
+   */
+  readonly kubeProxyMode?: KubeProxyMode | undefined;
   /**
    * Name of the kind cluster, prefix of its nodes' names, and Cilium's name of the cluster: a-z, 0-9 and inner dashes, at
    * most 32 characters (49 with Cilium 1.15 or older). Must be known in previews. Default: `<project>-<stack>`.
@@ -100,11 +107,13 @@ export interface KindClusterArgs extends TargetClusterArgs {
  * new Cilium("cilium", { cluster });
  * export const kubeconfig = cluster.kubeconfig;
  * ```
- * @throws pulumi.RunError for an unknown mode or ipam, and for a PEM file that cannot be read
+ * @throws pulumi.RunError for an unknown mode, ipam or mode of kube-proxy, for a mode of kube-proxy where Cilium replaces it,
+ * and for a PEM file that cannot be read
  */
 export class KindCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = true;
   readonly mode: RoutingMode;
+  readonly kubeProxyMode: KubeProxyMode | undefined;
   readonly clusterName: string;
   readonly nodeCount: number;
   readonly ipam: TargetCluster["ipam"];
@@ -126,6 +135,7 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
     const choice = withDefaults(name, args);
     const contract = MODE_CONTRACTS[choice.mode];
     this.mode = choice.mode;
+    this.kubeProxyMode = checkedMode(name, args);
     this.clusterName = choice.clusterName;
     this.ipam = choice.ipam;
     this.podCidr = choice.podCidr;
@@ -140,7 +150,7 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
         mode: args.mode,
         nodeImage: args.nodeImage ?? NODE_IMAGES[RELEASES[DEFAULT_RELEASE].kubernetes]!.image,
         workers,
-        kubeProxyMode: contract.kubeProxyMode,
+        kubeProxyMode: kindKubeProxyMode(this.mode, this.kubeProxyMode),
         podCidr: this.podCidr,
         serviceCidr: args.serviceCidr ?? DEFAULTS.cluster.serviceCidr,
         portMappings: pulumi
@@ -197,6 +207,14 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
     );
     this.registerOutputs({ nodes: this.nodes, endpoint: this.endpoint, kubeconfig: this.kubeconfig });
   }
+}
+
+/** What is asked of kube-proxy. @throws pulumi.RunError for an unknown mode, and for any where Cilium replaces kube-proxy */
+function checkedMode(name: string, { mode, kubeProxyMode }: KindClusterArgs): KubeProxyMode | undefined {
+  if (kubeProxyMode === undefined) return undefined;
+  checkChoice(name, "kubeProxyMode", kubeProxyMode, KUBE_PROXY_MODES);
+  if (mode !== "kubeproxy") throw new ProgramError(`${name}: kubeProxyMode requires mode kubeproxy, got mode ${mode}`);
+  return kubeProxyMode;
 }
 
 /** Mirrors with the contents of their PEM files. @throws pulumi.RunError naming files that cannot be read */

@@ -38,6 +38,16 @@ probe wireguard ip link add cm4 type wireguard
 probe netkit ip link add cm5 type netkit
 probe iptables-nat iptables -w -t nat -A OUTPUT -j RETURN
 probe iptables-statistic iptables -w -t nat -A OUTPUT -m statistic --mode random --probability 0.5 -j RETURN
+# what kube-proxy writes; an image without nft proves nothing
+command -v nft >/dev/null && probe nftables nft 'table ip cm {
+  map services { type ipv4_addr . inet_proto . inet_service : verdict; }
+  chain nat { type nat hook output priority -100; ip daddr . meta l4proto . th dport vmap @services; }
+  chain ends { fib daddr type local meta mark set meta mark or 0x4000; numgen random mod 2 vmap { 0 : return, 1 : return }; }
+}'
+# the kernel loads its module for a rule that asks for it
+iptables -w -t mangle -A OUTPUT -m ipvs --ipvs -j RETURN >/dev/null 2>&1
+probe ipvs test -e /proc/net/ip_vs
+probe dummy ip link add cm6 type dummy
 true`;
 
 /** Timeout of the container. */

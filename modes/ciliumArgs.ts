@@ -2,6 +2,7 @@ import type { ApiServer, CiliumValuesArgs, HelmValues, ImageOverride } from "./c
 import type { RoutingMode, Tunnel } from "./contract";
 import { DEFAULTS } from "./defaults";
 import type { PodNetworks } from "./ipam";
+import type { KubeProxyMode } from "./kubeProxy";
 import { DEFAULT_RELEASE, RELEASES } from "./releases";
 
 /** Properties of a cluster that Cilium's values depend on. */
@@ -16,6 +17,8 @@ export interface CiliumCluster extends PodNetworks {
   readonly apiServer?: ApiServer | undefined;
   /** IPv4 network that pods reach without masquerading in native routing. */
   readonly nativeRoutingCIDR: string;
+  /** How kube-proxy translates Services, where the stack sets it. Default: `iptables`; in an external cluster unknown. */
+  readonly kubeProxyMode?: KubeProxyMode | undefined;
 }
 
 /** Options of Cilium itself. */
@@ -60,7 +63,8 @@ export interface CiliumChoice {
 /** Inputs of Cilium's Helm values, with defaults. */
 export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): CiliumValuesArgs {
   const { version, tunnel, autoDirectNodeRoutes, images = {}, hubble = {}, values } = choice;
-  const { mode, clusterName, nodeCount, apiServer, ipam, podCidr, podCidrMaskSize, nativeRoutingCIDR } = cluster;
+  const { mode, clusterName, nodeCount, apiServer, ipam, podCidr, podCidrMaskSize, nativeRoutingCIDR, kubeProxyMode } =
+    cluster;
   // nodes find loaded images by their tag, not by a digest
   const image = (given: ImageOverride = {}) => (images.load ? { useDigest: false, ...defined(given) } : given);
   return {
@@ -74,6 +78,7 @@ export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): 
     podCidr,
     podCidrMaskSize,
     nativeRoutingCIDR,
+    ...(kubeProxyMode === undefined ? {} : { kubeProxyMode }),
     autoDirectNodeRoutes,
     hubble: { relay: hubble.relay ?? false, ui: hubble.ui ?? false },
     loadImages: images.load ?? false,

@@ -2,6 +2,7 @@ import { chartImages, ChartKeys } from "./chartKeys";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, type RoutingMode, type Tunnel } from "./contract";
 import { ipamValues, type PodNetworks } from "./ipam";
+import type { KubeProxyMode } from "./kubeProxy";
 import { at } from "./tree";
 
 /** A value of a Helm chart. */
@@ -45,6 +46,8 @@ export interface CiliumValuesArgs extends PodNetworks {
   readonly nativeRoutingCIDR: string;
   /** Whether agents install routes to the pods of other nodes. Default: true in native routing, false with a tunnel. */
   readonly autoDirectNodeRoutes?: boolean | undefined;
+  /** How kube-proxy translates Services, where the stack sets it. Default: `iptables`; in an external cluster unknown. */
+  readonly kubeProxyMode?: KubeProxyMode | undefined;
   /** Overrides of the chart's images. */
   readonly images: {
     /** Image of the agent and its init containers. */

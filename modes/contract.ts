@@ -43,7 +43,7 @@ export interface ModeSwitches {
 export interface ModeContract {
   /** Switches that select the mode. */
   readonly switches: ModeSwitches;
-  /** kind's `kubeProxyMode`: https://kind.sigs.k8s.io/docs/user/configuration/#kube-proxy-mode */
+  /** kind's `kubeProxyMode` where no stack sets another: https://kind.sigs.k8s.io/docs/user/configuration/#kube-proxy-mode */
   readonly kubeProxyMode: "iptables" | "none";
   /**
    * Whether CoreDNS must forward to resolvers that pods can reach without the node's iptables. BPF host routing bypasses

@@ -1,6 +1,7 @@
 import type { CiliumValuesArgs } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord } from "./contract";
+import type { KubeProxyMode } from "./kubeProxy";
 
 /** From here on the status has `Routing: Network … Host …` instead of `Host Routing`, and its JSON both routing modes. */
 const ROUTING_ROW: Since = ["1.16.0-pre.2"];
@@ -22,8 +23,10 @@ export interface ExpectedEvidence {
   readonly kubeProxy: {
     /** Pods of kube-proxy. */
     readonly pods: "every node" | "none";
-    /** Chains KUBE-SVC, KUBE-SEP and KUBE-NODEPORTS in the nodes' nat tables. */
+    /** kube-proxy's rules for Services: in iptables the chains KUBE-SVC, KUBE-SEP and KUBE-NODEPORTS of the nat table. */
     readonly chains: "present" | "absent";
+    /** Where these rules are. Default: `iptables` in kind clusters; in external ones wherever kube-proxy says. */
+    readonly mode?: KubeProxyMode | undefined;
   };
   /** Frontends of Cilium's service map, apart from ClusterIPs. */
   readonly serviceMap: { readonly nodePort: "present" | "absent" };
@@ -39,7 +42,7 @@ export interface ExpectedEvidence {
 
 type EvidenceArgs = Pick<
   CiliumValuesArgs,
-  "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes"
+  "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes" | "kubeProxyMode"
 >;
 
 /** Expected evidence for a routing mode and a tunnel in a version of Cilium. */
@@ -73,7 +76,13 @@ export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
     masquerading,
     forwarding: tunnel === "disabled" ? FORWARDING[hostRouting] : "not promised",
     kubeProxy:
-      kubeProxyMode === "none" ? { pods: "none", chains: "absent" } : { pods: "every node", chains: "present" },
+      kubeProxyMode === "none"
+        ? { pods: "none", chains: "absent" }
+        : {
+            pods: "every node",
+            chains: "present",
+            ...(args.kubeProxyMode === undefined ? {} : { mode: args.kubeProxyMode }),
+          },
     serviceMap: { nodePort: services === "cilium" ? "present" : "absent" },
     nodeRoutes: nodeRoutes(args),
     tunnelDevice: tunnel === "disabled" ? "none" : `cilium_${tunnel}`,

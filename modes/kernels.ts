@@ -1,10 +1,13 @@
 import semver from "semver";
 import { valueAt, type HelmValues } from "./ciliumValues";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "./contract";
+import { kindKubeProxyMode, type KubeProxyMode } from "./kubeProxy";
 
 /** Properties of a stack that decide which kernel features it needs. */
 export interface KernelNeeds {
   readonly mode: RoutingMode;
+  /** As the stack sets it. Default: `iptables`. */
+  readonly kubeProxyMode?: KubeProxyMode | undefined;
   readonly tunnel: Tunnel;
   readonly extraValues: HelmValues;
 }
@@ -27,7 +30,10 @@ export interface KernelFeature {
 type Config = Readonly<Record<string, string | undefined>>;
 
 const always = () => true;
-const withKubeProxy = ({ mode }: KernelNeeds) => MODE_CONTRACTS[mode].kubeProxyMode === "iptables";
+const withKubeProxy =
+  (...modes: readonly KubeProxyMode[]) =>
+  ({ mode, kubeProxyMode }: KernelNeeds) =>
+    modes.some((each) => each === kindKubeProxyMode(mode, kubeProxyMode));
 const configured =
   (...keys: readonly string[]) =>
   (config: Config) =>
@@ -49,13 +55,38 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     title: "iptables with NAT",
     probe: "iptables-nat",
     matters: "kubeproxy: services; replacement: masquerading",
-    isNeeded: (needs) => MODE_CONTRACTS[needs.mode].masquerading === "iptables" || withKubeProxy(needs),
+    isNeeded: (needs) =>
+      MODE_CONTRACTS[needs.mode].masquerading === "iptables" || withKubeProxy("iptables", "ipvs")(needs),
   },
   {
     title: "iptables statistic match",
     probe: "iptables-statistic",
     matters: "kubeproxy: kube-proxy selects endpoints with it",
-    isNeeded: withKubeProxy,
+    isNeeded: withKubeProxy("iptables"),
+  },
+  {
+    title: "Linux for kube-proxy's nftables",
+    since: "5.13",
+    matters: "kubeProxy.mode: nftables, which kube-proxy refuses on older kernels",
+    isNeeded: withKubeProxy("nftables"),
+  },
+  {
+    title: "nftables with NAT and verdict maps",
+    probe: "nftables",
+    matters: "kubeProxy.mode: nftables",
+    isNeeded: withKubeProxy("nftables"),
+  },
+  {
+    title: "IPVS",
+    probe: "ipvs",
+    matters: "kubeProxy.mode: ipvs",
+    isNeeded: withKubeProxy("ipvs"),
+  },
+  {
+    title: "dummy devices",
+    probe: "dummy",
+    matters: "kubeProxy.mode: ipvs, whose kube-ipvs0 holds the Services' addresses",
+    isNeeded: withKubeProxy("ipvs"),
   },
   {
     title: "socket LB in pods, session affinity",

@@ -37,7 +37,7 @@ export interface KindConfigArgs {
   readonly nodeImage: string;
   /** Number of nodes in addition to the control plane. */
   readonly workers: number;
-  /** `iptables`, or `none` if Cilium replaces kube-proxy. */
+  /** `iptables`, `nftables` or `ipvs`, or `none` if Cilium replaces kube-proxy. */
   readonly kubeProxyMode: string;
   readonly podCidr: string;
   readonly serviceCidr: string;

@@ -46,7 +46,7 @@ const OWN: Readonly<Record<string, Fixes>> = {
   KubeProxyConfiguration: {
     clusterCIDR: "set cluster.podCidr",
     "conntrack.maxPerCore": REMOVE,
-    mode: "set kubeProxyReplacement",
+    mode: "set kubeProxy.mode",
   },
 };
 

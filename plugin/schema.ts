@@ -163,6 +163,7 @@ const TYPES: Readonly<Record<string, Property>> = {
 const ARGUMENTS = {
   KindCluster: {
     mode: own(text, `Routing mode: ${ALL_MODES.join(", ")}.`),
+    kubeProxyMode: plain("kubeProxy.mode"),
     clusterName: plain("cluster.name"),
     nodeImage: input("cluster.nodeImage"),
     workers: plain("cluster.workers"),

@@ -109,7 +109,7 @@ export const oneMode = ofStack(
         replacementWord(switches.kubeProxyReplacement, version) === replacement &&
         switches.bpfMasquerade === masquerade &&
         (switches.hostLegacyRouting ?? false) === legacy &&
-        (kubeProxyMode === undefined || kubeProxyMode === wanted)
+        (kubeProxyMode === undefined || (kubeProxyMode === "none") === (wanted === "none"))
       );
     });
     if (isOne) return [];

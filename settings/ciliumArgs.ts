@@ -14,7 +14,7 @@ export interface ModeSettings extends ReleasedSettings {
  * @param external nodes, API server and pod networks of an external cluster
  */
 export function ciliumArgs(
-  { mode, tunnel, cluster, cilium, hubble }: ModeSettings,
+  { mode, tunnel, kubeProxy, cluster, cilium, hubble }: ModeSettings,
   external?: Pick<CiliumCluster, "nodeCount" | "apiServer" | keyof PodNetworks>,
 ): CiliumValuesArgs {
   return ciliumValuesArgs(
@@ -27,6 +27,7 @@ export function ciliumArgs(
       podCidr: external?.podCidr ?? cluster.podCidr,
       podCidrMaskSize: external?.podCidrMaskSize,
       nativeRoutingCIDR: cilium.nativeRoutingCIDR,
+      kubeProxyMode: kubeProxy.mode,
     },
     { ...cilium, tunnel, hubble },
   );

@@ -14,6 +14,7 @@ import { DEFAULTS } from "../modes/defaults";
 import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
 import { portFindings } from "../modes/hostPorts";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
+import { kubeProxyModeProblem, kubeProxyModeWarning } from "../modes/kubeProxy";
 import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ipam";
 import { kubernetesOf, untestedPair } from "../modes/releases";
 import type { ValueFinding } from "../modes/valueFinding";
@@ -42,6 +43,7 @@ export function settingProblems(
   const mode = routingModeOf(switchesOf(settings));
   return [
     ...modeProblems(settings, show),
+    ...kubeProxyProblems(settings, mode, show),
     ...networkProblems(settings, show),
     ...clusterProblems(settings, show),
     ...kindProblems(settings.cluster, show),
@@ -65,6 +67,12 @@ export function settingWarnings(settings: ModeSettings, sources: ValueSources, i
   const kubernetes = isExternal(cluster) ? undefined : kubernetesOf(cluster.nodeImage);
   const untested = kubernetes === undefined ? undefined : untestedPair(cilium.version, kubernetes);
   if (untested !== undefined) warnings.push({ key: "cilium.version", rule: untested });
+  const { mode: kubeProxyMode } = settings.kubeProxy;
+  const ofKubeProxy =
+    kubernetes === undefined || kubeProxyMode === undefined
+      ? undefined
+      : kubeProxyModeWarning(kubeProxyMode, kubernetes);
+  if (ofKubeProxy !== undefined) warnings.push({ key: "kubeProxy.mode", rule: ofKubeProxy });
   const usesGateways = String(valueAt(cilium.values, "gatewayAPI.enabled")) === "true";
   if (usesGateways && !isExternal(cluster) && cilium.manifests.length === 0) {
     warnings.push({
@@ -165,6 +173,8 @@ export function externalClusterProblems(settings: ReleasedSettings, raw: Readonl
     .map((key) => refuse(`cluster.${key}`, "the cluster has its own"));
   if (rawOf("dns")["forward"] !== undefined)
     problems.push(refuse("dns.forward", "this stack does not configure its CoreDNS"));
+  if (rawOf("kubeProxy")["mode"] !== undefined)
+    problems.push(refuse("kubeProxy.mode", "its kube-proxy keeps its mode, which the verification reads"));
   if (cilium.images.load) problems.push(refuse("cilium.images.load", "its nodes pull images"));
   if (String(rawOf("nettool")["loadImage"]) === "true") {
     problems.push(refuse("nettool.loadImage", "its nodes pull images"));
@@ -236,6 +246,24 @@ function modeProblems(settings: ReleasedSettings, show: Show): Problem[] {
     });
   }
   return problems;
+}
+
+/** A mode of kube-proxy that this cluster cannot have. */
+function kubeProxyProblems(
+  { kubeProxy, cluster }: ReleasedSettings,
+  mode: RoutingMode | undefined,
+  show: Show,
+): Problem[] {
+  const key = "kubeProxy.mode";
+  // an external cluster's is refused with its other settings
+  if (kubeProxy.mode === undefined || isExternal(cluster)) return [];
+  if (mode !== undefined && mode !== "kubeproxy") {
+    const rule = `requires mode kubeproxy, and this stack's mode is ${mode}; remove it, or set kubeProxyReplacement: false`;
+    return [{ key, rule: `${show(key, kubeProxy.mode)} ${rule}` }];
+  }
+  const kubernetes = kubernetesOf(cluster.nodeImage);
+  const problem = kubernetes === undefined ? undefined : kubeProxyModeProblem(kubeProxy.mode, kubernetes);
+  return problem === undefined ? [] : [{ key, rule: `${show(key, kubeProxy.mode)} ${problem}` }];
 }
 
 /**

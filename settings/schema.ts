@@ -6,6 +6,7 @@ import { TUNNELS } from "../modes/contract";
 import { defaultClusterName } from "../modes/clusterName";
 import { DEFAULTS, VERIFY, VERIFY_WHEN } from "../modes/defaults";
 import { IPAM_MODES } from "../modes/ipam";
+import { DEFAULT_KUBE_PROXY_MODE, KUBE_PROXY_MODES } from "../modes/kubeProxy";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 import {
   about,
@@ -52,6 +53,18 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
     kubeProxyReplacement: about(
       kubeProxyReplacement.default(false),
       "Replace kube-proxy with Cilium. Also accepts the values of older Cilium versions: `strict` (true), `disabled` (false), `partial` (Cilium 1.12 to 1.15) and `probe` (1.12.0 to 1.12.10), which both keep kube-proxy. Adding or removing kube-proxy replaces the cluster",
+    ),
+    kubeProxy: about(
+      z
+        .strictObject({
+          mode: about(
+            z.enum(KUBE_PROXY_MODES, { error: `must be one of ${KUBE_PROXY_MODES.join(", ")}` }).optional(),
+            "How kube-proxy translates Services in mode `kubeproxy`: `iptables`, `nftables` (Kubernetes 1.31 or newer) or `ipvs` (deprecated since Kubernetes 1.35; the kernel needs IPVS). A change replaces the cluster",
+            { defaultText: `\`${DEFAULT_KUBE_PROXY_MODE}\`; an external cluster keeps its own` },
+          ),
+        })
+        .prefault({}),
+      "kube-proxy of a new cluster",
     ),
     bpf: about(
       z

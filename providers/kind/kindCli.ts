@@ -1,11 +1,11 @@
 import { dockerProblem, readDaemon, type Daemon } from "../../host/daemon";
 import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
-import { judgeFeatures, symbolsHere } from "../../host/kernel";
+import { judgeFeatures, probeKernel, symbolsHere } from "../../host/kernel";
 import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "../../host/limits";
 import { judgePorts, type HostPorts } from "../../host/ports";
 import { judgeKind } from "../../host/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
-import type { RoutingMode } from "../../modes/contract";
+import { DEFAULT_KUBE_PROXY_MODE, KUBE_PROXY_MODES } from "../../modes/kubeProxy";
 import { countOtherNodes, execInNode, listNodes, removeNodes } from "../../host/docker";
 import { CommandError, lastLines, run } from "../../host/exec";
 import { steps } from "../../host/timings.cjs";
@@ -20,7 +20,8 @@ const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 const STEP_BEGINS = /^\s*• (.*?)[^\w)]*$/;
 
 /** The inputs of a cluster that depend on this machine. */
-export type PreflightInputs = Pick<ClusterInputs, "name" | "mode" | "nodeImage" | "workers"> & HostPorts;
+export type PreflightInputs = Pick<ClusterInputs, "name" | "mode" | "kubeProxyMode" | "nodeImage" | "workers"> &
+  HostPorts;
 
 /** Check this machine before a cluster is created. @throws Error with every problem; a limit that may be too low is a warning */
 export async function preflight(inputs: PreflightInputs, log?: Log): Promise<void> {
@@ -36,6 +37,7 @@ export async function preflight(inputs: PreflightInputs, log?: Log): Promise<voi
 async function machineFindings({
   name,
   mode,
+  kubeProxyMode,
   nodeImage,
   workers,
   ...hostPorts
@@ -50,13 +52,23 @@ async function machineFindings({
     ...judgeDisk(await readFreeBytes(daemon), workers + 1),
     // an earlier cluster of the name is removed first, with its ports
     ...(nodes.length > 0 ? [] : await judgePorts(hostPorts)),
-    ...(daemon === undefined ? [] : await kernelFindings(daemon, mode)),
+    ...(daemon === undefined ? [] : await kernelFindings(daemon, { mode, kubeProxyMode, nodeImage })),
   ];
 }
 
-async function kernelFindings(daemon: Daemon, mode: RoutingMode): Promise<MachineFinding[]> {
-  const symbols = daemon.isHere ? await symbolsHere() : new Map<string, boolean>();
-  return judgeFeatures(daemon.kernel, symbols, { mode, tunnel: "disabled", extraValues: {} });
+async function kernelFindings(
+  daemon: Daemon,
+  { mode, kubeProxyMode, nodeImage }: Pick<PreflightInputs, "mode" | "kubeProxyMode" | "nodeImage">,
+): Promise<MachineFinding[]> {
+  const asked = KUBE_PROXY_MODES.find((each) => each === kubeProxyMode && each !== DEFAULT_KUBE_PROXY_MODE);
+  // a container takes a second, which only these modes are worth: many kernels lack what they need
+  const probes =
+    asked !== undefined
+      ? await probeKernel(daemon, nodeImage)
+      : daemon.isHere
+        ? await symbolsHere()
+        : new Map<string, boolean>();
+  return judgeFeatures(daemon.kernel, probes, { mode, kubeProxyMode: asked, tunnel: "disabled", extraValues: {} });
 }
 
 /** Create a cluster with this configuration and show kind's steps. A failure leaves its nodes. @throws CommandError */

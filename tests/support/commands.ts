@@ -4,7 +4,17 @@ import { KERNEL_FEATURES } from "../../modes/kernels";
 import { kubectlApply, kubectl, type LabProject } from "./lab";
 
 /** Probes that every node image has the tools for. */
-const PROBED = ["bpffs", "clsact", "iptables-nat", "iptables-statistic", "bpf_redirect_peer", "netkit", "wireguard"];
+const PROBED = [
+  "nftables",
+  "ipvs",
+  "bpffs",
+  "clsact",
+  "iptables-nat",
+  "iptables-statistic",
+  "bpf_redirect_peer",
+  "netkit",
+  "wireguard",
+];
 
 const CLI = "cli/cilium-modes.mjs";
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 /** A folder that is the whole PATH while each test of the surrounding block runs, and programs in it that print a line, always or with one first argument only. */
 export function withOwnPath(): {
   readonly folder: string;
-  program(name: string, prints: string, code?: number, only?: string): void;
+  /** @returns its path */
+  program(name: string, prints: string, code?: number, only?: string): string;
 } {
   let folder: string;
   const path = process.env["PATH"];
@@ -28,6 +29,7 @@ export function withOwnPath(): {
         `#!/bin/sh\n[ -z "${only}" ] || [ "$1" = "${only}" ] || exit 0\necho '${prints}'\nexit ${code}\n`,
       );
       chmodSync(file, 0o755);
+      return file;
     },
   };
 }

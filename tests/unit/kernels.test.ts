@@ -84,6 +84,32 @@ describe("judgeFeatures", () => {
     expect(of(title, judgeFeatures("5.4.0", NONE, needs("replacement")))!.verdict).toBe("skipped");
   });
 
+  it.each([
+    ["nftables", "nftables no", "nftables with NAT and verdict maps"],
+    ["ipvs", "ipvs no", "IPVS"],
+    ["ipvs", "dummy no", "dummy devices"],
+  ] as const)(
+    "fails kube-proxy's mode %s where the kernel says %s, and no other mode",
+    (kubeProxyMode, said, title) => {
+      const found = (wanted: object) =>
+        judgeFeatures("6.12.0", parseProbes(`${said}\n`), { ...needs("kubeproxy"), ...wanted });
+      expect(of(title, found({ kubeProxyMode }))).toMatchObject({ verdict: "fail", seen: "not available (probed)" });
+      expect(of(title, found({}))!.verdict).toBe("skipped");
+      expect(of(title, found({ mode: "ebpf", kubeProxyMode }))!.verdict).toBe("skipped");
+    },
+  );
+
+  it("fails kube-proxy's nftables on a kernel that kube-proxy refuses, whatever nft can do there", () => {
+    const findings = judgeFeatures("4.18.0-553", parseProbes("nftables yes\n"), {
+      ...needs("kubeproxy"),
+      kubeProxyMode: "nftables",
+    });
+    expect(of("Linux for kube-proxy's nftables", findings)).toMatchObject({
+      verdict: "fail",
+      remedy: expect.stringContaining("boot Linux 5.13 or newer"),
+    });
+  });
+
   it("skips, without a node image, the features that only a probe can find and the stack needs", () => {
     expect(of("BPF file system")).toMatchObject({
       verdict: "skipped",

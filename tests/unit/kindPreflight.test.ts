@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { NODE_IMAGES } from "../../modes/releases";
@@ -8,6 +8,7 @@ import { withOwnPath } from "../support/ownPath";
 const cluster = (nodeImage: string): PreflightInputs => ({
   name: "c",
   mode: "replacement",
+  kubeProxyMode: "none",
   nodeImage,
   workers: 0,
   portMappings: [],
@@ -87,6 +88,21 @@ describe("preflight", () => {
       "  - BPF host routing: not available (by kernel version: Linux 5.10 or newer has it); boot Linux 5.10 or newer, or remove the setting that needs it",
     );
     await expect(preflight(cluster(images.old))).resolves.toBeUndefined();
+  });
+
+  it("rejects a kernel without IPVS where kube-proxy is to use it, as a container of the node image shows", async () => {
+    const info = { ServerVersion: "29.0.0", KernelVersion: "6.18.0", Name: "elsewhere" };
+    const file = program("docker", JSON.stringify(info), 0, "info");
+    writeFileSync(
+      file,
+      `${readFileSync(file, "utf8").replace("exit 0", "{ [ $1 = run ] && echo 'ipvs no'; exit 0; }")}`,
+    );
+    program("kind", "kind v0.33.0");
+    const wanted = { ...cluster(images.old), mode: "kubeproxy" } as const;
+    await expect(preflight({ ...wanted, kubeProxyMode: "ipvs" })).rejects.toThrow(
+      "  - IPVS: not available (probed); boot a kernel with IPVS, or remove the setting that needs it",
+    );
+    await expect(preflight({ ...wanted, kubeProxyMode: "iptables" })).resolves.toBeUndefined();
   });
 });
 

@@ -76,7 +76,7 @@ describe("kubeadmPatchProblems", () => {
     [
       "kube-proxy's mode",
       patch("KubeProxyConfiguration", { mode: "ipvs" }),
-      [own("mode", "KubeProxyConfiguration", "set kubeProxyReplacement")],
+      [own("mode", "KubeProxyConfiguration", "set kubeProxy.mode")],
     ],
     [
       "a node's address",

@@ -73,6 +73,8 @@ describe("policies", () => {
 
   it.each([
     ["1.20.2", "iptables", "false", false, true],
+    ["1.20.2", "nftables", "false", false, true],
+    ["1.20.2", "ipvs", "true", true, false],
     ["1.20.2", "none", "true", true, true],
     ["1.12.4", "none", "strict", false, true],
     ["1.12.4", "iptables", "probe", true, true],

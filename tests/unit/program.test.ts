@@ -196,6 +196,24 @@ describe("the program", () => {
     },
   );
 
+  it("configures kind and the verification for kube-proxy's nftables, and nothing else", async () => {
+    const { registered } = await runProgram({ "kubeProxy.mode": "nftables" });
+    const plain = await runProgram({});
+    expect(inputsOf(registered, "cluster-nodes")).toEqual({
+      ...inputsOf(plain.registered, "cluster-nodes"),
+      kubeProxyMode: "nftables",
+    });
+    const values = ({ registered: all }: typeof plain) => inputsOf(all, "cilium-release")!["values"];
+    expect(values({ ...plain, registered })).toEqual(values(plain));
+    const promised = ({ registered: all }: typeof plain) => {
+      const { environment } = inputsOf(all, "verification-checks") as { environment: Record<string, string> };
+      return JSON.parse(environment["CILIUM_MODES_EXPECTATION"]!) as { evidence: { kubeProxy: object } };
+    };
+    const { kubeProxy } = promised(plain).evidence;
+    expect(kubeProxy).toEqual({ pods: "every node", chains: "present" });
+    expect(promised({ ...plain, registered }).evidence.kubeProxy).toEqual({ ...kubeProxy, mode: "nftables" });
+  });
+
   it.each([
     [{}, false],
     [{ authorization: "Basic eA==" }, true],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ROUTING_MODES } from "../../modes/contract";
 import { NODE_IMAGES } from "../../modes/releases";
 import { parseSettings } from "../../settings/parse";
-import { parse, problemsOf, warningsOf } from "./support/settings";
+import { parse, problemsOf, warningsOf, type Config } from "./support/settings";
 
 describe("parseSettings", () => {
   it.each(ROUTING_MODES)("reads mode %s from its stack file", (mode) => {
@@ -28,6 +28,7 @@ describe("parseSettings", () => {
       verifyWhen: "changed",
       verifyNodes: 20,
       kubeProxyReplacement: false,
+      kubeProxy: {},
       bpf: { masquerade: false, hostLegacyRouting: false },
       cluster: {
         name: "cilium-modes-dev",
@@ -504,6 +505,47 @@ describe("a warning about a mirror", () => {
   });
 });
 
+describe("kubeProxy.mode", () => {
+  it.each(["iptables", "nftables", "ipvs"])("accepts %s in mode kubeproxy", (mode) => {
+    expect(parse({ "kubeProxy.mode": mode }).kubeProxy).toEqual({ mode });
+    expect(warningsOf({ "kubeProxy.mode": mode })).toEqual([]);
+  });
+
+  it.each<[Config, string]>([
+    [
+      { kubeProxyReplacement: "true", "kubeProxy.mode": "nftables" },
+      "  - kubeProxy.mode: nftables requires mode kubeproxy, and this stack's mode is replacement; remove it, or set kubeProxyReplacement: false",
+    ],
+    [
+      { kubeProxyReplacement: "true", "bpf.masquerade": "true", "kubeProxy.mode": "iptables" },
+      "  - kubeProxy.mode: iptables requires mode kubeproxy, and this stack's mode is ebpf; remove it, or set kubeProxyReplacement: false",
+    ],
+    [
+      { "cluster.kubernetesVersion": "1.30.0", "kubeProxy.mode": "nftables" },
+      "  - kubeProxy.mode: nftables requires Kubernetes 1.31 or newer, and the nodes run 1.30.0; set cluster.kubernetesVersion, or remove kubeProxy.mode",
+    ],
+    [
+      { "cluster.nodeImage": "own/node:v1.29.9", "kubeProxy.mode": "nftables" },
+      "  - kubeProxy.mode: nftables requires Kubernetes 1.31 or newer, and the nodes run 1.29.9; set cluster.kubernetesVersion, or remove kubeProxy.mode",
+    ],
+    [{ "kubeProxy.mode": "userspace" }, '  - kubeProxy.mode: must be one of iptables, nftables, ipvs, got "userspace"'],
+  ])("refuses %j", (config, line) => {
+    expect(problemsOf(config)).toEqual([line]);
+  });
+
+  it("is accepted on nodes whose Kubernetes nobody knows", () => {
+    expect(parse({ "cluster.nodeImage": "own/node:mine", "kubeProxy.mode": "nftables" }).kubeProxy.mode).toBe(
+      "nftables",
+    );
+  });
+
+  it("warns of ipvs from the Kubernetes on that deprecates it", () => {
+    expect(warningsOf({ "cluster.kubernetesVersion": "1.35.0", "kubeProxy.mode": "ipvs" })).toEqual([
+      "kubeProxy.mode: ipvs is deprecated since Kubernetes 1.35, and a later one will remove it; set nftables",
+    ]);
+  });
+});
+
 describe("settings of an external cluster", () => {
   const existing = { "cluster.kubeconfig": "~/.kube/config", "nettool.image": "registry.example/tools:1" };
 
@@ -529,6 +571,10 @@ describe("settings of an external cluster", () => {
     [
       { "dns.forward": "node" },
       "dns.forward: cannot be set for an external cluster: this stack does not configure its CoreDNS",
+    ],
+    [
+      { "kubeProxy.mode": "nftables" },
+      "kubeProxy.mode: cannot be set for an external cluster: its kube-proxy keeps its mode",
     ],
     [{ "cilium.images.load": "true" }, "cilium.images.load: cannot be set for an external cluster: its nodes pull"],
     [{ "nettool.loadImage": "true" }, "nettool.loadImage: cannot be set for an external cluster: its nodes pull"],

@@ -86,7 +86,7 @@ describe("ConfigurationError", () => {
       "an unknown key",
       { zzzzzzzz: "2" },
       [
-        "zzzzzzzz: is not a setting; valid keys here: release, tunnel, kubeProxyReplacement, bpf, verify, verifyWhen, verifyNodes, cluster, dns, cilium, hubble, nettool",
+        "zzzzzzzz: is not a setting; valid keys here: release, tunnel, kubeProxyReplacement, kubeProxy, bpf, verify, verifyWhen, verifyNodes, cluster, dns, cilium, hubble, nettool",
       ],
     ],
     [
@@ -333,7 +333,7 @@ describe("ConfigurationError", () => {
       "a patch of kubeadm's configuration, as an object",
       { "cluster.kubeadmConfigPatches": '[{"kind":"KubeProxyConfiguration","mode":"ipvs"}]' },
       [
-        "cluster.kubeadmConfigPatches.0: must not set mode of KubeProxyConfiguration, which kind or this project sets; set kubeProxyReplacement",
+        "cluster.kubeadmConfigPatches.0: must not set mode of KubeProxyConfiguration, which kind or this project sets; set kubeProxy.mode",
       ],
     ],
     [
