@@ -1,10 +1,13 @@
+import { askAgent, CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
+import { DEFAULT_KUBE_PROXY_MODE, KUBE_PROXY_MODES } from "../../modes/kubeProxy";
 import { readingOf, type EndpointState } from "../evidence/api";
+import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { deletingKubeProxyOn, fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
+import { rulesOfIpvs, rulesOfNftables, type ProxyRules } from "./proxyRules";
 import { wantedFrontends, type Wanted } from "./serviceMap";
-import { sectionOf } from "../evidence/node";
 
 /** Whether kube-proxy runs exactly where the mode has it. */
 export const kubeProxyCheck: Check = {
@@ -57,68 +60,157 @@ const CHAINS =
 /** The tables that kube-proxy has in its mode nftables. */
 const TABLES = /^table (?:ip|ip6|inet) kube-proxy\b/gm;
 
+/** The device that holds the Services' addresses in the mode ipvs. */
+const IPVS_DEVICE = "kube-ipvs0";
+
 /** klog's errors and fatal errors. */
 const COMPLAINT = /^(?:[EF]\d{4} .*|.*too many open files.*)$/gm;
 
-/** The last complaint of each node's kube-proxy; of most there is none. */
-async function readComplaints(
+/** What a node's kube-proxy tells beside its rules. */
+export interface KubeProxyState {
+  /** The last complaint in its log; most have none. */
+  readonly complaint?: string | undefined;
+  /** The mode in which it runs, as it says itself; undefined if it does not answer. */
+  readonly mode?: string | undefined;
+  /** The mode that its ConfigMap asks for; undefined where there is none of kubeadm's. */
+  readonly configured?: string | undefined;
+  /** The kernel's IPVS table; empty where there is none. */
+  readonly ipvs?: string | undefined;
+  /** Its table in nftables, where only its own pod could be asked. */
+  readonly tables?: string | undefined;
+}
+
+/** Asks kube-proxy for its mode at its address for metrics, and the kernel for its IPVS table. */
+const ASK = `timeout 4 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10249 && printf "GET /proxyMode HTTP/1.0\\r\\n\\r\\n" >&3 && tail -n 1 <&3' 2>/dev/null
+echo; cat /proc/net/ip_vs 2>/dev/null; true`;
+
+/** What the kube-proxy of each of some nodes tells. */
+async function readKubeProxies(
   cluster: ClusterReader,
   nodes: ReadonlySet<string>,
-): Promise<ReadonlyMap<string, string>> {
-  const pods = await cluster.pods("kube-system", "k8s-app=kube-proxy");
+): Promise<ReadonlyMap<string, KubeProxyState>> {
+  const pods = await cluster.pods(CILIUM_NAMESPACE, "k8s-app=kube-proxy");
   const looked = pods.filter(({ spec }) => nodes.has(spec?.nodeName ?? ""));
-  const each = await limited(looked, async ({ metadata, spec }) => {
-    const log = await cluster.log("kube-system", metadata!.name!, "kube-proxy", LOG_BYTES).catch(() => "");
-    return [spec?.nodeName ?? "", log.match(COMPLAINT)?.at(-1)?.trim()] as const;
+  if (looked.length === 0) return new Map();
+  const [agents, configured] = await Promise.all([listAgents(cluster).catch(() => []), configuredMode(cluster)]);
+  const each = await limited(looked, async ({ metadata, spec }): Promise<[string, KubeProxyState]> => {
+    const node = spec?.nodeName ?? "";
+    const agent = agents.find((one) => one.node === node);
+    const [log, told, tables] = await Promise.all([
+      cluster.log(CILIUM_NAMESPACE, metadata!.name!, "kube-proxy", LOG_BYTES).catch(() => ""),
+      agent === undefined ? "" : askAgent(cluster, agent, ["sh", "-c", ASK]),
+      cluster.onNode === undefined ? ownTable(cluster, metadata!.name!) : undefined,
+    ]);
+    const [first = "", ...rest] = told instanceof Error ? [] : told.split("\n");
+    return [
+      node,
+      {
+        complaint: log.match(COMPLAINT)?.at(-1)?.trim(),
+        mode: modeIn(first),
+        configured,
+        ipvs: told instanceof Error ? undefined : rest.join("\n").trim(),
+        tables,
+      },
+    ];
   });
-  return new Map(each.flatMap(([node, line]) => (line === undefined ? [] : [[node, line]])));
+  return new Map(each);
 }
 
 const LOG_BYTES = 200_000;
 
-/** Whether the nodes have kube-proxy's rules exactly where it runs. */
-export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
+const modeIn = (text: string) => KUBE_PROXY_MODES.find((mode) => mode === text.trim());
+
+/** The mode that kubeadm's ConfigMap asks for; without one there, kube-proxy's default. */
+async function configuredMode(cluster: ClusterReader): Promise<string | undefined> {
+  const config = await cluster.configMap(CILIUM_NAMESPACE, "kube-proxy").catch(() => undefined);
+  const text = config?.data?.["config.conf"];
+  if (text === undefined) return undefined;
+  const mode = /^mode: *"?(\w*)"?/m.exec(text)?.[1] ?? "";
+  return mode === "" ? DEFAULT_KUBE_PROXY_MODE : mode;
+}
+
+/** kube-proxy's table as its own image's nft lists it; undefined where it has none. */
+async function ownTable(cluster: ClusterReader, pod: string): Promise<string | undefined> {
+  const command = ["nft", "-s", "list", "table", "ip", "kube-proxy"];
+  const answer = await cluster.exec(CILIUM_NAMESPACE, pod, "kube-proxy", command, 8).catch(() => undefined);
+  return answer?.exitCode === 0 ? answer.stdout : undefined;
+}
+
+/** Whether the nodes have kube-proxy's rules exactly where it runs, in the place that its mode has for them. */
+export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
   id: "kube-proxy-rules",
   question: "Do the nodes have kube-proxy's rules or none of them, as the mode expects?",
   needs: ["nodes"],
   timeoutSeconds: 10,
-  read: (cluster, _, nodes) => readComplaints(cluster, nodes),
-  judge(evidence, expectation, complaints) {
-    const { evidence: expected, nodePort } = expectation;
-    const clusterIps = () => wantedFrontends(evidence.api, expectation).filter(({ type }) => type === "ClusterIP");
+  read: (cluster, _, nodes) => readKubeProxies(cluster, nodes),
+  judge(evidence, expectation, states) {
+    const { evidence: expected, nodePort, isExternal } = expectation;
+    const clusterIps = wantedFrontends(evidence.api, expectation).filter(({ type }) => type === "ClusterIP");
     return eachNode(evidence, "iptables", (each, output): Finding => {
       const { node, nftables } = each;
       const at = { nodes: [node] };
+      const state = states.get(node) ?? {};
       if (!output.includes("*nat")) return inconclusive(node, "iptables-save printed no nat table", undefined, at);
-      const tables = nftables === undefined || !("value" in nftables) ? "" : nftables.value;
+      const tables = nftables !== undefined && "value" in nftables ? nftables.value : state.tables;
       const services = [...output.matchAll(CHAINS)].map(([, chain]) => chain!);
-      const ofNftables = tables.match(TABLES) ?? [];
+      const ofNftables = tables?.match(TABLES) ?? [];
       const ofNodePort =
         nodePort === undefined
           ? []
           : output.split("\n").filter((rule) => rule.includes(`--dport ${nodePort} `) && rule.includes("KUBE-"));
-      const seen = `${services.length} kube-proxy chains, ${ofNodePort.length} rules for the NodePort${ofNftables.length > 0 ? `, ${ofNftables.join(", ")}` : ""}`;
+      const ofIpvs = hasDevice(each, IPVS_DEVICE) ? [IPVS_DEVICE] : [];
+      const seen = `${services.length} kube-proxy chains, ${ofNodePort.length} rules for the NodePort${[...ofNftables, ...ofIpvs].map((one) => `, ${one}`).join("")}`;
       if (expected.kubeProxy.chains === "absent") {
-        const left = [...services, ...ofNodePort, ...ofNftables];
+        const left = [...services, ...ofNodePort, ...ofNftables, ...ofIpvs];
         if (left.length === 0) return pass(node, seen);
         return fail(
           node,
           `${seen}: ${left.slice(0, 3).join(", ")}`,
           "kube-proxy's rules are still on this node and may translate packets before Cilium sees them",
-          ofNftables.length > 0
-            ? `on ${node}: nft delete ${ofNftables[0]!}`
-            : `on ${node}: iptables-save | grep -v KUBE | iptables-restore`,
+          removing(node, ofNftables, ofIpvs),
           { cause: "kube-proxy-leftover", ...at },
         );
       }
-      const complete =
-        services.some((chain) => chain.startsWith("KUBE-SVC")) && (nodePort === undefined || ofNodePort.length > 0);
-      if (complete && ofNftables.length > 0) {
+      const inIptables = services.some((chain) => chain.startsWith("KUBE-SVC"));
+      const found = inIptables
+        ? "iptables"
+        : ofNftables.length > 0
+          ? "nftables"
+          : ofIpvs.length > 0
+            ? "ipvs"
+            : undefined;
+      const wanted = expected.kubeProxy.mode ?? (isExternal ? undefined : DEFAULT_KUBE_PROXY_MODE);
+      const mode =
+        wanted ?? modeIn(state.configured ?? "") ?? modeIn(state.mode ?? "") ?? found ?? DEFAULT_KUBE_PROXY_MODE;
+      if (state.mode !== undefined && state.mode !== mode) {
         return fail(
           node,
-          seen,
-          "kube-proxy's rules are in iptables and in nftables at the same time: one set is left over, and nobody updates it",
-          `on ${node}: nft delete ${ofNftables[0]!}, if kube-proxy's mode is iptables; kube-proxy writes its own again when it restarts`,
+          `kube-proxy runs in mode ${state.mode}`,
+          wanted === undefined
+            ? `its ConfigMap asks for ${mode}, which it reads only when it starts`
+            : `this stack asks for kube-proxy's mode ${mode}; its ConfigMap asks for ${state.configured ?? "an unknown one"}`,
+          `set mode: ${mode} in the ConfigMap: kubectl -n kube-system edit configmap kube-proxy; kubectl -n kube-system rollout restart daemonset kube-proxy`,
+          { cause: "kube-proxy-mode", ...at },
+        );
+      }
+      const others = [
+        ...(mode === "iptables"
+          ? []
+          : services.filter((chain) => mode === "nftables" || /^KUBE-(?:SVC|SEP)/.test(chain))),
+        ...(mode === "nftables" || (mode === "iptables" && !inIptables) ? [] : ofNftables),
+        ...(mode === "ipvs" ? [] : ofIpvs),
+      ];
+      if (others.length > 0) {
+        const isTwo = mode === "iptables" && ofNftables.length > 0;
+        return fail(
+          node,
+          isTwo ? seen : `${seen}: ${others.slice(0, 3).join(", ")}`,
+          isTwo
+            ? "kube-proxy's rules are in iptables and in nftables at the same time: one set is left over, and nobody updates it"
+            : `kube-proxy's mode is ${mode}, and rules of another mode are left over, which nobody updates`,
+          isTwo
+            ? `on ${node}: nft delete ${ofNftables[0]!}, if kube-proxy's mode is iptables; kube-proxy writes its own again when it restarts`
+            : removing(node, mode === "nftables" ? [] : ofNftables, mode === "ipvs" ? [] : ofIpvs),
           { cause: "kube-proxy-leftover", ...at },
         );
       }
@@ -132,46 +224,96 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, string>> = {
           { cause: "kube-proxy-missing", ...at },
         );
       }
-      const strange = strangeTargets(output, readingOf(evidence.api.endpoints));
-      if (strange.length > 0) {
-        return fail(
+      const missing = (what: string) =>
+        fail(
           node,
-          strange.slice(0, 3).join(", "),
-          "kube-proxy's rules send packets to addresses that are no endpoints of their Service",
-          `${deletingKubeProxyOn(node)}: kube-proxy writes its rules when it starts`,
-          { cause: "service-map-stale", ...at },
+          what,
+          `kube-proxy has not written its rules on this node${state.complaint === undefined ? "" : `: ${state.complaint}`}`,
+          `kubectl -n kube-system logs -l k8s-app=kube-proxy --prefix | grep ${node}; if it says "too many open files": sudo sysctl fs.inotify.max_user_instances=512`,
+          { cause: "kube-proxy-missing", ...at },
         );
-      }
-      const incomplete = complete ? missingTargets(output, clusterIps()) : [];
-      if (incomplete.length > 0) {
-        return fail(
+      const unread = (where: string) =>
+        inconclusive(
           node,
-          incomplete.slice(0, 3).join("; "),
-          `kube-proxy's rules do not lead to all endpoints of ${incomplete.length} ports of Services`,
-          `${deletingKubeProxyOn(node)}: kube-proxy writes its rules when it starts`,
-          { cause: "service-map-stale", ...at },
-        );
-      }
-      if (complete || ofNftables.length > 0) return pass(node, seen);
-      if (nftables === undefined) {
-        return inconclusive(
-          node,
-          "kube-proxy has no rules in iptables; its rules in nftables or IPVS cannot be read here",
+          `kube-proxy has no rules in iptables; its rules in ${where} cannot be read here`,
           `kubectl -n kube-system logs -l k8s-app=kube-proxy`,
           at,
         );
+      if (mode !== "iptables") {
+        const own =
+          mode === "nftables" ? rulesOfNftables(tables ?? "") : rulesOfIpvs(state.ipvs ?? "", nodeAddresses(each));
+        const isUnread = mode === "nftables" ? tables === undefined : state.ipvs === undefined;
+        if (own === undefined) return isUnread ? unread(mode === "ipvs" ? "IPVS" : mode) : missing(seen);
+        if (own.services.size === 0 || (nodePort !== undefined && !own.nodePorts.has(`${nodePort}/TCP`)))
+          return missing(own.seen);
+        return (
+          misleading(
+            node,
+            strangeBackends(own, clusterIps),
+            clusterIps.flatMap((port) =>
+              lacking(port, own.services.get(`${port.frontend}/${port.protocol}`) ?? new Set<string>()),
+            ),
+          ) ?? pass(node, own.seen)
+        );
       }
-      const complaint = complaints.get(node);
-      return fail(
+      const complete = inIptables && (nodePort === undefined || ofNodePort.length > 0);
+      const wrong = misleading(
         node,
-        seen,
-        `kube-proxy has not written its rules on this node${complaint === undefined ? "" : `: ${complaint}`}`,
-        `kubectl -n kube-system logs -l k8s-app=kube-proxy --prefix | grep ${node}; if it says "too many open files": sudo sysctl fs.inotify.max_user_instances=512`,
-        { cause: "kube-proxy-missing", ...at },
+        strangeTargets(output, readingOf(evidence.api.endpoints)),
+        complete ? missingTargets(output, clusterIps) : [],
       );
+      if (wrong !== undefined) return wrong;
+      if (complete) return pass(node, seen);
+      return tables === undefined && isExternal === true && state.mode === undefined
+        ? unread("nftables or IPVS")
+        : missing(seen);
     });
   },
 };
+
+/** How to remove what a kube-proxy of another mode, or one that is gone, has left on a node. */
+function removing(node: string, ofNftables: readonly string[], ofIpvs: readonly string[]): string {
+  if (ofNftables.length > 0) return `on ${node}: nft delete ${ofNftables[0]!}`;
+  return ofIpvs.length > 0
+    ? `on ${node}: ip link delete ${IPVS_DEVICE}; ipvsadm --clear; iptables-save | grep -v KUBE | iptables-restore`
+    : `on ${node}: iptables-save | grep -v KUBE | iptables-restore`;
+}
+
+function hasDevice(node: NodeEvidence, name: string): boolean {
+  const links = jsonOf<readonly { readonly ifname: string }[]>(node, "links");
+  return !(links instanceof Error) && links.some(({ ifname }) => ifname === name);
+}
+
+/** The node's addresses at which NodePorts answer: those of the Services are on a device of their own. */
+const nodeAddresses = (node: NodeEvidence) =>
+  [...(addressesOf(node) ?? [])].flatMap(([address, devices]) => (devices.includes(IPVS_DEVICE) ? [] : [address]));
+
+/** Rules that lead elsewhere, or not to all endpoints; undefined if there are none. */
+function misleading(node: string, strange: readonly string[], incomplete: readonly string[]): Finding | undefined {
+  const remedy = `${deletingKubeProxyOn(node)}: kube-proxy writes its rules when it starts`;
+  const more = { cause: "service-map-stale", nodes: [node] } as const;
+  if (strange.length > 0) {
+    const reason = "kube-proxy's rules send packets to addresses that are no endpoints of their Service";
+    return fail(node, strange.slice(0, 3).join(", "), reason, remedy, more);
+  }
+  if (incomplete.length === 0) return undefined;
+  const reason = `kube-proxy's rules do not lead to all endpoints of ${incomplete.length} ports of Services`;
+  return fail(node, incomplete.slice(0, 3).join("; "), reason, remedy, more);
+}
+
+/** Backends of ports of Services that no endpoint of theirs is. */
+const strangeBackends = ({ services }: ProxyRules, wanted: readonly Wanted[]): string[] =>
+  wanted.flatMap(({ name, frontend, protocol, backends }) =>
+    [...(services.get(`${frontend}/${protocol}`) ?? [])]
+      .filter((backend) => !backends.has(backend))
+      .map((backend) => `${name} to ${backend}`),
+  );
+
+/** What a Service's port lacks of its endpoints. */
+function lacking({ name, frontend, backends }: Wanted, reached: ReadonlySet<string>): string[] {
+  const missing = [...backends].filter((each) => !reached.has(each));
+  return missing.length === 0 ? [] : [`${name}:${frontend.split(":")[1]} lacks ${missing.join(", ")}`];
+}
 
 /** Ports of Services from whose ClusterIP kube-proxy's rules do not lead to all endpoints. */
 function missingTargets(output: string, wanted: readonly Wanted[]): string[] {
@@ -187,15 +329,16 @@ function missingTargets(output: string, wanted: readonly Wanted[]): string[] {
     const key = `${address}:${port}/${protocol?.toUpperCase()}`;
     if (chain !== undefined) starts.set(key, [...(starts.get(key) ?? []), chain]);
   }
-  return wanted.flatMap(({ name, frontend, protocol, backends }) => {
-    const reached = new Set(
-      (starts.get(`${frontend}/${protocol}`) ?? [])
-        .flatMap((chain) => targets(chain, /-j (KUBE-SEP-\S+)/))
-        .flatMap((chain) => targets(chain, /-j DNAT .*--to-destination (\S+)/)),
-    );
-    const missing = [...backends].filter((each) => !reached.has(each));
-    return missing.length === 0 ? [] : [`${name}:${frontend.split(":")[1]} lacks ${missing.join(", ")}`];
-  });
+  return wanted.flatMap((port) =>
+    lacking(
+      port,
+      new Set(
+        (starts.get(`${port.frontend}/${port.protocol}`) ?? [])
+          .flatMap((chain) => targets(chain, /-j (KUBE-SEP-\S+)/))
+          .flatMap((chain) => targets(chain, /-j DNAT .*--to-destination (\S+)/)),
+      ),
+    ),
+  );
 }
 
 /** A rule that translates to one backend: `--comment "namespace/service:port"`, the port's name only where it has one. */

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import timers from "node:timers/promises";
 import { CHECKS } from "../../datapath/checks/all";
 import { fail, pass, type Check } from "../../datapath/checks/check";
@@ -6,7 +8,7 @@ import { diagnose } from "../../datapath/causes";
 import { fallbackLines } from "../../datapath/checks/status";
 import { odd } from "../../datapath/checks/nodes";
 import { programsCheck } from "../../datapath/checks/programs";
-import { kubeProxyRulesCheck } from "../../datapath/checks/kubeProxy";
+import { kubeProxyRulesCheck, type KubeProxyState } from "../../datapath/checks/kubeProxy";
 import { translationCheck } from "../../datapath/checks/translation";
 import type { EvidenceCluster } from "../../cluster/read";
 import { valueOf, type EndpointState, type ServiceState } from "../../datapath/evidence/api";
@@ -356,6 +358,136 @@ describe("a verification of recorded evidence", () => {
     });
     const { findings } = judge(kubeProxyRulesCheck as Check, evidence, recordedExpectation("kubeproxy"), new Map());
     expect(new Set(findings.map((finding) => finding.cause))).toEqual(new Set([cause]));
+  });
+
+  describe("of a cluster whose kube-proxy writes nftables", () => {
+    const NFTABLES = readFileSync(join(__dirname, "evidence/kube-proxy-1.34.2-nftables.txt"), "utf8");
+    const expected = recordedExpectation("kubeproxy", { kubeProxyMode: "nftables" });
+    const judgedWith = (
+      {
+        rules = "*nat\n",
+        tables = NFTABLES,
+        told = {},
+      }: { rules?: string; tables?: string | undefined; told?: KubeProxyState },
+      expectation = expected,
+      change: Change = () => undefined,
+    ) => {
+      const evidence = recordedEvidence((own) => {
+        for (const node of own.nodes) {
+          node.sections.iptables = { value: rules };
+          node.nftables = { value: tables };
+        }
+        change(own);
+      });
+      const states = new Map(evidence.nodes.map(({ node }) => [node, told]));
+      return judge(kubeProxyRulesCheck as Check, evidence, expectation, states).findings[0]!;
+    };
+
+    it("passes with every Service's port, as the table shows", () => {
+      expect(judgedWith({ told: { mode: "nftables", configured: "nftables" } })).toMatchObject({
+        verdict: "pass",
+        seen: "table ip kube-proxy with 7 ports of Services, 2 NodePorts",
+      });
+      expect(judgedWith({}).verdict).toBe("pass");
+    });
+
+    it.each<[string, Parameters<typeof judgedWith>[0], string, RegExp]>([
+      ["the table is missing", { tables: "" }, "kube-proxy-missing", /has not written its rules/],
+      [
+        "kube-proxy says why the table is missing",
+        { tables: "", told: { complaint: "E1201 could not run nft" } },
+        "kube-proxy-missing",
+        /has not written its rules on this node: E1201 could not run nft/,
+      ],
+      [
+        "the NodePort is missing",
+        { tables: NFTABLES.replace("tcp . 32000", "tcp . 32001") },
+        "kube-proxy-missing",
+        /has not written its rules/,
+      ],
+      [
+        "a backend is missing",
+        { tables: NFTABLES.replace(/, 1 : goto endpoint-\S+kube-dns\/udp\S+/, "") },
+        "service-map-stale",
+        /do not lead to all endpoints of 1 ports of Services/,
+      ],
+      [
+        "a backend is no endpoint",
+        { tables: NFTABLES.replace("dnat to 172.18.0.4:6443", "dnat to 10.255.255.254:6443") },
+        "service-map-stale",
+        /addresses that are no endpoints of their Service/,
+      ],
+      [
+        "iptables has rules of an earlier mode",
+        { rules: KUBE_PROXY_RULES },
+        "kube-proxy-leftover",
+        /kube-proxy's mode is nftables, and rules of another mode are left over/,
+      ],
+      [
+        "kube-proxy runs in another mode than this stack's",
+        { rules: KUBE_PROXY_RULES, tables: "", told: { mode: "iptables", configured: "iptables" } },
+        "kube-proxy-mode",
+        /this stack asks for kube-proxy's mode nftables; its ConfigMap asks for iptables/,
+      ],
+    ])("fails where %s", (_what, given, cause, reason) => {
+      expect(judgedWith(given)).toMatchObject({ verdict: "fail", cause, reason: expect.stringMatching(reason) });
+    });
+
+    it("takes the mode of an external cluster from its ConfigMap, and names a kube-proxy that has not read it", () => {
+      const external = { ...recordedExpectation("kubeproxy"), isExternal: true };
+      const told = { mode: "nftables", configured: "nftables" };
+      expect(judgedWith({ told }, external).verdict).toBe("pass");
+      expect(judgedWith({ told: {} }, external).verdict).toBe("pass");
+      expect(judgedWith({ told: { ...told, configured: "iptables" } }, external)).toMatchObject({
+        cause: "kube-proxy-mode",
+        seen: "kube-proxy runs in mode nftables",
+        reason: "its ConfigMap asks for iptables, which it reads only when it starts",
+      });
+    });
+
+    it("does not pass for another mode, and a stack's own default is iptables", () => {
+      const told = { mode: "nftables", configured: "nftables" };
+      expect(judgedWith({ told }, recordedExpectation("kubeproxy"))).toMatchObject({ cause: "kube-proxy-mode" });
+      expect(judgedWith({}, recordedExpectation("kubeproxy"))).toMatchObject({ cause: "kube-proxy-missing" });
+    });
+
+    it("reads the table of IPVS, says why kube-proxy has none, and finds what IPVS left", () => {
+      const ipvs = recordedExpectation("kubeproxy", { kubeProxyMode: "ipvs" });
+      const said = "E1201 can't use the IPVS proxier: Ipvs not supported";
+      expect(judgedWith({ tables: "", told: { ipvs: "", complaint: said } }, ipvs)).toMatchObject({
+        cause: "kube-proxy-missing",
+        reason: expect.stringContaining(said),
+      });
+      const device = inNode("links", (text) => text.replace("[", '[{"ifindex":9,"ifname":"kube-ipvs0"},'));
+      expect(judgedWith({ tables: "" }, recordedExpectation("ebpf"), device)).toMatchObject({
+        cause: "kube-proxy-leftover",
+        remedy: expect.stringContaining("ip link delete kube-ipvs0"),
+      });
+      const services = valueOf(recordedEvidence().api.services, []);
+      const endpoints = valueOf(recordedEvidence().api.endpoints, []);
+      const hex = (end: string) => {
+        const [address, port] = end.split(":") as [string, string];
+        const bytes = address.split(".").map((byte) => Number(byte).toString(16).padStart(2, "0"));
+        return `${bytes.join("")}:${Number(port).toString(16).padStart(4, "0")}`.toUpperCase();
+      };
+      const lines = services.flatMap(({ name, clusterIp, ports }) =>
+        ports.flatMap(({ protocol, port, targetPort, nodePort }) => {
+          const own = endpoints.find(
+            (each) => each.service === name && each.protocol === protocol && String(each.port) === targetPort,
+          )!;
+          const backends = own.addresses.map(
+            (address) => `  -> ${hex(`${address}:${own.port}`)}      Masq    1      0          0`,
+          );
+          const at = (end: string) => [`${protocol}  ${hex(end)} rr `, ...backends];
+          return [...at(`${clusterIp}:${port}`), ...(nodePort === undefined ? [] : at(`172.18.0.4:${nodePort}`))];
+        }),
+      );
+      const table = `IP Virtual Server version 1.2.1 (size=4096)\n${lines.join("\n")}\n`;
+      expect(judgedWith({ tables: "", told: { mode: "ipvs", ipvs: table } }, ipvs)).toMatchObject({
+        verdict: "pass",
+        seen: "IPVS with 7 ports of Services, 2 NodePorts",
+      });
+    });
   });
 
   it("folds a NodePort that Cilium does not translate under the node that its ipcache lacks", () => {

@@ -1,0 +1,91 @@
+/** Where kube-proxy's rules lead on one node. Keys and backends are as in `10.96.0.1:443`. */
+export interface ProxyRules {
+  /** Backends by a ClusterIP's `address:port/TCP`. */
+  readonly services: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Backends by a NodePort's `port/TCP`. */
+  readonly nodePorts: ReadonlyMap<string, ReadonlySet<string>>;
+  /** How many there are, in one phrase. */
+  readonly seen: string;
+}
+
+/** kube-proxy's table of a family in its mode nftables, without its name. */
+const TABLE = /^table ip kube-proxy \{\n([^]*?)^\}/m;
+/** Chains and maps of a table. Names have slashes, and a Service's port may have no name. */
+const PARTS = /^\t(chain|map) (\S+) \{\n([^]*?)^\t\}/gm;
+
+/** kube-proxy's own part of what `nft list table` printed; undefined if the table is not there. */
+export const kubeProxyTable = (tables: string): string | undefined => TABLE.exec(tables)?.[1];
+
+/** How much is in kube-proxy's table: a map's elements decide as a rule of iptables does. */
+export function countOfNftables(tables: string): { readonly chains: number; readonly rules: number } {
+  const parts = [...(kubeProxyTable(tables) ?? "").matchAll(PARTS)];
+  const chains = parts.filter(([, kind]) => kind === "chain");
+  const inChains = chains.flatMap(([, , , body]) => body!.match(/^\t\t(?!type |comment ).+/gm) ?? []);
+  const elements = parts.flatMap(([, kind, , body]) => (kind === "map" ? (body!.match(ELEMENT) ?? []) : []));
+  return { chains: chains.length, rules: inChains.length + elements.length };
+}
+
+/** An element of a map: its key and the chain that it leads to. */
+const ELEMENT = /((?:[\d.]+ \. )?(?:tcp|udp|sctp) \. \d+)(?: comment "[^"]*")? : (?:goto|jump) ([^\s,}]+)/g;
+
+/**
+ * The rules of the mode nftables (https://github.com/kubernetes/kubernetes/blob/v1.34.2/pkg/proxy/nftables/README.md);
+ * undefined if kube-proxy has no table here.
+ */
+export function rulesOfNftables(tables: string): ProxyRules | undefined {
+  const table = kubeProxyTable(tables);
+  if (table === undefined) return undefined;
+  const parts = [...table.matchAll(PARTS)];
+  const chains = new Map(parts.flatMap(([, kind, name, body]) => (kind === "chain" ? [[name!, body!] as const] : [])));
+  const backends = (chain: string, seen: readonly string[] = []): string[] => {
+    const body = chains.get(chain);
+    if (body === undefined || seen.includes(chain)) return [];
+    const own = [...body.matchAll(/\bdnat to (\S+)/g)].map(([, to]) => to!);
+    const next = [...body.matchAll(/\bgoto ([^\s,}]+)/g)].map(([, to]) => to!);
+    return [...own, ...[...new Set(next)].flatMap((each) => backends(each, [...seen, chain]))];
+  };
+  const elements = (map: string, keyOf: (parts: readonly string[]) => string) =>
+    new Map(
+      [...(parts.find(([, kind, name]) => kind === "map" && name === map)?.[3] ?? "").matchAll(ELEMENT)].map(
+        ([, key, chain]) => [keyOf(key!.split(" . ")), new Set(backends(chain!))] as const,
+      ),
+    );
+  const services = elements(
+    "service-ips",
+    ([address, protocol, port]) => `${address}:${port}/${protocol!.toUpperCase()}`,
+  );
+  const nodePorts = elements("service-nodeports", ([protocol, port]) => `${port}/${protocol!.toUpperCase()}`);
+  const seen = `table ip kube-proxy with ${services.size} ports of Services, ${nodePorts.size} NodePorts`;
+  return { services, nodePorts, seen };
+}
+
+/** `0A600001:01BB` as `10.96.0.1:443`. */
+function endOf(hex: string): string {
+  const [address, port] = hex.split(":");
+  return `${address!
+    .match(/../g)!
+    .map((byte) => parseInt(byte, 16))
+    .join(".")}:${parseInt(port!, 16)}`;
+}
+
+/**
+ * The same of the mode ipvs, from /proc/net/ip_vs (https://github.com/torvalds/linux/blob/v6.12/net/netfilter/ipvs/ip_vs_ctl.c);
+ * undefined if the kernel has no IPVS. @param addresses the node's own, at which NodePorts answer
+ */
+export function rulesOfIpvs(table: string, addresses: readonly string[]): ProxyRules | undefined {
+  if (!table.includes("IP Virtual Server")) return undefined;
+  const services = new Map<string, Set<string>>();
+  const nodePorts = new Map<string, Set<string>>();
+  let current: Set<string> | undefined;
+  for (const line of table.split("\n")) {
+    const [, protocol, own] = /^(TCP|UDP|SCTP) +([0-9A-F]{8}:[0-9A-F]{4}) /.exec(line) ?? [];
+    const backend = /^ +-> ([0-9A-F]{8}:[0-9A-F]{4}) /.exec(line)?.[1];
+    if (own !== undefined) {
+      current = new Set();
+      const [address, port] = endOf(own).split(":") as [string, string];
+      if (addresses.includes(address)) nodePorts.set(`${port}/${protocol}`, current);
+      else services.set(`${address}:${port}/${protocol}`, current);
+    } else if (backend !== undefined) current?.add(endOf(backend));
+  }
+  return { services, nodePorts, seen: `IPVS with ${services.size} ports of Services, ${nodePorts.size} NodePorts` };
+}
