@@ -1,8 +1,9 @@
 import { askAgent, CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
-import { DEFAULT_KUBE_PROXY_MODE, KUBE_PROXY_MODES } from "../../modes/kubeProxy";
+import { DEFAULT_KUBE_PROXY_MODE } from "../../modes/kubeProxy";
 import { readingOf, type EndpointState } from "../evidence/api";
+import { ASK_KUBE_PROXY, kubeProxyAnswer, kubeProxyModeIn } from "../evidence/kubeProxy";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { deletingKubeProxyOn, fail, inconclusive, pass, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
@@ -80,10 +81,6 @@ export interface KubeProxyState {
   readonly tables?: string | undefined;
 }
 
-/** Asks kube-proxy for its mode at its address for metrics, and the kernel for its IPVS table. */
-const ASK = `timeout 4 bash -c 'exec 3<>/dev/tcp/127.0.0.1/10249 && printf "GET /proxyMode HTTP/1.0\\r\\n\\r\\n" >&3 && tail -n 1 <&3' 2>/dev/null
-echo; cat /proc/net/ip_vs 2>/dev/null; true`;
-
 /** What the kube-proxy of each of some nodes tells. */
 async function readKubeProxies(
   cluster: ClusterReader,
@@ -98,17 +95,15 @@ async function readKubeProxies(
     const agent = agents.find((one) => one.node === node);
     const [log, told, tables] = await Promise.all([
       cluster.log(CILIUM_NAMESPACE, metadata!.name!, "kube-proxy", LOG_BYTES).catch(() => ""),
-      agent === undefined ? "" : askAgent(cluster, agent, ["sh", "-c", ASK]),
+      agent === undefined ? new Error("no agent") : askAgent(cluster, agent, ["sh", "-c", ASK_KUBE_PROXY]),
       cluster.onNode === undefined ? ownTable(cluster, metadata!.name!) : undefined,
     ]);
-    const [first = "", ...rest] = told instanceof Error ? [] : told.split("\n");
     return [
       node,
       {
         complaint: log.match(COMPLAINT)?.at(-1)?.trim(),
-        mode: modeIn(first),
+        ...(told instanceof Error ? {} : kubeProxyAnswer(told)),
         configured,
-        ipvs: told instanceof Error ? undefined : rest.join("\n").trim(),
         tables,
       },
     ];
@@ -117,8 +112,6 @@ async function readKubeProxies(
 }
 
 const LOG_BYTES = 200_000;
-
-const modeIn = (text: string) => KUBE_PROXY_MODES.find((mode) => mode === text.trim());
 
 /** The mode that kubeadm's ConfigMap asks for; without one there, kube-proxy's default. */
 async function configuredMode(cluster: ClusterReader): Promise<string | undefined> {
@@ -181,7 +174,11 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
             : undefined;
       const wanted = expected.kubeProxy.mode ?? (isExternal ? undefined : DEFAULT_KUBE_PROXY_MODE);
       const mode =
-        wanted ?? modeIn(state.configured ?? "") ?? modeIn(state.mode ?? "") ?? found ?? DEFAULT_KUBE_PROXY_MODE;
+        wanted ??
+        kubeProxyModeIn(state.configured ?? "") ??
+        kubeProxyModeIn(state.mode ?? "") ??
+        found ??
+        DEFAULT_KUBE_PROXY_MODE;
       if (state.mode !== undefined && state.mode !== mode) {
         return fail(
           node,

@@ -1,6 +1,7 @@
 import { askAgent, saveRules, type Agent } from "../../cluster/agents";
 import type { EvidenceCluster } from "../../cluster/read";
 import type { Reading } from "./api";
+import { ASK_KUBE_PROXY } from "./kubeProxy";
 import { LIST_TCX } from "./tcx";
 
 /** Seconds that all commands of a node may take: a busy machine takes long. */
@@ -108,7 +109,11 @@ printf '%s' "$dumped" | sed 's/{"key":\\[/\\n/g' | grep '^"0x' | cut -d ']' -f 1
 while read -r length l2 l3 l4 a1 a2 a3 a4; do printf '%d.%d.%d.%d/%d\\n' $a1 $a2 $a3 $a4 $length; done`;
 
 /** What only `inspect` asks beside them. */
-export const MAP_COMMANDS = { pressure: "cilium metrics list -o json -p bpf_map_pressure", ipMasq: IP_MASQ } as const;
+export const MAP_COMMANDS = {
+  pressure: "cilium metrics list -o json -p bpf_map_pressure",
+  ipMasq: IP_MASQ,
+  proxyMode: ASK_KUBE_PROXY,
+} as const;
 
 /** A part of what an agent answered. */
 export type Section = keyof typeof NODE_COMMANDS | keyof typeof MAP_COMMANDS | "health";

@@ -19,7 +19,7 @@ import { Hidden, type Dimension } from "./dimensions/dimension";
 import { FALLBACKS } from "./fallbacks";
 import { inUsualNamespace, layoutOf, USUAL_LAYOUT, type Layout } from "./layout";
 import { ROW_VERDICTS, type Inspection, type ModeFound, type NodeRow, type Row, type RowVerdict } from "./inspection";
-import { OWN_ROWS } from "./ownRows";
+import { KUBE_PROXY_ROW, OWN_ROWS } from "./ownRows";
 import { viewOf, type View } from "./view";
 
 export interface InspectOptions {
@@ -180,7 +180,13 @@ function judgeIn(whole: Evidence, layout: Layout): (node: NodeEvidence, log?: re
 }
 
 /** Rows in which nodes that differ are a drift. */
-const ALIKE = new Set(["version", ...DIMENSIONS.flatMap(({ id, isPerNode }) => (isPerNode === true ? [] : [id]))]);
+const ALIKE = new Set([
+  "version",
+  KUBE_PROXY_ROW,
+  ...DIMENSIONS.flatMap(({ id, isPerNode }) => (isPerNode === true ? [] : [id])),
+]);
+
+const isTold = ({ reported, observed }: NodeRow) => (reported ?? observed) !== undefined;
 
 /** What is said of the cluster. @throws Error if no node could be read, or neither an agent nor the configuration */
 function concluded(
@@ -191,10 +197,12 @@ function concluded(
     throw new Error(`No node could be read: ${"error" in api.nodes ? api.nodes.error : "the cluster has none"}`);
   if (nodes.every(({ error }) => error !== undefined) && "error" in api.config)
     throw new Error(`No agent of Cilium answered: ${nodes[0]!.error}`);
-  const rows = nodes[0]!.rows.map(({ id, title }, index) => {
+  const all = nodes[0]!.rows.map(({ id, title }, index) => {
     const found = nodes.flatMap((node) => node.rows[index]!.nodes);
     return rowWith(id, title, ALIKE.has(id) ? withDrift(found) : found);
   });
+  // nothing is said of a kube-proxy that does not run
+  const rows = all.filter(({ id, nodes: said }) => id !== KUBE_PROXY_ROW || said.some(isTold));
   return {
     schemaVersion: 1,
     mode: modeOf(rows, nodes),

@@ -4,9 +4,11 @@ import { firstOf } from "../checks/check";
 import { isFull, mapPressures, pressureText } from "../checks/datapathMaps";
 import { foreignPrograms, missingHooks } from "../checks/programs";
 import { ciliumNodesByNode, valueOf, type ApiEvidence, type CiliumNodeState } from "../evidence/api";
+import { kubeProxyAnswer } from "../evidence/kubeProxy";
 import { jsonOf, sectionOf } from "../evidence/node";
 import { attachedOn, hasNames } from "../evidence/programs";
 import { masqueradingOf, networkOf, replaces } from "./dimensions/config";
+import { kubeProxyRules } from "./dimensions/services";
 import type { NodeRow } from "./inspection";
 import type { View } from "./view";
 
@@ -125,9 +127,40 @@ function kernel(view: View, api: ApiEvidence): NodeRow {
   return { ...row, configured, verdict: "fallback", reason: `${reason}, unless the distribution has backported it` };
 }
 
+/** How kube-proxy translates Services, where it runs. */
+function kubeProxy({ node, evidence }: View): NodeRow {
+  const told = sectionOf(evidence, "proxyMode");
+  const reported = told instanceof Error ? undefined : kubeProxyAnswer(told).mode;
+  const listed = sectionOf(evidence, "iptables");
+  if (listed instanceof Error) return { node, reported, verdict: "not observable", reason: listed.message };
+  const rules = kubeProxyRules(evidence);
+  const observed = rules.join(" and ") || undefined;
+  const row = { node, reported, observed };
+  if (rules.length > 1) {
+    const reason = "kube-proxy has one mode, and rules of another are left over: nobody updates them";
+    return { ...row, verdict: "contradiction", reason };
+  }
+  if (reported === undefined || observed === undefined || reported === observed) {
+    if (reported === undefined || observed !== undefined) return { ...row, verdict: "in force" };
+    const reason = `no rules of mode ${reported} can be seen here`;
+    return { ...row, verdict: "not observable", reason };
+  }
+  const reason = `kube-proxy reports mode ${reported}, and its rules are in ${observed}`;
+  return { ...row, verdict: "contradiction", reason };
+}
+
+/** The row of kube-proxy, which only clusters with one have. */
+export const KUBE_PROXY_ROW = "kube-proxy";
+
 /** Rows beside the dimensions. */
 export const OWN_ROWS: readonly OwnRow[] = [
   { id: "programs", title: "Programs", shows: /cil_|from_|to_|sock[46]_/, judge: programs },
   { id: "maps", title: "BPF maps", shows: /map_name|value/, judge: maps },
+  {
+    id: KUBE_PROXY_ROW,
+    title: "kube-proxy",
+    shows: /^(?:iptables|nftables|ipvs)$|^:KUBE-(?:SVC|SEP)|--match-set KUBE|kube-proxy/,
+    judge: kubeProxy,
+  },
   { id: "kernel", title: "Kernel", judge: kernel },
 ];

@@ -195,6 +195,40 @@ describe("an inspection", () => {
     expect(wrong(judged(smaller))).toEqual([]);
   });
 
+  it("tells how kube-proxy translates Services: as it says itself, and as its rules show", () => {
+    const own = (rules: string, tables: string, answer?: string) => {
+      const { nodes, ...more } = changed({ iptables: (text) => `${text}\n${rules}` });
+      const proxyMode = { value: `${answer}\n` };
+      return rowOf(
+        judged({
+          ...more,
+          nodes: nodes.map((node) => ({
+            ...node,
+            nftables: { value: tables },
+            sections: { ...node.sections, ...(answer === undefined ? {} : { proxyMode }) },
+          })),
+        }),
+        "kube-proxy",
+      );
+    };
+    const chain = ":KUBE-SVC-X - [0:0]";
+    const table = "table ip kube-proxy {\n}\n";
+    expect(own("", "")).toBeUndefined();
+    expect(own("", table, "nftables").nodes[0]).toMatchObject({
+      ...{ reported: "nftables", observed: "nftables", verdict: "in force" },
+    });
+    expect(own(chain, "").nodes[0]).toMatchObject({ observed: "iptables", verdict: "in force" });
+    expect(own(chain, "", "nftables").nodes[0]).toMatchObject({
+      verdict: "contradiction",
+      reason: "kube-proxy reports mode nftables, and its rules are in iptables",
+    });
+    expect(own(chain, table, "iptables").nodes[0]).toMatchObject({
+      observed: "iptables and nftables",
+      verdict: "contradiction",
+    });
+    expect(own("", "", "ipvs").nodes[0]).toMatchObject({ verdict: "not observable" });
+  });
+
   it("tells to which networks ip-masq-agent leaves pods' addresses, with its own configuration or without", () => {
     const masking = (networks: readonly string[], keys = { "enable-ip-masq-agent": "true" }) => {
       const on = configured(keys);

@@ -1,3 +1,4 @@
+import type { KubeProxyMode } from "../../../modes/kubeProxy";
 import { at } from "../../../modes/tree";
 import { firstOf } from "../../checks/check";
 import { jsonOf, sectionOf, type NodeEvidence } from "../../evidence/node";
@@ -23,15 +24,25 @@ function hasKubeProxy(node: NodeEvidence, config: Config): boolean {
   );
 }
 
-function services(node: NodeEvidence, config: Config): string | Hidden {
+/** kube-proxy's table in its mode nftables. */
+export const KUBE_PROXY_TABLE = /^table (?:ip|ip6|inet) kube-proxy\b/m;
+
+const tablesOf = ({ nftables }: NodeEvidence) =>
+  nftables !== undefined && "value" in nftables ? nftables.value : undefined;
+
+/** The modes of kube-proxy whose rules a node has: more than one where an earlier mode left some. */
+export function kubeProxyRules(node: NodeEvidence): KubeProxyMode[] {
   const rules = told(sectionOf(node, "iptables"));
-  const tables = node.nftables !== undefined && "value" in node.nftables ? node.nftables.value : undefined;
+  const found = KUBE_PROXY.flatMap(([mode, pattern]) => (pattern.test(rules) ? [mode] : []));
+  return KUBE_PROXY_TABLE.test(tablesOf(node) ?? "") ? [...found, "nftables"] : found;
+}
+
+function services(node: NodeEvidence, config: Config): string | Hidden {
+  const [flavour] = kubeProxyRules(node);
+  const tables = tablesOf(node);
   const isCilium =
     told(attachedToSockets(node)).some(({ name }) => /sock4_connect$/.test(name)) &&
     programsOut(node, "from").length > 0;
-  const flavour =
-    KUBE_PROXY.find(([, pattern]) => pattern.test(rules))?.[0] ??
-    (/^table (?:ip|ip6|inet) kube-proxy\b/m.test(tables ?? "") ? "nftables" : undefined);
   // it may have rules of nftables
   const isSilent = flavour === undefined && !hasKubeProxy(node, config);
   if (!isCilium && isSilent && tables === undefined)
