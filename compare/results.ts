@@ -27,6 +27,11 @@ export type MetricId = keyof typeof METRICS;
 /** Metrics that depend on the number of Services. */
 export const GROWTH_METRICS = {
   "iptables-rules": { title: "iptables rules on the client's node", unit: "rules", better: "lower" },
+  "nftables-rules": {
+    title: "rules and map elements of kube-proxy in nftables on the client's node",
+    unit: "rules",
+    better: "lower",
+  },
   "service-map": { title: "entries of Cilium's service map on the client's node", unit: "entries", better: "neither" },
   "new-service": { title: "time until a new Service answers a pod", unit: "ms", better: "lower" },
   "first-connection": { title: "time to open a connection from a pod to a Service", unit: "µs", better: "lower" },
@@ -71,6 +76,8 @@ const NodeInventory = z.object({
   iptables: z.record(z.enum(RULE_OWNERS), z.object({ chains: z.number().int(), rules: z.number().int() })),
   /** nftables tables other than iptables' own; undefined if nodes cannot be reached. */
   nftables: z.array(z.string()).optional(),
+  /** Chains of kube-proxy's nftables, and their rules with the elements of its maps; undefined if it has none, or they were not read. */
+  kubeProxyNftables: z.object({ chains: z.number().int(), rules: z.number().int() }).optional(),
   /** Entries of Cilium's service map by type: ClusterIP, NodePort, … */
   services: z.record(z.string(), z.number().int()),
   /** Interfaces of the node's network with their queueing disciplines; veths share one name. */

@@ -48,6 +48,11 @@ function rulesText(nodes: readonly NodeInventory[]): Record<string, string> {
     texts[`chains of ${owner}`] = sumText(nodes.map(({ iptables }) => iptables[owner].chains));
     texts[`rules of ${owner}`] = sumText(nodes.map(({ iptables }) => iptables[owner].rules));
   }
+  const own = nodes.flatMap(({ kubeProxyNftables }) => kubeProxyNftables ?? []);
+  if (own.length > 0) {
+    texts["chains of kube-proxy in nftables"] = sumText(own.map(({ chains }) => chains));
+    texts["rules of kube-proxy in nftables"] = sumText(own.map(({ rules }) => rules));
+  }
   const tables = nodes.flatMap(({ nftables }) => (nftables === undefined ? [] : [nftables]));
   const names = [...new Set(tables.flat())].sort();
   texts["nftables tables"] = tables.length === 0 ? "not read" : names.join(", ") || "none";

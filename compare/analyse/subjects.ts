@@ -1,4 +1,4 @@
-import type { Comparison, Subject, TraceSummary } from "../results";
+import type { Comparison, NodeInventory, Subject, TraceSummary } from "../results";
 import { listed } from "./words";
 
 /** Pairs of subjects with different modes or tunnels but the same evidence, one sentence each. */
@@ -30,7 +30,7 @@ function compareEvidence(
     return isKnown ? [{ scenario: trace.scenario, one: tellingPart(trace), other: tellingPart(counterpart!) }] : [];
   });
   const facts = [one, other].map(({ inventory: { nodes } }) => [
-    `rules of kube-proxy (${yes(nodes.some(({ iptables }) => iptables["kube-proxy"].rules > 0))})`,
+    `rules of kube-proxy (${yes(nodes.some((node) => rulesOfKubeProxy(node) > 0))})`,
     ...["ClusterIP", "NodePort"].map((type) => {
       const has = nodes.some(({ services }) => (services[type] ?? 0) > 0);
       return `${type} in Cilium's service map (${yes(has)})`;
@@ -43,6 +43,9 @@ function compareEvidence(
     compared: [...facts[0], traces.length === 0 ? "no traces in common" : `the traces ${scenarios}`],
   };
 }
+
+const rulesOfKubeProxy = ({ iptables, kubeProxyNftables }: NodeInventory) =>
+  iptables["kube-proxy"].rules + (kubeProxyNftables?.rules ?? 0);
 
 /** Scenarios with a single target pod; which pod of a service answers is random. */
 const TO_ONE_POD: ReadonlySet<string> = new Set(["same-node", "cross-node", "outside"]);

@@ -143,6 +143,7 @@ const BENCHMARK_WORDS: Readonly<Record<MetricId, string>> = {
 
 const GROWTH_WORDS: Readonly<Record<GrowthMetricId, string>> = {
   "iptables-rules": "iptables on the client's node has",
+  "nftables-rules": "kube-proxy's nftables on the client's node have",
   "service-map": "Cilium's service map has",
   "new-service": "a new Service answers a pod after",
   "first-connection": "a pod's connection to a Service opens in",

@@ -1,6 +1,8 @@
 import { askAgent, listAgents, saveRules } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
+import { countOfNftables } from "../../datapath/checks/proxyRules";
 import { timeConnections } from "./growthProbes";
+import { kubeProxyTable } from "./inventory";
 import {
   createAll,
   createNamespace,
@@ -76,6 +78,8 @@ class Run implements GrowthRun {
   /** Indexes of those with a real server. */
   private readonly served: number[] = [];
   private readonly notMeasured = new Set<string>();
+  /** Whether the client's node has kube-proxy's table of nftables. */
+  private table: Promise<boolean> | undefined;
 
   constructor(
     private readonly target: GrowthTarget,
@@ -133,8 +137,12 @@ class Run implements GrowthRun {
       }
     };
     await attempt(["iptables-rules", "service-map"], async () => {
-      const { rules, entries } = await this.count();
-      return { "iptables-rules": [rules], "service-map": [entries] };
+      const { rules, ofNftables, entries } = await this.count();
+      return {
+        "iptables-rules": [rules],
+        ...(ofNftables === undefined ? {} : { "nftables-rules": [ofNftables] }),
+        "service-map": [entries],
+      };
     });
     const chosen = nearest(evenly(services, connections), this.served).map((index) => this.crowd[index]!.clusterIp);
     // one origin after the other, so that they do not disturb each other
@@ -170,7 +178,7 @@ class Run implements GrowthRun {
     this.served.length = 0;
   }
 
-  private async count(): Promise<{ rules: number; entries: number }> {
+  private async count(): Promise<{ rules: number; ofNftables?: number | undefined; entries: number }> {
     const { cluster, client } = this.target;
     const agent = (await listAgents(cluster)).find(({ node }) => node === client.node);
     if (agent === undefined) throw new Error(`no agent runs on ${client.node}`);
@@ -178,7 +186,10 @@ class Run implements GrowthRun {
     if (output instanceof Error) throw output;
     const counts = /^(\d+)\n(\d+)$/.exec(output.trim());
     if (counts === null) throw new Error(`${agent.pod} returned no rule counts: ${output.trim()}`);
-    return { rules: Number(counts[1]), entries: Number(counts[2]) };
+    this.table ??= kubeProxyTable(cluster, client.node).then((table) => table !== undefined);
+    const table = (await this.table) ? await kubeProxyTable(cluster, client.node) : undefined;
+    const ofNftables = table === undefined ? undefined : countOfNftables(table).rules;
+    return { rules: Number(counts[1]), ofNftables, entries: Number(counts[2]) };
   }
 
   /** Wait until the tables of the client's node are stable. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { askAgent, listAgents, saveRules, type Agent } from "../../cluster/agents";
 import type { ClusterReader } from "../../cluster/read";
+import { countOfNftables } from "../../datapath/checks/proxyRules";
 import { parseServiceList } from "../../datapath/checks/serviceMap";
 import type { Leg, Trace } from "../../datapath/trace/result";
 import type { Settings } from "../../settings/parse";
@@ -27,15 +28,22 @@ async function readNode(cluster: ClusterReader, agent: Agent): Promise<NodeInven
     // old node images have no nft
     cluster.onNode?.(agent.node, ["nft", "list", "tables"]).catch(() => undefined),
   ]);
+  const own = /^table ip kube-proxy$/m.test(tables ?? "") ? await kubeProxyTable(cluster, agent.node) : undefined;
   const types: Record<string, number> = {};
   for (const { type } of parseServiceList(services)) types[type] = (types[type] ?? 0) + 1;
   return {
     node: agent.node,
     iptables: rulesByOwner(rules),
     ...(tables === undefined ? {} : { nftables: nftablesOf(tables) }),
+    ...(own === undefined ? {} : { kubeProxyNftables: countOfNftables(own) }),
     services: types,
     interfaces: parseInterfaces(interfaces),
   };
+}
+
+/** What kube-proxy has in nftables on a node; undefined if that cannot be read. */
+export async function kubeProxyTable({ onNode }: ClusterReader, node: string): Promise<string | undefined> {
+  return onNode?.(node, ["nft", "-s", "list", "table", "ip", "kube-proxy"]).catch(() => undefined);
 }
 
 /** iptables' own tables, whose rules are counted from iptables-save. */
@@ -122,10 +130,11 @@ function targetOf(rule: string): string {
 
 /** The settings that define a cluster, by their names in the stack file; of Helm values only the names, since values can be secret. */
 export function settingsOf(settings: Settings): Record<string, string> {
-  const { kubeProxyReplacement, bpf, tunnel, cluster, cilium, podNetworks } = settings;
+  const { kubeProxyReplacement, kubeProxy, bpf, tunnel, cluster, cilium, podNetworks } = settings;
   const values = leafPaths(cilium.values);
   return {
     kubeProxyReplacement: String(kubeProxyReplacement),
+    ...(kubeProxy.mode === undefined ? {} : { "kubeProxy.mode": kubeProxy.mode }),
     "bpf.masquerade": String(bpf.masquerade),
     tunnel,
     "cilium.version": cilium.version,

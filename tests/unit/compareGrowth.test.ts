@@ -419,6 +419,21 @@ describe("a growth series", () => {
     ]);
   });
 
+  it("counts the rules of kube-proxy's nftables too, where the node has them", async () => {
+    const writer = new FakeWriter();
+    const target = targetOf(writer);
+    const table = "table ip kube-proxy {\n\tchain services {\n\t\tjump a\n\t\tjump b\n\t}\n}\n";
+    const cluster = { ...target.cluster, onNode: async () => table };
+    const run = await prepareGrowth({ ...target, cluster }, undefined, QUICK);
+    await run.growTo(1);
+    const series = await run.measure();
+    expect(series.slice(0, 3).map(({ metric, values }) => [metric, values])).toEqual([
+      ["iptables-rules", [5]],
+      ["nftables-rules", [2]],
+      ["service-map", [1]],
+    ]);
+  });
+
   it("connects before the Service is created, and changes the endpoint after the first answer", async () => {
     const writer = new FakeWriter();
     const run = await prepareGrowth(targetOf(writer, commandsOn(writer, "")), undefined, { ...QUICK, samples: 1 });

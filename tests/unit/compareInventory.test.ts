@@ -30,7 +30,10 @@ describe("a node's inventory", () => {
   }
 
   test("is read from the node's agent", async () => {
-    const lists = async () => "table ip nat\ntable ip6 filter\ntable inet mine\ntable ip kube-proxy\n";
+    const lists = async (_node: string, command: readonly string[]) =>
+      command.includes("tables")
+        ? "table ip nat\ntable ip6 filter\ntable inet mine\ntable ip kube-proxy\n"
+        : recorded("kube-proxy-1.34.2-nftables.txt");
     const one = (name: string) => ({ name, count: 1, queueing: "noqueue" });
     await expect(readNodes(clusterOf("ebpf", { onNode: lists }))).resolves.toEqual([
       {
@@ -42,6 +45,7 @@ describe("a node's inventory", () => {
           others: { chains: 2, rules: 6 },
         },
         nftables: ["inet mine", "ip kube-proxy"],
+        kubeProxyNftables: { chains: 39, rules: 78 },
         services: { ClusterIP: 6, NodePort: 1 },
         interfaces: [
           ...["cilium_host", "cilium_net", "eth0", "lo", "lxc_health"].map(one),
@@ -237,6 +241,11 @@ describe("the settings of a mode", () => {
       "cilium.nativeRoutingCIDR": "10.0.0.0/8",
       "cluster.workers": "1",
     });
+  });
+
+  test("include kube-proxy's mode only where the stack sets it", () => {
+    expect(settingsOf(parse({ "kubeProxy.mode": "nftables" }))).toMatchObject({ "kubeProxy.mode": "nftables" });
+    expect(settingsOf(parse({}))).not.toHaveProperty("kubeProxy.mode");
   });
 
   test("include those of native routing only without a tunnel", () => {
