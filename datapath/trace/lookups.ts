@@ -1,5 +1,7 @@
 import { askAgent, listAgents } from "../../cluster/agents";
 import type { Packet } from "./packets";
+import { rulesOfIpvs, rulesOfNftables } from "../checks/proxyRules";
+import type { KubeProxyMode } from "../../modes/kubeProxy";
 import { askNode, type TraceCluster } from "./traceCluster";
 import type { Lookup } from "./result";
 
@@ -17,12 +19,14 @@ export interface NodeTables {
  * Look up a probe in a node's tables.
  * @param packets its packets, as seen on any node
  * @param asked the service's address and port, if the sender connects to a service
+ * @param kubeProxy kube-proxy's mode, where the stack sets one
  */
 export async function readTables(
   cluster: TraceCluster,
   node: string,
   packets: readonly Packet[],
   asked: string | undefined,
+  kubeProxy?: KubeProxyMode,
 ): Promise<NodeTables> {
   const numbers = [...new Set(packets.flatMap(numbersOf))];
   const addresses = [...new Set(packets.flatMap(({ source, destination }) => [source, destination]))];
@@ -39,7 +43,31 @@ export async function readTables(
     .map((line) => line.replace(/\s+/g, " ").trim());
   const ofCilium = cilium.filter(({ table, line }) => table === "service map" || isAbout(line));
   const lookups = (own ?? []).map((line): Lookup => ({ node, table: "kernel's connection tracking", line }));
-  return { kernel: own, lookups: [...ofCilium, ...lookups] };
+  // Cilium translates for pods also beside kube-proxy
+  const isTranslated = asked !== undefined && (own ?? []).some((line) => asksFor(line, asked));
+  const rules = isTranslated && kubeProxy !== undefined ? await readRules(cluster, node, kubeProxy, asked) : [];
+  return { kernel: own, lookups: [...ofCilium, ...rules, ...lookups] };
+}
+
+/** Whether an entry is of a connection that began with this address and port. */
+function asksFor(line: string, asked: string): boolean {
+  const [, address, port] = /src=\S+ dst=(\S+) sport=\d+ dport=(\d+)/.exec(line) ?? [];
+  return `${address}:${port}` === asked;
+}
+
+/** Where kube-proxy's rules on a node lead from a Service's address; those of iptables are many, and not listed. */
+async function readRules(cluster: TraceCluster, node: string, mode: KubeProxyMode, asked: string): Promise<Lookup[]> {
+  if (mode === "iptables") return [];
+  const [address, port] = asked.split(":") as [string, string];
+  const [table, script] =
+    mode === "nftables"
+      ? (["kube-proxy's nftables", "nft -s list table ip kube-proxy 2>/dev/null || true"] as const)
+      : (["kube-proxy's IPVS", "cat /proc/net/ip_vs 2>/dev/null || true"] as const);
+  const said = await askNode(cluster, node, script).catch(() => "");
+  const rules = mode === "nftables" ? rulesOfNftables(said) : rulesOfIpvs(said, [address]);
+  const backends = rules?.services.get(`${asked}/TCP`) ?? rules?.nodePorts.get(`${port}/TCP`);
+  if (backends === undefined) return [];
+  return [{ node, table, line: `${asked}/TCP leads to ${[...backends].join(", ")}` }];
 }
 
 /** The port or identifier of the probe. */

@@ -52,7 +52,12 @@ export interface Leg {
 /** An entry of a table that matched the packet. */
 export interface Lookup {
   readonly node: string;
-  readonly table: "service map" | "Cilium's connection tracking" | "kernel's connection tracking";
+  readonly table:
+    | "service map"
+    | "kube-proxy's nftables"
+    | "kube-proxy's IPVS"
+    | "Cilium's connection tracking"
+    | "kernel's connection tracking";
   readonly line: string;
 }
 

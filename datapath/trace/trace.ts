@@ -62,11 +62,15 @@ export async function tracePacket(request: TraceRequest): Promise<Traced> {
   const asked = port === undefined ? address : `${address}:${port}`;
   const all = [...traffic.request, ...traffic.reply];
   const involved = [...new Set([...involvedBefore(route), ...all.map(({ station }) => station.node)])];
+  const { mode: kubeProxy } = request.expectation.evidence.kubeProxy;
   const tables = new Map(
     await Promise.all(
       involved.map(async (node) => {
         const packets = all.map(({ frame }) => frame.packet);
-        return [node, await readTables(cluster, node, packets, isService(route) ? asked : undefined)] as const;
+        return [
+          node,
+          await readTables(cluster, node, packets, isService(route) ? asked : undefined, kubeProxy),
+        ] as const;
       }),
     ),
   );

@@ -1,9 +1,13 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import type { Places } from "../../datapath/trace/namespaces";
 import { readTables } from "../../datapath/trace/lookups";
+import type { Packet } from "../../datapath/trace/packets";
 import { probeTo, send } from "../../datapath/trace/probe";
 import { routeOfNames, routeOfScenario, type ServiceAddress } from "../../datapath/trace/route";
 import type { TraceCluster } from "../../datapath/trace/traceCluster";
+import type { KubeProxyMode } from "../../modes/kubeProxy";
 
 const NET = { pod: "net", node: "a", address: "10.0.1.5" };
 const SERVER = { pod: "server-b", node: "b", address: "10.0.2.7" };
@@ -20,14 +24,14 @@ const INSIDE = ["10.0.0.0/16", "10.96.0.0/16", "10.0.0.0/8"];
 
 const route = (from: string, to: string) => routeOfNames(from, to, PLACES, SERVICE, INSIDE);
 
-/** A cluster in which every command prints this. */
-const clusterPrinting = (output: string, code = 0): TraceCluster =>
+/** A cluster in which every command prints this, or what the function has for a node's script. */
+const clusterPrinting = (output: string | ((script: string) => string), code = 0): TraceCluster =>
   ({
     pods: async () => [],
     exec: async () => ({ exitCode: code, stdout: output, stderr: "" }),
-    startOnNode: () => {
+    startOnNode: (_node: string, command: readonly string[]) => {
       const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-      stdout.end(output);
+      stdout.end(typeof output === "string" ? output : output(command.at(-1)!));
       stderr.end();
       return { stdout, stderr, end: () => undefined };
     },
@@ -118,6 +122,28 @@ describe("the kernel's connection tracking", () => {
     const others = [own.replaceAll("id=7", "id=77"), own.replace("10.0.1.5", "10.0.1.55"), own.replace("icmp", "udp")];
     expect(await read(`${[own, ...others].join("\n")}\nread\n`)).toEqual([own]);
     expect(await read("read\n")).toEqual([]);
+  });
+
+  it("comes with the rules of kube-proxy's nftables where the kernel has translated by them", async () => {
+    const table = readFileSync(join(__dirname, "evidence/kube-proxy-1.34.2-nftables.txt"), "utf8");
+    const tcp = {
+      ...{ source: "172.18.0.3", destination: "172.18.0.2", ttl: 64 },
+      content: { protocol: "TCP", syn: true, ack: false, sourcePort: 5, destinationPort: 32000, data: Buffer.alloc(0) },
+    } as unknown as Packet;
+    const entry = (to: string) =>
+      `tcp 6 9 src=172.18.0.3 dst=${to} sport=5 dport=32000 src=10.0.2.81 dst=172.18.0.2 sport=80 dport=5`;
+    const lines = async (kubeProxy: KubeProxyMode | undefined, asked = "172.18.0.2:32000") => {
+      const both = `${entry("172.18.0.2")}\nread\n`;
+      const cluster = clusterPrinting((script: string) => (script.includes("nft") ? table : both));
+      const { lookups } = await readTables(cluster, "a", [tcp], asked, kubeProxy);
+      return lookups.flatMap(({ table: from, line }) => (from.startsWith("kube-proxy") ? [`${from}: ${line}`] : []));
+    };
+    expect(await lines("nftables")).toEqual([
+      "kube-proxy's nftables: 172.18.0.2:32000/TCP leads to 10.0.0.207:80, 10.0.1.96:80, 10.0.2.81:80",
+    ]);
+    expect(await lines(undefined)).toEqual([]);
+    // Cilium has translated this one, before the kernel saw it
+    expect(await lines("nftables", "10.96.114.15:80")).toEqual([]);
   });
 
   it("is undefined if it cannot be read", async () => {
