@@ -44,7 +44,7 @@ export async function drill(stack: string | undefined, options: DrillOptions): P
   const state = new DrillState(stack);
   await undoRest(state, nodes);
   if (options.undo) return true;
-  const faults = chosen.filter((fault) => applies(fault, settings.mode, settings.tunnel));
+  const faults = chosen.filter((fault) => applies(fault, settings.mode, settings.tunnel, settings.kubeProxy.mode));
   if (faults.length === 0) {
     throw new UsageError(`No fault is chosen that applies to ${settings.mode}; use --all, --fault, --class or --list`);
   }

@@ -53,17 +53,18 @@ export function catalogueText(faults: readonly Fault[], look: Look): string {
 }
 
 /** The modes and the tunnel that a fault needs; empty where it applies to every cluster. */
-export function conditionOf({ modes, tunnel }: Fault): string {
+export function conditionOf({ modes, tunnel, kubeProxy }: Fault): string {
   const parts = [
     ...(modes === undefined ? [] : [modes.join(", ")]),
     ...(tunnel === undefined ? [] : [tunnel ? "with a tunnel" : "native routing"]),
+    ...(kubeProxy === undefined ? [] : [`kube-proxy in mode ${kubeProxy}`]),
   ];
   return parts.join("; ");
 }
 
 /** The catalogue as JSON, without the scripts. */
 export function catalogueJson(faults: readonly Fault[]): string {
-  const shown = faults.map(({ name, class: kind, title, teaches, expect, modes, tunnel }) => ({
+  const shown = faults.map(({ name, class: kind, title, teaches, expect, modes, tunnel, kubeProxy }) => ({
     name,
     class: kind,
     title,
@@ -71,6 +72,7 @@ export function catalogueJson(faults: readonly Fault[]): string {
     expect,
     modes,
     tunnel,
+    kubeProxy,
   }));
   return JSON.stringify(shown, undefined, 2);
 }

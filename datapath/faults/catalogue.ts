@@ -1,4 +1,5 @@
 import type { RoutingMode, Tunnel } from "../../modes/contract";
+import { DEFAULT_KUBE_PROXY_MODE, type KubeProxyMode } from "../../modes/kubeProxy";
 import { CONFIGURATION_FAULTS } from "./configuration";
 import { DEVICE_FAULTS } from "./devices";
 import { DNS_FAULTS } from "./dns";
@@ -29,7 +30,16 @@ export const FAULTS: readonly Fault[] = [
   ...TRAFFIC_FAULTS,
 ];
 
-/** Whether a fault breaks something in a cluster of this mode and tunnel. */
-export function applies({ modes, tunnel }: Fault, mode: RoutingMode, ownTunnel: Tunnel): boolean {
-  return (modes?.includes(mode) ?? true) && (tunnel === undefined || tunnel === (ownTunnel !== "disabled"));
+/** Whether a fault breaks something in a cluster of this mode, tunnel and mode of kube-proxy. */
+export function applies(
+  { modes, tunnel, kubeProxy }: Fault,
+  mode: RoutingMode,
+  ownTunnel: Tunnel,
+  ownKubeProxy: KubeProxyMode = DEFAULT_KUBE_PROXY_MODE,
+): boolean {
+  return (
+    (modes?.includes(mode) ?? true) &&
+    (tunnel === undefined || tunnel === (ownTunnel !== "disabled")) &&
+    (kubeProxy === undefined || kubeProxy === ownKubeProxy)
+  );
 }

@@ -1,4 +1,5 @@
 import type { RoutingMode } from "../../modes/contract";
+import type { KubeProxyMode } from "../../modes/kubeProxy";
 import type { CauseId, FaultClass } from "../causes";
 
 /**
@@ -28,6 +29,8 @@ export interface Fault {
   readonly modes?: readonly RoutingMode[];
   /** Whether it needs a tunnel (`true`) or native routing (`false`). Default: neither. */
   readonly tunnel?: boolean;
+  /** Mode of kube-proxy whose rules it breaks. Default: any. */
+  readonly kubeProxy?: KubeProxyMode;
   /** Run in this order. */
   readonly inject: readonly Script[];
   /** Run in this order; repeating them does no harm. */

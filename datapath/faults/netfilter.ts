@@ -166,6 +166,7 @@ export const NETFILTER_FAULTS: readonly Fault[] = [
       "No NodePort answers there, and the node reaches no ClusterIP; kube-proxy repairs it only when it notices.",
     expect: ["netfilter-missing", "kube-proxy-missing"],
     modes: WITH_KUBE_PROXY,
+    kubeProxy: "iptables",
     ...flushed("nat", "KUBE-SERVICES"),
   },
   {
@@ -254,11 +255,29 @@ export const NETFILTER_FAULTS: readonly Fault[] = [
       "The mode was changed without a cleanup. Rules that nobody updates send connections to pods that are gone.",
     expect: ["kube-proxy-leftover"],
     modes: WITH_KUBE_PROXY,
+    kubeProxy: "iptables",
     inject: onNode(
       'nft "add table ip kube-proxy"; nft "add chain ip kube-proxy drill { type nat hook output priority -110; }"; nft "add rule ip kube-proxy drill ip daddr 10.96.255.254 tcp dport 80 dnat to 10.255.255.254:80"',
     ),
     undo: onNode('nft "delete table ip kube-proxy" 2>/dev/null || true'),
     probe: onNode("nft list tables | grep -c kube-proxy || true")[0]!,
+  },
+  {
+    name: "kube-proxy-nft-service-removed",
+    class: "netfilter",
+    title: "kube-proxy's map in nftables lacks the API server's Service on one worker.",
+    teaches: "kube-proxy writes an element anew only when its Service changes; all other Services work.",
+    expect: ["service-map-stale"],
+    modes: WITH_KUBE_PROXY,
+    kubeProxy: "nftables",
+    inject:
+      onNode(`[ -e $kept/element ] || nft list map ip kube-proxy service-ips | grep -o '[0-9.]* \\. tcp \\. 443 : goto service-[^ ,}]*default/kubernetes[^ ,}]*' >$kept/element
+[ -s $kept/element ]
+nft "delete element ip kube-proxy service-ips { $(cut -d : -f 1 $kept/element) }"`),
+    undo: onNode(
+      `[ ! -s $kept/element ] || { nft "add element ip kube-proxy service-ips { $(cat $kept/element) }"; rm $kept/element; }`,
+    ),
+    probe: onNode("nft list map ip kube-proxy service-ips | grep -c default/kubernetes || true")[0]!,
   },
   {
     name: "cilium-chain-drops",
@@ -276,6 +295,7 @@ export const NETFILTER_FAULTS: readonly Fault[] = [
     teaches: "kube-proxy writes a Service's rules anew only when the Service changes, so that the rule stays.",
     expect: ["service-map-stale"],
     modes: WITH_KUBE_PROXY,
+    kubeProxy: "iptables",
     inject:
       onNode(`[ -e $kept/rule ] || iptables-save -t nat | grep -- '^-A KUBE-SEP-.*"default/kubernetes:https".* -j DNAT' | head -n 1 >$kept/rule
 [ -s $kept/rule ]
@@ -337,6 +357,7 @@ iptables -w 5 -t nat -R $chain 2 -p tcp -m comment --comment default/kubernetes:
     teaches: "kube-proxy writes a Service's rules anew only when it changes; all other Services work.",
     expect: ["service-map-stale", "netfilter-missing"],
     modes: WITH_KUBE_PROXY,
+    kubeProxy: "iptables",
     inject: onNode(`[ -e $kept/table ] || { iptables-save -t nat >$kept/saved && mv $kept/saved $kept/table; }
 chain=$(sed -n 's|^-A KUBE-SERVICES .*"default/kubernetes:https.* -j \\(KUBE-SVC-[A-Z0-9]*\\).*|\\1|p' $kept/table | head -n 1)
 iptables -w 5 -t nat -F \${chain:?}`),

@@ -52,6 +52,24 @@ describe("the catalogue of faults", () => {
     }
   });
 
+  it("keeps faults that break kube-proxy's rules to the mode that has these rules", () => {
+    const named = (kubeProxy?: "iptables" | "nftables") =>
+      FAULTS.filter((fault) => applies(fault, "kubeproxy", "disabled", kubeProxy)).map(({ name }) => name);
+    const ofNftables = FAULTS.filter(({ kubeProxy }) => kubeProxy === "nftables").map(({ name }) => name);
+    expect(named()).toEqual(named("iptables"));
+    // its undo would delete the table
+    expect([named(), named("nftables")].map((all) => all.includes("kube-proxy-rules-of-another-mode"))).toEqual([
+      true,
+      false,
+    ]);
+    expect(ofNftables.filter((name) => !named("nftables").includes(name) || named().includes(name))).toEqual([]);
+    expect(
+      FAULTS.filter(
+        ({ inject, kubeProxy }) => kubeProxy === undefined && /KUBE-(?:SERVICES|SEP)\b/.test(JSON.stringify(inject)),
+      ),
+    ).toEqual([]);
+  });
+
   it.each(FAULTS.map((fault) => [fault.name, fault] as const))(
     "describes %s in whole sentences, and expects known causes",
     (_name, fault) => {
