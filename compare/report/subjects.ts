@@ -23,6 +23,17 @@ const TUNNELS: Readonly<Record<Tunnel, string>> = {
   geneve: "Geneve tunnel",
 };
 
+/** What handles Services in a mode of kube-proxy that a stack sets. */
+const HANDLERS: Readonly<Record<string, string>> = { nftables: "nftables", ipvs: "IPVS" };
+
+/** A subject's mode in one sentence. */
+function describe({ mode, inventory }: Subject): string {
+  const handler = HANDLERS[inventory.settings["kubeProxy.mode"] ?? ""];
+  return handler === undefined || mode !== "kubeproxy"
+    ? MODES[mode]
+    : `Cilium as a plain CNI with kube-proxy: ${handler} handles Services, iptables masquerading`;
+}
+
 /** The compared subjects. */
 export function subjectSection({ subjects }: Comparison): Section {
   return {
@@ -32,17 +43,22 @@ export function subjectSection({ subjects }: Comparison): Section {
   };
 }
 
-function cardOf({ name, mode, tunnel, cilium, kubernetes, verification, inventory }: Subject): Card {
+function cardOf(subject: Subject): Card {
+  const { name, mode, tunnel, cilium, kubernetes, verification, inventory } = subject;
+  const kubeProxy = inventory.settings["kubeProxy.mode"];
   const isVerified = verification.verdict === "pass" && verification.failed.length === 0;
   const { services, masquerading, hostRouting } = MODE_CONTRACTS[mode];
   return {
     title: name,
-    text: MODES[mode],
+    text: describe(subject),
     tag: isVerified ? "verified" : `verification: ${verification.verdict}`,
     bad: !isVerified,
     facts: [
       ["mode", `${mode}, ${TUNNELS[tunnel]}`],
-      ["services by", services === "cilium" ? "Cilium" : services],
+      [
+        "services by",
+        services === "cilium" ? "Cilium" : kubeProxy === undefined ? services : `${services} (${kubeProxy})`,
+      ],
       ["masquerading", masquerading],
       ["host routing", hostRouting],
       ["Cilium", cilium],

@@ -93,6 +93,15 @@ describe.each(Object.entries(FORMATS))("a comparison as %s", (_, format) => {
     expect(sample).toContain("1.36.1");
   });
 
+  it("names what handles Services where a stack sets kube-proxy's mode", () => {
+    const own = sampleSubject("kubeproxy", { name: "nft" });
+    const settings = { ...own.inventory.settings, "kubeProxy.mode": "nftables" };
+    const { comparison, analysis } = analysed(small({}, () => ({ ...own, inventory: { ...own.inventory, settings } })));
+    const text = readable(render(comparison, analysis));
+    expect(text).toContain("Cilium as a plain CNI with kube-proxy: nftables handles Services, iptables masquerading");
+    expect(text).toContain("kube-proxy (nftables)");
+  });
+
   it.each(ANALYSIS.benchmarks.map((row) => [row.metric, row.path, row] as const))(
     "has the figures of %s, %s",
     (metric, path, { summaries, ratios }) => {
