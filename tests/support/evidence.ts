@@ -3,7 +3,7 @@ import { expectedEvidence } from "../../modes/evidence";
 import { at } from "../../modes/tree";
 import { ciliumArgs } from "../../settings/ciliumArgs";
 import type { Settings } from "../../settings/parse";
-import { inAgent, kubectl } from "./lab";
+import { containersOf, inAgent, inNode, kubectl } from "./lab";
 
 /** Hold a running cluster against its contract: every agent's status, `cilium-config`, kube-proxy and the nodes' routes. */
 export function expectContract(settings: Settings): void {
@@ -37,9 +37,13 @@ export function expectContract(settings: Settings): void {
   const proxies = kubectl(cluster, "-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-proxy", "-o", "name");
   const proxyCount = proxies.split("\n").filter(Boolean).length;
   expect(proxyCount).toBe(kubeProxy.pods === "none" ? 0 : agents.length);
+  const inIptables = kubeProxy.chains === "present" && (kubeProxy.mode ?? "iptables") === "iptables";
   // agents run in their node's network
   for (const rules of inAgent(cluster, "iptables-save", "-t", "nat"))
-    expect(/^:KUBE-(SVC|SEP|NODEPORTS)/m.test(rules)).toBe(kubeProxy.chains === "present");
+    expect(/^:KUBE-(SVC|SEP|NODEPORTS)/m.test(rules)).toBe(inIptables);
+  if (kubeProxy.mode === "nftables")
+    for (const node of containersOf(cluster))
+      expect(inNode(node, "nft", "list", "tables")).toMatch(/^table ip kube-proxy$/m);
   for (const routes of inAgent(cluster, "ip", "route")) {
     const remote = ROUTES[nodeRoutes];
     expect(routes.split("\n").filter((route) => remote.test(route))).toHaveLength(settings.cluster.workers);
