@@ -13,6 +13,7 @@ export { DEVIATIONS, PROOFS, VERDICTS } from "../datapath/facts";
 export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS, VARIANT_MODES } from "../modes/contract";
 export { VERIFY, VERIFY_WHEN } from "../modes/defaults";
 export { IPAM_MODES } from "../modes/ipam";
+export { KUBE_PROXY_MODES } from "../modes/kubeProxy";
 
 // types of their arguments and outputs
 export type {
@@ -33,6 +34,7 @@ export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tun
 export type { Verify, VerifyWhen } from "../modes/defaults";
 export type { IpamMode, PodNetworks } from "../modes/ipam";
 export type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
+export type { KubeProxyMode } from "../modes/kubeProxy";
 export type { KubernetesObject } from "../modes/manifests";
 export type { RegistryEndpoint, RegistryMirror, RegistryMirrors } from "../modes/registryMirrors";
 export type { WorkloadNames } from "../modes/workload";

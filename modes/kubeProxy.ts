@@ -4,7 +4,7 @@ import { MODE_CONTRACTS, type RoutingMode } from "./contract";
 /** How kube-proxy translates Services: https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-modes */
 export const KUBE_PROXY_MODES = ["iptables", "nftables", "ipvs"] as const;
 
-/** One of {@link KUBE_PROXY_MODES}. */
+/** One of {@link KUBE_PROXY_MODES}: rules of `iptables` or `nftables`, or the kernel's load balancer (`ipvs`). */
 export type KubeProxyMode = (typeof KUBE_PROXY_MODES)[number];
 
 /** kube-proxy's mode where nobody sets one. */

@@ -14,7 +14,7 @@ const TABLE = /^table ip kube-proxy \{\n([^]*?)^\}/m;
 const PARTS = /^\t(chain|map) (\S+) \{\n([^]*?)^\t\}/gm;
 
 /** kube-proxy's own part of what `nft list table` printed; undefined if the table is not there. */
-export const kubeProxyTable = (tables: string): string | undefined => TABLE.exec(tables)?.[1];
+const kubeProxyTable = (tables: string): string | undefined => TABLE.exec(tables)?.[1];
 
 /** How much is in kube-proxy's table: a map's elements decide as a rule of iptables does. */
 export function countOfNftables(tables: string): { readonly chains: number; readonly rules: number } {

@@ -121,7 +121,7 @@ describe("the package, installed in an empty project", () => {
       { cwd: folder, encoding: "utf8" },
     );
     expect(stdout.trim()).toBe(
-      "ALL_MODES COEXISTING_MODES Cilium DEVIATIONS ExistingCluster IPAM_MODES KindCluster MODE_CONTRACTS NettoolWorkload NodeImages " +
+      "ALL_MODES COEXISTING_MODES Cilium DEVIATIONS ExistingCluster IPAM_MODES KUBE_PROXY_MODES KindCluster MODE_CONTRACTS NettoolWorkload NodeImages " +
         "PROOFS ROUTING_MODES TUNNELS VARIANT_MODES VERDICTS VERIFY VERIFY_WHEN Verification inspectCluster function",
     );
     const help = spawnSync(process.execPath, [join(installed, "cli/cilium-modes.mjs"), "--help"], { encoding: "utf8" });

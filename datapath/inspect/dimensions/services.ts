@@ -25,7 +25,7 @@ function hasKubeProxy(node: NodeEvidence, config: Config): boolean {
 }
 
 /** kube-proxy's table in its mode nftables. */
-export const KUBE_PROXY_TABLE = /^table (?:ip|ip6|inet) kube-proxy\b/m;
+const KUBE_PROXY_TABLE = /^table (?:ip|ip6|inet) kube-proxy\b/m;
 
 const tablesOf = ({ nftables }: NodeEvidence) =>
   nftables !== undefined && "value" in nftables ? nftables.value : undefined;
