@@ -213,7 +213,8 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
 function checkedMode(name: string, { mode, kubeProxyMode }: KindClusterArgs): KubeProxyMode | undefined {
   if (kubeProxyMode === undefined) return undefined;
   checkChoice(name, "kubeProxyMode", kubeProxyMode, KUBE_PROXY_MODES);
-  if (mode !== "kubeproxy") throw new ProgramError(`${name}: kubeProxyMode requires mode kubeproxy, got mode ${mode}`);
+  if (MODE_CONTRACTS[mode].switches.kubeProxyReplacement !== false)
+    throw new ProgramError(`${name}: kubeProxyMode requires mode kubeproxy, got mode ${mode}`);
   return kubeProxyMode;
 }
 

@@ -26,16 +26,16 @@ const FIRST_KUBERNETES: Partial<Record<KubeProxyMode, string>> = { nftables: "1.
 const IPVS_DEPRECATED = "1.35.0";
 
 /** Why kube-proxy of a Kubernetes version does not have a mode; undefined if it does. */
-export function kubeProxyModeProblem(mode: KubeProxyMode, kubernetes: string): string | undefined {
-  const first = FIRST_KUBERNETES[mode];
+export function kubeProxyModeProblem(proxyMode: KubeProxyMode, kubernetes: string): string | undefined {
+  const first = FIRST_KUBERNETES[proxyMode];
   return first === undefined || semver.gte(kubernetes, first)
     ? undefined
     : `requires Kubernetes ${first.replace(/\.0$/, "")} or newer, and the nodes run ${kubernetes}; set cluster.kubernetesVersion, or remove kubeProxy.mode`;
 }
 
 /** What is to say about a mode that works; undefined if nothing is. */
-export function kubeProxyModeWarning(mode: KubeProxyMode, kubernetes: string): string | undefined {
-  return mode === "ipvs" && semver.gte(kubernetes, IPVS_DEPRECATED)
+export function kubeProxyModeWarning(proxyMode: KubeProxyMode, kubernetes: string): string | undefined {
+  return proxyMode === "ipvs" && semver.gte(kubernetes, IPVS_DEPRECATED)
     ? "ipvs is deprecated since Kubernetes 1.35, and a later one will remove it; set nftables"
     : undefined;
 }

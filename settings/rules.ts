@@ -11,7 +11,7 @@ import {
 } from "../modes/ciliumVersion";
 import { longestClusterName } from "../modes/clusterName";
 import { DEFAULTS } from "../modes/defaults";
-import { replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
+import { MODE_CONTRACTS, replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
 import { portFindings } from "../modes/hostPorts";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
 import { kubeProxyModeProblem, kubeProxyModeWarning } from "../modes/kubeProxy";
@@ -257,7 +257,7 @@ function kubeProxyProblems(
   const key = "kubeProxy.mode";
   // an external cluster's is refused with its other settings
   if (kubeProxy.mode === undefined || isExternal(cluster)) return [];
-  if (mode !== undefined && mode !== "kubeproxy") {
+  if (mode !== undefined && MODE_CONTRACTS[mode].switches.kubeProxyReplacement !== false) {
     const rule = `requires mode kubeproxy, and this stack's mode is ${mode}; remove it, or set kubeProxyReplacement: false`;
     return [{ key, rule: `${show(key, kubeProxy.mode)} ${rule}` }];
   }

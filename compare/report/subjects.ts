@@ -29,7 +29,7 @@ const HANDLERS: Readonly<Record<string, string>> = { nftables: "nftables", ipvs:
 /** A subject's mode in one sentence. */
 function describe({ mode, inventory }: Subject): string {
   const handler = HANDLERS[inventory.settings["kubeProxy.mode"] ?? ""];
-  return handler === undefined || mode !== "kubeproxy"
+  return handler === undefined
     ? MODES[mode]
     : `Cilium as a plain CNI with kube-proxy: ${handler} handles Services, iptables masquerading`;
 }

@@ -118,8 +118,7 @@ async function configuredMode(cluster: ClusterReader): Promise<string | undefine
   const config = await cluster.configMap(CILIUM_NAMESPACE, "kube-proxy").catch(() => undefined);
   const text = config?.data?.["config.conf"];
   if (text === undefined) return undefined;
-  const mode = /^mode: *"?(\w*)"?/m.exec(text)?.[1] ?? "";
-  return mode === "" ? DEFAULT_KUBE_PROXY_MODE : mode;
+  return /^mode: *"?(\w+)/m.exec(text)?.[1] ?? DEFAULT_KUBE_PROXY_MODE;
 }
 
 /** kube-proxy's table as its own image's nft lists it; undefined where it has none. */
@@ -173,41 +172,42 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
             ? "ipvs"
             : undefined;
       const wanted = expected.kubeProxy.mode ?? (isExternal ? undefined : DEFAULT_KUBE_PROXY_MODE);
-      const mode =
+      const proxyMode =
         wanted ??
         kubeProxyModeIn(state.configured ?? "") ??
         kubeProxyModeIn(state.mode ?? "") ??
         found ??
         DEFAULT_KUBE_PROXY_MODE;
-      if (state.mode !== undefined && state.mode !== mode) {
+      const { mode: reported = proxyMode } = state;
+      if (reported !== proxyMode) {
         return fail(
           node,
-          `kube-proxy runs in mode ${state.mode}`,
+          `kube-proxy runs in mode ${reported}`,
           wanted === undefined
-            ? `its ConfigMap asks for ${mode}, which it reads only when it starts`
-            : `this stack asks for kube-proxy's mode ${mode}; its ConfigMap asks for ${state.configured ?? "an unknown one"}`,
-          `set mode: ${mode} in the ConfigMap: kubectl -n kube-system edit configmap kube-proxy; kubectl -n kube-system rollout restart daemonset kube-proxy`,
+            ? `its ConfigMap asks for ${proxyMode}, which it reads only when it starts`
+            : `this stack asks for kube-proxy's mode ${proxyMode}; its ConfigMap asks for ${state.configured ?? "an unknown one"}`,
+          `set mode: ${proxyMode} in the ConfigMap: kubectl -n kube-system edit configmap kube-proxy; kubectl -n kube-system rollout restart daemonset kube-proxy`,
           { cause: "kube-proxy-mode", ...at },
         );
       }
       const others = [
-        ...(mode === "iptables"
+        ...(proxyMode === "iptables"
           ? []
-          : services.filter((chain) => mode === "nftables" || /^KUBE-(?:SVC|SEP)/.test(chain))),
-        ...(mode === "nftables" || (mode === "iptables" && !inIptables) ? [] : ofNftables),
-        ...(mode === "ipvs" ? [] : ofIpvs),
+          : services.filter((chain) => proxyMode === "nftables" || /^KUBE-(?:SVC|SEP)/.test(chain))),
+        ...(proxyMode === "nftables" || (proxyMode === "iptables" && !inIptables) ? [] : ofNftables),
+        ...(proxyMode === "ipvs" ? [] : ofIpvs),
       ];
       if (others.length > 0) {
-        const isTwo = mode === "iptables" && ofNftables.length > 0;
+        const isTwo = proxyMode === "iptables" && ofNftables.length > 0;
         return fail(
           node,
           isTwo ? seen : `${seen}: ${others.slice(0, 3).join(", ")}`,
           isTwo
             ? "kube-proxy's rules are in iptables and in nftables at the same time: one set is left over, and nobody updates it"
-            : `kube-proxy's mode is ${mode}, and rules of another mode are left over, which nobody updates`,
+            : `kube-proxy's mode is ${proxyMode}, and rules of another mode are left over, which nobody updates`,
           isTwo
             ? `on ${node}: nft delete ${ofNftables[0]!}, if kube-proxy's mode is iptables; kube-proxy writes its own again when it restarts`
-            : removing(node, mode === "nftables" ? [] : ofNftables, mode === "ipvs" ? [] : ofIpvs),
+            : removing(node, proxyMode === "nftables" ? [] : ofNftables, proxyMode === "ipvs" ? [] : ofIpvs),
           { cause: "kube-proxy-leftover", ...at },
         );
       }
@@ -236,11 +236,11 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
           `kubectl -n kube-system logs -l k8s-app=kube-proxy`,
           at,
         );
-      if (mode !== "iptables") {
+      if (proxyMode !== "iptables") {
         const own =
-          mode === "nftables" ? rulesOfNftables(tables ?? "") : rulesOfIpvs(state.ipvs ?? "", nodeAddresses(each));
-        const isUnread = mode === "nftables" ? tables === undefined : state.ipvs === undefined;
-        if (own === undefined) return isUnread ? unread(mode === "ipvs" ? "IPVS" : mode) : missing(seen);
+          proxyMode === "nftables" ? rulesOfNftables(tables ?? "") : rulesOfIpvs(state.ipvs ?? "", nodeAddresses(each));
+        const isUnread = proxyMode === "nftables" ? tables === undefined : state.ipvs === undefined;
+        if (own === undefined) return isUnread ? unread(proxyMode === "ipvs" ? "IPVS" : proxyMode) : missing(seen);
         if (own.services.size === 0 || (nodePort !== undefined && !own.nodePorts.has(`${nodePort}/TCP`)))
           return missing(own.seen);
         return (

@@ -19,4 +19,4 @@ export function kubeProxyAnswer(output: string): KubeProxyAnswer {
 }
 
 /** The mode that a text names; undefined for any other text. */
-export const kubeProxyModeIn = (text = "") => KUBE_PROXY_MODES.find((mode) => mode === text.trim());
+export const kubeProxyModeIn = (text = "") => KUBE_PROXY_MODES.find((each) => each === text.trim());

@@ -56,15 +56,20 @@ function asksFor(line: string, asked: string): boolean {
 }
 
 /** Where kube-proxy's rules on a node lead from a Service's address; those of iptables are many, and not listed. */
-async function readRules(cluster: TraceCluster, node: string, mode: KubeProxyMode, asked: string): Promise<Lookup[]> {
-  if (mode === "iptables") return [];
+async function readRules(
+  cluster: TraceCluster,
+  node: string,
+  kubeProxy: KubeProxyMode,
+  asked: string,
+): Promise<Lookup[]> {
+  if (kubeProxy === "iptables") return [];
   const [address, port] = asked.split(":") as [string, string];
   const [table, script] =
-    mode === "nftables"
+    kubeProxy === "nftables"
       ? (["kube-proxy's nftables", "nft -s list table ip kube-proxy 2>/dev/null || true"] as const)
       : (["kube-proxy's IPVS", "cat /proc/net/ip_vs 2>/dev/null || true"] as const);
   const said = await askNode(cluster, node, script).catch(() => "");
-  const rules = mode === "nftables" ? rulesOfNftables(said) : rulesOfIpvs(said, [address]);
+  const rules = kubeProxy === "nftables" ? rulesOfNftables(said) : rulesOfIpvs(said, [address]);
   const backends = rules?.services.get(`${asked}/TCP`) ?? rules?.nodePorts.get(`${port}/TCP`);
   if (backends === undefined) return [];
   return [{ node, table, line: `${asked}/TCP leads to ${[...backends].join(", ")}` }];

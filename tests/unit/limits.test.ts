@@ -157,7 +157,7 @@ describe("readLimits", () => {
     const warnings: string[] = [];
     const log = { status: () => undefined, warn: (message: string) => void warnings.push(message) };
     const ports = { portMappings: [], apiServerAddress: "127.0.0.1", apiServerPort: 0 };
-    const cluster = { name: "c", mode: "ebpf", nodeImage: "own:1", ...ports } as const;
+    const cluster = { name: "c", mode: "ebpf", kubeProxyMode: "none", nodeImage: "own:1", ...ports } as const;
     await preflight({ ...cluster, workers: 2 }, log);
     expect(warnings).toEqual([expect.stringMatching(/^memory: Docker has 2\.0 GB, and 3 nodes/)]);
     await preflight({ ...cluster, workers: 1 }, log);
