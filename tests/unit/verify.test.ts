@@ -383,6 +383,43 @@ describe("a verification of recorded evidence", () => {
       return judge(kubeProxyRulesCheck as Check, evidence, expectation, states).findings[0]!;
     };
 
+    it.each([
+      [true, 'mode: "nftables"', "nftables"],
+      [false, 'mode: ""', "iptables"],
+    ])(
+      "is asked for its mode, and for its table where nodes cannot be entered (%j)",
+      async (isEntered, line, configured) => {
+        const answer = (stdout: string) => ({ exitCode: 0, stdout, stderr: "" });
+        const pod = (name: string, node: string) => ({ metadata: { name }, spec: { nodeName: node } });
+        const cluster = {
+          pods: async (_: string, selector: string) =>
+            selector === "k8s-app=kube-proxy"
+              ? [pod("kube-proxy-a", WORKER), pod("kube-proxy-b", "cmlead-worker2")]
+              : [pod("cilium-a", WORKER)],
+          configMap: async () => ({
+            data: { "config.conf": `kind: KubeProxyConfiguration\nmetricsBindAddress: ""\n${line}\n` },
+          }),
+          log: async () => "I1201 fine\nE1201 05:29:20.0 72 run.go:72] command failed\n",
+          exec: async (_: string, name: string, _container: string, command: readonly string[]) =>
+            name === "kube-proxy-a" && command[0] === "nft"
+              ? answer(NFTABLES)
+              : answer("nftables\nIP Virtual Server\n"),
+          ...(isEntered ? { onNode: async () => "" } : {}),
+        } as unknown as EvidenceCluster;
+        const told = await kubeProxyRulesCheck.read!(cluster, expected, new Set([WORKER]));
+        expect([...told]).toEqual([
+          [
+            WORKER,
+            {
+              complaint: "E1201 05:29:20.0 72 run.go:72] command failed",
+              ...{ mode: "nftables", configured, ipvs: "IP Virtual Server" },
+              tables: isEntered ? undefined : NFTABLES,
+            },
+          ],
+        ]);
+      },
+    );
+
     it("passes with every Service's port, as the table shows", () => {
       expect(judgedWith({ told: { mode: "nftables", configured: "nftables" } })).toMatchObject({
         verdict: "pass",
