@@ -12,7 +12,7 @@ export interface FakeCluster {
   readonly nodes: number;
   /** Time until a command in a pod, or a log, is answered, in milliseconds. */
   readonly delay: number;
-  /** Pods on each node, without Cilium's and those of the recording. Default: 0. */
+  /** Pods on each node, without Cilium's and those of the recording, each in a namespace of its own. Default: 0. */
   readonly pods?: number | undefined;
   /** Size of each agent's log, in KiB. Default: 0. */
   readonly log?: number | undefined;
@@ -333,7 +333,7 @@ function answersOf({ nodes, pods: more = 0, log = 0 }: FakeCluster) {
     const pod = pods.find(({ metadata }) => metadata.name.startsWith("nettool-"))!;
     return {
       ...pod,
-      metadata: { ...pod.metadata, name: `other-${node}-${index}`, namespace: "other" },
+      metadata: { ...pod.metadata, name: `other-${node}-${index}`, namespace: `other-${index}` },
       spec: { ...pod.spec, nodeName: pick(node).name, hostNetwork: true },
     };
   };

@@ -44,7 +44,7 @@ interface Options {
   readonly nodes: readonly number[];
   readonly verify: readonly number[];
   readonly delay: number;
-  readonly pods: number;
+  readonly pods: readonly number[];
   readonly log: number;
   readonly listDelay: number;
   readonly silent: readonly number[];
@@ -57,6 +57,8 @@ interface Options {
 interface Run {
   readonly command: "inspect" | "verify";
   readonly nodes: number;
+  /** Namespaces of others, each with a pod on every node. */
+  readonly namespaces: number;
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly megabytes: number;
@@ -77,7 +79,7 @@ async function main(): Promise<void> {
     .option("--nodes <numbers>", "nodes to inspect", numbers, [10, 100, 1000, 5000])
     .option("--verify <numbers>", "nodes to verify; empty: none", numbers, [10, 50, 100])
     .option("--delay <ms>", "time until a command in a pod is answered", number, 20)
-    .option("--pods <number>", "pods on each node beside the recorded ones", number, 30)
+    .option("--pods <numbers>", "other people's pods on each node, each in a namespace of its own", numbers, [30])
     .option("--log <KiB>", "size of each agent's log", number, 100)
     .option("--list-delay <ms>", "time for each page of a list", number, 0)
     .option("--silent <numbers>", "nodes whose agents never answer", numbers, [])
@@ -92,17 +94,20 @@ async function main(): Promise<void> {
   );
   const runs: Run[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    for (const count of nodes) runs.push(await measured("inspect", count, options));
-    for (const count of verify) runs.push(await measured("verify", count, options));
+    for (const namespaces of options.pods) {
+      for (const count of nodes) runs.push(await measured("inspect", count, namespaces, options));
+      for (const count of verify) runs.push(await measured("verify", count, namespaces, options));
+    }
   }
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(runs, undefined, 1)}\n`);
   console.log(
     table(
       [
-        ["command", "nodes", "time", "per node", "CPU", "memory", "commands at once", "exit code"],
-        ...runs.map(({ command, nodes: count, seconds, cpuSeconds, megabytes, exitCode, asked }) => [
+        ["command", "nodes", "namespaces", "time", "per node", "CPU", "memory", "commands at once", "exit code"],
+        ...runs.map(({ command, nodes: count, namespaces, seconds, cpuSeconds, megabytes, exitCode, asked }) => [
           command,
           count.toLocaleString("en"),
+          namespaces.toLocaleString("en"),
           `${seconds.toFixed(1)} s`,
           `${((seconds / count) * 1000).toFixed(1)} ms`,
           `${cpuSeconds.toFixed(1)} s`,
@@ -121,9 +126,9 @@ async function main(): Promise<void> {
   }
 }
 
-async function measured(command: Run["command"], nodes: number, options: Options): Promise<Run> {
-  const { delay, pods, log, listDelay, silent, refusing } = options;
-  const cluster: FakeCluster = { nodes, delay, pods, log, listDelay, silent, refusing };
+async function measured(command: Run["command"], nodes: number, namespaces: number, options: Options): Promise<Run> {
+  const { delay, log, listDelay, silent, refusing } = options;
+  const cluster: FakeCluster = { nodes, delay, pods: namespaces, log, listDelay, silent, refusing };
   const server = fork(__filename, ["--serve", JSON.stringify(cluster)], { execArgv: ["--require", TSX] });
   const folder = mkdtempSync(join(tmpdir(), "cilium-modes-growth-"));
   try {
@@ -144,7 +149,7 @@ async function measured(command: Run["command"], nodes: number, options: Options
     console.error(
       `${command} of ${nodes} nodes: ${run.seconds.toFixed(1)} s, ${Math.round(run.megabytes)} MB: ${run.said}`,
     );
-    return { command, nodes, ...run, asked };
+    return { command, nodes, namespaces, ...run, asked };
   } finally {
     server.disconnect();
     rmSync(folder, { recursive: true });
