@@ -220,5 +220,7 @@ sleep 3`,
       "[ ! -e $kept/kubelet.yaml ] || { cat $kept/kubelet.yaml >/var/lib/kubelet/config.yaml; systemctl restart kubelet; sleep 3; rm $kept/kubelet.yaml; }",
     ),
     probe: onNode("grep ^clusterDomain: /var/lib/kubelet/config.yaml")[0]!,
+    // the kubelet calls its pods not ready until it has probed them again
+    settleSeconds: 25,
   },
 ];
