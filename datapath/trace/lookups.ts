@@ -68,7 +68,8 @@ async function readRules(
     kubeProxy === "nftables"
       ? (["kube-proxy's nftables", "nft -s list table ip kube-proxy 2>/dev/null || true"] as const)
       : (["kube-proxy's IPVS", "cat /proc/net/ip_vs 2>/dev/null || true"] as const);
-  const said = await askNode(cluster, node, script).catch(() => "");
+  // the workload's image, which a trace's commands have, has no nft
+  const said = (await cluster.onNode?.(node, ["sh", "-c", script]).catch(() => "")) ?? "";
   const rules = kubeProxy === "nftables" ? rulesOfNftables(said) : rulesOfIpvs(said, [address]);
   const backends = rules?.services.get(`${asked}/TCP`) ?? rules?.nodePorts.get(`${port}/TCP`);
   if (backends === undefined) return [];

@@ -24,14 +24,14 @@ const INSIDE = ["10.0.0.0/16", "10.96.0.0/16", "10.0.0.0/8"];
 
 const route = (from: string, to: string) => routeOfNames(from, to, PLACES, SERVICE, INSIDE);
 
-/** A cluster in which every command prints this, or what the function has for a node's script. */
-const clusterPrinting = (output: string | ((script: string) => string), code = 0): TraceCluster =>
+/** A cluster in which every command prints this. */
+const clusterPrinting = (output: string, code = 0): TraceCluster =>
   ({
     pods: async () => [],
     exec: async () => ({ exitCode: code, stdout: output, stderr: "" }),
-    startOnNode: (_node: string, command: readonly string[]) => {
+    startOnNode: () => {
       const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-      stdout.end(typeof output === "string" ? output : output(command.at(-1)!));
+      stdout.end(output);
       stderr.end();
       return { stdout, stderr, end: () => undefined };
     },
@@ -134,7 +134,7 @@ describe("the kernel's connection tracking", () => {
       `tcp 6 9 src=172.18.0.3 dst=${to} sport=5 dport=32000 src=10.0.2.81 dst=172.18.0.2 sport=80 dport=5`;
     const lines = async (kubeProxy: KubeProxyMode | undefined, asked = "172.18.0.2:32000") => {
       const both = `${entry("172.18.0.2")}\nread\n`;
-      const cluster = clusterPrinting((script: string) => (script.includes("nft") ? table : both));
+      const cluster = { ...clusterPrinting(both), onNode: async () => table };
       const { lookups } = await readTables(cluster, "a", [tcp], asked, kubeProxy);
       return lookups.flatMap(({ table: from, line }) => (from.startsWith("kube-proxy") ? [`${from}: ${line}`] : []));
     };

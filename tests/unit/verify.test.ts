@@ -482,6 +482,14 @@ describe("a verification of recorded evidence", () => {
       });
     });
 
+    it("does not take the silence of an external node without nft for missing rules", () => {
+      const external = { ...recordedExpectation("kubeproxy"), isExternal: true };
+      const told = { mode: "nftables", configured: "nftables" };
+      expect(judgedWith({ tables: "", told }, external).verdict).toBe("inconclusive");
+      expect(judgedWith({ tables: "", told: { ...told, tables: NFTABLES } }, external).verdict).toBe("pass");
+      expect(judgedWith({ tables: "", told }).verdict).toBe("fail");
+    });
+
     it("does not pass for another mode, and a stack's own default is iptables", () => {
       const told = { mode: "nftables", configured: "nftables" };
       expect(judgedWith({ told }, recordedExpectation("kubeproxy"))).toMatchObject({ cause: "kube-proxy-mode" });
