@@ -43,16 +43,17 @@ export async function readTables(
     .map((line) => line.replace(/\s+/g, " ").trim());
   const ofCilium = cilium.filter(({ table, line }) => table === "service map" || isAbout(line));
   const lookups = (own ?? []).map((line): Lookup => ({ node, table: "kernel's connection tracking", line }));
-  // Cilium translates for pods also beside kube-proxy
-  const isTranslated = asked !== undefined && (own ?? []).some((line) => asksFor(line, asked));
+  // Cilium translates for pods also beside kube-proxy, and a NodePort's packet passes the sender's node as it is
+  const isTranslated = asked !== undefined && (own ?? []).some((line) => isTranslatedFrom(asked, line));
   const rules = isTranslated && kubeProxy !== undefined ? await readRules(cluster, node, kubeProxy, asked) : [];
   return { kernel: own, lookups: [...ofCilium, ...rules, ...lookups] };
 }
 
-/** Whether an entry is of a connection that began with this address and port. */
-function asksFor(line: string, asked: string): boolean {
-  const [, address, port] = /src=\S+ dst=(\S+) sport=\d+ dport=(\d+)/.exec(line) ?? [];
-  return `${address}:${port}` === asked;
+/** Whether an entry is of a connection to this address and port that another one answers: the node has translated it. */
+function isTranslatedFrom(asked: string, line: string): boolean {
+  const [, address, port, source, sourcePort] =
+    /src=\S+ dst=(\S+) sport=\d+ dport=(\d+).* src=(\S+) dst=\S+ sport=(\d+)/.exec(line) ?? [];
+  return `${address}:${port}` === asked && `${source}:${sourcePort}` !== asked;
 }
 
 /** Where kube-proxy's rules on a node lead from a Service's address; those of iptables are many, and not listed. */

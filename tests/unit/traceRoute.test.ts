@@ -130,10 +130,11 @@ describe("the kernel's connection tracking", () => {
       ...{ source: "172.18.0.3", destination: "172.18.0.2", ttl: 64 },
       content: { protocol: "TCP", syn: true, ack: false, sourcePort: 5, destinationPort: 32000, data: Buffer.alloc(0) },
     } as unknown as Packet;
-    const entry = (to: string) =>
-      `tcp 6 9 src=172.18.0.3 dst=${to} sport=5 dport=32000 src=10.0.2.81 dst=172.18.0.2 sport=80 dport=5`;
-    const lines = async (kubeProxy: KubeProxyMode | undefined, asked = "172.18.0.2:32000") => {
-      const both = `${entry("172.18.0.2")}\nread\n`;
+    const entry = (from: string, port: number) =>
+      `tcp 6 9 src=172.18.0.3 dst=172.18.0.2 sport=5 dport=32000 src=${from} dst=172.18.0.3 sport=${port} dport=5`;
+    const translated = entry("10.0.2.81", 80);
+    const lines = async (kubeProxy?: KubeProxyMode, asked = "172.18.0.2:32000", line = translated) => {
+      const both = `${line}\nread\n`;
       const cluster = { ...clusterPrinting(both), onNode: async () => table };
       const { lookups } = await readTables(cluster, "a", [tcp], asked, kubeProxy);
       return lookups.flatMap(({ table: from, line }) => (from.startsWith("kube-proxy") ? [`${from}: ${line}`] : []));
@@ -141,7 +142,9 @@ describe("the kernel's connection tracking", () => {
     expect(await lines("nftables")).toEqual([
       "kube-proxy's nftables: 172.18.0.2:32000/TCP leads to 10.0.0.207:80, 10.0.1.96:80, 10.0.2.81:80",
     ]);
-    expect(await lines(undefined)).toEqual([]);
+    expect(await lines()).toEqual([]);
+    // on the sender's node
+    expect(await lines("nftables", "172.18.0.2:32000", entry("172.18.0.2", 32000))).toEqual([]);
     // Cilium has translated this one, before the kernel saw it
     expect(await lines("nftables", "10.96.114.15:80")).toEqual([]);
   });
