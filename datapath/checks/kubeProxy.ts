@@ -5,7 +5,7 @@ import { DEFAULT_KUBE_PROXY_MODE } from "../../modes/kubeProxy";
 import { readingOf, type EndpointState } from "../evidence/api";
 import { ASK_KUBE_PROXY, kubeProxyAnswer, kubeProxyModeIn } from "../evidence/kubeProxy";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { deletingKubeProxyOn, fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { deletingKubeProxyOn, fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
 import { rulesOfIpvs, rulesOfNftables, type ProxyRules } from "./proxyRules";
 import { wantedFrontends, type Wanted } from "./serviceMap";
@@ -185,7 +185,18 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
         kubeProxyModeIn(state.mode ?? "") ??
         found ??
         DEFAULT_KUBE_PROXY_MODE;
-      const { mode: reported = proxyMode } = state;
+      const toSet = `set mode: ${proxyMode} in the ConfigMap: kubectl -n kube-system edit configmap kube-proxy`;
+      const { mode: reported = proxyMode, configured = proxyMode } = state;
+      const passed = (what: string) =>
+        configured === proxyMode
+          ? pass(node, what)
+          : warning(
+              node,
+              what,
+              `kube-proxy's ConfigMap asks for mode ${configured}, which it takes when it restarts`,
+              toSet,
+              at,
+            );
       if (reported !== proxyMode) {
         return fail(
           node,
@@ -193,7 +204,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
           wanted === undefined
             ? `its ConfigMap asks for ${proxyMode}, which it reads only when it starts`
             : `this stack asks for kube-proxy's mode ${proxyMode}; its ConfigMap asks for ${state.configured ?? "an unknown one"}`,
-          `set mode: ${proxyMode} in the ConfigMap: kubectl -n kube-system edit configmap kube-proxy; kubectl -n kube-system rollout restart daemonset kube-proxy`,
+          `${toSet}; kubectl -n kube-system rollout restart daemonset kube-proxy`,
           { cause: "kube-proxy-mode", ...at },
         );
       }
@@ -257,7 +268,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
             clusterIps.flatMap((port) =>
               lacking(port, own.services.get(`${port.frontend}/${port.protocol}`) ?? new Set<string>()),
             ),
-          ) ?? pass(node, own.seen)
+          ) ?? passed(own.seen)
         );
       }
       const complete = inIptables && (nodePort === undefined || ofNodePort.length > 0);
@@ -267,7 +278,7 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
         complete ? missingTargets(output, clusterIps) : [],
       );
       if (wrong !== undefined) return wrong;
-      if (complete) return pass(node, seen);
+      if (complete) return passed(seen);
       return tables === undefined && isExternal === true && state.mode === undefined
         ? unread("nftables or IPVS")
         : missing(seen);

@@ -482,6 +482,13 @@ describe("a verification of recorded evidence", () => {
       });
     });
 
+    it("warns of a ConfigMap that was changed, which kube-proxy takes when it restarts", () => {
+      expect(judgedWith({ told: { mode: "nftables", configured: "iptables" } })).toMatchObject({
+        verdict: "warning",
+        reason: "kube-proxy's ConfigMap asks for mode iptables, which it takes when it restarts",
+      });
+    });
+
     it("does not take the silence of an external node without nft for missing rules", () => {
       const external = { ...recordedExpectation("kubeproxy"), isExternal: true };
       const told = { mode: "nftables", configured: "nftables" };
