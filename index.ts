@@ -13,7 +13,7 @@ import { loadedImages } from "./modes/images";
 import type { ChartAnswer } from "./modes/rendering";
 import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
-import { ciliumArgs, wantedOfCluster } from "./settings/ciliumArgs";
+import { choiceOf, ciliumArgs, wantedOfCluster } from "./settings/ciliumArgs";
 import { readManifests } from "./settings/manifests";
 import { kubeconfigOf, kubeconfigProblems } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
@@ -43,6 +43,7 @@ export = async (): Promise<StackExports> => {
     cluster,
     tunnel,
     hubble,
+    ...choiceOf(settings),
   });
   const workload = new NettoolWorkload("nettool", { ...nettool, cluster, cilium });
   const verification = new Verification("verification", {

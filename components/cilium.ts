@@ -5,6 +5,7 @@ import { expectedCiliumConfig } from "../modes/ciliumConfig";
 import { ciliumValuesArgs, type CiliumChoice } from "../modes/ciliumArgs";
 import { describeRevision, ciliumValues, type CiliumValuesArgs } from "../modes/ciliumValues";
 import { TUNNELS } from "../modes/contract";
+import { choiceProblems, chosenWords } from "../modes/datapathChoice";
 import { DEFAULTS } from "../modes/defaults";
 import { loadedImages } from "../modes/images";
 import { identityOf as objectIdentity, isNeededFirst, type KubernetesObject } from "../modes/manifests";
@@ -50,7 +51,8 @@ const TIMEOUT_SECONDS = 600;
  * ```ts
  * const cilium = new Cilium("cilium", { cluster, version: "1.20.2", values: { l7Proxy: false } });
  * ```
- * @throws pulumi.RunError for an unknown tunnel, or a chart's path that does not exist
+ * @throws pulumi.RunError for an unknown tunnel, for a choice that mode or version cannot have, or for a chart's path that
+ * does not exist
  */
 export class Cilium extends pulumi.ComponentResource {
   /** Nodes as Cilium sees them; resolves when Cilium is ready. */
@@ -72,6 +74,7 @@ export class Cilium extends pulumi.ComponentResource {
     const options = inCluster(cluster, this);
     const valuesArgs = ciliumValuesArgs(cluster, args);
     checkChoice(name, "tunnel", valuesArgs.tunnel, TUNNELS);
+    checkDatapath(name, valuesArgs);
     const chart = chartSource(name, args, valuesArgs.version);
     this.valuesArgs = valuesArgs;
     const images = args.images?.load
@@ -96,6 +99,7 @@ export class Cilium extends pulumi.ComponentResource {
         ownCluster: cluster.isKind,
         podCidr: cluster.podCidr,
         ipam: cluster.ipam ?? "cluster-pool",
+        ...(valuesArgs.datapathMode === undefined ? {} : { datapathMode: valuesArgs.datapathMode }),
       },
       options,
     );
@@ -205,6 +209,13 @@ function createManifests(
   const first = objects.filter(isNeededFirst).map((object) => create(object, []));
   const others = objects.filter((object) => !isNeededFirst(object));
   return [...first, ...others.map((object) => create(object, first))];
+}
+
+/** Check choices, which programs in other languages make in any words. @throws pulumi.RunError */
+function checkDatapath(component: string, args: CiliumValuesArgs): void {
+  for (const { argument, value, words } of chosenWords(args)) checkChoice(component, argument, value, words);
+  const [problem] = choiceProblems(args, args);
+  if (problem !== undefined) throw new ProgramError(`${component}: ${problem.key} ${problem.rule}`);
 }
 
 /** Arguments of the Helm release for the chart. @throws pulumi.RunError for a path that does not exist */

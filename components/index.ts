@@ -29,6 +29,14 @@ export type {
   VerificationSummary,
 } from "../datapath/facts";
 export type { CiliumChoice, CiliumCluster } from "../modes/ciliumArgs";
+export type {
+  Acceleration,
+  DatapathChoice,
+  DatapathMode,
+  DsrDispatch,
+  LoadBalancerAlgorithm,
+  LoadBalancerMode,
+} from "../modes/datapathChoice";
 export type { ApiServer, CiliumValuesArgs, HelmValue, HelmValues, ImageOverride } from "../modes/ciliumValues";
 export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tunnel } from "../modes/contract";
 export type { Verify, VerifyWhen } from "../modes/defaults";

@@ -2,6 +2,7 @@ import { agentFindings } from "./agentRules";
 import { ChartKeys } from "./chartKeys";
 import { expectedCiliumConfig } from "./ciliumConfig";
 import { valueAt, type CiliumValuesArgs, type HelmValues } from "./ciliumValues";
+import { optionOf } from "./datapathChoice";
 import { DATAPATH_KEYS } from "./datapathConfig";
 import type { ValueFinding } from "./valueFinding";
 
@@ -83,7 +84,7 @@ export function agentFindingsOf(args: CiliumValuesArgs): ValueFinding[] {
     ...Object.fromEntries(byValues),
     ...(idleProtocol === undefined ? {} : { "tunnel-protocol": idleProtocol }),
   };
-  return agentFindings(config, version, (key) => pathOf(key) ?? "");
+  return agentFindings(config, version, (key) => pathOf(key) ?? optionOf(key, args)?.path ?? "");
 }
 
 const OTHER_ENCRYPTION: Readonly<Record<string, string>> = {

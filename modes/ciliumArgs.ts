@@ -1,5 +1,6 @@
 import type { ApiServer, CiliumValuesArgs, HelmValues, ImageOverride } from "./ciliumValues";
 import type { RoutingMode, Tunnel } from "./contract";
+import type { DatapathChoice } from "./datapathChoice";
 import { DEFAULTS } from "./defaults";
 import type { PodNetworks } from "./ipam";
 import type { KubeProxyMode } from "./kubeProxy";
@@ -22,7 +23,7 @@ export interface CiliumCluster extends PodNetworks {
 }
 
 /** Options of Cilium itself. */
-export interface CiliumChoice {
+export interface CiliumChoice extends DatapathChoice {
   /** Version of Cilium's chart and images without v, 1.12.0 or newer. Default: that of this project's newest release. */
   readonly version?: string | undefined;
   /** Encapsulation of pod traffic between nodes: `disabled` (native routing), `vxlan` or `geneve`. Default: `disabled`. */
@@ -63,6 +64,7 @@ export interface CiliumChoice {
 /** Inputs of Cilium's Helm values, with defaults. */
 export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): CiliumValuesArgs {
   const { version, tunnel, autoDirectNodeRoutes, images = {}, hubble = {}, values } = choice;
+  const { loadBalancer, socketLB, datapathMode, enableTCX } = choice;
   const { mode, clusterName, nodeCount, apiServer, ipam, podCidr, podCidrMaskSize, nativeRoutingCIDR, kubeProxyMode } =
     cluster;
   // nodes find loaded images by their tag, not by a digest
@@ -80,6 +82,7 @@ export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): 
     nativeRoutingCIDR,
     ...(kubeProxyMode === undefined ? {} : { kubeProxyMode }),
     autoDirectNodeRoutes,
+    ...{ loadBalancer, socketLB, datapathMode, enableTCX },
     hubble: { relay: hubble.relay ?? false, ui: hubble.ui ?? false },
     loadImages: images.load ?? false,
     images: { agent: image(images.agent), operator: image(images.operator), envoy: image(images.envoy) },

@@ -1,6 +1,7 @@
 import { ciliumValues, ROUTING_MODE, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, TUNNELS, type Tunnel } from "./contract";
+import { datapathOptions } from "./datapathChoice";
 import { ipamConfig } from "./ipam";
 
 /** In native routing `tunnel-protocol` is absent from 1.14.2 on, and present without effect from 1.17 on. */
@@ -38,6 +39,7 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
     "ipv4-native-routing-cidr": isText(ipv4NativeRoutingCIDR) ? ipv4NativeRoutingCIDR : null,
     "auto-direct-node-routes": String(args.autoDirectNodeRoutes ?? native),
     ...ipamConfig(args),
+    ...Object.fromEntries(datapathOptions(args).map(({ key, value }) => [key, String(value)])),
     "monitor-aggregation": set("bpf.monitorAggregation"),
     debug: set("debug.enabled"),
   };

@@ -1,6 +1,7 @@
 import { chartImages, ChartKeys } from "./chartKeys";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord, type RoutingMode, type Tunnel } from "./contract";
+import { datapathOptions, usesDsr, type DatapathChoice } from "./datapathChoice";
 import { ipamValues, type PodNetworks } from "./ipam";
 import type { KubeProxyMode } from "./kubeProxy";
 import { at } from "./tree";
@@ -29,7 +30,7 @@ export interface ApiServer {
 }
 
 /** Inputs of Cilium's Helm values. */
-export interface CiliumValuesArgs extends PodNetworks {
+export interface CiliumValuesArgs extends PodNetworks, DatapathChoice {
   /** Version of chart and images without v. */
   readonly version: string;
   /** Routing mode that the values select. */
@@ -111,14 +112,25 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     // agents read cilium-config only when they start, so a changed mode requires a rollout
     rollOutCiliumPods: true,
   };
-  return mergeValues(args.loadImages ? mergeValues(withoutDigests(args.version), own) : own, args.extraValues);
+  const chosen = mergeValues(own, choiceValues(args));
+  return mergeValues(args.loadImages ? mergeValues(withoutDigests(args.version), chosen) : chosen, args.extraValues);
 }
+
+/** The Helm values of what is chosen beside the mode. */
+export function choiceValues(choice: DatapathChoice): HelmValues {
+  return datapathOptions(choice)
+    .map(({ path, value }) => nested(path, value))
+    .reduce(mergeValues, {});
+}
+
+const nested = (path: string, value: HelmValue) =>
+  path.split(".").reduceRight<HelmValue>((inner, step) => ({ [step]: inner }), value) as HelmValues;
 
 /** Every image of the chart by its tag alone, by which nodes find a loaded image. */
 function withoutDigests(version: string): HelmValues {
   return new ChartKeys(version)
     .endingWith("useDigest")
-    .map((key) => key.split(".").reduceRight<HelmValue>((value, step) => ({ [step]: value }), false) as HelmValues)
+    .map((key) => nested(key, false))
     .reduce(mergeValues, {});
 }
 
@@ -132,9 +144,13 @@ function hubbleValues({ hubble, loadImages, version }: CiliumValuesArgs): HelmVa
   return { hubble: { relay: on, ...(hubble.ui ? { ui } : {}) } };
 }
 
-function tunnelValues({ tunnel, version }: CiliumValuesArgs): HelmValues {
+function tunnelValues(args: CiliumValuesArgs): HelmValues {
+  const { tunnel, version, loadBalancer } = args;
   if (!has(ROUTING_MODE, version)) return { tunnel };
-  return tunnel === "disabled" ? { routingMode: "native" } : { routingMode: "tunnel", tunnelProtocol: tunnel };
+  if (tunnel !== "disabled") return { routingMode: "tunnel", tunnelProtocol: tunnel };
+  // agents end without it, although only DSR's packets are encapsulated
+  const isDispatched = usesDsr(args) && loadBalancer?.dsrDispatch === "geneve";
+  return { routingMode: "native", ...(isDispatched ? { tunnelProtocol: "geneve" } : {}) };
 }
 
 /** Host name of kind's control plane, which Docker's resolver knows. */

@@ -4,6 +4,7 @@ import { expectedCiliumConfig } from "./ciliumConfig";
 import { ciliumValues, valueAt, type CiliumValuesArgs, type HelmValue } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS } from "./contract";
+import { OPTION_PATHS } from "./datapathChoice";
 import { IPAM_MODES, isIpamMode, NODE_POD_CIDR_MASK } from "./ipam";
 import { at, same } from "./tree";
 import type { ValueFinding } from "./valueFinding";
@@ -21,6 +22,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   autoDirectNodeRoutes: "cilium.autoDirectNodeRoutes",
   "ipam.mode": "cilium.ipam.mode",
   "ipam.operator.clusterPoolIPv4PodCIDRList": "cluster.podCidr",
+  ...Object.fromEntries(OPTION_PATHS.map((path) => [path, path])),
 };
 
 /** From here on the chart looks up `k8sServiceHost: auto` in the cluster; older ones treat it as a host name. */

@@ -125,6 +125,8 @@ const TYPES: Readonly<Record<string, Property>> = {
   Hubble: objectType("hubble", true),
   Image: objectType("cilium.images.agent", true),
   Images: objectType("cilium.images", true),
+  LoadBalancer: objectType("loadBalancer", true),
+  SocketLB: objectType("socketLB", true),
   Mount: objectType("cluster.mounts.0"),
   PortMapping: objectType("cluster.portMappings.0"),
   RegistryEndpoint: objectType("cluster.registryMirrors.host.endpoints.0"),
@@ -202,6 +204,10 @@ const ARGUMENTS = {
     autoDirectNodeRoutes: plain("cilium.autoDirectNodeRoutes"),
     images: plain("cilium.images"),
     hubble: plain("hubble"),
+    loadBalancer: plain("loadBalancer"),
+    socketLB: plain("socketLB"),
+    datapathMode: plain("bpf.datapathMode"),
+    enableTCX: plain("bpf.enableTCX"),
     values: {
       ...own(
         mapOf(any),

@@ -1,6 +1,7 @@
 import { ciliumValuesArgs, type CiliumCluster } from "../modes/ciliumArgs";
 import { valueAt, type CiliumValuesArgs } from "../modes/ciliumValues";
 import type { ModeSwitches, RoutingMode } from "../modes/contract";
+import type { DatapathChoice } from "../modes/datapathChoice";
 import type { PodNetworks } from "../modes/ipam";
 import type { ReleasedSettings } from "./release";
 
@@ -14,7 +15,7 @@ export interface ModeSettings extends ReleasedSettings {
  * @param external nodes, API server and pod networks of an external cluster
  */
 export function ciliumArgs(
-  { mode, tunnel, kubeProxy, cluster, cilium, hubble }: ModeSettings,
+  { mode, tunnel, kubeProxy, cluster, cilium, hubble, ...others }: ModeSettings,
   external?: Pick<CiliumCluster, "nodeCount" | "apiServer" | keyof PodNetworks>,
 ): CiliumValuesArgs {
   return ciliumValuesArgs(
@@ -29,8 +30,14 @@ export function ciliumArgs(
       nativeRoutingCIDR: cilium.nativeRoutingCIDR,
       kubeProxyMode: kubeProxy.mode,
     },
-    { ...cilium, tunnel, hubble },
+    { ...cilium, tunnel, hubble, ...choiceOf(others) },
   );
+}
+
+/** What a stack chooses beside its mode. */
+export function choiceOf({ loadBalancer, socketLB, bpf }: Pick<ReleasedSettings, "loadBalancer" | "socketLB" | "bpf">) {
+  const { datapathMode, enableTCX } = bpf;
+  return { loadBalancer, socketLB, datapathMode, enableTCX } satisfies DatapathChoice;
 }
 
 /** The switches that select a stack's routing mode. */

@@ -1,7 +1,7 @@
 import semver from "semver";
 import { chartImages } from "../modes/chartKeys";
 import { contains, overlap } from "../modes/cidr";
-import { valueAt } from "../modes/ciliumValues";
+import { valueAt, type CiliumValuesArgs } from "../modes/ciliumValues";
 import {
   isNewerThanKnown,
   isOlderThanKnown,
@@ -12,6 +12,7 @@ import {
 import { longestClusterName } from "../modes/clusterName";
 import { DEFAULTS } from "../modes/defaults";
 import { MODE_CONTRACTS, replacementProblem, routingModeOf, type RoutingMode } from "../modes/contract";
+import { choiceProblems, choiceWarnings, OPTION_PATHS } from "../modes/datapathChoice";
 import { portFindings } from "../modes/hostPorts";
 import { ciliumImages, UNKNOWN_TAG } from "../modes/images";
 import { kubeProxyModeProblem, kubeProxyModeWarning } from "../modes/kubeProxy";
@@ -19,7 +20,7 @@ import { NODE_POD_CIDR_MASK, nodeNetworks } from "../modes/ipam";
 import { kubernetesOf, untestedPair } from "../modes/releases";
 import type { ValueFinding } from "../modes/valueFinding";
 import { lintValues } from "../modes/valuesLint";
-import { ciliumArgs, switchesOf, type ModeSettings } from "./ciliumArgs";
+import { choiceOf, ciliumArgs, switchesOf, type ModeSettings } from "./ciliumArgs";
 import { shown, type IsSecretPath, type Problem, type Show } from "./problems";
 import { isMissing, kindProblems, kindWarnings } from "./kindRules";
 import { EPHEMERAL_PORTS, newClusterProblems, unprotectedNodePorts } from "./newClusterRules";
@@ -119,7 +120,7 @@ const IMAGE_TAGS = { agent: "image.tag", operator: "operator.image.tag" };
 /** Settings that become Helm values, so that messages about values may show them. */
 const BEHIND_VALUES = ["values", "valuesFiles", "nativeRoutingCIDR", "images"].map((key) => `cilium.${key}`);
 const hasSecretValues = (isSecretPath: IsSecretPath) =>
-  [...BEHIND_VALUES, "cluster.name", "cluster.podCidr"].some(isSecretPath);
+  [...BEHIND_VALUES, ...OPTION_PATHS, "cluster.name", "cluster.podCidr"].some(isSecretPath);
 
 /** A value of Cilium's chart as messages may show it. */
 const showValue = (isSecretPath: IsSecretPath) => (value: unknown) =>
@@ -134,9 +135,23 @@ function valueFindings(
 ): Problem[] {
   const args = ciliumArgs(settings);
   const show = showValue(isSecretPath);
-  return [...lintValues(args, show), ...portFindings(args, show, !isExternal(settings.cluster))]
+  const isKind = !isExternal(settings.cluster);
+  const ofChoice = [
+    ...choiceProblems(choiceOf(settings), args, show),
+    ...choiceWarnings(choiceOf(settings), settings.mode, isKind),
+  ];
+  // what the version or the mode cannot have is not judged further
+  const refused = new Set(ofChoice.flatMap(({ severity, key }) => (severity === "error" ? [key] : [])));
+  const ofValues = [...lintValues(args, show), ...portFindings(args, show, isKind)];
+  return [...ofChoice, ...ofValues.filter(({ key }) => !refused.has(key))]
     .filter(({ severity }) => severity === wanted)
-    .map(({ key, rule }) => ({ key: placeOf(sources, key), rule }));
+    .map(({ key, rule }) => ({ key: placeOfValue(args, sources, key), rule }));
+}
+
+/** Where a value is set: by a setting of the same name, or else among the values. */
+function placeOfValue({ extraValues }: CiliumValuesArgs, sources: ValueSources, key: string): string {
+  const isSetting = OPTION_PATHS.includes(key) && valueAt(extraValues, key) === undefined;
+  return isSetting ? key : placeOf(sources, key);
 }
 
 /** What the chart itself has against `cilium.values`; its words may hold values. */

@@ -3,6 +3,13 @@ import { z } from "zod";
 import { isIpv4Address } from "../modes/cidr";
 import { NEWEST_CILIUM_MINOR } from "../modes/ciliumVersion";
 import { TUNNELS } from "../modes/contract";
+import {
+  ACCELERATIONS,
+  DATAPATH_MODES,
+  DSR_DISPATCHES,
+  LOAD_BALANCER_ALGORITHMS,
+  LOAD_BALANCER_MODES,
+} from "../modes/datapathChoice";
 import { defaultClusterName } from "../modes/clusterName";
 import { DEFAULTS, VERIFY, VERIFY_WHEN } from "../modes/defaults";
 import { IPAM_MODES } from "../modes/ipam";
@@ -27,6 +34,10 @@ import {
   mount,
   mirror,
 } from "./schemaParts";
+
+/** A word that may be left to Cilium. */
+const word = <Words extends readonly [string, ...string[]]>(words: Words) =>
+  z.enum(words, { error: `must be one of ${words.join(", ")}` }).optional();
 
 /** Hint about the cluster's name, whose default follows the stack's name and can be invalid. */
 export const NAME_HINT = "set another name; the default is <project>-<stack>";
@@ -77,9 +88,60 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             flag().default(false),
             "Let packets pass the host's stack also with BPF masquerading (mode `ebpf-legacy`), for firewalls on nodes and Talos' host DNS. The Helm value `bpf.hostLegacyRouting: true` means the same",
           ),
+          datapathMode: about(
+            word(DATAPATH_MODES),
+            "Kind of the pods' devices: `veth`, `netkit` or `netkit-l2` (Cilium 1.16, Linux 6.8, BPF host routing), or `auto` (Cilium 1.20), with which agents choose netkit or, without a message, veth. Cannot change while pods run",
+            { defaultText: "Cilium's, `veth`" },
+          ),
+          enableTCX: about(
+            flag().optional(),
+            "Attach Cilium's programs to devices by TCX, which needs Cilium 1.16 and Linux 6.6; with false, by legacy tc",
+            { defaultText: "Cilium's: `true` where the kernel has TCX" },
+          ),
         })
         .prefault({}),
       "BPF features of Cilium",
+    ),
+    loadBalancer: about(
+      z
+        .strictObject({
+          mode: about(
+            word(LOAD_BALANCER_MODES),
+            "How a NodePort's requests from outside reach a pod on another node: with the asked node's address, to which the pod replies (`snat`); with the client's address, to which the pod replies directly (`dsr`); or like `dsr` by TCP and like `snat` by UDP (`hybrid`). Requires `kubeProxyReplacement`",
+            { defaultText: "Cilium's, `snat`" },
+          ),
+          dsrDispatch: about(
+            word(DSR_DISPATCHES),
+            "How DSR tells the pod's node of the asked address: by an IP option (`opt`, in native routing), by Geneve (`geneve`, Cilium 1.14, in native routing or `tunnel: geneve`), or by IP in IP (`ipip`, Cilium 1.19, in native routing)",
+            { defaultText: "Cilium's, `opt`" },
+          ),
+          algorithm: about(
+            word(LOAD_BALANCER_ALGORITHMS),
+            "Choice of the pod for a request from outside: `random`, or `maglev`, with which every node chooses the same pod for a client's address and port. Requests from pods are always random. Requires `kubeProxyReplacement`",
+            { defaultText: "Cilium's, `random`" },
+          ),
+          acceleration: about(
+            word(ACCELERATIONS),
+            "Serve requests from outside with XDP: `disabled`, `native` (on all devices), or `best-effort` (Cilium 1.15: on devices whose driver can). On kind's devices XDP loses requests, and the verification fails. Requires `kubeProxyReplacement`",
+            { defaultText: "Cilium's, `disabled`" },
+          ),
+        })
+        .prefault({}),
+      "How Cilium serves NodePorts",
+      { title: "LoadBalancer" },
+    ),
+    socketLB: about(
+      z
+        .strictObject({
+          hostNamespaceOnly: about(
+            flag().optional(),
+            "Let the socket load balancer serve the nodes' own sockets only, as Istio needs it; pods' packets are translated at the pods' devices. Requires `kubeProxyReplacement`",
+            { defaultText: "Cilium's, `false`" },
+          ),
+        })
+        .prefault({}),
+      "The load balancer in sockets",
+      { title: "SocketLB" },
     ),
     verify: about(
       z

@@ -4,6 +4,8 @@ import type { ClusterReader } from "../../cluster/read";
 import { countOfNftables } from "../../datapath/checks/proxyRules";
 import { parseServiceList } from "../../datapath/checks/serviceMap";
 import type { Leg, Trace } from "../../datapath/trace/result";
+import { datapathOptions } from "../../modes/datapathChoice";
+import { choiceOf } from "../../settings/ciliumArgs";
 import type { Settings } from "../../settings/parse";
 import { isExternal } from "../../settings/release";
 import { RULE_OWNERS, type NodeInventory, type RuleOwner, type TraceSummary } from "../results";
@@ -145,6 +147,7 @@ export function settingsOf(settings: Settings): Record<string, string> {
         }
       : {}),
     ...(values.length === 0 ? {} : { "cilium.values": values.join(", ") }),
+    ...Object.fromEntries(datapathOptions(choiceOf(settings)).map(({ path, value }) => [path, String(value)])),
     ...(podNetworks.ipam === undefined ? {} : { "cilium.ipam.mode": podNetworks.ipam }),
     ...(podNetworks.podCidr === undefined && isExternal(cluster) ? {} : { "cluster.podCidr": cluster.podCidr }),
     ...(isExternal(cluster)

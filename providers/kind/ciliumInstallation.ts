@@ -142,11 +142,17 @@ const INPUTS = ["kubeconfig", "owner", "adopt"] as const;
 
 const ipamOf = ({ ipam = "cluster-pool" }: CiliumInstallationInputs) => ipam;
 
+const deviceOf = ({ datapathMode = "veth" }: CiliumInstallationInputs) => datapathMode;
+
 /** The change of a running cluster that a stack must not make; undefined if there is none. */
 function changeProblem(inputs: CiliumInstallationInputs, olds: CiliumInstallationInputs) {
   if (olds.clusterInstance === inputs.clusterInstance && ipamOf(olds) !== ipamOf(inputs)) {
     const reason = `Running pods have addresses of ipam ${ipamOf(olds)} and would lose them; nothing was changed. To change cilium.ipam.mode, run pulumi destroy first`;
     return { property: "ipam", reason };
+  }
+  if (olds.clusterInstance === inputs.clusterInstance && deviceOf(olds) !== deviceOf(inputs)) {
+    const reason = `Running pods have devices of bpf.datapathMode ${deviceOf(olds)}, with which agents of another mode do not start; nothing was changed. To change it, run pulumi destroy first`;
+    return { property: "datapathMode", reason };
   }
   if (inputs.ownCluster) return undefined;
   if (olds.clusterInstance !== inputs.clusterInstance) {

@@ -85,6 +85,8 @@ export interface CiliumInstallationInputs {
   readonly podCidr: string;
   /** Who gives nodes the networks of their pods; missing in the state of older versions, which had `cluster-pool` only. */
   readonly ipam?: string;
+  /** Kind of the pods' devices, if the stack sets it. Default: `veth`. */
+  readonly datapathMode?: string;
 }
 
 /** Inputs of the workload's namespace. */

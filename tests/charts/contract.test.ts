@@ -1,6 +1,7 @@
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import { ciliumValues, type CiliumValuesArgs } from "../../modes/ciliumValues";
 import { ALL_MODES, MODE_CONTRACTS, replacementProblem, TUNNELS } from "../../modes/contract";
+import { choiceProblems, datapathOptions, type DatapathChoice } from "../../modes/datapathChoice";
 import { ciliumImages, withoutDigest } from "../../modes/images";
 import { CILIUM_ARGS } from "../support/ciliumArgs";
 import { CHARTS, chartsMissing, renderedConfig, renderedImages } from "../support/charts";
@@ -41,6 +42,29 @@ describe.each(CHARTS)("of Cilium %s", (version) => {
       const config = renderedConfig(version, ciliumValues(args));
       expect(Object.fromEntries(Object.keys(expected).map((key) => [key, config[key] ?? null]))).toEqual(expected);
     });
+
+    const CHOICES: readonly DatapathChoice[] = [
+      { loadBalancer: { mode: "dsr" } },
+      { loadBalancer: { mode: "dsr", dsrDispatch: "opt", algorithm: "maglev", acceleration: "native" } },
+      { loadBalancer: { mode: "hybrid", dsrDispatch: "geneve" } },
+      { loadBalancer: { mode: "dsr", dsrDispatch: "ipip" } },
+      { loadBalancer: { mode: "snat", algorithm: "random", acceleration: "best-effort" } },
+      { loadBalancer: { acceleration: "disabled" }, socketLB: { hostNamespaceOnly: false } },
+      { socketLB: { hostNamespaceOnly: true } },
+      { datapathMode: "veth", enableTCX: true },
+      { datapathMode: "netkit", enableTCX: false },
+      { datapathMode: "auto" },
+    ];
+    it.each(CHOICES.filter((choice) => choiceProblems(choice, { mode: "ebpf", version }).length === 0))(
+      "give exactly the contract's cilium-config with %j",
+      (choice) => {
+        const args = { ...ARGS, version, ...choice };
+        const expected = expectedCiliumConfig(args);
+        for (const { key, value } of datapathOptions(choice)) expect(expected).toHaveProperty(key, String(value));
+        const config = renderedConfig(version, ciliumValues(args));
+        expect(Object.fromEntries(Object.keys(expected).map((key) => [key, config[key] ?? null]))).toEqual(expected);
+      },
+    );
 
     it.each([{}, { l7Proxy: false }, { envoy: { enabled: false } }, { envoy: { enabled: true } }])(
       "start the images of the list, with %j",

@@ -310,6 +310,16 @@ describe("CiliumInstallation", () => {
     expect(await handlerOf(healthy()).check({ ...news, podCidr: "10.0.0.0/24 10.0.1.0/24" }, news)).toEqual([]);
   });
 
+  it("rejects other devices for running pods, with which agents do not start", async () => {
+    const netkit = { ...INPUTS, datapathMode: "netkit" };
+    const refused = (mode: string) => [
+      { property: "datapathMode", reason: expect.stringContaining(`bpf.datapathMode ${mode}, with which agents`) },
+    ];
+    expect(await handlerOf(healthy()).check(netkit, INPUTS)).toEqual(refused("veth"));
+    expect(await handlerOf(healthy()).check(INPUTS, netkit)).toEqual(refused("netkit"));
+    expect(await handlerOf(healthy()).check({ ...INPUTS, datapathMode: "veth" }, INPUTS)).toEqual([]);
+  });
+
   describe("in an external cluster", () => {
     const existing = { ...INPUTS, ownCluster: false, adopt: true };
     it.each([

@@ -250,6 +250,8 @@ describe("the settings of a mode", () => {
 
   test("include those of native routing only without a tunnel", () => {
     expect(Object.keys(settingsOf(parse({ tunnel: "vxlan" })))).not.toContain("cilium.nativeRoutingCIDR");
+    const dsr = parse({ kubeProxyReplacement: "true", "loadBalancer.mode": "dsr" });
+    expect(settingsOf(dsr)).toHaveProperty(["loadBalancer.mode"], "dsr");
   });
 
   test("name Helm values without their contents", () => {

@@ -1,4 +1,5 @@
 import { verificationNotice } from "../../components/verification";
+import type { TargetCluster } from "../../components/targetCluster";
 import type { RoutingMode } from "../../modes/contract";
 import { OUTPUTS } from "../support/outputs";
 import { FACTS, inputsOf, NODES, run } from "./support/mocks";
@@ -106,6 +107,33 @@ describe("arguments of components", () => {
       repositoryOpts: { repo: "https://charts.example" },
     });
     expect(inputsOf(registered, "nettool-node-images")).toMatchObject({ images: ["tools:1"] });
+  });
+
+  it("select the datapath beside the mode", async () => {
+    const { registered } = await inProgram(async () => {
+      const { Cilium, KindCluster } = await import("../../components");
+      const cluster = new KindCluster("cluster", { mode: "ebpf" });
+      new Cilium("cilium", { cluster, loadBalancer: { mode: "dsr" }, datapathMode: "veth" });
+      return {};
+    });
+    expect(inputsOf(registered, "cilium-release")).toMatchObject({
+      values: { loadBalancer: { mode: "dsr" }, bpf: { masquerade: true, datapathMode: "veth" } },
+    });
+    expect(inputsOf(registered, "cilium-installation")).toMatchObject({ datapathMode: "veth" });
+  });
+
+  it.each<[object, string]>([
+    [{ loadBalancer: { mode: "drs" } }, 'cilium: loadBalancer.mode must be one of snat, dsr, hybrid, got "drs"'],
+    [{ datapathMode: "macvlan" }, "cilium: datapathMode must be one of veth, netkit, netkit-l2, auto"],
+    [{ loadBalancer: { mode: "dsr" } }, "cilium: loadBalancer.mode requires kubeProxyReplacement: true"],
+  ])("reject a datapath that does not exist, or not in the mode: %j", async (choice, message) => {
+    const program = inProgram(async () => {
+      const { Cilium } = await import("../../components");
+      const cluster = { mode: "kubeproxy", lifetime: undefined } as unknown as TargetCluster;
+      new Cilium("cilium", { cluster, ...choice });
+      return {};
+    });
+    await expect(program).rejects.toThrow(message);
   });
 
   it("reject a kubeconfig that is not known yet, since previews inspect the cluster", async () => {

@@ -30,6 +30,8 @@ describe("parseSettings", () => {
       kubeProxyReplacement: false,
       kubeProxy: {},
       bpf: { masquerade: false, hostLegacyRouting: false },
+      loadBalancer: {},
+      socketLB: {},
       cluster: {
         name: "cilium-modes-dev",
         kubernetesVersion: "1.34.0",
