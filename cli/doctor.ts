@@ -4,6 +4,7 @@ import { chartProblem, isChartPath } from "../components/chartSource";
 import type { Verdict } from "../datapath/facts";
 import { examine, type Section, type StackNeeds, type Surroundings } from "../host/examine";
 import { renderWarnings, type Settings } from "../settings/parse";
+import { choiceOf } from "../settings/ciliumArgs";
 import { isExternal } from "../settings/release";
 import { doctorText } from "./doctorText";
 import { lookOf, machineEnvironment } from "./environment";
@@ -48,6 +49,7 @@ function needsOf(settings: Settings): StackNeeds {
     kubeProxyMode: kubeProxy.mode,
     tunnel,
     extraValues: cilium.values,
+    choice: choiceOf(settings),
     clusterName: cluster.name,
     cilium: cilium.version,
     kubernetes: cluster.kubernetesVersion,

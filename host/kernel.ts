@@ -34,6 +34,7 @@ option gso_max_size && probe big-tcp-6 ip link set cm0 gso_max_size 131072
 option gso_ipv4_max_size && probe big-tcp-4 ip link set cm0 gso_ipv4_max_size 131072
 probe vxlan ip link add cm2 type vxlan id 1 dstport 4789
 probe geneve ip link add cm3 type geneve id 1 remote 127.0.0.1
+probe ipip ip link add cm6 type ipip remote 127.0.0.1
 probe wireguard ip link add cm4 type wireguard
 probe netkit ip link add cm5 type netkit
 probe iptables-nat iptables -w -t nat -A OUTPUT -j RETURN
@@ -98,7 +99,8 @@ export function judgeKernel(release: string, cilium: string): MachineFinding {
 /** Check the kernel for the features that Cilium can use; only a missing feature that the stack needs is a failure. */
 export function judgeFeatures(release: string, probes: Probes, needs: KernelNeeds): MachineFinding[] {
   return KERNEL_FEATURES.flatMap((feature) => {
-    const { title, matters, isNeeded } = feature;
+    const { title, matters, isNeeded, isRare } = feature;
+    if (isRare && !isNeeded(needs)) return [];
     const has = hasFeature(feature, release, probes);
     if (has === undefined && !isNeeded(needs)) return [];
     const needed = isNeeded(needs);

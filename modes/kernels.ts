@@ -1,6 +1,7 @@
 import semver from "semver";
 import { valueAt, type HelmValues } from "./ciliumValues";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "./contract";
+import { usesDsr, type DatapathChoice } from "./datapathChoice";
 import { kindKubeProxyMode, type KubeProxyMode } from "./kubeProxy";
 
 /** Properties of a stack that decide which kernel features it needs. */
@@ -10,6 +11,8 @@ export interface KernelNeeds {
   readonly kubeProxyMode?: KubeProxyMode | undefined;
   readonly tunnel: Tunnel;
   readonly extraValues: HelmValues;
+  /** Default: nothing is chosen. */
+  readonly choice?: DatapathChoice | undefined;
 }
 
 /** A kernel feature that Cilium can use. */
@@ -23,6 +26,8 @@ export interface KernelFeature {
   readonly matters: string;
   /** Whether a stack cannot work without it. */
   readonly isNeeded: (needs: KernelNeeds) => boolean;
+  /** Whether only stacks that need it are told of it. Default: false. */
+  readonly isRare?: true;
   /** Whether a `cilium-config` asks for it. Default: it does not tell. */
   readonly isConfigured?: (config: Config) => boolean;
 }
@@ -42,6 +47,11 @@ const isOn =
   (key: string, wanted: unknown = true) =>
   ({ extraValues }: KernelNeeds) =>
     valueAt(extraValues, key) === wanted;
+
+const dispatchesBy =
+  (dispatch: string) =>
+  ({ choice = {} }: KernelNeeds) =>
+    usesDsr(choice) && choice.loadBalancer?.dsrDispatch === dispatch;
 
 /**
  * Kernel features by first version, from Cilium's list
@@ -107,7 +117,19 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
       config["enable-host-legacy-routing"] !== "true",
   },
   { title: "VXLAN", probe: "vxlan", matters: "tunnel: vxlan", isNeeded: ({ tunnel }) => tunnel === "vxlan" },
-  { title: "Geneve", probe: "geneve", matters: "tunnel: geneve", isNeeded: ({ tunnel }) => tunnel === "geneve" },
+  {
+    title: "Geneve",
+    probe: "geneve",
+    matters: "tunnel: geneve",
+    isNeeded: (needs) => needs.tunnel === "geneve" || dispatchesBy("geneve")(needs),
+  },
+  {
+    title: "IP in IP",
+    probe: "ipip",
+    matters: "loadBalancer.dsrDispatch: ipip",
+    isNeeded: dispatchesBy("ipip"),
+    isRare: true,
+  },
   {
     title: "kernel type information (BTF)",
     probe: "btf",
@@ -167,14 +189,15 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     since: "6.6",
     probe: "tcx_prog_attach",
     matters: "Cilium 1.16 and newer uses it if available",
-    isNeeded: () => false,
+    isNeeded: ({ choice }) => choice?.enableTCX === true,
   },
   {
     title: "netkit",
     since: "6.8",
     probe: "netkit",
     matters: "cilium.values bpf.datapathMode: netkit",
-    isNeeded: ({ extraValues }) => /^netkit/.test(String(valueAt(extraValues, "bpf.datapathMode") ?? "")),
+    isNeeded: ({ extraValues, choice }) =>
+      /^netkit/.test(String(choice?.datapathMode ?? valueAt(extraValues, "bpf.datapathMode") ?? "")),
     isConfigured: (config) => config["datapath-mode"]?.startsWith("netkit") ?? false,
   },
 ];

@@ -1,5 +1,6 @@
 import { judgeFeatures, judgeKernel, parseProbes } from "../../host/kernel";
 import { MODE_CONTRACTS, ROUTING_MODES, type RoutingMode } from "../../modes/contract";
+import type { DatapathChoice } from "../../modes/datapathChoice";
 import { isKernelAtLeast, KERNEL_FEATURES, oldestKernelFor } from "../../modes/kernels";
 import { RELEASES } from "../../modes/releases";
 
@@ -108,6 +109,20 @@ describe("judgeFeatures", () => {
       verdict: "fail",
       remedy: expect.stringContaining("boot Linux 5.13 or newer"),
     });
+  });
+
+  it.each<[string, DatapathChoice]>([
+    ["netkit", { datapathMode: "netkit" }],
+    ["BPF links at interfaces (TCX)", { enableTCX: true }],
+    ["IP in IP", { loadBalancer: { mode: "dsr", dsrDispatch: "ipip" } }],
+    ["Geneve", { loadBalancer: { mode: "hybrid", dsrDispatch: "geneve" } }],
+  ])("fails a feature that a setting enables: %s", (title, choice) => {
+    const probes = parseProbes("geneve no\nipip no\n");
+    const verdictOf = (own?: DatapathChoice) =>
+      of(title, judgeFeatures("5.4.0", probes, { ...needs("ebpf"), choice: own }))?.verdict;
+    expect(verdictOf(choice)).toBe("fail");
+    // only who asks for it is told of IP in IP
+    expect(verdictOf()).toBe(title === "IP in IP" ? undefined : "skipped");
   });
 
   it("skips, without a node image, the features that only a probe can find and the stack needs", () => {
