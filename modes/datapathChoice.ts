@@ -154,6 +154,32 @@ export function optionOf(key: string, choice: DatapathChoice): DatapathOption | 
   return datapathOptions(choice).find((option) => option.key === key);
 }
 
+const FEATURES = "kube-proxy-replacement.features";
+
+/** What agents call the dispatches. */
+const DISPATCH_NAMES = { opt: "IP Option/Extension", ipip: "IPIP", geneve: "Geneve" } as const;
+
+/** From here on agents report the dispatch, and sockets of nodes only. */
+const REPORTED: Since = ["1.14.0"];
+
+/** Expected values in `cilium status -o json` by path, in any case; agents leave out what is off. */
+export function expectedStatus(choice: DatapathChoice, version: string): Readonly<Record<string, string>> {
+  const { loadBalancer: { mode, dsrDispatch, algorithm, acceleration } = {}, socketLB } = choice;
+  const { datapathMode, enableTCX } = choice;
+  const isReported = has(REPORTED, version);
+  const rows: readonly (readonly [string, string | undefined])[] = [
+    [`${FEATURES}.nodePort.mode`, mode],
+    [`${FEATURES}.nodePort.dsrMode`, isReported && dsrDispatch !== undefined ? DISPATCH_NAMES[dsrDispatch] : undefined],
+    [`${FEATURES}.nodePort.algorithm`, algorithm],
+    [`${FEATURES}.nodePort.acceleration`, acceleration],
+    [`${FEATURES}.bpfSocketLBHostnsOnly`, isReported && socketLB?.hostNamespaceOnly ? "true" : undefined],
+    // with auto, the agent decides
+    ["datapath-mode", datapathMode === "auto" ? undefined : datapathMode],
+    ["attach-mode", enableTCX === undefined ? undefined : enableTCX ? "tcx" : "tc"],
+  ];
+  return Object.fromEntries(rows.flatMap(([path, value]) => (value === undefined ? [] : [[path, value]])));
+}
+
 /** Whether requests from outside to pods of another node keep the client's address, at least by TCP. */
 export const usesDsr = ({ loadBalancer }: DatapathChoice) => ["dsr", "hybrid"].includes(loadBalancer?.mode ?? "snat");
 

@@ -1,6 +1,7 @@
 import type { CiliumValuesArgs } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord } from "./contract";
+import { expectedStatus, type DatapathChoice } from "./datapathChoice";
 import type { KubeProxyMode } from "./kubeProxy";
 
 /** From here on the status has `Routing: Network … Host …` instead of `Host Routing`, and its JSON both routing modes. */
@@ -36,14 +37,17 @@ export interface ExpectedEvidence {
     | "via the other node"
     | "via cilium_host dev cilium_host"
     | "not Cilium's";
+  /** How programs are attached to devices; undefined where it is left to Cilium. */
+  readonly attachment?: "tcx" | "tc" | undefined;
   /** Interface of the tunnel. */
   readonly tunnelDevice: "cilium_vxlan" | "cilium_geneve" | "none";
 }
 
-type EvidenceArgs = Pick<
-  CiliumValuesArgs,
-  "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes" | "kubeProxyMode"
->;
+type EvidenceArgs = DatapathChoice &
+  Pick<
+    CiliumValuesArgs,
+    "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes" | "kubeProxyMode"
+  >;
 
 /** Expected evidence for a routing mode and a tunnel in a version of Cilium. */
 export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
@@ -65,6 +69,7 @@ export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
       "kube-proxy-replacement.mode": replacement,
       ...routing,
       "masquerading.mode": masquerading,
+      ...expectedStatus(args, version),
     },
     statusRows: [
       `^KubeProxyReplacement: +${replacement}${services === "cilium" ? " +\\[eth0 .*\\(Direct Routing\\)" : ""}`,
@@ -85,6 +90,7 @@ export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
           },
     serviceMap: { nodePort: services === "cilium" ? "present" : "absent" },
     nodeRoutes: nodeRoutes(args),
+    ...(args.enableTCX === undefined ? {} : { attachment: args.enableTCX ? "tcx" : "tc" }),
     tunnelDevice: tunnel === "disabled" ? "none" : `cilium_${tunnel}`,
   };
 }

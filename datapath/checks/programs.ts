@@ -17,7 +17,9 @@ import {
   attachedOn,
   classOf,
   hasNames,
+  isOwnXdp,
   programsOfCgroups,
+  waysOfAttachment,
   type Attached,
   type CgroupProgram,
 } from "../evidence/programs";
@@ -52,7 +54,7 @@ export const programsCheck: Check = {
   needs: ["nodes"],
   judge(evidence, expectation) {
     const { datapathConfig = {}, isExternal } = expectation;
-    const { masquerading, serviceMap, tunnelDevice } = expectation.evidence;
+    const { masquerading, serviceMap, tunnelDevice, attachment } = expectation.evidence;
     const needs = {
       servesNodePorts: serviceMap.nodePort === "present",
       masqueradesInBpf: masquerading === "BPF",
@@ -69,8 +71,9 @@ export const programsCheck: Check = {
       if (attached instanceof Error) return inconclusive(node.node, attached.message, undefined, at);
       const seen = `${attached.filter(({ where }) => where === "cgroup").length} socket hooks, ${attached.filter(({ where }) => where !== "cgroup").length} on devices`;
       const config = chosen(node);
+      const acceleration = config["bpf-lb-acceleration"] ?? config["node-port-acceleration"] ?? "disabled";
       const missing = [
-        ...missingHooks(node, attached, evidence.api, { ...needs, config }),
+        ...missingHooks(node, attached, evidence.api, { ...needs, config, hasXdp: acceleration === "native" }),
         ...missingUsual(attached, usual),
       ];
       const agent = `kubectl -n kube-system delete pod ${node.agent}: the agent attaches its programs when it starts`;
@@ -84,7 +87,20 @@ export const programsCheck: Check = {
           { cause: "program-missing", ...at },
         );
       }
-      const foreign = foreignPrograms(attached);
+      const ways = attachment === undefined ? [] : attachmentOf(node);
+      if (ways.some((way) => way !== attachment)) {
+        return fail(
+          node.node,
+          `${seen}, attached by ${ways.join(" and ")}`,
+          attachment === "tcx"
+            ? "bpf.enableTCX is true, and Cilium's programs are attached by legacy tc: the kernel has no TCX (Linux 6.6 or newer has it), or filters of an earlier attachment are left"
+            : "bpf.enableTCX is false, and Cilium's programs are attached by TCX",
+          agent,
+          { cause: "mode-fallback", ...at },
+        );
+      }
+      // where it was not asked for, it sees packets before the mode's programs do
+      const foreign = [...foreignPrograms(attached), ...(acceleration === "disabled" ? attached.filter(isOwnXdp) : [])];
       const translating = attached.find(({ where, name }) => where === "cgroup" && /sock4_connect$/.test(name));
       const { kubeProxyReplacement } = MODE_CONTRACTS[expectation.mode].switches;
       // where the user has not asked for the socket load balancer beside kube-proxy
@@ -127,14 +143,20 @@ export const programsCheck: Check = {
   },
 };
 
+/** How a node's programs are attached to devices; none where it did not tell. */
+function attachmentOf(node: NodeEvidence) {
+  const [network, tcx] = [sectionOf(node, "network"), sectionOf(node, "tcx")];
+  return network instanceof Error || tcx instanceof Error ? [] : waysOfAttachment(network, tcx);
+}
+
 /** Programs that see packets or connections, and are not Cilium's. */
 export function foreignPrograms(attached: readonly Attached[]): Attached[] {
   // since 1.12 all names begin with cil_, a prefix that other programs do not use
   const isNew = attached.some(({ name, where }) => where !== "cgroup" && name.startsWith("cil_"));
-  return attached.filter(({ name, where, kind }) =>
-    where === "cgroup"
-      ? OF_SOCKETS.test(kind) && !/^(?:cil_)?sock[46]_/.test(name)
-      : !(isNew ? /^(?:cil_|tail_|__send_drop)/ : OF_CILIUM).test(name),
+  const isOwn = (each: Attached) =>
+    (isNew ? /^(?:cil_|tail_|__send_drop)/ : OF_CILIUM).test(each.name) || isOwnXdp(each);
+  return attached.filter((each) =>
+    each.where === "cgroup" ? OF_SOCKETS.test(each.kind) && !/^(?:cil_)?sock[46]_/.test(each.name) : !isOwn(each),
   );
 }
 
@@ -173,6 +195,8 @@ export interface HookNeeds {
   readonly tunnelDevice: string;
   /** Whether packets to pods take a route to the pod's device, and not a program's redirection. Default: false. */
   readonly hasEndpointRoutes?: boolean;
+  /** Whether an XDP program serves requests from outside. Default: false. */
+  readonly hasXdp?: boolean;
   /** What decides which sockets' hooks it needs, besides. */
   readonly config: Config;
 }
@@ -223,10 +247,11 @@ export function missingHooks(
   api: ApiEvidence,
   needs: HookNeeds,
 ): string[] {
-  const { servesNodePorts, masqueradesInBpf, tunnelDevice, hasEndpointRoutes = false } = needs;
+  const { servesNodePorts, masqueradesInBpf, tunnelDevice, hasEndpointRoutes = false, hasXdp = false } = needs;
   // the kernel keeps 15 characters of a name
   const short = (name: string) =>
     name
+      .replace(/^bpf_xdp/, "cil_xdp")
       .replace(/^(?!cil_)/, "cil_")
       .replaceAll("-", "_")
       .slice(0, 15);
@@ -259,6 +284,7 @@ export function missingHooks(
           [out, "to_netdev"],
         ] as [string, string][])
       : []),
+    ...(out !== undefined && servesNodePorts && hasXdp ? ([[out, "xdp_entry"]] as [string, string][]) : []),
     ...(tunnelDevice === "none"
       ? []
       : ([
@@ -314,6 +340,7 @@ function effectOf(hook: string): string {
     [/to_container/, "packets to this pod bypass Cilium"],
     [/(?:from|to)_host/, "packets between the node and its pods bypass Cilium"],
     [/overlay/, "packets in the tunnel bypass Cilium"],
+    [/xdp_entry/, "XDP does not serve requests from outside"],
   ];
   const effect = words.find(([pattern]) => pattern.test(hook))?.[1];
   return effect === undefined ? hook : `${hook}: ${effect}`;

@@ -18,6 +18,9 @@ const EXCLUSION = "masquerading.snat-exclusion-cidr-v4";
 /** Its name before there were two. */
 const EXCLUSION_OLD = "masquerading.snat-exclusion-cidr";
 
+const FEATURES = "kube-proxy-replacement.features";
+const HOSTNS_ONLY = `${FEATURES}.bpfSocketLBHostnsOnly`;
+
 /** What the rows of the status are called, for messages. */
 const NAMES: Readonly<Record<string, string>> = {
   "kube-proxy-replacement.mode": "KubeProxyReplacement",
@@ -27,6 +30,13 @@ const NAMES: Readonly<Record<string, string>> = {
   "masquerading.mode": "Masquerading",
   [EXCLUSION]: "not masquerading",
   [DEVICES]: "on device",
+  [`${FEATURES}.nodePort.mode`]: "Mode",
+  [`${FEATURES}.nodePort.dsrMode`]: "DSR Dispatch Mode",
+  [`${FEATURES}.nodePort.algorithm`]: "Backend Selection",
+  [`${FEATURES}.nodePort.acceleration`]: "XDP Acceleration",
+  [HOSTNS_ONLY]: "Socket LB Hostns-only",
+  "datapath-mode": "Device Mode",
+  "attach-mode": "Attach Mode",
 };
 
 /** Node to the lines of its agent's log about a fallback. */
@@ -157,6 +167,9 @@ function parse(output: string): unknown {
 
 function textAt(status: unknown, path: string): string | undefined {
   const found = at(status, path.split("."));
+  if (typeof found === "boolean") return String(found);
+  // agents leave out a switch that is off
+  if (found === undefined && path === HOSTNS_ONLY && at(status, FEATURES.split(".")) !== undefined) return "false";
   return typeof found === "string" && found !== "" ? found : undefined;
 }
 

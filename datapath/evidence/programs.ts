@@ -67,14 +67,34 @@ export const hasNames = (attached: readonly Attached[]) =>
 export function attachedByXdp(node: NodeEvidence): Attached[] | Error {
   const lists = netPrograms(node);
   if (lists instanceof Error) return lists;
+  // bpftool does not tell their names, and the devices do
+  const links = jsonOf<readonly Link[]>(node, "links");
+  const nameOn = (device: string) =>
+    links instanceof Error ? undefined : links.find(({ ifname }) => ifname === device)?.xdp?.prog?.name;
   return lists.flatMap(({ xdp = [] }) =>
-    xdp.map(({ devname = "", name = "an XDP program", mode, kind }) => ({
+    xdp.map(({ devname = "", name = nameOn(devname) ?? "an XDP program", mode, kind }) => ({
       where: classOf(devname),
       device: devname,
       kind: `xdp ${mode ?? kind ?? ""}`.trim(),
       name,
     })),
   );
+}
+
+/** A device in `ip -j -d link`. */
+interface Link {
+  readonly ifname: string;
+  readonly xdp?: { readonly prog?: { readonly name?: string } };
+}
+
+/** Whether a program is Cilium's for XDP, by either of its names. */
+export const isOwnXdp = ({ kind, name }: Attached) => kind.startsWith("xdp") && /^(?:cil|bpf)_xdp/.test(name);
+
+/** How Cilium's programs are attached to devices: by both where an earlier attachment is left. */
+export function waysOfAttachment(network: string, tcx: string): ("tcx" | "tc")[] {
+  const others = [...network.matchAll(/"kind":"(clsact|tcx)\/[^"]*","name":"cil_/g)].map(([, kind]) => kind);
+  const byTcx = /"cil_/.test(tcx) || others.includes("tcx");
+  return [...(byTcx ? ["tcx" as const] : []), ...(others.includes("clsact") ? ["tc" as const] : [])];
 }
 
 /** The programs on the cgroup of all sockets. */

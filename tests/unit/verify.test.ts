@@ -16,6 +16,7 @@ import type { FlowId } from "../../datapath/evidence/coverage";
 import { dsrBytesOf } from "../../datapath/evidence/traffic";
 import { healthTargets } from "../../datapath/evidence/health";
 import type { HelmValues } from "../../modes/ciliumValues";
+import type { DatapathChoice } from "../../modes/datapathChoice";
 import type { Evidence } from "../../datapath/evidence/gather";
 import { sampled } from "../../datapath/evidence/sample";
 import { judge, summaryOf, verify } from "../../datapath/verify";
@@ -62,6 +63,14 @@ const KUBE_PROXY_RULES = (() => {
   );
   return `*nat\n:KUBE-SVC-A - [0:0]\n${rules.map((rule) => `[0:0] ${rule}\n`).join("")}`;
 })();
+
+/** Cilium's XDP program on the nodes' devices. */
+const XDP_ATTACHED = both(
+  inNode("network", () => '[{"xdp":[{"devname":"eth0","ifindex":2,"mode":"driver","id":99}],"tc":[]}]'),
+  inNode("links", (text) =>
+    text.replace('"ifname":"eth0"', '"ifname":"eth0","xdp":{"mode":1,"prog":{"id":99,"name":"cil_xdp_entry"}}'),
+  ),
+);
 
 describe("a verification of recorded evidence", () => {
   it("passes every check on a healthy cluster, without a warning", () => {
@@ -149,9 +158,66 @@ describe("a verification of recorded evidence", () => {
     expect(judged(recordedEvidence(change), expectation).causes[0]).toMatchObject({ cause: "mode-fallback" });
     const reported = both(
       change,
+      XDP_ATTACHED,
       inNode("status", (text) => text.replace(/("acceleration": )"Disabled"/, '$1"Native"')),
     );
     expect(judged(recordedEvidence(reported), expectation).causes[0]).toMatchObject({ cause: "xdp-loses-packets" });
+  });
+
+  it("accepts Cilium's XDP program where it was asked for, misses it, and finds it where it was not", () => {
+    const expectation = recordedExpectation("ebpf", { loadBalancer: { acceleration: "native" } });
+    const asked = both(
+      inConfig("bpf-lb-acceleration", "native"),
+      ({ api }) => {
+        Object.assign(valueOf(api.rendered, null)!, { config: valueOf(api.config, undefined)!.data });
+      },
+      inNode("status", (text) => text.replace(/("acceleration": )"Disabled"/, '$1"Native"')),
+    );
+    const failures = (...args: Parameters<typeof judged>) =>
+      judged(...args).results.flatMap(({ id, findings }) =>
+        findings.flatMap(({ verdict, seen }) => (verdict === "fail" ? [`${id}: ${seen}`] : [])),
+      );
+    expect(failures(recordedEvidence(both(asked, XDP_ATTACHED)), expectation)).toEqual([]);
+    expect(failures(recordedEvidence(asked), expectation)[0]).toMatch(/^programs: .*; missing cil_xdp_entry on eth0/);
+    expect(failures(recordedEvidence(XDP_ATTACHED))[0]).toBe("programs: cil_xdp_entry on eth0 (xdp driver)");
+  });
+
+  it("compares what is chosen beside the mode with the agents' status and the programs", () => {
+    const failures = (choice: DatapathChoice, change: Change = () => undefined) =>
+      judged(
+        recordedEvidence(change),
+        recordedExpectation("ebpf", choice),
+        PURE.filter(({ id }) => id !== "config"),
+      )
+        .results.flatMap(({ id, findings }) =>
+          findings.flatMap(({ verdict, subject, seen, reason }) =>
+            verdict === "pass" || subject !== WORKER ? [] : [`${id} ${verdict}: ${seen}; ${reason}`],
+          ),
+        )
+        .sort();
+    expect(failures({ loadBalancer: { mode: "snat", algorithm: "random", acceleration: "disabled" } })).toEqual([]);
+    expect(failures({ datapathMode: "veth", enableTCX: true })).toEqual([]);
+    expect(failures({ datapathMode: "auto" })).toEqual([]);
+    expect(failures({ loadBalancer: { mode: "dsr", dsrDispatch: "geneve", algorithm: "maglev" } })).toEqual([
+      expect.stringMatching(
+        /^status fail: .*Mode SNAT, DSR Dispatch Mode IP Option\/Extension, Backend Selection Random.*expected Mode dsr, DSR Dispatch Mode Geneve, Backend Selection maglev/,
+      ),
+    ]);
+    expect(failures({ socketLB: { hostNamespaceOnly: true } })).toEqual([
+      expect.stringMatching(/^status fail: .*Socket LB Hostns-only false.*expected Socket LB Hostns-only true/),
+    ]);
+    expect(failures({ datapathMode: "netkit" })).toEqual([expect.stringContaining("expected Device Mode netkit")]);
+    expect(failures({ enableTCX: false })).toEqual([
+      expect.stringMatching(/^programs fail: .*attached by tcx; bpf\.enableTCX is false/),
+      expect.stringContaining("expected Attach Mode tc"),
+    ]);
+    const legacy = inNode("network", () => {
+      const program = '{"devname":"eth0","ifindex":2,"kind":"clsact/ingress","name":"cil_from_netdev"}';
+      return `[{"xdp":[],"tc":[${program}]}]`;
+    });
+    expect(failures({ enableTCX: true }, legacy)).toEqual([
+      expect.stringMatching(/^programs fail: .*attached by tcx and tc; bpf\.enableTCX is true, and/),
+    ]);
   });
 
   it("folds lost packets under a smaller MTU on the same node", () => {

@@ -1,6 +1,7 @@
 import { at } from "../../../modes/tree";
 import type { ApiEvidence } from "../../evidence/api";
 import { sectionOf, type NodeEvidence } from "../../evidence/node";
+import { waysOfAttachment } from "../../evidence/programs";
 import { isOn, key, onOff, type Config } from "./config";
 import { Hidden, only, textAt, type Dimension } from "./dimension";
 import { deviceOut, linesOf, linksOf, told } from "./node";
@@ -13,10 +14,8 @@ function deviceMode(node: NodeEvidence): string | Hidden {
 
 /** By which way Cilium's programs are attached. */
 function attachment(node: NodeEvidence): string | undefined {
-  const network = told(sectionOf(node, "network"));
-  const others = [...network.matchAll(/"kind":"(clsact|tcx)\/[^"]*","name":"cil_/g)].map(([, kind]) => kind);
-  const tcx = /"cil_/.test(told(sectionOf(node, "tcx"))) || others.includes("tcx");
-  return [...(tcx ? ["tcx"] : []), ...(others.includes("clsact") ? ["tc"] : [])].join(" and ") || undefined;
+  const ways = waysOfAttachment(told(sectionOf(node, "network")), told(sectionOf(node, "tcx")));
+  return ways.join(" and ") || undefined;
 }
 
 /** The pods' MTU, and the device's where it is another one. */
