@@ -25,11 +25,13 @@ export const sourceAddressCheck: Check = {
     const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));
     const isCilium = evidence.serviceMap.nodePort === "present";
     const config = valueOf(api.config, undefined)?.data ?? {};
-    // DSR and hybrid mode leave the client's address alone on the way in
-    const keepsClient = ["dsr", "hybrid"].includes(config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat");
+    const mode = config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat";
+    // DSR leaves the client's address alone on the way in; hybrid does so by TCP only
+    const keepsClient = (shape: string) => mode === "dsr" || (mode === "hybrid" && shape.startsWith("tcp"));
+    const isHostOnly = config["bpf-lb-sock-hostns-only"] === "true";
     const native = config["ipv4-native-routing-cidr"] ?? "";
     const allowed = (
-      { flow, from, to }: Probe,
+      { flow, from, to, shape }: Probe,
       pod: string | undefined,
     ): { readonly addresses: readonly string[]; readonly why: string } | undefined => {
       const own = { addresses: [from.address], why: "the client's own address" };
@@ -39,9 +41,14 @@ export const sourceAddressCheck: Check = {
         case "pod-to-pod":
         case "pod-to-cluster-ip":
           return own;
-        case "pod-to-node-port":
+        case "pod-to-node-port": {
           // kube-proxy masquerades on the asked node; Cilium translates in the pod's socket
-          return isCilium ? own : undefined;
+          if (!isCilium) return undefined;
+          const asked = addressOf(to.node);
+          // without sockets of pods, the asked node translates
+          if (!isHostOnly || to.node === from.node || asked === undefined) return own;
+          return { addresses: [from.address, asked], why: `${own.why}, or the asked node's ${asked}` };
+        }
         case "pod-to-outside": {
           if (native !== "" && contains(native, `${to.address}/32`)) return own;
           const address = addressOf(from.node);
@@ -53,7 +60,9 @@ export const sourceAddressCheck: Check = {
           if (address === undefined || !isCilium) return undefined;
           const isLocal = pod !== undefined && nodeOfPod.get(pod) === to.node;
           const why = `the receiving node's address ${address}${isTunnel ? " on cilium_host" : ""}`;
-          return isLocal || keepsClient ? own : { addresses: [address], why };
+          if (isLocal) return own;
+          if (keepsClient(shape)) return { ...own, why: `${own.why}, which loadBalancer.mode ${mode} keeps` };
+          return { addresses: [address], why };
         }
         case "pod-to-node":
         case "node-to-pod":

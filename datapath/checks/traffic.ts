@@ -3,6 +3,7 @@ import type { CauseId } from "../causes";
 import { COVERAGE, type FlowId, type ProbedShape } from "../evidence/coverage";
 import type { Evidence } from "../evidence/gather";
 import type { Try } from "../evidence/probing";
+import { comparableFlows, reachOnePod, type SameFlow } from "../evidence/sameFlows";
 import type { Control, End, Probe, TrafficEvidence } from "../evidence/traffic";
 import { fail, firstOf, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
@@ -271,8 +272,7 @@ export const nodePortsCheck = flowCheck({
     `kubectl -n kube-system exec ds/cilium -- cilium service list (in the agent of ${from.node}); kubectl get endpointslices -A`,
 });
 
-/** Whether every node's NodePort answers somebody outside the cluster, with every backend. */
-export const fromOutsideCheck = flowCheck({
+const answersOutside = flowCheck({
   id: "from-outside",
   question: "Does every node's NodePort answer a client outside the cluster, with every backend?",
   flows: ["outside-to-node-port"],
@@ -284,6 +284,45 @@ export const fromOutsideCheck = flowCheck({
       ? "set loadBalancer.acceleration: disabled: XDP programs send packets back out of a device that cannot take them here, and the agent's status does not tell"
       : `kubectl -n kube-system exec ds/cilium -- cilium monitor --type drop (in the agent of ${to.node}) shows each dropped packet with its reason`,
 });
+
+/** Whether every node's NodePort answers somebody outside the cluster, with every backend. */
+export const fromOutsideCheck: Check = {
+  ...answersOutside,
+  judge: (evidence, expectation) => [
+    ...answersOutside.judge(evidence, expectation, undefined),
+    ...sameBackends(evidence.traffic?.sameFlows ?? []),
+  ],
+};
+
+/** Whether a connection from the same port reaches the same pod through every node, which Maglev promises. */
+function sameBackends(flows: readonly SameFlow[]): Finding[] {
+  const judged = comparableFlows(flows);
+  const nodes = [...new Set(flows.map(({ node }) => node))];
+  if (nodes.length < 2) return [];
+  const subject = "Maglev";
+  if (judged.length === 0)
+    return [inconclusive(subject, "no connection from the same port was answered through two nodes")];
+  const different = judged.filter((own) => !reachOnePod(own));
+  const pods = new Set(judged.flatMap((own) => own.map(({ pod }) => pod)));
+  if (different.length === 0) {
+    return [
+      pass(
+        subject,
+        `${judged.length} ports of the client reach the same pod through each of ${nodes.length} nodes, ${pods.size} pods together`,
+      ),
+    ];
+  }
+  const [first] = different as [SameFlow[]];
+  return [
+    fail(
+      subject,
+      `${different.length} of ${judged.length} ports of the client reach another pod through another node`,
+      `with Maglev every node chooses the same pod, and port ${first[0]!.port} reached ${first.map(({ pod, node }) => `${pod} through ${node}`).join(", ")}`,
+      "kubectl -n kube-system exec ds/cilium -- cilium bpf lb maglev list (in each node's agent); an agent that restarts fills its tables again",
+      { cause: "service-map-stale", nodes },
+    ),
+  ];
+}
 
 function usesXdp({ api }: Evidence): boolean {
   const config = valueOf(api.config, undefined)?.data ?? {};

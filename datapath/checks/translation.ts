@@ -1,4 +1,5 @@
 import { askAgent, listAgents } from "../../cluster/agents";
+import { valueOf } from "../evidence/api";
 import { nodeAddresses, places, runInPod, type Place } from "../probes";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
@@ -23,6 +24,9 @@ const ATTEMPTS = 3;
 
 /** The port at which the workload's pods serve. */
 const SERVER_PORT = 80;
+
+/** Key of `cilium-config` with which only nodes' sockets translate. */
+const HOST_ONLY = "bpf-lb-sock-hostns-only";
 
 /** Where Cilium keeps TCP connections. */
 const TRACKED = "/sys/fs/bpf/tc/globals/cilium_ct4_global";
@@ -81,7 +85,10 @@ export const translationCheck: Check<readonly Flow[]> = {
       }),
     );
   },
-  judge(_, { evidence, nodePort }, flows) {
+  judge({ api }, { evidence, nodePort, datapathConfig = {} }, flows) {
+    const config = valueOf(api.config, undefined)?.data ?? {};
+    // sockets of pods were left out on purpose: BPF translates at the pod's device, or on the asked node
+    const isHostOnly = config[HOST_ONLY] === "true" && !(HOST_ONLY in datapathConfig);
     if (flows.length === 0) return [inconclusive("cluster", "the workload has no pods")];
     if (flows.length < 2) return [skipped("cluster", "a cluster of one node has no other node to ask")];
     return flows.map(({ place: { node, address }, target, sent, tracked }): Finding => {
@@ -103,7 +110,7 @@ export const translationCheck: Check<readonly Flow[]> = {
           ...at,
         });
       }
-      if (by === evidence.serviceMap.nodePort) return pass(node, seen);
+      if (by === evidence.serviceMap.nodePort || isHostOnly) return pass(node, seen);
       return fail(
         node,
         seen,

@@ -67,18 +67,20 @@ export const hasNames = (attached: readonly Attached[]) =>
 export function attachedByXdp(node: NodeEvidence): Attached[] | Error {
   const lists = netPrograms(node);
   if (lists instanceof Error) return lists;
-  // bpftool does not tell their names, and the devices do
-  const links = jsonOf<readonly Link[]>(node, "links");
-  const nameOn = (device: string) =>
-    links instanceof Error ? undefined : links.find(({ ifname }) => ifname === device)?.xdp?.prog?.name;
   return lists.flatMap(({ xdp = [] }) =>
-    xdp.map(({ devname = "", name = nameOn(devname) ?? "an XDP program", mode, kind }) => ({
+    xdp.map(({ devname = "", name = xdpNameOn(node, devname) ?? "an XDP program", mode, kind }) => ({
       where: classOf(devname),
       device: devname,
       kind: `xdp ${mode ?? kind ?? ""}`.trim(),
       name,
     })),
   );
+}
+
+/** The name of a device's XDP program, which bpftool does not tell. */
+function xdpNameOn(node: NodeEvidence, device: string): string | undefined {
+  const links = jsonOf<readonly Link[]>(node, "links");
+  return links instanceof Error ? undefined : links.find(({ ifname }) => ifname === device)?.xdp?.prog?.name;
 }
 
 /** A device in `ip -j -d link`. */

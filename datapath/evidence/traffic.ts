@@ -15,6 +15,7 @@ import {
   type TargetKind,
 } from "./coverage";
 import { inPod, mtuOf, type PodNetwork } from "./pods";
+import { readSameFlows, type SameFlow } from "./sameFlows";
 import { probeScript, triesOf, type Protocol, type Target, type Try } from "./probing";
 
 /** An end of a probe: a pod, a node, an address of a service, or a host outside. */
@@ -86,6 +87,8 @@ export interface TrafficEvidence {
   readonly fullBytes: number;
   /** The client outside; undefined where there is none. */
   readonly outside?: string | undefined;
+  /** Connections from the same ports to every node; undefined unless Maglev chooses the pods. */
+  readonly sameFlows?: readonly SameFlow[] | undefined;
 }
 
 /** Seconds that one try may take: a SYN that is lost once is sent again after one. */
@@ -188,10 +191,17 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
       }
     }),
   );
+  const usesMaglev = (configOf(ground.api)["bpf-lb-algorithm"] ?? "random") === "maglev";
+  const ofNodes = targets["node-port"].map(({ node, address, port }) => ({ node: node!, address, port }));
+  const sameFlows =
+    usesMaglev && !(outside instanceof Error) && omitted["outside-to-node-port"] === undefined
+      ? await within(SENDER_SECONDS, readSameFlows(outside, ofNodes, ground.cluster.now())).catch(() => undefined)
+      : undefined;
   const slowest = Math.max(0, ...controls.flatMap(({ milliseconds }) => milliseconds));
   return {
     ...{ pods: places, probes, resolutions, queries, silent, omitted, fullBytes, slowest, controls },
     outside: outside instanceof Error ? undefined : outside.address,
+    ...(sameFlows === undefined ? {} : { sameFlows }),
   };
 }
 
@@ -354,10 +364,12 @@ interface PlanOptions {
 const DSR_OPTION_BYTES = 8;
 
 /** What DSR adds to UDP packets from outside; hybrid forwards these as SNAT does. */
-export function dsrBytesOf({ config }: ApiEvidence): number {
-  const data = valueOf(config, undefined)?.data ?? {};
+export function dsrBytesOf(api: ApiEvidence): number {
+  const data = configOf(api);
   return (data["bpf-lb-mode"] ?? data["node-port-mode"]) === "dsr" ? DSR_OPTION_BYTES : 0;
 }
+
+const configOf = ({ config }: ApiEvidence) => valueOf(config, undefined)?.data ?? {};
 
 function plan(
   sender: Sender,

@@ -220,6 +220,98 @@ describe("a verification of recorded evidence", () => {
     ]);
   });
 
+  it.each<[string, RegExp | undefined]>([
+    ["dsr", undefined],
+    ["hybrid", /^udp/],
+  ])("expects the client's own address at servers on every node with %s, except by some protocols", (mode, kept) => {
+    const choice = { loadBalancer: { mode } } as DatapathChoice;
+    const sources = (change: Change) => {
+      const evidence = recordedEvidence(both(inConfig("bpf-lb-mode", mode), change));
+      const { results } = judged(evidence, recordedExpectation("ebpf", choice));
+      return results.find(({ id }) => id === "source-address")!;
+    };
+    const snat = sources(() => undefined);
+    expect(snat.verdict).toBe("fail");
+    expect(snat.findings.find(({ verdict }) => verdict === "fail")!.reason).toContain(
+      `expected the client's own address, which loadBalancer.mode ${mode} keeps`,
+    );
+    const keeping = (shapes: RegExp): Change => {
+      return ({ traffic }) => {
+        for (const { flow, from, shape, tries } of traffic!.probes)
+          if (flow === "outside-to-node-port" && shapes.test(shape))
+            for (const each of tries) each.client = from.address;
+      };
+    };
+    expect(sources(keeping(kept === undefined ? /./ : /^tcp/)).verdict).toBe("pass");
+    expect(sources(keeping(/./)).verdict).toBe(kept === undefined ? "pass" : "fail");
+  });
+
+  it("expects the same pod through every node for a client's port with Maglev", () => {
+    const flows = (pods: readonly (readonly (string | undefined)[])[]): Change => {
+      return (evidence) => {
+        const nodes = valueOf(evidence.api.nodes, []);
+        const sameFlows = pods.flatMap((own, port) =>
+          nodes.map(({ name }, at) => ({ port, node: name, pod: own[at] })),
+        );
+        Object.assign(evidence.traffic!, { sameFlows });
+      };
+    };
+    const found = (change: Change) =>
+      judged(recordedEvidence(change))
+        .results.find(({ id }) => id === "from-outside")!
+        .findings.filter(({ subject }) => subject === "Maglev")
+        .map(({ verdict, seen, reason, cause }) => [verdict, seen, reason, cause]);
+    expect(found(() => undefined)).toEqual([]);
+    const same = flows([
+      ["a", "a", "a"],
+      ["b", undefined, "b"],
+    ]);
+    expect(found(same)).toEqual([
+      [
+        "pass",
+        "2 ports of the client reach the same pod through each of 3 nodes, 2 pods together",
+        undefined,
+        undefined,
+      ],
+    ]);
+    const other = flows([
+      ["a", "a", "a"],
+      ["b", "c", "b"],
+    ]);
+    expect(found(other)).toEqual([
+      [
+        "fail",
+        "1 of 2 ports of the client reach another pod through another node",
+        expect.stringMatching(/port 1 reached b through \S+, c through \S+, b through/),
+        "service-map-stale",
+      ],
+    ]);
+    expect(found(flows([[undefined, undefined, "b"]]))).toEqual([
+      ["inconclusive", "no evidence", expect.stringContaining("no connection from the same port"), undefined],
+    ]);
+  });
+
+  it("lets BPF on either node translate for pods whose sockets do not, where that was asked for", () => {
+    const choice = { socketLB: { hostNamespaceOnly: true } };
+    const { nodes, api } = recordedEvidence(inConfig("bpf-lb-sock-hostns-only", "true"));
+    const judgedAs = (out: string, own: DatapathChoice) => {
+      const place = { pod: "p", node: WORKER, address: "10.0.1.5", index: 0 };
+      const flows = ["p", "q"].map((pod) => ({
+        place: { ...place, pod },
+        target: "172.18.0.4",
+        sent: "",
+        tracked: [{ port: "61000", out }],
+      }));
+      const check = translationCheck as Check;
+      return judge(check, { nodes, api } as Evidence, recordedExpectation("ebpf", own), flows).findings[0]!;
+    };
+    expect(judgedAs("172.18.0.4:32000", choice).verdict).toBe("pass");
+    expect(judgedAs("10.0.2.7:80", choice).verdict).toBe("pass");
+    // not asked for: the mode's sockets translate
+    expect(judgedAs("172.18.0.4:32000", {})).toMatchObject({ verdict: "fail", cause: "service-untranslated" });
+    expect(judgedAs("10.0.2.7:80", {}).verdict).toBe("pass");
+  });
+
   it("folds lost packets under a smaller MTU on the same node", () => {
     const change = both(
       inNode("links", (text) => text.replace(/("ifname":"eth0".*?"mtu":)1500/, "$11280"), WORKER),
