@@ -106,6 +106,42 @@ describe("an inspection", () => {
     expect(judged(legacy).mode).toMatchObject({ name: "ebpf-legacy" });
   });
 
+  it("observes DSR and Maglev where a client outside has asked, and names what would show them", () => {
+    const reported = changed({
+      status: status((own) => {
+        const { nodePort } = (own["kube-proxy-replacement"] as { features: { nodePort: object } }).features;
+        Object.assign(nodePort, { mode: "DSR", algorithm: "Maglev" });
+      }),
+    });
+    const asked = configured({ "bpf-lb-mode": "dsr", "bpf-lb-algorithm": "maglev" }, reported);
+    const rowsOf = (evidence: Evidence) =>
+      ["lb-mode", "lb-algorithm"].map((id) => {
+        const { observed, reason } = rowOf(judged(evidence), id).nodes[0]!;
+        return observed ?? reason;
+      });
+    expect(rowsOf(asked)).toEqual([
+      expect.stringContaining("that servers see its own address and reply to it directly"),
+      expect.stringContaining("from one port through every node"),
+    ]);
+    const traffic = structuredClone(PROBED.traffic!) as {
+      probes: { flow: string; from: { address: string }; shape: string; tries: { client?: string }[] }[];
+    };
+    const sameFlows = ["a", "b", "c"].map((node) => ({ port: 1, node, pod: "p" }));
+    const seen = (own: object) => rowsOf({ ...asked, traffic: { ...PROBED.traffic!, ...traffic, ...own } });
+    expect(seen({ sameFlows })).toEqual(["snat", "maglev"]);
+    const keep = (protocol: string) => {
+      for (const { flow, from, shape, tries } of traffic.probes)
+        if (flow === "outside-to-node-port" && shape.startsWith(protocol))
+          for (const each of tries) each.client = from.address;
+    };
+    keep("tcp");
+    expect(
+      seen({ sameFlows: [...sameFlows, { port: 2, node: "a", pod: "q" }, { port: 2, node: "b", pod: "r" }] }),
+    ).toEqual(["hybrid", "random"]);
+    keep("udp");
+    expect(seen({ sameFlows })).toEqual(["dsr", "maglev"]);
+  });
+
   it("names a socket load balancer that replacement has enabled nevertheless", () => {
     const rendered = "value" in HEALTHY.api.rendered ? HEALTHY.api.rendered.value! : undefined;
     const asked = { ...rendered!, values: { "socketLB.enabled": "false" } };

@@ -2,9 +2,11 @@ import type { KubeProxyMode } from "../../../modes/kubeProxy";
 import { at } from "../../../modes/tree";
 import { firstOf } from "../../checks/check";
 import { jsonOf, sectionOf, type NodeEvidence } from "../../evidence/node";
+import { isSameEverywhere } from "../../evidence/sameFlows";
+import type { TrafficEvidence } from "../../evidence/traffic";
 import { attachedByXdp, attachedToSockets } from "../../evidence/programs";
 import { NODE_PORT, REPLACEMENT, isOn, replaces, servesNodePorts, type Config } from "./config";
-import { Hidden, only, textAt, word, type Dimension } from "./dimension";
+import { Hidden, textAt, word, type Dimension } from "./dimension";
 import { programsOut, told, type Link } from "./node";
 
 /** Beside kube-proxy. */
@@ -160,6 +162,25 @@ export const socketLbDimension: Dimension = {
   isSame: (left, right) => left === right || (right === "on" && left !== "off"),
 };
 
+/** Whose address servers on other nodes saw of a client outside that asked a node; undefined where none told. */
+function modeSeen(traffic: TrafficEvidence | undefined, node: string): string | undefined {
+  const nodeOf = new Map(traffic?.pods.map(({ pod, node: on }) => [pod, on]));
+  const seen = (protocol: string) =>
+    (traffic?.probes ?? [])
+      .filter(
+        ({ flow, to, shape }) => flow === "outside-to-node-port" && to.node === node && shape.startsWith(protocol),
+      )
+      .flatMap(({ from, tries }) =>
+        tries.flatMap(({ client, pod }) =>
+          client === undefined || pod === undefined || nodeOf.get(pod) === node ? [] : [client === from.address],
+        ),
+      );
+  const [tcp, udp] = [seen("tcp"), seen("udp")];
+  if (tcp.length === 0 || udp.length === 0) return undefined;
+  if (!tcp.every(Boolean)) return "snat";
+  return udp.every(Boolean) ? "dsr" : "hybrid";
+}
+
 export const lbModeDimension: Dimension = {
   id: "lb-mode",
   title: "Load balancer",
@@ -167,7 +188,16 @@ export const lbModeDimension: Dimension = {
     servesNodePorts(config) ? (config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat") : undefined,
   reported: (status, config) =>
     servesNodePorts(config) ? textAt(status, `${NODE_PORT}.mode`)?.toLowerCase() : undefined,
-  observed: only("only a client outside the cluster shows it: cilium-modes verify, on kind"),
+  observed: ({ node }, _api, config, { traffic }) => {
+    const mode = config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat";
+    if (mode === "snat") return new Hidden("only a client outside the cluster shows it: cilium-modes verify, on kind");
+    return (
+      modeSeen(traffic, node) ??
+      new Hidden(
+        "only a client outside the cluster shows that servers see its own address and reply to it directly: cilium-modes verify, on kind",
+      )
+    );
+  },
 };
 
 export const lbAlgorithmDimension: Dimension = {
@@ -177,7 +207,16 @@ export const lbAlgorithmDimension: Dimension = {
     servesNodePorts(config) ? (config["bpf-lb-algorithm"] ?? config["node-port-algorithm"] ?? "random") : undefined,
   reported: (status, config) =>
     servesNodePorts(config) ? textAt(status, `${NODE_PORT}.algorithm`)?.toLowerCase() : undefined,
-  observed: only("only many connections from outside show it"),
+  observed: (_node, _api, config, { traffic }) => {
+    if ((config["bpf-lb-algorithm"] ?? config["node-port-algorithm"]) !== "maglev")
+      return new Hidden("only many connections from outside show it");
+    const flows = traffic?.sameFlows ?? [];
+    if (new Set(flows.map(({ node }) => node)).size < 2)
+      return new Hidden(
+        "only connections from outside, from one port through every node, show that they reach the same pod: cilium-modes verify, on kind",
+      );
+    return isSameEverywhere(flows) ? "maglev" : "random";
+  },
 };
 
 export const devicesDimension: Dimension = {
