@@ -4,6 +4,7 @@ import type { TraceRequest } from "../datapath/trace/trace";
 import type { TraceCluster } from "../datapath/trace/traceCluster";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import { startInNode } from "../host/docker";
+import { choiceOf } from "../settings/ciliumArgs";
 import type { StackCluster } from "./stackCluster";
 
 /** A stack's cluster as a trace needs it. */
@@ -16,7 +17,8 @@ export async function traceable(
   // in a tunnel, traffic to the native routing network is masqueraded too
   const inside = [...networks.pods, networks.services, ...(tunnel === "disabled" ? [cilium.nativeRoutingCIDR] : [])];
   const { version } = cilium;
-  return { name: stack, cluster: { ...cluster, startOnNode }, mode, tunnel, version, expectation, inside };
+  const choice = choiceOf(settings);
+  return { name: stack, cluster: { ...cluster, startOnNode }, mode, tunnel, version, choice, expectation, inside };
 }
 
 /** Runs a command in the node's network with the files of the workload's container, which has the tools. */

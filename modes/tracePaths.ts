@@ -1,4 +1,5 @@
 import type { Tunnel } from "./contract";
+import { usesDsr, type DatapathChoice } from "./datapathChoice";
 
 /** Purposes of interfaces in the namespaces of nodes and pods. */
 export const STATION_ROLES = {
@@ -51,6 +52,8 @@ export interface PathFacts {
   readonly hostRouting: "BPF" | "Legacy";
   readonly masquerading: "BPF" | "iptables";
   readonly tunnel: Tunnel;
+  /** What the settings choose beside the mode. Default: nothing. */
+  readonly choice?: DatapathChoice | undefined;
   readonly sender:
     | { readonly kind: "pod"; readonly node: string; readonly pod: string }
     | { readonly kind: "node"; readonly node: string }
@@ -68,13 +71,14 @@ export interface PathFacts {
  * no expectation. Recorded with Cilium 1.20.2 in the three stacks, in native routing and VXLAN.
  */
 export function expectedPath(facts: PathFacts): ExpectedPath | undefined {
-  const { services, sender, target, arrived } = facts;
-  if (target.kind === "other") return undefined;
+  const { services, sender, target, arrived, choice = {} } = facts;
+  if (target.kind === "other" || isUnrecorded(facts)) return undefined;
   if (target.kind === "outside") return sender.kind === "pod" ? leavingCluster(facts, sender) : undefined;
   const end = target.kind === "pod" ? target : arrived;
   if (end === undefined) return undefined;
   // Cilium translates on the sender's node, kube-proxy on the addressed node
   const isAddressed = target.kind === "nodePort" && (services === "kube-proxy" || sender.kind === "machine");
+  const isDirect = isAddressed && usesDsr(choice);
   const start = sender.kind === "machine" ? undefined : sender.node;
   const translator = isAddressed ? target.node : start!;
   const toTranslator = start === undefined ? [] : [start, translator];
@@ -88,14 +92,43 @@ export function expectedPath(facts: PathFacts): ExpectedPath | undefined {
       ...crossing(facts, toPod),
       ...into(end, facts, isLocalProcess),
     ],
-    reply: [
-      ...outOf(end),
-      ...crossing(facts, toPod.toReversed()),
-      ...hostOf(facts, toPod),
-      ...wire(toTranslator.toReversed()),
-      ...(sender.kind === "pod" ? into(sender, facts) : sender.kind === "machine" ? [device(translator, "out")] : []),
-    ],
+    reply: isDirect
+      ? [...outOf(end), device(end.node, "out")]
+      : [
+          ...outOf(end),
+          ...crossing(facts, toPod.toReversed()),
+          ...hostOf(facts, toPod),
+          ...wire(toTranslator.toReversed()),
+          ...(sender.kind === "pod"
+            ? into(sender, facts)
+            : sender.kind === "machine"
+              ? [device(translator, "out")]
+              : []),
+        ],
   };
+}
+
+/** Choices whose paths nobody has recorded: DSR in other packets, and pods whose sockets do not translate. */
+function isUnrecorded({ sender, target, choice = {} }: PathFacts): boolean {
+  const isService = target.kind === "clusterIP" || target.kind === "nodePort";
+  const isEncapsulated = usesDsr(choice) && (choice.loadBalancer?.dsrDispatch ?? "opt") !== "opt";
+  return (
+    (sender.kind === "machine" && isEncapsulated) ||
+    (sender.kind === "pod" && isService && choice.socketLB?.hostNamespaceOnly === true)
+  );
+}
+
+/** What a choice means for a packet from outside to a NodePort; empty where Cilium's defaults hold. */
+export function choiceNotes(choice: DatapathChoice): string[] {
+  const { mode = "snat", algorithm = "random" } = choice.loadBalancer ?? {};
+  return [
+    ...(usesDsr(choice)
+      ? [`DSR (loadBalancer.mode ${mode}): the server sees this client's address, and its node replies to it directly`]
+      : []),
+    ...(algorithm === "maglev"
+      ? ["Maglev (loadBalancer.algorithm): every node chooses the same server for this client's address and port"]
+      : []),
+  ];
 }
 
 export interface ExpectedPath {

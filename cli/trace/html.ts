@@ -113,6 +113,7 @@ function factsOf(trace: Trace): string {
     ["cluster", escaped(`${trace.cluster}, ${routingOf(trace)}, Cilium ${trace.version}`)],
     ["packet", escaped(`${probe.protocol} from ${probe.from} to ${probe.to}`)],
     ["command", `<code>${escaped(probe.command)}</code>`],
+    ...(trace.notes ?? []).map((note) => ["settings", escaped(note)] as const),
     ["outcome", escaped(outcomeOf(trace))],
     ["started", escaped(trace.startedAt)],
   ];

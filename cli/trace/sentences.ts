@@ -14,6 +14,7 @@ export function headline(trace: Trace): readonly string[] {
     `${trace.cluster}, mode ${trace.mode}, ${routingOf(trace)}, Cilium ${trace.version}`,
     `${trace.probe.protocol} from ${trace.probe.from} to ${trace.probe.to}: ${outcomeOf(trace)}`,
     `  ${trace.probe.command}`,
+    ...(trace.notes ?? []),
   ];
 }
 

@@ -86,6 +86,8 @@ export interface Trace {
   readonly scenario: Scenario | "own";
   /** The scenario in one sentence. */
   readonly title: string;
+  /** What the settings mean for this packet, one sentence each; undefined where Cilium's defaults hold. */
+  readonly notes?: readonly string[] | undefined;
   readonly probe: {
     readonly protocol: "ICMP" | "TCP";
     /** Name of the pod, node or machine. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../modes/contract";
-import { expectedPath, SCENARIOS, type Scenario } from "../../modes/tracePaths";
+import type { DatapathChoice } from "../../modes/datapathChoice";
+import { choiceNotes, expectedPath, SCENARIOS, type Scenario } from "../../modes/tracePaths";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
 import type { Place } from "../probes";
@@ -26,6 +27,8 @@ export interface TraceRequest {
   /** Cilium's, without v. */
   readonly version: string;
   readonly expectation: Expectation;
+  /** What the settings choose beside the mode. Default: nothing. */
+  readonly choice?: DatapathChoice | undefined;
   readonly inside: Inside;
   /** A scenario of the articles, or a sender and a target. */
   readonly scenario: Scenario | { readonly from: string; readonly to: string };
@@ -79,6 +82,8 @@ export async function tracePacket(request: TraceRequest): Promise<Traced> {
   const routesAreDirect = request.expectation.evidence.nodeRoutes.startsWith("via the other node");
   const causes = answered ? [] : await causesOf(cluster, namespaces, traffic, involved, routesAreDirect, probing);
   const ends = [route.sender, route.target].map((end) => ("place" in end ? end.place.pod : undefined));
+  const isFromOutside = route.sender.kind === "machine" && route.target.kind === "nodePort";
+  const notes = isFromOutside ? choiceNotes(request.choice ?? {}) : [];
   const trace: Trace = {
     cluster: request.name,
     mode: request.mode,
@@ -86,6 +91,7 @@ export async function tracePacket(request: TraceRequest): Promise<Traced> {
     version: request.version,
     scenario: typeof scenario === "string" ? scenario : "own",
     title: titleOf(scenario),
+    ...(notes.length === 0 ? {} : { notes }),
     probe: { protocol: probe.mark.protocol, from: nameOf(route.sender), to: asked, command: probe.command, answered },
     nodes: involved.map((node) => traceNode(node, namespaces, ends, all, tables.get(node))),
     legs,
@@ -162,7 +168,7 @@ function nameOf(sender: Sender): string {
 }
 
 function legsOf(
-  { mode, tunnel }: TraceRequest,
+  { mode, tunnel, choice }: TraceRequest,
   { sender, target }: Route,
   traffic: Traffic,
   asked: string,
@@ -179,6 +185,7 @@ function legsOf(
     hostRouting,
     masquerading,
     tunnel,
+    choice,
     sender: sender.kind === "pod" ? { kind: "pod", node: sender.place.node, pod: sender.place.pod } : sender,
     target: target.kind === "pod" ? { kind: "pod", node: target.place.node, pod: target.place.pod } : target,
     arrived,

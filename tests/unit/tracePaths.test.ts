@@ -1,7 +1,7 @@
 import { differencesOf, verdictOf } from "../../datapath/trace/judgement";
 import type { Hop, Leg } from "../../datapath/trace/result";
 import { MODE_CONTRACTS, ROUTING_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../../modes/contract";
-import { expectedPath, type ExpectedHop, type ExpectedPath, type PathFacts } from "../../modes/tracePaths";
+import { choiceNotes, expectedPath, type ExpectedHop, type ExpectedPath, type PathFacts } from "../../modes/tracePaths";
 
 const NET = { kind: "pod", node: "a", pod: "net" } as const;
 const LOCAL = { node: "a", pod: "server-a" };
@@ -63,6 +63,46 @@ describe("the expected path of a mode", () => {
       reply: "c:pod> >c:veth c:tunnel> c:device> >b:device >b:tunnel >b:cilium_host b:device> >a:device a:veth> >a:pod",
       rewriter: "kernel",
     });
+  });
+
+  it("of a NodePort from outside returns directly from the server's node with DSR", () => {
+    const outside = {
+      sender: { kind: "machine" },
+      target: { kind: "nodePort", node: "a" },
+      arrived: REMOTE,
+    } as const;
+    const snat = pathOf("ebpf", outside);
+    for (const mode of ["dsr", "hybrid"] as const) {
+      expect(pathOf("ebpf", { ...outside, choice: { loadBalancer: { mode } } })).toEqual({
+        ...snat,
+        reply: "b:pod> >b:veth b:device>",
+      });
+    }
+    expect(pathOf("ebpf", { ...outside, choice: { loadBalancer: { mode: "snat" } } })).toEqual(snat);
+    // in other packets, nobody has recorded it
+    const choice = { loadBalancer: { mode: "dsr", dsrDispatch: "geneve" } } as const;
+    expect(expectedPath(facts("ebpf", { ...outside, choice }))).toBeUndefined();
+    // other packets do not change
+    expect(pathOf("ebpf", { choice })).toEqual(pathOf("ebpf", {}));
+    const own = { target: { kind: "nodePort", node: "b" }, arrived: REMOTE } as const;
+    expect(pathOf("ebpf", { ...own, choice })).toEqual(pathOf("ebpf", own));
+  });
+
+  it("is not known of pods' connections to Services where their sockets do not translate", () => {
+    const choice = { socketLB: { hostNamespaceOnly: true } };
+    const own = { target: { kind: "clusterIP" }, arrived: REMOTE } as const;
+    expect(expectedPath(facts("ebpf", { ...own, choice }))).toBeUndefined();
+    const ofNode = { ...own, sender: { kind: "node", node: "a" } } as const;
+    expect(pathOf("ebpf", { ...ofNode, choice })).toEqual(pathOf("ebpf", ofNode));
+  });
+
+  it("comes with what DSR and Maglev mean for a client outside", () => {
+    expect(choiceNotes({})).toEqual([]);
+    expect(choiceNotes({ loadBalancer: { mode: "snat", algorithm: "random" } })).toEqual([]);
+    expect(choiceNotes({ loadBalancer: { mode: "dsr", algorithm: "maglev" } })).toEqual([
+      "DSR (loadBalancer.mode dsr): the server sees this client's address, and its node replies to it directly",
+      "Maglev (loadBalancer.algorithm): every node chooses the same server for this client's address and port",
+    ]);
   });
 
   it("starts and ends at the node or outside client that sends", () => {
