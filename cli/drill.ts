@@ -7,6 +7,8 @@ import { drillFault, undo, type DrillGround, type DrillResult } from "../datapat
 import type { Fault } from "../datapath/faults/fault";
 import { labOf, readLabFacts, type LabFacts } from "../datapath/faults/lab";
 import { execInNode, listNodes, OWNER_DIRECTORY, type KindNode } from "../host/docker";
+import { expectedCiliumConfig } from "../modes/ciliumConfig";
+import { ciliumArgs } from "../settings/ciliumArgs";
 import { isExternal } from "../settings/release";
 import { withProgress } from "./progress";
 import { catalogueJson, catalogueText, drillText, resultLine } from "./drillText";
@@ -44,7 +46,9 @@ export async function drill(stack: string | undefined, options: DrillOptions): P
   const state = new DrillState(stack);
   await undoRest(state, nodes);
   if (options.undo) return true;
-  const faults = chosen.filter((fault) => applies(fault, settings.mode, settings.tunnel, settings.kubeProxy.mode));
+  const asked = expectedCiliumConfig(ciliumArgs(settings));
+  const cluster = { mode: settings.mode, tunnel: settings.tunnel, kubeProxy: settings.kubeProxy.mode, asked };
+  const faults = chosen.filter((fault) => applies(fault, cluster));
   if (faults.length === 0) {
     throw new UsageError(`No fault is chosen that applies to ${settings.mode}; use --all, --fault, --class or --list`);
   }

@@ -1,3 +1,4 @@
+import type { CiliumConfig } from "../../modes/ciliumConfig";
 import type { RoutingMode, Tunnel } from "../../modes/contract";
 import { DEFAULT_KUBE_PROXY_MODE, type KubeProxyMode } from "../../modes/kubeProxy";
 import { CONFIGURATION_FAULTS } from "./configuration";
@@ -30,16 +31,23 @@ export const FAULTS: readonly Fault[] = [
   ...TRAFFIC_FAULTS,
 ];
 
-/** Whether a fault breaks something in a cluster of this mode, tunnel and mode of kube-proxy. */
-export function applies(
-  { modes, tunnel, kubeProxy }: Fault,
-  mode: RoutingMode,
-  ownTunnel: Tunnel,
-  ownKubeProxy: KubeProxyMode = DEFAULT_KUBE_PROXY_MODE,
-): boolean {
+/** What decides which faults break something in a stack's cluster. */
+interface DrilledCluster {
+  readonly mode: RoutingMode;
+  readonly tunnel: Tunnel;
+  readonly kubeProxy?: KubeProxyMode | undefined;
+  /** What its `cilium-config` must hold. Default: nothing. */
+  readonly asked?: CiliumConfig;
+}
+
+/** Whether a fault breaks something in a cluster. */
+export function applies(fault: Fault, cluster: DrilledCluster): boolean {
+  const { mode, tunnel, kubeProxy = DEFAULT_KUBE_PROXY_MODE, asked = {} } = cluster;
+  const isAsked = fault.config?.every(([key, value]) => asked[key] === value) ?? false;
   return (
-    (modes?.includes(mode) ?? true) &&
-    (tunnel === undefined || tunnel === (ownTunnel !== "disabled")) &&
-    (kubeProxy === undefined || kubeProxy === ownKubeProxy)
+    !isAsked &&
+    (fault.modes?.includes(mode) ?? true) &&
+    (fault.tunnel === undefined || fault.tunnel === (tunnel !== "disabled")) &&
+    (fault.kubeProxy === undefined || fault.kubeProxy === kubeProxy)
   );
 }

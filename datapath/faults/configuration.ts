@@ -17,6 +17,7 @@ const AFTER_RESTART = 25;
 function inForce(...pairs: readonly (readonly [key: string, value: string])[]) {
   const words = pairs.flat().map((word) => `'${word}'`);
   return {
+    config: pairs,
     inject: kube(`set_config ${words.join(" ")}; restart_agents`),
     undo: kube("reset_config; restart_agents"),
     probe: valueOf(pairs[0]![0]),

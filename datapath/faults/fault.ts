@@ -31,6 +31,8 @@ export interface Fault {
   readonly tunnel?: boolean;
   /** Mode of kube-proxy whose rules it breaks. Default: any. */
   readonly kubeProxy?: KubeProxyMode;
+  /** Keys of `cilium-config` that it sets, with their values: a stack that asks for these has no fault. Default: none. */
+  readonly config?: readonly (readonly [key: string, value: string])[];
   /** Run in this order. */
   readonly inject: readonly Script[];
   /** Run in this order; repeating them does no harm. */

@@ -12,6 +12,7 @@ import { drillFault, undo, type DrillGround } from "../../datapath/faults/drill"
 import type { Fault, Script } from "../../datapath/faults/fault";
 import { labOf, readLabFacts, scriptOf, type LabFacts } from "../../datapath/faults/lab";
 import type { Verification } from "../../datapath/verify";
+import type { CiliumConfig } from "../../modes/ciliumConfig";
 import { ROUTING_MODES } from "../../modes/contract";
 import type { KindNode } from "../../host/docker";
 
@@ -48,13 +49,15 @@ describe("the catalogue of faults", () => {
   it("has a fault of every class, and 60 or more for each mode of the stacks", () => {
     expect([...new Set(FAULTS.map((fault) => fault.class))].sort()).toEqual([...FAULT_CLASSES].sort());
     for (const mode of ROUTING_MODES) {
-      expect(FAULTS.filter((fault) => applies(fault, mode, "disabled")).length).toBeGreaterThanOrEqual(60);
+      expect(FAULTS.filter((fault) => applies(fault, { mode, tunnel: "disabled" })).length).toBeGreaterThanOrEqual(60);
     }
   });
 
   it("keeps faults that break kube-proxy's rules to the mode that has these rules", () => {
     const named = (kubeProxy?: "iptables" | "nftables") =>
-      FAULTS.filter((fault) => applies(fault, "kubeproxy", "disabled", kubeProxy)).map(({ name }) => name);
+      FAULTS.filter((fault) => applies(fault, { mode: "kubeproxy", tunnel: "disabled", kubeProxy })).map(
+        ({ name }) => name,
+      );
     const ofNftables = FAULTS.filter(({ kubeProxy }) => kubeProxy === "nftables").map(({ name }) => name);
     expect(named()).toEqual(named("iptables"));
     // its undo would delete the table
@@ -68,6 +71,15 @@ describe("the catalogue of faults", () => {
         ({ inject, kubeProxy }) => kubeProxy === undefined && /KUBE-(?:SERVICES|SEP)\b/.test(JSON.stringify(inject)),
       ),
     ).toEqual([]);
+  });
+
+  it("has no fault that the stack asks for", () => {
+    const names = (asked: CiliumConfig) =>
+      FAULTS.filter((fault) => applies(fault, { mode: "ebpf", tunnel: "disabled", asked })).map(({ name }) => name);
+    const all = names({ "bpf-lb-mode": "snat" });
+    expect(all).toEqual(expect.arrayContaining(["load-balancer-dsr", "maglev"]));
+    const asked = names({ "bpf-lb-mode": "dsr", "bpf-lb-algorithm": "maglev", "kube-proxy-replacement": "true" });
+    expect(all.filter((name) => !asked.includes(name))).toEqual(["load-balancer-dsr", "maglev"]);
   });
 
   it.each(FAULTS.map((fault) => [fault.name, fault] as const))(
