@@ -360,13 +360,17 @@ interface PlanOptions {
   readonly gateway: string | undefined;
 }
 
-/** Size of the IPv4 option that DSR adds to each UDP packet (Cilium's `bpf/lib/nodeport.h`: `struct dsr_opt_v4`). */
-const DSR_OPTION_BYTES = 8;
+/**
+ * What DSR adds to each UDP packet, by its dispatch: an IPv4 option (Cilium's `bpf/lib/nodeport.h`: `struct dsr_opt_v4`), an
+ * IPv4 header, or headers of IPv4, UDP, Geneve and Ethernet with an option (`struct geneve_dsr_opt4`).
+ */
+const DSR_BYTES: Readonly<Record<string, number>> = { opt: 8, ipip: 20, geneve: 20 + 8 + 8 + 14 + 12 };
 
 /** What DSR adds to UDP packets from outside; hybrid forwards these as SNAT does. */
 export function dsrBytesOf(api: ApiEvidence): number {
   const data = configOf(api);
-  return (data["bpf-lb-mode"] ?? data["node-port-mode"]) === "dsr" ? DSR_OPTION_BYTES : 0;
+  const isDsr = (data["bpf-lb-mode"] ?? data["node-port-mode"]) === "dsr";
+  return isDsr ? (DSR_BYTES[data["bpf-lb-dsr-dispatch"] ?? "opt"] ?? 0) : 0;
 }
 
 const configOf = ({ config }: ApiEvidence) => valueOf(config, undefined)?.data ?? {};

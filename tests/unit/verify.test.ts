@@ -1110,5 +1110,8 @@ describe("features beside the mode", () => {
   it("leave room for what DSR adds to packets from outside", () => {
     const bytes = (mode: string) => dsrBytesOf(recordedEvidence(inConfig("bpf-lb-mode", mode)).api);
     expect([bytes("dsr"), bytes("hybrid"), bytes("snat"), dsrBytesOf(recordedEvidence().api)]).toEqual([8, 0, 0, 0]);
+    const by = (dispatch: string) =>
+      dsrBytesOf(recordedEvidence(both(inConfig("bpf-lb-mode", "dsr"), inConfig("bpf-lb-dsr-dispatch", dispatch))).api);
+    expect([by("opt"), by("ipip"), by("geneve")]).toEqual([8, 20, 62]);
   });
 });
