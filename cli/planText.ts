@@ -1,5 +1,7 @@
 import { stringify } from "yaml";
 import { oldestKindFor } from "../modes/releases";
+import { datapathOptions } from "../modes/datapathChoice";
+import { choiceOf } from "../settings/ciliumArgs";
 import type { Settings } from "../settings/parse";
 import type { Difference } from "./planDiff";
 import type { StackPlan } from "./stackPlan";
@@ -19,6 +21,7 @@ export function summary(
   look: Look = PLAIN,
 ): string {
   const { cilium, tunnel, nettool } = settings;
+  const chosen = datapathOptions(choiceOf(settings)).map(({ path, value }) => `${path} ${value}`);
   const rows: [string, string][] = [
     ...(kindConfig === undefined ? externalRows(settings) : kindRows(settings, kindConfig)),
     [
@@ -31,6 +34,7 @@ export function summary(
       "expected",
       `services by ${contract.services}, host routing ${contract.hostRouting}, masquerading ${contract.masquerading}`,
     ],
+    ...(chosen.length === 0 ? [] : [["", chosen.join(", ")] as [string, string]]),
     ...contract.evidence.statusRows.map((row): [string, string] => ["", readable(row)]),
   ];
   return [

@@ -29,6 +29,12 @@ describe("cilium-modes plan", () => {
     expect(out).toContain(`Routing: Network: Native Host: ${contract.hostRouting}`);
   });
 
+  it("tells what is chosen beside the mode", async () => {
+    const { out, code } = await cli("plan", "ebpf", "--set", "loadBalancer.mode=dsr", "--set", "bpf.enableTCX=false");
+    expect(code).toBe(0);
+    expect(out).toContain("loadBalancer.mode dsr, bpf.enableTCX false");
+  });
+
   const kubeconfig = JSON.stringify({
     contexts: [{ name: "lab", context: { cluster: "c", user: "u" } }],
     clusters: [{ name: "c", cluster: { server: "https://127.0.0.1:1" } }],
