@@ -25,9 +25,9 @@ export const sourceAddressCheck: Check = {
     const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));
     const isCilium = evidence.serviceMap.nodePort === "present";
     const config = valueOf(api.config, undefined)?.data ?? {};
-    const mode = config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat";
+    const balancing = config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat";
     // DSR leaves the client's address alone on the way in; hybrid does so by TCP only
-    const keepsClient = (shape: string) => mode === "dsr" || (mode === "hybrid" && shape.startsWith("tcp"));
+    const keepsClient = (shape: string) => balancing === "dsr" || (balancing === "hybrid" && shape.startsWith("tcp"));
     const isHostOnly = config["bpf-lb-sock-hostns-only"] === "true";
     const native = config["ipv4-native-routing-cidr"] ?? "";
     const allowed = (
@@ -61,7 +61,7 @@ export const sourceAddressCheck: Check = {
           const isLocal = pod !== undefined && nodeOfPod.get(pod) === to.node;
           const why = `the receiving node's address ${address}${isTunnel ? " on cilium_host" : ""}`;
           if (isLocal) return own;
-          if (keepsClient(shape)) return { ...own, why: `${own.why}, which loadBalancer.mode ${mode} keeps` };
+          if (keepsClient(shape)) return { ...own, why: `${own.why}, which loadBalancer.mode ${balancing} keeps` };
           return { addresses: [address], why };
         }
         case "pod-to-node":

@@ -123,16 +123,14 @@ describe("an inspection", () => {
       expect.stringContaining("that servers see its own address and reply to it directly"),
       expect.stringContaining("from one port through every node"),
     ]);
-    const traffic = structuredClone(PROBED.traffic!) as {
-      probes: { flow: string; from: { address: string }; shape: string; tries: { client?: string }[] }[];
-    };
+    const traffic = structuredClone(PROBED.traffic!);
     const sameFlows = ["a", "b", "c"].map((node) => ({ port: 1, node, pod: "p" }));
-    const seen = (own: object) => rowsOf({ ...asked, traffic: { ...PROBED.traffic!, ...traffic, ...own } });
+    const seen = (own: object) => rowsOf({ ...asked, traffic: { ...traffic, ...own } });
     expect(seen({ sameFlows })).toEqual(["snat", "maglev"]);
     const keep = (protocol: string) => {
       for (const { flow, from, shape, tries } of traffic.probes)
         if (flow === "outside-to-node-port" && shape.startsWith(protocol))
-          for (const each of tries) each.client = from.address;
+          for (const each of tries) Object.assign(each, { client: from.address });
     };
     keep("tcp");
     expect(

@@ -189,8 +189,8 @@ export const lbModeDimension: Dimension = {
   reported: (status, config) =>
     servesNodePorts(config) ? textAt(status, `${NODE_PORT}.mode`)?.toLowerCase() : undefined,
   observed: ({ node }, _api, config, { traffic }) => {
-    const mode = config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat";
-    if (mode === "snat") return new Hidden("only a client outside the cluster shows it: cilium-modes verify, on kind");
+    const asked = config["bpf-lb-mode"] ?? config["node-port-mode"] ?? "snat";
+    if (asked === "snat") return new Hidden("only a client outside the cluster shows it: cilium-modes verify, on kind");
     return (
       modeSeen(traffic, node) ??
       new Hidden(
