@@ -86,7 +86,7 @@ describe("ConfigurationError", () => {
       "an unknown key",
       { zzzzzzzz: "2" },
       [
-        "zzzzzzzz: is not a setting; valid keys here: release, tunnel, kubeProxyReplacement, kubeProxy, bpf, verify, verifyWhen, verifyNodes, cluster, dns, cilium, hubble, nettool",
+        "zzzzzzzz: is not a setting; valid keys here: release, tunnel, kubeProxyReplacement, kubeProxy, bpf, loadBalancer, socketLB, verify, verifyWhen, verifyNodes, cluster, dns, cilium, hubble, nettool",
       ],
     ],
     [
