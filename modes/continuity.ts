@@ -1,5 +1,6 @@
 import type { CiliumConfig } from "./ciliumConfig";
 import { tunnelOf } from "./ciliumConfig";
+import { choiceChanges } from "./datapathChoice";
 import measurements from "./continuity.json";
 
 /**
@@ -69,15 +70,19 @@ export function liveChangeWarnings(before: RecordedCilium, after: RecordedCilium
   const [oldTunnel, tunnel] = [tunnelOf(withoutNulls(old)), tunnelOf(withoutNulls(next))];
   if (oldTunnel !== tunnel) changes.push(tunnel === "disabled" ? "tunnel-off" : "tunnel-on");
   if (before.version !== after.version) changes.push("version");
-  return changes.map((change) => {
+  const warnings = changes.map((change) => {
     const what = change === "version" ? `Cilium ${before.version} → ${after.version}` : LIVE_CHANGES[change];
     return `Live change, ${what}: ${consequenceOf(change)}. See ${PAGE}`;
   });
+  const chosen = choiceChanges(old, next);
+  return chosen.length === 0 ? warnings : [...warnings, `Live change, ${chosen.join(", ")}: ${UNMEASURED}`];
 }
+
+const UNMEASURED = "agents restart on every node; interruptions were not measured";
 
 function consequenceOf(change: LiveChange): string {
   const measured = MEASURED.find((each) => each.change === change);
-  if (measured === undefined) return "agents restart on every node; interruptions were not measured";
+  if (measured === undefined) return UNMEASURED;
   const { flows } = measured;
   const runs = measured.runs === 1 ? "1 measured run" : `${measured.runs} measured runs`;
   if (flows.length === 0) return `no flow was interrupted in ${runs}`;

@@ -129,6 +129,16 @@ const OPTIONS: readonly Option[] = [
 /** The settings of all choices. */
 export const OPTION_PATHS: readonly string[] = OPTIONS.map(({ path }) => path);
 
+/** How two configurations differ in the choices, such as `loadBalancer.mode snat → dsr`. */
+export function choiceChanges(old: ConfigOfChoices, next: ConfigOfChoices): string[] {
+  const text = (value: string | null | undefined) => value ?? "(Cilium's own)";
+  return OPTIONS.filter(({ key }) => (old[key] ?? null) !== (next[key] ?? null)).map(
+    ({ path, key }) => `${path} ${text(old[key])} → ${text(next[key])}`,
+  );
+}
+
+type ConfigOfChoices = Readonly<Record<string, string | null | undefined>>;
+
 /** The choices that are set. */
 export function datapathOptions(choice: DatapathChoice): DatapathOption[] {
   return OPTIONS.flatMap(({ path, key, of }) => {

@@ -54,6 +54,18 @@ describe("liveChangeWarnings", () => {
     ]);
   });
 
+  it("names changes of what is chosen beside the mode together", () => {
+    const ebpf = { kubeProxyReplacement: "true", "bpf.masquerade": "true" };
+    const dsr = recorded({ ...ebpf, "loadBalancer.mode": "dsr", "loadBalancer.algorithm": "maglev" });
+    expect(liveChangeWarnings(EBPF, dsr)).toEqual([
+      "Live change, loadBalancer.mode (Cilium's own) → dsr, loadBalancer.algorithm (Cilium's own) → maglev: agents restart on every node; interruptions were not measured",
+    ]);
+    expect(liveChangeWarnings(dsr, dsr)).toEqual([]);
+    expect(liveChangeWarnings(dsr, recorded({ ...ebpf, "loadBalancer.mode": "hybrid" }))[0]).toMatch(
+      /mode dsr → hybrid, loadBalancer\.algorithm maglev → \(Cilium's own\)/,
+    );
+  });
+
   it("has no warning without a change or without a record", () => {
     expect(liveChangeWarnings(EBPF, EBPF)).toEqual([]);
     expect(liveChangeWarnings({}, EBPF)).toEqual([]);
