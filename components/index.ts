@@ -12,6 +12,13 @@ export { NodeImages } from "../providers/kind/resources";
 export { DEVIATIONS, PROOFS, VERDICTS } from "../datapath/facts";
 export { ALL_MODES, COEXISTING_MODES, MODE_CONTRACTS, ROUTING_MODES, TUNNELS, VARIANT_MODES } from "../modes/contract";
 export { VERIFY, VERIFY_WHEN } from "../modes/defaults";
+export {
+  ACCELERATIONS,
+  DATAPATH_MODES,
+  DSR_DISPATCHES,
+  LOAD_BALANCER_ALGORITHMS,
+  LOAD_BALANCER_MODES,
+} from "../modes/datapathChoice";
 export { IPAM_MODES } from "../modes/ipam";
 export { KUBE_PROXY_MODES } from "../modes/kubeProxy";
 

@@ -12,7 +12,7 @@ describe("connections from the same port", () => {
       async run(script: string) {
         scripts.push(script);
         const fake = 'curl() { case "$*" in *10.0.0.1:*) ;; *) echo "pod=p$5-of client=$*" ;; esac; }';
-        const { stdout } = await promisify(execFile)("bash", ["-c", `${fake}\n${script}`]);
+        const { stdout } = await promisify(execFile)("sh", ["-c", `${fake}\n${script}`]);
         return stdout;
       },
     };
