@@ -1,5 +1,6 @@
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, type RoutingMode } from "./contract";
+import { at } from "./tree";
 import type { ValueFinding } from "./valueFinding";
 
 /** Who rewrites requests from outside the cluster to pods of another node: see {@link LoadBalancerMode}. */
@@ -196,7 +197,11 @@ export const usesDsr = ({ loadBalancer }: DatapathChoice) => ["dsr", "hybrid"].i
 /** Choices that the mode or the version cannot have, and such without effect. */
 export function choiceProblems(
   choice: DatapathChoice,
-  { mode, version }: { readonly mode: RoutingMode; readonly version: string },
+  {
+    mode,
+    version,
+    extraValues,
+  }: { readonly mode: RoutingMode; readonly version: string; readonly extraValues?: object },
   shown: (value: string) => string = (value) => value,
 ): ValueFinding[] {
   const { services } = MODE_CONTRACTS[mode];
@@ -213,17 +218,12 @@ export function choiceProblems(
     return [finding(`${what}needs Cilium ${first.replace(/\.0-.*$/, "")} or newer, got ${version}; remove it`)];
   });
   const { dsrDispatch } = choice.loadBalancer ?? {};
-  const isIdle = dsrDispatch !== undefined && !usesDsr(choice) && refused.every(({ key }) => !/dsrD/.test(key));
-  return isIdle
-    ? [
-        ...refused,
-        {
-          severity: "error",
-          key: "loadBalancer.dsrDispatch",
-          rule: "requires loadBalancer.mode: dsr or hybrid; remove it, or set the mode",
-        },
-      ]
-    : refused;
+  const key = "loadBalancer.dsrDispatch";
+  // Services may choose DSR for themselves
+  const hasDsr = usesDsr(choice) || String(at(extraValues, ["bpf", "lbModeAnnotation"])) === "true";
+  if (dsrDispatch === undefined || hasDsr || refused.some((each) => each.key === key)) return refused;
+  const rule = "requires loadBalancer.mode: dsr or hybrid; remove it, or set the mode";
+  return [...refused, { severity: "error", key, rule }];
 }
 
 /** Choices of which it is known that they do not work everywhere. @param isKind whether the nodes are kind's */

@@ -12,7 +12,7 @@ export interface SameFlow {
 /** Outside the range that systems choose from, so that no other connection of the client has one. */
 const PORTS = { first: 61_000, last: 65_499 } as const;
 
-/** Connections to each node: random choice among two pods would reach the same one for all in one run of 250. */
+/** Connections to each node: with two nodes and two pods, random choice looks like Maglev in one run of 256. */
 const FLOWS = 8;
 
 /** Seconds that one connection may take. */

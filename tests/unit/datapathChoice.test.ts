@@ -145,6 +145,11 @@ describe("settings of the datapath beside the mode", () => {
     expect(problemsOf(config)).toEqual([`  - ${problem}`]);
   });
 
+  it("take a dispatch for Services that choose DSR themselves", () => {
+    const config = { ...EBPF, "loadBalancer.dsrDispatch": "opt", "cilium.values.bpf.lbModeAnnotation": "true" };
+    expect(parse(config).loadBalancer).toEqual({ dsrDispatch: "opt" });
+  });
+
   it("are taken beside the same value in cilium.values", () => {
     expect(parse({ ...DSR, "cilium.values.loadBalancer.mode": "dsr" }).loadBalancer).toEqual({ mode: "dsr" });
   });
