@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse as parseYaml } from "yaml";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import { ciliumValues } from "../../modes/ciliumValues";
 import { datapathConfig } from "../../modes/datapathConfig";
@@ -35,6 +38,15 @@ describe("settings of the datapath beside the mode", () => {
       "datapath-mode": "veth",
       "enable-tcx": "false",
     });
+  });
+
+  it("are those of the example dsr", () => {
+    const file = readFileSync(join(__dirname, "../../examples/dsr/Pulumi.dsr.yaml"), "utf8");
+    const { config } = parseYaml(file) as { config: Config };
+    const settings = parse(
+      Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace("cilium-modes:", ""), value])),
+    );
+    expect(settings).toMatchObject({ mode: "ebpf", loadBalancer: { mode: "dsr", algorithm: "maglev" } });
   });
 
   it("leave values and configuration alone where they are not set", () => {
