@@ -108,14 +108,12 @@ export function expectedPath(facts: PathFacts): ExpectedPath | undefined {
   };
 }
 
-/** Choices whose paths nobody has recorded: DSR in other packets, and pods whose sockets do not translate. */
-function isUnrecorded({ sender, target, choice = {} }: PathFacts): boolean {
+/** Choices whose paths nobody has recorded: DSR in other packets, and in tunnels pods whose sockets do not translate. */
+function isUnrecorded({ sender, target, tunnel, choice = {} }: PathFacts): boolean {
   const isService = target.kind === "clusterIP" || target.kind === "nodePort";
   const isEncapsulated = usesDsr(choice) && (choice.loadBalancer?.dsrDispatch ?? "opt") !== "opt";
-  return (
-    (sender.kind === "machine" && isEncapsulated) ||
-    (sender.kind === "pod" && isService && choice.socketLB?.hostNamespaceOnly === true)
-  );
+  const isHostOnly = choice.socketLB?.hostNamespaceOnly === true && tunnel !== "disabled";
+  return (sender.kind === "machine" && isEncapsulated) || (sender.kind === "pod" && isService && isHostOnly);
 }
 
 /** What a choice means for a packet from outside to a NodePort; empty where Cilium's defaults hold. */
@@ -139,10 +137,11 @@ export interface ExpectedPath {
 }
 
 /** Cilium translates ClusterIPs in every mode: in sockets if it replaces kube-proxy, otherwise at veth interfaces. */
-function rewriterOf({ services, sender, target }: PathFacts): Rewriter | undefined {
+function rewriterOf({ services, sender, target, choice }: PathFacts): Rewriter | undefined {
   if (target.kind === "pod") return undefined;
   if (services === "kube-proxy") return target.kind === "clusterIP" && sender.kind === "pod" ? "BPF" : "kernel";
-  return sender.kind === "machine" ? "BPF" : "socket LB";
+  const isOfSockets = sender.kind === "node" || !choice?.socketLB?.hostNamespaceOnly;
+  return sender.kind !== "machine" && isOfSockets ? "socket LB" : "BPF";
 }
 
 interface PodOfNode {

@@ -58,6 +58,11 @@ describeIf([...labMissing(), ...longMissing(), ...timeMissing(20)], "the load ba
       );
       await up();
       expect(project.verify(STACK)).toEqual({ code: 0, wrong: {} });
+      for (const scenario of ["clusterip", "nodeport-own", "nodeport-other"]) {
+        const [trace] = project.trace(STACK, "--scenario", scenario).traces;
+        const rewriters = trace!.legs[0]!.hops.flatMap(({ rewritten }) => rewritten.map(({ by }) => by));
+        expect([scenario, trace!.verdict, new Set(rewriters)]).toEqual([scenario, "pass", new Set(["BPF"])]);
+      }
     },
     10 * MINUTES,
   );

@@ -88,10 +88,12 @@ describe("the expected path of a mode", () => {
     expect(pathOf("ebpf", { ...own, choice })).toEqual(pathOf("ebpf", own));
   });
 
-  it("is not known of pods' connections to Services where their sockets do not translate", () => {
+  it("of a pod's connection to a Service stays the same where BPF translates in place of its socket", () => {
     const choice = { socketLB: { hostNamespaceOnly: true } };
     const own = { target: { kind: "clusterIP" }, arrived: REMOTE } as const;
-    expect(expectedPath(facts("ebpf", { ...own, choice }))).toBeUndefined();
+    expect(pathOf("ebpf", { ...own, choice })).toEqual({ ...pathOf("ebpf", own), rewriter: "BPF" });
+    // nobody has recorded it in a tunnel
+    expect(expectedPath(facts("ebpf", { ...own, choice }, "vxlan"))).toBeUndefined();
     const ofNode = { ...own, sender: { kind: "node", node: "a" } } as const;
     expect(pathOf("ebpf", { ...ofNode, choice })).toEqual(pathOf("ebpf", ofNode));
   });
