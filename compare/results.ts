@@ -167,8 +167,19 @@ export const Comparison = z.object({
   finishedAt: z.string(),
   machine: Machine,
   method: z.object({
-    /** Measured rounds of every benchmark. */
+    /** Measured rounds of every measurement; of a sequential comparison the maximum. */
     rounds: z.number().int(),
+    /** How a sequential comparison ended ratios early; undefined if all took all rounds. */
+    stopping: z
+      .object({
+        /** Rounds after which it looked first; it also looked after every later one. */
+        first: z.number().int(),
+        /** Maximum number of rounds. */
+        last: z.number().int(),
+        /** Largest chance of a false difference in a family of ratios without one, over all looks. */
+        errorRate: z.number(),
+      })
+      .optional(),
     /** Seconds per benchmark and round. */
     seconds: z.number(),
     /** Seconds of warm-up before each. */

@@ -47,7 +47,8 @@ export function analyse(comparison: Comparison): Analysis {
   };
 }
 
-function referenceOf(subjects: readonly Subject[]): Subject {
+/** The subject that ratios refer to; see {@link Analysis.reference}. */
+export function referenceOf<Kind extends Pick<Subject, "mode" | "tunnel">>(subjects: readonly Kind[]): Kind {
   const plain = subjects.filter(({ mode }) => MODE_CONTRACTS[mode].switches.kubeProxyReplacement === false);
   return plain.find(({ tunnel }) => tunnel === "disabled") ?? plain[0] ?? subjects[0]!;
 }

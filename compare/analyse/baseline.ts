@@ -5,6 +5,7 @@ import { totalUse } from "./differences";
 import { kindOf, matchSubjects, type Matches } from "./subjects";
 import { COMPONENTS, type Comparison, type Machine, type Subject } from "../results";
 import { benchmarkTitle, growthTitle, measureOf } from "./rows";
+import { ratiosBetweenRuns } from "./sequential";
 import { leastChance, ratiosOf, SIGNIFICANCE, summaryOf, type Ratio, type Summary } from "./statistics";
 import { listed, numberText } from "./words";
 
@@ -54,7 +55,9 @@ export function compareToBaseline(
       return reference === undefined ? [] : [{ ...measurement, subject: pair.now, reference }];
     });
   });
-  const ratios = ratiosOf(measured.map((each) => ({ ...each, family: `${each.metric} ${each.subject.name}` })));
+  const isSequential = (now.method.stopping ?? before.method.stopping) !== undefined;
+  const contrasts = measured.map((each) => ({ ...each, family: `${each.metric} ${each.subject.name}` }));
+  const ratios = isSequential ? ratiosBetweenRuns(contrasts) : ratiosOf(contrasts);
   const rows = measured.map((each, at): BaselineRow => {
     const ratio = ratios[at]!;
     return {
@@ -78,7 +81,7 @@ export function compareToBaseline(
     rows: [...rows, ...matches.pairs.flatMap(memoryRows)],
     slowPaths,
     unmatched: unmatchedOf(matches),
-    blind: blindness(matches, measured),
+    blind: blindness(matches, measured, isSequential),
     agreement: agreement(before, now, ofNow),
   };
 }
@@ -87,12 +90,17 @@ export function compareToBaseline(
 function blindness(
   { pairs, beforeOnly }: Matches,
   measured: readonly { readonly values: readonly number[]; readonly reference: readonly number[] }[],
+  isSequential: boolean,
 ): string | undefined {
   if (pairs.length === 0) return "no subject has the mode and tunnel of one in the baseline";
   if (beforeOnly.length > 0) return `${listed(beforeOnly.map(kindOf))} was only measured in the baseline`;
   const lost = pairs.flatMap(({ now, before }) => missingTitles(before, now));
   if (lost.length > 0) return `${lost.length} measurements of the baseline are missing, such as ${lost[0]}`;
-  const canShow = measured.some(({ values, reference }) => leastChance(values.length, reference.length) < SIGNIFICANCE);
+  const canShow = measured.some(({ values, reference }) =>
+    isSequential
+      ? Math.min(values.length, reference.length) > 1
+      : leastChance(values.length, reference.length) < SIGNIFICANCE,
+  );
   return canShow || measured.length === 0 ? undefined : "with so few rounds, chance explains any difference";
 }
 
@@ -161,8 +169,8 @@ const machineOf = ({ cpu, cpus, memoryGiB, kernel, architecture, docker }: Machi
   Docker: docker ?? "none",
 });
 
-const methodOf = ({ method: { rounds, seconds, warmUpSeconds, interleaved, services } }: Comparison) => ({
-  rounds: String(rounds),
+const methodOf = ({ method: { rounds, stopping, seconds, warmUpSeconds, interleaved, services } }: Comparison) => ({
+  rounds: stopping === undefined ? String(rounds) : `${stopping.first} to ${stopping.last}`,
   duration: `${seconds} s`,
   "warm-up": `${warmUpSeconds} s`,
   order: interleaved ? "interleaved" : "one after the other",

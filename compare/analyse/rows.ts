@@ -10,6 +10,7 @@ import {
   type Series,
   type Subject,
 } from "../results";
+import { sequentialRatios, stopsOf, type Stopping } from "./sequential";
 import { ratiosOf, summaryOf, type Contrast, type Ratio, type Summary } from "./statistics";
 import { numberText } from "./words";
 
@@ -60,9 +61,18 @@ export function servicesText(services: number): string {
 }
 
 /** All benchmarks relative to the reference, by metric and path. */
-export function benchmarkRows({ subjects }: Comparison, reference: string): readonly BenchmarkRow[] {
+export function benchmarkRows({ subjects, method }: Comparison, reference: string): readonly BenchmarkRow[] {
+  return rowsOf(benchmarkPlans(subjects), reference, method.stopping);
+}
+
+/** What a comparison has measured so far. */
+export type Measured = Pick<Subject, "name" | "series" | "growth">;
+
+function benchmarkPlans(
+  subjects: readonly Measured[],
+): readonly Plan<Pick<BenchmarkRow, "metric" | "path" | "title">>[] {
   const metrics = Object.keys(METRICS) as MetricId[];
-  const plans = metrics.flatMap((metric) =>
+  return metrics.flatMap((metric) =>
     (Object.keys(PATHS) as PathId[]).map((path) => ({
       place: { metric, path, title: benchmarkTitle({ metric, path }) },
       ...measureOf(metric),
@@ -70,14 +80,17 @@ export function benchmarkRows({ subjects }: Comparison, reference: string): read
       values: valuesBy(subjects, ({ series }) => series.find((each) => each.metric === metric && each.path === path)),
     })),
   );
-  return rowsOf(plans, reference);
 }
 
 /** All growth series relative to the reference, by metric and number of Services. */
-export function growthRows({ subjects }: Comparison, reference: string): readonly GrowthRow[] {
+export function growthRows({ subjects, method }: Comparison, reference: string): readonly GrowthRow[] {
+  return rowsOf(growthPlans(subjects), reference, method.stopping);
+}
+
+function growthPlans(subjects: readonly Measured[]): readonly Plan<Pick<GrowthRow, "metric" | "services" | "title">>[] {
   const all = new Set(subjects.flatMap(({ growth }) => growth.map(({ services }) => services)));
   const numbers = [...all].sort((left, right) => left - right);
-  const plans = (Object.keys(GROWTH_METRICS) as GrowthMetricId[]).flatMap((metric) =>
+  return (Object.keys(GROWTH_METRICS) as GrowthMetricId[]).flatMap((metric) =>
     numbers.map((services) => ({
       place: { metric, services, title: growthTitle({ metric, services }) },
       ...measureOf(metric),
@@ -87,7 +100,47 @@ export function growthRows({ subjects }: Comparison, reference: string): readonl
       ),
     })),
   );
-  return rowsOf(plans, reference);
+}
+
+/** The subjects that need another round of any of these metrics on a path, or with a number of Services; with the reference. */
+export type Undecided = (place: PathId | number, metrics: readonly string[]) => ReadonlySet<string>;
+
+/** Finds the ratios of a sequential comparison that need another round. A ratio that has ended stays ended. */
+export class Sequence {
+  private readonly ended = new Set<string>();
+
+  /** @param sizes how many numbers of Services are to be measured */
+  constructor(
+    private readonly reference: string,
+    private readonly stopping: Stopping,
+    private readonly sizes: number,
+  ) {}
+
+  /** Look at what has been measured so far. */
+  look(subjects: readonly Measured[]): Undecided {
+    const open = [...this.openIn(benchmarkPlans(subjects), 0), ...this.openIn(growthPlans(subjects), this.sizes)];
+    return (place, metrics) => {
+      const own = open.filter((each) => each.place === place && metrics.includes(each.metric));
+      return new Set(own.length === 0 ? [] : [this.reference, ...own.map(({ subject }) => subject)]);
+    };
+  }
+
+  private openIn(
+    plans: readonly Plan<{ readonly metric: string; readonly path?: PathId; readonly services?: number }>[],
+    planned: number,
+  ) {
+    const pairs = pairsOf(plans, this.reference);
+    const stops = stopsOf(
+      pairs.map(({ contrast }) => contrast),
+      this.stopping,
+      planned,
+    );
+    return pairs.flatMap(({ plan: { place }, subject }, at) => {
+      const key = `${place.metric} ${place.path ?? place.services} ${subject}`;
+      if (stops[at] !== undefined) this.ended.add(key);
+      return this.ended.has(key) ? [] : [{ place: place.path ?? place.services, metric: place.metric, subject }];
+    });
+  }
 }
 
 /** A row before the analysis, with its values by subject. */
@@ -101,17 +154,12 @@ interface Plan<Place> extends Measure {
 function rowsOf<Place extends { readonly title: string }>(
   plans: readonly Plan<Place>[],
   reference: string,
+  stopping: Stopping | undefined,
 ): readonly (Place & Row)[] {
   const measured = plans.filter(({ values }) => values.size > 0);
-  const pairs = measured.flatMap((plan) =>
-    [...plan.values].flatMap(([subject, values]) => {
-      const base = plan.values.get(reference);
-      if (base === undefined || subject === reference) return [];
-      const contrast: Contrast = { ...plan, values, reference: base, family: `${plan.family} ${subject}` };
-      return [{ plan, subject, contrast }];
-    }),
-  );
-  const ratios = ratiosOf(pairs.map(({ contrast }) => contrast));
+  const pairs = pairsOf(measured, reference);
+  const contrasts = pairs.map(({ contrast }) => contrast);
+  const ratios = stopping === undefined ? ratiosOf(contrasts) : sequentialRatios(contrasts, stopping);
   const results = pairs.map((pair, at) => ({ ...pair, ratio: ratios[at]! }));
   return measured.map((plan) => ({
     ...plan.place,
@@ -122,9 +170,21 @@ function rowsOf<Place extends { readonly title: string }>(
   }));
 }
 
+/** Every subject but the reference with it, for each row that both have. */
+function pairsOf<Place>(plans: readonly Plan<Place>[], reference: string) {
+  return plans.flatMap((plan) =>
+    [...plan.values].flatMap(([subject, values]) => {
+      const base = plan.values.get(reference);
+      if (base === undefined || subject === reference) return [];
+      const contrast: Contrast = { ...plan, values, reference: base, family: `${plan.family} ${subject}` };
+      return [{ plan, subject, contrast }];
+    }),
+  );
+}
+
 function valuesBy(
-  subjects: readonly Subject[],
-  find: (subject: Subject) => { readonly values: readonly number[] } | undefined,
+  subjects: readonly Measured[],
+  find: (subject: Measured) => { readonly values: readonly number[] } | undefined,
 ): ReadonlyMap<string, readonly number[]> {
   return new Map(
     subjects.flatMap((subject) => {

@@ -21,7 +21,21 @@ export interface Ratio {
   readonly p: number;
   /** Always `no difference` if neither direction is better. */
   readonly outcome: "better" | "worse" | "no difference";
+  /** Rounds of a sequential comparison that the ratio took, and why it took no more. */
+  readonly taken?: Taken;
 }
+
+/** See {@link Ratio.taken}. */
+export interface Taken {
+  readonly rounds: number;
+  readonly stop: Stop | "all rounds" | "incomplete";
+}
+
+/**
+ * Why a ratio needs no further round: its difference is shown; a difference of this size could not be shown by all rounds
+ * either; or it is a quotient of counts that do not vary.
+ */
+export type Stop = "shown" | "too small" | "exact";
 
 /** Values to compare with {@link ratiosOf}. */
 export interface Contrast {
@@ -65,13 +79,27 @@ export function summaryOf(values: readonly number[], isCount: boolean): Summary 
  */
 export function ratiosOf(contrasts: readonly Contrast[]): readonly Ratio[] {
   const tested = contrasts.map((contrast) => (isCounted(contrast) ? undefined : chanceOf(contrast)));
+  const corrected = correctedWithin(contrasts, tested);
+  return contrasts.map((contrast, at) => ratioOf(contrast, corrected[at]));
+}
+
+/**
+ * Correct p-values for multiple tests within each family; untested contrasts have none.
+ * @param planned number of tests in each family, if more are to come
+ */
+export function correctedWithin(
+  contrasts: readonly Pick<Contrast, "family">[],
+  tested: readonly (number | undefined)[],
+  planned = 0,
+): readonly (number | undefined)[] {
   const corrected = [...tested];
-  for (const family of new Set(contrasts.map(({ family }) => family))) {
+  for (const family of new Set(contrasts.map((each) => each.family))) {
     const members = [...contrasts.keys()].filter((at) => contrasts[at]!.family === family && tested[at] !== undefined);
-    const ps = falseDiscoveryRates(members.map((at) => tested[at]!));
+    const pending = new Array<number>(Math.max(0, planned - members.length)).fill(1);
+    const ps = falseDiscoveryRates([...members.map((at) => tested[at]!), ...pending]);
     members.forEach((at, index) => (corrected[at] = ps[index]));
   }
-  return contrasts.map((contrast, at) => ratioOf(contrast, corrected[at]));
+  return corrected;
 }
 
 /** The smallest possible p of a permutation test with these numbers of values. */
@@ -83,16 +111,31 @@ export function leastChance(count: number, referenceCount: number): number {
 }
 
 function ratioOf(contrast: Contrast, p: number | undefined): Ratio {
-  const { values, reference, better } = contrast;
-  const ratio = quotient(median([...values]), median([...reference]));
-  const direction = better === "neither" ? "no difference" : ratio > 1 === (better === "higher") ? "better" : "worse";
-  if (p === undefined) {
-    const isSame = ratio === 1;
-    return { ratio, low: ratio, high: ratio, p: isSame ? 1 : 0, outcome: isSame ? "no difference" : direction };
-  }
-  const [low, high] = intervalOf(contrast);
+  return p === undefined ? countedRatio(contrast) : ratioWith(contrast, p, intervalOf(contrast));
+}
+
+/** The ratio of counts that do not vary. */
+export function countedRatio(contrast: Contrast): Ratio {
+  const ratio = quotientOfMedians(contrast);
+  const isSame = ratio === 1;
+  const outcome = isSame ? "no difference" : directionOf(contrast, ratio);
+  return { ratio, low: ratio, high: ratio, p: isSame ? 1 : 0, outcome };
+}
+
+/** A ratio whose difference is shown if both its p and its interval show it. */
+export function ratioWith(contrast: Contrast, p: number, [low, high]: readonly [number, number]): Ratio {
+  const ratio = quotientOfMedians(contrast);
   const isShown = p < SIGNIFICANCE && (low > 1 || high < 1);
-  return { ratio, low, high, p, outcome: isShown ? direction : "no difference" };
+  return { ratio, low, high, p, outcome: isShown ? directionOf(contrast, ratio) : "no difference" };
+}
+
+function directionOf({ better }: Contrast, ratio: number): Ratio["outcome"] {
+  return better === "neither" ? "no difference" : ratio > 1 === (better === "higher") ? "better" : "worse";
+}
+
+/** A subject's median as a multiple of the reference's. */
+export function quotientOfMedians({ values, reference }: Contrast): number {
+  return quotient(median([...values]), median([...reference]));
 }
 
 function intervalOf({ values, reference }: Contrast): readonly [number, number] {
@@ -121,7 +164,8 @@ function falseDiscoveryRates(ps: readonly number[]): readonly number[] {
   return rates;
 }
 
-function isCounted({ values, reference, isCount }: Contrast): boolean {
+/** Whether both sides are counts that do not vary. */
+export function isCounted({ values, reference, isCount }: Contrast): boolean {
   return isExact(values, isCount) && isExact(reference, isCount);
 }
 

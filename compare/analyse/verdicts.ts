@@ -20,7 +20,8 @@ export function verdictsOf(
     ];
   const rows = [...benchmarks, ...growth];
   if (rows.length === 0) return ["Nothing was measured, so no difference in performance is known"];
-  const few = tooFewRounds(rows, reference);
+  // a sequential comparison has rounds enough by its rule
+  const few = comparison.method.stopping === undefined ? tooFewRounds(rows, reference) : undefined;
   const others = few === undefined ? comparison.subjects : [];
   const none = others
     .filter(({ name }) => name !== reference)

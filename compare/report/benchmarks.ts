@@ -46,16 +46,17 @@ export function benchmarkSection(
         text: `Right of the line is better than ${reference}. Whiskers show the 95 % confidence interval: if they cross the line, ${reference} may be equally good.`,
         charts: glance,
       },
-      cellsExplained(reference, subjects.length > 1),
+      cellsExplained(reference, subjects.length > 1, comparison.method.stopping !== undefined),
       ...tables,
     ),
   };
 }
 
 /** Explanation of the tables' cells. */
-function cellsExplained(reference: string, isCompared: boolean): Block {
+function cellsExplained(reference: string, isCompared: boolean, isSequential: boolean): Block {
+  const early = isSequential ? " A ratio that ended early says after how many rounds." : "";
   const ratios = isCompared
-    ? ` The ratio to ${reference} follows with its 95 % confidence interval: ▲ better, ▼ worse, = no significant difference.`
+    ? ` The ratio to ${reference} follows with its 95 % confidence interval: ▲ better, ▼ worse, = no significant difference.${early}`
     : "";
   const noise = " Noisy results vary too much to trust.";
   return {

@@ -16,6 +16,18 @@ export function ratioWithInterval({ ratio, low, high }: Ratio): string {
   return `${ratioText(ratio)}×${interval === undefined ? "" : ` (${interval})`}`;
 }
 
+/** A ratio as in {@link ratioWithInterval}, and after how many rounds it ended if it ended early. */
+function ratioWithRounds(ratio: Ratio): string {
+  const { taken } = ratio;
+  const text = ratioWithInterval(ratio);
+  return taken === undefined || taken.stop === "all rounds" ? text : `${text} after ${roundsText(taken.rounds)}`;
+}
+
+/** `1 round`, `3 rounds`. */
+export function roundsText(rounds: number): string {
+  return `${numberText(rounds)} ${rounds === 1 ? "round" : "rounds"}`;
+}
+
 function rangeText(from: string, to: string): string | undefined {
   return from === to ? undefined : `${from}–${to}`;
 }
@@ -53,7 +65,7 @@ export function measurementCell(summary: Summary | undefined, unit: string, rati
     text: numberText(summary.median),
     unit,
     ...(spread === undefined ? {} : { spread }),
-    ...(ratio === undefined ? {} : { ratio: ratioWithInterval(ratio), outcome: ratio.outcome }),
+    ...(ratio === undefined ? {} : { ratio: ratioWithRounds(ratio), outcome: ratio.outcome }),
     noisy: summary.isNoisy,
   };
 }

@@ -12,6 +12,7 @@ export function methodSection(
   { reference }: Analysis,
 ): Section {
   const took = duration(startedAt, finishedAt);
+  const { stopping } = method;
   const facts: readonly Fact[] = [
     ["machine", `${machine.cpu}, ${machine.cpus} CPUs (${machine.architecture}), ${numberText(machine.memoryGiB)} GiB`],
     ["kernel", `Linux ${machine.kernel}`],
@@ -22,7 +23,7 @@ export function methodSection(
     ["versions", same(subjects, ({ cilium, kubernetes }) => `Cilium ${cilium} and Kubernetes ${kubernetes}`)],
     [
       "rounds",
-      `${method.rounds} of ${numberText(method.seconds)} s per benchmark, each after ${numberText(method.warmUpSeconds)} s of warm-up`,
+      `${stopping === undefined ? method.rounds : `${stopping.first} to ${stopping.last}`} of ${numberText(method.seconds)} s per benchmark, each after ${numberText(method.warmUpSeconds)} s of warm-up`,
     ],
     [
       "order",
@@ -34,7 +35,7 @@ export function methodSection(
     ...(method.services.length === 0 ? [] : [["Services", method.services.map(numberText).join(", ")] as const]),
     [
       "statistics",
-      `medians and quartiles of rounds; ratios to ${reference} with bootstrapped 95 % intervals; a difference is significant if its interval excludes 1 and a permutation test, corrected for the number of paths, is below ${numberText(SIGNIFICANCE * 100)} %`,
+      `medians and quartiles of rounds; ratios to ${reference} with ${stopping === undefined ? FIXED : SEQUENTIAL}`,
     ],
     [
       "noisy",
@@ -51,6 +52,9 @@ export function methodSection(
     ),
   };
 }
+
+const FIXED = `bootstrapped 95 % intervals; a difference is significant if its interval excludes 1 and a permutation test, corrected for the number of paths, is below ${numberText(SIGNIFICANCE * 100)} %`;
+const SEQUENTIAL = `95 % intervals of the differences in each round; a difference is significant if its interval excludes 1 and a t-test of these differences, with one variance for each metric and corrected for the number of looks and paths, is below ${numberText(SIGNIFICANCE * 100)} %`;
 
 /** A text about all subjects if it is the same for all. */
 function same(subjects: readonly Subject[], of: (subject: Subject) => string): string {

@@ -11,6 +11,7 @@ import { growthSection } from "./growth";
 import { latencySection } from "./latencies";
 import { looksOf, type Look } from "./looks";
 import { methodSection } from "./method";
+import { roundsSection } from "./rounds";
 import { subjectSection } from "./subjects";
 
 /** A comparison for all formats, in this order. */
@@ -45,6 +46,7 @@ export function reportOf(comparison: Comparison, analysis: Analysis, baseline?: 
       benchmarkSection(comparison, analysis, looks),
       latencySection(comparison, looks),
       growthSection(comparison, analysis, looks),
+      roundsSection(comparison, analysis),
       doubtSection(comparison, analysis),
       differenceSection(comparison, analysis),
       methodSection(comparison, analysis),

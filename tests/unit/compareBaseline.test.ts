@@ -50,6 +50,31 @@ describe("a baseline that cannot rule out regressions", () => {
   });
 });
 
+describe("a baseline whose ratios ended early", () => {
+  const stopping = { first: 3, last: 5, errorRate: 0.05 };
+  const early = (subject: Subject) => {
+    const comparison = only({
+      ...subject,
+      series: subject.series.map((each) => ({ ...each, values: each.values.slice(0, 3) })),
+    });
+    return { ...comparison, method: { ...comparison.method, stopping } };
+  };
+
+  it("shows a regression with three rounds on each side, and no other", () => {
+    const against = (now: Subject) => compareToBaseline(early(now), early(EBPF), 10);
+    const { rows, blind } = against(slowed(EBPF, 1.5, isOutside));
+    expect(blind).toBeUndefined();
+    expect(rows.filter(({ isRegression }) => isRegression).map(({ title }) => title)).toEqual([
+      "request and response on a kept connection, median: from outside the cluster to a NodePort of the pod's node",
+    ]);
+    expect(against(EBPF).rows.filter(({ isRegression }) => isRegression)).toEqual([]);
+  });
+
+  it("is named as another method", () => {
+    expect(compareToBaseline(only(EBPF), early(EBPF), 10).changed).toEqual(["method: rounds 5 (baseline: 3 to 5)"]);
+  });
+});
+
 describe("a regression", () => {
   it("is worse by more than the threshold", () => {
     const slow = slowed(EBPF, 1.3, isOutside);

@@ -49,6 +49,16 @@ const SLOW = analysed(small({}, (subject) => slowed(subject, 2, () => true)));
 const SLOW_THAN_THEN = compareToBaseline(SLOW.comparison, THEN, 10);
 const ALONE = analysed(sampleComparison({ subjects: [sampleSubject("ebpf", { growth: [] })] }));
 
+/** A sequential comparison with two subjects, whose connections ended early. */
+const EARLY = analysed({
+  ...small({}, (subject) => slowed(subject, 1.5, ({ path }) => path === "cross-node")),
+  method: { ...SAMPLE.method, stopping: { first: 3, last: 5, errorRate: 0.05 } },
+});
+EARLY.comparison.subjects.forEach(({ series }) =>
+  series.filter(({ metric }) => metric === "connections").forEach(({ values }) => values.splice(3)),
+);
+EARLY.analysis = analyse(EARLY.comparison);
+
 /** The visible text of any format, one line per table row. */
 function readable(report: string): string {
   return report
@@ -244,6 +254,34 @@ describe("the page", () => {
     const folded = [...PAGE.matchAll(/<details>[^]*?<\/details>/g)].map(([each]) => readable(each)).join("\n");
     const shown = readable(PAGE.replace(/<details>[^]*?<\/details>/g, ""));
     for (const { name, differs } of ANALYSIS.differences) expect(differs ? shown : folded).toContain(name);
+  });
+});
+
+describe.each(Object.entries(FORMATS))("a sequential comparison as %s", (_, format) => {
+  const report = format(reportOf(EARLY.comparison, EARLY.analysis));
+  const text = readable(report);
+
+  it("says after how many rounds a ratio ended, if it ended early", () => {
+    const [early, whole] = (["connections", "latency-p99"] as const).map((metric) =>
+      tableOf(report, METRICS[metric].title).find((line) => line.trim().startsWith("cross-node")),
+    );
+    expect(early).toMatch(/▼ 0\.\d+×.* after 3 rounds/);
+    expect(whole).not.toContain("after");
+  });
+
+  it("says how many rounds the ratios took, why they ended, and the error rate", () => {
+    expect(text).toContain("Each ratio took 3 to 5 rounds.");
+    expect(text).toContain("the chance of a false difference is at most 5 %");
+    const lines = text.split("\n").join(" ");
+    expect(lines).toMatch(/5 of 10 ratios\W+3 rounds: the difference is shown/);
+    expect(lines).toMatch(/5 of 10 ratios\W+5 rounds: the last round/);
+  });
+});
+
+describe("a comparison whose ratios took all rounds", () => {
+  it("has no section about them", () => {
+    expect(reportText(reportOf(SAMPLE, ANALYSIS))).not.toMatch(/^ROUNDS$/m);
+    expect(reportText(reportOf(EARLY.comparison, EARLY.analysis))).toMatch(/^ROUNDS$/m);
   });
 });
 
