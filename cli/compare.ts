@@ -2,18 +2,19 @@ import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { analyse, type Analysis } from "../compare/analyse/analysis";
 import { compareToBaseline, type BaselineAnalysis } from "../compare/analyse/baseline";
-import { TOOLS } from "../compare/measure/tools";
+import { stoppingWithin } from "../compare/analyse/sequential";
 import { reportHtml } from "../compare/report/html";
 import { reportMarkdown } from "../compare/report/markdown";
 import { reportOf } from "../compare/report/report";
 import { reportText } from "../compare/report/text";
-import { PATHS, RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
+import { RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
 import { ALL_MODES } from "../modes/contract";
 import { listNodes } from "../host/docker";
 import { run } from "../host/exec";
 import { lookOf } from "./environment";
 import { isExternal } from "../settings/release";
 import type { RunRequest } from "./compareRun";
+import { estimateMinutes } from "./compareTime";
 import { keepComparison, readComparison } from "./comparisonFile";
 import { readMachine } from "./machine";
 import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
@@ -24,8 +25,11 @@ import { interruptible } from "../host/interruptible";
 export interface CompareOptions {
   /** Bring up, measure and destroy one stack after the other. */
   readonly up?: boolean;
+  /** Most rounds; the default is enough. */
   readonly rounds: number;
   readonly seconds: number;
+  /** Measure everything in every round. */
+  readonly full?: boolean;
   /** Numbers of Services, separated by commas; external clusters are filled only if this is set. */
   readonly services?: string;
   readonly benchmarks: boolean;
@@ -42,7 +46,7 @@ export interface CompareOptions {
   readonly json?: boolean;
 }
 
-/** Seconds of warm-up before each benchmark. */
+/** Seconds of warm-up before each benchmark of a full run. */
 const WARM_UP_SECONDS = 1;
 
 /** Compare the clusters of stacks. @returns whether all passed verification, differ from each other, and none regressed */
@@ -55,24 +59,30 @@ export async function compare(stacks: readonly string[], options: CompareOptions
   // report unreadable and unwritable files before measuring
   for (const file of [options.out, options.html, options.markdown]) if (file !== undefined) await checkTarget(file);
   const baseline = options.baseline === undefined ? undefined : await readComparison(options.baseline);
-  const comparison =
-    options.from === undefined ? await measured(stacks, services, options) : await readComparison(options.from);
-  const analysis = analyse(comparison);
-  const against = baseline && compareToBaseline(comparison, baseline, options.threshold, analysis);
-  await show(comparison, analysis, against, options);
-  return (
-    comparison.subjects.every(({ verification }) => verification.verdict === "pass") &&
-    analysis.indistinguishable.length === 0 &&
-    against?.blind === undefined &&
-    !against?.rows.some(({ isRegression }) => isRegression)
-  );
+  // values after another warm-up are no fair comparison
+  const warmUpSeconds = baseline?.method.warmUpSeconds;
+  let isSuccess = false;
+  const present = async (comparison: Comparison) => {
+    const analysis = analyse(comparison);
+    const against = baseline && compareToBaseline(comparison, baseline, options.threshold, analysis);
+    await show(comparison, analysis, against, options);
+    isSuccess =
+      comparison.subjects.every(({ verification }) => verification.verdict === "pass") &&
+      analysis.indistinguishable.length === 0 &&
+      against?.blind === undefined &&
+      !against?.rows.some(({ isRegression }) => isRegression);
+  };
+  if (options.from === undefined) await measured(stacks, services, { ...options, warmUpSeconds }, present);
+  else await present(await readComparison(options.from));
+  return isSuccess;
 }
 
 async function measured(
   named: readonly string[],
   services: readonly number[],
-  options: CompareOptions,
-): Promise<Comparison> {
+  options: CompareOptions & { readonly warmUpSeconds: number | undefined },
+  present: (comparison: Comparison) => Promise<void>,
+): Promise<void> {
   const stacks =
     named.length > 0 ? [...new Set(named)] : options.up ? DEFAULT_STACKS : await stacksThatAreUp(options.set);
   if (stacks.length === 0) {
@@ -85,13 +95,15 @@ async function measured(
   }
   for (const stack of stacks) readStackFile(stack, options.set);
   const { rounds, seconds } = options;
+  const stopping = isSequential(stacks, options) ? stoppingWithin(rounds) : undefined;
+  const { warmUpSeconds = stopping === undefined ? WARM_UP_SECONDS : 0 } = options;
   const request: RunRequest = {
     set: options.set,
     benchmarks: options.benchmarks,
-    method: { rounds, seconds, warmUpSeconds: WARM_UP_SECONDS },
+    method: { rounds, seconds, warmUpSeconds },
     services,
     servicesAreNamed: options.services !== undefined,
-    growthRounds: rounds,
+    stopping,
   };
   log(
     `Measuring ${stacks.join(", ")} takes about ${estimateMinutes(stacks.length, request, options.up)} minutes; less with --no-growth, smaller --services or fewer --rounds`,
@@ -99,57 +111,43 @@ async function measured(
   const startedAt = new Date().toISOString();
   const machine = await readMachine();
   const { measure }: typeof import("./compareRun") = require("./compareRun");
-  const subjects = await interruptible(
-    (signal) =>
-      options.up
-        ? oneByOne(stacks, (stack) => measure([stack], request, log, signal), signal)
-        : measure(stacks, request, log, signal),
-    "Interrupted: removing everything that was created (press Ctrl-C again to leave it)",
-  );
-  const comparison: Comparison = {
-    resultsVersion: RESULTS_VERSION,
-    startedAt,
-    finishedAt: new Date().toISOString(),
-    machine,
-    method: {
-      rounds: options.benchmarks || services.length > 0 ? rounds : 0,
-      seconds,
-      warmUpSeconds: WARM_UP_SECONDS,
-      interleaved: !options.up,
-      services: [...services],
-      command: commandOf(stacks, options),
-    },
-    subjects,
+  const finish = async (subjects: Subject[]) => {
+    const comparison: Comparison = {
+      resultsVersion: RESULTS_VERSION,
+      startedAt,
+      finishedAt: new Date().toISOString(),
+      machine,
+      method: {
+        rounds: options.benchmarks || services.length > 0 ? rounds : 0,
+        ...(stopping && { stopping }),
+        seconds,
+        warmUpSeconds,
+        interleaved: !options.up,
+        services: [...services],
+        command: commandOf(stacks, options),
+      },
+      subjects,
+    };
+    console.error(`Results: ${await keepComparison(comparison, options.out)}`);
+    await present(comparison);
   };
-  console.error(`Results: ${await keepComparison(comparison, options.out)}`);
-  return comparison;
+  await interruptible(async (signal) => {
+    if (!options.up) return measure(stacks, request, log, signal, finish);
+    await finish(await oneByOne(stacks, (stack, keep) => measure([stack], request, log, signal, keep), signal));
+  }, "Interrupted: removing everything that was created (press Ctrl-C again to leave it)");
 }
 
-/** Estimate the duration of a comparison in minutes, with constants from the recorded comparisons (on two CPUs). */
-export function estimateMinutes(
-  stacks: number,
-  { benchmarks, method, services }: Pick<RunRequest, "benchmarks" | "method" | "services">,
-  up = false,
-): number {
-  const { rounds, seconds, warmUpSeconds } = method;
-  const runs = benchmarks ? rounds * Object.keys(PATHS).length * TOOLS.length : 0;
-  const each = INSPECTION_SECONDS + runs * (seconds + warmUpSeconds + 1) + services.length * rounds * GROWTH_SECONDS;
-  return Math.ceil((stacks * (each + (up ? UP_SECONDS : 0))) / 60);
+/** Whether ratios may end early. Clusters must take turns; for a baseline, every round helps to show regressions. */
+export function isSequential(stacks: readonly string[], { full, up, baseline }: CompareOptions): boolean {
+  return !full && !up && stacks.length > 1 && baseline === undefined;
 }
-
-/** Verification and inspection of a cluster. */
-const INSPECTION_SECONDS = 60;
-/** One round at one number of Services. */
-const GROWTH_SECONDS = 20;
-/** Creation and deletion of a cluster. */
-const UP_SECONDS = 240;
 
 /** The project's own stacks. */
 const DEFAULT_STACKS: readonly string[] = ["kubeproxy", "replacement", "ebpf"];
 
 async function oneByOne(
   stacks: readonly string[],
-  measure: (stack: string) => Promise<Subject[]>,
+  measure: (stack: string, keep: (subjects: Subject[]) => Promise<void>) => Promise<void>,
   signal: AbortSignal,
 ): Promise<Subject[]> {
   const reasons = (await Promise.all(stacks.map(reasonNotToBringUp))).flatMap((reason) => reason ?? []);
@@ -163,7 +161,7 @@ async function oneByOne(
     try {
       log(`${stack}: creating`);
       await pulumi("up", stack, signal);
-      subjects.push(...(await measure(stack)));
+      await measure(stack, async (own) => void subjects.push(...own));
     } catch (error) {
       // keep the results of other stacks
       if (subjects.length === 0) throw error;
@@ -194,7 +192,7 @@ async function show(
   const { alarms, verdicts } = report;
   console.log(
     options.json
-      ? JSON.stringify({ alarms, verdicts, ...comparison }, undefined, 2)
+      ? JSON.stringify({ alarms, verdicts, ratios: ratiosIn(analysis), ...comparison }, undefined, 2)
       : reportText(report, lookOf(process.stdout)),
   );
   const files = [
@@ -206,6 +204,18 @@ async function show(
     await writeFile(file, render(report));
     console.error(`Report: ${resolve(file)}`);
   }
+}
+
+/** Every ratio with its interval, and of a sequential comparison its rounds and why it took no more. */
+function ratiosIn({ reference, benchmarks, growth }: Analysis) {
+  return [...benchmarks, ...growth].flatMap((row) => {
+    const place = "path" in row ? { path: row.path } : { services: row.services };
+    return [...row.ratios].map(([subject, { taken, ...ratio }]) => ({
+      ...{ subject, reference, metric: row.metric, ...place },
+      ...ratio,
+      ...taken,
+    }));
+  });
 }
 
 function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): number[] {
@@ -238,6 +248,7 @@ function commandOf(stacks: readonly string[], options: CompareOptions): string {
     ...stacks,
     ...(options.up ? ["--up"] : []),
     `--rounds ${options.rounds} --seconds ${options.seconds}`,
+    ...(options.full ? ["--full"] : []),
     options.growth ? `--services ${options.services ?? DEFAULT_SERVICES}` : "--no-growth",
     ...(options.benchmarks ? [] : ["--no-benchmarks"]),
     // values can be secret

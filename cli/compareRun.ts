@@ -1,25 +1,24 @@
 import { apiErrorLine } from "../cluster/apiError";
-import { runRounds, type Bench, type Method } from "../compare/measure/benchmarks";
-import type { Subject } from "../compare/results";
-import { servicesText } from "../compare/analyse/rows";
+import { runRounds, type Bench } from "../compare/measure/benchmarks";
+import { takeTurns, type Steps } from "../compare/measure/growthSingle";
+import { TOOLS } from "../compare/measure/tools";
+import { GROWTH_METRICS, PATHS, type GrowthMetricId, type PathId, type Subject } from "../compare/results";
+import { referenceOf } from "../compare/analyse/analysis";
+import { Sequence, servicesText, type Undecided } from "../compare/analyse/rows";
 import { ComparedStack } from "./compareSubject";
+import { TimeLeft, type TimedRequest } from "./compareTime";
 
 /** What to measure. */
-export interface RunRequest {
+export interface RunRequest extends TimedRequest {
   readonly set: readonly string[] | undefined;
-  readonly benchmarks: boolean;
-  readonly method: Method;
-  /** Numbers of Services of the growth series; empty without it. */
-  readonly services: readonly number[];
-  /** Whether the numbers were given explicitly, so that external clusters are filled too. */
+  /** Whether the numbers of Services were given explicitly, so that external clusters are filled too. */
   readonly servicesAreNamed: boolean;
-  /** Rounds of the growth series at each number of Services. */
-  readonly growthRounds: number;
 }
 
 /**
  * Inspect and measure stacks in turns, and remove everything that was created in their clusters. After a failure, a cluster
  * is not measured any more; an abort ends the measurement of all. Earlier results are kept.
+ * @param deliver gets the results before everything is removed, which takes a while
  * @throws if a cluster cannot be inspected, or the signal is aborted before all are
  */
 export async function measure(
@@ -27,7 +26,8 @@ export async function measure(
   request: RunRequest,
   log: (line: string) => void,
   signal: AbortSignal,
-): Promise<Subject[]> {
+  deliver: (subjects: Subject[]) => Promise<void>,
+): Promise<void> {
   const compared = await Promise.all(stacks.map((name) => ComparedStack.of(name, request.set)));
   const act = async (stack: ComparedStack, what: string, work: (stack: ComparedStack) => Promise<unknown>) => {
     signal.throwIfAborted();
@@ -56,33 +56,95 @@ export async function measure(
     }
     return further;
   };
+  const { stopping, services: sizes } = request;
+  const { rounds } = request.method;
+  const time = new TimeLeft(stacks.length, request);
+  const left = () => `about ${time.minutes()} min left`;
+  const reference = referenceOf(compared.map(({ measured }) => measured)).name;
+  const sequence = stopping && new Sequence(reference, stopping, sizes.length);
+  /** What to measure in a round; undefined: everything. */
+  const look = (round: number): Undecided | undefined =>
+    stopping !== undefined && round > stopping.first
+      ? sequence!.look(compared.map(({ measured }) => measured))
+      : undefined;
+  const inspections: Promise<void>[] = [];
   try {
-    for (const stack of compared) await act(stack, "verifying and inspecting", (each) => each.inspect());
+    for (const stack of compared) {
+      await act(stack, `verifying and inspecting, ${left()}`, (each) => each.verify());
+      // mostly waits for packets, so that the next verification can begin
+      inspections.push(stack.inspect());
+      inspections.at(-1)!.catch(() => undefined);
+      time.finish("inspection");
+    }
+    await Promise.all(inspections);
     if (request.benchmarks) {
       const benches: Bench[] = [];
       const ready = await turns(compared, "benchmarks", "preparing benchmarks", async (stack) =>
         benches.push(await stack.prepareBench()),
       );
-      const { rounds } = request.method;
-      await runRounds(benches, request.method, (round) => log(`benchmarks: round ${round} of ${rounds}`), signal).catch(
-        (error) => ready.forEach((stack) => giveUp(stack, "benchmarks", error)),
+      const choose = (round: number) => {
+        if (round > 1) time.finish("benchmarks");
+        const choice = look(round);
+        log(`benchmarks: round ${round} of ${rounds}${choice === undefined ? "" : openText(choice)}, ${left()}`);
+        return choice;
+      };
+      await runRounds(benches, request.method, choose, signal).catch((error) =>
+        ready.forEach((stack) => giveUp(stack, "benchmarks", error)),
       );
+      time.finish("benchmarks");
       for (const stack of compared) await stack.endBench();
     }
     let growing = compared;
-    for (const services of request.services) {
+    /** Let clusters take steps in turns, and leave out those that fail. */
+    const together = async (part: string, works: readonly (readonly [ComparedStack, Steps<void>])[]) => {
+      const outcomes = await takeTurns(
+        works.map(([, steps]) => steps),
+        signal,
+      ).catch((reason: unknown) => works.map((): PromiseRejectedResult => ({ status: "rejected", reason })));
+      works.forEach(([stack], at) => {
+        const outcome = outcomes[at]!;
+        if (outcome.status === "fulfilled") return;
+        giveUp(stack, part, outcome.reason);
+        growing = growing.filter((each) => each !== stack);
+      });
+    };
+    for (const services of sizes) {
       const part = servicesText(services);
-      growing = await turns(growing, part, `creating ${part}`, (stack) =>
-        stack.growTo(services, request.servicesAreNamed, signal),
+      if (growing.length > 0) log(`creating ${part}, ${left()}`);
+      await together(
+        part,
+        growing.map((stack) => [stack, stack.growTo(services, request.servicesAreNamed, signal)]),
       );
-      for (let round = 1; round <= request.growthRounds; round++) {
-        const what = `${part}, round ${round} of ${request.growthRounds}`;
-        growing = await turns(growing, part, what, (stack) => stack.measureGrowth());
+      time.finish("creation");
+      for (let round = 1; round <= rounds; round++) {
+        const choice = look(round);
+        const order = growing.map((_, index) => growing[(index + round - 1) % growing.length]!);
+        const wanted = order.map((stack) => ({ stack, metrics: choice && wantedIn(choice, services, stack.name) }));
+        const needed = wanted.filter(({ metrics }) => metrics?.size !== 0);
+        if (needed.length > 0) log(`${part}: round ${round} of ${rounds}, ${left()}`);
+        await together(
+          part,
+          needed.map(({ stack, metrics }) => [stack, stack.measureGrowth(metrics)]),
+        );
+        time.finish("growth", needed.length > 0);
       }
     }
-    return compared.map((stack) => stack.subject());
+    await deliver(compared.map((stack) => stack.subject()));
   } finally {
+    await Promise.allSettled(inspections);
     log("cleaning up");
     await Promise.all(compared.map((stack) => stack.close(log)));
   }
+}
+
+/** The growth metrics that one more round needs of a stack. */
+function wantedIn(choice: Undecided, services: number, stack: string): ReadonlySet<GrowthMetricId> {
+  const metrics = Object.keys(GROWTH_METRICS) as GrowthMetricId[];
+  return new Set(metrics.filter((metric) => choice(services, [metric]).has(stack)));
+}
+
+/** `, 12 of 20 measurements`. */
+function openText(choice: Undecided): string {
+  const all = (Object.keys(PATHS) as PathId[]).flatMap((path) => TOOLS.map(({ metrics }) => choice(path, metrics)));
+  return `, ${all.filter(({ size }) => size > 0).length} of ${all.length} measurements`;
 }

@@ -4,7 +4,7 @@ import type { OutsideClient } from "../cluster/read";
 import { Bench } from "../compare/measure/benchmarks";
 import { prepareGrowth, type GrowthRun } from "../compare/measure/growth";
 import { removeAll as removeGrowth } from "../compare/measure/growthServices";
-import type { GrowthTarget } from "../compare/measure/growthSingle";
+import type { GrowthTarget, Steps } from "../compare/measure/growthSingle";
 import { readNodes, settingsOf, summarizeTrace } from "../compare/measure/inventory";
 import {
   BENCH_SERVICE,
@@ -17,7 +17,8 @@ import {
   type PathEnds,
 } from "../compare/measure/paths";
 import { componentUse, readUse, type UseReading } from "../compare/measure/resources";
-import type { GrowthSeries, NodeInventory, Subject, TraceSummary } from "../compare/results";
+import type { Measured } from "../compare/analyse/rows";
+import type { GrowthMetricId, GrowthSeries, NodeInventory, Subject, TraceSummary } from "../compare/results";
 import { nodeAddresses, places } from "../datapath/probes";
 import { tracePacket } from "../datapath/trace/trace";
 import { CHECKS } from "../datapath/checks/all";
@@ -53,6 +54,7 @@ export class ComparedStack {
   private service: BenchService | undefined;
   private outside: OutsideClient | undefined;
   private growthRun: GrowthRun | undefined;
+  private endShells: (() => void) | undefined;
   bench: Bench | undefined;
 
   private constructor(
@@ -64,8 +66,8 @@ export class ComparedStack {
     return new ComparedStack(name, await stackCluster(name, set));
   }
 
-  /** Verify the mode, and read configuration, node state and traces. */
-  async inspect(): Promise<void> {
+  /** Verify the mode. */
+  async verify(): Promise<void> {
     const { cluster, expectation, kubeconfig } = this.stack;
     await removeGrowth(connectServices(kubeconfig));
     const { verification } = await runVerification({
@@ -74,6 +76,11 @@ export class ComparedStack {
     });
     const failed = verification.results.filter(({ verdict }) => verdict === "fail" || verdict === "inconclusive");
     this.verification = { verdict: verification.verdict, failed: failed.map(({ id }) => id) };
+  }
+
+  /** Read configuration, node state and traces. */
+  async inspect(): Promise<void> {
+    const { cluster } = this.stack;
     this.config = (await cluster.configMap("kube-system", "cilium-config"))?.data ?? {};
     this.kubernetes = (await cluster.nodes())[0]?.status?.nodeInfo?.kubeletVersion.replace(/^v/, "") ?? "";
     this.nodes = await readNodes(cluster);
@@ -91,6 +98,8 @@ export class ComparedStack {
         this.omitted.push(`trace ${scenario}: ${(error as Error).message}`);
       }
     }
+    // starting a process in a container takes processor time that measurements need
+    this.endShells = cluster.keepShells?.();
   }
 
   /** Prepare benchmarks: servers, their Service, and a client outside the cluster. */
@@ -127,7 +136,7 @@ export class ComparedStack {
   }
 
   /** Create Services up to this number. */
-  async growTo(services: number, isAskedFor: boolean, signal: AbortSignal): Promise<void> {
+  async *growTo(services: number, isAskedFor: boolean, signal: AbortSignal): Steps<void> {
     const { client, near, far } = await this.findEnds();
     const reason = near === undefined || far === undefined ? ONE_NODE : NOT_ASKED_FOR;
     if (near === undefined || far === undefined || !(isAskedFor || this.stack.nodesAreContainers)) {
@@ -135,17 +144,23 @@ export class ComparedStack {
       return;
     }
     this.growthRun ??= await this.prepareGrowth({ client, server: far, otherServer: near }, signal);
-    await this.growthRun.growTo(services);
+    yield* this.growthRun.growTo(services);
   }
 
-  /** Measure one more value of each metric with the present number of Services. */
-  async measureGrowth(): Promise<void> {
+  /** Measure one more value of each wanted metric with the present number of Services. Default: of all */
+  async *measureGrowth(wanted?: ReadonlySet<GrowthMetricId>): Steps<void> {
     if (this.growthRun === undefined) return;
-    for (const { services, metric, values } of await this.growthRun.measure()) {
+    for (const { services, metric, values } of yield* this.growthRun.measure(wanted)) {
       const before = this.growthSeries.find((each) => each.services === services && each.metric === metric);
       if (before === undefined) this.growthSeries.push({ services, metric, values });
       else before.values.push(...values);
     }
+  }
+
+  /** What has been measured so far. */
+  get measured(): Measured & Pick<Subject, "mode" | "tunnel"> {
+    const { mode, tunnel } = this.stack.settings;
+    return { name: this.name, mode, tunnel, series: this.bench?.series() ?? [], growth: this.growthSeries };
   }
 
   /** Record a missing measurement. */
@@ -159,7 +174,9 @@ export class ComparedStack {
     const removed = [this.service?.remove(), this.outside?.end(), this.growthRun?.remove()].map((each) =>
       Promise.resolve(each),
     );
-    for (const outcome of await Promise.allSettled(removed)) {
+    const outcomes = await Promise.allSettled(removed);
+    this.endShells?.();
+    for (const outcome of outcomes) {
       if (outcome.status === "fulfilled") continue;
       process.exitCode ??= 1;
       log(`${this.name}: clean-up failed; the next comparison repeats it: ${apiErrorLine(outcome.reason as Error)}`);
@@ -202,8 +219,7 @@ export class ComparedStack {
       services: connectServices(kubeconfig),
       serviceCidr: networks.services,
     };
-    // one value per round, so that clusters take turns
-    return prepareGrowth(target, signal, { samples: 1, passes: 1 });
+    return prepareGrowth(target, signal);
   }
 
   private async findEnds(): Promise<PathEnds> {

@@ -348,8 +348,9 @@ export function program(argv: readonly string[] = []): Command {
     .description("Compare configuration and performance of several stacks")
     .argument("[stacks...]", "Names of stacks; default: all whose cluster is up")
     .option("--up", "Bring up, measure and destroy one stack after the other; default: the three modes")
-    .option("--rounds <number>", "Number of times to measure everything", Number, 5)
-    .option("--seconds <seconds>", "Duration of each benchmark in each round", Number, 2)
+    .option("--rounds <number>", "Maximum number of times to measure everything", Number, 5)
+    .option("--full", "Measure everything in every round, also what more rounds cannot change")
+    .option("--seconds <seconds>", "Duration of each benchmark in each round", Number, 1)
     .option("--no-benchmarks", "Skip the benchmarks")
     .option(
       "--services <numbers>",

@@ -1,5 +1,5 @@
 import type { AttachableCluster } from "../cluster/read";
-import type { Session } from "../cluster/podExec";
+import type { Conversation } from "../cluster/podExec";
 import type { TraceRequest } from "../datapath/trace/trace";
 import type { TraceCluster } from "../datapath/trace/traceCluster";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
@@ -35,7 +35,7 @@ const startWithTools: TraceCluster["startOnNode"] = (node, command) =>
 /** In external clusters the workload has a pod in each node's network. */
 async function nodePodStarter(cluster: AttachableCluster): Promise<TraceCluster["startOnNode"]> {
   const pods = await cluster.pods(WORKLOAD.namespace, `app=${NODE_PODS}`);
-  return (node, command): Session => {
+  return (node, command): Conversation => {
     const pod = pods.find(({ spec }) => spec?.nodeName === node)?.metadata?.name;
     if (pod === undefined) throw new Error(`${NODE_PODS} does not run on ${node}; run pulumi up --refresh`);
     return cluster.start(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, command);

@@ -1,10 +1,10 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import type { Exec, V1Status } from "@kubernetes/client-node";
-import type { Session } from "../host/exec";
+import type { Conversation, Session } from "../host/exec";
 import { within } from "./within";
 
-export type { Session } from "../host/exec";
+export type { Conversation, Session } from "../host/exec";
 
 /** Result of a command in a pod. */
 export interface ExecResult {
@@ -88,7 +88,7 @@ export function startIn(
   pod: string,
   container: string,
   command: readonly string[],
-): Session {
+): Conversation {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
   exec
     .exec(namespace, pod, container, [...command], stdout, stderr, stdin, false)
@@ -102,5 +102,6 @@ export function startIn(
       stdout.destroy(error);
       stderr.destroy();
     });
-  return { stdout, stderr, end: () => void stdin.write("\n") };
+  const send = (line: string) => void stdin.write(`${line}\n`);
+  return { stdout, stderr, send, end: () => send("") };
 }

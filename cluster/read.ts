@@ -21,7 +21,7 @@ import { COMPARED_KINDS, helmDrift, type ComparedObject, type HelmDrift } from "
 import { CURRENT_RECORDS, renderedCilium, renderedObjects, type RecordedCilium } from "./helmRecord";
 import { load, timely, undefinedIfNotFound } from "./client";
 import { reach } from "./reach";
-import { execIn, startIn, type ExecResult, type Session } from "./podExec";
+import { execIn, startIn, type ExecResult, type Conversation } from "./podExec";
 import { PodShells } from "./podShells";
 
 export type { OutsideClient } from "../host/outside";
@@ -85,7 +85,7 @@ export interface AttachableCluster extends EvidenceCluster {
   /** Connect a stream to a pod's port. */
   forward(namespace: string, pod: string, port: number, stream: Duplex): Promise<void>;
   /** Start a command in a pod's container. */
-  start(namespace: string, pod: string, container: string, command: readonly string[]): Session;
+  start(namespace: string, pod: string, container: string, command: readonly string[]): Conversation;
 }
 
 /** A cluster whose kubelets report what pods use. */

@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import type { OutsideClient } from "../host/outside";
-import type { Session } from "./podExec";
+import type { Conversation, Session } from "./podExec";
 import type { EvidenceCluster } from "./read";
 
 /** Everything that a cluster answered while it was recorded. Plain data: it can be kept as JSON. */
@@ -41,7 +41,8 @@ export function record<C extends EvidenceCluster>(cluster: C): { cluster: C; rec
       const call = callOf(name, args);
       if (!calls.has(call)) calls.set(call, []);
       const result = member(...args);
-      if (!(result instanceof Promise)) return keptSession(result as Session, (session) => keep(call, { session }));
+      if (!(result instanceof Promise))
+        return keptSession(result as Conversation, (session) => keep(call, { session }));
       return result.then(
         (value: unknown) => {
           if (name !== "startOutside") {
@@ -110,10 +111,10 @@ export function replay<C extends EvidenceCluster>({ recordedAt, calls, answers }
 const callOf = (name: string, args: readonly unknown[]) => `${name}(${JSON.stringify(args).slice(1, -1)})`;
 
 /** The same session, with its output kept once it has ended. */
-function keptSession(session: Session, keep: (output: { stdout: string; stderr: string }) => void): Session {
+function keptSession(session: Conversation, keep: (output: { stdout: string; stderr: string }) => void): Conversation {
   const [stdout, stderr] = [collected(session.stdout), collected(session.stderr)];
   void Promise.all([stdout.whole, stderr.whole]).then(([out, err]) => keep({ stdout: out, stderr: err }));
-  return { stdout: stdout.stream, stderr: stderr.stream, end: () => session.end() };
+  return { ...session, stdout: stdout.stream, stderr: stderr.stream };
 }
 
 function collected(from: Session["stdout"]) {
@@ -129,11 +130,11 @@ function collected(from: Session["stdout"]) {
 }
 
 /** A session that has printed everything and ended. */
-function replayedSession({ session }: Answer): Session {
+function replayedSession({ session }: Answer): Conversation {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   stdout.end(Buffer.from(session?.stdout ?? "", "base64"));
   stderr.end(Buffer.from(session?.stderr ?? "", "base64"));
-  return { stdout, stderr, end: () => undefined };
+  return { stdout, stderr, send: () => undefined, end: () => undefined };
 }
 
 /** JSON that also keeps dates and maps. */

@@ -24,6 +24,8 @@ export interface ServiceWriter extends Pick<ClusterWriter, "namespace" | "delete
   replaceEndpoints(slice: V1EndpointSlice): Promise<void>;
   /** Delete a Service and the EndpointSlice of the same name; missing ones are not an error. */
   deleteService(namespace: string, name: string): Promise<void>;
+  /** Delete the Services and EndpointSlices with a label. @throws if the API server has no collections of Services (before 1.23) */
+  deleteServices(namespace: string, labelSelector: string): Promise<void>;
 }
 
 /** Seconds to wait for a list of all Services, or for one change among thousands. */
@@ -65,6 +67,11 @@ export function connectServices(kubeconfig: string): ServiceWriter {
       const service = core.deleteNamespacedService({ namespace, name }).catch(undefinedIfNotFound);
       const slice = discovery.deleteNamespacedEndpointSlice({ namespace, name }).catch(undefinedIfNotFound);
       await patiently(Promise.all([service, slice]));
+    },
+    async deleteServices(namespace, labelSelector) {
+      const services = core.deleteCollectionNamespacedService({ namespace, labelSelector });
+      const slices = discovery.deleteCollectionNamespacedEndpointSlice({ namespace, labelSelector });
+      await patiently(Promise.all([services, slices]));
     },
   };
 }

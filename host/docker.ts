@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { run, start, type CommandError, type Session } from "./exec";
+import { run, start, type CommandError, type Conversation } from "./exec";
 import { IMAGE_FOLDER } from "./imageFolder";
 
 /** A node of a kind cluster, which is a container. */
@@ -119,7 +119,7 @@ export function execInNode(
 }
 
 /** Start a command in a node that runs until it is ended. */
-export function startInNode(node: string, command: readonly string[]): Session {
+export function startInNode(node: string, command: readonly string[]): Conversation {
   return start("docker", ["exec", "--interactive", node, ...command]);
 }
 

@@ -26,6 +26,12 @@ export interface Session {
   end(): void;
 }
 
+/** A command that reads lines until it is ended. */
+export interface Conversation extends Session {
+  /** Send a line to the command's input. */
+  send(line: string): void;
+}
+
 /** How many of a command's last lines an error shows. */
 const LAST_LINES = 20;
 
@@ -89,11 +95,11 @@ export async function run(command: string, args: readonly string[], options: Run
 }
 
 /** Start a command that runs until it is ended. Ctrl-C does not reach it, so that it can be ended in order. */
-export function start(command: string, args: readonly string[]): Session {
+export function start(command: string, args: readonly string[]): Conversation {
   const child = spawn(command, args, { detached: true });
   const { stdin, stdout, stderr } = child.once("error", (error) => stdout.destroy(error));
   stdin.on("error", () => undefined); // the command may end by itself
-  return { stdout, stderr, end: () => void stdin.end("\n") };
+  return { stdout, stderr, send: (line) => void stdin.write(`${line}\n`), end: () => void stdin.end("\n") };
 }
 
 /** Run a shell command in this process's terminal. @returns its exit code; 128 plus the signal's number after a signal */

@@ -36,8 +36,9 @@ export class Bench {
       return;
     }
     try {
-      const script = tool.client(path.address, path.portOf(tool.port), seconds, warmUpSeconds);
-      const patience = PATIENCE_SECONDS + 2 * (seconds + warmUpSeconds);
+      const warmUp = Math.max(warmUpSeconds, tool.leastWarmUp ?? 0);
+      const script = tool.client(path.address, path.portOf(tool.port), seconds, warmUp);
+      const patience = PATIENCE_SECONDS + 2 * (seconds + warmUp);
       const { values, histogram } = tool.parse(
         await within(patience, path.run(script), `${tool.program} does not finish`),
       );
@@ -83,26 +84,30 @@ export class Bench {
 /** Added to a tool's own duration. */
 const PATIENCE_SECONDS = 20;
 
+/** The clusters, by name, in which some metrics of a path are measured once more. */
+export type Choice = (path: PathId, metrics: readonly MetricId[]) => ReadonlySet<string>;
+
 /**
- * Measure all paths with all tools. Clusters take turns in each measurement, so that other load of the machine affects all
- * alike; the first cluster changes from round to round.
- * @param report called before each round
+ * Measure paths with tools. Clusters take turns in each measurement, so that other load of the machine affects all alike;
+ * the first cluster changes from round to round.
+ * @param choose called before each round; undefined: everything is measured
  * @throws if the signal is aborted, after the current measurement
  */
 export async function runRounds(
   benches: readonly Bench[],
   method: Method,
-  report: (round: number) => void,
+  choose: (round: number) => Choice | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   for (let round = 0; round < method.rounds; round++) {
-    report(round + 1);
+    const choice = choose(round + 1);
     const order = benches.map((_, index) => benches[(index + round) % benches.length]!);
     for (const path of Object.keys(PATHS) as PathId[]) {
       for (const tool of TOOLS) {
+        const chosen = choice?.(path, tool.metrics);
         for (const bench of order) {
           signal.throwIfAborted();
-          await bench.measure(path, tool, method);
+          if (chosen?.has(bench.name) ?? true) await bench.measure(path, tool, method);
         }
       }
     }

@@ -1,7 +1,6 @@
 import { askAgent, listAgents, saveRules } from "../../cluster/agents";
 import { apiErrorLine } from "../../cluster/apiError";
 import { countOfNftables } from "../../datapath/checks/proxyRules";
-import { timeConnections } from "./growthProbes";
 import { kubeProxyTable } from "./inventory";
 import {
   createAll,
@@ -20,19 +19,22 @@ import {
   answersOf,
   CROWD_SECONDS,
   DEFAULTS,
-  pause,
   SingleServices,
   type GrowthOptions,
   type GrowthTarget,
+  type Steps,
 } from "./growthSingle";
 import { GROWTH_METRICS, type GrowthMetricId, type GrowthSeries } from "../results";
 
 /** A cluster that is filled with Services. */
 export interface GrowthRun {
   /** Create Services up to this number, and wait until the nodes have them. @throws Error if there are more already */
-  growTo(services: number): Promise<void>;
-  /** Measure with the present number of Services; can be repeated. */
-  measure(): Promise<GrowthSeries[]>;
+  growTo(services: number): Steps<void>;
+  /**
+   * Measure one value of each metric with the present number of Services; can be repeated.
+   * @param wanted metrics to measure; others come with them. Default: all
+   */
+  measure(wanted?: ReadonlySet<GrowthMetricId>): Steps<GrowthSeries[]>;
   /** Missing measurements with reasons, one sentence each. */
   omitted(): string[];
   /** Delete everything that this run or killed runs created, even after an abort. */
@@ -59,8 +61,6 @@ export async function prepareGrowth(
   await createNamespace(writer);
   return new Run(target, addresses, { ...DEFAULTS, ...options }, signal);
 }
-
-type Values = Record<GrowthMetricId, number[]>;
 
 /** Metrics of each origin, in the order of the origins. */
 const FROM = [
@@ -90,7 +90,7 @@ class Run implements GrowthRun {
     this.singles = new SingleServices(target, addresses, options, signal);
   }
 
-  async growTo(services: number): Promise<void> {
+  async *growTo(services: number): Steps<void> {
     const from = this.crowd.length;
     if (services < from) throw new Error(`The cluster has ${from} Services already, more than ${services}`);
     if (services === from) return;
@@ -118,53 +118,61 @@ class Run implements GrowthRun {
     await this.singles.watched(last.clusterIp, async (watches) => {
       await answersOf(watches, this.target.server, CROWD_SECONDS);
     });
-    await this.settle();
+    yield* this.settle();
   }
 
-  async measure(): Promise<GrowthSeries[]> {
+  async *measure(wanted?: ReadonlySet<GrowthMetricId>): Steps<GrowthSeries[]> {
     const services = this.crowd.length;
-    const { connections, passes, samples } = this.options;
     const series: GrowthSeries[] = [];
-    const attempt = async (metrics: readonly GrowthMetricId[], work: () => Promise<Partial<Values>>) => {
-      try {
-        for (const [metric, values] of Object.entries(await work())) {
-          series.push({ services, metric: metric as GrowthMetricId, values });
-        }
-      } catch (error) {
-        this.signal?.throwIfAborted();
-        const titles = metrics.map((metric) => GROWTH_METRICS[metric].title).join(", ");
-        this.notMeasured.add(`${titles}, with ${services} Services: ${apiErrorLine(error as Error)}`);
-      }
+    const wants = (...metrics: readonly GrowthMetricId[]) => metrics.some((metric) => wanted?.has(metric) ?? true);
+    const add = (metric: GrowthMetricId, value: number) => void series.push({ services, metric, values: [value] });
+    const fail = (metrics: readonly GrowthMetricId[], error: unknown) => {
+      this.signal?.throwIfAborted();
+      const titles = metrics.map((metric) => GROWTH_METRICS[metric].title).join(", ");
+      this.notMeasured.add(`${titles}, with ${services} Services: ${apiErrorLine(error as Error)}`);
     };
-    await attempt(["iptables-rules", "service-map"], async () => {
-      const { rules, ofNftables, entries } = await this.count();
-      return {
-        "iptables-rules": [rules],
-        ...(ofNftables === undefined ? {} : { "nftables-rules": [ofNftables] }),
-        "service-map": [entries],
-      };
-    });
-    const chosen = nearest(evenly(services, connections), this.served).map((index) => this.crowd[index]!.clusterIp);
-    // one origin after the other, so that they do not disturb each other
-    for (const [index, origin] of this.singles.origins.entries()) {
-      const metric = FROM[index]!["first-connection"];
-      await attempt([metric], async () => ({
-        [metric]: await timeConnections(origin, chosen, HTTP_PORT, passes),
-      }));
+    // of the round before
+    yield this.singles.rest();
+    const counted: readonly GrowthMetricId[] = ["iptables-rules", "nftables-rules", "service-map"];
+    if (wants(...counted)) {
+      await this.count().then(
+        ({ rules, ofNftables, entries }) => {
+          add("iptables-rules", rules);
+          if (ofNftables !== undefined) add("nftables-rules", ofNftables);
+          add("service-map", entries);
+        },
+        (error) => fail(counted, error),
+      );
     }
-    await attempt(["kept-connection"], async () => ({ "kept-connection": await this.singles.keepConnections() }));
-    const froms = FROM.slice(0, this.singles.origins.length);
+    const chosen = nearest(evenly(services, this.options.connections), this.served);
+    const addresses = chosen.map((index) => this.crowd[index]!.clusterIp);
+    // one origin after the other, so that they do not disturb each other
+    for (const [index, prober] of this.singles.probers.entries()) {
+      const metric = FROM[index]!["first-connection"];
+      if (!wants(metric)) continue;
+      await prober.timeConnections(addresses, HTTP_PORT).then(
+        (value) => add(metric, value),
+        (error) => fail([metric], error),
+      );
+    }
+    const froms = FROM.slice(0, this.singles.probers.length);
     const changes = froms.flatMap((from) => [from["new-service"], from["endpoint-change"]]);
-    await attempt(changes, async () => {
-      const values: Partial<Values> = Object.fromEntries(changes.map((metric) => [metric, []]));
-      for (let sample = 0; sample < samples; sample += 1) {
-        for (const [index, { created, changed }] of (await this.singles.change()).entries()) {
-          values[froms[index]!["new-service"]]!.push(created);
-          values[froms[index]!["endpoint-change"]]!.push(changed);
+    const parts = { kept: wants("kept-connection"), change: wants(...changes) };
+    if (!parts.kept && !parts.change) return series;
+    yield 0;
+    try {
+      const { kept, created, changed } = yield* this.singles.measure(parts);
+      if (kept instanceof Error) fail(["kept-connection"], kept);
+      else if (kept !== undefined) add("kept-connection", kept);
+      if (parts.change) {
+        for (const [index, from] of froms.entries()) {
+          add(from["new-service"], created[index]!);
+          add(from["endpoint-change"], changed[index]!);
         }
       }
-      return values;
-    });
+    } catch (error) {
+      fail([...(parts.kept ? (["kept-connection"] as const) : []), ...(parts.change ? changes : [])], error);
+    }
     return series;
   }
 
@@ -173,6 +181,7 @@ class Run implements GrowthRun {
   }
 
   async remove(): Promise<void> {
+    this.singles.end();
     await removeAll(this.target.services);
     this.crowd.length = 0;
     this.served.length = 0;
@@ -193,7 +202,7 @@ class Run implements GrowthRun {
   }
 
   /** Wait until the tables of the client's node are stable. */
-  private async settle(): Promise<void> {
+  private async *settle(): Steps<void> {
     const deadline = Date.now() + CROWD_SECONDS * 1000;
     let before = "";
     for (;;) {
@@ -202,7 +211,7 @@ class Run implements GrowthRun {
       if (Date.now() > deadline)
         throw new Error(`The tables of ${this.target.client.node} are still changing after ${CROWD_SECONDS} s`);
       before = counts;
-      await pause(this.options.settleMs, this.signal);
+      yield this.options.settleMs;
     }
   }
 }

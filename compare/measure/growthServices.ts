@@ -12,6 +12,13 @@ const OWNER = "cilium-modes";
 /** Port of the workload's servers, and of the Services. */
 export const HTTP_PORT = 80;
 
+/** Divides the Services into parts that one request deletes; all at once would exceed the API server's minute. */
+const PART_LABEL = "cilium-modes/part";
+const PARTS = 64;
+
+/** The part of a Service by its number. */
+const partOf = ({ name }: GrowthService) => String(Number(name.replace(/^\D*/, "")) % PARTS);
+
 /** Concurrent requests; more make an API server slower. */
 const AT_ONCE = 16;
 
@@ -106,24 +113,30 @@ export function nearest(wanted: readonly number[], existing: readonly number[]):
 }
 
 /** The Service as a Kubernetes object. */
-export function serviceOf({ name, clusterIp, extraPort }: GrowthService): V1Service {
+export function serviceOf(service: GrowthService): V1Service {
+  const { name, clusterIp, extraPort } = service;
   const ports = [{ name: "http", port: HTTP_PORT, protocol: "TCP" }];
   if (extraPort !== undefined) ports.push({ name: "extra", port: extraPort, protocol: "TCP" });
   return {
-    metadata: { namespace: GROWTH_NAMESPACE, name, labels: { [OWNER_LABEL]: OWNER } },
+    metadata: { namespace: GROWTH_NAMESPACE, name, labels: { [OWNER_LABEL]: OWNER, [PART_LABEL]: partOf(service) } },
     spec: { clusterIP: clusterIp, ports },
   };
 }
 
 /** The endpoints as a Kubernetes object. */
-export function endpointsOf({ name, endpoint, extraPort }: GrowthService): V1EndpointSlice {
+export function endpointsOf(service: GrowthService): V1EndpointSlice {
+  const { name, endpoint, extraPort } = service;
   const ports = [{ name: "http", port: endpoint.port, protocol: "TCP" }];
   if (extraPort !== undefined) ports.push({ name: "extra", port: extraPort, protocol: "TCP" });
   return {
     metadata: {
       namespace: GROWTH_NAMESPACE,
       name,
-      labels: { "kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": OWNER },
+      labels: {
+        "kubernetes.io/service-name": name,
+        "endpointslice.kubernetes.io/managed-by": OWNER,
+        [PART_LABEL]: partOf(service),
+      },
     },
     addressType: "IPv4",
     endpoints: [{ addresses: [endpoint.address], conditions: { ready: true } }],
@@ -131,16 +144,14 @@ export function endpointsOf({ name, endpoint, extraPort }: GrowthService): V1End
   };
 }
 
-/** Create Services with their endpoints, several at once. */
+/** Create Services with their endpoints, several at once; the endpoints first, so that every Service is complete at once. */
 export async function createAll(
   writer: ServiceWriter,
   services: readonly GrowthService[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await manyAtOnce(services, signal, async (service) => {
-    await writer.createService(serviceOf(service));
-    await writer.createEndpoints(endpointsOf(service));
-  });
+  await manyAtOnce(services, signal, (service) => writer.createEndpoints(endpointsOf(service)));
+  await manyAtOnce(services, signal, (service) => writer.createService(serviceOf(service)));
 }
 
 /** Create the namespace. */
@@ -160,10 +171,15 @@ export async function removeAll(writer: ServiceWriter): Promise<void> {
       `The namespace ${GROWTH_NAMESPACE} was not created by this project: it lacks the label ${OWNER_LABEL}=${OWNER}`,
     );
   }
+  let names = await writer.serviceNames(GROWTH_NAMESPACE);
+  if (names.length > PARTS) {
+    const parts = Array.from({ length: PARTS }, (_, part) => `${PART_LABEL}=${part}`);
+    await manyAtOnce(parts, undefined, (part) => writer.deleteServices(GROWTH_NAMESPACE, part)).catch(() => undefined);
+    // those of an older version, or all if the API server refuses
+    names = await writer.serviceNames(GROWTH_NAMESPACE);
+  }
   // the namespace controller would delete them one after the other
-  await manyAtOnce(await writer.serviceNames(GROWTH_NAMESPACE), undefined, (name) =>
-    writer.deleteService(GROWTH_NAMESPACE, name),
-  );
+  await manyAtOnce(names, undefined, (name) => writer.deleteService(GROWTH_NAMESPACE, name));
   await writer.deleteNamespace(GROWTH_NAMESPACE);
 }
 

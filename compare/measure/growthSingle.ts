@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Session } from "../../cluster/podExec";
+import type { Conversation, Session } from "../../cluster/podExec";
 import type { AttachableCluster } from "../../cluster/read";
 import type { ServiceWriter } from "../../cluster/services";
+import { within } from "../../cluster/within";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
-import type { Place } from "../../datapath/probes";
-import { ask, watch, type Origin, type Watch } from "./growthProbes";
+import { runInPod, type Place } from "../../datapath/probes";
+import { startProber, type Prober, type Watch } from "./growthProbes";
 import {
   endpointsOf,
   GROWTH_NAMESPACE,
@@ -21,7 +22,7 @@ import { TOOLS } from "./tools";
 export interface GrowthTarget {
   readonly cluster: AttachableCluster & {
     /** If present, connections are also measured from the client's node. */
-    readonly startOnNode?: ((node: string, command: readonly string[]) => Session) | undefined;
+    readonly startOnNode?: ((node: string, command: readonly string[]) => Conversation) | undefined;
   };
   readonly services: ServiceWriter;
   readonly client: Place;
@@ -32,17 +33,13 @@ export interface GrowthTarget {
   readonly serviceCidr: string;
 }
 
-/** How much to measure. */
+/** How to measure. */
 export interface GrowthOptions {
-  /** Number of new Services, each with a change of its endpoint. Default: 5 */
-  readonly samples?: number;
-  /** Number of values for first and kept connections. Default: 5 */
-  readonly passes?: number;
-  /** Number of Services to connect to in each pass. Default: 50 */
+  /** Number of Services to connect to for one value of a first connection. Default: 50 */
   readonly connections?: number;
   /** Seconds per value of a kept connection. Default: 1 */
   readonly keptSeconds?: number;
-  /** Pause before each change in ms, in addition to the duration of the previous change. Default: 1,000 */
+  /** Rest after each change in ms, in addition to the duration of the previous creation. Default: 1,000 */
   readonly quietMs?: number;
   /** Interval in ms between two reads of tables that can still change. Default: 2,000 */
   readonly settleMs?: number;
@@ -50,30 +47,76 @@ export interface GrowthOptions {
 
 /** Defaults of {@link GrowthOptions}. */
 export const DEFAULTS: Required<GrowthOptions> = {
-  samples: 5,
-  passes: 5,
   connections: 50,
   keptSeconds: 1,
   quietMs: 1000,
   settleMs: 2000,
 };
 
+/**
+ * A measurement in steps. After each step it yields how many milliseconds its cluster must rest, so that several clusters
+ * can rest at the same time; see {@link takeTurns}.
+ */
+export type Steps<Result> = AsyncGenerator<number, Result, void>;
+
+/**
+ * Let measurements take turns: each takes a step while all others rest, in their order, and the next turn begins when all
+ * have rested.
+ * @returns the outcome of each
+ * @throws the signal's reason if it is aborted, after what the measurements leave was removed
+ */
+export async function takeTurns<Result>(
+  all: readonly Steps<Result>[],
+  signal: AbortSignal | undefined,
+): Promise<PromiseSettledResult<Result>[]> {
+  const outcomes = new Map<Steps<Result>, PromiseSettledResult<Result>>();
+  try {
+    while (outcomes.size < all.length) {
+      let rested = 0;
+      for (const each of all) {
+        if (outcomes.has(each)) continue;
+        signal?.throwIfAborted();
+        try {
+          const { done, value } = await each.next();
+          if (done) outcomes.set(each, { status: "fulfilled", value });
+          else rested = Math.max(rested, performance.now() + value);
+        } catch (reason) {
+          outcomes.set(each, { status: "rejected", reason });
+        }
+      }
+      await pause(rested - performance.now(), signal);
+    }
+  } finally {
+    // what cannot be deleted now is deleted with the namespace
+    for (const each of all) await each.return(undefined as never).catch(() => undefined);
+  }
+  return all.map((each) => outcomes.get(each)!);
+}
+
 /** Timeout of one change, and of thousands. */
 const CHANGE_SECONDS = 60;
 export const CROWD_SECONDS = 300;
 
-/** Maximum duration of a watch. */
-const WATCH_SECONDS = 2 * CROWD_SECONDS;
-
 const LATENCY = TOOLS.find(({ metrics }) => metrics.includes("latency-p50"))!;
+
+/** Milliseconds until each origin saw the creation and the change, and the latency of a kept connection. */
+export interface SingleValues {
+  created: number[];
+  changed: number[];
+  /** An error is why there is none; undefined if it was not asked for. */
+  kept: number | Error | undefined;
+}
 
 /** Creates, changes and deletes one Service besides those of the cluster. */
 export class SingleServices {
-  /** The client's pod, and its node if commands can run there. */
-  readonly origins: readonly Origin[];
+  /** In the client's pod, and on its node if commands can run there. */
+  readonly probers: readonly Prober[];
   private created = 0;
+  private latencyServer: Promise<Session> | undefined;
   /** Time until the last new Service answered. */
   private tookMs = 0;
+  /** Time of the last change, by `performance.now()`. */
+  private changedAt = -Infinity;
 
   constructor(
     private readonly target: GrowthTarget,
@@ -83,108 +126,113 @@ export class SingleServices {
   ) {
     const { cluster, client } = target;
     const startOnNode = cluster.startOnNode?.bind(cluster);
-    const pod: Origin = {
+    const pod = startProber({
       name: client.pod,
       start: (command) => cluster.start(WORKLOAD.namespace, client.pod, WORKLOAD_CONTAINER, command),
-    };
-    const node = startOnNode && {
-      name: client.node,
-      start: (command: readonly string[]) => startOnNode(client.node, command),
-    };
-    this.origins = node === undefined ? [pod] : [pod, node];
-  }
-
-  /** Measure latencies on a kept connection from the client's pod. */
-  async keepConnections(): Promise<number[]> {
-    const { cluster, server } = this.target;
-    const { keptSeconds, passes } = this.options;
-    const run = (script: string) => ask(this.origins[0]!, ["sh", "-c", script], keptSeconds + CHANGE_SECONDS);
-    const programs = await programsOf(run);
-    if (!programs.has(LATENCY.program)) throw new Error(`the workload's image has no ${LATENCY.program}`);
-    const servers = await startServers(cluster, server, new Set([LATENCY.program]));
-    try {
-      return await this.withService(LATENCY.port, async ({ clusterIp }, create) => {
-        await this.watched(clusterIp, async (watches) => {
-          await this.firstAnswers(watches, create);
-        });
-        await this.quiet();
-        const values: number[] = [];
-        while (values.length < passes) {
-          this.signal?.throwIfAborted();
-          const output = await run(LATENCY.client(clusterIp, LATENCY.port, keptSeconds, 0));
-          values.push(LATENCY.parse(output).values.get("latency-p50")!);
-        }
-        return values;
-      });
-    } finally {
-      servers.end();
-    }
-  }
-
-  /** Create a Service, change its endpoint, and delete it. @returns ms until each origin saw the creation and the change */
-  change(): Promise<{ created: number; changed: number }[]> {
-    const { services: writer, otherServer } = this.target;
-    return this.withService(undefined, (service, create) =>
-      this.watched(service.clusterIp, async (watches) => {
-        const created = await this.firstAnswers(watches, create);
-        await this.quiet();
-        const start = performance.now();
-        await writer.replaceEndpoints(endpointsOf({ ...service, endpoint: serverEndpoint(otherServer.address) }));
-        const changed = (await answersOf(watches, otherServer)).map((at) => at - start);
-        return created.map((each, index) => ({ created: each, changed: changed[index]! }));
-      }),
-    );
-  }
-
-  /** Create a watched Service. @returns ms until each watch got an answer */
-  private async firstAnswers(watches: readonly Watch[], create: () => Promise<number>): Promise<number[]> {
-    const begin = await create();
-    const took = (await answersOf(watches, this.target.server)).map((at) => at - begin);
-    this.tookMs = Math.max(...took);
-    return took;
+    });
+    const node =
+      startOnNode && startProber({ name: client.node, start: (command) => startOnNode(client.node, command) });
+    this.probers = node === undefined ? [pod] : [pod, node];
   }
 
   /**
-   * Work with one more Service, with a pause afterwards. `create` creates it, and returns the time at which the API server
-   * accepted it.
+   * Create a Service, measure a kept connection to it, change its endpoint, and delete it.
+   * @param parts which of the last two to measure
    */
-  private async withService<T>(
-    extraPort: number | undefined,
-    work: (service: GrowthService, create: () => Promise<number>) => Promise<T>,
-  ): Promise<T> {
-    const { services: writer, server } = this.target;
+  async *measure(parts: { readonly kept: boolean; readonly change: boolean }): Steps<SingleValues> {
+    const { services: writer, server, otherServer } = this.target;
     this.created += 1;
     const service: GrowthService = {
       name: `single-${this.created}`,
       clusterIp: this.addresses.take(),
       endpoint: serverEndpoint(server.address),
-      extraPort,
+      extraPort: LATENCY.port,
     };
-    const create = async () => {
-      await writer.createService(serviceOf(service));
-      const accepted = performance.now();
-      // after the Service, as the controller for Services with a selector does
-      await writer.createEndpoints(endpointsOf(service));
-      return accepted;
-    };
+    const { clusterIp } = service;
+    const values: SingleValues = { created: [], changed: [], kept: undefined };
     try {
-      return await work(service, create);
+      values.created = await this.watched(clusterIp, (watches) => this.firstAnswers(watches, service));
+      yield this.rest();
+      // steps of their own: no cluster applies a change while a kept connection or another change is measured
+      if (parts.kept) values.kept = await this.keptConnection(clusterIp).catch((error: Error) => error);
+      yield 0;
+      if (parts.change) {
+        values.changed = await this.watched(clusterIp, async (watches) => {
+          await answersOf(watches, server);
+          const start = performance.now();
+          await writer.replaceEndpoints(endpointsOf({ ...service, endpoint: serverEndpoint(otherServer.address) }));
+          return (await answersOf(watches, otherServer)).map((at) => at - start);
+        });
+      }
+      yield 0;
     } finally {
       await writer.deleteService(GROWTH_NAMESPACE, service.name);
-      this.addresses.giveBack(service.clusterIp);
-      await this.quiet();
+      this.changedAt = performance.now();
+      this.addresses.giveBack(clusterIp);
     }
+    return values;
+  }
+
+  /** End the probers, and the server of kept connections. */
+  end(): void {
+    for (const prober of this.probers) prober.end();
+    this.endLatencyServer();
+  }
+
+  /** Median latency on a kept connection from the client's pod, in µs. */
+  private async keptConnection(address: string): Promise<number> {
+    this.signal?.throwIfAborted();
+    const { cluster, client, server } = this.target;
+    const { keptSeconds } = this.options;
+    const run = async (script: string) => {
+      const output = await within(keptSeconds + CHANGE_SECONDS, runInPod(cluster, client, script), "no answer");
+      if (output instanceof Error) throw output;
+      return output;
+    };
+    this.latencyServer ??= programsOf(run).then((programs) => {
+      if (!programs.has(LATENCY.program)) throw new Error(`the workload's image has no ${LATENCY.program}`);
+      return startServers(cluster, server, new Set([LATENCY.program]));
+    });
+    try {
+      await this.latencyServer;
+      const output = await run(LATENCY.client(address, LATENCY.port, keptSeconds, 0));
+      return LATENCY.parse(output).values.get("latency-p50")!;
+    } catch (error) {
+      // the next attempt starts another server
+      this.endLatencyServer();
+      throw error;
+    }
+  }
+
+  private endLatencyServer(): void {
+    void this.latencyServer?.then(
+      (session) => session.end(),
+      () => undefined,
+    );
+    this.latencyServer = undefined;
+  }
+
+  /** Create a watched Service. @returns ms until each watch got an answer, from when the API server accepted the Service */
+  private async firstAnswers(watches: readonly Watch[], service: GrowthService): Promise<number[]> {
+    const { services: writer, server } = this.target;
+    await writer.createService(serviceOf(service));
+    const begin = performance.now();
+    // after the Service, as the controller for Services with a selector does
+    await writer.createEndpoints(endpointsOf(service));
+    const took = (await answersOf(watches, server)).map((at) => at - begin);
+    this.tookMs = Math.max(...took);
+    this.changedAt = performance.now();
+    return took;
   }
 
   /** Connect to an address continuously, from all origins, during some work. */
   async watched<T>(address: string, work: (watches: Watch[]) => Promise<T>): Promise<T> {
     this.signal?.throwIfAborted();
-    const watches: Watch[] = [];
+    const watches = this.probers.map((prober) => prober.watch(address, HTTP_PORT));
     // rejects those that wait for an answer
     const end = () => watches.forEach((each) => each.end());
     this.signal?.addEventListener("abort", end);
     try {
-      for (const origin of this.origins) watches.push(watch(origin, address, HTTP_PORT, WATCH_SECONDS));
       await Promise.all(watches.map(({ ready }) => ready));
       return await work(watches);
     } catch (error) {
@@ -196,15 +244,15 @@ export class SingleServices {
     }
   }
 
-  /** Wait for the previous change to complete: kube-proxy batches changes for a second before it applies them. */
-  private quiet(): Promise<void> {
-    return pause(this.options.quietMs + this.tookMs, this.signal);
+  /** Milliseconds until the previous change is complete: kube-proxy batches changes for a second before it applies them. */
+  rest(): number {
+    return Math.max(0, this.changedAt + this.options.quietMs + this.tookMs - performance.now());
   }
 }
 
 /** Wait. @throws the signal's reason if it is aborted */
-export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(milliseconds, undefined, signal && { signal }).catch((error: unknown) => {
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(Math.max(0, milliseconds), undefined, signal && { signal }).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw error;
   });

@@ -16,6 +16,8 @@ export interface Tool {
   readonly port: number;
   /** Shell command of its server; undefined if the workload's own server is used. */
   readonly server?: string;
+  /** Seconds of warm-up in a benchmark, if not more. Default: 0 */
+  readonly leastWarmUp?: number;
   /** Shell command of the client; prints what {@link parse} reads. */
   client(address: string, port: number, seconds: number, warmUpSeconds: number): string;
   /** @throws Error if the output has no result */
@@ -58,6 +60,8 @@ const latency: Tool = {
   metrics: ["latency-p50", "latency-p99"],
   port: 11111,
   server: "sockperf server --tcp -p 11111",
+  // one second has too few packets for the 99th percentile
+  leastWarmUp: 1,
   // takes whole seconds, and ignores the first 0.4 s
   client: (address, port, seconds, warmUp) =>
     [
@@ -90,7 +94,8 @@ const connections: Tool = {
   client: (address, port, seconds, warmUp) => {
     const ask = (duration: number) =>
       `${limited(duration)} wrk -t 1 -c 4 -d ${Math.max(1, Math.round(duration))}s -H 'Connection: close' http://${address}:${port}/`;
-    return `${ask(warmUp)} >/dev/null 2>&1; ${ask(seconds)} 2>&1`;
+    const first = warmUp > 0 ? `${ask(warmUp)} >/dev/null 2>&1; ` : "";
+    return `${first}${ask(seconds)} 2>&1`;
   },
   parse(output) {
     const rate = Number(/Requests\/sec:\s*([\d.]+)/.exec(output)?.[1]);

@@ -23,7 +23,7 @@ export function methodSection(
     ["versions", same(subjects, ({ cilium, kubernetes }) => `Cilium ${cilium} and Kubernetes ${kubernetes}`)],
     [
       "rounds",
-      `${stopping === undefined ? method.rounds : `${stopping.first} to ${stopping.last}`} of ${numberText(method.seconds)} s per benchmark, each after ${numberText(method.warmUpSeconds)} s of warm-up`,
+      `${stopping === undefined ? method.rounds : `${stopping.first} to ${stopping.last}`} of ${numberText(method.seconds)} s per benchmark${method.warmUpSeconds > 0 ? `, each after ${numberText(method.warmUpSeconds)} s of warm-up` : ""}`,
     ],
     [
       "order",

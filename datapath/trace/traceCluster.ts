@@ -1,9 +1,9 @@
 import type { AttachableCluster } from "../../cluster/read";
-import { readToEnd, type Session } from "../../cluster/podExec";
+import { readToEnd, type Conversation } from "../../cluster/podExec";
 
 /** A cluster on whose nodes commands can be started, with the workload's tools and in the node's network. */
 export interface TraceCluster extends AttachableCluster {
-  startOnNode(node: string, command: readonly string[]): Session;
+  startOnNode(node: string, command: readonly string[]): Conversation;
 }
 
 const ANSWER_SECONDS = 12;

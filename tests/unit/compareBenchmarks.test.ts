@@ -118,7 +118,7 @@ describe("the measured paths", () => {
           started.push(command.at(-1)!);
           const [stdout, stderr] = [new PassThrough(), new PassThrough()];
           stdout.end(output);
-          return { stdout, stderr, end: () => ended.push(pod) };
+          return { stdout, stderr, send: () => undefined, end: () => ended.push(pod) };
         },
       }) as Pick<AttachableCluster, "start"> as AttachableCluster;
     (await startServers(clusterWith("ready\n"), FAR, PROGRAMS)).end();
@@ -154,7 +154,8 @@ describe("benchmarks", () => {
   it("take turns between clusters at every measurement, and start with another in the next round", async () => {
     const benches = [bench("A", () => RATE, new Set(["wrk"])), bench("B", () => RATE, new Set(["wrk"]))];
     const rounds: number[] = [];
-    await runRounds(benches, METHOD, (round) => rounds.push(round), new AbortController().signal);
+    const choose = (round: number) => void rounds.push(round);
+    await runRounds(benches, METHOD, choose as () => undefined, new AbortController().signal);
     expect(rounds).toEqual([1, 2]);
     expect(asked).toEqual([
       "A same-node wrk",
@@ -173,6 +174,15 @@ describe("benchmarks", () => {
     expect(benches[0]!.omitted()).toContain(
       "pod to pod on its own node, throughput, one stream: the workload's image has no iperf3; set nettool.baseImage to one that has it",
     );
+  });
+
+  it("leave out clusters and measurements that a round does not need", async () => {
+    const wrk = new Set(["wrk"]);
+    const benches = ["A", "B", "C"].map((name) => bench(name, () => RATE, wrk));
+    const choose = (round: number) =>
+      round === 1 ? undefined : (path: PathId) => new Set(path === "same-node" ? ["A", "C"] : []);
+    await runRounds(benches, METHOD, choose, new AbortController().signal);
+    expect(asked.slice(6)).toEqual(["C same-node wrk", "A same-node wrk"]);
   });
 
   it("report failures, keep other results, and add up latencies", async () => {

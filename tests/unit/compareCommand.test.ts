@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compare, estimateMinutes, type CompareOptions } from "../../cli/compare";
+import { compare, isSequential, type CompareOptions } from "../../cli/compare";
+import { estimateMinutes, TimeLeft } from "../../cli/compareTime";
 import { keepComparison, readComparison } from "../../cli/comparisonFile";
 import type { Comparison, Subject } from "../../compare/results";
 import { sampleComparison } from "./support/comparisons";
@@ -52,9 +53,20 @@ describe("cilium-modes compare", () => {
     expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>/i);
     expect(readFileSync(markdown, "utf8")).toMatch(/^# /);
     await compare([], { ...OPTIONS, from: file, json: true });
-    const { alarms, verdicts, ...results } = JSON.parse(printed.at(-1)!) as Record<string, unknown>;
+    const { alarms, verdicts, ratios, ...results } = JSON.parse(printed.at(-1)!) as Record<string, unknown>;
     expect([alarms, results]).toEqual([[], sampleComparison()]);
     expect((verdicts as string[]).length).toBeGreaterThan(0);
+    const subjects = sampleComparison().subjects;
+    expect((ratios as unknown[]).length).toBe(
+      (subjects.length - 1) * (subjects[0]!.series.length + subjects[0]!.growth.length),
+    );
+    expect((ratios as unknown[])[0]).toMatchObject({
+      subject: "replacement",
+      reference: "kubeproxy",
+      metric: "throughput-1",
+      path: "same-node",
+      outcome: "no difference",
+    });
   });
 
   it("prints where its reports are", async () => {
@@ -79,23 +91,44 @@ describe("cilium-modes compare", () => {
     expect(printed[0]).toContain("Verdict:\n  - Nothing was measured");
   });
 
-  it.each(["2026-11-22-modes", "2026-11-22-modes-again", "2026-11-22-vxlan"])(
-    "estimates the time of the recorded comparison %s within a third",
-    async (file) => {
-      const recorded = await readComparison(join(__dirname, `../../docs/comparisons/${file}.json`));
-      const { method, subjects, startedAt, finishedAt } = recorded;
-      const minutes = (Date.parse(finishedAt) - Date.parse(startedAt)) / 60_000;
-      const estimate = estimateMinutes(subjects.length, { benchmarks: true, method, services: method.services });
-      expect(estimate / minutes).toBeGreaterThan(2 / 3);
-      expect(estimate / minutes).toBeLessThan(4 / 3);
-    },
-  );
+  it("ends ratios early for stacks side by side only, unless all rounds are asked for", () => {
+    const both = ["kubeproxy", "ebpf"];
+    expect(isSequential(both, OPTIONS)).toBe(true);
+    expect(isSequential(["ebpf"], OPTIONS)).toBe(false);
+    for (const option of [{ full: true }, { up: true }, { baseline: "before.json" }])
+      expect(isSequential(both, { ...OPTIONS, ...option })).toBe(false);
+  });
 
-  it("estimates less without benchmarks and growth, and more if it creates the clusters", () => {
-    const request = { benchmarks: true, method: { rounds: 5, seconds: 2, warmUpSeconds: 1 }, services: [1, 10] };
-    const whole = estimateMinutes(2, request);
-    expect(estimateMinutes(2, { ...request, benchmarks: false, services: [] })).toBeLessThan(whole);
-    expect(estimateMinutes(2, request, true)).toBeGreaterThan(whole);
+  describe("the estimated time", () => {
+    const method = { rounds: 5, seconds: 1, warmUpSeconds: 0 };
+    const request = { benchmarks: true, method, services: [1, 10], stopping: undefined };
+    const stopping = { first: 3, last: 5, errorRate: 0.05 };
+
+    it("is less without benchmarks and growth, or if ratios end early, and more if it creates the clusters", () => {
+      const whole = estimateMinutes(3, request);
+      expect(estimateMinutes(3, { ...request, benchmarks: false, services: [] })).toBeLessThan(whole);
+      expect(estimateMinutes(3, { ...request, stopping })).toBeLessThan(whole);
+      expect(estimateMinutes(3, request, true)).toBeGreaterThan(whole);
+    });
+
+    it("shrinks with each part, and follows how long the parts before took", () => {
+      let seconds = 0;
+      const growth = { ...request, benchmarks: false, services: [1] };
+      const time = new TimeLeft(3, growth, () => seconds * 1000);
+      time.finish("inspection");
+      time.finish("inspection");
+      time.finish("inspection");
+      time.finish("creation");
+      const before = time.minutes();
+      seconds += 10 * 60;
+      time.finish("growth");
+      // four more rounds
+      expect(time.minutes()).toBe(40);
+      expect(before).toBeLessThan(5);
+      // not needed, and therefore no evidence
+      time.finish("growth", false);
+      expect(time.minutes()).toBe(30);
+    });
   });
 
   it("fails on a regression beyond the threshold", async () => {

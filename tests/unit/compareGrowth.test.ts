@@ -5,9 +5,10 @@ import { PassThrough } from "node:stream";
 import type { V1EndpointSlice, V1Namespace, V1Pod, V1Service } from "@kubernetes/client-node";
 import type { AttachableCluster } from "../../cluster/read";
 import type { ServiceWriter } from "../../cluster/services";
-import { prepareGrowth } from "../../compare/measure/growth";
-import type { GrowthOptions, GrowthTarget } from "../../compare/measure/growthSingle";
-import { parseConnections, timeConnections, watch, type Origin } from "../../compare/measure/growthProbes";
+import { prepareGrowth, type GrowthRun } from "../../compare/measure/growth";
+import { takeTurns, type GrowthOptions, type GrowthTarget, type Steps } from "../../compare/measure/growthSingle";
+import type { GrowthMetricId } from "../../compare/results";
+import { startProber, type Origin } from "../../compare/measure/growthProbes";
 import {
   createAll,
   endpointsOf,
@@ -19,7 +20,7 @@ import {
   syntheticEndpoint,
   type GrowthService,
 } from "../../compare/measure/growthServices";
-import type { Session } from "../../cluster/podExec";
+import type { Conversation } from "../../cluster/podExec";
 
 const CIDR = "10.96.0.0/16";
 const OWN = { "app.kubernetes.io/managed-by": "cilium-modes" };
@@ -71,6 +72,11 @@ class FakeWriter implements ServiceWriter {
       this.slices.delete(name);
     });
   }
+  async deleteServices(_namespace: string, labelSelector: string) {
+    const [label, value] = labelSelector.split("=");
+    for (const all of [this.services, this.slices])
+      for (const [name, { metadata }] of all) if (metadata?.labels?.[label!] === value) all.delete(name);
+  }
   /** The pod that answers at an address. */
   podAt(address: string): string | undefined {
     const name = [...this.services.values()].find(({ spec }) => spec?.clusterIP === address)?.metadata?.name;
@@ -87,54 +93,48 @@ class FakeWriter implements ServiceWriter {
   }
 }
 
-function session(): Session & { stdout: PassThrough; stderr: PassThrough } {
+function session(): Conversation & { stdout: PassThrough; stderr: PassThrough; sent: string[] } {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const end = () => {
     stdout.end();
     stderr.end();
   };
-  return { stdout, stderr, end };
+  const sent: string[] = [];
+  return { stdout, stderr, sent, send: (line) => void sent.push(line), end };
 }
 
 /** A pod or node whose commands do to {@link FakeWriter} what they would do to a cluster. */
 function commandsOn(writer: FakeWriter, has = "/usr/bin/sockperf") {
   const commands: string[][] = [];
   const counters = { watching: 0, serving: 0 };
-  const start = (command: readonly string[]): Session => {
+  const start = (command: readonly string[]): Conversation => {
     commands.push([...command]);
     const it = session();
-    const [program, , script, ...args] = command;
-    const say = (text: string) => {
-      it.stdout.write(text);
-      it.end();
-    };
-    if (program === "perl" && script!.includes("EINPROGRESS")) {
-      const [address] = args;
-      counters.watching += 1;
-      writer.log.push(`watch ${address}`);
-      const tell = () => {
-        const pod = writer.podAt(address!);
-        if (pod !== undefined) it.stdout.write(`answer ${pod}\n`);
-      };
-      writer.changes.add(tell);
-      it.stdout.write("ready\n");
-      tell();
-      return {
-        ...it,
-        end() {
-          counters.watching -= 1;
-          writer.changes.delete(tell);
-          it.end();
-        },
-      };
-    }
+    const [program, , script] = command;
     if (program === "perl") {
-      const [passes, , ...addresses] = args;
-      say(
-        Array.from({ length: Number(passes) }, () => `connected ${addresses.map(() => "12.5").join(" ")}\n`).join(""),
-      );
-    } else if (script!.includes("command -v")) say(`${has}\n`);
-    else if (script!.includes("sockperf server")) {
+      let stop: (() => void) | undefined;
+      const send = (line: string) => {
+        const [id, what, address, ...more] = line.split(" ");
+        if (what === "connect") it.stdout.write(`${id} connected ${more.map(() => "12.5").join(" ")}\n`);
+        else if (what === "watch") {
+          counters.watching += 1;
+          writer.log.push(`watch ${address}`);
+          const tell = () => {
+            const pod = writer.podAt(address!);
+            if (pod !== undefined) it.stdout.write(`${id} answer ${pod}\n`);
+          };
+          writer.changes.add(tell);
+          stop = () => {
+            counters.watching -= 1;
+            writer.changes.delete(tell);
+          };
+          it.stdout.write(`${id} ready\n`);
+          tell();
+        } else stop!();
+      };
+      return { ...it, send };
+    }
+    if (script!.includes("sockperf server")) {
       counters.serving += 1;
       it.stdout.write("ready\n");
       return {
@@ -144,10 +144,14 @@ function commandsOn(writer: FakeWriter, has = "/usr/bin/sockperf") {
           it.end();
         },
       };
-    } else say("sockperf: ---> percentile 50.000 =   41.5\nsockperf: ---> percentile 99.000 =   99.5\n");
+    }
     return it;
   };
-  return { start, commands, counters };
+  const answer = (script: string) =>
+    script.includes("command -v")
+      ? `${has}\n`
+      : "sockperf: ---> percentile 50.000 =   41.5\nsockperf: ---> percentile 99.000 =   99.5\n";
+  return { start, answer, commands, counters };
 }
 
 /** The agent counts five rules and one frontend for each Service. */
@@ -155,14 +159,30 @@ function targetOf(writer: FakeWriter, pod = commandsOn(writer), node?: ReturnTyp
   const agent = { metadata: { name: "cilium-x" }, spec: { nodeName: client!.node } } as V1Pod;
   const cluster = {
     pods: async () => [agent],
-    exec: async () => ({ exitCode: 0, stdout: `${5 * writer.services.size}\n${writer.services.size}\n`, stderr: "" }),
+    exec: async (...[, name, , [, , script]]: [string, string, string, string[]]) => ({
+      exitCode: 0,
+      stdout: name === client!.pod ? pod.answer(script!) : `${5 * writer.services.size}\n${writer.services.size}\n`,
+      stderr: "",
+    }),
     start: (_namespace: string, _pod: string, _container: string, command: readonly string[]) => pod.start(command),
     ...(node && { startOnNode: (_node: string, command: readonly string[]) => node.start(command) }),
   } as unknown as AttachableCluster;
   return { cluster, services: writer, client: client!, server: server!, otherServer: otherServer!, serviceCidr: CIDR };
 }
 
-const QUICK: GrowthOptions = { samples: 2, passes: 3, connections: 4, quietMs: 0, settleMs: 0 };
+const QUICK: GrowthOptions = { connections: 4, quietMs: 0, settleMs: 0 };
+
+const grown = (run: GrowthRun, services: number) => finished(run.growTo(services));
+
+/** The result of steps that one cluster takes alone. */
+async function finished<Result>(steps: Steps<Result>): Promise<Result> {
+  const [outcome] = await takeTurns([steps], undefined);
+  if (outcome!.status === "rejected") throw outcome!.reason;
+  return outcome!.value;
+}
+
+/** Everything that one cluster measures in a round. */
+const measured = (run: GrowthRun, wanted?: ReadonlySet<GrowthMetricId>) => finished(run.measure(wanted));
 
 describe("the addresses of Services", () => {
   it("are allocated from the end of the network, without used ones", () => {
@@ -252,6 +272,28 @@ describe("the removal of Services", () => {
     expect(writer.log).toEqual(["delete a", "delete b", "delete namespace cilium-modes-growth with 0 services"]);
   });
 
+  it("deletes many in parts, and then those without a part", async () => {
+    const writer = new FakeWriter();
+    const run = await prepareGrowth(targetOf(writer), undefined, QUICK);
+    await grown(run, 200);
+    writer.services.set("old", { metadata: { name: "old" } });
+    writer.log.length = 0;
+    await run.remove();
+    expect(writer.log).toEqual(["delete old", "delete namespace cilium-modes-growth with 0 services"]);
+    expect(writer.slices.size).toBe(0);
+  });
+
+  it("deletes each if the API server refuses to delete many", async () => {
+    const writer = new FakeWriter();
+    const run = await prepareGrowth(targetOf(writer), undefined, QUICK);
+    await grown(run, 100);
+    writer.deleteServices = () => Promise.reject(new Error("method not allowed"));
+    writer.log.length = 0;
+    await run.remove();
+    expect(writer.log).toHaveLength(101);
+    expect(writer.services.size).toBe(0);
+  });
+
   it("refuses a namespace that this project did not create", async () => {
     const writer = new FakeWriter();
     writer.namespaceObject = { metadata: { labels: {} } };
@@ -262,61 +304,70 @@ describe("the removal of Services", () => {
   });
 });
 
-describe("a watch of an address", () => {
-  const origin = (it: Session): Origin => ({ name: "net", start: () => it });
+describe("a prober", () => {
+  const proberOf = (it: Conversation) => startProber({ name: "net", start: () => it });
 
   it("returns the time of a pod's first answer, also after the answer", async () => {
     const it = session();
-    const { ready, answerOf } = watch(origin(it), "10.96.9.9", 80, 60);
-    it.stdout.write("ready\nanswer a\n");
+    const { ready, answerOf } = proberOf(it).watch("10.96.9.9", 80);
+    expect(it.sent).toEqual(["1 watch 10.96.9.9 80"]);
+    it.stdout.write("1 ready\n1 answer a\n");
     await ready;
     const [a, later] = [await answerOf("a", 1), answerOf("b", 1)];
-    it.stdout.write("answer b\n");
+    it.stdout.write("1 answer b\n");
     expect(await later).toBeGreaterThanOrEqual(a);
     expect(await answerOf("a", 1)).toBe(a);
     it.end();
   });
 
+  it("takes no answer of an earlier watch", async () => {
+    const it = session();
+    const prober = proberOf(it);
+    prober.watch("10.96.9.9", 80).end();
+    const { answerOf, end } = prober.watch("10.96.9.9", 80);
+    it.stdout.write("1 answer a\n2 ready\n");
+    await expect(answerOf("a", 0.05)).rejects.toThrow("net gets no answer of a at 10.96.9.9 within 0.05 s");
+    const waiting = answerOf("a", 5);
+    end();
+    end();
+    await expect(waiting).rejects.toThrow("net cannot watch 10.96.9.9: the watch was ended");
+    expect(it.sent).toEqual(["1 watch 10.96.9.9 80", "stop", "2 watch 10.96.9.9 80", "stop"]);
+    it.end();
+  });
+
   it("reports where and why it ended", async () => {
     const it = session();
-    const { ready, answerOf } = watch(origin(it), "10.96.9.9", 80, 60);
+    const { ready, answerOf } = proberOf(it).watch("10.96.9.9", 80);
     it.stderr.write("sh: perl: not found\n");
     it.end();
     await expect(ready).rejects.toThrow("net cannot watch 10.96.9.9: sh: perl: not found");
     await expect(answerOf("a", 1)).rejects.toThrow("perl: not found");
   });
 
-  it("times out without an answer", async () => {
+  it("times connections, and reports why it cannot", async () => {
     const it = session();
-    const { answerOf } = watch(origin(it), "10.96.9.9", 80, 60);
-    await expect(answerOf("a", 0.01)).rejects.toThrow("net gets no answer of a at 10.96.9.9 within 0.01 s");
-    it.end();
-  });
-});
-
-describe("timed connections", () => {
-  it("are the median of each complete pass", () => {
-    expect(parseConnections("connected 1.0 9.0 2.0\nconnected 4.0 5.0 6.0\nconnected 7.0\n", 3)).toEqual([2, 5]);
-  });
-
-  it("report refused connections", async () => {
-    const it = session();
-    it.stderr.write("no connection to 10.96.9.9: Connection refused\n");
-    it.end();
-    await expect(timeConnections({ name: "net", start: () => it }, ["10.96.9.9"], 80, 2)).rejects.toThrow(
-      "net: no connection to 10.96.9.9: Connection refused",
+    const prober = proberOf(it);
+    const addresses = ["10.96.9.7", "10.96.9.8", "10.96.9.9"];
+    const times = [1, 2, 3].map(() => prober.timeConnections(addresses, 80));
+    expect(it.sent[1]).toBe("2 connect 80 10.96.9.7 10.96.9.8 10.96.9.9");
+    it.stdout.write(
+      "1 connected 1.0 9.0 2.0\n2 failed no connection to 10.96.9.9: Connection refused\n3 connected 4\n",
     );
+    expect(await times[0]).toBe(2);
+    await expect(times[1]).rejects.toThrow("net: no connection to 10.96.9.9: Connection refused");
+    await expect(times[2]).rejects.toThrow("net timed 1 of 3 connections");
+    it.end();
   });
 });
 
 const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
 
-(hasPerl ? describe : describe.skip)("the scripts that run in pods", () => {
+(hasPerl ? describe : describe.skip)("the prober's script", () => {
   const here: Origin = {
     name: "here",
     start([program, ...args]) {
       const { stdin, stdout, stderr } = spawn(program!, args, { stdio: "pipe", env: { ...process.env, LC_ALL: "C" } });
-      return { stdout, stderr, end: () => void stdin.end() };
+      return { stdout, stderr, send: (line) => void stdin.write(`${line}\n`), end: () => void stdin.end("\n") };
     },
   };
   let pod = "server-a";
@@ -328,36 +379,85 @@ const hasPerl = spawnSync("perl", ["-MSocket", "-e", "1"]).status === 0;
   });
   afterAll(() => void http.close());
 
-  it("report each pod that answers, until they are ended", async () => {
+  it("reports each pod that answers, times connections between watches, and ends on request", async () => {
     pod = "server-a";
-    const { ready, answerOf, end } = watch(here, "127.0.0.1", port, 20);
+    const prober = startProber(here);
+    const { ready, answerOf, end } = prober.watch("127.0.0.1", port);
     await ready;
     const first = await answerOf("server-a", 5);
     pod = "server-b";
     expect(await answerOf("server-b", 5)).toBeGreaterThan(first);
     end();
-    await expect(answerOf("server-c", 5)).rejects.toThrow("here cannot watch 127.0.0.1: the command exited");
+    expect(await prober.timeConnections(["127.0.0.1", "127.0.0.1"], port)).toBeGreaterThan(0);
+    const again = prober.watch("127.0.0.1", port);
+    await again.answerOf("server-b", 5);
+    prober.end();
+    await expect(again.answerOf("server-c", 5)).rejects.toThrow("here cannot watch 127.0.0.1: the command exited");
   });
 
-  it("continue before a server listens", async () => {
+  it("watches before a server listens", async () => {
     const late = createServer((_, response) => response.end("PodName: late | PodIP: eth0 none\n"));
     await new Promise<void>((resolve) => late.listen(0, "127.0.0.1", resolve));
     const { port: free } = late.address() as AddressInfo;
     await new Promise((resolve) => late.close(resolve));
-    const { ready, answerOf, end } = watch(here, "127.0.0.1", free, 20);
+    const prober = startProber(here);
+    const { ready, answerOf } = prober.watch("127.0.0.1", free);
     await ready;
     await expect(answerOf("late", 0.1)).rejects.toThrow("no answer");
     await new Promise<void>((resolve) => late.listen(free, "127.0.0.1", resolve));
     await answerOf("late", 5);
-    end();
+    prober.end();
     late.close();
   });
 
-  it("time the requested passes, or report the failed connection", async () => {
-    const medians = await timeConnections(here, ["127.0.0.1", "127.0.0.1"], port, 3);
-    expect(medians).toHaveLength(3);
-    for (const each of medians) expect(each).toBeGreaterThan(0);
-    await expect(timeConnections(here, ["127.0.0.1"], 1, 3)).rejects.toThrow("here: no connection to 127.0.0.1");
+  it("reports a failed connection, and goes on", async () => {
+    const prober = startProber(here);
+    await expect(prober.timeConnections(["127.0.0.1"], 1)).rejects.toThrow("here: no connection to 127.0.0.1");
+    expect(await prober.timeConnections(["127.0.0.1"], port)).toBeGreaterThan(0);
+    prober.end();
+  });
+});
+
+describe("measurements that take turns", () => {
+  const log: string[] = [];
+  beforeEach(() => (log.length = 0));
+  async function* steps(name: string, rest: number, count: number): Steps<string> {
+    try {
+      for (let step = 1; step <= count; step++) {
+        log.push(`${name}${step}`);
+        yield rest;
+      }
+      return name;
+    } finally {
+      log.push(`${name} ends`);
+    }
+  }
+  async function* failing(): Steps<string> {
+    yield 0;
+    throw new Error("refused");
+  }
+
+  it("take one step after the other, and rest together as long as the longest rest", async () => {
+    const start = performance.now();
+    const outcomes = await takeTurns([steps("A", 40, 2), steps("B", 80, 1), steps("C", 20, 3)], undefined);
+    expect(log).toEqual(["A1", "B1", "C1", "A2", "B ends", "C2", "A ends", "C3", "C ends"]);
+    // 80, 40 and 20; one after the other they would rest for 220 ms
+    expect(performance.now() - start).toBeGreaterThan(135);
+    expect(outcomes).toEqual(["A", "B", "C"].map((value) => ({ status: "fulfilled", value })));
+  });
+
+  it("continue without one that fails", async () => {
+    const [failed, other] = await takeTurns([failing(), steps("B", 0, 3)], undefined);
+    expect(failed).toMatchObject({ status: "rejected", reason: new Error("refused") });
+    expect(other).toEqual({ status: "fulfilled", value: "B" });
+  });
+
+  it("end with what they created if they are interrupted", async () => {
+    const abort = new AbortController();
+    const turns = takeTurns([steps("A", 60_000, 2), steps("B", 0, 2)], abort.signal);
+    setTimeout(() => abort.abort(new Error("Interrupted")), 10);
+    await expect(turns).rejects.toThrow("Interrupted");
+    expect(log).toEqual(["A1", "B1", "A ends", "B ends"]);
   });
 });
 
@@ -372,16 +472,16 @@ describe("a growth series", () => {
       "delete namespace cilium-modes-growth with 0 services",
       "create namespace cilium-modes-growth",
     ]);
-    await run.growTo(1);
+    await grown(run, 1);
     expect(writer.addresses()).toEqual(["10.96.255.254"]);
   });
 
   it("grows to each number; its last Service is created last and has a server", async () => {
     const writer = new FakeWriter();
     const run = await prepareGrowth(targetOf(writer), undefined, QUICK);
-    await run.growTo(1);
-    await run.growTo(40);
-    await run.growTo(40);
+    await grown(run, 1);
+    await grown(run, 40);
+    await grown(run, 40);
     expect(writer.services.size).toBe(40);
     expect(new Set(writer.addresses()).size).toBe(40);
     const answering = writer
@@ -389,30 +489,31 @@ describe("a growth series", () => {
       .flatMap((address, index) => (writer.podAt(address) === server!.pod ? index : []));
     expect(answering).toEqual([0, 9, 19, 29, 39]);
     const address = writer.services.get("crowd-00039")!.spec!.clusterIP!;
-    expect(writer.log.slice(-3)).toEqual(["create crowd-00039", "fill crowd-00039", `watch ${address}`]);
-    await expect(run.growTo(10)).rejects.toThrow("The cluster has 40 Services already, more than 10");
+    expect(writer.log.slice(-3)).toEqual(["fill crowd-00039", "create crowd-00039", `watch ${address}`]);
+    await expect(grown(run, 10)).rejects.toThrow("The cluster has 40 Services already, more than 10");
   });
 
   it("measures everything from the pod and its node, and keeps the number of Services", async () => {
     const writer = new FakeWriter();
     const [pod, node] = [commandsOn(writer), commandsOn(writer)];
     const run = await prepareGrowth(targetOf(writer, pod, node), undefined, QUICK);
-    await run.growTo(10);
-    const series = await run.measure();
+    await grown(run, 10);
+    const series = await measured(run);
     expect(run.omitted()).toEqual([]);
     expect(series.map(({ metric, services, values }) => [metric, services, values.length])).toEqual([
       ["iptables-rules", 10, 1],
       ["service-map", 10, 1],
-      ["first-connection", 10, 3],
-      ["first-connection-from-node", 10, 3],
-      ["kept-connection", 10, 3],
-      ["new-service", 10, 2],
-      ["endpoint-change", 10, 2],
-      ["new-service-from-node", 10, 2],
-      ["endpoint-change-from-node", 10, 2],
+      ["first-connection", 10, 1],
+      ["first-connection-from-node", 10, 1],
+      ["kept-connection", 10, 1],
+      ["new-service", 10, 1],
+      ["endpoint-change", 10, 1],
+      ["new-service-from-node", 10, 1],
+      ["endpoint-change-from-node", 10, 1],
     ]);
     expect(series.slice(0, 5).map(({ values }) => values[0])).toEqual([50, 10, 12.5, 12.5, 41.5]);
     expect(writer.services.size).toBe(10);
+    await run.remove();
     expect([pod.counters, node.counters]).toEqual([
       { watching: 0, serving: 0 },
       { watching: 0, serving: 0 },
@@ -436,10 +537,10 @@ describe("a growth series", () => {
 
   it("connects before the Service is created, and changes the endpoint after the first answer", async () => {
     const writer = new FakeWriter();
-    const run = await prepareGrowth(targetOf(writer, commandsOn(writer, "")), undefined, { ...QUICK, samples: 1 });
-    await run.growTo(1);
+    const run = await prepareGrowth(targetOf(writer, commandsOn(writer, "")), undefined, QUICK);
+    await grown(run, 1);
     writer.log.length = 0;
-    await run.measure();
+    await measured(run);
     expect(run.omitted()).toEqual([
       "request and response on a kept connection, median, with 1 Services: the workload's image has no sockperf",
     ]);
@@ -447,22 +548,74 @@ describe("a growth series", () => {
       "watch 10.96.255.252",
       "create single-1",
       "fill single-1",
+      "watch 10.96.255.252",
       "replace single-1",
       "delete single-1",
     ]);
-    await run.measure();
+    await measured(run);
     expect(run.omitted()).toHaveLength(1);
+  });
+
+  it("measures only what is wanted, and what comes with it", async () => {
+    const writer = new FakeWriter();
+    const run = await prepareGrowth(targetOf(writer), undefined, QUICK);
+    await grown(run, 3);
+    writer.log.length = 0;
+    const metricsOf = async (...wanted: GrowthMetricId[]) =>
+      (await measured(run, new Set(wanted))).map(({ metric }) => metric);
+    expect(await metricsOf("first-connection")).toEqual(["first-connection"]);
+    expect(await metricsOf("service-map")).toEqual(["iptables-rules", "service-map"]);
+    expect(writer.log).toEqual([]);
+    expect(await metricsOf("kept-connection")).toEqual(["kept-connection"]);
+    expect(writer.log).not.toContain("replace single-1");
+    expect(await metricsOf("endpoint-change")).toEqual(["new-service", "endpoint-change"]);
+  });
+
+  it("lets no cluster apply a change while another measures connections", async () => {
+    const log: string[] = [];
+    const runs = [];
+    for (const name of ["A", "B"]) {
+      const writer = new FakeWriter();
+      const pod = commandsOn(writer);
+      const start = (command: readonly string[]): Conversation => {
+        const it = pod.start(command);
+        const send = (line: string) => {
+          if (line.includes("connect")) log.push(`${name} connects`);
+          it.send(line);
+        };
+        return { ...it, send };
+      };
+      const answer = (script: string) => {
+        if (script.includes("sockperf ping-pong")) log.push(`${name} keeps a connection`);
+        return pod.answer(script);
+      };
+      const run = await prepareGrowth(targetOf(writer, { ...pod, start, answer }), undefined, QUICK);
+      await grown(run, 1);
+      writer.log.push = (...lines) => log.push(...lines.map((line) => `${name}: ${line}`));
+      runs.push(run);
+    }
+    await takeTurns(
+      runs.map((run) => run.measure()),
+      undefined,
+    );
+    expect(log.filter((line) => !/watch|fill/.test(line))).toEqual([
+      ...["A connects", "B connects"],
+      ...["A: create single-1", "B: create single-1"],
+      ...["A keeps a connection", "B keeps a connection"],
+      ...["A: replace single-1", "B: replace single-1"],
+      ...["A: delete single-1", "B: delete single-1"],
+    ]);
   });
 
   it("omits failed measurements with reasons, and deletes their Service", async () => {
     const writer = new FakeWriter();
     const pod = commandsOn(writer);
     const run = await prepareGrowth(targetOf(writer, pod), undefined, QUICK);
-    await run.growTo(2);
+    await grown(run, 2);
     writer.replaceEndpoints = () => Promise.reject(new Error("refused"));
-    const series = await run.measure();
+    const series = await measured(run);
     expect(run.omitted()).toEqual([
-      "time until a new Service answers a pod, time until a Service's changed endpoint answers a pod, with 2 Services: refused",
+      "request and response on a kept connection, median, time until a new Service answers a pod, time until a Service's changed endpoint answers a pod, with 2 Services: refused",
     ]);
     expect(series.map(({ metric }) => metric)).not.toContain("new-service");
     expect(writer.services.size).toBe(2);
@@ -473,10 +626,10 @@ describe("a growth series", () => {
     const writer = new FakeWriter();
     const abort = new AbortController();
     const run = await prepareGrowth(targetOf(writer), abort.signal, QUICK);
-    await run.growTo(3);
+    await grown(run, 3);
     writer.replaceEndpoints = async () => abort.abort(new Error("interrupted"));
-    await expect(run.measure()).rejects.toThrow("interrupted");
-    await expect(run.growTo(20)).rejects.toThrow("interrupted");
+    await expect(measured(run)).rejects.toThrow("interrupted");
+    await expect(grown(run, 20)).rejects.toThrow("interrupted");
     await run.remove();
     expect(writer.services.size).toBe(0);
     expect(writer.namespaceObject).toBeUndefined();
@@ -485,7 +638,7 @@ describe("a growth series", () => {
   it("fails if the service network is too small", async () => {
     const target = { ...targetOf(new FakeWriter()), serviceCidr: "10.96.0.0/29" };
     const run = await prepareGrowth(target, undefined, QUICK);
-    await expect(run.growTo(6)).rejects.toThrow(
+    await expect(grown(run, 6)).rejects.toThrow(
       "the service network 10.96.0.0/29 has only 5 free addresses, too few for 6 Services",
     );
   });

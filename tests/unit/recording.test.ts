@@ -8,7 +8,7 @@ function printing(output: string) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   stdout.end(output);
   stderr.end("listening\n");
-  return { stdout, stderr, end: () => undefined };
+  return { stdout, stderr, send: () => undefined, end: () => undefined };
 }
 
 function runningCluster(): AttachableCluster {
