@@ -526,8 +526,8 @@ describe("a growth series", () => {
     const table = "table ip kube-proxy {\n\tchain services {\n\t\tjump a\n\t\tjump b\n\t}\n}\n";
     const cluster = { ...target.cluster, onNode: async () => table };
     const run = await prepareGrowth({ ...target, cluster }, undefined, QUICK);
-    await run.growTo(1);
-    const series = await run.measure();
+    await grown(run, 1);
+    const series = await measured(run);
     expect(series.slice(0, 3).map(({ metric, values }) => [metric, values])).toEqual([
       ["iptables-rules", [5]],
       ["nftables-rules", [2]],
