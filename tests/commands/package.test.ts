@@ -121,7 +121,8 @@ describe("the package, installed in an empty project", () => {
       { cwd: folder, encoding: "utf8" },
     );
     expect(stdout.trim()).toBe(
-      "ALL_MODES COEXISTING_MODES Cilium DEVIATIONS ExistingCluster IPAM_MODES KUBE_PROXY_MODES KindCluster MODE_CONTRACTS NettoolWorkload NodeImages " +
+      "ACCELERATIONS ALL_MODES COEXISTING_MODES Cilium DATAPATH_MODES DEVIATIONS DSR_DISPATCHES ExistingCluster IPAM_MODES " +
+        "KUBE_PROXY_MODES KindCluster LOAD_BALANCER_ALGORITHMS LOAD_BALANCER_MODES MODE_CONTRACTS NettoolWorkload NodeImages " +
         "PROOFS ROUTING_MODES TUNNELS VARIANT_MODES VERDICTS VERIFY VERIFY_WHEN Verification inspectCluster function",
     );
     const help = spawnSync(process.execPath, [join(installed, "cli/cilium-modes.mjs"), "--help"], { encoding: "utf8" });
