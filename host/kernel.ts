@@ -34,7 +34,7 @@ option gso_max_size && probe big-tcp-6 ip link set cm0 gso_max_size 131072
 option gso_ipv4_max_size && probe big-tcp-4 ip link set cm0 gso_ipv4_max_size 131072
 probe vxlan ip link add cm2 type vxlan id 1 dstport 4789
 probe geneve ip link add cm3 type geneve id 1 remote 127.0.0.1
-probe ipip ip link add cm6 type ipip remote 127.0.0.1
+probe ipip ip link add cm7 type ipip remote 127.0.0.1
 probe wireguard ip link add cm4 type wireguard
 probe netkit ip link add cm5 type netkit
 probe iptables-nat iptables -w -t nat -A OUTPUT -j RETURN
