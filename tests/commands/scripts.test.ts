@@ -83,6 +83,9 @@ class Machine {
   /** More variables of the environment. */
   variables: Readonly<Record<string, string>> = {};
 
+  /** Whether errors have a stream of their own; through one stream, all lines come in their order. */
+  separateErrors = false;
+
   run(script: string, ...args: string[]): Promise<Run> {
     return this.interrupt(undefined, script, ...args);
   }
@@ -90,7 +93,9 @@ class Machine {
   /** Run a script, and press Ctrl-C when it prints these words. */
   async interrupt(words: string | undefined, script: string, ...args: string[]): Promise<Run> {
     const environment = { PATH: this.bin, HOME: this.home, CILIUM_MODES_KIND_URL: this.kindUrl, ...this.variables };
-    const child = spawn(process.execPath, [join(this.project, "scripts", script), ...args], {
+    const program = [process.execPath, join(this.project, "scripts", script), ...args];
+    const shell = this.separateErrors ? 'exec "$0" "$@"' : 'exec "$0" "$@" 2>&1';
+    const child = spawn("/bin/sh", ["-c", shell, ...program], {
       env: environment,
       cwd: this.project,
       detached: true,
@@ -511,6 +516,7 @@ describe("npm start", () => {
       console.error("Downloading", process.argv[2]);
       cpSync(${JSON.stringify(join(fresh.project, "release", "cli"))}, ${JSON.stringify(join(fresh.project, PULUMI_CACHE, "pulumi"))});`,
     );
+    fresh.separateErrors = true;
     const { code, output, stdout } = await fresh.run("pulumi.mjs", "stack", "output", "--json");
     expect([code, output.startsWith("Downloading version\n"), JSON.parse(stdout)]).toEqual([
       0,
