@@ -11,9 +11,9 @@ import { fittingCluster } from "./datapath/clusterFit";
 import { span } from "./host/timings.cjs";
 import { loadedImages } from "./modes/images";
 import type { ChartAnswer } from "./modes/rendering";
-import { joinNodes, SCHEMA_VERSION, type StackExports } from "./outputs";
+import { joinNodes, nodePortUrls, SCHEMA_VERSION, type StackExports } from "./outputs";
 import { loadSettings } from "./settings";
-import { choiceOf, ciliumArgs, wantedOfCluster } from "./settings/ciliumArgs";
+import { choiceOf, ciliumArgs, kindNetworks, wantedOfCluster } from "./settings/ciliumArgs";
 import { readManifests } from "./settings/manifests";
 import { kubeconfigOf, kubeconfigProblems } from "./settings/kubeconfig";
 import type { Settings } from "./settings/parse";
@@ -55,7 +55,7 @@ export = async (): Promise<StackExports> => {
     maxNodes: settings.verifyNodes,
   });
   logVerification(verification.summary);
-  const { version, nativeRoutingCIDR, podCidr } = cilium.valuesArgs;
+  const { version, nativeRoutingCIDR, podCidr, ipv6 } = cilium.valuesArgs;
   return {
     schemaVersion: SCHEMA_VERSION,
     mode,
@@ -64,12 +64,15 @@ export = async (): Promise<StackExports> => {
     kubeconfig: cluster.kubeconfig,
     apiEndpoint: cluster.endpoint,
     nodes: joinNodes(cluster.nodes, cilium.nodes),
-    cilium: { version, tunnel, kubeProxyReplacement, bpfMasquerade: bpf.masquerade, nativeRoutingCIDR, podCidr },
+    cilium: {
+      ...{ version, tunnel, kubeProxyReplacement, bpfMasquerade: bpf.masquerade, nativeRoutingCIDR, podCidr },
+      ...(ipv6 === undefined ? {} : { ipv6 }),
+    },
     verification: verification.summary,
     datapath: verification.datapath,
     nodePortUrls: pulumi
       .all([cluster.nodes, verification.summary])
-      .apply(([nodes]) => nodes.map(({ address }) => `http://${address}:${workload.nodePort}`)),
+      .apply(([nodes]) => nodePortUrls(nodes, workload.nodePort)),
     workload: workload.names,
   };
 };
@@ -122,7 +125,7 @@ function kindCluster(settings: Settings, names: ReturnType<typeof imagesTaken>):
     kubeProxyMode: kubeProxy.mode,
     clusterName: cluster.name,
     ipam: cilium.ipam.mode,
-    nativeRoutingCIDR: cilium.nativeRoutingCIDR,
+    ...kindNetworks(settings),
     dnsForward: dns.forward,
     ...(load ? { images } : { pulledImages: images }),
   });

@@ -57,7 +57,9 @@ export interface StackOutputs {
     readonly role: "control-plane" | "worker";
     /** IPv4 address in the nodes' network. */
     readonly address: string;
-    /** IPv4 networks that Cilium assigned to the pods of this node. */
+    /** IPv6 address in the nodes' network. Undefined unless the cluster is dual-stack. */
+    readonly ipv6Address?: string | undefined;
+    /** Networks that Cilium assigned to the pods of this node: IPv4 ones, in a dual-stack cluster followed by IPv6 ones. */
     readonly podCidrs: readonly string[];
     /** Pod of the Cilium agent on this node, in `kube-system`. */
     readonly agentPod: string;
@@ -76,12 +78,24 @@ export interface StackOutputs {
     readonly nativeRoutingCIDR: string;
     /** IPv4 network of the pods, of which each node gets a /24. */
     readonly podCidr: string;
+    /** IPv6 networks. Undefined unless the cluster is dual-stack. */
+    readonly ipv6?:
+      | {
+          /** Network of the pods, of which each node gets a /64. */
+          readonly podCidr: string;
+          /** Network that pods reach without masquerading in native routing. */
+          readonly nativeRoutingCIDR: string;
+        }
+      | undefined;
   };
   /** The last verification of the cluster. */
   readonly verification: VerificationSummary;
   /** Datapath that the last verification found. Undefined without one, and in outputs of older versions. */
   readonly datapath?: DatapathSummary | undefined;
-  /** URL of the test workload's NodePort on each node; resolves after the verification. */
+  /**
+   * URL of the test workload's NodePort on each node, in a dual-stack cluster followed by those with IPv6 addresses; resolves
+   * after the verification.
+   */
   readonly nodePortUrls: readonly string[];
   /** Names of the test workload's objects. */
   readonly workload: {
@@ -115,7 +129,10 @@ const schema = z.object({
         name: text("Name in Kubernetes"),
         role: z.enum(["control-plane", "worker"]).describe("`control-plane` or `worker`"),
         address: text("IPv4 address in the nodes' network"),
-        podCidrs: z.array(z.string()).describe("IPv4 networks that Cilium assigned to the node's pods"),
+        ipv6Address: optional("IPv6 address in the nodes' network; missing unless the cluster is dual-stack"),
+        podCidrs: z
+          .array(z.string())
+          .describe("Networks that Cilium assigned to the node's pods: IPv4 ones, then IPv6 ones"),
         agentPod: text("Pod of the Cilium agent on the node, in `kube-system`"),
       }),
     )
@@ -130,6 +147,13 @@ const schema = z.object({
       bpfMasquerade: z.boolean().describe("Whether pod traffic that leaves the cluster is masqueraded in BPF"),
       nativeRoutingCIDR: text("IPv4 network that pods reach without masquerading in native routing"),
       podCidr: text("IPv4 network of the pods"),
+      ipv6: z
+        .object({
+          podCidr: text("IPv6 network of the pods"),
+          nativeRoutingCIDR: text("IPv6 network that pods reach without masquerading in native routing"),
+        })
+        .optional()
+        .describe("IPv6 networks; missing unless the cluster is dual-stack"),
     })
     .describe("Configuration of Cilium"),
   verification: z
@@ -182,7 +206,9 @@ const schema = z.object({
     })
     .optional()
     .describe("Datapath that the last verification found, as `inspect` shows it; missing without a verification"),
-  nodePortUrls: z.array(z.string()).describe("URL of the test workload's NodePort on each node"),
+  nodePortUrls: z
+    .array(z.string())
+    .describe("URL of the test workload's NodePort on each node, by IPv4 and then, in a dual-stack cluster, by IPv6"),
   workload: z
     .object({
       namespace: text("Namespace of the workload"),
@@ -215,9 +241,17 @@ export type StackExports = { [K in keyof StackOutputs]: pulumi.Input<StackOutput
 
 type Node = StackOutputs["nodes"][number];
 
+/** URLs of a NodePort, those with IPv4 addresses first: then older programs find a node's URL at the node's place. */
+export function nodePortUrls(nodes: readonly Pick<Node, "address" | "ipv6Address">[], nodePort: number): string[] {
+  return [
+    ...nodes.map(({ address }) => `http://${address}:${nodePort}`),
+    ...nodes.flatMap(({ ipv6Address }) => (ipv6Address === undefined ? [] : [`http://[${ipv6Address}]:${nodePort}`])),
+  ];
+}
+
 /** Nodes of the cluster with what Cilium knows of them, in the cluster's order. */
 export function joinNodes(
-  clusterNodes: pulumi.Input<readonly Pick<Node, "name" | "role" | "address">[]>,
+  clusterNodes: pulumi.Input<readonly Pick<Node, "name" | "role" | "address" | "ipv6Address">[]>,
   ciliumNodes: pulumi.Input<readonly NodeFacts[]>,
 ): pulumi.Output<Node[]> {
   return pulumi.all([clusterNodes, ciliumNodes]).apply(([nodes, known]) =>

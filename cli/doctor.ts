@@ -58,6 +58,7 @@ function needsOf(settings: Settings): StackNeeds {
     podCidr: cluster.podCidr,
     serviceCidr: cluster.serviceCidr,
     nativeRoutingCIDR: cilium.nativeRoutingCIDR,
+    ipv6: settings.ipv6,
     portMappings: cluster.portMappings,
     apiServerAddress: cluster.apiServerAddress,
     apiServerPort: cluster.apiServerPort,

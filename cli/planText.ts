@@ -20,14 +20,12 @@ export function summary(
   chart?: string,
   look: Look = PLAIN,
 ): string {
-  const { cilium, tunnel, nettool } = settings;
+  const { cilium, tunnel, nettool, ipv6 } = settings;
+  const native = both(cilium.nativeRoutingCIDR, ipv6?.nativeRoutingCIDR);
   const chosen = datapathOptions(choiceOf(settings)).map(({ path, value }) => `${path} ${value}`);
   const rows: [string, string][] = [
     ...(kindConfig === undefined ? externalRows(settings) : kindRows(settings, kindConfig)),
-    [
-      "Cilium",
-      `${cilium.version}, ${tunnel === "disabled" ? `native routing in ${cilium.nativeRoutingCIDR}` : `tunnel ${tunnel}`}`,
-    ],
+    ["Cilium", `${cilium.version}, ${tunnel === "disabled" ? `native routing in ${native}` : `tunnel ${tunnel}`}`],
     ...(chart === undefined ? [] : [["", `chart ${chart}`] as [string, string]]),
     ["workload", `NodePort ${nettool.nodePort} on every node, image ${images.nettool}`],
     [
@@ -46,7 +44,7 @@ export function summary(
 }
 
 function kindRows(
-  { cluster, podNetworks }: Settings,
+  { cluster, podNetworks, ipv6 }: Settings,
   kindConfig: Readonly<Record<string, unknown>>,
 ): [string, string][] {
   const { kubeProxyMode } = kindConfig["networking"] as { kubeProxyMode: string };
@@ -56,10 +54,12 @@ function kindRows(
     ["cluster", `${cluster.name}: ${nodes} of ${cluster.nodeImage.split("@")[0]!}, kube-proxy ${kubeProxyMode}`],
     [
       "",
-      `pods ${cluster.podCidr}${ipam}, services ${cluster.serviceCidr}; kind ${oldestKindFor(cluster.nodeImage)} or newer`,
+      `pods ${both(cluster.podCidr, ipv6?.podCidr)}${ipam}, services ${both(cluster.serviceCidr, ipv6?.serviceCidr)}; kind ${oldestKindFor(cluster.nodeImage)} or newer`,
     ],
   ];
 }
+
+const both = (ipv4: string, ipv6: string | undefined) => (ipv6 === undefined ? ipv4 : `${ipv4} and ${ipv6}`);
 
 /** A plan is made without the cluster, so it says what the preview reads there. */
 function externalRows({ cluster, cilium, podNetworks }: Settings): [string, string][] {

@@ -6,7 +6,7 @@ import { expectedEvidence, onAnyDevice, type ExpectedEvidence } from "../modes/e
 import { ciliumImages, type CiliumImages } from "../modes/images";
 import { kindConfig } from "../modes/kindConfig";
 import { kindKubeProxyMode } from "../modes/kubeProxy";
-import { ciliumArgs } from "../settings/ciliumArgs";
+import { ciliumArgs, kindNetworks } from "../settings/ciliumArgs";
 import type { Settings } from "../settings/parse";
 import { isExternal } from "../settings/release";
 
@@ -57,7 +57,7 @@ export function planStack(settings: Settings): StackPlan {
   const external = isExternal(cluster);
   return {
     settings,
-    ...(external ? {} : { kindConfig: kindConfig({ ...cluster, kubeProxyMode }) }),
+    ...(external ? {} : { kindConfig: kindConfig({ ...cluster, ...kindNetworks(settings), kubeProxyMode }) }),
     values: external ? withoutCluster(ciliumValues(args), args) : ciliumValues(args),
     contract: {
       mode,

@@ -37,7 +37,7 @@ export interface ClusterReader {
   allPods(labelSelector?: string): Promise<V1Pod[]>;
   daemonSet(namespace: string, name: string): Promise<V1DaemonSet>;
   deployment(namespace: string, name: string): Promise<V1Deployment>;
-  /** Node name to the IPv4 networks that Cilium's pool gave it. */
+  /** Node name to the networks that Cilium's pool gave it: IPv4 ones, then IPv6 ones. */
   ciliumPodCidrs(): Promise<Map<string, string[]>>;
   /** Undefined if it does not exist. */
   configMap(namespace: string, name: string): Promise<V1ConfigMap | undefined>;
@@ -189,7 +189,7 @@ export function connect(kubeconfig: string, onNode?: NodeExec): AttachableCluste
     daemonSet: (namespace, name) => timely(apps.readNamespacedDaemonSet({ namespace, name })),
     deployment: (namespace, name) => timely(apps.readNamespacedDeployment({ namespace, name })),
     ciliumPodCidrs: async () =>
-      new Map((await ciliumNodes(custom)).map((node) => [node.metadata.name, ipv4PodCidrs(node)])),
+      new Map((await ciliumNodes(custom)).map((node) => [node.metadata.name, podCidrsByFamily(node)])),
     configMap: (namespace, name) =>
       timely(core.readNamespacedConfigMap({ namespace, name }).catch(undefinedIfNotFound)),
     renderedCilium: async (namespace) => renderedCilium(await helmRecords(namespace)),
@@ -250,6 +250,11 @@ interface CiliumNode {
 
 function ipv4PodCidrs({ spec }: CiliumNode): string[] {
   return (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":"));
+}
+
+function podCidrsByFamily(node: CiliumNode): string[] {
+  const isIpv6 = (cidr: string) => cidr.includes(":");
+  return [...ipv4PodCidrs(node), ...(node.spec.ipam?.podCIDRs ?? []).filter(isIpv6)];
 }
 
 async function ciliumNodes(custom: CustomObjectsApi): Promise<readonly CiliumNode[]> {

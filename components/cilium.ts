@@ -153,6 +153,7 @@ export class Cilium extends pulumi.ComponentResource {
       {
         ...identityOf(cluster),
         nodeCount: cluster.nodeCount,
+        ...(cluster.ipv6 === undefined ? {} : { isDual: true }),
         timeoutSeconds: TIMEOUT_SECONDS,
         cause: pulumi.interpolate`${cluster.condition} revision ${this.revision}`,
       },

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { readPemFiles } from "../host/pemFiles";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
+import { ipv6Networks, networkPair, networkPairProblem, pairText, SUPPORTED_FAMILIES } from "../modes/ipFamily";
 import type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
 import { KUBE_PROXY_MODES, kindKubeProxyMode, type KubeProxyMode } from "../modes/kubeProxy";
 import { hasCredentials, type RegistryMirrors } from "../modes/registryMirrors";
@@ -49,6 +50,13 @@ export interface KindClusterArgs extends TargetClusterArgs {
   readonly nodeImage?: pulumi.Input<string> | undefined;
   /** Number of nodes in addition to the control plane, 0 to 20. Must be known in previews. Default: 2. */
   readonly workers?: number | undefined;
+  /**
+   * Addresses of pods, Services and nodes: `ipv4`, or IPv4 and IPv6 (`dual`). With `dual`, an IPv6 network may follow behind a
+   * comma in `podCidr` (from /48 to /64, of which each node gets a /64), `serviceCidr` (from /108 to /124) and
+   * `nativeRoutingCIDR`; by default fd00:10::/56, fd00:10:96::/112 and the pods' own. Must be known in previews. A change
+   * replaces the cluster. Default: `ipv4`.
+   */
+  readonly ipFamily?: (typeof SUPPORTED_FAMILIES)[number] | undefined;
   /**
    * IPv4 network of the Services' ClusterIPs, from /12 to /28
    * (https://github.com/kubernetes/kubernetes/blob/v1.34.0/cmd/kubeadm/app/constants/constants.go). Default: 10.96.0.0/16.
@@ -107,8 +115,8 @@ export interface KindClusterArgs extends TargetClusterArgs {
  * new Cilium("cilium", { cluster });
  * export const kubeconfig = cluster.kubeconfig;
  * ```
- * @throws pulumi.RunError for an unknown mode, ipam or mode of kube-proxy, for a mode of kube-proxy where Cilium replaces it,
- * and for a PEM file that cannot be read
+ * @throws pulumi.RunError for an unknown mode, ipam, family or mode of kube-proxy, for a mode of kube-proxy where Cilium replaces
+ * it, for networks of a family that the cluster does not have, and for a PEM file that cannot be read
  */
 export class KindCluster extends pulumi.ComponentResource implements TargetCluster {
   readonly isKind = true;
@@ -119,6 +127,7 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
   readonly ipam: TargetCluster["ipam"];
   readonly podCidr: string;
   readonly nativeRoutingCIDR: string;
+  readonly ipv6: TargetCluster["ipv6"];
   readonly lifetime: pulumi.Resource;
   readonly settled: readonly pulumi.Resource[];
   readonly instance: TargetCluster["instance"];
@@ -138,8 +147,11 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
     this.kubeProxyMode = checkedMode(name, args);
     this.clusterName = choice.clusterName;
     this.ipam = choice.ipam;
-    this.podCidr = choice.podCidr;
-    this.nativeRoutingCIDR = choice.nativeRoutingCIDR;
+    const networks = checkedNetworks(name, args.ipFamily, choice);
+    this.podCidr = networks.podCidr;
+    this.nativeRoutingCIDR = networks.nativeRoutingCIDR;
+    const { ipv6 } = networks;
+    this.ipv6 = ipv6;
     this.nodeCount = workers + 1;
     // the name of a resource is part of its URN, so it stays
     this.owner = ownerOf(new StackIdentity(`${name}-mark`, { onNodes: true }, { parent: this }));
@@ -151,8 +163,9 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
         nodeImage: args.nodeImage ?? NODE_IMAGES[RELEASES[DEFAULT_RELEASE].kubernetes]!.image,
         workers,
         kubeProxyMode: kindKubeProxyMode(this.mode, this.kubeProxyMode),
-        podCidr: this.podCidr,
-        serviceCidr: args.serviceCidr ?? DEFAULTS.cluster.serviceCidr,
+        ...(ipv6 === undefined ? {} : { ipFamily: "dual" as const }),
+        podCidr: pairText(this.podCidr, ipv6?.podCidr),
+        serviceCidr: serviceNetworks(args.serviceCidr ?? DEFAULTS.cluster.serviceCidr, ipv6 !== undefined),
         portMappings: pulumi
           .output(args.portMappings ?? [])
           .apply((mappings) => mappings.map((mapping) => ({ ...DEFAULTS.cluster.portMapping, ...mapping }))),
@@ -183,7 +196,7 @@ export class KindCluster extends pulumi.ComponentResource implements TargetClust
         dnsForward: pulumi
           .output(dnsForward)
           .apply((forward) => (forward === "auto" && !contract.bypassDockerResolver ? "node" : forward)),
-        nativeRoutingCIDR: this.nativeRoutingCIDR,
+        nativeRoutingCIDR: pairText(this.nativeRoutingCIDR, ipv6?.nativeRoutingCIDR),
       },
       { parent: this, deletedWith: cluster, additionalSecretOutputs: isSecret ? ["registryMirrors"] : [] },
     );
@@ -216,6 +229,42 @@ function checkedMode(name: string, { mode, kubeProxyMode }: KindClusterArgs): Ku
   if (MODE_CONTRACTS[mode].switches.kubeProxyReplacement !== false)
     throw new ProgramError(`${name}: kubeProxyMode requires mode kubeproxy, got mode ${mode}`);
   return kubeProxyMode;
+}
+
+/**
+ * The networks by family, where their default depends on it.
+ * @throws pulumi.RunError for an unknown family, a text that is no network, or an IPv6 network in a cluster without IPv6
+ */
+function checkedNetworks(
+  name: string,
+  ipFamily: KindClusterArgs["ipFamily"] = "ipv4",
+  given: { readonly podCidr: string; readonly nativeRoutingCIDR: string },
+) {
+  checkChoice(name, "ipFamily", ipFamily, SUPPORTED_FAMILIES);
+  const wrong = (["podCidr", "nativeRoutingCIDR"] as const).flatMap((key) => {
+    const problem = networkPairProblem(given[key])?.rule;
+    const unwanted =
+      ipFamily === "ipv4" && given[key].includes(",") ? 'has an IPv6 network; set ipFamily: "dual"' : undefined;
+    const rule = problem ?? unwanted;
+    return rule === undefined ? [] : [`${name}: ${key} ${rule}, got ${JSON.stringify(given[key])}`];
+  });
+  if (wrong.length > 0) throw new ProgramError(wrong.join("\n"));
+  const [pods, native] = [networkPair(given.podCidr), networkPair(given.nativeRoutingCIDR)];
+  const { podCidr, nativeRoutingCIDR } = ipv6Networks({ podCidr: pods.ipv6, nativeRoutingCIDR: native.ipv6 });
+  return {
+    podCidr: pods.ipv4,
+    nativeRoutingCIDR: native.ipv4,
+    ipv6: ipFamily === "dual" ? { podCidr, nativeRoutingCIDR } : undefined,
+  };
+}
+
+/** The Services' networks: kind takes one of each family of the cluster. */
+function serviceNetworks(given: pulumi.Input<string>, isDual: boolean): pulumi.Input<string> {
+  if (!isDual) return given;
+  return pulumi.output(given).apply((text) => {
+    const { ipv4, ipv6 } = networkPair(text);
+    return pairText(ipv4, ipv6Networks({ serviceCidr: ipv6 }).serviceCidr);
+  });
 }
 
 /** Mirrors with the contents of their PEM files. @throws pulumi.RunError naming files that cannot be read */

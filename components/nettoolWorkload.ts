@@ -150,6 +150,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         metadata: { ...metadata, name: WORKLOAD.service },
         spec: {
           type: "NodePort",
+          ...(cluster.ipv6 === undefined ? {} : { ipFamilyPolicy: "PreferDualStack" }),
           selector: labels,
           ports: [
             { name: "cni", port: 80, targetPort: 80, nodePort: this.nodePort },

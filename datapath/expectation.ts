@@ -1,5 +1,5 @@
 import { expectedCiliumConfig } from "../modes/ciliumConfig";
-import { choiceValues, mergeValues, type CiliumValuesArgs } from "../modes/ciliumValues";
+import { choiceValues, ipv6Values, mergeValues, type CiliumValuesArgs } from "../modes/ciliumValues";
 import { datapathConfig } from "../modes/datapathConfig";
 import { expectedEvidence, onAnyDevice } from "../modes/evidence";
 import type { Expectation } from "./checks/check";
@@ -14,7 +14,7 @@ export function expectationOf(
     mode: args.mode,
     evidence: isKind ? evidence : onAnyDevice(evidence),
     ciliumConfig: expectedCiliumConfig(args),
-    datapathConfig: datapathConfig(mergeValues(choiceValues(args), args.extraValues)),
+    datapathConfig: datapathConfig([choiceValues(args), ipv6Values(args), args.extraValues].reduce(mergeValues)),
     isExternal: !isKind,
     nodeCount: args.nodeCount,
     nodePort,

@@ -103,7 +103,7 @@ export interface DatapathSummary {
 export interface NodeFacts {
   /** Its name in Kubernetes. */
   readonly name: string;
-  /** IPv4 networks that Cilium gave its pods. */
+  /** Networks that Cilium gave its pods: IPv4 ones, in a dual-stack cluster followed by IPv6 ones. */
   readonly podCidrs: readonly string[];
   /** The agent's pod on this node, in `kube-system`. */
   readonly agentPod: string;
@@ -125,6 +125,8 @@ export interface ClusterFacts {
     readonly role: "control-plane" | "worker";
     /** IPv4 address in the nodes' network; empty where there is none. */
     readonly address: string;
+    /** IPv6 address of a node of a dual-stack kind cluster. */
+    readonly ipv6Address?: string | undefined;
     /** IPv4 networks that Kubernetes gave its pods; undefined where it gave none. */
     readonly podCidrs?: readonly string[] | undefined;
   }[];

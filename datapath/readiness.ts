@@ -30,8 +30,8 @@ export async function readReadiness(cluster: ClusterReader): Promise<ReadinessEv
   return { nodes, agents, operator, coreDns, pods: [...agentPods, ...operatorPods, ...dnsPods], podCidrs };
 }
 
-/** What is not ready yet, one line each; empty if the cluster is ready. */
-export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number): string[] {
+/** What is not ready yet, one line each; empty if the cluster is ready. @param isDual whether pods need addresses of both families */
+export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number, isDual = false): string[] {
   const pending: string[] = [];
   const ready = evidence.nodes.filter(isReady).length;
   const extra = Math.max(0, evidence.nodes.length - nodeCount);
@@ -41,9 +41,15 @@ export function pendingReadiness(evidence: ReadinessEvidence, nodeCount: number)
   const agents = readyPods(evidence.agents);
   if (agents !== nodeCount) pending.push(`agents: ${agents} of ${nodeCount} ready with the current configuration`);
   pending.push(...deploymentPending("operator", evidence.operator), ...deploymentPending("CoreDNS", evidence.coreDns));
-  const without = evidence.nodes.filter(({ metadata }) => (evidence.podCidrs.get(metadata!.name!) ?? []).length === 0);
-  if (without.length > 0)
-    pending.push(`pod networks: none yet on ${without.map(({ metadata }) => metadata!.name).join(", ")}`);
+  const networks = isDual ? ["IPv4 ", "IPv6 "] : [""];
+  for (const family of networks) {
+    const isOfFamily = (cidr: string) => family === "" || cidr.includes(":") === (family === "IPv6 ");
+    const without = evidence.nodes.filter(
+      ({ metadata }) => !(evidence.podCidrs.get(metadata!.name!) ?? []).some(isOfFamily),
+    );
+    if (without.length > 0)
+      pending.push(`${family}pod networks: none yet on ${without.map(({ metadata }) => metadata!.name).join(", ")}`);
+  }
   return pending.length === 0 ? [] : [...pending, ...evidence.pods.flatMap(podTrouble)];
 }
 

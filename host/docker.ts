@@ -14,6 +14,8 @@ export interface KindNode {
   readonly createdAt?: string | undefined;
   /** IPv4 address in kind's Docker network; empty while the node is stopped. */
   readonly address: string;
+  /** IPv6 address there; undefined while the node is stopped, and where the network has none. */
+  readonly ipv6Address?: string | undefined;
   readonly mountPoints: readonly string[];
   /** Folder of this machine that is mounted at IMAGE_FOLDER; undefined if the node has no such mount. */
   readonly imageFolder?: string | undefined;
@@ -37,7 +39,9 @@ const Inspected = z.array(
     State: z.object({ Running: z.boolean() }),
     Config: z.object({ Labels: z.record(z.string(), z.string()) }),
     Mounts: z.array(z.object({ Destination: z.string(), Source: z.string().default("") })),
-    NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }),
+    NetworkSettings: z.object({
+      Networks: z.record(z.string(), z.object({ IPAddress: z.string(), GlobalIPv6Address: z.string().optional() })),
+    }),
   }),
 );
 
@@ -85,12 +89,13 @@ async function inspectNodes(label: string, attempts = LIST_ATTEMPTS): Promise<Ki
     running: container.State.Running,
     createdAt: container.Created,
     address: container.NetworkSettings.Networks[kindNetwork()]?.IPAddress ?? "",
+    ipv6Address: container.NetworkSettings.Networks[kindNetwork()]?.GlobalIPv6Address || undefined,
     mountPoints: container.Mounts.map(({ Destination }) => Destination),
     imageFolder: container.Mounts.find(({ Destination }) => Destination === IMAGE_FOLDER)?.Source,
   }));
 }
 
-/** IPv4 subnets of kind's Docker network; none if the network does not exist. @throws CommandError */
+/** Subnets of kind's Docker network, of both families; none if the network does not exist. @throws CommandError */
 export async function kindSubnets(): Promise<string[]> {
   const names = (await run("docker", ["network", "ls", "--format", "{{.Name}}"])).split("\n");
   if (!names.includes(kindNetwork())) return [];
@@ -101,7 +106,7 @@ export async function kindSubnets(): Promise<string[]> {
     "--format",
     "{{range .IPAM.Config}}{{println .Subnet}}{{end}}",
   ]);
-  return subnets.split("\n").filter((subnet) => /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(subnet));
+  return subnets.split("\n").filter((subnet) => /^(?:\d+\.\d+\.\d+\.\d+|[\da-f:]+)\/\d+$/.test(subnet));
 }
 
 /** Remove running or stopped nodes with their volumes. @throws CommandError */

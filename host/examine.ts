@@ -1,4 +1,5 @@
 import { MODE_CONTRACTS } from "../modes/contract";
+import { pairText, type Ipv6Networks } from "../modes/ipFamily";
 import type { KernelNeeds } from "../modes/kernels";
 import type { DnsForward } from "../modes/kindConfig";
 import type { RegistryMirrors } from "../modes/registryMirrors";
@@ -7,7 +8,7 @@ import { countOtherNodes, listNodes } from "./docker";
 import type { MachineFinding } from "./finding";
 import { judgeFeatures, judgeKernel, probeKernel } from "./kernel";
 import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "./limits";
-import { judgeHostNetworks, networkConflicts, readHostNetworks, type ClusterNetworks } from "./networks";
+import { ipv6Finding, judgeHostNetworks, networkConflicts, readHostNetworks, type ClusterNetworks } from "./networks";
 import { readPemFiles } from "./pemFiles";
 import { judgePorts, type HostPorts } from "./ports";
 import { hostOf, judgeProxies, judgeSource, missingImages, type Proxies, type Source } from "./reach";
@@ -23,6 +24,8 @@ export interface StackNeeds extends KernelNeeds, ClusterNetworks, HostPorts {
   readonly kubernetes: string;
   readonly nodeImage: string;
   readonly workers: number;
+  /** Networks of the second family; undefined unless the cluster is dual-stack. */
+  readonly ipv6?: Ipv6Networks | undefined;
   readonly registryMirrors: RegistryMirrors;
   /** Folder of relative paths in the mirrors. */
   readonly directory: string;
@@ -147,15 +150,19 @@ function clusterFinding(name: string, nodes: number): MachineFinding {
 }
 
 async function kindNetworkFindings(needs: StackNeeds): Promise<MachineFinding[]> {
-  const { podCidr, serviceCidr } = needs;
-  const conflicts = await networkConflicts({ podCidr, serviceCidr });
-  return conflicts.map(({ property, seen, remedy }) => ({
+  const { podCidr, serviceCidr, ipv6 } = needs;
+  const conflicts = await networkConflicts({
+    podCidr: pairText(podCidr, ipv6?.podCidr),
+    serviceCidr: pairText(serviceCidr, ipv6?.serviceCidr),
+  });
+  const found = conflicts.map(({ property, seen, remedy }): MachineFinding => ({
     subject: `cluster.${property}`,
     verdict: "fail",
     seen,
     matters: "all modes: node addresses",
     remedy,
   }));
+  return ipv6 === undefined ? found : [await ipv6Finding(), ...found];
 }
 
 async function resolverFindings({ mode, dnsForward, nativeRoutingCIDR }: StackNeeds): Promise<MachineFinding[]> {

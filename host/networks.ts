@@ -32,17 +32,40 @@ export async function networkConflicts(
 ): Promise<NetworkConflict[]> {
   const subnets = await kindSubnets();
   return (Object.keys(OVERLAPS) as (keyof typeof OVERLAPS)[]).flatMap((property) => {
-    const cidr = networks[property];
-    if (cidr === undefined) return [];
     const { setting, breaks } = OVERLAPS[property];
-    return subnets
-      .filter((subnet) => overlap(cidr, subnet))
-      .map((subnet) => ({
-        property,
-        seen: `${setting} ${cidr} overlaps ${subnet} of the Docker network ${kindNetwork()}: ${breaks}`,
-        remedy: `set ${setting} to another network`,
-      }));
+    // a dual-stack cluster has one of each family
+    return (networks[property]?.split(",") ?? []).flatMap((cidr) =>
+      subnets
+        .filter((subnet) => overlap(cidr, subnet))
+        .map((subnet) => ({
+          property,
+          seen: `${setting} ${cidr} overlaps ${subnet} of the Docker network ${kindNetwork()}: ${breaks}`,
+          remedy: `set ${setting} to another network`,
+        })),
+    );
   });
+}
+
+/**
+ * What keeps nodes of a dual-stack cluster from having IPv6 addresses in kind's Docker network; nothing while Docker has no such
+ * network, which kind then makes with IPv6.
+ * @throws CommandError without Docker
+ */
+export async function ipv6Finding(): Promise<MachineFinding> {
+  const subnets = await kindSubnets();
+  const network = kindNetwork();
+  const ipv6 = subnets.filter((subnet) => subnet.includes(":"));
+  const finding = { subject: "IPv6 of the nodes", matters: "cluster.ipFamily: dual" };
+  if (subnets.length === 0)
+    return { ...finding, verdict: "pass", seen: `kind will make the Docker network ${network} with IPv6` };
+  if (ipv6.length > 0)
+    return { ...finding, verdict: "pass", seen: `the Docker network ${network} has ${ipv6.join(", ")}` };
+  return {
+    ...finding,
+    verdict: "fail",
+    seen: `the Docker network ${network} was made without IPv6 (it has ${subnets.join(", ")}), and kind does not change it`,
+    remedy: `delete the clusters in it, then run: docker network rm ${network}; kind makes it again with IPv6. Or leave it, and set the environment variable KIND_EXPERIMENTAL_DOCKER_NETWORK to another name`,
+  };
 }
 
 /** A network that this machine reaches through an interface. */

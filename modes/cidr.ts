@@ -19,26 +19,56 @@ export function ipv4CidrProblem(text: string): CidrProblem | undefined {
   return { rule: "has host bits set", suggestion: `${network}/${prefix}` };
 }
 
-/** Networks that were parsed: a verification compares thousands of routes with the same few. */
-const parsed = new Map<string, [ipaddr.IPv4, number]>();
+/** Why a text is not an IPv6 network like `fd00:10::/56`; undefined if it is one. */
+export function ipv6CidrProblem(text: string): CidrProblem | undefined {
+  // no zones, and no leading zeros or signs in the length
+  if (!/^[\da-f:]+\/(?:0|[1-9]\d{0,2})$/i.test(text) || !ipaddr.IPv6.isValidCIDR(text))
+    return { rule: "must be an IPv6 network such as fd00:10::/56" };
+  const network = ipaddr.IPv6.networkAddressFromCIDR(text).toString();
+  const [address, prefix] = ipaddr.IPv6.parseCIDR(text);
+  if (address.toString() === network) return undefined;
+  return { rule: "has host bits set", suggestion: `${network}/${prefix}` };
+}
 
-/** Parse an IPv4 network. @throws Error if {@link ipv4CidrProblem} finds a problem */
-export function parseIpv4Cidr(text: string): [ipaddr.IPv4, number] {
+type Network = [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+/** Networks that were parsed: a verification compares thousands of routes with the same few. */
+const parsed = new Map<string, Network>();
+
+const isIpv6 = (text: string) => text.includes(":");
+
+/** Parse a network of either family. @throws Error if it is none */
+function parseCidr(text: string): Network {
   const known = parsed.get(text);
   if (known !== undefined) return known;
-  const problem = ipv4CidrProblem(text);
+  const problem = isIpv6(text) ? ipv6CidrProblem(text) : ipv4CidrProblem(text);
   if (problem !== undefined) throw new Error(`${JSON.stringify(text)} ${problem.rule}`);
-  const network = ipaddr.IPv4.parseCIDR(text);
+  const network = isIpv6(text) ? ipaddr.IPv6.parseCIDR(text) : ipaddr.IPv4.parseCIDR(text);
   parsed.set(text, network);
   return network;
 }
 
-/** Whether `outer` contains every address of `inner`. @throws Error if one is not a network */
-export function contains(outer: string, inner: string): boolean {
-  const [outerAddress, outerPrefix] = parseIpv4Cidr(outer);
-  const [innerAddress, innerPrefix] = parseIpv4Cidr(inner);
-  return innerPrefix >= outerPrefix && innerAddress.match(outerAddress, outerPrefix);
+/** Parse an IPv4 network. @throws Error if {@link ipv4CidrProblem} finds a problem */
+export function parseIpv4Cidr(text: string): [ipaddr.IPv4, number] {
+  const problem = isIpv6(text) ? ipv4CidrProblem(text) : undefined;
+  if (problem !== undefined) throw new Error(`${JSON.stringify(text)} ${problem.rule}`);
+  return parseCidr(text) as [ipaddr.IPv4, number];
 }
+
+/** Whether `outer` contains every address of `inner`; never where they are of different families. @throws Error if one is not a network */
+export function contains(outer: string, inner: string): boolean {
+  const [outerAddress, outerPrefix] = parseCidr(outer);
+  const [innerAddress, innerPrefix] = parseCidr(inner);
+  return (
+    innerPrefix >= outerPrefix &&
+    innerAddress.kind() === outerAddress.kind() &&
+    (innerAddress as ipaddr.IPv4).match(outerAddress as ipaddr.IPv4, outerPrefix)
+  );
+}
+
+/** Whether a network of either family contains an address. @throws Error if one of them is none */
+export const containsAddress = (network: string, address: string) =>
+  contains(network, `${address}/${isIpv6(address) ? 128 : 32}`);
 
 /** Whether two networks share an address: they do if and only if one contains the other. @throws Error if one is not a network */
 export function overlap(a: string, b: string): boolean {
@@ -55,4 +85,9 @@ export function isCidr(text: string): boolean {
   const [address = "", bits = "", ...more] = text.split("/");
   const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!;
   return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most;
+}
+
+/** Whether `text` is an IPv6 address, without a zone and not in the mixed notation of IPv4. */
+export function isIpv6Address(text: string): boolean {
+  return isIP(text) === 6 && /^[\da-f:]+$/i.test(text);
 }

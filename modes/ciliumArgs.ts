@@ -65,8 +65,8 @@ export interface CiliumChoice extends DatapathChoice {
 export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): CiliumValuesArgs {
   const { version, tunnel, autoDirectNodeRoutes, images = {}, hubble = {}, values } = choice;
   const { loadBalancer, socketLB, datapathMode, enableTCX } = choice;
-  const { mode, clusterName, nodeCount, apiServer, ipam, podCidr, podCidrMaskSize, nativeRoutingCIDR, kubeProxyMode } =
-    cluster;
+  const { mode, clusterName, nodeCount, apiServer, ipam, podCidr, podCidrMaskSize, nativeRoutingCIDR } = cluster;
+  const { kubeProxyMode, ipv6 } = cluster;
   // nodes find loaded images by their tag, not by a digest
   const image = (given: ImageOverride = {}) => (images.load ? { useDigest: false, ...defined(given) } : given);
   return {
@@ -81,6 +81,7 @@ export function ciliumValuesArgs(cluster: CiliumCluster, choice: CiliumChoice): 
     podCidrMaskSize,
     nativeRoutingCIDR,
     ...(kubeProxyMode === undefined ? {} : { kubeProxyMode }),
+    ...(ipv6 === undefined ? {} : { ipv6 }),
     autoDirectNodeRoutes,
     ...{ loadBalancer, socketLB, datapathMode, enableTCX },
     hubble: { relay: hubble.relay ?? false, ui: hubble.ui ?? false },

@@ -37,6 +37,13 @@ export function expectedCiliumConfig(args: CiliumValuesArgs): CiliumConfig {
     // charts render these two also where they have no effect
     ...(native && isText(tunnelProtocol) ? { "tunnel-protocol": tunnelProtocol } : {}),
     "ipv4-native-routing-cidr": isText(ipv4NativeRoutingCIDR) ? ipv4NativeRoutingCIDR : null,
+    ...(args.ipv6 === undefined
+      ? {}
+      : {
+          "enable-ipv6": "true",
+          "enable-ipv6-masquerade": set("enableIPv6Masquerade") ?? "true",
+          "ipv6-native-routing-cidr": set("ipv6NativeRoutingCIDR"),
+        }),
     "auto-direct-node-routes": String(args.autoDirectNodeRoutes ?? native),
     ...ipamConfig(args),
     ...Object.fromEntries(datapathOptions(args).map(({ key, value }) => [key, String(value)])),

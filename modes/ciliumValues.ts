@@ -76,6 +76,13 @@ export interface CiliumValuesArgs extends PodNetworks, DatapathChoice {
 /** From here on chart and `cilium-config` have `routingMode` and `tunnelProtocol` instead of `tunnel`. */
 export const ROUTING_MODE: Since = ["1.14.0-snapshot.2"];
 
+/** From here on agents masquerade IPv6 in BPF; before, they end. */
+const BPF_IPV6_MASQUERADE: Since = ["1.14.0-snapshot.0"];
+
+/** Whether pods' IPv6 traffic is masqueraded on its way out of a dual-stack cluster. */
+export const masqueradesIpv6 = ({ mode, version }: Pick<CiliumValuesArgs, "mode" | "version">) =>
+  !MODE_CONTRACTS[mode].switches.bpfMasquerade || has(BPF_IPV6_MASQUERADE, version);
+
 /** From here on the chart can run Envoy in pods of its own. */
 const ENVOY: Since = ["1.14.0-snapshot.3"];
 
@@ -95,6 +102,7 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
     kubeProxyReplacement: replacementWord(switches.kubeProxyReplacement, args.version),
     ...tunnelValues(args),
     ...(native ? { ipv4NativeRoutingCIDR: args.nativeRoutingCIDR } : {}),
+    ...ipv6Values(args),
     autoDirectNodeRoutes: args.autoDirectNodeRoutes ?? native,
     ipam: ipamValues(args),
     // without aggregation, monitors see every packet
@@ -114,6 +122,16 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
   };
   const chosen = mergeValues(own, choiceValues(args));
   return mergeValues(args.loadImages ? mergeValues(withoutDigests(args.version), chosen) : chosen, args.extraValues);
+}
+
+/** The Helm values of the second family; none without one. */
+export function ipv6Values(args: Pick<CiliumValuesArgs, "ipv6" | "tunnel" | "mode" | "version">): HelmValues {
+  if (args.ipv6 === undefined) return {};
+  return {
+    ipv6: { enabled: true },
+    ...(args.tunnel === "disabled" ? { ipv6NativeRoutingCIDR: args.ipv6.nativeRoutingCIDR } : {}),
+    ...(masqueradesIpv6(args) ? {} : { enableIPv6Masquerade: false }),
+  };
 }
 
 /** The Helm values of what is chosen beside the mode. */

@@ -1,4 +1,5 @@
 import type { Tunnel } from "./contract";
+import type { IpFamily } from "./ipFamily";
 
 /** Consequences of a mode that is not in force. */
 export const VERIFY = ["strict", "warn", "off"] as const;
@@ -20,6 +21,7 @@ export const DEFAULTS = {
   cluster: {
     /** Nodes in addition to the control plane. */
     workers: 2,
+    ipFamily: "ipv4" as IpFamily,
     podCidr: "10.0.0.0/16",
     serviceCidr: "10.96.0.0/16",
     /** Reachable from this machine only, at a port that kind chooses. */

@@ -1,3 +1,5 @@
+import { NODE_IPV6_MASK, type Ipv6Networks } from "./ipFamily";
+
 /** Who gives nodes the networks of their pods. */
 export const IPAM_MODES = ["cluster-pool", "kubernetes"] as const;
 /**
@@ -17,6 +19,8 @@ export interface PodNetworks {
   readonly podCidr: string;
   /** Prefix length of a node's part of the pool. Default: 24. */
   readonly podCidrMaskSize?: number | undefined;
+  /** IPv6 networks of a dual-stack cluster. Default: IPv4 only. */
+  readonly ipv6?: Omit<Ipv6Networks, "serviceCidr"> | undefined;
 }
 
 /** Prefix length of a node's part of the pool. */
@@ -31,23 +35,39 @@ export function nodeNetworks(podCidr: string, maskSize = NODE_POD_CIDR_MASK): nu
 }
 
 /** Helm values of `ipam`. */
-export function ipamValues({ ipam, podCidr, podCidrMaskSize }: PodNetworks) {
+export function ipamValues({ ipam, podCidr, podCidrMaskSize, ipv6 }: PodNetworks) {
   if (ipam === "kubernetes") return { mode: "kubernetes" };
+  const second =
+    ipv6 === undefined ? {} : { clusterPoolIPv6PodCIDRList: [ipv6.podCidr], clusterPoolIPv6MaskSize: NODE_IPV6_MASK };
   return {
     mode: "cluster-pool",
     operator: {
       clusterPoolIPv4PodCIDRList: networksOf(podCidr),
       clusterPoolIPv4MaskSize: podCidrMaskSize ?? NODE_POD_CIDR_MASK,
+      ...second,
     },
   };
 }
 
 /** Keys of `cilium-config` that these values render; null for a key that is absent. */
-export function ipamConfig({ ipam, podCidr, podCidrMaskSize }: PodNetworks): Readonly<Record<string, string | null>> {
+export function ipamConfig({
+  ipam,
+  podCidr,
+  podCidrMaskSize,
+  ipv6,
+}: PodNetworks): Readonly<Record<string, string | null>> {
   const isPool = ipam !== "kubernetes";
+  const second =
+    ipv6 === undefined
+      ? {}
+      : {
+          "cluster-pool-ipv6-cidr": isPool ? ipv6.podCidr : null,
+          "cluster-pool-ipv6-mask-size": isPool ? String(NODE_IPV6_MASK) : null,
+        };
   return {
     ipam: ipam ?? "cluster-pool",
     "cluster-pool-ipv4-cidr": isPool ? networksOf(podCidr).join(" ") : null,
     "cluster-pool-ipv4-mask-size": isPool ? String(podCidrMaskSize ?? NODE_POD_CIDR_MASK) : null,
+    ...second,
   };
 }

@@ -1,3 +1,4 @@
+import type { SUPPORTED_FAMILIES } from "./ipFamily";
 import { CERTS_DIRECTORY } from "./registryMirrors";
 
 /** A path of this machine that every node mounts. */
@@ -39,7 +40,11 @@ export interface KindConfigArgs {
   readonly workers: number;
   /** `iptables`, `nftables` or `ipvs`, or `none` if Cilium replaces kube-proxy. */
   readonly kubeProxyMode: string;
+  /** Families of the cluster's addresses. Default: `ipv4`. */
+  readonly ipFamily?: (typeof SUPPORTED_FAMILIES)[number];
+  /** IPv4 network, in a dual-stack cluster with an IPv6 one behind a comma. */
   readonly podCidr: string;
+  /** The same of the Services. */
   readonly serviceCidr: string;
   readonly portMappings: readonly KindPortMapping[];
   /** Mounts of every node. */
@@ -95,6 +100,7 @@ export function kindConfig(args: KindConfigArgs): Record<string, unknown> {
     apiVersion: "kind.x-k8s.io/v1alpha4",
     name: args.name,
     networking: {
+      ...(args.ipFamily === "dual" ? { ipFamily: args.ipFamily } : {}),
       disableDefaultCNI: true,
       kubeProxyMode: args.kubeProxyMode,
       podSubnet: args.podCidr,

@@ -113,7 +113,7 @@ const outputType = <T>(above: string, properties: Properties<T>, optional: reado
   required: Object.keys(properties).filter((key) => !optional.includes(key as keyof T)),
 });
 
-const NODE = { name: text, role: text, address: text };
+const NODE = { name: text, role: text, address: text, ipv6Address: text };
 /** Values of a datapath that may be unknown. */
 const VALUES = {
   ...{ mode: text, nearest: text, network: text, services: text, hostRouting: text, masquerading: text },
@@ -131,7 +131,7 @@ const TYPES: Readonly<Record<string, Property>> = {
   PortMapping: objectType("cluster.portMappings.0"),
   RegistryEndpoint: objectType("cluster.registryMirrors.host.endpoints.0"),
   RegistryMirror: objectType("cluster.registryMirrors.host"),
-  Node: outputType<Pick<StackOutputs["nodes"][number], keyof typeof NODE>>("nodes[].", NODE),
+  Node: outputType<Pick<StackOutputs["nodes"][number], keyof typeof NODE>>("nodes[].", NODE, ["ipv6Address"]),
   CiliumNode: outputType<NodeFacts>("nodes[].", AGENT),
   VerificationSummary: outputType<VerificationSummary>(
     "verification.",
@@ -169,6 +169,7 @@ const ARGUMENTS = {
     clusterName: plain("cluster.name"),
     nodeImage: input("cluster.nodeImage"),
     workers: plain("cluster.workers"),
+    ipFamily: plain("cluster.ipFamily"),
     podCidr: plain("cluster.podCidr"),
     ipam: plain("cilium.ipam.mode"),
     serviceCidr: input("cluster.serviceCidr"),

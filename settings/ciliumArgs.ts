@@ -2,6 +2,7 @@ import { ciliumValuesArgs, type CiliumCluster } from "../modes/ciliumArgs";
 import { valueAt, type CiliumValuesArgs } from "../modes/ciliumValues";
 import type { ModeSwitches, RoutingMode } from "../modes/contract";
 import type { DatapathChoice } from "../modes/datapathChoice";
+import { pairText } from "../modes/ipFamily";
 import type { PodNetworks } from "../modes/ipam";
 import type { ReleasedSettings } from "./release";
 
@@ -15,7 +16,7 @@ export interface ModeSettings extends ReleasedSettings {
  * @param external nodes, API server and pod networks of an external cluster
  */
 export function ciliumArgs(
-  { mode, tunnel, kubeProxy, cluster, cilium, hubble, ...others }: ModeSettings,
+  { mode, tunnel, kubeProxy, cluster, cilium, hubble, ipv6, ...others }: ModeSettings,
   external?: Pick<CiliumCluster, "nodeCount" | "apiServer" | keyof PodNetworks>,
 ): CiliumValuesArgs {
   return ciliumValuesArgs(
@@ -29,6 +30,7 @@ export function ciliumArgs(
       podCidrMaskSize: external?.podCidrMaskSize,
       nativeRoutingCIDR: cilium.nativeRoutingCIDR,
       kubeProxyMode: kubeProxy.mode,
+      ipv6: external === undefined ? ipv6 : undefined,
     },
     { ...cilium, tunnel, hubble, ...choiceOf(others) },
   );
@@ -38,6 +40,16 @@ export function ciliumArgs(
 export function choiceOf({ loadBalancer, socketLB, bpf }: Pick<ReleasedSettings, "loadBalancer" | "socketLB" | "bpf">) {
   const { datapathMode, enableTCX } = bpf;
   return { loadBalancer, socketLB, datapathMode, enableTCX } satisfies DatapathChoice;
+}
+
+/** The networks of a new kind cluster, as kind and the component take them. */
+export function kindNetworks({ cluster, cilium, ipv6 }: ReleasedSettings) {
+  return {
+    ipFamily: ipv6 === undefined ? ("ipv4" as const) : ("dual" as const),
+    podCidr: pairText(cluster.podCidr, ipv6?.podCidr),
+    serviceCidr: pairText(cluster.serviceCidr, ipv6?.serviceCidr),
+    nativeRoutingCIDR: pairText(cilium.nativeRoutingCIDR, ipv6?.nativeRoutingCIDR),
+  };
 }
 
 /** The switches that select a stack's routing mode. */

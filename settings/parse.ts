@@ -5,6 +5,7 @@ import { switchesOf } from "./ciliumArgs";
 import { defaultRule, zodProblems, type Problem } from "./problems";
 import { rawSettings, type SettingsSource } from "./raw";
 import { registryProblems } from "./registryRules";
+import { ipFamilyProblems, ipFamilyWarnings } from "./ipFamilyRules";
 import { withRelease, type ReleasedSettings } from "./release";
 import { chartProblems, externalClusterProblems, settingProblems, settingWarnings } from "./rules";
 import { schemaFor } from "./schema";
@@ -74,13 +75,14 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
   problems.push(
     ...read.problems,
     ...settingProblems(released, sources, isSecretPath),
+    ...ipFamilyProblems(parsed.data, isSecretPath),
     ...registryProblems(released.cluster.registryMirrors, directory, isSecretPath),
     ...externalClusterProblems(released, value),
   );
   const mode = routingModeOf(switchesOf(released));
   if (mode === undefined) throw new ConfigurationError(source.stack, problems);
   const settings = { ...released, mode };
-  const warnings = settingWarnings(settings, sources, isSecretPath);
+  const warnings = [...settingWarnings(settings, sources, isSecretPath), ...ipFamilyWarnings(settings)];
   const reported = new Set(problems.map(({ key }) => key));
   const refusal = (findings: readonly ValueFinding[], ofManifests: readonly Problem[] = []) => {
     const ofChart = chartProblems(findings, sources, isSecretPath).filter(({ key }) => !reported.has(key));

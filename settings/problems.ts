@@ -99,7 +99,6 @@ const NO_JSON = "it is not valid JSON";
 const NO_SETTINGS: Readonly<Record<string, string>> = {
   "cluster.controlPlanes":
     "clusters have one control plane: kind puts a load balancer in front of several, without the mount that tells destroy whose container it is; bring such a cluster with cluster.kubeconfig",
-  "cluster.ipFamily": "clusters are IPv4 only",
 };
 
 /** Fields of registries' endpoints by the names that containerd and others have for them. */

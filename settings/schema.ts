@@ -13,6 +13,7 @@ import {
 import { defaultClusterName } from "../modes/clusterName";
 import { DEFAULTS, VERIFY, VERIFY_WHEN } from "../modes/defaults";
 import { IPAM_MODES } from "../modes/ipam";
+import { DEFAULT_IPV6, IP_FAMILIES } from "../modes/ipFamily";
 import { DEFAULT_KUBE_PROXY_MODE, KUBE_PROXY_MODES } from "../modes/kubeProxy";
 import { DEFAULT_RELEASE, NODE_IMAGES, RELEASE_NAMES } from "../modes/releases";
 import {
@@ -203,14 +204,22 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
             integer(0, 20).default(DEFAULTS.cluster.workers),
             "Number of nodes in addition to the control plane, 0 to 20",
           ),
+          ipFamily: about(
+            z
+              .enum(IP_FAMILIES, { error: `must be one of ${IP_FAMILIES.join(", ")}` })
+              .default(DEFAULTS.cluster.ipFamily),
+            "Addresses of pods, Services and nodes in a new cluster: `ipv4`, or IPv4 and IPv6 (`dual`). `ipv6` alone is not supported yet. A change replaces the cluster",
+          ),
           podCidr: about(
             cidr.optional(),
-            "IPv4 network of the pods, /8 or smaller; each node gets a /24 of it. The Cilium of an external cluster keeps its own",
-            { defaultText: `\`${DEFAULTS.cluster.podCidr}\`; in an external cluster that has a Cilium, its pool` },
+            "IPv4 network of the pods, /8 or smaller; each node gets a /24 of it. With `ipFamily: dual`, an IPv6 network, from /48 to /64, may follow behind a comma; each node gets a /64 of it. The Cilium of an external cluster keeps its own",
+            {
+              defaultText: `\`${DEFAULTS.cluster.podCidr}\`, with \`dual\` also \`${DEFAULT_IPV6.podCidr}\`; in an external cluster that has a Cilium, its pool`,
+            },
           ),
           serviceCidr: about(
             cidr.default(DEFAULTS.cluster.serviceCidr),
-            "IPv4 network of the Services' ClusterIPs, from /12 to /28",
+            `IPv4 network of the Services' ClusterIPs, from /12 to /28. With \`ipFamily: dual\`, an IPv6 network, from /108 to /124, may follow behind a comma; the default is \`${DEFAULT_IPV6.serviceCidr}\``,
           ),
           registryMirrors: about(
             z.record(registryHost, mirror, { error: "must be an object of registries" }).default({}),
@@ -348,7 +357,7 @@ export function schemaFor({ project, stack }: { project: string; stack: string }
           ),
           nativeRoutingCIDR: about(
             cidr.default(DEFAULTS.cilium.nativeRoutingCIDR),
-            "IPv4 network that pods reach without masquerading in native routing; contains `cluster.podCidr`",
+            "IPv4 network that pods reach without masquerading in native routing; contains `cluster.podCidr`. With `cluster.ipFamily: dual`, an IPv6 network may follow behind a comma; the default is the pods' IPv6 network",
           ),
           autoDirectNodeRoutes: about(
             flag().optional(),

@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { ipv4CidrProblem, isIpv4Address, type CidrProblem } from "../modes/cidr";
+import { isIpv4Address, type CidrProblem } from "../modes/cidr";
 import type { KubeProxyReplacement } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
+import { networkPairProblem } from "../modes/ipFamily";
 import { endpointUrlProblem } from "../modes/registryMirrors";
 import { isOfOtherHome, withHome } from "./homePath";
 
@@ -38,16 +39,17 @@ export const integer = (min: number, max: number) => {
   return z.union([number, z.string().regex(/^\d+$/).transform(Number).pipe(number)], { error });
 };
 
+/** A network, or in a dual-stack cluster one of each family. */
 export const cidr = z
   .string({ error: "must be an IPv4 network such as 10.0.0.0/16" })
   .superRefine((text, context) => {
-    const problem = ipv4CidrProblem(text);
+    const problem = networkPairProblem(text);
     if (problem === undefined) return;
     const params: IssueParams = { suggestion: problem.suggestion };
     context.addIssue({ code: "custom", message: problem.rule, params: { ...params } });
   })
   // for the JSON Schema, which cannot hold the function
-  .meta({ pattern: "^(\\d{1,3}\\.){3}\\d{1,3}/\\d{1,2}$" });
+  .meta({ pattern: "^(\\d{1,3}\\.){3}\\d{1,3}/\\d{1,2}(, ?[\\da-fA-F:]+/\\d{1,3})?$" });
 
 const port = integer(1, 65535);
 export const text = z.string({ error: "must be a string" }).min(1, { error: "must not be empty", abort: true });

@@ -228,17 +228,21 @@ async function stateOf(inputs: ClusterInputs, nodes: readonly KindNode[], restar
     ...inputs,
     containers: nodes.map(({ containerId }) => containerId),
     status: "running",
-    nodes: nodes.map(clusterNode),
+    nodes: nodes.map((node) => clusterNode(node, inputs)),
     endpoint: /server: (\S+)/.exec(kubeconfig)?.[1] ?? "",
     kubeconfig,
     restarts,
   };
 }
 
-const clusterNode = ({ name, role, address }: KindNode): ClusterNode => ({
+const clusterNode = (
+  { name, role, address, ipv6Address }: KindNode,
+  { ipFamily }: Pick<ClusterInputs, "ipFamily">,
+): ClusterNode => ({
   name,
   role: role === "control-plane" ? role : "worker",
   address,
+  ...(ipFamily === "dual" && ipv6Address !== undefined ? { ipv6Address } : {}),
 });
 
 function statusOf(nodes: readonly KindNode[], olds: ClusterState): ClusterStatus | "missing" {
@@ -250,8 +254,13 @@ function statusOf(nodes: readonly KindNode[], olds: ClusterState): ClusterStatus
 
 /** Whether running nodes have new addresses, which Docker may assign when it restarts. */
 function hasMoved(nodes: readonly KindNode[], olds: ClusterState): boolean {
-  return nodes.some(({ name, running, address }) =>
-    olds.nodes.some((node) => node.name === name && running && node.address !== address),
+  return nodes.some(({ name, running, address, ipv6Address }) =>
+    olds.nodes.some(
+      (node) =>
+        node.name === name &&
+        running &&
+        (node.address !== address || (node.ipv6Address ?? ipv6Address) !== ipv6Address),
+    ),
   );
 }
 

@@ -44,6 +44,8 @@ export interface ClusterNode {
   readonly name: string;
   readonly role: "control-plane" | "worker";
   readonly address: string;
+  /** Of nodes of a dual-stack cluster only. */
+  readonly ipv6Address?: string;
 }
 
 /** Settings that the nodes of a running cluster can take over. */
@@ -54,7 +56,7 @@ export interface NodeSettingsInputs {
   /** With the contents of PEM files. */
   readonly registryMirrors: RegistryMirrors;
   readonly dnsForward: DnsForward;
-  /** Pods cannot reach resolvers in this network. */
+  /** Pods cannot reach resolvers in this network; in a dual-stack cluster an IPv6 one follows behind a comma. */
   readonly nativeRoutingCIDR: string;
 }
 
@@ -112,6 +114,8 @@ export interface ReadinessInputs {
 export interface CiliumReadinessInputs extends ReadinessInputs {
   /** Number of nodes that must be Ready, with an agent each. */
   readonly nodeCount: number;
+  /** Whether every node needs networks of both families for its pods. Default: false. */
+  readonly isDual?: boolean;
 }
 
 /** Inputs of the wait for the workload. */

@@ -2,6 +2,7 @@ import { dockerProblem, readDaemon, type Daemon } from "../../host/daemon";
 import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
 import { judgeFeatures, probeKernel, symbolsHere } from "../../host/kernel";
 import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "../../host/limits";
+import { ipv6Finding } from "../../host/networks";
 import { judgePorts, type HostPorts } from "../../host/ports";
 import { judgeKind } from "../../host/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
@@ -20,7 +21,10 @@ const KIND_STEP = /^\s*[•✓✗]|^(ERROR|WARNING)/;
 const STEP_BEGINS = /^\s*• (.*?)[^\w)]*$/;
 
 /** The inputs of a cluster that depend on this machine. */
-export type PreflightInputs = Pick<ClusterInputs, "name" | "mode" | "kubeProxyMode" | "nodeImage" | "workers"> &
+export type PreflightInputs = Pick<
+  ClusterInputs,
+  "name" | "mode" | "kubeProxyMode" | "nodeImage" | "workers" | "ipFamily"
+> &
   HostPorts;
 
 /** Check this machine before a cluster is created. @throws Error with every problem; a limit that may be too low is a warning */
@@ -40,6 +44,7 @@ async function machineFindings({
   kubeProxyMode,
   nodeImage,
   workers,
+  ipFamily,
   ...hostPorts
 }: PreflightInputs): Promise<MachineFinding[]> {
   const daemon = await readDaemon().catch(dockerProblem);
@@ -50,6 +55,7 @@ async function machineFindings({
     kind,
     ...judgeLimits(await readLimits(daemon), workers + 1, await countOtherNodes(name).catch(() => 0)),
     ...judgeDisk(await readFreeBytes(daemon), workers + 1),
+    ...(ipFamily === "dual" ? [await ipv6Finding()] : []),
     // an earlier cluster of the name is removed first, with its ports
     ...(nodes.length > 0 ? [] : await judgePorts(hostPorts)),
     ...(daemon === undefined ? [] : await kernelFindings(daemon, { mode, kubeProxyMode, nodeImage })),

@@ -3,6 +3,7 @@ import { listNodes } from "../../host/docker";
 import { networkConflicts } from "../../host/networks";
 import { RESOLVER_REMEDY, resolversFor } from "../../host/resolvers";
 import { controlPlaneName } from "../../modes/ciliumValues";
+import { networkPair } from "../../modes/ipFamily";
 import type { NodeSettingsInputs } from "./inputs";
 import {
   coreDnsForwardsTo,
@@ -65,7 +66,8 @@ async function apply(
   log: Log,
 ): Promise<NodeSettingsState> {
   const nodes = await listNodes(inputs.clusterName);
-  const { addresses, problem } = await resolversFor(inputs.dnsForward, inputs.nativeRoutingCIDR);
+  // resolvers are asked by IPv4 in every cluster
+  const { addresses, problem } = await resolversFor(inputs.dnsForward, networkPair(inputs.nativeRoutingCIDR).ipv4);
   if (problem !== undefined) {
     warnOfMachine(
       log,

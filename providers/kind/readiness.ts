@@ -35,7 +35,7 @@ export function ciliumReadinessHandler(
     const late = `Cilium did not become ready within ${inputs.timeoutSeconds} s:`;
     const nodes = await untilReady("Cilium", { ...inputs, late }, log, signal, async () => {
       const evidence = await readReadiness(cluster);
-      const pending = pendingReadiness(evidence, inputs.nodeCount);
+      const pending = pendingReadiness(evidence, inputs.nodeCount, inputs.isDual);
       const outdated = pending.length > 0 || restarted ? [] : await outdatedAgents(cluster).catch(() => []);
       if (outdated.length === 0) return { pending, ready: nodeFacts(evidence) };
       const repair = async () => {

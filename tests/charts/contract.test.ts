@@ -1,3 +1,4 @@
+import { agentFindings } from "../../modes/agentRules";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import { ciliumValues, type CiliumValuesArgs } from "../../modes/ciliumValues";
 import { ALL_MODES, MODE_CONTRACTS, replacementProblem, TUNNELS } from "../../modes/contract";
@@ -33,8 +34,21 @@ describe.each(CHARTS)("of Cilium %s", (version) => {
       expect(found).toEqual(expected);
     });
 
+    it.each(cases)(
+      "give exactly the contract's cilium-config of both families in mode $mode, tunnel $tunnel",
+      (own) => {
+        const args = { ...ARGS, version, ...own, ipv6: { podCidr: "fd00:10::/56", nativeRoutingCIDR: "fd00:10::/48" } };
+        const expected = expectedCiliumConfig(args);
+        const config = renderedConfig(version, ciliumValues(args));
+        expect(Object.fromEntries(Object.keys(expected).map((key) => [key, config[key] ?? null]))).toEqual(expected);
+        expect(expected).toMatchObject({ "enable-ipv6": "true", "cluster-pool-ipv6-cidr": "fd00:10::/56" });
+        expect(agentFindings(config, version, (key) => key)).toEqual([]);
+      },
+    );
+
     it.each<Partial<CiliumValuesArgs>>([
       { ipam: "kubernetes" },
+      { ipam: "kubernetes", ipv6: { podCidr: "fd00:10::/56", nativeRoutingCIDR: "fd00:10::/48" } },
       { podCidr: "10.0.0.0/8 172.20.0.0/16", podCidrMaskSize: 25 },
     ])("give exactly the contract's cilium-config with %j", (networks) => {
       const args = { ...ARGS, version, ...networks };

@@ -1,5 +1,14 @@
 import fc from "fast-check";
-import { contains, ipv4CidrProblem, isIpv4Address, overlap, parseIpv4Cidr } from "../../modes/cidr";
+import {
+  contains,
+  containsAddress,
+  ipv4CidrProblem,
+  ipv6CidrProblem,
+  isIpv4Address,
+  isIpv6Address,
+  overlap,
+  parseIpv4Cidr,
+} from "../../modes/cidr";
 
 describe("networks", () => {
   /** A network by its bits, as text and as the first and last of its addresses. */
@@ -49,6 +58,55 @@ describe("networks", () => {
       "",
     ])
       expect(() => parseIpv4Cidr(wrong)).toThrow("must be an IPv4 network");
+  });
+});
+
+describe("networks of IPv6", () => {
+  it.each([
+    ["fd00:10::/48", "fd00:10:0:1::/64", true],
+    ["fd00:10::/48", "FD00:0010:0000:0001::/64", true],
+    ["fd00:10::/48", "fd00:10:1::/64", false],
+    ["fd00:10:0:1::/64", "fd00:10::/48", false],
+    ["::/0", "10.0.0.0/8", false],
+    ["0.0.0.0/0", "fd00::/8", false],
+  ])("%s contains %s: %s", (outer, inner, expected) => {
+    expect(contains(outer, inner)).toBe(expected);
+    const sameFamily = outer.includes(":") === inner.includes(":");
+    expect(overlap(outer, inner)).toBe(expected || (sameFamily && contains(inner, outer)));
+  });
+
+  it("contain addresses of their family only", () => {
+    expect(containsAddress("fd00:10::/64", "fd00:10::1")).toBe(true);
+    expect(containsAddress("fd00:10::/64", "10.0.0.1")).toBe(false);
+    expect(containsAddress("10.0.0.0/8", "10.0.0.1")).toBe(true);
+  });
+
+  it.each([
+    "fd00::1/64",
+    "fd00:10::/129",
+    "fd00:10::",
+    "fd00::/08",
+    "fe80::%eth0/64",
+    "::ffff:10.0.0.0/104",
+    "10.0.0.0/8",
+  ])("do not include %s", (text) => {
+    expect(ipv6CidrProblem(text)).toBeDefined();
+    expect(() => contains("fd00::/8", `${text}x`)).toThrow("must be an IPv");
+  });
+
+  it("are suggested without host bits", () => {
+    expect(ipv6CidrProblem("fd00:10::1/56")).toEqual({ rule: "has host bits set", suggestion: "fd00:10::/56" });
+  });
+
+  it.each([
+    ["fd00::1", true],
+    ["::", true],
+    ["fe80::1%eth0", false],
+    ["::ffff:10.0.0.1", false],
+    ["10.0.0.1", false],
+    ["fd00::/64", false],
+  ])("isIpv6Address returns for %s: %s", (text, expected) => {
+    expect(isIpv6Address(text)).toBe(expected);
   });
 });
 

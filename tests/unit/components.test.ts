@@ -50,6 +50,39 @@ describe("components in another program", () => {
     expect(outputs["verification"]).toEqual(wanted.outputs["verification"]);
   });
 
+  it.each([
+    [{ ipFamily: "ipv6" }, 'cluster: ipFamily must be one of ipv4, dual, got "ipv6"'],
+    [
+      { podCidr: "10.0.0.0/16,fd00:10::/56" },
+      'cluster: podCidr has an IPv6 network; set ipFamily: "dual", got "10.0.0.0/16,fd00:10::/56"',
+    ],
+    [
+      { ipFamily: "dual", nativeRoutingCIDR: "fd00:10::/56" },
+      "cluster: nativeRoutingCIDR must be an IPv4 network and an IPv6 network",
+    ],
+  ])("reject the families and networks %j of a kind cluster", async (args, message) => {
+    const program = run(async () => {
+      const { KindCluster } = await import("../../components");
+      return async () => ({ name: new KindCluster("cluster", { mode: "ebpf", ...(args as object) }).clusterName });
+    });
+    await expect(program).rejects.toThrow(message);
+  });
+
+  it("give Services' networks of both families to kind, also where they are an output", async () => {
+    const { registered } = await run(async () => {
+      const { KindCluster } = await import("../../components");
+      return async () => {
+        const serviceCidr = Promise.resolve("10.97.0.0/16");
+        const cluster = new KindCluster("cluster", { mode: "ebpf", ipFamily: "dual", serviceCidr });
+        return { name: cluster.clusterName };
+      };
+    });
+    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({
+      podCidr: "10.0.0.0/16,fd00:10::/56",
+      serviceCidr: "10.97.0.0/16,fd00:10:96::/112",
+    });
+  });
+
   it("have the same defaults in an external cluster", async () => {
     const { outputs } = await ownInExisting("kubeproxy");
     expect(outputs).toEqual({

@@ -55,6 +55,19 @@ describe("kindConfig", () => {
     });
   });
 
+  it("has both families where the cluster has them", () => {
+    const networks = { podCidr: "10.0.0.0/16,fd00:10::/56", serviceCidr: "10.96.0.0/16,fd00:10:96::/112" };
+    const given = { name: "c1", nodeImage: "img", workers: 0, kubeProxyMode: "none", ...networks };
+    const others = { nodeLabels: {}, featureGates: {}, kubeadmConfigPatches: [], mounts: [], portMappings: [] };
+    const args = { ...given, ...others, apiServerAddress: "127.0.0.1", apiServerPort: 0 };
+    expect(kindConfig({ ...args, ipFamily: "dual" })["networking"]).toMatchObject({
+      ipFamily: "dual",
+      podSubnet: networks.podCidr,
+      serviceSubnet: networks.serviceCidr,
+    });
+    expect(kindConfig({ ...args, ipFamily: "ipv4" })["networking"]).not.toHaveProperty("ipFamily");
+  });
+
   it("configures certs.d in every version of containerd's configuration", () => {
     const patches = config["containerdConfigPatches"] as string[];
     expect(patches.map((patch) => /^version = (\d)/.exec(patch)?.[1])).toEqual(["2", "3", "4"]);

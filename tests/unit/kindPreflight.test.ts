@@ -43,6 +43,26 @@ describe("preflight", () => {
     );
   });
 
+  it.each([
+    ["fc00:f853:ccd:e793::/64\n172.18.0.0/16", undefined],
+    [
+      "172.18.0.0/16",
+      "  - IPv6 of the nodes: the Docker network kind was made without IPv6 (it has 172.18.0.0/16), and kind does not change it; delete the clusters in it, then run: docker network rm kind; kind makes it again with IPv6.",
+    ],
+  ])("asks of a dual-stack cluster that Docker's network of %j has IPv6", async (subnets, problem) => {
+    // the names of networks, and then the network
+    const docker = program("docker", "");
+    writeFileSync(
+      docker,
+      `#!/bin/sh\ncase "$2" in ls) echo kind ;; inspect) echo '${subnets}' ;; *) echo 29.0.0 ;; esac\n`,
+    );
+    program("kind", "kind v0.33.0");
+    const inputs = cluster(images.newest);
+    await expect(preflight(inputs)).resolves.toBeUndefined();
+    const dual = preflight({ ...inputs, ipFamily: "dual" });
+    await (problem === undefined ? expect(dual).resolves.toBeUndefined() : expect(dual).rejects.toThrow(problem));
+  });
+
   it("rejects another runtime of nodes than Docker", async () => {
     program("docker", "29.0.0");
     program("kind", "kind v0.33.0");

@@ -268,6 +268,7 @@ describe("the kind provider", () => {
         kubeProxyMode: "iptables",
         podCidr: "q",
         serviceCidr: "t",
+        ipFamily: "dual",
         portMappings: [1],
         mounts: [1],
         nodeLabels: { "worker-1": { a: "b" } },

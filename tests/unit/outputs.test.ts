@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { joinNodes, parseStackOutputs } from "../../outputs";
+import { joinNodes, nodePortUrls, parseStackOutputs } from "../../outputs";
 import { OUTPUTS } from "../support/outputs";
 
 const STACK = "organization/cilium-modes/ebpf";
@@ -70,6 +70,25 @@ describe("parseStackOutputs", () => {
     expect(messageFor({ ...OUTPUTS, schemaVersion: schemaVersion + 1 })).toBe(
       `Stack ${STACK} has outputs of version 2, but this cilium-modes reads version 1; install a newer cilium-modes here`,
     );
+  });
+
+  it("returns the second family of a dual-stack cluster", () => {
+    const { nodes, cilium } = OUTPUTS;
+    const dual = {
+      ...OUTPUTS,
+      nodes: nodes.map((node) => ({ ...node, ipv6Address: "fc00::2", podCidrs: [...node.podCidrs, "fd00:10::/64"] })),
+      cilium: { ...cilium, ipv6: { podCidr: "fd00:10::/56", nativeRoutingCIDR: "fd00:10::/48" } },
+    };
+    expect(parseStackOutputs(STACK, dual)).toEqual(dual);
+  });
+
+  it("nodePortUrls has a node's IPv4 URL at its place, and URLs of IPv6 after all of them", () => {
+    const nodes = [{ address: "172.18.0.2", ipv6Address: "fc00::2" }, { address: "172.18.0.3" }];
+    expect(nodePortUrls(nodes, 32000)).toEqual([
+      "http://172.18.0.2:32000",
+      "http://172.18.0.3:32000",
+      "http://[fc00::2]:32000",
+    ]);
   });
 
   it("ignores unknown fields, which a newer version adds", () => {

@@ -273,6 +273,30 @@ describe("the program", () => {
     });
   });
 
+  it("gives kind, Cilium and the workload both families, and exports them, with cluster.ipFamily dual", async () => {
+    const { registered, outputs } = await runProgram({ ...MODES["ebpf"], "cluster.ipFamily": "dual" });
+    expect(inputsOf(registered, "cluster-nodes")).toMatchObject({
+      ipFamily: "dual",
+      podCidr: "10.0.0.0/16,fd00:10::/56",
+      serviceCidr: "10.96.0.0/16,fd00:10:96::/112",
+    });
+    expect(inputsOf(registered, "cluster-settings")).toMatchObject({ nativeRoutingCIDR: "10.0.0.0/8,fd00:10::/56" });
+    expect(inputsOf(registered, "cilium-release")).toMatchObject({ values: { ipv6: { enabled: true } } });
+    expect(inputsOf(registered, "cilium-ready")).toMatchObject({ isDual: true });
+    expect(inputsOf(registered, "nettool-service")).toMatchObject({ spec: { ipFamilyPolicy: "PreferDualStack" } });
+    expect(outputs["cilium"]).toMatchObject({
+      podCidr: "10.0.0.0/16",
+      ipv6: { podCidr: "fd00:10::/56", nativeRoutingCIDR: "fd00:10::/56" },
+    });
+  });
+
+  it("says nothing of IPv6 with cluster.ipFamily ipv4", async () => {
+    const { registered, outputs } = await runProgram({ ...MODES["ebpf"], "cluster.ipFamily": "ipv4" });
+    // the verification's expectation has the keys of IPv6 that must be off
+    const others = registered.filter(({ name }) => name !== "verification-checks");
+    expect(JSON.stringify([others, outputs])).not.toMatch(/ipv6|ipFamil|isDual|DualStack/i);
+  });
+
   it("runs a privileged server on every node behind a NodePort, and one client", async () => {
     const { registered } = await runProgram({ "nettool.nodePort": "31000" });
     const image = (inputsOf(registered, "nettool-image") as { imageName: string }).imageName;

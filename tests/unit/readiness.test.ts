@@ -100,6 +100,14 @@ describe("Cilium's readiness", () => {
     expect(pendingReadiness({ ...READY, ...over }, 2)).toEqual([line]);
   });
 
+  it("waits for pod networks of both families in a dual-stack cluster", () => {
+    const both = (ofB: string[]) => new Map([["a", ["10.0.0.0/24", "fd00:10::/64"]] as [string, string[]], ["b", ofB]]);
+    const pending = (ofB: string[]) => pendingReadiness({ ...READY, podCidrs: both(ofB) }, 2, true);
+    expect(pending(["10.0.1.0/24", "fd00:10:0:1::/64"])).toEqual([]);
+    expect(pending(["10.0.1.0/24"])).toEqual(["IPv6 pod networks: none yet on b"]);
+    expect(pending(["fd00:10:0:1::/64"])).toEqual(["IPv4 pod networks: none yet on b"]);
+  });
+
   it("reports pod, node and reason of a container that does not start", () => {
     const stuck = agentPod("cilium-1", "a", {
       status: {

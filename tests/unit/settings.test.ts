@@ -37,6 +37,7 @@ describe("parseSettings", () => {
         kubernetesVersion: "1.34.0",
         nodeImage: NODE_IMAGES["1.34.0"]!.image,
         workers: 2,
+        ipFamily: "ipv4",
         podCidr: "10.0.0.0/16",
         serviceCidr: "10.96.0.0/16",
         registryMirrors: {},

@@ -360,9 +360,8 @@ describe("ConfigurationError", () => {
     ],
     [
       "what kind can do and this project cannot",
-      { cluster: '{"ipFamily":"dual","controlPlanes":3}' },
+      { cluster: '{"controlPlanes":3}' },
       [
-        "cluster.ipFamily: is not a setting: clusters are IPv4 only",
         "cluster.controlPlanes: is not a setting: clusters have one control plane: kind puts a load balancer in front of several, without the mount that tells destroy whose container it is; bring such a cluster with cluster.kubeconfig",
       ],
     ],
