@@ -1,6 +1,6 @@
 import type { V1NodeSpec, V1NodeStatus, V1Pod } from "@kubernetes/client-node";
 import type { ClusterOverview } from "../cluster/read";
-import { ipv4CidrProblem, isIpv4Address } from "../modes/cidr";
+import { ipv4CidrProblem, isIpv4Address, isIpv6Address } from "../modes/cidr";
 import type { ClusterFacts, InstalledPodNetworks } from "./facts";
 
 /** Derive the facts from the cluster's objects. */
@@ -61,6 +61,11 @@ function podNetworksOf({ ciliumConfig, ciliumPodCidrs = [] }: ClusterOverview): 
 /** A node's IPv4 address in the nodes' network. */
 export function nodeAddress(status: V1NodeStatus | undefined): string | undefined {
   return status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv4Address(address))?.address;
+}
+
+/** A node's IPv6 address in the nodes' network. */
+export function nodeIpv6Address(status: V1NodeStatus | undefined): string | undefined {
+  return status?.addresses?.find(({ type, address }) => type === "InternalIP" && isIpv6Address(address))?.address;
 }
 
 /** DaemonSets of other network plugins. */

@@ -80,8 +80,13 @@ export const ROUTING_MODE: Since = ["1.14.0-snapshot.2"];
 const BPF_IPV6_MASQUERADE: Since = ["1.14.0-snapshot.0"];
 
 /** Whether pods' IPv6 traffic is masqueraded on its way out of a dual-stack cluster. */
-export const masqueradesIpv6 = ({ mode, version }: Pick<CiliumValuesArgs, "mode" | "version">) =>
-  !MODE_CONTRACTS[mode].switches.bpfMasquerade || has(BPF_IPV6_MASQUERADE, version);
+export const masqueradesIpv6 = ({
+  mode,
+  version,
+  extraValues = {},
+}: Pick<CiliumValuesArgs, "mode" | "version"> & Partial<Pick<CiliumValuesArgs, "extraValues">>) =>
+  String(valueAt(extraValues, "enableIPv6Masquerade")) !== "false" &&
+  (!MODE_CONTRACTS[mode].switches.bpfMasquerade || has(BPF_IPV6_MASQUERADE, version));
 
 /** From here on the chart can run Envoy in pods of its own. */
 const ENVOY: Since = ["1.14.0-snapshot.3"];
@@ -125,7 +130,7 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
 }
 
 /** The Helm values of the second family; none without one. */
-export function ipv6Values(args: Pick<CiliumValuesArgs, "ipv6" | "tunnel" | "mode" | "version">): HelmValues {
+export function ipv6Values(args: Pick<CiliumValuesArgs, "ipv6" | "tunnel" | "mode" | "version" | "extraValues">): HelmValues {
   if (args.ipv6 === undefined) return {};
   return {
     ipv6: { enabled: true },

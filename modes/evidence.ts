@@ -1,4 +1,4 @@
-import type { CiliumValuesArgs } from "./ciliumValues";
+import { masqueradesIpv6, type CiliumValuesArgs } from "./ciliumValues";
 import { has, type Since } from "./ciliumVersion";
 import { MODE_CONTRACTS, replacementWord } from "./contract";
 import { expectedStatus, type DatapathChoice } from "./datapathChoice";
@@ -46,8 +46,12 @@ export interface ExpectedEvidence {
 type EvidenceArgs = DatapathChoice &
   Pick<
     CiliumValuesArgs,
-    "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes" | "kubeProxyMode"
-  >;
+    "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes" | "kubeProxyMode" | "ipv6"
+  > &
+  Partial<Pick<CiliumValuesArgs, "extraValues">>;
+
+/** Whether agents masquerade IPv6, which they leave out where they do not. */
+export const IPV6_MASQUERADING = "masquerading.enabledProtocols.ipv6";
 
 /** Expected evidence for a routing mode and a tunnel in a version of Cilium. */
 export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
@@ -69,6 +73,7 @@ export function expectedEvidence(args: EvidenceArgs): ExpectedEvidence {
       "kube-proxy-replacement.mode": replacement,
       ...routing,
       "masquerading.mode": masquerading,
+      ...(args.ipv6 !== undefined && masqueradesIpv6(args) ? { [IPV6_MASQUERADING]: "true" } : {}),
       ...expectedStatus(args, version),
     },
     statusRows: [

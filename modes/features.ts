@@ -106,7 +106,12 @@ const ROWS: readonly Row[] = [
     expected: enabled,
     unverified: "segment sizes are not measured",
   },
-  { name: "IPv6", keys: ["enable-ipv6"], unverified: "probes are sent over IPv4 only" },
+  {
+    name: "IPv6",
+    keys: ["enable-ipv6"],
+    unverified:
+      "beside probes, addresses, routes, identities and services of a dual-stack cluster, no rule, map or neighbor of it is read",
+  },
   {
     name: "egress gateway",
     keys: ["enable-egress-gateway", "enable-ipv4-egress-gateway"],

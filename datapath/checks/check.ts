@@ -96,6 +96,10 @@ export const inconclusive = (
   more: Pick<Finding, "cause" | "nodes"> = {},
 ): Finding => ({ verdict: "inconclusive", subject, seen: "no evidence", reason, remedy, ...more });
 
+/** Findings about the second family of a dual-stack cluster. */
+export const byIpv6 = (findings: readonly Finding[]): Finding[] =>
+  findings.map((finding) => ({ ...finding, subject: `${finding.subject} by IPv6` }));
+
 /** The first of many in one line, and how many more there are. @param mark between them */
 export function firstOf(all: readonly string[], most: number, mark: "," | ";" = ","): string {
   const more = all.length - most;

@@ -4,6 +4,7 @@ import { addressesOf, counterOf, endpointsOf, jsonOf, sectionOf, type NodeEviden
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { metricsIn } from "./drops";
+import { ipv6Identities } from "./ipv6";
 import { podsOfCilium } from "./kubernetes";
 import { eachNode, odd, peersOf, type Peer } from "./nodes";
 
@@ -38,7 +39,7 @@ export const datapathMapsCheck: Check = {
     const podOf = new Map(pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
     const hostOf = new Map(nodes.map(({ name, address }) => [name, address]));
     const unlike = isExternal ? new Map<string, string[]>() : unlikeIdentities(evidence, networks);
-    return eachNode(evidence, "ipcache", (node): Finding => {
+    const ofIpv4 = eachNode(evidence, "ipcache", (node): Finding => {
       const at = { nodes: [node.node] };
       const ipcache = jsonOf<Dump>(node, "ipcache");
       const local = jsonOf<Dump>(node, "endpointMap");
@@ -164,6 +165,7 @@ export const datapathMapsCheck: Check = {
       }
       return pass(node.node, `${own.length} local pods, ${endpoints.length} identities as the API server has them`);
     });
+    return [...ofIpv4, ...ipv6Identities(evidence)];
   },
 };
 

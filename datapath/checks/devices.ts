@@ -2,6 +2,7 @@ import { addressesOf, jsonOf, sectionOf, type Addressed, type NodeEvidence } fro
 import { readingOf, valueOf } from "../evidence/api";
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { ipv6Addresses } from "./ipv6";
 import { eachNode, odd } from "./nodes";
 
 /** What `ip -j -d -s link show` prints of a device, as far as it is needed. */
@@ -43,7 +44,7 @@ export const devicesCheck: Check = {
     );
     // agents may do without these endpoints
     const isHealthUsual = evidence.nodes.length > 2 && healthy.length >= (2 * evidence.nodes.length) / 3;
-    return eachNode(evidence, "links", (node): Finding => {
+    const findings = eachNode(evidence, "links", (node): Finding => {
       const at = { nodes: [node.node] };
       const links = jsonOf<Link[]>(node, "links");
       const addressed = jsonOf<Addressed[]>(node, "addresses");
@@ -167,6 +168,7 @@ export const devicesCheck: Check = {
       }
       return pass(node.node, `${links.filter(isWanted).length} devices up, MTU ${outMtu ?? "unknown"}`);
     });
+    return [...findings, ...ipv6Addresses(evidence)];
   },
 };
 

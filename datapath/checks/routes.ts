@@ -4,6 +4,7 @@ import { ciliumNodesByNode, valueOf } from "../evidence/api";
 import { gatewayOf, type Evidence } from "../evidence/gather";
 import { addressesOf, addressesOn, jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { ipv6Routes } from "./ipv6";
 import { judgeGateway, judgeNeighbors } from "./neighbors";
 import { eachNode, peersOf, type Peer } from "./nodes";
 import { judgePolicies, judgeRules } from "./routingRules";
@@ -18,7 +19,8 @@ export const routesCheck: Check = {
   question:
     "Does every node send packets for other nodes' pods the expected way, with no rule, route or neighbor that Cilium did not create?",
   needs: ["nodes"],
-  judge(evidence, { evidence: expected, isExternal }) {
+  judge(evidence, expectation) {
+    const { evidence: expected, isExternal } = expectation;
     const peers = peersOf(evidence);
     const others = new Set(peers.flatMap(({ podCidrs }) => podCidrs));
     // agents write routes to CiliumNodes that have no Node, which another check finds
@@ -26,7 +28,7 @@ export const routesCheck: Check = {
       podCidrs.filter((cidr) => !others.has(cidr)),
     );
     const tunnelMtu = usualTunnelMtu(evidence);
-    return eachNode(evidence, "routes", (node, output): Finding[] => {
+    const ofIpv4 = eachNode(evidence, "routes", (node, output): Finding[] => {
       const lines = output
         .split("\n")
         .map((line) => line.trim())
@@ -63,6 +65,7 @@ export const routesCheck: Check = {
         ),
       ];
     });
+    return [...ofIpv4, ...ipv6Routes(evidence, expectation)];
   },
 };
 

@@ -9,6 +9,7 @@ import {
 } from "../evidence/api";
 import { sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
+import { ipv6Services } from "./ipv6";
 import { deposed, takeLease } from "./kubernetes";
 import { eachNode } from "./nodes";
 
@@ -243,8 +244,12 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
         ]),
     ...others
       .filter(
-        ({ type, selector, proxyName }) =>
-          type !== "ExternalName" && Object.keys(selector).length > 0 && proxyName === undefined,
+        ({ type, selector, proxyName, clusterIp }) =>
+          type !== "ExternalName" &&
+          Object.keys(selector).length > 0 &&
+          proxyName === undefined &&
+          // of IPv6 alone, whose slices are of IPv6
+          !clusterIp.includes(":"),
       )
       .flatMap((each) =>
         // those of others may be listed although they are not ready
@@ -472,7 +477,7 @@ export const serviceMapCheck: Check = {
       }
       return pass(node.node, `${seen}, ${expected.length} compared with the API server and the BPF map`);
     };
-    return eachNode(evidence, "services", (node, output): Finding[] => {
+    const ofIpv4 = eachNode(evidence, "services", (node, output): Finding[] => {
       const clashes = clashesOn(node.node, api);
       const found = new Set<Clash>();
       const finding = judgeNode(node, output, (lines) =>
@@ -487,6 +492,7 @@ export const serviceMapCheck: Check = {
       const taken = [...found].map(failureOf);
       return taken.length > 0 && finding.verdict === "pass" ? taken : [...taken, finding];
     });
+    return [...ofIpv4, ...ipv6Services(evidence, expectation, parseServiceList)];
   },
 };
 

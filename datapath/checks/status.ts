@@ -1,3 +1,4 @@
+import { IPV6_MASQUERADING } from "../../modes/evidence";
 import { at } from "../../modes/tree";
 import { featuresOf } from "../../modes/features";
 import { agentLog } from "../../cluster/agentLog";
@@ -28,6 +29,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "routing.intra-host-routing-mode": "Routing Host",
   "host-routing.mode": "Host Routing",
   "masquerading.mode": "Masquerading",
+  [IPV6_MASQUERADING]: "IPv6 masqueraded",
   [EXCLUSION]: "not masquerading",
   [DEVICES]: "on device",
   [`${FEATURES}.nodePort.mode`]: "Mode",

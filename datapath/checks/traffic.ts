@@ -5,7 +5,17 @@ import type { Evidence } from "../evidence/gather";
 import type { Try } from "../evidence/probing";
 import { comparableFlows, reachOnePod, type SameFlow } from "../evidence/sameFlows";
 import type { Control, End, Probe, TrafficEvidence } from "../evidence/traffic";
-import { fail, firstOf, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
+import {
+  byIpv6,
+  fail,
+  firstOf,
+  inconclusive,
+  pass,
+  skipped,
+  type Check,
+  type Expectation,
+  type Finding,
+} from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
 
 /** A machine on which a pod waits so long for itself is too busy to call an answer late. */
@@ -44,21 +54,30 @@ function flowCheck({ id, question, flows, shapes = () => true, cause, remedy, qu
     judge(evidence, expectation) {
       const { traffic } = evidence;
       if (traffic === undefined || traffic.pods.length === 0) return [inconclusive("cluster", NO_PROBES)];
-      const omitted = flows.flatMap((flow) => traffic.omitted[flow] ?? []);
-      const probes = traffic.probes.filter(({ flow, shape }) => flows.includes(flow) && shapes(shape));
-      const silent = traffic.silent.filter(({ flow }) => flows.includes(flow));
-      const findings = [
-        ...silent.map(({ from, error }) =>
-          inconclusive(nameOf(from), `it could not send probes: ${error}`, undefined, { nodes: nodesOf(from) }),
-        ),
-        ...bySender(probes).map((own) => judgeSender(own, { cause, remedy }, evidence, expectation)),
+      if (traffic.ipv6 === undefined) return judgeFlows(evidence, expectation, traffic);
+      const ipv6 = { ...traffic, ...traffic.ipv6 };
+      return [
+        ...judgeFlows(evidence, expectation, traffic),
+        ...byIpv6(judgeFlows({ ...evidence, traffic: ipv6 }, expectation, ipv6)),
       ];
-      if (findings.length > 0)
-        return uniqueBy(findings, ({ subject, verdict, reason }) => `${subject} ${verdict} ${reason}`);
-      if (omitted.length > 0) return [skipped("cluster", [...new Set(omitted)].join("; "))];
-      return [skipped("cluster", "there was nobody else to ask")];
     },
   };
+
+  function judgeFlows(evidence: Evidence, expectation: Expectation, traffic: TrafficEvidence): Finding[] {
+    const omitted = flows.flatMap((flow) => traffic.omitted[flow] ?? []);
+    const probes = traffic.probes.filter(({ flow, shape }) => flows.includes(flow) && shapes(shape));
+    const silent = traffic.silent.filter(({ flow }) => flows.includes(flow));
+    const findings = [
+      ...silent.map(({ from, error }) =>
+        inconclusive(nameOf(from), `it could not send probes: ${error}`, undefined, { nodes: nodesOf(from) }),
+      ),
+      ...bySender(probes).map((own) => judgeSender(own, { cause, remedy }, evidence, expectation)),
+    ];
+    if (findings.length > 0)
+      return uniqueBy(findings, ({ subject, verdict, reason }) => `${subject} ${verdict} ${reason}`);
+    if (omitted.length > 0) return [skipped("cluster", [...new Set(omitted)].join("; "))];
+    return [skipped("cluster", "there was nobody else to ask")];
+  }
 }
 
 function judgeSender(
@@ -348,7 +367,8 @@ export const lostPacketsCheck: Check = {
   skip: skipWithoutWorkload,
   judge({ traffic }) {
     if (traffic === undefined || traffic.probes.length === 0) return [inconclusive("cluster", NO_PROBES)];
-    const { probes, pods } = traffic;
+    const { pods } = traffic;
+    const probes = [...traffic.probes, ...(traffic.ipv6?.probes ?? [])];
     const isLossy = lossIn(traffic);
     const groups = [true, false].map((isTcp) => {
       const tries = probes

@@ -12,7 +12,8 @@ import { AGENT_CONTAINER, AGENT_SELECTOR, CILIUM_NAMESPACE, CONFIG_MAP } from ".
 import { apiErrorLine } from "../../cluster/apiError";
 import type { RecordedCilium } from "../../cluster/helmRecord";
 import type { EvidenceCluster } from "../../cluster/read";
-import { nodeAddress, podCidrsOf } from "../clusterFacts";
+import { isIpv6Address } from "../../modes/cidr";
+import { nodeAddress, nodeIpv6Address, podCidrsOf } from "../clusterFacts";
 import { isReady } from "../readiness";
 
 /** Something that was read, or in one line why it was not. */
@@ -23,6 +24,8 @@ export interface NodeState {
   readonly name: string;
   /** IPv4 address in the nodes' network; empty where there is none. */
   readonly address: string;
+  /** IPv6 address there; undefined where there is none. */
+  readonly ipv6Address?: string | undefined;
   readonly ready: boolean;
   /** Why it is not ready, or which pressure it is under; empty for a healthy node. */
   readonly trouble: string;
@@ -60,6 +63,8 @@ export interface PodState {
   readonly name: string;
   readonly node: string;
   readonly address: string;
+  /** Its other address, of a pod in a dual-stack cluster. */
+  readonly ipv6Address?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly hostNetwork: boolean;
   readonly running: boolean;
@@ -143,6 +148,8 @@ export interface CiliumNodeState {
   readonly name: string;
   readonly address: string;
   readonly podCidrs: readonly string[];
+  /** Its pods' IPv6 networks; undefined where it has none. */
+  readonly ipv6PodCidrs?: readonly string[] | undefined;
   readonly healthAddress: string;
   /** Address of `cilium_host`; undefined in evidence of earlier versions. */
   readonly routerAddress?: string | undefined;
@@ -153,6 +160,8 @@ export interface CiliumEndpointState {
   readonly namespace: string;
   readonly name: string;
   readonly address: string;
+  /** Undefined where it has none. */
+  readonly ipv6Address?: string | undefined;
   readonly identity: number;
 }
 
@@ -192,6 +201,8 @@ export interface ApiEvidence {
   readonly pods: Reading<readonly PodState[]>;
   readonly services: Reading<readonly ServiceState[]>;
   readonly endpoints: Reading<readonly EndpointState[]>;
+  /** Those with IPv6 addresses; undefined where there are none. */
+  readonly ipv6Endpoints?: Reading<readonly EndpointState[]> | undefined;
   readonly config: Reading<ConfigState>;
   /** Null where Helm did not install Cilium. */
   readonly rendered: Reading<RecordedCilium | null>;
@@ -259,6 +270,13 @@ export const sharedByCiliumNodes = derived(({ ciliumNodes }) => {
   return [...owners].filter(([, names]) => names.length > 1);
 });
 
+/** Whether nodes and pods have addresses of both families. */
+export const isDualStack = derived(
+  ({ nodes, ciliumNodes }) =>
+    valueOf(nodes, []).some(({ ipv6Address }) => ipv6Address !== undefined) &&
+    valueOf(ciliumNodes, []).some(({ ipv6PodCidrs }) => ipv6PodCidrs !== undefined),
+);
+
 /** The value of a reading, or `otherwise` where it could not be read. */
 export function valueOf<T, D>(reading: Reading<T>, otherwise: D): T | D {
   return "value" in reading ? reading.value : otherwise;
@@ -307,11 +325,11 @@ const ofCilium = (cluster: ApiReader) =>
 
 /** Read everything that verification wants to know of the API server; what cannot be read says why. */
 export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
-  const [nodes, pods, services, endpoints, ciliumEndpoints, policies, ...cilium] = await Promise.all([
+  const [nodes, pods, services, slices, ciliumEndpoints, policies, ...cilium] = await Promise.all([
     reading(async () => (await cluster.nodes()).map(nodeState)),
     reading(() => readPods(cluster)),
     reading(() => readServices(cluster)),
-    reading(() => readEndpoints(cluster)),
+    reading(() => readSlices(cluster)),
     reading(async () =>
       (await cluster.list<CiliumEndpoint>("cilium.io/v2", "ciliumendpoints")).map(ciliumEndpointState),
     ),
@@ -324,6 +342,8 @@ export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
     reading(() => cluster.list<Lease>("coordination.k8s.io/v1", "leases")),
     reading(() => replicas(cluster, "coredns")),
   ]);
+  const endpoints = mapped(slices, (all) => all.flatMap((slice) => endpointStates(slice)));
+  const ipv6Endpoints = valueOf(slices, []).flatMap((slice) => endpointStates(slice, "IPv6"));
   const stuckPods = await reading(() => readStuckPods(cluster, readingOf(pods), readingOf(leases)));
   return {
     ...{ nodes, pods, services, endpoints, config, rendered, nodeConfigs, ciliumNodes, ciliumEndpoints, stuckPods },
@@ -332,6 +352,7 @@ export async function readApi(cluster: ApiReader): Promise<ApiEvidence> {
       all.flatMap(({ policy, invalid: said }) => (said === undefined ? [] : [{ policy, said }])),
     ),
     ...{ operator, coreDns, template },
+    ...(ipv6Endpoints.length === 0 ? {} : { ipv6Endpoints: { value: ipv6Endpoints } }),
     operatorLease: mapped(leases, leaderOf),
     leases: mapped(leases, leaseStates),
   };
@@ -360,8 +381,9 @@ const fingerprint = (lists: readonly Reading<readonly object[]>[]) =>
 
 const readPods = async (cluster: ApiReader) => (await cluster.allPods()).map(podState);
 const readServices = async (cluster: ApiReader) => (await cluster.services()).map(serviceState);
+const readSlices = (cluster: ApiReader) => cluster.list<V1EndpointSlice>("discovery.k8s.io/v1", "endpointslices");
 const readEndpoints = async (cluster: ApiReader) =>
-  (await cluster.list<V1EndpointSlice>("discovery.k8s.io/v1", "endpointslices")).flatMap(endpointStates);
+  (await readSlices(cluster)).flatMap((slice) => endpointStates(slice));
 
 async function reading<T>(read: () => Promise<T>): Promise<Reading<T>> {
   try {
@@ -459,6 +481,7 @@ function nodeState({ metadata, spec, status }: V1Node): NodeState {
   return {
     name: metadata!.name!,
     address: nodeAddress(status) ?? "",
+    ...withIpv6("ipv6Address", nodeIpv6Address(status)),
     ready: isReady,
     trouble: trouble.join("; "),
     unschedulable: spec?.unschedulable ?? false,
@@ -507,6 +530,7 @@ function podState(pod: V1Pod): PodState {
     name: metadata!.name!,
     node: spec?.nodeName ?? "",
     address: status?.podIP ?? "",
+    ...withIpv6("ipv6Address", status?.podIPs?.find(({ ip }) => isIpv6Address(ip))?.ip),
     labels: metadata!.labels ?? {},
     hostNetwork: spec?.hostNetwork ?? false,
     running: status?.phase === "Running",
@@ -575,9 +599,12 @@ function serviceState({ metadata, spec, status }: V1Service): ServiceState {
   };
 }
 
-function endpointStates({ metadata, endpoints, ports, addressType }: V1EndpointSlice): EndpointState[] {
+function endpointStates(
+  { metadata, endpoints, ports, addressType }: V1EndpointSlice,
+  family: "IPv4" | "IPv6" = "IPv4",
+): EndpointState[] {
   const service = metadata?.labels?.["kubernetes.io/service-name"];
-  if (service === undefined || addressType !== "IPv4") return [];
+  if (service === undefined || addressType !== family) return [];
   const addresses = (endpoints ?? [])
     .filter(({ conditions }) => conditions?.ready !== false)
     .flatMap((endpoint) => endpoint.addresses);
@@ -628,6 +655,10 @@ async function readPolicies(
   return (await Promise.all(lists)).flat();
 }
 
+/** A field that evidence has only in clusters with IPv6. */
+const withIpv6 = <K extends string, T>(key: K, value: T | undefined) =>
+  (value === undefined ? {} : { [key]: value }) as { readonly [key in K]?: T };
+
 interface Named {
   readonly metadata: { readonly namespace?: string; readonly name: string };
 }
@@ -670,7 +701,7 @@ interface CiliumNode extends Named {
 
 interface CiliumEndpoint extends Named {
   readonly status?: {
-    readonly networking?: { readonly addressing?: readonly { readonly ipv4?: string }[] };
+    readonly networking?: { readonly addressing?: readonly { readonly ipv4?: string; readonly ipv6?: string }[] };
     readonly identity?: { readonly id?: number };
   };
 }
@@ -700,12 +731,14 @@ function isSelected(labels: Readonly<Record<string, string>>, selector: V1LabelS
 }
 
 function ciliumNodeState({ metadata, spec }: CiliumNode): CiliumNodeState {
+  const ipv6PodCidrs = (spec.ipam?.podCIDRs ?? []).filter((cidr) => cidr.includes(":"));
   const address = (wanted: string) =>
     spec.addresses?.find(({ type, ip }) => type === wanted && ip.includes("."))?.ip ?? "";
   return {
     name: metadata.name,
     address: address("InternalIP"),
     podCidrs: (spec.ipam?.podCIDRs ?? []).filter((cidr) => !cidr.includes(":")),
+    ...withIpv6("ipv6PodCidrs", ipv6PodCidrs.length === 0 ? undefined : ipv6PodCidrs),
     healthAddress: spec.health?.ipv4 ?? "",
     routerAddress: address("CiliumInternalIP"),
   };
@@ -715,6 +748,7 @@ const ciliumEndpointState = ({ metadata, status }: CiliumEndpoint): CiliumEndpoi
   namespace: metadata.namespace ?? "",
   name: metadata.name,
   address: status?.networking?.addressing?.find(({ ipv4 }) => ipv4 !== undefined)?.ipv4 ?? "",
+  ...withIpv6("ipv6Address", status?.networking?.addressing?.find(({ ipv6 }) => ipv6 !== undefined)?.ipv6),
   identity: status?.identity?.id ?? 0,
 });
 

@@ -6,11 +6,12 @@ import { apiErrorLine } from "../../cluster/apiError";
 import { limited } from "../../cluster/limited";
 import type { Expectation } from "../checks/check";
 import type { EvidenceCluster, OutsideClient } from "../../cluster/read";
-import { readApi, valueOf, type ApiEvidence } from "./api";
+import { isDualStack, readApi, valueOf, type ApiEvidence } from "./api";
 import { healthScript, healthTargets } from "./health";
 import { hubbleScript } from "./hubble";
 import {
   counterOf,
+  IPV6_COMMANDS,
   MAP_COMMANDS,
   NODE_COMMANDS,
   readCounters,
@@ -21,6 +22,7 @@ import {
 } from "./node";
 import { readPods } from "./pods";
 import { sampled } from "./sample";
+import { readIpv6Traffic } from "./ipv6Traffic";
 import { readTraffic, type TrafficEvidence } from "./traffic";
 
 /** Parts of the evidence: a check needs some of them; `maps` is how full BPF maps are, which no check needs. */
@@ -111,6 +113,7 @@ export async function gather(
     const commands = {
       ...NODE_COMMANDS,
       health: healthScript(healthTargets(api)),
+      ...(isDualStack(api) ? IPV6_COMMANDS : {}),
       ...(scope.parts.has("maps") ? MAP_COMMANDS : {}),
     };
     const read = (node: string) =>
@@ -138,11 +141,14 @@ export async function gather(
       step("wait for the client outside");
       const client = await starting;
       step("traffic");
-      const traffic = await readTraffic({
+      const ground = {
         ...{ cluster, api, nodes, workload, nodePort, places, gateways: gatewaysIn(before), outside: client },
         agents: new Map(agents instanceof Error ? [] : [...agents].filter(([node]) => !silent.has(node))),
         quick: scope.quick,
-      });
+      };
+      const ofIpv4 = await readTraffic(ground);
+      const ipv6 = await readIpv6Traffic(ground, ofIpv4.fullBytes);
+      const traffic = ipv6 === undefined ? ofIpv4 : { ...ofIpv4, ipv6 };
       const hubble = (node: string) => (scope.quick ? undefined : hubbleScript(api, traffic, node));
       step("counters after");
       const after = await limited(nodes, (node) => count(node, "after", hubble(node)));

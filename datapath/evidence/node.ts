@@ -108,6 +108,12 @@ dumped=$(timeout ${COMMAND_SECONDS} bpftool -j map dump pinned $map) || exit
 printf '%s' "$dumped" | sed 's/{"key":\\[/\\n/g' | grep '^"0x' | cut -d ']' -f 1 | tr -d '"' | tr , ' ' |
 while read -r length l2 l3 l4 a1 a2 a3 a4; do printf '%d.%d.%d.%d/%d\\n' $a1 $a2 $a3 $a4 $length; done`;
 
+/** What is asked beside them in a dual-stack cluster. */
+export const IPV6_COMMANDS = {
+  ipv6Routes: "ip -6 route show table all",
+  ipv6Addresses: "ip -j -6 addr show",
+} as const;
+
 /** What only `inspect` asks beside them. */
 export const MAP_COMMANDS = {
   pressure: "cilium metrics list -o json -p bpf_map_pressure",
@@ -116,7 +122,7 @@ export const MAP_COMMANDS = {
 } as const;
 
 /** A part of what an agent answered. */
-export type Section = keyof typeof NODE_COMMANDS | keyof typeof MAP_COMMANDS | "health";
+export type Section = keyof typeof NODE_COMMANDS | keyof typeof IPV6_COMMANDS | keyof typeof MAP_COMMANDS | "health";
 
 /** What shows the way that packets take, read before and after the pings between pods. */
 const PATH = {

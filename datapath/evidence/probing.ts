@@ -38,15 +38,18 @@ export interface Try {
   readonly ttl?: number | undefined;
 }
 
-/** The client, as it is sent to whoever probes: an older image of the workload has another or none. */
-const client = () => readFileSync(join(PACKAGE_DIRECTORY, "images", "nettool", "probe"), "utf8");
+/** The client of the targets' family, as it is sent to whoever probes: an older image of the workload has another or none. */
+const client = (targets: readonly Target[]) => {
+  const isIpv6 = targets.some(({ address }) => address.includes(":"));
+  return readFileSync(join(PACKAGE_DIRECTORY, "images", "nettool", isIpv6 ? "probe6" : "probe"), "utf8");
+};
 
 /** The command that probes all targets, where there is perl. */
 function probeCommand(targets: readonly Target[]): readonly string[] {
-  return ["perl", "-e", client(), ...targets.map(argumentOf)];
+  return ["perl", "-e", client(targets), ...targets.map(argumentOf)];
 }
 
-/** The same for a shell; where there is no perl, bash probes what it can: TCP, and UDP with a connected socket. */
+/** The same for a shell, with targets of one family; where there is no perl, bash probes what it can: TCP, and UDP with a connected socket. */
 export function probeScript(targets: readonly Target[]): string {
   const words = probeCommand(targets).map((word) => `'${word.replaceAll("'", `'\\''`)}'`);
   const plain = targets.filter(({ protocol }) => protocol === "tcp" || protocol === "udp");
@@ -79,11 +82,17 @@ export function triesOf(output: string): Try[] {
         ? { failure: said! }
         : {
             pod: /\bpod=(\S+)/.exec(said!)?.[1],
-            client: /\bclient=([\d.]+):/.exec(said!)?.[1],
+            client: clientIn(said!),
             ttl: numberOf(/\bttl=(\d+)/.exec(said!)?.[1]),
           }),
     }),
   );
+}
+
+/** The client's address, which has brackets if it is of IPv6. */
+function clientIn(said: string): string | undefined {
+  const [, ipv4, ipv6] = /\bclient=(?:([\d.]+)|\[([\da-f:]+)\]):/.exec(said) ?? [];
+  return ipv4 ?? ipv6;
 }
 
 const numberOf = (text: string | undefined) => (text === undefined ? undefined : Number(text));

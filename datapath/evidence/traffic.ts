@@ -89,7 +89,12 @@ export interface TrafficEvidence {
   readonly outside?: string | undefined;
   /** Connections from the same ports to every node; undefined unless Maglev chooses the pods. */
   readonly sameFlows?: readonly SameFlow[] | undefined;
+  /** The same probes between IPv6 addresses; undefined unless the cluster is dual-stack. */
+  readonly ipv6?: FamilyTraffic | undefined;
 }
+
+/** Probes between addresses of one family. */
+export type FamilyTraffic = Pick<TrafficEvidence, "probes" | "silent" | "omitted" | "outside">;
 
 /** Seconds that one try may take: a SYN that is lost once is sent again after one. */
 const TRY_SECONDS = 3;
@@ -102,7 +107,7 @@ const MOST_BACKENDS = 6;
 /** What stands for the world outside. */
 const GATEWAY = "the nodes' gateway";
 /** Probes of one sender take so long at most. */
-const SENDER_SECONDS = 30;
+export const SENDER_SECONDS = 30;
 const BULK_BYTES = 256 * 1024;
 const SMALL_BYTES = 32;
 const IP_AND_ICMP_HEADER = 28;
@@ -130,7 +135,8 @@ const CONTROL: Target = {
   ...{ tries: 10, distinct: 0, seconds: TRY_SECONDS },
 };
 
-interface Sender {
+/** Who sends probes. */
+export interface Sender {
   readonly kind: SenderKind;
   readonly end: End;
   run(targets: readonly Target[]): Promise<string>;
@@ -299,7 +305,8 @@ function sendersOf(
   ];
 }
 
-type Targets = Readonly<Record<TargetKind, readonly End[]>>;
+/** Whom to ask, by kind. */
+export type Targets = Readonly<Record<TargetKind, readonly End[]>>;
 
 function targetsOf(
   { api, workload, nodePort, nodes, outside, gateways }: Ground,
@@ -332,11 +339,12 @@ function targetsOf(
   };
 }
 
-function whyOmitted(
+/** Why probes of a flow are not sent; undefined if they are. */
+export function whyOmitted(
   { from, to }: Flow,
   senders: readonly Sender[],
   targets: Targets,
-  outside: OutsideClient | Error,
+  outside: Pick<OutsideClient, "address"> | Error,
 ): string | undefined {
   if (from === "outside" && outside instanceof Error) return outside.message;
   if (!senders.some(({ kind }) => kind === from)) return `no ${from} can send probes`;
@@ -375,7 +383,8 @@ export function dsrBytesOf(api: ApiEvidence): number {
 
 const configOf = ({ config }: ApiEvidence) => valueOf(config, undefined)?.data ?? {};
 
-function plan(
+/** The probes of one sender. */
+export function plan(
   sender: Sender,
   targets: Targets,
   omitted: Readonly<Partial<Record<FlowId, string>>>,

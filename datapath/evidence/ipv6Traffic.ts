@@ -1,0 +1,156 @@
+import { askAgent } from "../../cluster/agents";
+import { apiErrorLine } from "../../cluster/apiError";
+import type { OutsideClient } from "../../cluster/read";
+import { within } from "../../cluster/within";
+import { isDualStack, valueOf, type ApiEvidence } from "./api";
+import { COVERAGE, type Flow, type FlowId } from "./coverage";
+import { inPod } from "./pods";
+import { probeScript, triesOf, type Target } from "./probing";
+import {
+  plan,
+  SENDER_SECONDS,
+  whyOmitted,
+  type End,
+  type FamilyTraffic,
+  type Ground,
+  type Probe,
+  type Sender,
+  type Targets,
+} from "./traffic";
+
+/** What the header of IPv6 is longer than that of IPv4. */
+const LONGER_HEADER = 20;
+
+/**
+ * What DSR adds to each UDP packet of IPv6, by its dispatch: an extension header (Cilium's `bpf/lib/nodeport.h`: `struct
+ * dsr_opt_v6`), an IPv6 header, or headers of IPv4, UDP, Geneve and Ethernet with an option (`struct geneve_dsr_opt6`).
+ */
+const DSR_BYTES: Readonly<Record<string, number>> = { opt: 24, ipip: 40, geneve: 20 + 8 + 8 + 14 + 24 };
+
+/** Prints the client's own IPv6 address, which Docker has written beside its name. */
+const OWN_ADDRESS = `awk -v name="$(hostname)" '$2 == name && $1 ~ /:/ { print $1; exit }' /etc/hosts`;
+
+/** Probe every flow between the IPv6 addresses of a dual-stack cluster. @param fullBytes payload of a full packet of IPv4 */
+export async function readIpv6Traffic(ground: Ground, fullBytes: number): Promise<FamilyTraffic | undefined> {
+  if (!isDualStack(ground.api)) return undefined;
+  const outside = await addressed(ground.outside);
+  const senders = sendersOf(ground, outside);
+  const targets = targetsOf(ground, outside);
+  const omitted: Partial<Record<FlowId, string>> = {};
+  for (const [id, flow] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
+    const why = whyOmitted(flow, senders, targets, outside);
+    if (why !== undefined) omitted[id] = why;
+  }
+  const { data = {} } = valueOf(ground.api.config, undefined) ?? {};
+  if (data["enable-ipv6-masquerade"] === "false")
+    omitted["pod-to-outside"] = "cilium-config turns masquerading of IPv6 off, so replies find no way back";
+  const probes: Probe[] = [];
+  const silent: { flow: FlowId; from: End; error: string }[] = [];
+  const options = {
+    ...{ fullBytes: fullBytes - LONGER_HEADER, dsrBytes: dsrBytesOf(ground.api), quick: ground.quick },
+    ...{ backends: targets.pod.length, gateway: undefined },
+  };
+  await Promise.all(
+    senders.map(async (sender) => {
+      const planned = plan(sender, targets, omitted, options);
+      if (planned.length === 0) return;
+      try {
+        const tries = triesOf(await within(SENDER_SECONDS, sender.run(planned.map(({ target }) => target))));
+        if (tries.length === 0) throw new Error("the probes ended without a result");
+        for (const { flow, to, shape, target } of planned) {
+          const own = tries.filter((each) => each.target === target.id);
+          if (own.length > 0) probes.push({ flow, from: sender.end, to, shape, tries: own });
+        }
+      } catch (error) {
+        const flows = [...new Set(planned.map(({ flow }) => flow))];
+        silent.push(...flows.map((flow) => ({ flow, from: sender.end, error: apiErrorLine(error as Error) })));
+      }
+    }),
+  );
+  return { probes, silent, omitted, outside: outside instanceof Error ? undefined : outside.address };
+}
+
+function dsrBytesOf({ config }: ApiEvidence): number {
+  const data = valueOf(config, undefined)?.data ?? {};
+  const isDsr = (data["bpf-lb-mode"] ?? data["node-port-mode"]) === "dsr";
+  return isDsr ? (DSR_BYTES[data["bpf-lb-dsr-dispatch"] ?? "opt"] ?? 0) : 0;
+}
+
+/** The client outside with its IPv6 address. */
+async function addressed(client: Ground["outside"]): Promise<Pick<OutsideClient, "address" | "run"> | Error> {
+  if (client instanceof Error) return client;
+  const said = await client.run(OWN_ADDRESS).catch((error: Error) => error);
+  if (said instanceof Error) return said;
+  const address = said.trim();
+  return address === "" ? new Error("the client outside has no IPv6 address") : { address, run: client.run };
+}
+
+/** Name of a pod or a node to its IPv6 address. */
+function addressesOf({ api, workload }: Pick<Ground, "api" | "workload">) {
+  const pods = valueOf(api.pods, []).filter(({ namespace }) => namespace === workload.namespace);
+  const named = [...pods, ...valueOf(api.nodes, [])];
+  return new Map(named.flatMap(({ name, ipv6Address }) => (ipv6Address === undefined ? [] : [[name, ipv6Address]])));
+}
+
+function sendersOf(ground: Ground, outside: Awaited<ReturnType<typeof addressed>>): Sender[] {
+  const { cluster, workload, agents, nodes, places } = ground;
+  const addresses = addressesOf(ground);
+  const orThrow = (output: string | Error) => {
+    if (output instanceof Error) throw output;
+    return output;
+  };
+  const commandOf = (targets: readonly Target[]) => ["sh", "-c", probeScript(targets)];
+  return [
+    ...places.flatMap(({ pod, node, error }): Sender[] => {
+      const address = addresses.get(pod);
+      if (address === undefined || error !== undefined) return [];
+      const run = async (targets: readonly Target[]) =>
+        orThrow(await inPod(cluster, workload, pod, SENDER_SECONDS, commandOf(targets)));
+      return [{ kind: "pod", end: { name: pod, node, address, port: 0 }, run }];
+    }),
+    ...nodes.flatMap((node): Sender[] => {
+      const [agent, address] = [agents.get(node), addresses.get(node)];
+      if (agent === undefined || address === undefined) return [];
+      const run = async (targets: readonly Target[]) =>
+        orThrow(await askAgent(cluster, agent, commandOf(targets), SENDER_SECONDS));
+      return [{ kind: "node", end: { name: node, node, address, port: 0 }, run }];
+    }),
+    ...(outside instanceof Error
+      ? []
+      : [
+          {
+            kind: "outside" as const,
+            end: { name: "outside client", address: outside.address, port: 0 },
+            run: (targets: readonly Target[]) => outside.run(probeScript(targets)),
+          },
+        ]),
+  ];
+}
+
+function targetsOf(ground: Ground, outside: Awaited<ReturnType<typeof addressed>>): Targets {
+  const { api, workload, nodePort, nodes, places } = ground;
+  const addresses = addressesOf(ground);
+  const known = nodes.flatMap((node) => {
+    const address = addresses.get(node);
+    return address === undefined ? [] : [{ node, address }];
+  });
+  const service = valueOf(api.services, []).find(
+    ({ namespace, name }) => namespace === workload.namespace && name === workload.service,
+  );
+  // a Service without a ClusterIP of a family has no NodePort of it either
+  const clusterIp = service?.clusterIps?.find((each) => each.includes(":"));
+  const servers = places.filter(({ server }) => server);
+  return {
+    pod: servers.flatMap(({ pod, node }) => {
+      const address = addresses.get(pod);
+      return address === undefined ? [] : [{ name: pod, node, address, port: 80 }];
+    }),
+    node: known.map(({ node, address }) => ({ name: node, node, address, port: 0 })),
+    "cluster-ip": clusterIp === undefined ? [] : [{ name: workload.service, address: clusterIp, port: 80 }],
+    "node-port":
+      clusterIp === undefined
+        ? []
+        : known.map(({ node, address }) => ({ name: `NodePort of ${node}`, node, address, port: nodePort })),
+    outside: outside instanceof Error ? [] : [{ name: "outside client", address: outside.address, port: 80 }],
+  };
+}
