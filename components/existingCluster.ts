@@ -33,6 +33,7 @@ const Facts = z.object({
       podCidr: z.string().optional(),
       podCidrMaskSize: z.number().optional(),
       nodePodCidrs: z.array(z.string()),
+      hasIpv6: z.boolean().optional(),
     })
     .optional(),
 });

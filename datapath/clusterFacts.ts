@@ -55,6 +55,7 @@ function podNetworksOf({ ciliumConfig, ciliumPodCidrs = [] }: ClusterOverview): 
     podCidr: ciliumConfig["cluster-pool-ipv4-cidr"] ?? undefined,
     podCidrMaskSize: Number.isInteger(mask) ? mask : undefined,
     nodePodCidrs: ciliumPodCidrs,
+    ...(ciliumConfig["enable-ipv6"] === "true" ? { hasIpv6: true } : {}),
   };
 }
 

@@ -23,6 +23,8 @@ export interface WantedOfCluster {
   readonly podCidr?: string | undefined;
   /** IPv4 network that must contain the pods' networks in native routing; undefined in a tunnel. */
   readonly routed?: string | undefined;
+  /** Whether Helm values say if pods have IPv6 addresses. Default: nobody asks. */
+  readonly decidesIpv6?: boolean | undefined;
 }
 
 /** Properties of an external cluster that Cilium's values depend on. */
@@ -59,6 +61,11 @@ export function fittingCluster(wanted: WantedOfCluster, facts: ClusterFacts): Fi
   if (masqueraded.length > 0) {
     problems.push(
       `cilium.nativeRoutingCIDR ${routed} does not contain the pods' network ${masqueraded.join(", ")}; traffic between pods would be masqueraded`,
+    );
+  }
+  if (facts.cilium?.hasIpv6 && wanted.decidesIpv6 === false) {
+    problems.push(
+      "its Cilium gives pods IPv6 addresses too, which the chart's default would take away; set ipv6.enabled and its networks in cilium.values, or ipv6.enabled: false there to do so",
     );
   }
   const { apiServer } = facts;

@@ -152,4 +152,6 @@ export interface InstalledPodNetworks {
   readonly podCidrMaskSize?: number | undefined;
   /** IPv4 networks that nodes have for their pods. */
   readonly nodePodCidrs: readonly string[];
+  /** Whether its pods have IPv6 addresses too. Default: false. */
+  readonly hasIpv6?: boolean | undefined;
 }

@@ -38,6 +38,8 @@ probe ipip ip link add cm7 type ipip remote 127.0.0.1
 probe wireguard ip link add cm4 type wireguard
 probe netkit ip link add cm5 type netkit
 probe iptables-nat iptables -w -t nat -A OUTPUT -j RETURN
+probe ipv6 test -e /proc/net/if_inet6
+probe ip6tables-nat ip6tables -w -t nat -A OUTPUT -j RETURN
 probe iptables-statistic iptables -w -t nat -A OUTPUT -m statistic --mode random --probability 0.5 -j RETURN
 # what kube-proxy writes; an image without nft proves nothing
 command -v nft >/dev/null && probe nftables nft 'table ip cm {

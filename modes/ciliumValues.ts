@@ -130,7 +130,9 @@ export function ciliumValues(args: CiliumValuesArgs): HelmValues {
 }
 
 /** The Helm values of the second family; none without one. */
-export function ipv6Values(args: Pick<CiliumValuesArgs, "ipv6" | "tunnel" | "mode" | "version" | "extraValues">): HelmValues {
+export function ipv6Values(
+  args: Pick<CiliumValuesArgs, "ipv6" | "tunnel" | "mode" | "version" | "extraValues">,
+): HelmValues {
   if (args.ipv6 === undefined) return {};
   return {
     ipv6: { enabled: true },

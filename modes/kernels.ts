@@ -13,6 +13,8 @@ export interface KernelNeeds {
   readonly extraValues: HelmValues;
   /** Default: nothing is chosen. */
   readonly choice?: DatapathChoice | undefined;
+  /** Networks of the second family. Default: IPv4 only. */
+  readonly ipv6?: object | undefined;
 }
 
 /** A kernel feature that Cilium can use. */
@@ -67,6 +69,22 @@ export const KERNEL_FEATURES: readonly KernelFeature[] = [
     matters: "kubeproxy: services; replacement: masquerading",
     isNeeded: (needs) =>
       MODE_CONTRACTS[needs.mode].masquerading === "iptables" || withKubeProxy("iptables", "ipvs")(needs),
+  },
+  {
+    title: "IPv6",
+    probe: "ipv6",
+    matters: "cluster.ipFamily: dual",
+    isNeeded: ({ ipv6 }) => ipv6 !== undefined,
+    isRare: true,
+  },
+  {
+    title: "ip6tables with NAT",
+    probe: "ip6tables-nat",
+    matters: "cluster.ipFamily: dual, for what iptables does by IPv4",
+    isNeeded: (needs) =>
+      needs.ipv6 !== undefined &&
+      (MODE_CONTRACTS[needs.mode].masquerading === "iptables" || withKubeProxy("iptables", "ipvs")(needs)),
+    isRare: true,
   },
   {
     title: "iptables statistic match",

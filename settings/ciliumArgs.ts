@@ -64,5 +64,10 @@ export function switchesOf({ kubeProxyReplacement, bpf, cilium }: ReleasedSettin
 
 /** What a stack wants of an external cluster. */
 export function wantedOfCluster({ mode, tunnel, cilium, podNetworks }: ModeSettings) {
-  return { mode, ...podNetworks, routed: tunnel === "disabled" ? cilium.nativeRoutingCIDR : undefined };
+  return {
+    mode,
+    ...podNetworks,
+    routed: tunnel === "disabled" ? cilium.nativeRoutingCIDR : undefined,
+    decidesIpv6: valueAt(cilium.values, "ipv6.enabled") !== undefined,
+  };
 }

@@ -5,6 +5,7 @@ import { countOfNftables } from "../../datapath/checks/proxyRules";
 import { parseServiceList } from "../../datapath/checks/serviceMap";
 import type { Leg, Trace } from "../../datapath/trace/result";
 import { datapathOptions } from "../../modes/datapathChoice";
+import { pairText } from "../../modes/ipFamily";
 import { choiceOf } from "../../settings/ciliumArgs";
 import type { Settings } from "../../settings/parse";
 import { isExternal } from "../../settings/release";
@@ -132,7 +133,7 @@ function targetOf(rule: string): string {
 
 /** The settings that define a cluster, by their names in the stack file; of Helm values only the names, since values can be secret. */
 export function settingsOf(settings: Settings): Record<string, string> {
-  const { kubeProxyReplacement, kubeProxy, bpf, tunnel, cluster, cilium, podNetworks } = settings;
+  const { kubeProxyReplacement, kubeProxy, bpf, tunnel, cluster, cilium, podNetworks, ipv6 } = settings;
   const values = leafPaths(cilium.values);
   return {
     kubeProxyReplacement: String(kubeProxyReplacement),
@@ -143,18 +144,21 @@ export function settingsOf(settings: Settings): Record<string, string> {
     ...(tunnel === "disabled"
       ? {
           "cilium.autoDirectNodeRoutes": String(cilium.autoDirectNodeRoutes ?? true),
-          "cilium.nativeRoutingCIDR": cilium.nativeRoutingCIDR,
+          "cilium.nativeRoutingCIDR": pairText(cilium.nativeRoutingCIDR, ipv6?.nativeRoutingCIDR),
         }
       : {}),
     ...(values.length === 0 ? {} : { "cilium.values": values.join(", ") }),
     ...Object.fromEntries(datapathOptions(choiceOf(settings)).map(({ path, value }) => [path, String(value)])),
     ...(podNetworks.ipam === undefined ? {} : { "cilium.ipam.mode": podNetworks.ipam }),
-    ...(podNetworks.podCidr === undefined && isExternal(cluster) ? {} : { "cluster.podCidr": cluster.podCidr }),
+    ...(podNetworks.podCidr === undefined && isExternal(cluster)
+      ? {}
+      : { "cluster.podCidr": pairText(cluster.podCidr, ipv6?.podCidr) }),
+    ...(ipv6 === undefined ? {} : { "cluster.ipFamily": "dual" }),
     ...(isExternal(cluster)
       ? {}
       : {
           "cluster.nodeImage": cluster.nodeImage,
-          "cluster.serviceCidr": cluster.serviceCidr,
+          "cluster.serviceCidr": pairText(cluster.serviceCidr, ipv6?.serviceCidr),
           "cluster.workers": String(cluster.workers),
         }),
   };

@@ -58,23 +58,35 @@ async function machineFindings({
     ...(ipFamily === "dual" ? [await ipv6Finding()] : []),
     // an earlier cluster of the name is removed first, with its ports
     ...(nodes.length > 0 ? [] : await judgePorts(hostPorts)),
-    ...(daemon === undefined ? [] : await kernelFindings(daemon, { mode, kubeProxyMode, nodeImage })),
+    ...(daemon === undefined ? [] : await kernelFindings(daemon, { mode, kubeProxyMode, nodeImage, ipFamily })),
   ];
 }
 
 async function kernelFindings(
   daemon: Daemon,
-  { mode, kubeProxyMode, nodeImage }: Pick<PreflightInputs, "mode" | "kubeProxyMode" | "nodeImage">,
+  {
+    mode,
+    kubeProxyMode,
+    nodeImage,
+    ipFamily,
+  }: Pick<PreflightInputs, "mode" | "kubeProxyMode" | "nodeImage" | "ipFamily">,
 ): Promise<MachineFinding[]> {
   const asked = KUBE_PROXY_MODES.find((each) => each === kubeProxyMode && each !== DEFAULT_KUBE_PROXY_MODE);
-  // a container takes a second, which only these modes are worth: many kernels lack what they need
+  const ipv6 = ipFamily === "dual" ? {} : undefined;
+  // a container takes a second, which only these are worth: many kernels lack what they need
   const probes =
-    asked !== undefined
+    asked !== undefined || ipv6 !== undefined
       ? await probeKernel(daemon, nodeImage)
       : daemon.isHere
         ? await symbolsHere()
         : new Map<string, boolean>();
-  return judgeFeatures(daemon.kernel, probes, { mode, kubeProxyMode: asked, tunnel: "disabled", extraValues: {} });
+  return judgeFeatures(daemon.kernel, probes, {
+    mode,
+    kubeProxyMode: asked,
+    tunnel: "disabled",
+    extraValues: {},
+    ipv6,
+  });
 }
 
 /** Create a cluster with this configuration and show kind's steps. A failure leaves its nodes. @throws CommandError */

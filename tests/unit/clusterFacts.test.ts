@@ -85,6 +85,8 @@ describe("the facts of an external cluster", () => {
     });
     const kubernetes = factsOf({ ...EVIDENCE, ciliumConfig: { ipam: "kubernetes", "cluster-pool-ipv4-cidr": null } });
     expect(kubernetes.cilium).toEqual({ ipam: "kubernetes", nodePodCidrs: [] });
+    const dual = factsOf({ ...EVIDENCE, ciliumConfig: { ipam: "kubernetes", "enable-ipv6": "true" } });
+    expect(dual.cilium).toMatchObject({ hasIpv6: true });
   });
 
   it("have no API server if the service kubernetes has no IPv4 endpoint", () => {

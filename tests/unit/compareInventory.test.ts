@@ -246,6 +246,10 @@ describe("the settings of a mode", () => {
   test("include kube-proxy's mode only where the stack sets it", () => {
     expect(settingsOf(parse({ "kubeProxy.mode": "nftables" }))).toMatchObject({ "kubeProxy.mode": "nftables" });
     expect(settingsOf(parse({}))).not.toHaveProperty("kubeProxy.mode");
+    expect(settingsOf(parse({ "cluster.ipFamily": "dual" }))).toMatchObject({
+      "cluster.ipFamily": "dual",
+      "cluster.podCidr": "10.0.0.0/16,fd00:10::/56",
+    });
   });
 
   test("include those of native routing only without a tunnel", () => {

@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse as parseYaml } from "yaml";
 import { expectationOf } from "../../datapath/expectation";
 import { expectedCiliumConfig } from "../../modes/ciliumConfig";
 import { ciliumValues } from "../../modes/ciliumValues";
@@ -110,6 +113,14 @@ describe("cluster.ipFamily", () => {
   ])("is refused in an external cluster, as IPv6 networks are: %j", (config, line) => {
     const external = { "cluster.context": "c", "nettool.image": "img:1", ...config } as Record<string, string>;
     expect(problemsOf(external)).toEqual([expect.stringContaining(line)]);
+  });
+
+  it("is that of the example dual-stack, whose networks are the defaults", () => {
+    const file = readFileSync(join(__dirname, "../../examples/dual-stack/Pulumi.dual.yaml"), "utf8");
+    const { config } = parseYaml(file) as { config: Record<string, string> };
+    const own = Object.entries(config).map(([key, value]) => [key.replace("cilium-modes:", ""), value]);
+    const { cluster, ipv6 } = parse({ ...DUAL, ...EBPF });
+    expect(parse(Object.fromEntries(own) as Record<string, string>)).toMatchObject({ mode: "ebpf", cluster, ipv6 });
   });
 
   it("is shown by plan", () => {

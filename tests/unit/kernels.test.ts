@@ -125,6 +125,18 @@ describe("judgeFeatures", () => {
     expect(verdictOf()).toBe(title === "IP in IP" ? undefined : "skipped");
   });
 
+  it("asks for IPv6 only where a stack needs it, and for ip6tables where iptables masquerades", () => {
+    const probes = parseProbes("ipv6 no\nip6tables-nat no\n");
+    const failed = (mode: Parameters<typeof needs>[0], ipv6?: object) =>
+      judgeFeatures("6.12.0", probes, { ...needs(mode), ipv6 }).flatMap(({ subject, verdict }) =>
+        verdict === "fail" && /IPv6|ip6/.test(subject) ? [subject] : [],
+      );
+    expect(failed("replacement", {})).toEqual(["IPv6", "ip6tables with NAT"]);
+    expect(failed("ebpf", {})).toEqual(["IPv6"]);
+    expect(failed("replacement")).toEqual([]);
+    expect(of("IPv6")).toBeUndefined();
+  });
+
   it("skips, without a node image, the features that only a probe can find and the stack needs", () => {
     expect(of("BPF file system")).toMatchObject({
       verdict: "skipped",

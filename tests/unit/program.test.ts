@@ -631,6 +631,13 @@ describe("the program for an external cluster", () => {
       { ipam: "kubernetes", "cluster-pool-ipv4-cidr": null },
     ],
     [
+      "IPv6 addresses where Helm values say so",
+      { "cilium.values": '{"ipv6":{"enabled":true}}' },
+      { cilium: { ...DEFAULT_POOL, hasIpv6: true } },
+      { operator: { clusterPoolIPv4PodCIDRList: ["10.0.0.0/8"] } },
+      { "cluster-pool-ipv4-cidr": "10.0.0.0/8" },
+    ],
+    [
       "the networks of Kubernetes, in a cluster without a Cilium",
       { "cilium.ipam.mode": "kubernetes" },
       { nodes: GIVEN },
@@ -653,6 +660,12 @@ describe("the program for an external cluster", () => {
   it.each<[string, Record<string, string>, Partial<ClusterFacts>, RegExp]>([
     ["kube-proxy runs and must be replaced", MODES["ebpf"]!, {}, /it runs kube-proxy, .*remove it first: kubectl/],
     ["no kube-proxy runs", {}, { kubeProxy: false }, /it runs no kube-proxy, which mode kubeproxy needs/],
+    [
+      "its pods would lose their IPv6 addresses",
+      { "cilium.adopt": "true" },
+      { cilium: { ...DEFAULT_POOL, hasIpv6: true } },
+      /its Cilium gives pods IPv6 addresses too, .*set ipv6\.enabled and its networks in cilium\.values/,
+    ],
     [
       "pods would get addresses of nodes",
       { "cluster.podCidr": "172.16.0.0/12", "cilium.nativeRoutingCIDR": "172.0.0.0/8" },
