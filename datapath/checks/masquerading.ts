@@ -4,6 +4,7 @@ import { gatewayOf } from "../evidence/gather";
 import { counterOf } from "../evidence/node";
 import type { Probe } from "../evidence/traffic";
 import { deletingAgentOn, fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
+import { ipv6Masquerading } from "./ipv6Masquerading";
 import { skipWithoutWorkload } from "./podNetwork";
 
 /** Whether the mode's component, BPF or iptables, masquerades pods that leave the cluster. */
@@ -12,13 +13,15 @@ export const masqueradingCheck: Check = {
   question: "Does BPF or iptables, as the mode expects, give pods their node's address on the way out of the cluster?",
   needs: ["traffic"],
   skip: skipWithoutWorkload,
-  judge({ api, before, after, traffic }, { evidence: expected, ciliumConfig, isExternal }) {
+  judge(evidence, expectation) {
+    const { api, before, after, traffic } = evidence;
+    const { evidence: expected, ciliumConfig, isExternal } = expectation;
     if (traffic === undefined) return [inconclusive("cluster", "no probes were sent")];
     const pods = traffic.pods.filter(
       ({ node }, index) => traffic.pods.findIndex((other) => other.node === node) === index,
     );
     if (pods.length === 0) return [inconclusive("cluster", "the workload has no pods")];
-    return pods.map(({ pod, node, address }): Finding => {
+    const ofIpv4 = pods.map(({ pod, node, address }): Finding => {
       const at = { nodes: [node] };
       if (valueOf(api.nodes, []).some((each) => each.address === address))
         return inconclusive(node, `${pod} uses the host network, so it is never masqueraded`, undefined, at);
@@ -87,6 +90,7 @@ export const masqueradingCheck: Check = {
         { cause: "packet-loss", ...at },
       );
     });
+    return [...ofIpv4, ...ipv6Masquerading(evidence, expectation)];
   },
 };
 

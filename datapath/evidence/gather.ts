@@ -12,6 +12,7 @@ import { hubbleScript } from "./hubble";
 import {
   counterOf,
   IPV6_COMMANDS,
+  IPV6_COUNTERS,
   MAP_COMMANDS,
   NODE_COMMANDS,
   readCounters,
@@ -127,13 +128,19 @@ export async function gather(
     const step = steps("probes");
     try {
       step("counters before");
-      const before = await limited(nodes, (node) => readCounters(cluster, node, agentOf(node), "before"));
+      const ofIpv6 = (moment: Moment) => (isDualStack(api) ? IPV6_COUNTERS[moment] : {});
+      const before = await limited(nodes, (node) =>
+        readCounters(cluster, node, agentOf(node), "before", ofIpv6("before")),
+      );
       // an agent that has not answered is not asked again
       const silent = new Map(
         before.flatMap(({ node, error }) => (error === undefined ? [] : [[node, new Error(error)]])),
       );
       const count = (node: string, moment: Moment, hubble?: string) =>
-        readCounters(cluster, node, silent.get(node) ?? agentOf(node), moment, hubble);
+        readCounters(cluster, node, silent.get(node) ?? agentOf(node), moment, {
+          ...ofIpv6(moment),
+          ...(hubble === undefined ? {} : { hubble }),
+        });
       step("pings between pods");
       const places = await readPods(cluster, api, nodes, workload);
       step("counters between");

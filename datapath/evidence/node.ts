@@ -158,11 +158,34 @@ export const COUNTERS = {
   after: { ...PROBED, iptables: saveRules("-c") },
 } as const;
 
+/**
+ * Connections of IPv6 that BPF gave another source, as `<source>:<port> <destination>` with addresses of 32 digits; nothing where
+ * ip6tables masquerades. The key is as in {@link NAT}, with longer addresses.
+ */
+const IPV6_NAT = `map=/sys/fs/bpf/tc/globals/cilium_snat_v6_external; [ -e $map ] || exit 0
+dumped=$(timeout ${COMMAND_SECONDS} bpftool -j map dump pinned $map) || exit
+printf '%s' "$dumped" | sed 's/{"key":\\[/\\n/g' | grep '^[^]]*"0x06","0x00"\\]' | cut -d ']' -f 1 | sed 's/"0x//g; s/[",]//g' |
+sed -E 's/^(.{32})(.{32}).{4}(.{4}).*/\\2:\\3 \\1/'`;
+
+/** What is asked beside the counters in a dual-stack cluster. */
+export const IPV6_COUNTERS = {
+  before: { ipv6Nat: IPV6_NAT },
+  between: {},
+  after: {
+    ipv6Nat: IPV6_NAT,
+    ip6tables: "ip6tables-save -t nat 2>/dev/null; ip6tables-legacy-save -t nat 2>/dev/null; true",
+  },
+} as const;
+
 /** When counters are read: before the pings between pods, between these and the other probes, and after them. */
 export type Moment = keyof typeof COUNTERS;
 
 /** A set of counters; `hubble` are the flows of a connection, after the probes only. */
-export type Counter = keyof typeof COUNTERS.before | keyof typeof COUNTERS.after | "hubble";
+export type Counter =
+  | keyof typeof COUNTERS.before
+  | keyof typeof COUNTERS.after
+  | keyof typeof IPV6_COUNTERS.after
+  | "hubble";
 
 /** What one node's agent answered. */
 export interface NodeEvidence {
@@ -273,16 +296,16 @@ function enteredOf(output: string): Partial<NodeEvidence> {
   };
 }
 
-/** Read the counters of a node. @param agent or why there is none to ask @param hubble script of the section */
+/** Read the counters of a node. @param agent or why there is none to ask @param more scripts of further sections */
 export async function readCounters(
   cluster: EvidenceCluster,
   node: string,
   agent: Agent | Error,
   moment: Moment,
-  hubble?: string,
+  more: Readonly<Partial<Record<Counter, string>>> = {},
 ): Promise<NodeCounters> {
   if (agent instanceof Error) return { node, sections: {}, error: agent.message };
-  const commands = { ...COUNTERS[moment], ...(hubble === undefined ? {} : { hubble }) };
+  const commands = { ...COUNTERS[moment], ...more };
   const output = await askAgent(cluster, agent, ["sh", "-c", scriptOf(commands)], COUNTER_SECONDS);
   if (output instanceof Error) return { node, sections: {}, error: output.message };
   return { node, sections: sectionsOf<Counter>(output) };

@@ -7,6 +7,7 @@ import { translationCheck } from "../../datapath/checks/translation";
 import {
   counterOf,
   MAP_COMMANDS,
+  IPV6_COUNTERS,
   NODE_COMMANDS,
   readCounters,
   readNode,
@@ -107,6 +108,28 @@ describe("the translation of NodePorts", () => {
     const { flows, asked } = await readOf({ a: "none", b: "none" });
     expect(flows.map(({ tracked }) => tracked)).toEqual([[], []]);
     expect(asked).toHaveLength(12);
+  });
+});
+
+describe("the BPF NAT map of IPv6", () => {
+  it("tells of connections that got another source", async () => {
+    const bytes = (hex: string) => `"0x${hex.match(/../g)!.join('","0x')}"`;
+    const [pod, outside] = ["fd000010000000000000000000000007", "fc00f8530ccde7930000000000000005"];
+    const entries = [
+      `${outside}${pod}0050a2b40600`,
+      // the reply, and a ping
+      `${pod}${outside}a2b400500601`,
+      `${outside}${pod}0000891d3a00`,
+    ].map((key) => `{"key":[${bytes(key)}],"value":["0x01"]}`);
+    const cluster = {
+      exec: (...[, , , command]: [string, string, string, string[]]) =>
+        run(command[2]!.replaceAll("/sys/fs/bpf/tc/globals/cilium_snat_v6_external", __filename), {
+          bpftool: `cat <<'END'\n[${entries.join(",")}]\nEND`,
+        }),
+    } as unknown as EvidenceCluster;
+    const agent = { node: "a", pod: "cilium-a", ready: true };
+    const counters = await readCounters(cluster, "a", agent, "before", IPV6_COUNTERS.before);
+    expect(counterOf([counters], "a", "ipv6Nat")).toBe(`${pod}:a2b4 ${outside}\n`);
   });
 });
 

@@ -1,5 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
+import ipaddr from "ipaddr.js";
 import type { V1EndpointSlice, V1Node, V1Pod } from "@kubernetes/client-node";
 import type { EvidenceCluster } from "../../cluster/read";
 import { isDualStack, readApi, readingOf } from "../../datapath/evidence/api";
@@ -85,6 +86,17 @@ const DUAL: Change = both(
       .map(([key, value]) => [`${ipv6Of(key.slice(0, -3))}/128`, value]);
     return JSON.stringify(Object.fromEntries([...entries, ...second]));
   }),
+  ({ before, after, traffic }) => {
+    const digits = (address: string) => ipaddr.IPv6.parse(address).toByteArray().map(hex).join("");
+    const entries = traffic!
+      .ipv6!.probes.filter(({ flow, shape }) => flow === "pod-to-outside" && shape === "tcp/small")
+      .map(({ from, to }) => `${digits(from.address)}:a2b4 ${digits(to.address)}\n`);
+    for (const { sections } of before) sections.ipv6Nat = { value: "" };
+    for (const { sections } of after) {
+      sections.ipv6Nat = { value: entries.join("") };
+      sections.ip6tables = { value: "*nat\n:CILIUM_POST_nat - [0:0]\nCOMMIT\n" };
+    }
+  },
   inNode("status", (text) => text.replace(/"ipv4": ?true/, '"ipv4": true, "ipv6": true')),
   ({ nodes }) => {
     for (const node of nodes) {
@@ -111,6 +123,8 @@ const SERVICES = (() => {
     .join("\n");
 })();
 
+const hex = (byte: number) => byte.toString(16).padStart(2, "0");
+
 const expectation = recordedExpectation("ebpf", { ipv6: IPV6 });
 const found = (...changes: Change[]) => judged(recordedEvidence(both(DUAL, ...changes)), expectation);
 
@@ -132,6 +146,7 @@ describe("a verification of a dual-stack cluster", () => {
       "from-outside",
       "way-out",
       "source-address",
+      "masquerading",
     ])
       expect([id, subjects(id).length > 0]).toEqual([id, true]);
   });
@@ -192,6 +207,25 @@ describe("a verification of a dual-stack cluster", () => {
       },
       "source-address",
       /by IPv6$/,
+    ],
+    [
+      "nobody masquerades IPv6 on a node",
+      ({ before, after }) => {
+        const nat = after.find(({ node }) => node === WORKER)!.sections.ipv6Nat!;
+        // entries from before prove nothing
+        before.find(({ node }) => node === WORKER)!.sections.ipv6Nat = nat;
+      },
+      "masquerading",
+      new RegExp(`^${WORKER} by IPv6$`),
+    ],
+    [
+      "ip6tables masquerades beside BPF",
+      ({ after }) => {
+        const rule = "-A CILIUM_POST_nat -s fd00:10::/64 ! -o cilium_+ -j MASQUERADE";
+        for (const { sections } of after) sections.ip6tables = { value: `*nat\n${rule}\nCOMMIT\n` };
+      },
+      "masquerading",
+      new RegExp(`^${WORKER} by IPv6$`),
     ],
     [
       "agents do not masquerade IPv6",
