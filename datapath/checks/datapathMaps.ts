@@ -8,8 +8,8 @@ import { ipv6Identities } from "./ipv6";
 import { podsOfCilium } from "./kubernetes";
 import { eachNode, odd, peersOf, type Peer } from "./nodes";
 
-/** Identity of every address outside the cluster. */
-const WORLD = 2;
+/** Identities of every address outside the cluster; the last two by family, in a dual-stack cluster. */
+const WORLD: readonly number[] = [2, 9, 10];
 /** Identities that Cilium gives to pods by their labels; networks have larger ones. */
 const FIRST_OF_PODS = 256;
 const LAST_OF_PODS = 65_535;
@@ -132,7 +132,8 @@ export const datapathMapsCheck: Check = {
           continue;
         const entry = entryOf(ipcache, address);
         if (entry === undefined) wrong.push(`the node ${name} (${address}) is missing`);
-        else if (entry.identity === WORLD) wrong.push(`the node ${name} (${address}) has the identity of the world`);
+        else if (WORLD.includes(entry.identity))
+          wrong.push(`the node ${name} (${address}) has the identity of the world`);
       }
       for (const key of isExternal ? [] : falsePods(ipcache, evidence))
         wrong.push(`${key} has a pod's identity, and no pod has this address`);

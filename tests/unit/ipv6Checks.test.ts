@@ -56,12 +56,15 @@ const DUAL: Change = both(
     for (const node of nodes) {
       const peers = cilium.filter(({ name }) => name !== node.node);
       const routes = peers.map(
-        ({ ipv6PodCidrs, address }) => `${ipv6PodCidrs![0]} via ${ipv6Of(address)} dev eth0 metric 1024 pref medium`,
+        ({ ipv6PodCidrs, address }) =>
+          `${ipv6PodCidrs![0]} via ${ipv6Of(address)} dev eth0 proto kernel metric 1024 pref medium`,
       );
       const mine = cilium.find(({ name }) => name === node.node)!.ipv6PodCidrs![0]!;
       const table = [
         "fc00::/64 dev eth0 proto kernel metric 256 pref medium",
-        `${mine} via ${mine.replace("/64", "ff")} dev cilium_host metric 1024 pref medium`,
+        `${mine.replace("/64", "ff")} dev cilium_host proto kernel metric 256 pref medium`,
+        `${mine} dev cilium_host proto kernel src ${mine.replace("/64", "ff")} metric 1024 pref medium`,
+        "fe80::/64 dev lxc_health proto kernel metric 256 pref medium",
         ...routes,
         "default via fc00::1 dev eth0 metric 1024 pref medium",
         "local fc00::2 dev eth0 table local proto kernel metric 0 pref medium",
@@ -191,6 +194,16 @@ describe("a verification of a dual-stack cluster", () => {
       inNode("ipcache", (text) => text.replace(/"fd00:10:0:1::96\/128"/, '"fd00:10:0:1::97/128"'), WORKER),
       "datapath-maps",
       /by IPv6$/,
+    ],
+    [
+      "a node has the identity of the world, which has one of its own for each family",
+      inNode(
+        "ipcache",
+        (text) => text.replace(/("172\.18\.0\.3\/32":\s*\[\s*"identity=)\d+/, (_, before: string) => `${before}9`),
+        WORKER,
+      ),
+      "datapath-maps",
+      new RegExp(`^${WORKER}$`),
     ],
     [
       "the agent lacks a backend",
