@@ -1,7 +1,7 @@
 import { containsAddress } from "../../modes/cidr";
 import { readingOf, valueOf } from "../evidence/api";
 import { COVERAGE } from "../evidence/coverage";
-import { addressesOn } from "../evidence/node";
+import { addressesOn, ipv6AddressesOn } from "../evidence/node";
 import type { Probe } from "../evidence/traffic";
 import { byIpv6, fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { skipWithoutWorkload } from "./podNetwork";
@@ -18,13 +18,15 @@ export const sourceAddressCheck: Check = {
     const nodes = readingOf(api.nodes);
     const nodeOf = (name: string | undefined) => nodes.find((each) => each.name === name);
     // what Cilium translates and sends through a tunnel comes from its own address on the node
-    const tunnelAddressOf = (name: string | undefined) => {
+    const onCiliumHost = (read: typeof addressesOn) => (name: string | undefined) => {
       const node = evidences.find((each) => each.node === name);
-      return node === undefined ? undefined : addressesOn(node, "cilium_host")[0];
+      return node === undefined ? undefined : read(node, "cilium_host")[0];
     };
-    const addresses = { of: (name: string | undefined) => nodeOf(name)?.address, inTunnel: tunnelAddressOf };
-    // which address the tunnel's packets of IPv6 have is not verified
-    const ipv6Addresses = { of: (name: string | undefined) => nodeOf(name)?.ipv6Address, inTunnel: () => undefined };
+    const addresses = { of: (name: string | undefined) => nodeOf(name)?.address, inTunnel: onCiliumHost(addressesOn) };
+    const ipv6Addresses = {
+      of: (name: string | undefined) => nodeOf(name)?.ipv6Address,
+      inTunnel: onCiliumHost(ipv6AddressesOn),
+    };
     const nodeOfPod = new Map(traffic.pods.map(({ pod, node }) => [pod, node]));
     const isCilium = evidence.serviceMap.nodePort === "present";
     const config = valueOf(api.config, undefined)?.data ?? {};

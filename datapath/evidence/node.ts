@@ -405,6 +405,14 @@ export function addressesOn(node: NodeEvidence, device: string): readonly string
   return [...(addressesOf(node) ?? [])].flatMap(([address, devices]) => (devices.includes(device) ? [address] : []));
 }
 
+/** A node's own IPv6 addresses on one device, without those of its link; none where they could not be read. */
+export function ipv6AddressesOn(node: NodeEvidence, device: string): readonly string[] {
+  const addressed = jsonOf<Addressed[]>(node, "ipv6Addresses");
+  if (addressed instanceof Error) return [];
+  const own = addressed.find(({ ifname }) => ifname === device)?.addr_info ?? [];
+  return own.flatMap(({ local }) => (local === undefined || local.startsWith("fe80:") ? [] : [local]));
+}
+
 /** `cilium endpoint list -o json`, as far as it tells of the network. */
 export interface AgentEndpoint {
   readonly status?: {

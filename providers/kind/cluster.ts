@@ -17,7 +17,7 @@ import {
 } from "./kindCli";
 import { loadEarly } from "./earlyImages";
 import { makeImageFolder } from "../../host/imageFolder";
-import { networkConflicts } from "../../host/networks";
+import { ipv6Finding, networkConflicts, type NetworkConflict } from "../../host/networks";
 import { checkNodeTools, hastenCoreDns, removeControlPlaneTaints } from "./nodeSetup";
 import type { ClusterInputs, ClusterNode } from "./inputs";
 import { checkFailure, type Log, type ResourceHandler } from "./handler";
@@ -277,9 +277,11 @@ async function removeOwn(inputs: ClusterInputs): Promise<void> {
   else await removeNodes(own);
 }
 
-/** The networks of a cluster that conflict with those of its nodes. */
-function conflictsOf({ podCidr, serviceCidr }: ClusterInputs) {
-  return networkConflicts({ podCidr, serviceCidr });
+/** The networks of a cluster that conflict with those of its nodes, and whether these lack a family. */
+async function conflictsOf({ podCidr, serviceCidr, ipFamily }: ClusterInputs): Promise<NetworkConflict[]> {
+  const conflicts = await networkConflicts({ podCidr, serviceCidr });
+  const { verdict, seen, remedy } = ipFamily === "dual" ? await ipv6Finding() : { verdict: "pass", seen: "" };
+  return verdict === "fail" ? [...conflicts, { property: "ipFamily", seen, remedy: remedy ?? "" }] : conflicts;
 }
 
 /** The stack id, last part of the owner. */

@@ -2,7 +2,6 @@ import { dockerProblem, readDaemon, type Daemon } from "../../host/daemon";
 import { problemLine, warningLine, type MachineFinding } from "../../host/finding";
 import { judgeFeatures, probeKernel, symbolsHere } from "../../host/kernel";
 import { judgeDisk, judgeLimits, readFreeBytes, readLimits } from "../../host/limits";
-import { ipv6Finding } from "../../host/networks";
 import { judgePorts, type HostPorts } from "../../host/ports";
 import { judgeKind } from "../../host/tools";
 import { controlPlaneName } from "../../modes/ciliumValues";
@@ -55,7 +54,6 @@ async function machineFindings({
     kind,
     ...judgeLimits(await readLimits(daemon), workers + 1, await countOtherNodes(name).catch(() => 0)),
     ...judgeDisk(await readFreeBytes(daemon), workers + 1),
-    ...(ipFamily === "dual" ? [await ipv6Finding()] : []),
     // an earlier cluster of the name is removed first, with its ports
     ...(nodes.length > 0 ? [] : await judgePorts(hostPorts)),
     ...(daemon === undefined ? [] : await kernelFindings(daemon, { mode, kubeProxyMode, nodeImage, ipFamily })),

@@ -154,6 +154,32 @@ describe("a verification of a dual-stack cluster", () => {
       expect([id, subjects(id).length > 0]).toEqual([id, true]);
   });
 
+  it("expects the address of cilium_host from a NodePort's node in a tunnel", () => {
+    const tunnel = recordedExpectation("ebpf", { ipv6: IPV6, tunnel: "vxlan" });
+    const router = "fd00:10:0:1::ff";
+    const addresses: Change = ({ nodes, traffic }) => {
+      for (const node of nodes) {
+        const devices = [{ ifname: "cilium_host", addr_info: [{ local: "fe80::1" }, { local: router }] }];
+        node.sections.ipv6Addresses = { value: JSON.stringify(devices) };
+      }
+      for (const probe of traffic!.ipv6!.probes)
+        if (probe.flow === "outside-to-node-port")
+          for (const each of probe.tries) if (each.client !== probe.from.address) each.client = router;
+    };
+    const judgedFor = (...changes: Change[]) =>
+      judged(recordedEvidence(both(DUAL, addresses, ...changes)), tunnel)
+        .results.find(({ id }) => id === "source-address")!
+        .findings.filter(({ subject }) => subject === "outside client by IPv6");
+    expect(judgedFor()).toMatchObject([{ verdict: "pass" }]);
+    const another: Change = ({ nodes }) => {
+      for (const node of nodes) node.sections.ipv6Addresses = { value: "[]" };
+      nodes[0]!.sections.ipv6Addresses = {
+        value: '[{"ifname":"cilium_host","addr_info":[{"local":"fd00:10:0:1::aa"}]}]',
+      };
+    };
+    expect(judgedFor(another)).toMatchObject([{ verdict: "fail" }]);
+  });
+
   it("says nothing of IPv6 of a cluster without it", () => {
     const { results } = judged(recordedEvidence());
     expect(JSON.stringify(results)).not.toMatch(/by IPv6/);

@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { NODE_IMAGES } from "../../modes/releases";
 import { createCluster, nodesLastWords, preflight, type PreflightInputs } from "../../providers/kind/kindCli";
+import { kindProvider } from "../../providers/kind/provider";
 import { withOwnPath } from "../support/ownPath";
 
 const cluster = (nodeImage: string): PreflightInputs => ({
@@ -44,23 +45,38 @@ describe("preflight", () => {
   });
 
   it.each([
-    ["fc00:f853:ccd:e793::/64\n172.18.0.0/16", undefined],
+    ["fc00:f853:ccd:e793::/64\n172.18.0.0/16", "dual", []],
+    ["172.18.0.0/16", "ipv4", []],
     [
       "172.18.0.0/16",
-      "  - IPv6 of the nodes: the Docker network kind was made without IPv6 (it has 172.18.0.0/16), and kind does not change it; delete the clusters in it, then run: docker network rm kind; kind makes it again with IPv6.",
+      "dual",
+      [
+        {
+          property: "ipFamily",
+          reason: expect.stringContaining(
+            "the Docker network kind was made without IPv6 (it has 172.18.0.0/16), and kind does not change it; delete the clusters in it, then run: docker network rm kind; kind makes it again with IPv6.",
+          ) as string,
+        },
+      ],
     ],
-  ])("asks of a dual-stack cluster that Docker's network of %j has IPv6", async (subnets, problem) => {
-    // the names of networks, and then the network
+    [
+      "fd00:10::/64\n172.18.0.0/16",
+      "dual",
+      [
+        {
+          property: "podCidr",
+          reason: expect.stringContaining("cluster.podCidr fd00:10::/56 overlaps fd00:10::/64 of") as string,
+        },
+      ],
+    ],
+  ])("finds in Docker's network of %j what keeps a cluster of %s from it", async (subnets, ipFamily, failures) => {
     const docker = program("docker", "");
-    writeFileSync(
-      docker,
-      `#!/bin/sh\ncase "$2" in ls) echo kind ;; inspect) echo '${subnets}' ;; *) echo 29.0.0 ;; esac\n`,
-    );
-    program("kind", "kind v0.33.0");
-    const inputs = cluster(images.newest);
-    await expect(preflight(inputs)).resolves.toBeUndefined();
-    const dual = preflight({ ...inputs, ipFamily: "dual" });
-    await (problem === undefined ? expect(dual).resolves.toBeUndefined() : expect(dual).rejects.toThrow(problem));
+    writeFileSync(docker, `#!/bin/sh\ncase "$2" in ls) echo kind ;; inspect) echo '${subnets}' ;; esac\n`);
+    const second = ipFamily === "dual" ? [",fd00:10::/56", ",fd00:10:96::/112"] : ["", ""];
+    const networks = { podCidr: `10.0.0.0/16${second[0]}`, serviceCidr: `10.96.0.0/16${second[1]}` };
+    const urn = "urn:pulumi:s::p::kind:index:Cluster::x";
+    const checked = await kindProvider().check!(urn, {}, { ...cluster(images.newest), ...networks, ipFamily });
+    expect(checked.failures ?? []).toEqual(failures);
   });
 
   it("rejects another runtime of nodes than Docker", async () => {
