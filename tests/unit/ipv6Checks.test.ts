@@ -1,4 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ipaddr from "ipaddr.js";
 import type { V1EndpointSlice, V1Node, V1Pod } from "@kubernetes/client-node";
@@ -371,6 +372,22 @@ describe("probes over IPv6", () => {
     expect(pings).toContainEqual(expect.stringMatching(/,80,1452,2,0,3$/));
   });
 
+  it.each([
+    ["1.18.12", "false", false],
+    ["1.20.2", "false", true],
+    ["1.18.12", "true", true],
+  ])(
+    "let servers ask a ClusterIP with Cilium %s and kube-proxy replacement %s: %s",
+    async (version, replaced, asks) => {
+      const own = ground(outside, inConfig("kube-proxy-replacement", replaced));
+      const template = { value: { image: `lab/cilium:v${version}@sha256:00`, args: [], strategy: "RollingUpdate" } };
+      const { probes } = (await readIpv6Traffic({ ...own, api: { ...own.api, template } }, 1472))!;
+      const senders = new Set(probes.flatMap(({ flow, from }) => (flow === "pod-to-cluster-ip" ? [from.name] : [])));
+      expect(senders.has("net")).toBe(true);
+      expect([...senders].some((name) => name.startsWith("nettool-"))).toBe(asks);
+    },
+  );
+
   it("are not sent in a cluster without IPv6, and leave out what the cluster cannot carry", async () => {
     expect(await readIpv6Traffic({ ...ground(outside), api: recordedEvidence().api }, 1472)).toBeUndefined();
     const without = await readIpv6Traffic(
@@ -436,5 +453,37 @@ const loopback = spawnSync("perl", [
       { target: "3", milliseconds: expect.any(Number) as number, lost: 0, failure: "connection refused" },
       { target: "3", milliseconds: expect.any(Number) as number, lost: 0, failure: "connection refused" },
     ]);
+  });
+});
+
+/** An address of this machine that is of no link and no loopback, as the server looks for it. */
+const OWN = (() => {
+  const table = existsSync("/proc/net/if_inet6") ? readFileSync("/proc/net/if_inet6", "utf8") : "";
+  const [digits] = /^[\da-f]{32}(?= \w+ \w+ 00 )/m.exec(table) ?? [];
+  return digits?.match(/.{4}/g)!.join(":");
+})();
+
+(loopback.status === 0 && OWN !== undefined ? describe : describe.skip)("the program serve", () => {
+  it("answers by both families where the pod has an IPv6 address", async () => {
+    const port = 22_000 + (process.pid % 2000);
+    const env = { ...process.env, PORT: String(port), POD_NAME: "p" };
+    const server = spawn("perl", [join(__dirname, "../../images/nettool/serve")], { env });
+    await new Promise((resolve) => server.stdout.once("data", resolve));
+    const ask = (address: string) => {
+      const target = { address, port, bytes: 0, tries: 1, distinct: 0, seconds: 2 };
+      const script = probeScript([
+        { ...target, id: "0", protocol: "tcp" },
+        { ...target, id: "1", protocol: "udp", bytes: 32 },
+      ]);
+      return triesOf(spawnSync("sh", ["-c", script], { encoding: "utf8" }).stdout);
+    };
+    const [ipv4, ipv6] = [ask("127.0.0.1"), ask(OWN!)];
+    server.kill();
+    expect(ipv4.map(({ pod, client }) => [pod, client])).toEqual(ipv4.map(() => ["p", "127.0.0.1"]));
+    expect(ipv6.map(({ pod, failure }) => [pod, failure])).toEqual([
+      ["p", undefined],
+      ["p", undefined],
+    ]);
+    expect(ipv6.every(({ client }) => client!.includes(":"))).toBe(true);
   });
 });
