@@ -48,6 +48,7 @@ export type { ApiServer, CiliumValuesArgs, HelmValue, HelmValues, ImageOverride 
 export type { KubeProxyReplacement, ModeContract, ModeSwitches, RoutingMode, Tunnel } from "../modes/contract";
 export type { Verify, VerifyWhen } from "../modes/defaults";
 export type { IpamMode, PodNetworks } from "../modes/ipam";
+export type { ClusterIpFamily, Ipv6Networks } from "../modes/ipFamily";
 export type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
 export type { KubeProxyMode } from "../modes/kubeProxy";
 export type { KubernetesObject } from "../modes/manifests";

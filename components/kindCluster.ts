@@ -3,7 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { readPemFiles } from "../host/pemFiles";
 import { MODE_CONTRACTS, type RoutingMode } from "../modes/contract";
 import { DEFAULTS } from "../modes/defaults";
-import { ipv6Networks, networkPair, networkPairProblem, pairText, SUPPORTED_FAMILIES } from "../modes/ipFamily";
+import {
+  CLUSTER_IP_FAMILIES,
+  ipv6Networks,
+  networkPair,
+  networkPairProblem,
+  pairText,
+  type ClusterIpFamily,
+} from "../modes/ipFamily";
 import type { DnsForward, KindMount, KindPortMapping } from "../modes/kindConfig";
 import { KUBE_PROXY_MODES, kindKubeProxyMode, type KubeProxyMode } from "../modes/kubeProxy";
 import { hasCredentials, type RegistryMirrors } from "../modes/registryMirrors";
@@ -56,7 +63,7 @@ export interface KindClusterArgs extends TargetClusterArgs {
    * `nativeRoutingCIDR`; by default fd00:10::/56, fd00:10:96::/112 and the pods' own. Must be known in previews. A change
    * replaces the cluster. Default: `ipv4`.
    */
-  readonly ipFamily?: (typeof SUPPORTED_FAMILIES)[number] | undefined;
+  readonly ipFamily?: ClusterIpFamily | undefined;
   /**
    * IPv4 network of the Services' ClusterIPs, from /12 to /28
    * (https://github.com/kubernetes/kubernetes/blob/v1.34.0/cmd/kubeadm/app/constants/constants.go). Default: 10.96.0.0/16.
@@ -240,7 +247,7 @@ function checkedNetworks(
   ipFamily: KindClusterArgs["ipFamily"] = "ipv4",
   given: { readonly podCidr: string; readonly nativeRoutingCIDR: string },
 ) {
-  checkChoice(name, "ipFamily", ipFamily, SUPPORTED_FAMILIES);
+  checkChoice(name, "ipFamily", ipFamily, CLUSTER_IP_FAMILIES);
   const wrong = (["podCidr", "nativeRoutingCIDR"] as const).flatMap((key) => {
     const problem = networkPairProblem(given[key])?.rule;
     const unwanted =

@@ -6,12 +6,15 @@ export const IP_FAMILIES = ["ipv4", "dual", "ipv6"] as const;
 /** One of {@link IP_FAMILIES}: `ipv4`, both with IPv4 first (`dual`), or `ipv6`. */
 export type IpFamily = (typeof IP_FAMILIES)[number];
 
-/** What a cluster can have; a cluster of IPv6 alone is not supported yet. */
-export const SUPPORTED_FAMILIES = ["ipv4", "dual"] as const satisfies readonly IpFamily[];
+/** Families that a cluster can have: `ipv4`, or both with IPv4 first (`dual`). IPv6 alone is not supported yet. */
+export type ClusterIpFamily = "ipv4" | "dual";
+export const CLUSTER_IP_FAMILIES: readonly ClusterIpFamily[] = ["ipv4", "dual"];
 
 /** IPv6 networks of a dual-stack cluster. */
 export interface Ipv6Networks {
+  /** Network of the pods, of which each node gets a /64. */
   readonly podCidr: string;
+  /** Network of the Services' ClusterIPs. */
   readonly serviceCidr: string;
   /** What pods reach without masquerading in native routing. */
   readonly nativeRoutingCIDR: string;

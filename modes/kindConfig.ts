@@ -1,4 +1,4 @@
-import type { SUPPORTED_FAMILIES } from "./ipFamily";
+import type { ClusterIpFamily } from "./ipFamily";
 import { CERTS_DIRECTORY } from "./registryMirrors";
 
 /** A path of this machine that every node mounts. */
@@ -41,7 +41,7 @@ export interface KindConfigArgs {
   /** `iptables`, `nftables` or `ipvs`, or `none` if Cilium replaces kube-proxy. */
   readonly kubeProxyMode: string;
   /** Families of the cluster's addresses. Default: `ipv4`. */
-  readonly ipFamily?: (typeof SUPPORTED_FAMILIES)[number] | undefined;
+  readonly ipFamily?: ClusterIpFamily | undefined;
   /** IPv4 network, in a dual-stack cluster with an IPv6 one behind a comma. */
   readonly podCidr: string;
   /** The same of the Services. */

@@ -137,7 +137,7 @@ const OTHERS = [
 ];
 
 /** Stacks in examples that this checkout does not have. */
-const EXAMPLE_STACKS = ["dsr", "vxlan"];
+const EXAMPLE_STACKS = ["dsr", "dual", "vxlan"];
 
 /** Pulumi's commands, with the options that the documentation uses. */
 const PULUMI: Readonly<Record<string, readonly string[]>> = {
