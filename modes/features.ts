@@ -110,7 +110,7 @@ const ROWS: readonly Row[] = [
     name: "IPv6",
     keys: ["enable-ipv6"],
     unverified:
-      "beside probes, addresses, routes, identities and services of a dual-stack cluster, no rule, map or neighbor of it is read",
+      "beside probes, addresses, routes, identities, services and masquerading of a dual-stack cluster, no rule, map or neighbor of it is read",
   },
   {
     name: "egress gateway",
