@@ -1,17 +1,19 @@
-import { askAgent } from "../../cluster/agents";
-import { apiErrorLine } from "../../cluster/apiError";
 import type { OutsideClient } from "../../cluster/read";
 import { within } from "../../cluster/within";
 import { has, type Since } from "../../modes/ciliumVersion";
 import { isDualStack, valueOf, type ApiEvidence } from "./api";
-import { COVERAGE, type Flow, type FlowId } from "./coverage";
+import type { FlowId } from "./coverage";
 import { inPod } from "./pods";
 import { probeScript, triesOf, type Target } from "./probing";
 import {
+  dsrBytesOf,
+  omissionsOf,
+  orThrow,
   plan,
+  probesOf,
   SENDER_SECONDS,
-  whyOmitted,
-  type End,
+  sendersBesidePods,
+  silenceOf,
   type FamilyTraffic,
   type Ground,
   type Probe,
@@ -37,19 +39,15 @@ export async function readIpv6Traffic(ground: Ground, fullBytes: number): Promis
   const outside = await addressed(ground.outside);
   const senders = sendersOf(ground, outside);
   const targets = targetsOf(ground, outside);
-  const omitted: Partial<Record<FlowId, string>> = {};
-  for (const [id, flow] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
-    const why = whyOmitted(flow, senders, targets, outside);
-    if (why !== undefined) omitted[id] = why;
-  }
+  const omitted = omissionsOf(senders, targets, outside);
   const { data = {} } = valueOf(ground.api.config, undefined) ?? {};
   if (data["enable-ipv6-masquerade"] === "false")
     omitted["pod-to-outside"] = "cilium-config turns masquerading of IPv6 off, so replies find no way back";
   const withoutLoopback = flowsWithoutLoopback(ground.api);
   const probes: Probe[] = [];
-  const silent: { flow: FlowId; from: End; error: string }[] = [];
+  const silent: FamilyTraffic["silent"][number][] = [];
   const options = {
-    ...{ fullBytes: fullBytes - LONGER_HEADER, dsrBytes: dsrBytesOf(ground.api), quick: ground.quick },
+    ...{ fullBytes: fullBytes - LONGER_HEADER, dsrBytes: dsrBytesOf(ground.api, DSR_BYTES), quick: ground.quick },
     ...{ backends: targets.pod.length, gateway: undefined },
   };
   await Promise.all(
@@ -62,13 +60,9 @@ export async function readIpv6Traffic(ground: Ground, fullBytes: number): Promis
       try {
         const tries = triesOf(await within(SENDER_SECONDS, sender.run(planned.map(({ target }) => target))));
         if (tries.length === 0) throw new Error("the probes ended without a result");
-        for (const { flow, to, shape, target } of planned) {
-          const own = tries.filter((each) => each.target === target.id);
-          if (own.length > 0) probes.push({ flow, from: sender.end, to, shape, tries: own });
-        }
+        probes.push(...probesOf(sender, planned, tries));
       } catch (error) {
-        const flows = [...new Set(planned.map(({ flow }) => flow))];
-        silent.push(...flows.map((flow) => ({ flow, from: sender.end, error: apiErrorLine(error as Error) })));
+        silent.push(...silenceOf(sender, planned, error as Error));
       }
     }),
   );
@@ -89,12 +83,6 @@ function flowsWithoutLoopback({ config, template }: ApiEvidence): FlowId[] {
   return isReplaced ? ["pod-to-cluster-ip", "pod-to-node-port"] : ["pod-to-cluster-ip"];
 }
 
-function dsrBytesOf({ config }: ApiEvidence): number {
-  const data = valueOf(config, undefined)?.data ?? {};
-  const isDsr = (data["bpf-lb-mode"] ?? data["node-port-mode"]) === "dsr";
-  return isDsr ? (DSR_BYTES[data["bpf-lb-dsr-dispatch"] ?? "opt"] ?? 0) : 0;
-}
-
 /** The client outside with its IPv6 address. */
 async function addressed(client: Ground["outside"]): Promise<Pick<OutsideClient, "address" | "run"> | Error> {
   if (client instanceof Error) return client;
@@ -112,37 +100,17 @@ function addressesOf({ api, workload }: Pick<Ground, "api" | "workload">) {
 }
 
 function sendersOf(ground: Ground, outside: Awaited<ReturnType<typeof addressed>>): Sender[] {
-  const { cluster, workload, agents, nodes, places } = ground;
+  const { cluster, workload, places } = ground;
   const addresses = addressesOf(ground);
-  const orThrow = (output: string | Error) => {
-    if (output instanceof Error) throw output;
-    return output;
-  };
-  const commandOf = (targets: readonly Target[]) => ["sh", "-c", probeScript(targets)];
   return [
     ...places.flatMap(({ pod, node, error }): Sender[] => {
       const address = addresses.get(pod);
       if (address === undefined || error !== undefined) return [];
       const run = async (targets: readonly Target[]) =>
-        orThrow(await inPod(cluster, workload, pod, SENDER_SECONDS, commandOf(targets)));
+        orThrow(await inPod(cluster, workload, pod, SENDER_SECONDS, ["sh", "-c", probeScript(targets)]));
       return [{ kind: "pod", end: { name: pod, node, address, port: 0 }, run }];
     }),
-    ...nodes.flatMap((node): Sender[] => {
-      const [agent, address] = [agents.get(node), addresses.get(node)];
-      if (agent === undefined || address === undefined) return [];
-      const run = async (targets: readonly Target[]) =>
-        orThrow(await askAgent(cluster, agent, commandOf(targets), SENDER_SECONDS));
-      return [{ kind: "node", end: { name: node, node, address, port: 0 }, run }];
-    }),
-    ...(outside instanceof Error
-      ? []
-      : [
-          {
-            kind: "outside" as const,
-            end: { name: "outside client", address: outside.address, port: 0 },
-            run: (targets: readonly Target[]) => outside.run(probeScript(targets)),
-          },
-        ]),
+    ...sendersBesidePods(ground, (node) => addresses.get(node), outside),
   ];
 }
 

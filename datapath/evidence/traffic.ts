@@ -151,16 +151,12 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
   const servers = places.filter(({ server }) => server);
   const backends = servers.length;
   const targets = targetsOf(ground, servers);
-  const omitted: Partial<Record<FlowId, string>> = {};
-  const silent: { flow: FlowId; from: End; error: string }[] = [];
+  const omitted = omissionsOf(senders, targets, outside);
+  const silent: TrafficEvidence["silent"][number][] = [];
   const probes: Probe[] = [];
   const controls: Control[] = [];
   const resolutions: Resolution[] = [];
   const queries: Queries[] = [];
-  for (const [id, flow] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
-    const why = whyOmitted(flow, senders, targets, outside);
-    if (why !== undefined) omitted[id] = why;
-  }
   await Promise.all(
     senders.map(async (sender) => {
       const planned = plan(sender, targets, omitted, {
@@ -168,7 +164,6 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
         gateway: ground.gateways.get(sender.end.node ?? ""),
       });
       if (planned.length === 0) return;
-      const flows = [...new Set(planned.map(({ flow }) => flow))];
       try {
         const control = sender.kind === "pod" ? [CONTROL] : [];
         const output = await within(SENDER_SECONDS, sender.run([...planned.map(({ target }) => target), ...control]));
@@ -187,13 +182,9 @@ export async function readTraffic(ground: Ground): Promise<TrafficEvidence> {
           const said = output.split("\n").findLast((line) => line !== "" && !line.startsWith("name "));
           throw new Error(`the probes ended without a result${said === undefined ? "" : `: ${said.slice(0, 200)}`}`);
         }
-        for (const { flow, to, shape, target } of planned) {
-          const own = tries.filter((each) => each.target === target.id);
-          // bash can do neither pings nor unconnected sockets
-          if (own.length > 0) probes.push({ flow, from: sender.end, to, shape, tries: own });
-        }
+        probes.push(...probesOf(sender, planned, tries));
       } catch (error) {
-        silent.push(...flows.map((flow) => ({ flow, from: sender.end, error: apiErrorLine(error as Error) })));
+        silent.push(...silenceOf(sender, planned, error as Error));
       }
     }),
   );
@@ -264,15 +255,15 @@ function queriesOf(output: string, { end }: Sender, workload: WorkloadNames): Qu
 /** A last connection, of which Hubble is asked: it tells of the latest flows only. */
 const connectTo = (address: string) => `timeout 2 bash -c '</dev/tcp/${address}/80' 2>/dev/null; true`;
 
-function sendersOf(
-  { cluster, workload, agents, nodes, outside, api, quick }: Ground,
-  pods: readonly PodNetwork[],
-): Sender[] {
+/** The output of a command. @throws the error of one that failed */
+export function orThrow(output: string | Error): string {
+  if (output instanceof Error) throw output;
+  return output;
+}
+
+function sendersOf(ground: Ground, pods: readonly PodNetwork[]): Sender[] {
+  const { cluster, workload, outside, api, quick } = ground;
   const addressOf = (node: string) => valueOf(api.nodes, []).find(({ name }) => name === node)?.address ?? "";
-  const orThrow = (output: string | Error) => {
-    if (output instanceof Error) throw output;
-    return output;
-  };
   return [
     ...pods.map(({ pod, node, address, pinged }): Sender => ({
       kind: "pod",
@@ -286,12 +277,23 @@ function sendersOf(
           ]),
         ),
     })),
+    ...sendersBesidePods(ground, addressOf, outside),
+  ];
+}
+
+/** Nodes and the client outside, with their addresses of one family; none of a node without an agent or an address. */
+export function sendersBesidePods(
+  { cluster, agents, nodes }: Pick<Ground, "cluster" | "agents" | "nodes">,
+  addressOf: (node: string) => string | undefined,
+  outside: Pick<OutsideClient, "address" | "run"> | Error,
+): Sender[] {
+  return [
     ...nodes.flatMap((node): Sender[] => {
-      const agent = agents.get(node);
-      if (agent === undefined) return [];
+      const [agent, address] = [agents.get(node), addressOf(node)];
+      if (agent === undefined || address === undefined) return [];
       const run = async (targets: readonly Target[]) =>
         orThrow(await askAgent(cluster, agent, ["sh", "-c", probeScript(targets)], SENDER_SECONDS));
-      return [{ kind: "node", end: { name: node, node, address: addressOf(node), port: 0 }, run }];
+      return [{ kind: "node", end: { name: node, node, address, port: 0 }, run }];
     }),
     ...(outside instanceof Error
       ? []
@@ -339,8 +341,21 @@ function targetsOf(
   };
 }
 
-/** Why probes of a flow are not sent; undefined if they are. */
-export function whyOmitted(
+/** Why probes of flows are not sent, by flow. */
+export function omissionsOf(
+  senders: readonly Sender[],
+  targets: Targets,
+  outside: Pick<OutsideClient, "address"> | Error,
+): Partial<Record<FlowId, string>> {
+  const omitted: Partial<Record<FlowId, string>> = {};
+  for (const [id, flow] of Object.entries(COVERAGE) as [FlowId, Flow][]) {
+    const why = whyOmitted(flow, senders, targets, outside);
+    if (why !== undefined) omitted[id] = why;
+  }
+  return omitted;
+}
+
+function whyOmitted(
   { from, to }: Flow,
   senders: readonly Sender[],
   targets: Targets,
@@ -374,14 +389,28 @@ interface PlanOptions {
  */
 const DSR_BYTES: Readonly<Record<string, number>> = { opt: 8, ipip: 20, geneve: 20 + 8 + 8 + 14 + 12 };
 
-/** What DSR adds to UDP packets from outside; hybrid forwards these as SNAT does. */
-export function dsrBytesOf(api: ApiEvidence): number {
+/** What DSR adds to UDP packets from outside; hybrid forwards these as SNAT does. @param bytes by dispatch. Default: of IPv4 */
+export function dsrBytesOf(api: ApiEvidence, bytes = DSR_BYTES): number {
   const data = configOf(api);
   const isDsr = (data["bpf-lb-mode"] ?? data["node-port-mode"]) === "dsr";
-  return isDsr ? (DSR_BYTES[data["bpf-lb-dsr-dispatch"] ?? "opt"] ?? 0) : 0;
+  return isDsr ? (bytes[data["bpf-lb-dsr-dispatch"] ?? "opt"] ?? 0) : 0;
 }
 
 const configOf = ({ config }: ApiEvidence) => valueOf(config, undefined)?.data ?? {};
+
+/** What a sender's tries tell of what was planned; bash can do neither pings nor unconnected sockets. */
+export function probesOf({ end: from }: Sender, planned: readonly Planned[], tries: readonly Try[]): Probe[] {
+  return planned.flatMap(({ flow, to, shape, target }) => {
+    const own = tries.filter((each) => each.target === target.id);
+    return own.length > 0 ? [{ flow, from, to, shape, tries: own }] : [];
+  });
+}
+
+/** The flows of a sender that has not answered. */
+export function silenceOf({ end: from }: Sender, planned: readonly Planned[], error: Error): TrafficEvidence["silent"] {
+  const flows = [...new Set(planned.map(({ flow }) => flow))];
+  return flows.map((flow) => ({ flow, from, error: apiErrorLine(error) }));
+}
 
 /** The probes of one sender. */
 export function plan(
