@@ -28,7 +28,7 @@ export interface KernelFeature {
   readonly matters: string;
   /** Whether a stack cannot work without it. */
   readonly isNeeded: (needs: KernelNeeds) => boolean;
-  /** Whether only stacks that need it are told of it. Default: false. */
+  /** Whether only stacks that need this feature get a finding about it. Default: false. */
   readonly isRare?: true;
   /** Whether a `cilium-config` asks for it. Default: it does not tell. */
   readonly isConfigured?: (config: Config) => boolean;

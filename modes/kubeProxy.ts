@@ -7,7 +7,7 @@ export const KUBE_PROXY_MODES = ["iptables", "nftables", "ipvs"] as const;
 /** One of {@link KUBE_PROXY_MODES}: rules of `iptables` or `nftables`, or the kernel's load balancer (`ipvs`). */
 export type KubeProxyMode = (typeof KUBE_PROXY_MODES)[number];
 
-/** kube-proxy's mode where nobody sets one. */
+/** kube-proxy's mode where no setting chooses one. */
 export const DEFAULT_KUBE_PROXY_MODE: KubeProxyMode = "iptables";
 
 /** The mode that kind gets: `none` where Cilium replaces kube-proxy. */

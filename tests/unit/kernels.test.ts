@@ -121,7 +121,7 @@ describe("judgeFeatures", () => {
     const verdictOf = (own?: DatapathChoice) =>
       of(title, judgeFeatures("5.4.0", probes, { ...needs("ebpf"), choice: own }))?.verdict;
     expect(verdictOf(choice)).toBe("fail");
-    // only who asks for it is told of IP in IP
+    // only stacks that choose IP in IP get a finding about it
     expect(verdictOf()).toBe(title === "IP in IP" ? undefined : "skipped");
   });
 
