@@ -11,20 +11,9 @@ import {
 import { SIGNIFICANCE, type Contrast } from "../../compare/analyse/statistics";
 import { Comparison } from "../../compare/results";
 import { randomSource, ratiosBy, replay, shownFamilies, withoutDifferences } from "../../scripts/compare-replay";
+import { contrast } from "./support/comparisons";
 
 const FIVE = { first: 3, last: 5 };
-const contrast = (
-  values: readonly number[],
-  reference: readonly number[],
-  other: Partial<Contrast> = {},
-): Contrast => ({
-  values,
-  reference,
-  better: "lower",
-  isCount: false,
-  family: "one",
-  ...other,
-});
 const recorded = (name: string) =>
   Comparison.parse(JSON.parse(readFileSync(join(__dirname, `../../docs/comparisons/${name}.json`), "utf8")));
 

@@ -1,18 +1,7 @@
 import fc from "fast-check";
-import { leastChance, NOISY, ratiosOf, SIGNIFICANCE, summaryOf, type Contrast } from "../../compare/analyse/statistics";
+import { leastChance, NOISY, ratiosOf, SIGNIFICANCE, summaryOf } from "../../compare/analyse/statistics";
+import { contrast } from "./support/comparisons";
 
-const contrast = (
-  values: readonly number[],
-  reference: readonly number[],
-  other: Partial<Contrast> = {},
-): Contrast => ({
-  values,
-  reference,
-  better: "lower",
-  isCount: false,
-  family: "one",
-  ...other,
-});
 const ratioOf = (...args: Parameters<typeof contrast>) => ratiosOf([contrast(...args)])[0]!;
 
 const FIVE = [50, 51, 49, 52, 50.5];

@@ -1,3 +1,4 @@
+import type { Contrast } from "../../../compare/analyse/statistics";
 import {
   METRICS,
   PATHS,
@@ -275,3 +276,17 @@ const WAYS: Record<Scenario, Pick<PathFacts, "sender" | "target" | "arrived">> =
   "host-nodeport": { sender: { kind: "machine" }, target: { kind: "nodePort", node: "worker2" }, arrived: FAR },
   outside: { sender: POD, target: { kind: "outside" }, arrived: undefined },
 };
+
+/** Two series of one metric, of which less is better. */
+export const contrast = (
+  values: readonly number[],
+  reference: readonly number[],
+  other: Partial<Contrast> = {},
+): Contrast => ({
+  values,
+  reference,
+  better: "lower",
+  isCount: false,
+  family: "one",
+  ...other,
+});
