@@ -3,6 +3,7 @@ import { Namespace, Pod, Service, ServiceAccount } from "@pulumi/kubernetes/core
 import type { types } from "@pulumi/kubernetes";
 import { Image } from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { valueAt } from "../modes/ciliumValues";
 import { DEFAULTS } from "../modes/defaults";
 import { NODE_PODS, WORKLOAD, WORKLOAD_CONTAINER, type WorkloadNames } from "../modes/workload";
 import { OWNERSHIP_RECORDS } from "../modes/ownershipRecords";
@@ -150,7 +151,7 @@ export class NettoolWorkload extends pulumi.ComponentResource {
         metadata: { ...metadata, name: WORKLOAD.service },
         spec: {
           type: "NodePort",
-          ...(cluster.ipv6 === undefined ? {} : { ipFamilyPolicy: "PreferDualStack" }),
+          ...(hasIpv6(args) ? { ipFamilyPolicy: "PreferDualStack" } : {}),
           selector: labels,
           ports: [
             { name: "cni", port: 80, targetPort: 80, nodePort: this.nodePort },
@@ -198,6 +199,12 @@ export class NettoolWorkload extends pulumi.ComponentResource {
     this.names = ready.id.apply(() => WORKLOAD);
     this.registerOutputs({ names: this.names, image: this.image });
   }
+}
+
+/** Whether pods get IPv6 addresses too: of an external cluster, only the values of its Cilium tell. */
+function hasIpv6({ cluster, cilium }: NettoolWorkloadArgs): boolean {
+  const { extraValues } = cilium.valuesArgs;
+  return cluster.ipv6 !== undefined || (!cluster.isKind && String(valueAt(extraValues, "ipv6.enabled")) === "true");
 }
 
 /** Annotation that counts how often the workload was recreated. */

@@ -67,12 +67,16 @@ function expectationFrom(
     throw new Error(`The ConfigMap cilium-config is missing in ${CILIUM_NAMESPACE}; is Cilium installed?`);
   if (isOlderThanKnown(version))
     throw new Error(`The cluster runs Cilium ${version}; the oldest supported version is ${OLDEST_CILIUM}`);
-  const args: Pick<CiliumValuesArgs, "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes"> = {
+  const args: Pick<
+    CiliumValuesArgs,
+    "mode" | "tunnel" | "version" | "nativeRoutingCIDR" | "autoDirectNodeRoutes" | "ipv6"
+  > = {
     mode,
     tunnel: tunnel ?? tunnelOf(data),
     version,
     nativeRoutingCIDR: data["ipv4-native-routing-cidr"] ?? "",
     autoDirectNodeRoutes: data["auto-direct-node-routes"] === "true",
+    ...(data["enable-ipv6"] === "true" && data["enable-ipv6-masquerade"] !== "false" ? { ipv6: ipv6In(data) } : {}),
   };
   const evidence = onAnyDevice(expectedEvidence(args));
   return {
@@ -87,6 +91,12 @@ function expectationFrom(
     nodePort,
   };
 }
+
+/** The networks of the second family, as far as a `cilium-config` has them. */
+const ipv6In = (data: Readonly<Record<string, string>>) => ({
+  podCidr: data["cluster-pool-ipv6-cidr"] ?? "",
+  nativeRoutingCIDR: data["ipv6-native-routing-cidr"] ?? "",
+});
 
 /** The oldest version that the cluster's agents report. */
 async function runningVersion(cluster: ClusterReader): Promise<string> {

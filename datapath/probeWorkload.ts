@@ -10,6 +10,7 @@ import { AGENT_CONTAINER, askAgent, CILIUM_NAMESPACE, listAgents } from "../clus
 import { apiErrorLine } from "../cluster/apiError";
 import type { ClusterReader } from "../cluster/read";
 import type { ProbeWriter } from "../cluster/write";
+import { nodeAddress, nodeIpv6Address } from "./clusterFacts";
 import { isReady, podTrouble, withoutNode } from "./readiness";
 import { ENDINGS, INTERRUPTED } from "../host/interruptible";
 
@@ -187,7 +188,7 @@ async function createWorkload(
   say: (line: string) => void,
 ): Promise<number> {
   const start = new Date();
-  for (const object of workloadObjects(namespace, image)) await writer.create(object);
+  for (const object of workloadObjects(namespace, image, await hasBothFamilies(cluster))) await writer.create(object);
   for (;;) {
     const { ready, wanted, pending } = await readWorkload(cluster, namespace);
     if (wanted > 0 && pending.length === 0) break;
@@ -205,6 +206,13 @@ async function createWorkload(
   const nodePort = service?.spec?.ports?.[0]?.nodePort;
   if (nodePort === undefined) throw new Error(`The Service ${namespace}/${NAMES.service} has no NodePort`);
   return nodePort;
+}
+
+/** Whether a node has addresses of both families, so that Services may have them too. */
+async function hasBothFamilies(cluster: ClusterReader): Promise<boolean> {
+  return (await cluster.nodes()).some(
+    ({ status }) => nodeAddress(status) !== undefined && nodeIpv6Address(status) !== undefined,
+  );
 }
 
 /** How many of the probe pods are ready, and why the others are not. */
@@ -250,8 +258,11 @@ function namespaceOf(name: string): V1Namespace {
   };
 }
 
-/** The scripts, a server on every node, the Service, and the client pod: as the stacks' workload, in any image with perl. */
-function workloadObjects(namespace: string, image: string) {
+/**
+ * The scripts, a server on every node, the Service, and the client pod: as the stacks' workload, in any image with perl.
+ * @param isDual whether the Service wants addresses of both families, as far as the API server has them
+ */
+function workloadObjects(namespace: string, image: string, isDual: boolean) {
   const labels = { app: NAMES.daemonSet };
   const scripts = { name: "nettool-scripts" };
   const container: V1Container = {
@@ -307,6 +318,7 @@ function workloadObjects(namespace: string, image: string) {
       metadata: metadata(NAMES.service),
       spec: {
         type: "NodePort",
+        ...(isDual ? { ipFamilyPolicy: "PreferDualStack" } : {}),
         selector: labels,
         ports: [
           { name: "cni", port: 80, targetPort: 80 },

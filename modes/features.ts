@@ -31,6 +31,8 @@ interface Row {
 
 const word = (value: string) => new RegExp(`^${value.replace(/[^\w]/g, ".?")}$`, "i");
 const enabled = (value: string) => (value === "true" ? /^(?!.*(disabled|false))/i : /disabled|false|^$/i);
+/** Name of the second family among the features. */
+export const IPV6_FEATURE = "IPv6";
 const OFF = ["false", "", "disabled", "none"] as const;
 const NODE_PORT = "kube-proxy-replacement.features.nodePort";
 
@@ -107,7 +109,7 @@ const ROWS: readonly Row[] = [
     unverified: "segment sizes are not measured",
   },
   {
-    name: "IPv6",
+    name: IPV6_FEATURE,
     keys: ["enable-ipv6"],
     unverified:
       "beside probes, addresses, routes, identities, services and masquerading of a dual-stack cluster, no rule, map or neighbor of it is read",

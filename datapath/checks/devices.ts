@@ -31,7 +31,7 @@ export const devicesCheck: Check = {
   question:
     "Are the nodes' and pods' devices up, with the same MTU everywhere, their addresses, and no traffic shaping?",
   needs: ["nodes"],
-  judge(evidence, { evidence: { tunnelDevice }, isExternal }) {
+  judge(evidence, { evidence: { tunnelDevice }, isExternal = false }) {
     const nodes = readingOf(evidence.api.nodes);
     const ways = evidence.nodes.map((node) => ({
       node: node.node,
@@ -168,7 +168,7 @@ export const devicesCheck: Check = {
       }
       return pass(node.node, `${links.filter(isWanted).length} devices up, MTU ${outMtu ?? "unknown"}`);
     });
-    return [...findings, ...ipv6Addresses(evidence)];
+    return [...findings, ...ipv6Addresses(evidence, isExternal)];
   },
 };
 

@@ -3,7 +3,7 @@ import type { ExpectedEvidence } from "../../modes/evidence";
 import { isDualStack, readingOf, valueOf, type ApiEvidence } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { byIpv6, deletingAgentOn, fail, inconclusive, pass, type Expectation, type Finding } from "./check";
+import { byIpv6, deletingAgentOn, fail, inconclusive, pass, warning, type Expectation, type Finding } from "./check";
 
 // What checks say beside IPv4 of the second family of a dual-stack cluster; nothing of another cluster.
 
@@ -27,7 +27,7 @@ const eachNode = (evidence: Evidence, judge: (node: NodeEvidence) => Finding): F
   isDualStack(evidence.api) ? byIpv6(evidence.nodes.map(judge)) : [];
 
 /** Whether every node and pod has an IPv6 address, that of a pod in its node's network. */
-export function ipv6Addresses(evidence: Evidence): Finding[] {
+export function ipv6Addresses(evidence: Evidence, isExternal = false): Finding[] {
   const { api } = evidence;
   return eachNode(evidence, ({ node }) => {
     const at = { nodes: [node] };
@@ -59,7 +59,8 @@ export function ipv6Addresses(evidence: Evidence): Finding[] {
     );
     if (wrong.length === 0) return pass(node, seen);
     const [first] = wrong as [(typeof wrong)[number]];
-    return fail(
+    // pods of others may well be older than the second family
+    return (isExternal ? warning : fail)(
       node,
       wrong.map(({ name, ipv6Address }) => `${name}: ${ipv6Address ?? "no IPv6 address"}`).join(", "),
       `pods must have an address of their node's IPv6 network ${podCidrs.join(", ")}: they may be older than it`,
@@ -188,7 +189,10 @@ export function ipv6Services(
     const text = sectionOf(node, "services");
     if (text instanceof Error) return inconclusive(node.node, text.message, undefined, at);
     const entries = parse(text);
-    const wrong = wanted.flatMap(({ name, frontend, protocol, type, backends }) => {
+    // a local redirect policy sends them to pods of its own choice
+    const redirected = new Set(entries.flatMap(({ type, frontend }) => (type === "LocalRedirect" ? [frontend] : [])));
+    const expected = wanted.filter(({ frontend }) => !redirected.has(frontend));
+    const wrong = expected.flatMap(({ name, frontend, protocol, type, backends }) => {
       const own = entries.find(
         (each) =>
           each.frontend === frontend && each.type === type && (each.protocol === protocol || each.protocol === "ANY"),
@@ -198,7 +202,7 @@ export function ipv6Services(
       const found = own.backends.flatMap(({ address, active }) => (active ? [address] : [])).sort();
       return found.join() === backends.join() ? [] : [`${what} has ${found.join(", ") || "no backend"}`];
     });
-    if (wrong.length === 0) return pass(node.node, `${wanted.length} frontends as the API server has them`);
+    if (wrong.length === 0) return pass(node.node, `${expected.length} frontends as the API server has them`);
     return fail(
       node.node,
       wrong.slice(0, 3).join("; "),

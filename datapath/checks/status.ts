@@ -1,11 +1,11 @@
 import { IPV6_MASQUERADING } from "../../modes/evidence";
 import { at } from "../../modes/tree";
-import { featuresOf } from "../../modes/features";
+import { featuresOf, IPV6_FEATURE } from "../../modes/features";
 import { agentLog } from "../../cluster/agentLog";
 import { CILIUM_NAMESPACE, listAgents, missingCrds } from "../../cluster/agents";
 import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
-import { valueOf } from "../evidence/api";
+import { ipv6Unverified, valueOf } from "../evidence/api";
 import { within } from "../../cluster/within";
 import { fail, inconclusive, pass, skipped, type Check, type Finding } from "./check";
 import { eachNode } from "./nodes";
@@ -106,9 +106,10 @@ export const featuresCheck: Check = {
   judge(evidence) {
     const config = valueOf(evidence.api.config, undefined);
     if (config === undefined) return [inconclusive("cluster", "cilium-config could not be read")];
-    const unverified = featuresOf(config.data).flatMap(({ name, value, unverified: why }) =>
-      why === undefined ? [] : [skipped("cluster", `${name} (${value}) is not verified: ${why}`)],
-    );
+    const unverified = featuresOf(config.data).flatMap(({ name, value, unverified: usual }) => {
+      const why = name === IPV6_FEATURE ? (ipv6Unverified(evidence.api) ?? usual) : usual;
+      return why === undefined ? [] : [skipped("cluster", `${name} (${value}) is not verified: ${why}`)];
+    });
     const findings = eachNode(evidence, "status", ({ node }, output): Finding => {
       const status = parse(output);
       if (status instanceof Error) return inconclusive(node, status.message, undefined, { nodes: [node] });

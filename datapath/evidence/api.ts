@@ -277,6 +277,15 @@ export const isDualStack = derived(
     valueOf(ciliumNodes, []).some(({ ipv6PodCidrs }) => ipv6PodCidrs !== undefined),
 );
 
+/** Why nothing of IPv6 is verified although Cilium has it turned on; undefined where it is verified, or off. */
+export function ipv6Unverified(api: ApiEvidence): string | undefined {
+  const { data = {} } = valueOf(api.config, undefined) ?? {};
+  if (data["enable-ipv6"] !== "true" || isDualStack(api)) return undefined;
+  if (!valueOf(api.nodes, []).some(({ ipv6Address }) => ipv6Address !== undefined))
+    return "no node has an IPv6 address in the nodes' network";
+  return `no CiliumNode has an IPv6 network for its pods in spec.ipam.podCIDRs (ipam ${data["ipam"] ?? "cluster-pool"})`;
+}
+
 /** The value of a reading, or `otherwise` where it could not be read. */
 export function valueOf<T, D>(reading: Reading<T>, otherwise: D): T | D {
   return "value" in reading ? reading.value : otherwise;

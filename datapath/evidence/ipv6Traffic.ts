@@ -2,7 +2,7 @@ import type { OutsideClient } from "../../cluster/read";
 import { within } from "../../cluster/within";
 import { has, type Since } from "../../modes/ciliumVersion";
 import { isDualStack, valueOf, type ApiEvidence } from "./api";
-import type { FlowId } from "./coverage";
+import { COVERAGE, type FlowId } from "./coverage";
 import { inPod } from "./pods";
 import { probeScript, triesOf, type Target } from "./probing";
 import {
@@ -40,6 +40,8 @@ export async function readIpv6Traffic(ground: Ground, fullBytes: number): Promis
   const senders = sendersOf(ground, outside);
   const targets = targetsOf(ground, outside);
   const omitted = omissionsOf(senders, targets, outside);
+  if (targets["cluster-ip"].length === 0)
+    for (const flow of OF_SERVICE) omitted[flow] = "the workload's Service has no IPv6 ClusterIP";
   const { data = {} } = valueOf(ground.api.config, undefined) ?? {};
   if (data["enable-ipv6-masquerade"] === "false")
     omitted["pod-to-outside"] = "cilium-config turns masquerading of IPv6 off, so replies find no way back";
@@ -68,6 +70,11 @@ export async function readIpv6Traffic(ground: Ground, fullBytes: number): Promis
   );
   return { probes, silent, omitted, outside: outside instanceof Error ? undefined : outside.address };
 }
+
+/** Flows through the workload's Service. */
+const OF_SERVICE = (Object.keys(COVERAGE) as FlowId[]).filter((flow) =>
+  ["cluster-ip", "node-port"].includes(COVERAGE[flow].to),
+);
 
 /** From here on Cilium gives a pod that asks itself through a Service another source, as it does by IPv4: https://github.com/cilium/cilium/pull/39594 */
 const IPV6_LOOPBACK: Since = ["1.19.0"];

@@ -6,6 +6,7 @@ import type { V1EndpointSlice, V1Node, V1Pod } from "@kubernetes/client-node";
 import type { EvidenceCluster } from "../../cluster/read";
 import { isDualStack, readApi, readingOf } from "../../datapath/evidence/api";
 import { readIpv6Traffic } from "../../datapath/evidence/ipv6Traffic";
+import { keptExpectation } from "../../datapath/external";
 import { probeScript, triesOf, type Protocol, type Target } from "../../datapath/evidence/probing";
 import type { Ground, Probe } from "../../datapath/evidence/traffic";
 import {
@@ -282,6 +283,81 @@ describe("a verification of a dual-stack cluster", () => {
   });
 });
 
+describe("a verification of an external dual-stack cluster", () => {
+  const foundOf = (...changes: Change[]) => {
+    const evidence = recordedEvidence(both(DUAL, ...changes));
+    return judged(evidence, { ...keptExpectation(evidence, "ebpf", undefined), nodePort: 32000 });
+  };
+  const unverified = (...changes: Change[]) =>
+    foundOf(...changes)
+      .results.find(({ id }) => id === "features")!
+      .findings.flatMap(({ reason = "" }) => (reason.startsWith("IPv6 (") ? [reason] : []));
+
+  it("passes every check of both families", () => {
+    const { results } = foundOf();
+    expect(bad(results)).toEqual([]);
+    for (const id of ["routes", "devices", "service-map", "pod-to-pod", "from-outside", "masquerading"])
+      expect([id, JSON.stringify(results.find((each) => each.id === id))]).toEqual([
+        id,
+        expect.stringContaining(" by IPv6"),
+      ]);
+  });
+
+  const worst = ({ results }: ReturnType<typeof foundOf>) =>
+    results.flatMap(({ id, verdict }) => (verdict === "pass" || verdict === "skipped" ? [] : [`${id}: ${verdict}`]));
+
+  it.each<[string, Change, string[]]>([
+    [
+      "agents do not masquerade IPv6",
+      inNode("status", (text) => text.replace('"ipv6": true', '"ipv6": false')),
+      ["status: fail"],
+    ],
+    [
+      "a pod is older than the second family",
+      ({ api }) => {
+        const pods = "value" in api.pods ? api.pods.value : [];
+        delete pods.find(({ node, hostNetwork }) => node === WORKER && !hostNetwork)!.ipv6Address;
+      },
+      ["devices: warning"],
+    ],
+  ])("tells where %s", (_what, change, wrong) => {
+    expect(worst(foundOf(change))).toEqual(wrong);
+  });
+
+  it("expects agents that do not masquerade IPv6 where cilium-config says so", () => {
+    const off: Change = both(
+      inConfig("enable-ipv6-masquerade", "false"),
+      inNode("status", (text) => text.replace('"ipv6": true', '"ipv6": false')),
+      ({ api }) => {
+        const rendered = "value" in api.rendered ? api.rendered.value : null;
+        Object.assign(rendered!.config, { "enable-ipv6-masquerade": "false" });
+      },
+    );
+    expect(worst(foundOf(off))).toEqual([]);
+  });
+
+  it("does not compare an address that a local redirect policy sends elsewhere", () => {
+    const services = inNode("services", (text) =>
+      text.replace(/^(90 +\S+ +)ClusterIP(.*\n)(?: .*\n)*/m, "$1LocalRedirect$2"),
+    );
+    expect(bad(foundOf(services).results)).toEqual([]);
+  });
+
+  it("says why IPv6 is not verified where only a part of the cluster has it", () => {
+    expect(unverified()).toEqual([expect.stringContaining("beside probes")]);
+    const withoutNodes: Change = ({ api }) => {
+      for (const node of "value" in api.nodes ? api.nodes.value : []) delete node.ipv6Address;
+    };
+    expect(unverified(withoutNodes)).toEqual([expect.stringContaining("no node has an IPv6 address")]);
+    const withoutPool: Change = ({ api }) => {
+      for (const node of "value" in api.ciliumNodes ? api.ciliumNodes.value : []) delete node.ipv6PodCidrs;
+    };
+    expect(unverified(withoutPool, inConfig("ipam", "multi-pool"))).toEqual([
+      expect.stringMatching(/no CiliumNode has an IPv6 network .*\(ipam multi-pool\)$/),
+    ]);
+  });
+});
+
 describe("the API server's evidence of a dual-stack cluster", () => {
   const metadata = { name: "a", namespace: "n", labels: { "kubernetes.io/service-name": "s" } };
   const cluster = (second: boolean) => {
@@ -390,6 +466,15 @@ describe("probes over IPv6", () => {
 
   it("are not sent in a cluster without IPv6, and leave out what the cluster cannot carry", async () => {
     expect(await readIpv6Traffic({ ...ground(outside), api: recordedEvidence().api }, 1472)).toBeUndefined();
+    const single: Change = ({ api }) => {
+      for (const service of "value" in api.services ? api.services.value : []) delete service.clusterIps;
+    };
+    const { omitted, probes } = (await readIpv6Traffic(ground(outside, single), 1472))!;
+    expect(omitted).toMatchObject({
+      "pod-to-cluster-ip": "the workload's Service has no IPv6 ClusterIP",
+      "outside-to-node-port": "the workload's Service has no IPv6 ClusterIP",
+    });
+    expect(new Set(probes.map(({ flow }) => flow)).has("pod-to-pod")).toBe(true);
     const without = await readIpv6Traffic(
       ground(new Error("no client"), inConfig("enable-ipv6-masquerade", "false")),
       1472,

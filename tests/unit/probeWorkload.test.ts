@@ -28,6 +28,7 @@ class FakeCluster implements ProbeWriter {
   existing: V1Namespace[] = [];
   podStatus: V1Pod["status"] = ready;
   perl = true;
+  nodeAddresses = ["172.18.0.2"];
   deletion = async (): Promise<void> => undefined;
   readonly said: string[] = [];
 
@@ -67,6 +68,9 @@ class FakeCluster implements ProbeWriter {
         (name) => ({ metadata: { name }, spec: { nodeName: "worker" }, status: this.podStatus }) as V1Pod,
       );
     },
+    nodes: async () => [
+      { status: { addresses: this.nodeAddresses.map((address) => ({ type: "InternalIP", address })) } },
+    ],
     exec: async () => ({ exitCode: this.perl ? 0 : 127, stdout: "", stderr: "perl: not found" }),
     service: async () => ({ spec: { ports: [{ nodePort: 31234 }] } }) as V1Service,
     events: async () => "",
@@ -137,6 +141,16 @@ describe("a probe workload", () => {
         ["UDP", 80],
       ],
     );
+  });
+
+  it.each([
+    [["172.18.0.2", "fc00::2"], "PreferDualStack"],
+    [["172.18.0.2"], undefined],
+  ])("has a Service for the families of the nodes %s: %s", async (addresses, policy) => {
+    const cluster = new FakeCluster();
+    cluster.nodeAddresses = addresses;
+    await cluster.run(async () => undefined);
+    expect(cluster.of<V1Service>("Service").spec!.ipFamilyPolicy).toBe(policy);
   });
 
   it("uses an image that is named, and does not ask the agent for perl then", async () => {

@@ -652,6 +652,16 @@ describe("the program for an external cluster", () => {
     expect(JSON.parse(recorded)).toMatchObject(expected);
   });
 
+  it.each([
+    ["true", "PreferDualStack"],
+    ["false", undefined],
+  ])("gives the workload's Service the families of Cilium's values, with ipv6.enabled %s", async (word, policy) => {
+    const values = { "cilium.values": `{"ipv6":{"enabled":${word}}}` };
+    const { registered } = await runProgram({ ...existing, ...values }, FACTS);
+    const { spec } = inputsOf(registered, "nettool-service") as { spec: { ipFamilyPolicy?: string } };
+    expect(spec.ipFamilyPolicy).toBe(policy);
+  });
+
   it("reports why the cluster could not be read", async () => {
     const problem = "The cluster at https://192.0.2.1:6443 cannot be read: connect ECONNREFUSED";
     await expect(runProgram(existing, { problem })).rejects.toThrow(problem);
