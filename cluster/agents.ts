@@ -47,9 +47,14 @@ export async function askAgents(cluster: ClusterReader, ...command: string[]): P
 }
 
 /** Shell command that prints the rules of both iptables backends; neither backend shows the other's rules. */
-export function saveRules(...options: string[]): string {
+export const saveRules = (...options: string[]) => rulesOf("iptables", options);
+
+/** The same for IPv6. */
+export const saveIpv6Rules = (...options: string[]) => rulesOf("ip6tables", options);
+
+function rulesOf(program: string, options: readonly string[]): string {
   const [legacy, nft, other] = ["legacy-save", "nft-save", "save"].map((name) =>
-    [`iptables-${name}`, ...options].join(" "),
+    [`${program}-${name}`, ...options].join(" "),
   );
   return `${legacy} 2>/dev/null; ${nft} 2>/dev/null || ${other}`;
 }

@@ -78,6 +78,7 @@ export const CAUSES = {
   "netfilter-foreign": "netfilter",
   "netfilter-missing": "netfilter",
   "kube-proxy-leftover": "netfilter",
+  "neighbor-unresolved": "routing",
   "service-changed": "services",
   "host-port-taken": "services",
   "endpoints-incomplete": "services",
@@ -209,6 +210,7 @@ const EXPLAINS: Readonly<Partial<Record<CauseId, readonly string[]>>> = {
   "route-missing": [...TRAFFIC, "routes"],
   "network-overlap": TRAFFIC,
   "neighbor-wrong": TRAFFIC,
+  "neighbor-unresolved": TRAFFIC,
   detour: TRAFFIC,
   "netfilter-foreign": TRAFFIC,
   "netfilter-missing": [...TRAFFIC, "netfilter"],
@@ -284,8 +286,8 @@ function explains(causes: readonly Found[], symptom: Found): boolean {
   if (cause === symptom.cause && (check !== symptom.check || TRAFFIC.includes(check)))
     return shareNodes(causes, symptom);
   const explained = EXPLAINS[cause] ?? [];
-  // the kubelet asks pods as other processes of the node do
-  const asked = symptom.cause === "probe-failing" ? "pod-to-node" : symptom.check;
+  // the kubelet asks pods, and kernels ask each other, as other processes of nodes do
+  const asked = /^(?:probe-failing|neighbor-unresolved)$/.test(symptom.cause ?? "") ? "pod-to-node" : symptom.check;
   if (!["*", asked, symptom.check].some((each) => explained.includes(each))) return false;
   if (rankOf(cause) >= rankOf(symptom.cause)) return false;
   // a detour leads through a node that has nothing to do with its cause

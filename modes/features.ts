@@ -111,8 +111,7 @@ const ROWS: readonly Row[] = [
   {
     name: IPV6_FEATURE,
     keys: ["enable-ipv6"],
-    unverified:
-      "beside probes, addresses, routes, identities, services and masquerading of a dual-stack cluster, no rule, map or neighbor of it is read",
+    unverified: "connection tracking of it is not read, and of a cluster that is not dual-stack nothing of it",
   },
   {
     name: "egress gateway",

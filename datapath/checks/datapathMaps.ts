@@ -4,7 +4,7 @@ import { addressesOf, counterOf, endpointsOf, jsonOf, sectionOf, type NodeEviden
 import { contains } from "../../modes/cidr";
 import { fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
 import { metricsIn } from "./drops";
-import { ipv6Identities } from "./ipv6";
+import { ipv6Maps } from "./ipv6";
 import { podsOfCilium } from "./kubernetes";
 import { eachNode, odd, peersOf, type Peer } from "./nodes";
 
@@ -166,7 +166,7 @@ export const datapathMapsCheck: Check = {
       }
       return pass(node.node, `${own.length} local pods, ${endpoints.length} identities as the API server has them`);
     });
-    return [...ofIpv4, ...ipv6Identities(evidence)];
+    return [...ofIpv4, ...ipv6Maps(evidence)];
   },
 };
 

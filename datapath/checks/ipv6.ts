@@ -1,9 +1,8 @@
 import { containsAddress } from "../../modes/cidr";
-import type { ExpectedEvidence } from "../../modes/evidence";
-import { isDualStack, readingOf, valueOf, type ApiEvidence } from "../evidence/api";
+import { isDualStack, readingOf, type ApiEvidence } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
-import { jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { byIpv6, deletingAgentOn, fail, inconclusive, pass, warning, type Expectation, type Finding } from "./check";
+import { ipv6AddressesOn, jsonOf, sectionOf, type Addressed, type NodeEvidence } from "../evidence/node";
+import { byIpv6, deletingAgentOn, fail, inconclusive, pass, warning, type Finding } from "./check";
 
 // What checks say beside IPv4 of the second family of a dual-stack cluster; nothing of another cluster.
 
@@ -29,7 +28,8 @@ const eachNode = (evidence: Evidence, judge: (node: NodeEvidence) => Finding): F
 /** Whether every node and pod has an IPv6 address, that of a pod in its node's network. */
 export function ipv6Addresses(evidence: Evidence, isExternal = false): Finding[] {
   const { api } = evidence;
-  return eachNode(evidence, ({ node }) => {
+  return eachNode(evidence, (each) => {
+    const { node } = each;
     const at = { nodes: [node] };
     const { address, podCidrs } = peersOf(api).find(({ name }) => name === node) ?? { podCidrs: [] as string[] };
     const own = readingOf(api.pods).filter(
@@ -57,7 +57,7 @@ export function ipv6Addresses(evidence: Evidence, isExternal = false): Finding[]
     const wrong = own.filter(
       ({ ipv6Address }) => ipv6Address === undefined || !podCidrs.some((cidr) => containsAddress(cidr, ipv6Address)),
     );
-    if (wrong.length === 0) return pass(node, seen);
+    if (wrong.length === 0) return judgeDevices(evidence, each, address, podCidrs) ?? pass(node, seen);
     const [first] = wrong as [(typeof wrong)[number]];
     // pods of others may well be older than the second family
     return (isExternal ? warning : fail)(
@@ -70,65 +70,95 @@ export function ipv6Addresses(evidence: Evidence, isExternal = false): Finding[]
   });
 }
 
-/** The route to the pods of another node, as mode and tunnel have it. */
-function wayTo(address: string, { nodeRoutes }: ExpectedEvidence): string | undefined {
-  if (nodeRoutes === "via the other node dev eth0") return `via ${address} dev eth0`;
-  if (nodeRoutes === "via the other node") return `via ${address}`;
-  return nodeRoutes === "not Cilium's" ? undefined : "dev cilium_host";
-}
-
-/** Whether every node has the expected routes to the IPv6 networks of the other nodes' pods, and no others inside them. */
-export function ipv6Routes(evidence: Evidence, { evidence: expected, isExternal = false }: Expectation): Finding[] {
-  const peers = peersOf(evidence.api);
-  return eachNode(evidence, (node) => {
-    const text = sectionOf(node, "ipv6Routes");
-    if (text instanceof Error) return inconclusive(node.node, text.message, undefined, { nodes: [node.node] });
-    const main = text
-      .split("\n")
-      .map((line) => line.trim())
-      .filter((line) => line !== "" && !/\btable \S+/.test(line));
-    const others = peers.filter(({ name }) => name !== node.node);
-    for (const { name, address, podCidrs } of others) {
-      const way = address === undefined ? undefined : wayTo(address, expected);
-      for (const cidr of way === undefined ? [] : podCidrs) {
-        const own = main.filter((line) => line.startsWith(`${cidr} `));
-        if (own.some((line) => `${line} `.includes(` ${way} `))) continue;
-        return fail(
-          node.node,
-          own[0] ?? `no route to ${cidr}`,
-          `the route to the pods of ${name} must be ${cidr} ${way}`,
-          `${deletingAgentOn(node.node)}: the agent writes its routes when it starts`,
-          { cause: own.length === 0 ? "route-missing" : "route-foreign", nodes: [node.node, name] },
-        );
-      }
-    }
-    const cidrs = peers.flatMap(({ podCidrs }) => podCidrs);
-    const foreign = main.find((line) => {
-      const to = /^(?:(?:blackhole|prohibit|unreachable|throw) )?([\da-f:]+)(?:\/\d+)?(?= )/.exec(line)?.[1];
-      const isCilium = /\bdev (?:cilium_\w+|lxc\w+)\b/.test(line) || cidrs.some((cidr) => line.startsWith(`${cidr} `));
-      return to !== undefined && !isCilium && cidrs.some((cidr) => containsAddress(cidr, to));
+/** The IPv6 addresses of a node's own devices, and how large packets these take; undefined where nothing is wrong. */
+function judgeDevices(
+  { nodes }: Evidence,
+  node: NodeEvidence,
+  address: string,
+  podCidrs: readonly string[],
+): Finding | undefined {
+  const at = { nodes: [node.node] };
+  const addressed = jsonOf<Addressed[]>(node, "ipv6Addresses");
+  if (addressed instanceof Error) return inconclusive(node.node, addressed.message, undefined, at);
+  const device = deviceWith(addressed, address);
+  if (device === undefined) {
+    const usual = nodes.flatMap((each) => {
+      const all = jsonOf<Addressed[]>(each, "ipv6Addresses");
+      return all instanceof Error ? [] : all.filter(({ ifname }) => !/^(?:lo|lxc|cilium_)/.test(ifname));
     });
-    if (foreign !== undefined && !isExternal) {
-      return fail(
-        node.node,
-        foreign,
-        "a route that Cilium did not write sends packets for pods another way",
-        `on ${node.node}: ip -6 route del ${foreign.replace(/ proto \w+.*$/, "")}`,
-        { cause: "route-foreign", nodes: [node.node] },
-      );
-    }
-    return pass(node.node, `${main.length} routes, ${others.length} of them to other nodes' pods`);
-  });
+    const { ifname = "eth0", addr_info: own = [] } =
+      usual.find(({ addr_info: known }) => known.some(({ local }) => local !== undefined && !isOfLink(local))) ?? {};
+    const length = own.find(({ local }) => local !== undefined && !isOfLink(local))?.prefixlen ?? 64;
+    return fail(
+      node.node,
+      `no device has ${address}`,
+      `the node's address ${address} is on none of its devices`,
+      `on ${node.node}: ip -6 addr add ${address}/${length} dev ${ifname}, and its routes; or docker restart ${node.node}`,
+      { cause: "address-missing", ...at },
+    );
+  }
+  const host = ipv6AddressesOn(node, "cilium_host");
+  if (!host.some((each) => podCidrs.some((cidr) => containsAddress(cidr, each)))) {
+    return fail(
+      node.node,
+      `cilium_host has ${host.join(", ") || "no IPv6 address"}`,
+      `cilium_host must have an address of the node's pod network ${podCidrs.join(", ")}: it is the pods' gateway`,
+      `${deletingAgentOn(node.node)}: the agent makes its devices and routes when it starts`,
+      { cause: "address-missing", ...at },
+    );
+  }
+  const settings = sectionOf(node, "ipv6Sysctls");
+  const mtu =
+    settings instanceof Error ? undefined : new RegExp(`^ipv6/conf/${device}/mtu:(\\d+)`, "m").exec(settings)?.[1];
+  const links = jsonOf<{ readonly ifname: string; readonly mtu: number }[]>(node, "links");
+  const own = links instanceof Error ? undefined : links.find(({ ifname }) => ifname === device)?.mtu;
+  if (mtu === undefined || own === undefined || Number(mtu) >= own) return undefined;
+  return fail(
+    node.node,
+    `net.ipv6.conf.${device}.mtu = ${mtu}, and ${device} has MTU ${own}`,
+    `${device} takes IPv6 packets of ${mtu} bytes at most: larger ones are refused or lost`,
+    `on ${node.node}: sysctl -w net.ipv6.conf.${device}.mtu=${own}`,
+    { cause: "mtu-mismatch", ...at },
+  );
 }
 
-/** Whether the ipcache knows every pod's IPv6 address by its identity. */
-export function ipv6Identities(evidence: Evidence): Finding[] {
+/** Whether an address counts on its own link only (RFC 4291). */
+const isOfLink = (address: string) => /^fe[89ab]/.test(address);
+
+const deviceWith = (addressed: readonly Addressed[], address: string) =>
+  addressed.find(({ addr_info: own }) => own.some(({ local }) => local === address))?.ifname;
+
+/** `cilium bpf ipcache list -o json` and `cilium bpf endpoint list -o json`: key to values. */
+type Dump = Readonly<Record<string, readonly string[]>>;
+
+/** Whether the BPF maps know every pod's IPv6 address: those elsewhere by their identity, those here by their device. */
+export function ipv6Maps(evidence: Evidence): Finding[] {
   const known = readingOf(evidence.api.ciliumEndpoints).filter(({ identity }) => identity > 0);
-  const alive = new Set(readingOf(evidence.api.pods).map(({ namespace, name }) => `${namespace}/${name}`));
+  const pods = readingOf(evidence.api.pods);
+  const alive = new Set(pods.map(({ namespace, name }) => `${namespace}/${name}`));
   return eachNode(evidence, (node) => {
     const at = { nodes: [node.node] };
-    const ipcache = jsonOf<Readonly<Record<string, readonly string[]>>>(node, "ipcache");
+    const ipcache = jsonOf<Dump>(node, "ipcache");
+    const local = jsonOf<Dump>(node, "endpointMap");
     if (ipcache instanceof Error) return inconclusive(node.node, ipcache.message, undefined, at);
+    if (local instanceof Error) return inconclusive(node.node, local.message, undefined, at);
+    const restart = `${deletingAgentOn(node.node)}: the agent fills its maps when it starts`;
+    const own = pods.filter(
+      (pod) =>
+        pod.node === node.node && !pod.hostNetwork && pod.running && !pod.deleting && pod.ipv6Address !== undefined,
+    );
+    // an address is followed by a port, which is 0
+    const delivered = new Set(Object.keys(local).map((key) => key.replace(/^\[|\]?:0$/g, "")));
+    const unknown = own.filter(({ ipv6Address }) => !delivered.has(ipv6Address!));
+    if (unknown.length > 0) {
+      return fail(
+        node.node,
+        `${unknown.map(({ name, ipv6Address }) => `${name} (${ipv6Address})`).join(", ")} missing in the endpoint map`,
+        "the BPF endpoint map does not know local pods by their IPv6 address, and packets for them are not delivered",
+        restart,
+        { cause: "endpoint-map-stale", ...at },
+      );
+    }
     const wrong = known.flatMap(({ namespace, name, ipv6Address, identity }) => {
       if (ipv6Address === undefined || !alive.has(`${namespace}/${name}`)) return [];
       const entry = ipcache[`${ipv6Address}/128`] ?? ipcache[ipv6Address];
@@ -136,79 +166,14 @@ export function ipv6Identities(evidence: Evidence): Finding[] {
       if (found === undefined) return [`${name} (${ipv6Address}) is missing`];
       return Number(found) === identity ? [] : [`${name} (${ipv6Address}) has identity ${found}, expected ${identity}`];
     });
-    if (wrong.length === 0) return pass(node.node, `${known.length} identities as the API server has them`);
+    if (wrong.length === 0)
+      return pass(node.node, `${own.length} local pods, ${known.length} identities as the API server has them`);
     return fail(
       node.node,
       `ipcache: ${wrong.slice(0, 3).join("; ")}`,
       "the BPF ipcache differs from the API server: packets get another identity, or are sent to another node",
-      `${deletingAgentOn(node.node)}: the agent fills its maps when it starts`,
+      restart,
       { cause: "ipcache-stale", ...at },
-    );
-  });
-}
-
-/** Whether every agent has the IPv6 ClusterIPs with exactly their endpoints, and NodePorts where Cilium answers for them. */
-export function ipv6Services(
-  evidence: Evidence,
-  { evidence: { serviceMap } }: Expectation,
-  parse: (text: string) => readonly {
-    readonly frontend: string;
-    readonly type: string;
-    readonly protocol: string;
-    readonly backends: readonly { readonly address: string; readonly active: boolean }[];
-  }[],
-): Finding[] {
-  const { api } = evidence;
-  const endpoints = api.ipv6Endpoints === undefined ? [] : readingOf(api.ipv6Endpoints);
-  const wanted = valueOf(api.services, []).flatMap((service) => {
-    const clusterIp = service.clusterIps?.find((each) => each.includes(":"));
-    const isServed = service.internalTrafficPolicy === "Cluster" && service.proxyName === undefined;
-    if (clusterIp === undefined || !isServed || service.selective.length > 0) return [];
-    return service.ports.flatMap(({ protocol, port, targetPort, nodePort }) => {
-      const own = endpoints.filter(
-        (each) =>
-          each.namespace === service.namespace &&
-          each.service === service.name &&
-          each.protocol === protocol &&
-          (!/^\d+$/.test(targetPort) || String(each.port) === targetPort),
-      );
-      // a named port may be several: only what has one is compared
-      if (new Set(own.map((each) => each.port)).size !== 1) return [];
-      const backends = own.flatMap((each) => each.addresses.map((address) => `[${address}]:${each.port}`)).sort();
-      const name = `${service.namespace}/${service.name}`;
-      const hasNodePort =
-        nodePort !== undefined && service.externalTrafficPolicy === "Cluster" && serviceMap.nodePort === "present";
-      return [
-        { name, protocol, backends, type: "ClusterIP", frontend: `[${clusterIp}]:${port}` },
-        ...(hasNodePort ? [{ name, protocol, backends, type: "NodePort", frontend: `[::]:${nodePort}` }] : []),
-      ];
-    });
-  });
-  return eachNode(evidence, (node) => {
-    const at = { nodes: [node.node] };
-    const text = sectionOf(node, "services");
-    if (text instanceof Error) return inconclusive(node.node, text.message, undefined, at);
-    const entries = parse(text);
-    // a local redirect policy sends them to pods of its own choice
-    const redirected = new Set(entries.flatMap(({ type, frontend }) => (type === "LocalRedirect" ? [frontend] : [])));
-    const expected = wanted.filter(({ frontend }) => !redirected.has(frontend));
-    const wrong = expected.flatMap(({ name, frontend, protocol, type, backends }) => {
-      const own = entries.find(
-        (each) =>
-          each.frontend === frontend && each.type === type && (each.protocol === protocol || each.protocol === "ANY"),
-      );
-      const what = `${name} ${frontend}/${protocol}`;
-      if (own === undefined) return [`${what} is missing`];
-      const found = own.backends.flatMap(({ address, active }) => (active ? [address] : [])).sort();
-      return found.join() === backends.join() ? [] : [`${what} has ${found.join(", ") || "no backend"}`];
-    });
-    if (wrong.length === 0) return pass(node.node, `${expected.length} frontends as the API server has them`);
-    return fail(
-      node.node,
-      wrong.slice(0, 3).join("; "),
-      `the agent's services differ from the API server's in ${wrong.length === 1 ? "a frontend" : `${wrong.length} frontends`}`,
-      `${deletingAgentOn(node.node)}: the agent fills its maps when it starts`,
-      { cause: "service-map-stale", ...at },
     );
   });
 }

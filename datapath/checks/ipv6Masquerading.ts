@@ -32,7 +32,7 @@ export function ipv6Masquerading(
       const by =
         [
           ...(translationsOf(now, probe).some((each) => !old.includes(each)) ? ["BPF"] : []),
-          ...(/^-A CILIUM_POST_nat .*-j MASQUERADE/m.test(rules) ? ["iptables"] : []),
+          ...(/^(?:\[\d+:\d+\] )?-A CILIUM_POST_nat .*-j MASQUERADE/m.test(rules) ? ["iptables"] : []),
         ].join(" and ") || "nobody";
       const seen = `${probe.from.address} to ${probe.to.address}: masqueraded by ${by}`;
       if (by === expected.masquerading) return pass(node, seen);

@@ -15,11 +15,17 @@ const REQUIRED: readonly {
 }[] = [
   { key: /^ipv4\/ip_forward$/, value: "1", why: "the kernel forwards no packets between pods, nodes and the outside" },
   {
-    key: /^ipv4\/conf\/(?:all|eth0|cilium_host|cilium_net|lxc\w+)\/forwarding$/,
+    key: /^ipv(?:4\/conf\/all|[46]\/conf\/(?:eth0|cilium_host|cilium_net|lxc\w+))\/forwarding$/,
     value: "1",
     why: "the kernel forwards no packets that come in by this device",
   },
-  { key: /^ipv4\/icmp_echo_ignore_all$/, value: "0", why: "the node answers no pings" },
+  { key: /^ipv(?:4\/icmp_|6\/icmp\/)echo_ignore_all$/, value: "0", why: "the node answers no pings" },
+  { key: /^ipv6\/conf\/all\/forwarding$/, value: "1", why: "the kernel forwards no IPv6 packets" },
+  {
+    key: /^ipv6\/conf\/(?:eth0|cilium_host|cilium_net|lxc\w+)\/disable_ipv6$/,
+    value: "0",
+    why: "the device has no IPv6: no address, no route and no packet of it",
+  },
   {
     key: /^ipv4\/conf\/(?:cilium_host|cilium_net|lxc\w+)\/rp_filter$/,
     value: "0",
@@ -41,7 +47,7 @@ export const COMPARED =
 
 /** Settings of one machine's nodes that differ by themselves, or that people tune without touching other nodes' packets. */
 const VOLATILE =
-  /^ipv4\/(?:tcp_fastopen_key|ping_group_range)$|^ipv4\/tcp_(?:keepalive_\w+|fin_timeout|tw_\w+|max_\w+|orphan_retries|slow_start_\w+|\w*congestion_control)$|^ipv4\/conf\/(?:lxc|veth|tunl|sit|dummy|docker)|mc_forwarding$|^netfilter\//;
+  /^ipv6\/conf\/(?:lxc|veth|tunl|sit|ip6tnl|dummy|docker)|^ipv6\/conf\/\w+\/mtu$|^ipv4\/(?:tcp_fastopen_key|ping_group_range)$|^ipv4\/tcp_(?:keepalive_\w+|fin_timeout|tw_\w+|max_\w+|orphan_retries|slow_start_\w+|\w*congestion_control)$|^ipv4\/conf\/(?:lxc|veth|tunl|sit|dummy|docker)|mc_forwarding$|^netfilter\//;
 
 /** Minimum values of kernel settings, with the kernel's defaults. */
 export const LEAST: readonly {
@@ -77,7 +83,9 @@ export const LEAST: readonly {
     ...{ key: `netfilter/nf_conntrack_tcp_timeout_${state}`, least: 10, hostOnly: true, usual },
     why: "connections that netfilter translates break when an answer takes this many seconds",
   })),
-  { key: "ipv4/ip_default_ttl", least: 32, usual: "64", why: "packets live for too few hops" },
+  ...["ipv4/ip_default_ttl", "ipv6/conf/all/hop_limit", "ipv6/conf/eth0/hop_limit"].map((key) => ({
+    ...{ key, least: 32, usual: "64", why: "packets live for too few hops" },
+  })),
   { key: "ipv4/ipfrag_time", least: 5, usual: "30", why: "fragments that arrive apart are dropped" },
   {
     key: "ipv4/ipfrag_high_thresh",
@@ -111,7 +119,7 @@ export const kernelCheck: Check = {
     const settingsByNode = new Map(
       evidence.nodes.flatMap((node) => {
         const text = sectionOf(node, "sysctls");
-        return text instanceof Error ? [] : [[node.node, settingsOf(text)] as const];
+        return text instanceof Error ? [] : [[node.node, settingsOf(`${text}\n${ipv6SettingsOf(node)}`)] as const];
       }),
     );
     const keys = new Set([...settingsByNode.values()].flatMap((settings) => [...settings.keys()].filter(isCompared)));
@@ -219,6 +227,12 @@ function unpinnedMaps({ sections }: NodeEvidence): string[] {
         : section === "ipcache" && reading.value.trim() === "{}";
     return isMissing ? [name] : [];
   });
+}
+
+/** Those of IPv6; empty in a cluster without it. */
+function ipv6SettingsOf(node: NodeEvidence): string {
+  const text = node.sections.ipv6Sysctls === undefined ? "" : sectionOf(node, "ipv6Sysctls");
+  return text instanceof Error ? "" : text;
 }
 
 function settingsOf(text: string): Map<string, string> {

@@ -4,8 +4,22 @@ import type { ClusterReader } from "../../cluster/read";
 import { DEFAULT_KUBE_PROXY_MODE } from "../../modes/kubeProxy";
 import { readingOf, type EndpointState } from "../evidence/api";
 import { ASK_KUBE_PROXY, kubeProxyAnswer, kubeProxyModeIn } from "../evidence/kubeProxy";
+import type { Evidence } from "../evidence/gather";
+import { ipv6View } from "../evidence/ipv6View";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
-import { deletingKubeProxyOn, fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
+import {
+  byIpv6,
+  deletingKubeProxyOn,
+  fail,
+  inconclusive,
+  pass,
+  skipped,
+  warning,
+  type Check,
+  type Expectation,
+  type Finding,
+} from "./check";
+import { hostPort, isIpv6, portOf } from "./family";
 import { eachNode } from "./nodes";
 import { rulesOfIpvs, rulesOfNftables, type ProxyRules } from "./proxyRules";
 import { wantedFrontends, type Wanted } from "./serviceMap";
@@ -141,8 +155,10 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
     readKubeProxies(cluster, nodes, isExternal === true || cluster.onNode === undefined),
   judge(evidence, expectation, states) {
     const { evidence: expected, nodePort, isExternal } = expectation;
-    const clusterIps = wantedFrontends(evidence.api, expectation).filter(({ type }) => type === "ClusterIP");
-    return eachNode(evidence, "iptables", (each, output): Finding => {
+    const clusterIps = wantedFrontends(evidence.api, expectation).filter(
+      ({ type, frontend }) => type === "ClusterIP" && !isIpv6(frontend),
+    );
+    const ofIpv4 = eachNode(evidence, "iptables", (each, output): Finding => {
       const { node, nftables } = each;
       const at = { nodes: [node] };
       const state = states.get(node) ?? {};
@@ -283,8 +299,59 @@ export const kubeProxyRulesCheck: Check<ReadonlyMap<string, KubeProxyState>> = {
         ? unread("nftables or IPVS")
         : missing(seen);
     });
+    return [...ofIpv4, ...byIpv6(ipv6Rules(evidence, expectation))];
   },
 };
+
+/** What kube-proxy has of IPv6 in a dual-stack cluster, in iptables and nftables. In which mode it runs, and whether it does, IPv4 shows. */
+function ipv6Rules(evidence: Evidence, expectation: Expectation): Finding[] {
+  const view = ipv6View(evidence);
+  if (view === undefined) return [];
+  const { kubeProxy } = expectation.evidence;
+  const clusterIps = wantedFrontends(view.api, expectation).filter(
+    ({ type, frontend }) => type === "ClusterIP" && isIpv6(frontend),
+  );
+  return eachNode(view, "iptables", ({ node }, output): Finding => {
+    const at = { nodes: [node] };
+    const chains = [...output.matchAll(CHAINS)].map(([, chain]) => chain!);
+    const seen = `${chains.length} kube-proxy chains in ip6tables`;
+    if (kubeProxy.chains === "absent") {
+      if (chains.length === 0) return pass(node, seen);
+      return fail(
+        node,
+        `${seen}: ${chains.slice(0, 3).join(", ")}`,
+        "kube-proxy's rules are still on this node and may translate packets before Cilium sees them",
+        `on ${node}: ip6tables-save | grep -v KUBE | ip6tables-restore`,
+        { cause: "kube-proxy-leftover", ...at },
+      );
+    }
+    const missing = (what: string) =>
+      fail(
+        node,
+        what,
+        "kube-proxy has not written its rules of IPv6 on this node",
+        `${deletingKubeProxyOn(node)}: kube-proxy writes its rules when it starts`,
+        { cause: "kube-proxy-missing", ...at },
+      );
+    if (chains.some((chain) => chain.startsWith("KUBE-SVC")) || clusterIps.length === 0) {
+      const endpoints = readingOf(view.api.endpoints);
+      return (
+        misleading(node, strangeTargets(output, endpoints), missingTargets(output, clusterIps)) ?? pass(node, seen)
+      );
+    }
+    const nftables = evidence.nodes.find((each) => each.node === node)?.nftables;
+    const own = nftables !== undefined && "value" in nftables ? rulesOfNftables(nftables.value, "ip6") : undefined;
+    if (own !== undefined) {
+      const lacks = clusterIps.flatMap((port) =>
+        lacking(port, own.services.get(`${port.frontend}/${port.protocol}`) ?? new Set<string>()),
+      );
+      return misleading(node, strangeBackends(own, clusterIps), lacks) ?? pass(node, own.seen);
+    }
+    return (kubeProxy.mode ?? DEFAULT_KUBE_PROXY_MODE) === "iptables" && expectation.isExternal !== true
+      ? missing(seen)
+      : skipped(node, "kube-proxy's rules of IPv6 cannot be read in this mode");
+  });
+}
 
 /** How to remove what a kube-proxy of another mode, or one that is gone, has left on a node. */
 function removing(node: string, ofNftables: readonly string[], ofIpvs: readonly string[]): string {
@@ -327,7 +394,7 @@ const strangeBackends = ({ services }: ProxyRules, wanted: readonly Wanted[]): s
 /** What a Service's port lacks of its endpoints. */
 function lacking({ name, frontend, backends }: Wanted, reached: ReadonlySet<string>): string[] {
   const missing = [...backends].filter((each) => !reached.has(each));
-  return missing.length === 0 ? [] : [`${name}:${frontend.split(":")[1]} lacks ${missing.join(", ")}`];
+  return missing.length === 0 ? [] : [`${name}:${portOf(frontend)} lacks ${missing.join(", ")}`];
 }
 
 /** Ports of Services from whose ClusterIP kube-proxy's rules do not lead to all endpoints. */
@@ -340,9 +407,10 @@ function missingTargets(output: string, wanted: readonly Wanted[]): string[] {
   const starts = new Map<string, string[]>();
   for (const rule of byChain.get("KUBE-SERVICES") ?? []) {
     const [, address, protocol, port, chain] =
-      /-d (\S+)\/32 -p (\w+) .*--dport (\d+) .*-j (KUBE-SVC-\S+)/.exec(rule) ?? [];
-    const key = `${address}:${port}/${protocol?.toUpperCase()}`;
-    if (chain !== undefined) starts.set(key, [...(starts.get(key) ?? []), chain]);
+      /-d (\S+)\/(?:32|128) -p (\w+) .*--dport (\d+) .*-j (KUBE-SVC-\S+)/.exec(rule) ?? [];
+    if (chain === undefined) continue;
+    const key = `${hostPort(address!, port!)}/${protocol!.toUpperCase()}`;
+    starts.set(key, [...(starts.get(key) ?? []), chain]);
   }
   return wanted.flatMap((port) =>
     lacking(
@@ -358,7 +426,7 @@ function missingTargets(output: string, wanted: readonly Wanted[]): string[] {
 
 /** A rule that translates to one backend: `--comment "namespace/service:port"`, the port's name only where it has one. */
 const TO_BACKEND =
-  /-A (KUBE-SEP-\S+) .*--comment "?([\w.-]+\/[\w.-]+?)(?::[\w.-]+)?"? .*-j DNAT --to-destination (\d+\.\d+\.\d+\.\d+):(\d+)/gm;
+  /-A (KUBE-SEP-\S+) .*--comment "?([\w.-]+\/[\w.-]+?)(?::[\w.-]+)?"? .*-j DNAT --to-destination ([\d.]+|\[[\da-f:]+\]):(\d+)/gm;
 
 /** Targets of kube-proxy's rules that no EndpointSlice of their Service has. */
 function strangeTargets(output: string, endpoints: readonly EndpointState[]): string[] {
@@ -368,7 +436,8 @@ function strangeTargets(output: string, endpoints: readonly EndpointState[]): st
     const own = endpoints.filter((each) => `${each.namespace}/${each.service}` === service);
     // a Service that was deleted a moment ago, or whose only pods terminate and still serve
     if (own.every(({ addresses }) => addresses.length === 0)) return [];
-    const isKnown = own.some((each) => each.addresses.includes(address!) && String(each.port) === port);
-    return isKnown ? [] : [`${service} to ${address}:${port}`];
+    const target = `${address}:${port}`;
+    const isKnown = own.some((each) => each.addresses.some((one) => hostPort(one, each.port) === target));
+    return isKnown ? [] : [`${service} to ${target}`];
   });
 }

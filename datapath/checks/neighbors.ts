@@ -3,10 +3,20 @@ import { gatewayOf, type Evidence } from "../evidence/gather";
 import { answeredIn, healthTargets } from "../evidence/health";
 import { addressesOf, jsonOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, warning, type Finding } from "./check";
+import type { Family } from "./family";
 import { odd, type Peer } from "./nodes";
 
 /** The other nodes' link-layer addresses, against those that their devices really have. */
-export function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, peers: readonly Peer[]): Finding[] {
+export function judgeNeighbors(
+  node: NodeEvidence,
+  evidence: Evidence,
+  peers: readonly Peer[],
+  { name: family, ip }: Family,
+): Finding[] {
+  const { nodes, api } = evidence;
+  const isIpv6 = family === "IPv6";
+  const isUnresolved = (from: NodeEvidence, to: Peer) =>
+    isIpv6 ? isWithoutAnswer(from, to, evidence) : isUnresolvedByHealth(from, to, api);
   const text = sectionOf(node, "neighbors");
   if (text instanceof Error) return [];
   return peers.flatMap((peer) => {
@@ -14,21 +24,24 @@ export function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, pee
     if (entry === undefined || peer.name === node.node) return [];
     const own = /lladdr (\S+)/.exec(entry)?.[1];
     const device = /dev (\S+)/.exec(entry)?.[1] ?? "eth0";
-    if (isUnresolved(node, peer, api)) {
+    if (isUnresolved(node, peer)) {
       const others = nodes.filter(
         (each) => each.node !== peer.name && typeof sectionOf(each, "neighbors") === "string",
       );
-      const isPeers = others.every((each) => isUnresolved(each, peer, api));
+      const isPeers = others.every((each) => isUnresolved(each, peer));
       const silent = isPeers ? peer.name : node.node;
+      const question = isIpv6 ? "neighbor solicitations (NDP)" : "ARP requests";
       return [
         fail(
           node.node,
           entry.trim(),
           isPeers
-            ? `${peer.name} (${peer.address}) does not answer ARP requests, so nothing on its network reaches it`
-            : `${node.node} gets no answer to ARP requests for ${peer.name} (${peer.address}), while other nodes do`,
-          `on ${silent}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
-          { cause: "node-unreachable", nodes: [silent] },
+            ? `${peer.name} (${peer.address}) does not answer ${question}, so nothing on its network reaches it`
+            : `${node.node} gets no answer to ${question} for ${peer.name} (${peer.address}), while other nodes do`,
+          isIpv6
+            ? `on ${silent}: let ICMPv6 of the types 135 and 136 pass (ip6tables -S; nft list ruleset); then on every node: ip -6 neigh flush dev ${device}`
+            : `on ${silent}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
+          { cause: isIpv6 ? "neighbor-unresolved" : "node-unreachable", nodes: [silent] },
         ),
       ];
     }
@@ -40,7 +53,7 @@ export function judgeNeighbors(node: NodeEvidence, { nodes, api }: Evidence, pee
         node.node,
         entry.trim(),
         `the neighbor entry for ${peer.name} (${peer.address}) has another link-layer address than that node's device, ${real}`,
-        `on ${node.node}: ip neigh del ${peer.address} dev ${device}`,
+        `on ${node.node}: ${ip} neigh del ${peer.address} dev ${device}`,
         { cause: "neighbor-wrong", nodes: [node.node, peer.name] },
       ),
     ];
@@ -79,7 +92,7 @@ const entryOf = (neighbors: string, { address }: Pick<Peer, "address">) =>
   neighbors.split("\n").find((line) => line.startsWith(`${address} `));
 
 /** Whether a node has no link-layer address of another, nor a connection: for a moment a healthy network has the first. */
-function isUnresolved(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean {
+function isUnresolvedByHealth(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean {
   const [neighbors, health] = [sectionOf(node, "neighbors"), sectionOf(node, "health")];
   if (typeof neighbors !== "string" || typeof health !== "string") return false;
   if (valueOf(api.config, undefined)?.data["enable-health-checking"] === "false") return false;
@@ -87,6 +100,20 @@ function isUnresolved(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean
   if (entry === undefined || entry.includes("lladdr")) return false;
   const asked = healthTargets(api).findIndex(({ address }) => address === peer.address);
   return asked >= 0 && !answeredIn(health, asked);
+}
+
+/** The same of IPv6, of which agents do not ask each other's health: probes between the two nodes are lost. */
+function isWithoutAnswer(node: NodeEvidence, peer: Peer, { traffic }: Evidence): boolean {
+  const neighbors = sectionOf(node, "neighbors");
+  const entry = neighbors instanceof Error ? undefined : entryOf(neighbors, peer);
+  if (entry === undefined || entry.includes("lladdr")) return false;
+  const ends = [node.node, peer.name];
+  return (traffic?.probes ?? []).some(
+    ({ from, to, tries }) =>
+      from.node !== to.node &&
+      [from, to].every((end) => end.node !== undefined && ends.includes(end.node)) &&
+      tries.some(({ failure }) => failure !== undefined),
+  );
 }
 
 function linkAddressOf(node: NodeEvidence, address: string): string | undefined {

@@ -1,7 +1,17 @@
 import { readingOf, valueOf } from "../evidence/api";
 import { counterOf, sectionOf, type NodeEvidence } from "../evidence/node";
 import type { Evidence } from "../evidence/gather";
-import { deletingKubeProxyOn, fail, inconclusive, pass, warning, type Check, type Finding } from "./check";
+import {
+  deletingKubeProxyOn,
+  fail,
+  inconclusive,
+  pass,
+  warning,
+  type Check,
+  type Expectation,
+  type Finding,
+} from "./check";
+import { eachFamily, type Family } from "./family";
 import { eachNode } from "./nodes";
 
 /** A rule of iptables with its counter. */
@@ -68,112 +78,115 @@ export const netfilterCheck: Check = {
   id: "netfilter",
   question: "Do the nodes have all of Cilium's iptables rules, and no other rules that drop or rewrite packets?",
   needs: ["nodes"],
-  judge(evidence, { isExternal }) {
-    const usual = usualRules(evidence);
-    // a comment is easily imitated: what drops or rewrites packets in Cilium's chains must be there on most nodes
-    const isComparable = isExternal !== true && evidence.nodes.length > 2;
-    const isPortmap = valueOf(evidence.api.config, undefined)?.data["cni-chaining-mode"] === "portmap";
-    return eachNode(evidence, "iptables", (node, output): Finding[] => {
-      const at = { nodes: [node.node] };
-      if (!output.includes("*nat"))
-        return [inconclusive(node.node, "iptables-save printed no nat table", undefined, at)];
-      const ruleset = parseRules(output);
-      const { rules, policies } = ruleset;
-      const later = parseRules(textOr(counterOf(evidence.after, node.node, "iptables"), output)).rules;
-      const counted = (rule: NetfilterRule) =>
-        (later.find(({ table, text }) => table === rule.table && text === rule.text)?.packets ?? 0) - rule.packets;
-      const isExtra = (rule: NetfilterRule) => isComparable && REWRITING.test(rule.target) && !usual.has(keyOf(rule));
-      const foreign = rules.filter(
-        (rule) =>
-          (isForeign(rule) || (/^CILIUM_/.test(rule.chain) && isExtra(rule))) &&
-          !(isPortmap && OF_PORTMAP.test(rule.text)),
-      );
-      const findings: Finding[] = [];
-      const effective = foreign.filter((rule) => isEffective(rule, ruleset));
-      if (effective.length > 0) {
-        const shown = effective.slice(0, 3);
-        const isUsed = effective.some((rule) => rule.packets > 0 || counted(rule) > 0);
-        // a rule among Cilium's or kube-proxy's own is somebody's edit, used or not
-        const isEdit = !isExternal && effective.some(({ chain }) => isKnown(chain));
-        const say = isExternal && !isUsed ? undefined : isUsed || isEdit ? fail : warning;
-        if (say !== undefined) {
-          findings.push(
-            say(
-              node.node,
-              shown
-                .map((rule) => `${rule.table}: ${rule.text} (${rule.packets + Math.max(0, counted(rule))} packets)`)
-                .join("; "),
-              `iptables has ${effective.length === 1 ? "a rule" : `${effective.length} rules`} that neither Cilium, kube-proxy nor kind made, and ${isUsed ? "packets match" : "none matched so far"}: ${effectOf(shown)}`,
-              `on ${node.node}: ${shown.map((rule) => `iptables -t ${rule.table} ${rule.text.replace(/^-A/, "-D")}`).join("; ")}`,
-              { cause: "netfilter-foreign", ...at },
-            ),
-          );
-        }
-      }
-      const dropping = [...policies].filter(([, policy]) => policy === "DROP");
-      if (dropping.length > 0 && !isExternal) {
-        findings.push(
-          fail(
-            node.node,
-            dropping.map(([chain, policy]) => `${chain} ${policy}`).join(", "),
-            "a built-in chain drops every packet that no rule accepts",
-            `on ${node.node}: ${dropping.map(([chain]) => `iptables -t ${chain.split("/")[0]!} -P ${chain.split("/")[1]!} ACCEPT`).join("; ")}`,
-            { cause: "netfilter-foreign", ...at },
-          ),
-        );
-      }
-      const tables = foreignTables(node.nftables);
-      if (tables.length > 0) {
-        const actsOnPackets = tables.some(({ rules: own }) => ACTIONS.test(own));
-        const say = isExternal || !actsOnPackets ? warning : fail;
+  judge: (evidence, expectation) => eachFamily(evidence, (own, family) => judgeFamily(own, family, expectation)),
+};
+
+function judgeFamily(evidence: Evidence, family: Family, { isExternal }: Expectation): Finding[] {
+  const { iptables, nft } = family;
+  const usual = usualRules(evidence);
+  // a comment is easily imitated: what drops or rewrites packets in Cilium's chains must be there on most nodes
+  const isComparable = isExternal !== true && evidence.nodes.length > 2;
+  const isPortmap = valueOf(evidence.api.config, undefined)?.data["cni-chaining-mode"] === "portmap";
+  return eachNode(evidence, "iptables", (node, output): Finding[] => {
+    const at = { nodes: [node.node] };
+    if (!output.includes("*nat"))
+      return [inconclusive(node.node, `${iptables}-save printed no nat table`, undefined, at)];
+    const ruleset = parseRules(output);
+    const { rules, policies } = ruleset;
+    const later = parseRules(textOr(counterOf(evidence.after, node.node, "iptables"), output)).rules;
+    const counted = (rule: NetfilterRule) =>
+      (later.find(({ table, text }) => table === rule.table && text === rule.text)?.packets ?? 0) - rule.packets;
+    const isExtra = (rule: NetfilterRule) => isComparable && REWRITING.test(rule.target) && !usual.has(keyOf(rule));
+    const foreign = rules.filter(
+      (rule) =>
+        (isForeign(rule) || (/^CILIUM_/.test(rule.chain) && isExtra(rule))) &&
+        !(isPortmap && OF_PORTMAP.test(rule.text)),
+    );
+    const findings: Finding[] = [];
+    const effective = foreign.filter((rule) => isEffective(rule, ruleset));
+    if (effective.length > 0) {
+      const shown = effective.slice(0, 3);
+      const isUsed = effective.some((rule) => rule.packets > 0 || counted(rule) > 0);
+      // a rule among Cilium's or kube-proxy's own is somebody's edit, used or not
+      const isEdit = !isExternal && effective.some(({ chain }) => isKnown(chain));
+      const say = isExternal && !isUsed ? undefined : isUsed || isEdit ? fail : warning;
+      if (say !== undefined) {
         findings.push(
           say(
             node.node,
-            tables.map(({ name }) => name).join(", "),
-            `nftables has tables that neither Cilium nor kube-proxy made${actsOnPackets ? "" : ", whose rules drop and rewrite nothing"}`,
-            `on ${node.node}: nft list ${tables[0]!.name}; nft delete ${tables[0]!.name}`,
+            shown
+              .map((rule) => `${rule.table}: ${rule.text} (${rule.packets + Math.max(0, counted(rule))} packets)`)
+              .join("; "),
+            `${iptables} has ${effective.length === 1 ? "a rule" : `${effective.length} rules`} that neither Cilium, kube-proxy nor kind made, and ${isUsed ? "packets match" : "none matched so far"}: ${effectOf(shown)}`,
+            `on ${node.node}: ${shown.map((rule) => `${iptables} -t ${rule.table} ${rule.text.replace(/^-A/, "-D")}`).join("; ")}`,
             { cause: "netfilter-foreign", ...at },
           ),
         );
       }
-      findings.push(...judgeNodeSet(node, rules, evidence, isExternal ?? false));
-      if (UNREADABLE.test(output)) {
-        findings.push(
-          (isExternal ? warning : fail)(
-            node.node,
-            UNREADABLE.exec(output)![0],
-            "iptables cannot list all of this table: nft, or a newer iptables, wrote to it",
-            `on ${node.node}: nft list table ip ${UNREADABLE.exec(output)![1]!}; nft delete chain ip ${UNREADABLE.exec(output)![1]!} <the foreign chain>`,
-            { cause: "netfilter-foreign", ...at },
-          ),
-        );
-      }
-      const missing = [...usual].filter((key) => !rules.some((rule) => keyOf(rule) === key));
-      if (missing.length > 0) {
-        findings.push(
-          fail(
-            node.node,
-            `${missing.length} of ${usual.size} of Cilium's and kube-proxy's rules are missing: ${missing.slice(0, 2).join("; ")}`,
-            evidence.nodes.length === 2
-              ? "the other node has these rules: they are missing on this node, or were added on the other"
-              : "rules that the other nodes have are missing on this node",
-            missing.every((rule) => /^\S+ -A \S*KUBE-|-j KUBE-/.test(rule))
-              ? `${deletingKubeProxyOn(node.node)}: kube-proxy writes its rules when it starts`
-              : `kubectl -n kube-system delete pod ${node.agent}: the agent writes its rules when it starts`,
-            { cause: "netfilter-missing", ...at },
-          ),
-        );
-      }
-      if (findings.length > 0) return findings;
-      return [
-        pass(
+    }
+    const dropping = [...policies].filter(([, policy]) => policy === "DROP");
+    if (dropping.length > 0 && !isExternal) {
+      findings.push(
+        fail(
           node.node,
-          `${rules.length} rules, none of others${foreign.length > 0 ? ` but ${foreign.length} that accept` : ""}`,
+          dropping.map(([chain, policy]) => `${chain} ${policy}`).join(", "),
+          "a built-in chain drops every packet that no rule accepts",
+          `on ${node.node}: ${dropping.map(([chain]) => `${iptables} -t ${chain.split("/")[0]!} -P ${chain.split("/")[1]!} ACCEPT`).join("; ")}`,
+          { cause: "netfilter-foreign", ...at },
         ),
-      ];
-    });
-  },
-};
+      );
+    }
+    const tables = foreignTables(node.nftables);
+    if (tables.length > 0) {
+      const actsOnPackets = tables.some(({ rules: own }) => ACTIONS.test(own));
+      const say = isExternal || !actsOnPackets ? warning : fail;
+      findings.push(
+        say(
+          node.node,
+          tables.map(({ name }) => name).join(", "),
+          `nftables has tables that neither Cilium nor kube-proxy made${actsOnPackets ? "" : ", whose rules drop and rewrite nothing"}`,
+          `on ${node.node}: nft list ${tables[0]!.name}; nft delete ${tables[0]!.name}`,
+          { cause: "netfilter-foreign", ...at },
+        ),
+      );
+    }
+    findings.push(...judgeNodeSet(node, rules, evidence, family, isExternal ?? false));
+    if (UNREADABLE.test(output)) {
+      findings.push(
+        (isExternal ? warning : fail)(
+          node.node,
+          UNREADABLE.exec(output)![0],
+          `${iptables} cannot list all of this table: nft, or a newer ${iptables}, wrote to it`,
+          `on ${node.node}: nft list table ${nft} ${UNREADABLE.exec(output)![1]!}; nft delete chain ${nft} ${UNREADABLE.exec(output)![1]!} <the foreign chain>`,
+          { cause: "netfilter-foreign", ...at },
+        ),
+      );
+    }
+    const missing = [...usual].filter((key) => !rules.some((rule) => keyOf(rule) === key));
+    if (missing.length > 0) {
+      findings.push(
+        fail(
+          node.node,
+          `${missing.length} of ${usual.size} of Cilium's and kube-proxy's rules are missing: ${missing.slice(0, 2).join("; ")}`,
+          evidence.nodes.length === 2
+            ? "the other node has these rules: they are missing on this node, or were added on the other"
+            : "rules that the other nodes have are missing on this node",
+          missing.every((rule) => /^\S+ -A \S*KUBE-|-j KUBE-/.test(rule))
+            ? `${deletingKubeProxyOn(node.node)}: kube-proxy writes its rules when it starts`
+            : `kubectl -n kube-system delete pod ${node.agent}: the agent writes its rules when it starts`,
+          { cause: "netfilter-missing", ...at },
+        ),
+      );
+    }
+    if (findings.length > 0) return findings;
+    return [
+      pass(
+        node.node,
+        `${rules.length} rules, none of others${foreign.length > 0 ? ` but ${foreign.length} that accept` : ""}`,
+      ),
+    ];
+  });
+}
 
 /** Whether a rule of others changes what becomes of a packet. */
 function isEffective(rule: NetfilterRule, { rules, chains }: Ruleset): boolean {
@@ -196,7 +209,7 @@ function isEffective(rule: NetfilterRule, { rules, chains }: Ruleset): boolean {
 const OF_ALL_PACKETS = /^KUBE-(?:FORWARD|POSTROUTING|MARK-MASQ)$/;
 /** Cilium's own chains; it comments its rules there, but for those of pods with the annotation no-track-port. */
 const OF_CILIUM = /^(?:OLD_)?CILIUM_/;
-const UNTRACKED = /-[sd] [\d.]+\/32 -p (?:tcp|udp) .*--[sd]port \d+ -j (?:ACCEPT|CT --notrack)$/;
+const UNTRACKED = /-[sd] [\da-f.:]+\/(?:32|128) -p (?:tcp|udp) .*--[sd]port \d+ -j (?:ACCEPT|CT --notrack)$/;
 /** Chains of kube-proxy and the kubelet that have no rules. */
 const EMPTY = /^KUBE-(?:PROXY-CANARY|KUBELET-CANARY|IPTABLES-HINT)$/;
 /** Chains with rules for several Services, each with a comment. */
@@ -217,13 +230,15 @@ function judgeNodeSet(
   node: NodeEvidence,
   rules: readonly NetfilterRule[],
   { api }: Evidence,
+  { name: family }: Family,
   isExternal: boolean,
 ): Finding[] {
   const text = sectionOf(node, "ipset");
+  const set = `cilium_node_set_${family === "IPv4" ? "v4" : "v6"}`;
   // the agent's image may lack the program
-  if (text instanceof Error || !text.includes("create cilium_node_set_v4")) return [];
-  if (!rules.some((rule) => rule.text.includes("--match-set cilium_node_set_v4"))) return [];
-  const members = [...text.matchAll(/^add cilium_node_set_v4 (\S+)/gm)].map(([, address]) => address!);
+  if (text instanceof Error || !text.includes(`create ${set}`)) return [];
+  if (!rules.some((rule) => rule.text.includes(`--match-set ${set}`))) return [];
+  const members = [...text.matchAll(/^add \S+ (\S+)/gm)].map(([, address]) => address!);
   const addresses = readingOf(api.ciliumNodes).filter(({ address }) => address !== "");
   const missing = addresses.filter(({ name, address }) => name !== node.node && !members.includes(address));
   // nodes of other clusters of a mesh are members too
@@ -232,7 +247,7 @@ function judgeNodeSet(
   return [
     fail(
       node.node,
-      `ipset cilium_node_set_v4: ${members.join(", ") || "empty"}`,
+      `ipset ${set}: ${members.join(", ") || "empty"}`,
       missing.length > 0
         ? `pods' packets to ${missing.map(({ name }) => name).join(", ")} are masqueraded: the ipset lacks these nodes`
         : `pods' packets to ${strange.join(", ")} keep the pod's address: replies cannot be routed back`,
@@ -278,10 +293,12 @@ function effectOf(rules: readonly NetfilterRule[]): string {
 
 const textOr = (text: string | Error, otherwise: string) => (text instanceof Error ? otherwise : text);
 
+const ADDRESS = /(?:\d+(?:\.\d+){3}|(?<![\w:])(?:[\da-f]{0,4}:){2,7}[\da-f]{0,4}(?![\w:]))(?:\/\d+)?/g;
+
 /** A rule without what differs from node to node. */
 function keyOf({ table, text }: NetfilterRule): string {
   // a proxy has a port of its own on each node
-  return `${table} ${text.replace(/(?:--on-port|--mark|--tproxy-mark) \S+/g, "").replace(/\d+\.\d+\.\d+\.\d+(?:\/\d+)?/g, "<address>")}`;
+  return `${table} ${text.replace(/(?:--on-port|--mark|--tproxy-mark) \S+/g, "").replace(ADDRESS, "<address>")}`;
 }
 
 /** Cilium's rules that at least two thirds of the nodes have; with fewer than three nodes, one has them all. */

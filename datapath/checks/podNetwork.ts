@@ -3,9 +3,10 @@ import { WORKLOAD } from "../../modes/workload";
 import { readingOf } from "../evidence/api";
 import { addressesOf, addressesOn, endpointsOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
+import { ipv6PodNetworks } from "./ipv6PodNetwork";
 import { odd } from "./nodes";
 import { COMPARED, LEAST } from "./kernel";
-import { ATTRIBUTES } from "./routes";
+import { ATTRIBUTES } from "./routingRules";
 import { mtuOf } from "../evidence/pods";
 
 /** Why checks that need the workload say nothing; for `skip`. */
@@ -97,7 +98,9 @@ export const podNetworkCheck: Check = {
     "Does every workload pod have a /32 of its node's pod network, cilium_host as its gateway, and the same MTU as the others?",
   needs: ["nodes", "traffic"],
   skip: skipWithoutWorkload,
-  judge({ api, nodes, traffic }, { workload: { namespace } = WORKLOAD, isExternal }) {
+  judge(evidence, expectation) {
+    const { api, nodes, traffic } = evidence;
+    const { workload: { namespace } = WORKLOAD, isExternal } = expectation;
     if (traffic === undefined || traffic.pods.length === 0)
       return [inconclusive("cluster", "no workload pod could be asked")];
     const known = readingOf(api.ciliumNodes);
@@ -106,7 +109,7 @@ export const podNetworkCheck: Check = {
       (pod) => (pod.output === undefined ? undefined : String(mtuOf(pod))),
     );
     const settings = new Map(traffic.pods.map(({ pod, output }) => [pod, sysctlsOf(output)] as const));
-    return traffic.pods.map(({ pod, node, output, error }): Finding => {
+    const ofIpv4 = traffic.pods.map(({ pod, node, output, error }): Finding => {
       const subject = `${pod} on ${node}`;
       const at = { nodes: [node] };
       if (output === undefined)
@@ -311,5 +314,6 @@ export const podNetworkCheck: Check = {
       }
       return pass(subject, seen);
     });
+    return [...ofIpv4, ...ipv6PodNetworks(evidence, expectation, (pod) => renewal(namespace, pod, isExternal))];
   },
 };

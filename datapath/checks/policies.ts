@@ -62,16 +62,19 @@ export const policiesCheck: Check = {
       }
       if (dropped === 0) return pass(node.node, seen);
       // any other pod may be denied something all the time
-      if (!isAnyLost(traffic, node.node))
+      const { probes = [], silent = [] } = traffic?.ipv6 ?? {};
+      const isOfIpv4 = isAnyLost(traffic, node.node);
+      const isOfIpv6 = traffic !== undefined && isAnyProbeLost({ probes, silent }, node.node);
+      if (!isOfIpv4 && !isOfIpv6)
         return pass(node.node, `${seen}; ${dropped} packets of other pods were denied, and no probe`);
       const named = suspects(policies, workload.namespace, enforced);
       return fail(
         node.node,
         `${seen}; ${denied.map(([reason, each]) => `${each} × ${reason}`).join(", ")}`,
-        `${named.length === 0 ? "a policy" : named.join(", ")} drops probes of the workload`,
+        `${named.length === 0 ? "a policy" : named.join(", ")} drops probes of the workload${isOfIpv4 ? "" : " by IPv6, and none by IPv4"}`,
         named.length === 0
           ? "kubectl get ciliumnetworkpolicies,ciliumclusterwidenetworkpolicies,networkpolicies -A"
-          : `allow the workload's traffic in it, or delete it: ${named.map(deleting).join("; ")}`,
+          : `allow the workload's traffic in it${isOfIpv4 ? "" : ", where it lists 0.0.0.0/0 also that of ::/0"}, or delete it: ${named.map(deleting).join("; ")}`,
         { cause: "policy-drop", ...at },
       );
     });
@@ -98,10 +101,16 @@ function deniedIn(node: NodeEvidence): string[] | Error {
 function isAnyLost(traffic: TrafficEvidence | undefined, node: string): boolean {
   if (traffic === undefined) return true;
   return (
-    traffic.silent.length > 0 ||
+    isAnyProbeLost(traffic, node) ||
     traffic.resolutions.some((each) => each.node === node && !each.answered) ||
-    traffic.pods.some(({ pinged }) => pinged !== undefined && pinged.lost !== NONE_LOST) ||
-    traffic.probes.some(({ from, to, tries }) => {
+    traffic.pods.some(({ pinged }) => pinged !== undefined && pinged.lost !== NONE_LOST)
+  );
+}
+
+function isAnyProbeLost({ probes, silent }: Pick<TrafficEvidence, "probes" | "silent">, node: string): boolean {
+  return (
+    silent.length > 0 ||
+    probes.some(({ from, to, tries }) => {
       const concerns = from.node === node || to.node === node || from.node === undefined || to.node === undefined;
       return concerns && tries.some(({ failure, lost }) => failure !== undefined || lost > 0);
     })

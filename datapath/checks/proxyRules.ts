@@ -1,3 +1,5 @@
+import { hostPort, type Family } from "./family";
+
 /** Where kube-proxy's rules lead on one node. Keys and backends are as in `10.96.0.1:443`. */
 export interface ProxyRules {
   /** Backends by a ClusterIP's `address:port/TCP`. */
@@ -8,13 +10,12 @@ export interface ProxyRules {
   readonly seen: string;
 }
 
-/** kube-proxy's table of a family in its mode nftables, without its name. */
-const TABLE = /^table ip kube-proxy \{\n([^]*?)^\}/m;
 /** Chains and maps of a table. Names have slashes, and a Service's port may have no name. */
 const PARTS = /^\t(chain|map) (\S+) \{\n([^]*?)^\t\}/gm;
 
-/** kube-proxy's own part of what `nft list table` printed; undefined if the table is not there. */
-const kubeProxyTable = (tables: string): string | undefined => TABLE.exec(tables)?.[1];
+/** kube-proxy's own part of what `nft list table` printed of a family; undefined if the table is not there. */
+const kubeProxyTable = (tables: string, family: Family["nft"] = "ip"): string | undefined =>
+  new RegExp(`^table ${family} kube-proxy \\{\\n([^]*?)^\\}`, "m").exec(tables)?.[1];
 
 /** How much is in kube-proxy's table: a map's elements decide as a rule of iptables does. */
 export function countOfNftables(tables: string): { readonly chains: number; readonly rules: number } {
@@ -26,14 +27,14 @@ export function countOfNftables(tables: string): { readonly chains: number; read
 }
 
 /** An element of a map: its key and the chain that it leads to. */
-const ELEMENT = /((?:[\d.]+ \. )?(?:tcp|udp|sctp) \. \d+)(?: comment "[^"]*")? : (?:goto|jump) ([^\s,}]+)/g;
+const ELEMENT = /((?:[\da-f.:]+ \. )?(?:tcp|udp|sctp) \. \d+)(?: comment "[^"]*")? : (?:goto|jump) ([^\s,}]+)/g;
 
 /**
  * The rules of the mode nftables (https://github.com/kubernetes/kubernetes/blob/v1.34.2/pkg/proxy/nftables/README.md);
- * undefined if kube-proxy has no table here.
+ * undefined if kube-proxy has no table of the family here.
  */
-export function rulesOfNftables(tables: string): ProxyRules | undefined {
-  const table = kubeProxyTable(tables);
+export function rulesOfNftables(tables: string, family: Family["nft"] = "ip"): ProxyRules | undefined {
+  const table = kubeProxyTable(tables, family);
   if (table === undefined) return undefined;
   const parts = [...table.matchAll(PARTS)];
   const chains = new Map(parts.flatMap(([, kind, name, body]) => (kind === "chain" ? [[name!, body!] as const] : [])));
@@ -52,10 +53,10 @@ export function rulesOfNftables(tables: string): ProxyRules | undefined {
     );
   const services = elements(
     "service-ips",
-    ([address, protocol, port]) => `${address}:${port}/${protocol!.toUpperCase()}`,
+    ([address, protocol, port]) => `${hostPort(address!, port!)}/${protocol!.toUpperCase()}`,
   );
   const nodePorts = elements("service-nodeports", ([protocol, port]) => `${port}/${protocol!.toUpperCase()}`);
-  const seen = `table ip kube-proxy with ${services.size} ports of Services, ${nodePorts.size} NodePorts`;
+  const seen = `table ${family} kube-proxy with ${services.size} ports of Services, ${nodePorts.size} NodePorts`;
   return { services, nodePorts, seen };
 }
 

@@ -4,14 +4,11 @@ import { ciliumNodesByNode, valueOf } from "../evidence/api";
 import { gatewayOf, type Evidence } from "../evidence/gather";
 import { addressesOf, addressesOn, jsonOf, OUTSIDE_ADDRESS, sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, pass, type Check, type Finding } from "./check";
-import { ipv6Routes } from "./ipv6";
+import { IPV4 } from "./family";
+import { ipv6Routes } from "./ipv6Routes";
 import { judgeGateway, judgeNeighbors } from "./neighbors";
 import { eachNode, peersOf, type Peer } from "./nodes";
-import { judgePolicies, judgeRules } from "./routingRules";
-
-/** What changes how packets take a route, and neither the kernel nor Cilium sets. */
-export const ATTRIBUTES =
-  /\b(?:advmss|rto_min|hoplimit|initcwnd|initrwnd|tos|dsfield|window|rtt|rttvar|ssthresh|reordering|cwnd|quickack|features|congctl)\b/;
+import { ATTRIBUTES, judgePolicies, judgeRules } from "./routingRules";
 
 /** Whether every node sends packets for the other nodes' pods the way that mode and tunnel have. */
 export const routesCheck: Check = {
@@ -35,7 +32,7 @@ export const routesCheck: Check = {
         .filter(Boolean);
       const isPrivate = privateRoutes(node, lines, peers, evidence);
       const bad = [
-        ...judgeRules(node, evidence, isExternal ?? false),
+        ...judgeRules(node, evidence, isExternal ?? false, IPV4),
         ...judgePolicies(node, evidence, isExternal ?? false),
         ...judgeTunnel(node, expected, evidence),
         ...judgeMissing(node, lines, peers, expected, tunnelMtu, isExternal ?? false),
@@ -43,7 +40,7 @@ export const routesCheck: Check = {
           ({ seen }) => !strange.some((cidr) => seen.startsWith(`${cidr} `)),
         ),
         ...(isExternal ? [] : judgeEdited(node, lines, peers, expected, isPrivate)),
-        ...judgeNeighbors(node, evidence, peers),
+        ...judgeNeighbors(node, evidence, peers, IPV4),
         ...judgeGateway(node, evidence, isExternal ?? false),
         ...(isExternal
           ? []
@@ -61,7 +58,7 @@ export const routesCheck: Check = {
       return [
         pass(
           node.node,
-          `${lines.filter((line) => !line.includes("table local")).length} routes, ${Object.keys(node.lookups).length} lookups as expected`,
+          `${lines.filter((line) => !line.includes("table local")).length} routes, ${Object.keys(node.lookups).filter((to) => !to.includes(":")).length} lookups as expected`,
         ),
       ];
     });
@@ -479,6 +476,7 @@ function judgeLookups(
 ): Finding[] {
   if (expected.nodeRoutes === "not Cilium's") return [];
   return Object.entries(node.lookups).flatMap(([to, said]) => {
+    if (to.includes(":")) return [];
     const peer = peers.find(({ podCidrs }) => podCidrs.some((cidr) => contains(cidr, `${to}/32`)));
     if (peer === undefined || peer.name === node.node) return [];
     const { pattern, shown } = wayTo(peer, expected);

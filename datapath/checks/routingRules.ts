@@ -2,6 +2,11 @@ import { valueOf } from "../evidence/api";
 import type { Evidence } from "../evidence/gather";
 import { sectionOf, type NodeEvidence } from "../evidence/node";
 import { fail, inconclusive, warning, type Finding } from "./check";
+import type { Family } from "./family";
+
+/** What changes how packets take a route, and neither the kernel nor Cilium sets. */
+export const ATTRIBUTES =
+  /\b(?:advmss|rto_min|hoplimit|initcwnd|initrwnd|tos|dsfield|window|rtt|rttvar|ssthresh|reordering|cwnd|quickack|features|congctl)\b/;
 
 /** Routing rules of the kernel and of Cilium: local, main, default, and the proxy's. */
 const RULES =
@@ -36,7 +41,12 @@ export function foreignRules(text: string, config: Readonly<Record<string, strin
 }
 
 /** Rules that choose other tables than the kernel's and Cilium's. */
-export function judgeRules(node: NodeEvidence, { api }: Evidence, isExternal: boolean): Finding[] {
+export function judgeRules(
+  node: NodeEvidence,
+  { api }: Evidence,
+  isExternal: boolean,
+  { ip }: Pick<Family, "ip">,
+): Finding[] {
   const text = sectionOf(node, "rules");
   if (text instanceof Error) return [inconclusive(node.node, text.message, undefined, { nodes: [node.node] })];
   const rules = rulesIn(text);
@@ -48,7 +58,7 @@ export function judgeRules(node: NodeEvidence, { api }: Evidence, isExternal: bo
         node.node,
         rules.join("; "),
         "the rule that looks up the table main or local is missing",
-        `on ${node.node}: ip rule add pref 32766 lookup main; ip rule add pref 0 lookup local`,
+        `on ${node.node}: ${ip} rule add pref 32766 lookup main; ${ip} rule add pref 0 lookup local`,
         { cause: "rule-missing", ...at },
       ),
     ];
@@ -58,7 +68,7 @@ export function judgeRules(node: NodeEvidence, { api }: Evidence, isExternal: bo
     node.node,
     foreign.join("; "),
     "a routing rule that is neither the kernel's nor Cilium's sends packets by another table",
-    `on ${node.node}: ip rule del ${foreign[0]!.replace(/^(\d+): /, "pref $1 ")}`,
+    `on ${node.node}: ${ip} rule del ${foreign[0]!.replace(/^(\d+): /, "pref $1 ")}`,
     { cause: "rule-foreign", ...at },
   ] as const;
   // other clusters' nodes have rules of other programs, which need not concern pods

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { WORKLOAD } from "../../modes/workload";
 import {
   readingOf,
@@ -7,9 +8,11 @@ import {
   type PodState,
   type ServiceState,
 } from "../evidence/api";
+import type { Evidence } from "../evidence/gather";
+import { ipv6View } from "../evidence/ipv6View";
 import { sectionOf, type NodeEvidence } from "../evidence/node";
-import { fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
-import { ipv6Services } from "./ipv6";
+import { byIpv6, fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
+import { eachFamily, hostPort, isIpv6, portOf, type Family } from "./family";
 import { deposed, takeLease } from "./kubernetes";
 import { eachNode } from "./nodes";
 
@@ -53,14 +56,14 @@ export function parseLbMap(text: string): Map<string, Set<string>> {
   let frontend = "";
   for (const line of text.split("\n")) {
     // the frontend is printed once, or in front of each of its slots
-    const head = /^([\d.]+:\d+)(?:\/(\w+))?(?:\/i)?(?: \((\d+)\))?\s+(.*)$/.exec(line);
+    const head = /^((?:[\d.]+|\[[\da-f:]+\]):\d+)(?:\/(\w+))?(?:\/i)?(?: \((\d+)\))?\s+(.*)$/.exec(line);
     if (head !== null) frontend = `${head[1]}/${head[2] ?? "ANY"}`;
     if (head?.[3] !== undefined) (head[3] === "0" ? masters : slotted).add(frontend);
     const rest = (head === null ? line : head[4]!).trim();
-    const backend = /^([\d.]+:\d+)/.exec(rest)?.[1];
+    const backend = /^(?:[\d.]+|\[[\da-f:]+\]):\d+/.exec(rest)?.[0];
     if (frontend === "" || rest === "") continue;
     const own = map.get(frontend) ?? new Set();
-    if (backend !== undefined && !backend.startsWith("0.0.0.0:")) own.add(backend);
+    if (backend !== undefined && !/^(?:0\.0\.0\.0|\[::\]):/.test(backend)) own.add(backend);
     map.set(frontend, own);
   }
   // without its slot 0, which tells how many there are, no other slot is looked at
@@ -68,13 +71,17 @@ export function parseLbMap(text: string): Map<string, Set<string>> {
   return map;
 }
 
+/** The frontend of a port on every address of the family of another address or frontend. */
+const onEveryAddress = (port: number | string, like: string) => hostPort(isIpv6(like) ? "::" : "0.0.0.0", port);
+
 /** Whether the workload's Service is the one that was deployed. */
 export const serviceCheck: Check = {
   id: "service",
   question: "Is the workload's Service as it was deployed, and do the EndpointSlices of all Services match their pods?",
   needs: [],
   skip: ({ nodePort }) => (nodePort === undefined ? "the cluster has no workload of this project" : undefined),
-  judge({ api }, { workload = WORKLOAD, nodePort, isExternal = false }) {
+  judge(evidence, { workload = WORKLOAD, nodePort, isExternal = false }) {
+    const { api } = evidence;
     const { namespace, service: name, daemonSet } = workload;
     const services = valueOf(api.services, undefined);
     const service = services?.find((each) => each.namespace === namespace && each.name === name);
@@ -125,7 +132,12 @@ export const serviceCheck: Check = {
         }),
       ];
     }
-    return [...judgeSlices(api, service), ...(isExternal ? [] : judgeOthers(api, service))];
+    const ofIpv6 = ipv6View(evidence)?.api;
+    return [
+      ...judgeSlices(api, service),
+      ...(isExternal ? [] : judgeOthers(api, service)),
+      ...(ofIpv6 === undefined ? [] : byIpv6(judgeIpv6Slices(ofIpv6, service, isExternal))),
+    ];
   },
 };
 
@@ -162,6 +174,27 @@ function takenPods(api: ApiEvidence, services: readonly ServiceState[]): Finding
         ),
       ),
   );
+}
+
+/** Services of both families that admit clients of one: a range of all addresses is one of its own family. */
+function halfAdmitted(services: readonly ServiceState[]): Finding[] {
+  return services.flatMap(({ namespace, name, sourceRanges = [] }) => {
+    const [without, ...more] = [
+      ["IPv4", sourceRanges.filter((each) => !each.includes(":")), "0.0.0.0/0"] as const,
+      ["IPv6", sourceRanges.filter((each) => each.includes(":")), "::/0"] as const,
+    ].filter(([, ranges]) => ranges.length === 0);
+    if (without === undefined || more.length > 0) return [];
+    const [family, , all] = without;
+    return [
+      fail(
+        "cluster",
+        `${namespace}/${name}: loadBalancerSourceRanges ${sourceRanges.join(", ")}`,
+        `the Service ${namespace}/${name} has addresses of both families, and its source ranges admit no client by ${family}`,
+        `kubectl -n ${namespace} patch service ${name} --type=json -p '[{"op":"add","path":"/spec/loadBalancerSourceRanges/-","value":"${all}"}]', or a smaller range of ${family}`,
+        { cause: "service-changed" },
+      ),
+    ];
+  });
 }
 
 /** Services that take a port of a node's own address from the node's own program. */
@@ -204,6 +237,7 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
   return [
     ...takenPorts(api, others),
     ...takenPods(api, others),
+    ...halfAdmitted(others),
     ...selective.map(({ namespace, name, selective: by }) =>
       fail(
         "cluster",
@@ -242,24 +276,46 @@ function judgeOthers(api: ApiEvidence, own: ServiceState): Finding[] {
             { cause: "endpoints-incomplete" },
           ),
         ]),
-    ...others
-      .filter(
-        ({ type, selector, proxyName, clusterIp }) =>
-          type !== "ExternalName" &&
-          Object.keys(selector).length > 0 &&
-          proxyName === undefined &&
-          // of IPv6 alone, whose slices are of IPv6
-          !clusterIp.includes(":"),
-      )
-      .flatMap((each) =>
-        // those of others may be listed although they are not ready
-        judgeSlices(
-          api,
-          each,
-          pods.filter((pod) => isMatched(pod, each)),
-        ).filter(({ verdict }) => verdict === "fail"),
-      ),
+    // of IPv6 alone, whose slices are of IPv6
+    ...slicesOfOthers(
+      api,
+      others.filter(({ clusterIp }) => !clusterIp.includes(":")),
+    ),
   ];
+}
+
+/** The same slices of IPv6, of the Services that have an address of it. */
+function judgeIpv6Slices(api: ApiEvidence, { namespace, name }: ServiceState, isExternal: boolean): Finding[] {
+  const served = readingOf(api.services).filter(({ clusterIp }) => clusterIp !== "");
+  const isOwn = (each: ServiceState) => each.namespace === namespace && each.name === name;
+  const own = served.filter(isOwn).flatMap((each) => judgeSlices(api, each));
+  return [
+    ...own,
+    ...(isExternal
+      ? []
+      : slicesOfOthers(
+          api,
+          served.filter((each) => !isOwn(each)),
+        )),
+  ];
+}
+
+/** What is wrong with the slices of Services that are not the workload's. */
+function slicesOfOthers(api: ApiEvidence, others: readonly ServiceState[]): Finding[] {
+  const pods = readingOf(api.pods);
+  return others
+    .filter(
+      ({ type, selector, proxyName }) =>
+        type !== "ExternalName" && Object.keys(selector).length > 0 && proxyName === undefined,
+    )
+    .flatMap((each) =>
+      // those of others may be listed although they are not ready
+      judgeSlices(
+        api,
+        each,
+        pods.filter((pod) => isMatched(pod, each)),
+      ).filter(({ verdict }) => verdict === "fail"),
+    );
 }
 
 /** @param alive pods that may be listed although they are not ready; undefined for the workload's own Service */
@@ -366,135 +422,136 @@ export const serviceMapCheck: Check = {
   id: "service-map",
   question: "Do the agents and their BPF maps have every Service with exactly its endpoints?",
   needs: ["nodes"],
-  judge(evidence, expectation) {
-    const { api } = evidence;
-    const wanted = wantedFrontends(api, expectation);
-    const lbMaps = evidence.nodes.map((node) => sectionOf(node, "lb"));
-    const judgeNode = (node: NodeEvidence, output: string, unexplained: (lines: string[]) => string[]): Finding => {
-      const at = { nodes: [node.node] };
-      const entries = parseServiceList(output);
-      const clusterIps = entries.filter(({ type }) => type === "ClusterIP");
-      const nodePorts = entries.filter(({ type }) => type === "NodePort");
-      const seen = `${clusterIps.length} ClusterIP and ${nodePorts.length} NodePort frontends`;
-      if (clusterIps.length === 0) {
-        return inconclusive(
-          node.node,
-          "the agent's service list has no ClusterIP, not even the API server's",
-          `kubectl -n kube-system exec ${node.agent} -- cilium service list`,
-          at,
-        );
-      }
-      if (expectation.evidence.serviceMap.nodePort === "absent" && nodePorts.length > 0) {
-        return fail(
-          node.node,
-          `${seen}: ${nodePorts.map(({ frontend }) => frontend).join(", ")}`,
-          "Cilium answers for NodePorts, which this mode leaves to kube-proxy",
-          "set kubeProxyReplacement to false and restart the agents",
-          { cause: "mode-fallback", ...at },
-        );
-      }
-      const restart = `kubectl -n kube-system delete pod ${node.agent}: the agent fills its maps when it starts`;
-      // a local redirect policy sends them to pods of its own choice
-      const redirected = new Set(
-        entries.filter(({ type }) => type === "LocalRedirect").map(({ frontend }) => frontend),
-      );
-      const expected = wanted.filter(({ frontend }) => !redirected.has(frontend));
-      const problems = expected.flatMap((each) => {
-        const own = entries.find(
-          ({ frontend, protocol, type }) =>
-            type === each.type && frontend === each.frontend && isSame(protocol, each.protocol),
-        );
-        const problem =
-          own === undefined
-            ? "is missing"
-            : differenceOf(
-                new Set(own.backends.filter(({ active }) => active).map(({ address }) => address)),
-                each.backends,
-              );
-        return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
-      });
-      const inAgent = unexplained(problems);
-      if (inAgent.length > 0) {
-        return fail(
-          node.node,
-          `${seen}; ${inAgent.slice(0, 3).join("; ")}`,
-          `the agent's services differ from the API server's in ${inAgent.length === 1 ? "a frontend" : `${inAgent.length} frontends`}`,
-          restart,
-          { cause: "service-map-stale", ...at },
-        );
-      }
-      const map = sectionOf(node, "lb");
-      if (map instanceof Error) return inconclusive(node.node, map.message, undefined, at);
-      const inMap = parseLbMap(map);
-      const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
-      // the kept connections of a pod that terminates, as in every rollout
-      const inactive = new Set(
-        entries.flatMap(({ backends }) => backends.filter(({ active }) => !active).map((each) => each.address)),
-      );
-      const differing = [...expected, ...ownNodePorts(expected, address, lbMaps)].flatMap((each) => {
-        const own = inMap.get(`${each.frontend}/${each.protocol}`) ?? inMap.get(`${each.frontend}/ANY`);
-        const problem =
-          own === undefined
-            ? "is missing"
-            : differenceOf(
-                new Set([...own].filter((one) => each.backends.has(one) || !inactive.has(one))),
-                each.backends,
-              );
-        return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
-      });
-      const stale = unexplained(differing);
-      if (stale.length > 0) {
-        return fail(
-          node.node,
-          `${seen}; in the BPF map ${stale.slice(0, 3).join("; ")}`,
-          `the BPF service map differs from what the agent believes, in ${stale.length === 1 ? "a frontend" : `${stale.length} frontends`}`,
-          restart,
-          { cause: "service-map-stale", ...at },
-        );
-      }
-      const strange = [
-        ...strangeFrontends(inMap, entries),
-        ...(expectation.isExternal ? [] : unknownServices(clusterIps, api)),
-      ];
-      if (strange.length > 0) {
-        return fail(
-          node.node,
-          `${seen}; in the BPF map ${strange.slice(0, 3).join(", ")}`,
-          `the BPF service map or the agent has frontends that no Service has (${strange.length})`,
-          restart,
-          { cause: "service-map-stale", ...at },
-        );
-      }
-      const unanswered = missingReverse(map, sectionOf(node, "revnat"));
-      if (unanswered.length > 0) {
-        return fail(
-          node.node,
-          `${seen}; no or another reverse entry for ${unanswered.slice(0, 3).join(", ")}`,
-          "replies from these Services are not translated back to their address, and clients drop them",
-          restart,
-          { cause: "service-map-stale", ...at },
-        );
-      }
-      return pass(node.node, `${seen}, ${expected.length} compared with the API server and the BPF map`);
-    };
-    const ofIpv4 = eachNode(evidence, "services", (node, output): Finding[] => {
-      const clashes = clashesOn(node.node, api);
-      const found = new Set<Clash>();
-      const finding = judgeNode(node, output, (lines) =>
-        lines.filter((line) => {
-          const reasons = clashes.filter(
-            ({ service, port, protocol }) => line.startsWith(`${service} `) && line.includes(`:${port}/${protocol} `),
-          );
-          for (const each of reasons) found.add(each);
-          return reasons.length === 0;
-        }),
-      );
-      const taken = [...found].map(failureOf);
-      return taken.length > 0 && finding.verdict === "pass" ? taken : [...taken, finding];
-    });
-    return [...ofIpv4, ...ipv6Services(evidence, expectation, parseServiceList)];
-  },
+  judge: (evidence, expectation) => eachFamily(evidence, (own, family) => judgeServiceMaps(own, family, expectation)),
 };
+
+function judgeServiceMaps(evidence: Evidence, { name: family }: Family, expectation: Expectation): Finding[] {
+  const { api } = evidence;
+  const isOfFamily = (frontend: string) => isIpv6(frontend) === (family === "IPv6");
+  const wanted = wantedFrontends(api, expectation).filter(({ frontend }) => isOfFamily(frontend));
+  const lbMaps = evidence.nodes.map((node) => sectionOf(node, "lb"));
+  const judgeNode = (node: NodeEvidence, output: string, unexplained: (lines: string[]) => string[]): Finding => {
+    const at = { nodes: [node.node] };
+    const entries = parseServiceList(output).filter(({ frontend }) => isOfFamily(frontend));
+    const clusterIps = entries.filter(({ type }) => type === "ClusterIP");
+    const nodePorts = entries.filter(({ type }) => type === "NodePort");
+    const seen = `${clusterIps.length} ClusterIP and ${nodePorts.length} NodePort frontends`;
+    // IPv6 need not have Services
+    if (clusterIps.length === 0 && family === "IPv4") {
+      return inconclusive(
+        node.node,
+        "the agent's service list has no ClusterIP, not even the API server's",
+        `kubectl -n kube-system exec ${node.agent} -- cilium service list`,
+        at,
+      );
+    }
+    if (expectation.evidence.serviceMap.nodePort === "absent" && nodePorts.length > 0) {
+      return fail(
+        node.node,
+        `${seen}: ${nodePorts.map(({ frontend }) => frontend).join(", ")}`,
+        "Cilium answers for NodePorts, which this mode leaves to kube-proxy",
+        "set kubeProxyReplacement to false and restart the agents",
+        { cause: "mode-fallback", ...at },
+      );
+    }
+    const restart = `kubectl -n kube-system delete pod ${node.agent}: the agent fills its maps when it starts`;
+    // a local redirect policy sends them to pods of its own choice
+    const redirected = new Set(entries.filter(({ type }) => type === "LocalRedirect").map(({ frontend }) => frontend));
+    const expected = wanted.filter(({ frontend }) => !redirected.has(frontend));
+    const problems = expected.flatMap((each) => {
+      const own = entries.find(
+        ({ frontend, protocol, type }) =>
+          type === each.type && frontend === each.frontend && isSame(protocol, each.protocol),
+      );
+      const problem =
+        own === undefined
+          ? "is missing"
+          : differenceOf(
+              new Set(own.backends.filter(({ active }) => active).map(({ address }) => address)),
+              each.backends,
+            );
+      return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
+    });
+    const inAgent = unexplained(problems);
+    if (inAgent.length > 0) {
+      return fail(
+        node.node,
+        `${seen}; ${inAgent.slice(0, 3).join("; ")}`,
+        `the agent's services differ from the API server's in ${inAgent.length === 1 ? "a frontend" : `${inAgent.length} frontends`}`,
+        restart,
+        { cause: "service-map-stale", ...at },
+      );
+    }
+    const map = sectionOf(node, "lb");
+    if (map instanceof Error) return inconclusive(node.node, map.message, undefined, at);
+    const inMap = new Map([...parseLbMap(map)].filter(([frontend]) => isOfFamily(frontend)));
+    const address = readingOf(api.nodes).find(({ name }) => name === node.node)?.address;
+    // the kept connections of a pod that terminates, as in every rollout
+    const inactive = new Set(
+      entries.flatMap(({ backends }) => backends.filter(({ active }) => !active).map((each) => each.address)),
+    );
+    const differing = [...expected, ...ownNodePorts(expected, address, lbMaps)].flatMap((each) => {
+      const own = inMap.get(`${each.frontend}/${each.protocol}`) ?? inMap.get(`${each.frontend}/ANY`);
+      const problem =
+        own === undefined
+          ? "is missing"
+          : differenceOf(
+              new Set([...own].filter((one) => each.backends.has(one) || !inactive.has(one))),
+              each.backends,
+            );
+      return problem === undefined ? [] : [`${each.name} ${each.frontend}/${each.protocol} ${problem}`];
+    });
+    const stale = unexplained(differing);
+    if (stale.length > 0) {
+      return fail(
+        node.node,
+        `${seen}; in the BPF map ${stale.slice(0, 3).join("; ")}`,
+        `the BPF service map differs from what the agent believes, in ${stale.length === 1 ? "a frontend" : `${stale.length} frontends`}`,
+        restart,
+        { cause: "service-map-stale", ...at },
+      );
+    }
+    const strange = [
+      ...strangeFrontends(inMap, entries),
+      ...(expectation.isExternal ? [] : unknownServices(clusterIps, api)),
+    ];
+    if (strange.length > 0) {
+      return fail(
+        node.node,
+        `${seen}; in the BPF map ${strange.slice(0, 3).join(", ")}`,
+        `the BPF service map or the agent has frontends that no Service has (${strange.length})`,
+        restart,
+        { cause: "service-map-stale", ...at },
+      );
+    }
+    const unanswered = missingReverse(map, sectionOf(node, "revnat")).filter(isOfFamily);
+    if (unanswered.length > 0) {
+      return fail(
+        node.node,
+        `${seen}; no or another reverse entry for ${unanswered.slice(0, 3).join(", ")}`,
+        "replies from these Services are not translated back to their address, and clients drop them",
+        restart,
+        { cause: "service-map-stale", ...at },
+      );
+    }
+    return pass(node.node, `${seen}, ${expected.length} compared with the API server and the BPF map`);
+  };
+  return eachNode(evidence, "services", (node, output): Finding[] => {
+    const clashes = clashesOn(node.node, api);
+    const found = new Set<Clash>();
+    const finding = judgeNode(node, output, (lines) =>
+      lines.filter((line) => {
+        const reasons = clashes.filter(
+          ({ service, port, protocol }) => line.startsWith(`${service} `) && line.includes(`:${port}/${protocol} `),
+        );
+        for (const each of reasons) found.add(each);
+        return reasons.length === 0;
+      }),
+    );
+    const taken = [...found].map(failureOf);
+    return taken.length > 0 && finding.verdict === "pass" ? taken : [...taken, finding];
+  });
+}
 
 /** A pod whose HostPort is the NodePort of a Service: of one port and protocol of a node, Cilium has one frontend. */
 interface Clash {
@@ -544,12 +601,11 @@ function ownNodePorts(
   maps: readonly (string | Error)[],
 ): Wanted[] {
   return wanted.flatMap((each) => {
-    const port = each.frontend.split(":")[1]!;
-    const isKnown = maps.some(
-      (map) => typeof map === "string" && new RegExp(`^(?!0\\.0\\.0\\.0)[\\d.]+:${port}[/ ]`, "m").test(map),
-    );
+    const port = portOf(each.frontend);
+    const others = isIpv6(each.frontend) ? "\\[(?!::\\])[\\da-f:]+\\]" : "(?!0\\.0\\.0\\.0)[\\d.]+";
+    const isKnown = maps.some((map) => typeof map === "string" && new RegExp(`^${others}:${port}[/ ]`, "m").test(map));
     return each.type === "NodePort" && isKnown && address !== undefined
-      ? [{ ...each, frontend: `${address}:${port}` }]
+      ? [{ ...each, frontend: hostPort(address, port) }]
       : [];
   });
 }
@@ -558,37 +614,39 @@ function ownNodePorts(
 function strangeFrontends(inMap: ReadonlyMap<string, ReadonlySet<string>>, entries: readonly ServiceEntry[]): string[] {
   const known = new Set(entries.map(({ frontend }) => frontend));
   const ports = new Set(
-    entries
-      .filter(({ type }) => type === "NodePort" || type === "HostPort")
-      .map(({ frontend }) => frontend.split(":").at(-1)),
+    entries.filter(({ type }) => type === "NodePort" || type === "HostPort").map(({ frontend }) => portOf(frontend)),
   );
   return [...inMap].flatMap(([key, backends]) => {
     const [frontend] = key.split("/") as [string];
-    return backends.size === 0 || known.has(frontend) || ports.has(frontend.split(":").at(-1)) ? [] : [key];
+    return backends.size === 0 || known.has(frontend) || ports.has(portOf(frontend)) ? [] : [key];
   });
 }
 
 /** ClusterIPs of the agent that no Service has. */
 function unknownServices(entries: readonly ServiceEntry[], { services }: ApiEvidence): string[] {
-  const known = new Set(readingOf(services).map(({ clusterIp }) => clusterIp));
-  return entries.flatMap(({ frontend }) =>
-    /^[\d.]+:\d+$/.test(frontend) && !known.has(frontend.split(":")[0]!) ? [frontend] : [],
+  const known = new Set(
+    readingOf(services).flatMap(({ clusterIp, clusterIps = [] }) =>
+      [clusterIp, ...clusterIps].map((each) => hostPort(each, 0)),
+    ),
   );
+  return entries.flatMap(({ frontend }) => (known.has(frontend.replace(/\d+$/, "0")) ? [] : [frontend]));
 }
 
 /** Services whose number of reverse translation is not in its map, or belongs to another. */
 function missingReverse(lb: string, revnat: string | Error): string[] {
   if (revnat instanceof Error) return [];
-  const known = new Map([...revnat.matchAll(/^(\d+)\s+([\d.]+:\d+)/gm)].map(([, id, to]) => [id!, to!] as const));
-  return [...lb.matchAll(/^([\d.]+:[1-9]\d*(?:\/\w+)?)(?: \(0\))?\s+0\.0\.0\.0:0(?:\/\w+)? \((\d+)\)/gm)].flatMap(
-    ([, frontend, id]) => {
-      const to = known.get(id!);
-      const [own] = frontend!.split("/");
-      // NodePorts may share the entry of every address
-      const isOwn = to !== undefined && (to === own || to === `0.0.0.0:${own!.split(":")[1]}`);
-      return id === "0" || isOwn ? [] : [frontend!];
-    },
+  const known = new Map(
+    [...revnat.matchAll(/^(\d+)\s+((?:[\d.]+|\[[\da-f:]+\]):\d+)/gm)].map(([, id, to]) => [id!, to!] as const),
   );
+  const masters =
+    /^((?:[\d.]+|\[[\da-f:]+\]):[1-9]\d*(?:\/\w+)?)(?: \(0\))?\s+(?:0\.0\.0\.0|\[::\]):0(?:\/\w+)? \((\d+)\)/gm;
+  return [...lb.matchAll(masters)].flatMap(([, frontend, id]) => {
+    const to = known.get(id!);
+    const [own] = frontend!.split("/");
+    // NodePorts may share the entry of every address
+    const isOwn = to === own || to === onEveryAddress(portOf(own!), own!);
+    return id === "0" || isOwn ? [] : [frontend!];
+  });
 }
 
 function differenceOf(own: ReadonlySet<string>, wanted: ReadonlySet<string>): string | undefined {
@@ -602,7 +660,7 @@ function differenceOf(own: ReadonlySet<string>, wanted: ReadonlySet<string>): st
 export function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wanted[] {
   const endpoints = readingOf(api.endpoints);
   return readingOf(api.services).flatMap((service): Wanted[] => {
-    if (!/^[\d.]+$/.test(service.clusterIp) || service.internalTrafficPolicy !== "Cluster") return [];
+    if (isIP(service.clusterIp) === 0 || service.internalTrafficPolicy !== "Cluster") return [];
     // Cilium and kube-proxy leave it to another proxy
     if (service.proxyName !== undefined || service.selective.length > 0) return [];
     return service.ports.flatMap(({ protocol, port, targetPort, nodePort }): Wanted[] => {
@@ -612,15 +670,23 @@ export function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wa
       const ofPort = /^\d+$/.test(targetPort) ? own.filter((each) => String(each.port) === targetPort) : own;
       // a named port may be several: only what has one is compared
       if (ofPort.length === 0 || new Set(ofPort.map((each) => each.port)).size !== 1) return [];
-      const backends = new Set(ofPort.flatMap((each) => each.addresses.map((address) => `${address}:${each.port}`)));
+      const backends = new Set(ofPort.flatMap((each) => each.addresses.map((address) => hostPort(address, each.port))));
       if (backends.size === 0) return [];
       const name = `${service.namespace}/${service.name}`;
       return [
-        { name, protocol, backends, type: "ClusterIP", frontend: `${service.clusterIp}:${port}` },
+        { name, protocol, backends, type: "ClusterIP", frontend: hostPort(service.clusterIp, port) },
         ...(nodePort !== undefined &&
         service.externalTrafficPolicy === "Cluster" &&
         evidence.serviceMap.nodePort === "present"
-          ? [{ name, protocol, backends, type: "NodePort" as const, frontend: `0.0.0.0:${nodePort}` }]
+          ? [
+              {
+                name,
+                protocol,
+                backends,
+                type: "NodePort" as const,
+                frontend: onEveryAddress(nodePort, service.clusterIp),
+              },
+            ]
           : []),
       ];
     });

@@ -116,6 +116,8 @@ export interface ServiceState {
   readonly publishesNotReady?: boolean | undefined;
   /** Label `service.kubernetes.io/service-proxy-name`: another proxy than the cluster's answers for it. */
   readonly proxyName?: string | undefined;
+  /** `loadBalancerSourceRanges`, of a Service with addresses of both families; undefined where there are none. */
+  readonly sourceRanges?: readonly string[] | undefined;
   /** Addresses outside the cluster's own at which it is served; none where the reader does not know them. */
   readonly externalAddresses?: readonly string[];
   /** Labels, annotations and fields by which not every node serves it with all of its endpoints. */
@@ -596,6 +598,7 @@ function serviceState({ metadata, spec, status }: V1Service): ServiceState {
     internalTrafficPolicy: spec?.internalTrafficPolicy ?? "Cluster",
     sessionAffinity: spec?.sessionAffinity ?? "None",
     publishesNotReady: spec?.publishNotReadyAddresses ?? false,
+    ...((spec?.ipFamilies ?? []).length < 2 ? {} : withIpv6("sourceRanges", spec?.loadBalancerSourceRanges)),
     proxyName: metadata?.labels?.["service.kubernetes.io/service-proxy-name"],
     externalAddresses: [
       ...(spec?.externalIPs ?? []),

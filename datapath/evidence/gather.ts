@@ -15,6 +15,7 @@ import {
   IPV6_COUNTERS,
   MAP_COMMANDS,
   NODE_COMMANDS,
+  OUTSIDE_IPV6_ADDRESS,
   readCounters,
   readNode,
   type Moment,
@@ -108,7 +109,8 @@ export async function gather(
   const stage = wantsTraffic ? "nodes and probes" : "nodes";
   const destinations = valueOf(api.pods, [])
     .filter(({ namespace, hostNetwork, address }) => namespace === workload.namespace && !hostNetwork && address !== "")
-    .map(({ address }) => address);
+    .flatMap(({ address, ipv6Address }) => (ipv6Address === undefined ? [address] : [address, ipv6Address]));
+  if (isDualStack(api)) destinations.push(OUTSIDE_IPV6_ADDRESS);
   const readAll = async () => {
     if (!scope.parts.has("nodes")) return [];
     const commands = {

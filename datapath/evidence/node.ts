@@ -1,4 +1,4 @@
-import { askAgent, saveRules, type Agent } from "../../cluster/agents";
+import { askAgent, saveIpv6Rules, saveRules, type Agent } from "../../cluster/agents";
 import type { EvidenceCluster } from "../../cluster/read";
 import type { Reading } from "./api";
 import { ASK_KUBE_PROXY } from "./kubeProxy";
@@ -10,7 +10,10 @@ const NODE_SECONDS = 45;
 /** Stands for all addresses outside the cluster: it is for documentation, and nothing is sent there (RFC 5737). */
 export const OUTSIDE_ADDRESS = "198.51.100.1";
 
-/** The same for counters. */
+/** The same of IPv6, where it is dual-stack (RFC 3849). */
+export const OUTSIDE_IPV6_ADDRESS = "2001:db8::1";
+
+/** Seconds that all counters of a node may take. */
 const COUNTER_SECONDS = 20;
 
 /** Where agents mount the cgroups, and attach the programs for sockets. */
@@ -108,10 +111,20 @@ dumped=$(timeout ${COMMAND_SECONDS} bpftool -j map dump pinned $map) || exit
 printf '%s' "$dumped" | sed 's/{"key":\\[/\\n/g' | grep '^"0x' | cut -d ']' -f 1 | tr -d '"' | tr , ' ' |
 while read -r length l2 l3 l4 a1 a2 a3 a4; do printf '%d.%d.%d.%d/%d\\n' $a1 $a2 $a3 $a4 $length; done`;
 
+/** What of IPv6 decides whether a device takes part in it, and what becomes of its packets. */
+const IPV6_SYSCTLS =
+  "cd /proc/sys/net && grep -sH '' ipv6/conf/*/disable_ipv6 ipv6/conf/*/forwarding ipv6/conf/*/hop_limit ipv6/conf/*/mtu " +
+  "ipv6/icmp/echo_ignore_all ipv6/ip6frag_high_thresh ipv6/ip6frag_time";
+
 /** What is asked beside them in a dual-stack cluster. */
 export const IPV6_COMMANDS = {
   ipv6Routes: "ip -6 route show table all",
   ipv6Addresses: "ip -j -6 addr show",
+  ipv6Rules: "ip -6 rule show",
+  ipv6Neighbors: "ip -6 neigh show",
+  ipv6Sysctls: IPV6_SYSCTLS,
+  ip6tables: saveIpv6Rules("-c"),
+  ipv6Set: "ipset save cilium_node_set_v6 2>/dev/null; true",
 } as const;
 
 /** What only `inspect` asks beside them. */
@@ -173,7 +186,7 @@ export const IPV6_COUNTERS = {
   between: {},
   after: {
     ipv6Nat: IPV6_NAT,
-    ip6tables: "ip6tables-save -t nat 2>/dev/null; ip6tables-legacy-save -t nat 2>/dev/null; true",
+    ip6tables: saveIpv6Rules("-c"),
   },
 } as const;
 
@@ -333,7 +346,13 @@ function scriptOf(commands: Readonly<Record<string, string>>): string {
 }
 
 function lookupsOf(destinations: readonly string[]): string {
-  return `\necho '${LOOKUPS}'\nfor to in ${destinations.join(" ")}; do echo "> $to"; ip -4 route get "$to" 2>&1; done; true`;
+  const isIpv6 = (to: string) => to.includes(":");
+  const ask = (family: number, all: readonly string[]) =>
+    all.length === 0 ? "" : `for to in ${all.join(" ")}; do echo "> $to"; ip -${family} route get "$to" 2>&1; done; `;
+  return `\necho '${LOOKUPS}'\n${ask(
+    4,
+    destinations.filter((to) => !isIpv6(to)),
+  )}${ask(6, destinations.filter(isIpv6))}true`;
 }
 
 function sectionsOf<Name extends string>(output: string): Partial<Record<Name, Reading<string>>> {

@@ -4,7 +4,7 @@ import { apiErrorLine } from "../../cluster/apiError";
 import type { EvidenceCluster } from "../../cluster/read";
 import { limited } from "../../cluster/limited";
 import { within } from "../../cluster/within";
-import { valueOf, type ApiEvidence } from "./api";
+import { isDualStack, valueOf, type ApiEvidence } from "./api";
 
 /** What a workload pod says of its own network. */
 export interface PodNetwork {
@@ -17,6 +17,8 @@ export interface PodNetwork {
   readonly pinged?: { readonly address: string; readonly lost: string } | undefined;
   /** `ip -4 -o addr show`, `ip -4 route show`, `ip -o link show`, resolv.conf, IPv4's sysctls, neighbors, what filters or delays packets, `ip -4 rule show`, /etc/hosts, routes of further tables and IPsec policies; or why they could not be read. */
   readonly output?: string | undefined;
+  /** The same of IPv6 in a dual-stack cluster: addresses, routes of all tables, rules, neighbors, sysctls and rules of ip6tables. */
+  readonly ipv6?: string | undefined;
   readonly error?: string | undefined;
 }
 
@@ -34,6 +36,12 @@ const NETWORK =
   "tc qdisc show dev eth0 | grep -vE ' (noqueue|clsact|ingress) '; tc filter show dev eth0 ingress; tc filter show dev eth0 egress; echo ---; ip -4 rule show; echo ---; cat /etc/hosts; echo ---; " +
   "ip -4 route show table all | grep ' table '; echo ---; ip xfrm policy 2>/dev/null; true";
 
+const IPV6_NETWORK =
+  "ip -6 -o addr show; echo ---; ip -6 route show table all; echo ---; ip -6 rule show; echo ---; ip -6 neigh show; echo ---; " +
+  "(cd /proc/sys/net/ipv6 && grep -sH '' conf/all/disable_ipv6 conf/eth0/disable_ipv6 conf/lo/disable_ipv6 conf/eth0/hop_limit conf/eth0/mtu icmp/echo_ignore_all); echo ---; " +
+  "ip6tables-save 2>/dev/null | grep ^-A; ip6tables-legacy-save 2>/dev/null | grep ^-A; true";
+
+const IPV6 = "@@@ ipv6";
 const PINGED = "@@@ pinged";
 const pingsTo = (address: string) =>
   `ping -q -c ${PATH_PINGS} -i 0.02 -W 2 ${address} 2>&1 | grep -oE '[0-9.]+% packet loss'; true`;
@@ -59,11 +67,16 @@ export async function readPods(
   return limited([...servers, ...clients], async ({ name: pod, node, address }, index): Promise<PodNetwork> => {
     const known = { pod, node, address, server: index < servers.length };
     const next = known.server && servers.length > 1 ? servers[(index + 1) % servers.length] : undefined;
-    const script = next === undefined ? NETWORK : `${NETWORK}\necho ${PINGED}\n${pingsTo(next.address)}`;
+    const asked = isDualStack(api) ? `${NETWORK}\necho ${IPV6}\n${IPV6_NETWORK}` : NETWORK;
+    const script = next === undefined ? asked : `${asked}\necho ${PINGED}\n${pingsTo(next.address)}`;
     const said = await inPod(cluster, workload, pod, POD_SECONDS, ["sh", "-c", script]);
     if (said instanceof Error) return { ...known, error: said.message };
-    const [output, lost = ""] = said.split(`${PINGED}\n`);
-    return { ...known, output, pinged: next && { address: next.address, lost: lost.trim() } };
+    const [network, lost = ""] = said.split(`${PINGED}\n`) as [string, string?];
+    const [output, ipv6] = network.split(`${IPV6}\n`);
+    return {
+      ...{ ...known, output, pinged: next && { address: next.address, lost: lost.trim() } },
+      ...(ipv6 === undefined ? {} : { ipv6 }),
+    };
   });
 }
 

@@ -1,7 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import ipaddr from "ipaddr.js";
 import type { V1EndpointSlice, V1Node, V1Pod } from "@kubernetes/client-node";
 import type { EvidenceCluster } from "../../cluster/read";
 import { isDualStack, readApi, readingOf } from "../../datapath/evidence/api";
@@ -9,6 +8,7 @@ import { readIpv6Traffic } from "../../datapath/evidence/ipv6Traffic";
 import { keptExpectation } from "../../datapath/external";
 import { probeScript, triesOf, type Protocol, type Target } from "../../datapath/evidence/probing";
 import type { Ground, Probe } from "../../datapath/evidence/traffic";
+import { DUAL, IPV6 } from "./support/dualStack";
 import {
   bad,
   both,
@@ -21,115 +21,6 @@ import {
 } from "./support/evidence";
 
 const WORKER = "cmlead-worker";
-const IPV6 = { podCidr: "fd00:10::/56", nativeRoutingCIDR: "fd00:10::/56" };
-const CONFIG = {
-  "enable-ipv6": "true",
-  "enable-ipv6-masquerade": "true",
-  "ipv6-native-routing-cidr": IPV6.nativeRoutingCIDR,
-  "cluster-pool-ipv6-cidr": IPV6.podCidr,
-  "cluster-pool-ipv6-mask-size": "64",
-};
-
-/** The IPv6 address that stands for one of IPv4, and the same of networks. */
-const ipv6Of = (address: string) =>
-  address.replace(/^10\.0\.(\d+)\.(\d+)/, "fd00:10:0:$1::$2").replace(/^172\.18\.0\.(\d+)/, "fc00::$1");
-const CLUSTER_IP = "fd00:10:96::50";
-
-/** The recorded cluster with a second family. */
-const DUAL: Change = both(
-  ...Object.entries(CONFIG).map(([key, value]) => inConfig(key, value)),
-  ({ api, nodes, traffic }) => {
-    const rendered = "value" in api.rendered ? api.rendered.value : null;
-    Object.assign(rendered!.config, CONFIG);
-    const readings = [api.nodes, api.ciliumEndpoints] as const;
-    for (const reading of readings)
-      if ("value" in reading) for (const each of reading.value) each.ipv6Address = ipv6Of(each.address);
-    if ("value" in api.pods)
-      for (const pod of api.pods.value) if (!pod.hostNetwork) pod.ipv6Address = ipv6Of(pod.address);
-    const cilium = "value" in api.ciliumNodes ? api.ciliumNodes.value : [];
-    for (const node of cilium)
-      node.ipv6PodCidrs = node.podCidrs.map((cidr) => ipv6Of(cidr.replace("/24", "")).replace(/0$/, "/64"));
-    const services = "value" in api.services ? api.services.value : [];
-    const service = services.find(({ name }) => name === "serversvc")!;
-    service.clusterIps = [service.clusterIp, CLUSTER_IP];
-    const endpoints = "value" in api.endpoints ? api.endpoints.value : [];
-    const own = endpoints.filter(({ service: name }) => name === "serversvc");
-    api.ipv6Endpoints = { value: own.map((each) => ({ ...each, addresses: each.addresses.map(ipv6Of) })) };
-    for (const node of nodes) {
-      const peers = cilium.filter(({ name }) => name !== node.node);
-      const routes = peers.map(
-        ({ ipv6PodCidrs, address }) =>
-          `${ipv6PodCidrs![0]} via ${ipv6Of(address)} dev eth0 proto kernel metric 1024 pref medium`,
-      );
-      const mine = cilium.find(({ name }) => name === node.node)!.ipv6PodCidrs![0]!;
-      const table = [
-        "fc00::/64 dev eth0 proto kernel metric 256 pref medium",
-        `${mine.replace("/64", "ff")} dev cilium_host proto kernel metric 256 pref medium`,
-        `${mine} dev cilium_host proto kernel src ${mine.replace("/64", "ff")} metric 1024 pref medium`,
-        "fe80::/64 dev lxc_health proto kernel metric 256 pref medium",
-        ...routes,
-        "default via fc00::1 dev eth0 metric 1024 pref medium",
-        "local fc00::2 dev eth0 table local proto kernel metric 0 pref medium",
-      ];
-      node.sections.ipv6Routes = { value: `${table.join("\n")}\n` };
-    }
-    const reached = (address: string) => ipv6Of(address).replace(/^10\.96\..*/, CLUSTER_IP);
-    const probes = traffic!.probes
-      .filter(({ to }) => to.name !== "the nodes' gateway")
-      .map((probe) => ({
-        ...probe,
-        from: { ...probe.from, address: ipv6Of(probe.from.address) },
-        to: { ...probe.to, address: reached(probe.to.address) },
-        tries: probe.tries.map((each) => ({ ...each, ...(each.client && { client: ipv6Of(each.client) }) })),
-      }));
-    traffic!.ipv6 = { probes, silent: [], omitted: {}, outside: ipv6Of(traffic!.outside!) };
-  },
-  inNode("ipcache", (text) => {
-    const entries = Object.entries(JSON.parse(text) as Record<string, string[]>);
-    const second = entries
-      .filter(([key]) => /^10\..*\/32$/.test(key))
-      .map(([key, value]) => [`${ipv6Of(key.slice(0, -3))}/128`, value]);
-    return JSON.stringify(Object.fromEntries([...entries, ...second]));
-  }),
-  ({ before, after, traffic }) => {
-    const digits = (address: string) => ipaddr.IPv6.parse(address).toByteArray().map(hex).join("");
-    const entries = traffic!
-      .ipv6!.probes.filter(({ flow, shape }) => flow === "pod-to-outside" && shape === "tcp/small")
-      .map(({ from, to }) => `${digits(from.address)}:a2b4 ${digits(to.address)}\n`);
-    for (const { sections } of before) sections.ipv6Nat = { value: "" };
-    for (const { sections } of after) {
-      sections.ipv6Nat = { value: entries.join("") };
-      sections.ip6tables = { value: "*nat\n:CILIUM_POST_nat - [0:0]\nCOMMIT\n" };
-    }
-  },
-  inNode("status", (text) => text.replace(/"ipv4": ?true/, '"ipv4": true, "ipv6": true')),
-  ({ nodes }) => {
-    for (const node of nodes) {
-      const reading = node.sections.services!;
-      if ("value" in reading) reading.value += `${SERVICES}\n`;
-    }
-  },
-);
-
-/** Two frontends of the workload's Service with its three pods, as `cilium service list` prints them. */
-const SERVICES = (() => {
-  const evidence = recordedEvidence();
-  const own = readingOf(evidence.api.endpoints).filter(({ service }) => service === "serversvc");
-  return [`[${CLUSTER_IP}]:80 ClusterIP`, "[::]:32000 NodePort"]
-    .flatMap((frontend, index) =>
-      own.flatMap(({ protocol, addresses }) => {
-        const [where, type] = frontend.split(" ") as [string, string];
-        const [first, ...others] = addresses.map(
-          (address, at) => `${at + 1} => [${ipv6Of(address)}]:80/${protocol} (active)`,
-        );
-        return [`${90 + index}   ${where}/${protocol}   ${type}   ${first}`, ...others.map((each) => `     ${each}`)];
-      }),
-    )
-    .join("\n");
-})();
-
-const hex = (byte: number) => byte.toString(16).padStart(2, "0");
-
 const expectation = recordedExpectation("ebpf", { ipv6: IPV6 });
 const found = (...changes: Change[]) => judged(recordedEvidence(both(DUAL, ...changes)), expectation);
 
@@ -263,7 +154,7 @@ describe("a verification of a dual-stack cluster", () => {
       "ip6tables masquerades beside BPF",
       ({ after }) => {
         const rule = "-A CILIUM_POST_nat -s fd00:10::/64 ! -o cilium_+ -j MASQUERADE";
-        for (const { sections } of after) sections.ip6tables = { value: `*nat\n${rule}\nCOMMIT\n` };
+        for (const { sections } of after) sections.ip6tables = { value: `*nat\n[3:180] ${rule}\nCOMMIT\n` };
       },
       "masquerading",
       new RegExp(`^${WORKER} by IPv6$`),
