@@ -47,7 +47,8 @@ export async function drill(stack: string | undefined, options: DrillOptions): P
   await undoRest(state, nodes);
   if (options.undo) return true;
   const asked = expectedCiliumConfig(ciliumArgs(settings));
-  const cluster = { mode: settings.mode, tunnel: settings.tunnel, kubeProxy: settings.kubeProxy.mode, asked };
+  const { mode, tunnel, kubeProxy } = settings;
+  const cluster = { mode, tunnel, kubeProxy: kubeProxy.mode, ipFamily: settings.cluster.ipFamily, asked };
   const faults = chosen.filter((fault) => applies(fault, cluster));
   if (faults.length === 0) {
     throw new UsageError(`No fault is chosen that applies to ${settings.mode}; use --all, --fault, --class or --list`);

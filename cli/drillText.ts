@@ -52,19 +52,20 @@ export function catalogueText(faults: readonly Fault[], look: Look): string {
   return [...tables, `${faultsText(faults.length)} in all`].join("\n");
 }
 
-/** The modes and the tunnel that a fault needs; empty where it applies to every cluster. */
-export function conditionOf({ modes, tunnel, kubeProxy }: Fault): string {
+/** The modes, the tunnel and the families that a fault needs; empty where it applies to every cluster. */
+export function conditionOf({ modes, tunnel, kubeProxy, ipFamily }: Fault): string {
   const parts = [
     ...(modes === undefined ? [] : [modes.join(", ")]),
     ...(tunnel === undefined ? [] : [tunnel ? "with a tunnel" : "native routing"]),
     ...(kubeProxy === undefined ? [] : [`kube-proxy in mode ${kubeProxy}`]),
+    ...(ipFamily === undefined ? [] : ["dual stack"]),
   ];
   return parts.join("; ");
 }
 
 /** The catalogue as JSON, without the scripts. */
 export function catalogueJson(faults: readonly Fault[]): string {
-  const shown = faults.map(({ name, class: kind, title, teaches, expect, modes, tunnel, kubeProxy }) => ({
+  const shown = faults.map(({ name, class: kind, title, teaches, expect, modes, tunnel, kubeProxy, ipFamily }) => ({
     name,
     class: kind,
     title,
@@ -73,6 +74,7 @@ export function catalogueJson(faults: readonly Fault[]): string {
     modes,
     tunnel,
     kubeProxy,
+    ipFamily,
   }));
   return JSON.stringify(shown, undefined, 2);
 }

@@ -14,7 +14,7 @@ import {
 const AFTER_RESTART = 25;
 
 /** Change keys of cilium-config and restart every agent, so that the change is in force. */
-function inForce(...pairs: readonly (readonly [key: string, value: string])[]) {
+export function inForce(...pairs: readonly (readonly [key: string, value: string])[]) {
   const words = pairs.flat().map((word) => `'${word}'`);
   return {
     config: pairs,
@@ -32,7 +32,7 @@ function valueOf(key: string): Script {
 }
 
 /** Give one agent other values by a CiliumNodeConfig, and restart it. */
-function onOneNode(defaults: Parameters<typeof nodeConfig>[0]) {
+export function onOneNode(defaults: Parameters<typeof nodeConfig>[0]) {
   const object = nodeConfig(defaults);
   return {
     inject: [...object.inject, ...RESTART_AGENT],

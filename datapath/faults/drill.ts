@@ -114,9 +114,15 @@ const FORGET_PATHS = onEveryNode(
   "ip route flush cache; for namespace in $(ip netns list | cut -d' ' -f1); do ip netns exec $namespace ip route flush cache || true; done",
 );
 
+/** The same of IPv6, where the cluster has it. */
+const FORGET_IPV6_PATHS = onEveryNode(
+  "ip -6 route flush cache; for namespace in $(ip netns list | cut -d' ' -f1); do ip netns exec $namespace ip -6 route flush cache || true; done",
+);
+
 /** Undo a fault, whether it is in force or not. @throws Error naming the fault when a script fails */
 export async function undo(fault: Fault, lab: Lab): Promise<void> {
-  for (const script of [...fault.undo, ...FORGET_PATHS]) {
+  const forget = lab.facts.node_ipv6 === "" ? FORGET_PATHS : [...FORGET_PATHS, ...FORGET_IPV6_PATHS];
+  for (const script of [...fault.undo, ...forget]) {
     await lab.run(script).catch((error: Error) => {
       throw new Error(`The fault ${fault.name} cannot be undone: ${error.message}`);
     });

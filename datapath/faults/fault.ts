@@ -29,6 +29,8 @@ export interface Fault {
   readonly modes?: readonly RoutingMode[];
   /** Whether it needs a tunnel (`true`) or native routing (`false`). Default: neither. */
   readonly tunnel?: boolean;
+  /** Families that the cluster needs. Default: any. */
+  readonly ipFamily?: "dual";
   /** Mode of kube-proxy whose rules it breaks. Default: any. */
   readonly kubeProxy?: KubeProxyMode;
   /** Keys of `cilium-config` that it sets, with their values: a stack that asks for these has no fault. Default: none. */
@@ -65,21 +67,22 @@ export const RESTART_AGENT = kube("restart_agents $node");
 
 /** Inject, undo and probe a rule of iptables on the chosen worker: `chain` and `rule` as after `-I`. */
 export function iptablesRule(chain: string, rule: string, table = "filter") {
-  return ruleBy("iptables", `-t ${table}`, chain, rule);
+  return ruleBy("iptables", table, chain, rule);
 }
 
 /** The same for IPv6. */
-export function ip6tablesRule(chain: string, rule: string) {
-  return ruleBy("ip6tables", "-t filter", chain, rule);
+export function ip6tablesRule(chain: string, rule: string, table = "filter") {
+  return ruleBy("ip6tables", table, chain, rule);
 }
 
 /** The same in the network namespace of the workload's pod on the chosen worker. */
 export function podRule(chain: string, rule: string) {
-  return ruleBy("in_pod iptables", "-t filter", chain, rule);
+  return ruleBy("in_pod iptables", "filter", chain, rule);
 }
 
-function ruleBy(program: string, table: string, chain: string, rule: string) {
-  const command = (action: string) => `${program} -w 5 ${table} ${action} ${chain} ${rule}`;
+/** The same by another program of the same usage. */
+export function ruleBy(program: string, table: string, chain: string, rule: string) {
+  const command = (action: string) => `${program} -w 5 -t ${table} ${action} ${chain} ${rule}`;
   return {
     inject: onNode(command("-I")),
     undo: onNode(`while ${command("-C")} 2>/dev/null; do ${command("-D")}; done`),

@@ -1,12 +1,13 @@
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import { AGENT_SELECTOR, CILIUM_NAMESPACE } from "../../cluster/agents";
+import { nodeAddress, nodeIpv6Address } from "../clusterFacts";
 import type { ClusterReader, NodeExec } from "../../cluster/read";
 import type { Place, Script } from "./fault";
 
 /**
  * What a fault's scripts know of a cluster: shell variables, and their values. `node` is the worker on which faults are
  * injected, `peer` another one, `third` the control plane; of each its address, its pods' network and the address of the
- * workload's pod there.
+ * workload's pod there; in a dual-stack cluster the same of IPv6, which is empty in others.
  */
 export type LabFacts = Readonly<Record<Fact, string>>;
 
@@ -27,7 +28,15 @@ type Fact =
   | "third_pod_address"
   | "cluster_ip"
   | "node_port"
-  | "dns_pod_address";
+  | "dns_pod_address"
+  | "node_ipv6"
+  | "node_ipv6_pods"
+  | "pod_ipv6"
+  | "peer_ipv6"
+  | "peer_ipv6_pods"
+  | "peer_pod_ipv6"
+  | "third_ipv6"
+  | "cluster_ipv6";
 
 /** A cluster whose faults can be injected: its nodes are containers of this machine. */
 export interface Lab {
@@ -59,15 +68,19 @@ export async function readLabFacts(cluster: ClusterReader): Promise<LabFacts> {
       `A drill needs a control plane and two workers (got ${names.join(", ")}); set cluster.workers to 2 or more and run pulumi up`,
     );
   const of = (name: string) => {
-    const address = nodes
-      .find(({ metadata }) => metadata!.name === name)!
-      .status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
+    const status = nodes.find(({ metadata }) => metadata!.name === name)!.status;
+    const address = nodeAddress(status);
     const pod = pods.find(({ spec, metadata }) => spec?.nodeName === name && metadata?.deletionTimestamp === undefined);
-    const network = cidrs.get(name)?.[0];
+    const network = cidrs.get(name)?.find((cidr) => !cidr.includes(":"));
     const podAddress = pod?.status?.podIP;
     if (address === undefined || network === undefined || podAddress === undefined)
       throw new Error(`Node ${name} has no address, no pod network or no pod of the workload; run pulumi up --refresh`);
-    return { address, network, pod: pod!.metadata!.name!, podAddress };
+    const ipv6 = {
+      address: nodeIpv6Address(status) ?? "",
+      network: cidrs.get(name)?.find((cidr) => cidr.includes(":")) ?? "",
+      podAddress: pod!.status?.podIPs?.find(({ ip }) => ip.includes(":"))?.ip ?? "",
+    };
+    return { address, network, pod: pod!.metadata!.name!, podAddress, ipv6 };
   };
   const [chosen, other, last] = [of(node), of(peer), of(third)];
   return {
@@ -88,6 +101,14 @@ export async function readLabFacts(cluster: ClusterReader): Promise<LabFacts> {
     cluster_ip: service?.spec?.clusterIP ?? "",
     node_port: String(service?.spec?.ports?.[0]?.nodePort ?? ""),
     dns_pod_address: dns[0]?.status?.podIP ?? "",
+    node_ipv6: chosen.ipv6.address,
+    node_ipv6_pods: chosen.ipv6.network,
+    pod_ipv6: chosen.ipv6.podAddress,
+    peer_ipv6: other.ipv6.address,
+    peer_ipv6_pods: other.ipv6.network,
+    peer_pod_ipv6: other.ipv6.podAddress,
+    third_ipv6: last.ipv6.address,
+    cluster_ipv6: service?.spec?.clusterIPs?.find((address) => address.includes(":")) ?? "",
   };
 }
 

@@ -10,7 +10,7 @@ import {
 } from "./fault";
 
 /** A table of nftables with one rule. */
-function nftTable(family: string, hook: string, rule: string) {
+export function nftTable(family: string, hook: string, rule: string) {
   return {
     inject: onNode(
       `nft "add table ${family} drill"; nft "add chain ${family} drill drill { type filter hook ${hook}; policy accept; }"; nft "add rule ${family} drill drill ${rule}"`,
@@ -21,13 +21,13 @@ function nftTable(family: string, hook: string, rule: string) {
 }
 
 /** Flush a chain again and again, since its owner writes it anew, and restore its table. */
-function flushed(table: string, chain: string, alongside = "true") {
+export function flushed(table: string, chain: string, alongside = "true", program = "iptables") {
   return {
     inject: onNode(
-      `[ -e $kept/table ] || iptables-save -t ${table} >$kept/table; keep flush "iptables -w 5 -t ${table} -F ${chain} && ${alongside}"; sleep 1`,
+      `[ -e $kept/table ] || ${program}-save -t ${table} >$kept/table; keep flush "${program} -w 5 -t ${table} -F ${chain} && ${alongside}"; sleep 1`,
     ),
-    undo: onNode(`unkeep flush; [ ! -e $kept/table ] || { iptables-restore <$kept/table; rm $kept/table; }`),
-    probe: onNode(`iptables -w 5 -t ${table} -S ${chain} | grep -c -e -A || true`)[0]!,
+    undo: onNode(`unkeep flush; [ ! -e $kept/table ] || { ${program}-restore <$kept/table; rm $kept/table; }`),
+    probe: onNode(`${program} -w 5 -t ${table} -S ${chain} | grep -c -e -A || true`)[0]!,
   };
 }
 

@@ -1,37 +1,39 @@
 import { inPod, onNode, RESTART_AGENT, THROUGH_HOST, type Fault } from "./fault";
 
 /** A route that Cilium does not know of; it comes and goes with its prefix. */
-function foreignRoute(prefix: string, way: string, type = "") {
+export function foreignRoute(prefix: string, way: string, type = "", ip = "ip") {
   return {
-    inject: onNode(`ip route replace ${type} ${prefix} ${way}`),
-    undo: onNode(`ip route del ${type} ${prefix} 2>/dev/null || true`),
-    probe: onNode(`ip route show exact ${prefix}`)[0]!,
+    inject: onNode(`${ip} route replace ${type} ${prefix} ${way}`),
+    undo: onNode(`${ip} route del ${type} ${prefix} 2>/dev/null || true`),
+    probe: onNode(`${ip} route show exact ${prefix}`)[0]!,
   };
 }
 
 /** Do something to a route of Cilium's, again and again since the agent repairs it, and restore it. */
-function heldRoute(prefix: string, change: string) {
+export function heldRoute(prefix: string, change: string, ip = "ip") {
   return {
     inject: onNode(
-      `[ -e $kept/route ] || ip route show exact ${prefix} >$kept/route; [ -s $kept/route ]; keep route "${change}"; sleep 1`,
+      `[ -e $kept/route ] || ${ip} route show exact ${prefix} >$kept/route; [ -s $kept/route ]; keep route "${change}"; sleep 1`,
     ),
     undo: onNode(
-      `unkeep route; [ ! -e $kept/route ] || { ip route del ${prefix} 2>/dev/null || true; while read -r route; do ip route replace $route; done <$kept/route; rm $kept/route; }`,
+      `unkeep route; [ ! -e $kept/route ] || { ${ip} route del ${prefix} 2>/dev/null || true; while read -r route; do ${ip} route replace $route; done <$kept/route; rm $kept/route; }`,
     ),
-    probe: onNode(`ip route show exact ${prefix} | tr -s ' \\n' ' '`)[0]!,
+    probe: onNode(`${ip} route show exact ${prefix} | tr -s ' \\n' ' '`)[0]!,
   };
 }
 
 /** An ip rule before all others; with a route, it leads to a table that has only that. */
-function foreignRule(selector: string, route?: string) {
+export function foreignRule(selector: string, route?: string, ip = "ip") {
   return {
     inject: onNode(
       route === undefined
-        ? `ip rule add pref 50 ${selector}`
-        : `ip route replace ${route} table 4242; ip rule add pref 50 ${selector} lookup 4242`,
+        ? `${ip} rule add pref 50 ${selector}`
+        : `${ip} route replace ${route} table 4242; ${ip} rule add pref 50 ${selector} lookup 4242`,
     ),
-    undo: onNode("while ip rule del pref 50 2>/dev/null; do :; done; ip route flush table 4242 2>/dev/null || true"),
-    probe: onNode("ip rule show pref 50")[0]!,
+    undo: onNode(
+      `while ${ip} rule del pref 50 2>/dev/null; do :; done; ${ip} route flush table 4242 2>/dev/null || true`,
+    ),
+    probe: onNode(`${ip} rule show pref 50`)[0]!,
   };
 }
 

@@ -19,17 +19,42 @@ const OWN_SLICES =
   "kubernetes.io/service-name=serversvc,endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io";
 
 /** A second EndpointSlice of a Service, with one endpoint where nothing answers. */
-const foreignSlice = (namespace: string, owner: string, portList: string, address: string) =>
+export const foreignSlice = (
+  namespace: string,
+  owner: string,
+  portList: string,
+  address: string,
+  family: "IPv4" | "IPv6" = "IPv4",
+) =>
   manifest(
     "endpointslice/drill",
     `apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: drill, namespace: ${namespace}, labels: {kubernetes.io/service-name: ${owner}, endpointslice.kubernetes.io/managed-by: drill}}
-addressType: IPv4
+addressType: ${family}
 ports: [${portList}]
 endpoints: [{addresses: ["${address}"], conditions: {ready: true}}]`,
     namespace,
   );
+
+/** Take an endpoint out of the slice of a family. Nobody corrects a slice that has no selector. */
+export function incompleteSlice(family: "IPv4" | "IPv6") {
+  const ofFamily = `jsonpath='{.items[?(@.addressType=="${family}")]`;
+  return {
+    // without a selector a slice is mirrored from the Endpoints object, as long as there is one
+    inject: kube(`kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":null}}' >/dev/null
+kubectl -n nettool delete endpoints serversvc --ignore-not-found >/dev/null 2>&1; sleep 2
+slice=$(kubectl -n nettool get endpointslices -l ${OWN_SLICES} -o ${ofFamily}.metadata.name}')
+kubectl -n nettool patch endpointslice $slice --type=json -p '[{"op":"remove","path":"/endpoints/0"}]' >/dev/null; sleep 1`),
+    undo: kube(
+      `kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":{"app":"nettool"}}}' >/dev/null
+kubectl -n nettool delete endpointslices -l kubernetes.io/service-name=serversvc >/dev/null; sleep 3`,
+    ),
+    probe: kube(
+      `kubectl -n nettool get endpointslices -l ${OWN_SLICES} -o ${ofFamily}.endpoints[*].addresses[0]}' | wc -w`,
+    )[0]!,
+  };
+}
 
 /** Services, their backends, and what agents made of them. */
 export const SERVICE_FAULTS: readonly Fault[] = [
@@ -66,19 +91,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     teaches:
       "Pods and Service look right, and one backend gets no request. Nobody corrects a slice that has no selector.",
     expect: ["endpoints-incomplete", "service-changed"],
-    inject:
-      // without a selector a slice is mirrored from the Endpoints object, as long as there is one
-      kube(`kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":null}}' >/dev/null
-kubectl -n nettool delete endpoints serversvc --ignore-not-found >/dev/null 2>&1; sleep 2
-slice=$(kubectl -n nettool get endpointslices -l ${OWN_SLICES} -o jsonpath='{.items[0].metadata.name}')
-kubectl -n nettool patch endpointslice $slice --type=json -p '[{"op":"remove","path":"/endpoints/0"}]' >/dev/null; sleep 1`),
-    undo: kube(
-      `kubectl -n nettool patch service serversvc --type=merge -p '{"spec":{"selector":{"app":"nettool"}}}' >/dev/null
-kubectl -n nettool delete endpointslices -l kubernetes.io/service-name=serversvc >/dev/null; sleep 3`,
-    ),
-    probe: kube(
-      `kubectl -n nettool get endpointslices -l ${OWN_SLICES} -o jsonpath='{.items[0].endpoints[*].addresses[0]}' | wc -w`,
-    )[0]!,
+    ...incompleteSlice("IPv4"),
   },
   {
     name: "endpoint-slice-foreign",

@@ -34,6 +34,26 @@ const FACTS: LabFacts = {
   cluster_ip: "10.96.10.20",
   node_port: "32000",
   dns_pod_address: "10.0.1.3",
+  node_ipv6: "",
+  node_ipv6_pods: "",
+  pod_ipv6: "",
+  peer_ipv6: "",
+  peer_ipv6_pods: "",
+  peer_pod_ipv6: "",
+  third_ipv6: "",
+  cluster_ipv6: "",
+};
+/** The same cluster with both families. */
+const DUAL_FACTS: LabFacts = {
+  ...FACTS,
+  node_ipv6: "fc00::3",
+  node_ipv6_pods: "fd00:10:0:1::/64",
+  pod_ipv6: "fd00:10:0:1::7",
+  peer_ipv6: "fc00::4",
+  peer_ipv6_pods: "fd00:10:0:2::/64",
+  peer_pod_ipv6: "fd00:10:0:2::8",
+  third_ipv6: "fc00::2",
+  cluster_ipv6: "fd00:10:96::50",
 };
 
 const scriptsOf = ({ inject, undo: back, probe }: Fault): Script[] => [...inject, ...back, probe];
@@ -73,6 +93,33 @@ describe("the catalogue of faults", () => {
     ).toEqual([]);
   });
 
+  it("keeps faults of IPv6 to clusters of both families, where all others apply too", () => {
+    const named = (ipFamily?: "ipv4" | "dual") =>
+      FAULTS.filter((fault) => applies(fault, { mode: "ebpf", tunnel: "disabled", ipFamily })).map(({ name }) => name);
+    expect(named()).toEqual(named("ipv4"));
+    expect(named().filter((name) => name.startsWith("ipv6-"))).toEqual([]);
+    expect(named("dual").filter((name) => !name.startsWith("ipv6-"))).toEqual(named());
+    expect(named("dual").length - named().length).toBeGreaterThanOrEqual(30);
+    // without these facts their scripts would change something else
+    for (const fault of FAULTS)
+      expect([fault.name, fault.ipFamily]).toEqual([
+        fault.name,
+        scriptsOf(fault).some(({ run }) => /\$\w+_ipv6/.test(run)) || fault.name.startsWith("ipv6-")
+          ? "dual"
+          : undefined,
+      ]);
+  });
+
+  it("writes an IPv6 address as the bytes that keys of BPF maps have", () => {
+    const { inject } = FAULTS.find(({ name }) => name === "ipv6-cluster-ip-missing")!;
+    const [, bytes] = /key hex (\$\(.*?\)) 00 50 /.exec(inject[0]!.run)!;
+    const bytesOf = (address: string) =>
+      spawnSync("sh", ["-c", `cluster_ipv6=${address}; echo ${bytes}`], { encoding: "utf8" }).stdout.trim();
+    expect(bytesOf("fd00:10:96::50")).toBe("fd 00 00 10 00 96 00 00 00 00 00 00 00 00 00 50");
+    expect(bytesOf("::1")).toBe("00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01");
+    expect(bytesOf("1:2:3:4:5:6:7:abcd")).toBe("00 01 00 02 00 03 00 04 00 05 00 06 00 07 ab cd");
+  });
+
   it("has no fault that the stack asks for", () => {
     const names = (asked: CiliumConfig) =>
       FAULTS.filter((fault) => applies(fault, { mode: "ebpf", tunnel: "disabled", asked })).map(({ name }) => name);
@@ -97,7 +144,7 @@ describe("the catalogue of faults", () => {
     const folder = mkdtempSync(join(tmpdir(), "drill-"));
     for (const fault of FAULTS)
       for (const [index, { at, run }] of scriptsOf(fault).entries())
-        writeFileSync(join(folder, `${fault.name}-${index}.sh`), scriptOf(FACTS, at, run));
+        writeFileSync(join(folder, `${fault.name}-${index}.sh`), scriptOf(DUAL_FACTS, at, run));
     writeFileSync(join(folder, "broken.sh"), "if true; then");
     const each = 'for script in *.sh; do sh -n "$script" 2>/dev/null || echo "$script"; done';
     const { stdout } = spawnSync("sh", ["-c", each], { cwd: folder, encoding: "utf8" });
@@ -217,6 +264,11 @@ describe("one fault of a drill", () => {
     await drillFault(fault(), ground);
     const after = ran.slice(ran.indexOf("node: undo") + 1);
     expect(after[0]).toMatch(/^every-node: ip route flush cache; for namespace in .* ip netns exec/);
+    expect(ran.join("\n")).not.toContain("ip -6");
+    const dual = new FakeCluster();
+    const lab = { ...dual.ground.lab, facts: DUAL_FACTS };
+    await drillFault(fault(), { ...dual.ground, lab });
+    expect(dual.ran.filter((line) => line.startsWith("every-node: ip -6 route flush cache"))).toHaveLength(1);
   });
 
   it("is not repaired when the cluster does not pass after the undo", async () => {
@@ -396,6 +448,35 @@ describe("the places of faults", () => {
       service: async () => ({ spec: { clusterIP: "10.96.10.20", ports: [{ nodePort: 32000 }] } }),
     } as unknown as ClusterReader;
     expect(await readLabFacts(cluster)).toEqual(FACTS);
+    const dual = {
+      ...cluster,
+      nodes: async () =>
+        nodes.map((each) => {
+          const { address } = each.status.addresses[0]!;
+          const second = { type: "InternalIP", address: `fc00::${address.at(-1)}` };
+          return { ...each, status: { addresses: [...each.status.addresses, second] } };
+        }),
+      pods: async (namespace: string, selector: string) =>
+        (await cluster.pods(namespace, selector)).map((each) => {
+          const [, , network, last] = each.status!.podIP!.split(".");
+          return { ...each, status: { ...each.status, podIPs: [{ ip: `fd00:10:0:${network}::${last}` }] } };
+        }),
+      ciliumPodCidrs: async () =>
+        new Map(
+          [...(await cluster.ciliumPodCidrs())].map(([name, [own]]) => [
+            name,
+            [own, `fd00:10:0:${own!.split(".")[2]}::/64`],
+          ]),
+        ),
+      service: async () => ({
+        spec: {
+          clusterIP: "10.96.10.20",
+          clusterIPs: ["10.96.10.20", "fd00:10:96::50"],
+          ports: [{ nodePort: 32000 }],
+        },
+      }),
+    } as unknown as ClusterReader;
+    expect(await readLabFacts(dual)).toEqual(DUAL_FACTS);
     nodes.shift();
     await expect(readLabFacts(cluster)).rejects.toThrow(
       "A drill needs a control plane and two workers (got c-control-plane, c-worker)",
