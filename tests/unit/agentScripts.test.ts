@@ -7,13 +7,17 @@ import { translationCheck } from "../../datapath/checks/translation";
 import {
   counterOf,
   MAP_COMMANDS,
+  IPV6_COMMANDS,
   IPV6_COUNTERS,
   NODE_COMMANDS,
   readCounters,
   readNode,
   sectionOf,
 } from "../../datapath/evidence/node";
-import { recordedExpectation } from "./support/evidence";
+import { readPods } from "../../datapath/evidence/pods";
+import { WORKLOAD } from "../../modes/workload";
+import { DUAL } from "./support/dualStack";
+import { recordedEvidence, recordedExpectation } from "./support/evidence";
 
 const NODES = [
   { name: "a", address: "172.18.0.2", pod: "10.0.0.7" },
@@ -212,5 +216,57 @@ describe("the BPF policy maps", () => {
   it("are not called empty where they cannot be read", async () => {
     expect(await denied("echo no such map >&2; exit 1")).toEqual(new Error("policy maps: no such map"));
     expect(await denied("exit 124")).toEqual(new Error("the agent did not tell its policy maps within 8 s"));
+  });
+});
+
+describe("the evidence of a dual-stack cluster", () => {
+  it("is what the tools of IPv6 say of a node, and the kernel's way to addresses of both families", async () => {
+    const programs = {
+      ip: 'echo "$@"',
+      ipset: 'echo "$@"',
+      "ip6tables-legacy-save": 'echo legacy "$@"',
+      "ip6tables-nft-save": 'echo nft "$@"',
+    };
+    const cluster = {
+      exec: (...[, , , command]: [string, string, string, string[]]) => run(command[2]!, programs),
+    } as unknown as EvidenceCluster;
+    const agent = { node: "a", pod: "cilium-a", ready: true };
+    const destinations = ["10.0.1.8", "fd00:10:0:1::8"];
+    const node = await readNode(cluster, "a", agent, { commands: IPV6_COMMANDS, destinations });
+    expect(node.lookups).toEqual({
+      "10.0.1.8": "-4 route get 10.0.1.8",
+      "198.51.100.1": "-4 route get 198.51.100.1",
+      "fd00:10:0:1::8": "-6 route get fd00:10:0:1::8",
+    });
+    expect(sectionOf(node, "ipv6Neighbors")).toBe("-6 neigh show\n");
+    expect(sectionOf(node, "ipv6Rules")).toBe("-6 rule show\n");
+    expect(sectionOf(node, "ip6tables")).toBe("legacy -c\nnft -c\n");
+    expect(sectionOf(node, "ipv6Set")).toBe("save cilium_node_set_v6\n");
+  });
+
+  it("has the pods' IPv6 beside their IPv4, which is all that other pods are asked", async () => {
+    const scripts: string[] = [];
+    const cluster = {
+      exec: async (...[, , , command]: [string, string, string, string[]]) => {
+        scripts.push(command[2]!);
+        const ofIpv6 = command[2]!.includes("@@@ ipv6") ? "@@@ ipv6\nsix\n" : "";
+        return { exitCode: 0, stdout: `four\n${ofIpv6}@@@ pinged\n0% packet loss\n`, stderr: "" };
+      },
+    } as unknown as EvidenceCluster;
+    const podsOf = async (evidence = recordedEvidence()) =>
+      (
+        await readPods(
+          cluster,
+          evidence.api,
+          evidence.nodes.map(({ node }) => node),
+          WORKLOAD,
+        )
+      )[0]!;
+    expect(await podsOf()).toMatchObject({ output: "four\n", pinged: { lost: "0% packet loss" } });
+    expect(scripts.filter((script) => /ip -6|ip6tables/.test(script))).toEqual([]);
+    expect(await podsOf()).not.toHaveProperty("ipv6");
+    expect(await podsOf(recordedEvidence(DUAL))).toMatchObject({
+      ...{ output: "four\n", ipv6: "six\n", pinged: { lost: "0% packet loss" } },
+    });
   });
 });
