@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { analyse, type Analysis } from "../compare/analyse/analysis";
 import { compareToBaseline, type BaselineAnalysis } from "../compare/analyse/baseline";
 import { stoppingWithin } from "../compare/analyse/sequential";
+import { listed } from "../compare/analyse/words";
 import { reportHtml } from "../compare/report/html";
 import { reportMarkdown } from "../compare/report/markdown";
 import { reportOf } from "../compare/report/report";
@@ -10,20 +11,22 @@ import { reportText } from "../compare/report/text";
 import { RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
 import { ALL_MODES } from "../modes/contract";
 import { listNodes } from "../host/docker";
-import { run } from "../host/exec";
+import { quote } from "../host/exec";
 import { lookOf } from "./environment";
 import { isExternal } from "../settings/release";
 import type { RunRequest } from "./compareRun";
 import { estimateMinutes } from "./compareTime";
+import { oneByOne, withVariants } from "./compareUp";
+import { contendersOf, type Contender } from "./compareVariants";
 import { keepComparison, readComparison } from "./comparisonFile";
 import { readMachine } from "./machine";
-import { knownStacks, PROJECT_DIRECTORY, readStackFile } from "./stackFile";
+import { knownStacks, readStackFile } from "./stackFile";
 import { checkTarget } from "./targetFile";
 import { UsageError } from "./usage";
 import { interruptible } from "../host/interruptible";
 
 export interface CompareOptions {
-  /** Bring up, measure and destroy one stack after the other. */
+  /** Bring up, measure and destroy one stack or variant after the other. */
   readonly up?: boolean;
   /** Most rounds; the default is enough. */
   readonly rounds: number;
@@ -83,30 +86,30 @@ async function measured(
   options: CompareOptions & { readonly warmUpSeconds: number | undefined },
   present: (comparison: Comparison) => Promise<void>,
 ): Promise<void> {
-  const stacks =
-    named.length > 0 ? [...new Set(named)] : options.up ? DEFAULT_STACKS : await stacksThatAreUp(options.set);
-  if (stacks.length === 0) {
+  if (options.up && options.set !== undefined) {
+    throw new UsageError("--up uses the stacks' files; name variants instead of --set, such as ebpf:tunnel=vxlan");
+  }
+  const names = named.length > 0 ? named : options.up ? DEFAULT_STACKS : await stacksThatAreUp(options.set);
+  if (names.length === 0) {
     throw new Error(
       "No stack's cluster is up on this machine; create one with npm start -- <stack>, or run: npx cilium-modes compare --up",
     );
   }
-  if (options.up && options.set !== undefined) {
-    throw new UsageError("--up uses the stacks' files; put the settings there instead of --set");
-  }
-  for (const stack of stacks) readStackFile(stack, options.set);
+  const contenders = contendersOf(names, options.set);
   const { rounds, seconds } = options;
-  const stopping = isSequential(stacks, options) ? stoppingWithin(rounds) : undefined;
+  const stopping = isSequential(contenders.length, options) ? stoppingWithin(rounds) : undefined;
   const { warmUpSeconds = stopping === undefined ? WARM_UP_SECONDS : 0 } = options;
   const request: RunRequest = {
-    set: options.set,
     benchmarks: options.benchmarks,
     method: { rounds, seconds, warmUpSeconds },
     services,
     servicesAreNamed: options.services !== undefined,
     stopping,
   };
+  const created = contenders.filter(({ variant }) => options.up || variant !== undefined).length;
+  const minutes = estimateMinutes(contenders.length, request, { created, isOneByOne: options.up ?? false });
   log(
-    `Measuring ${stacks.join(", ")} takes about ${estimateMinutes(stacks.length, request, options.up)} minutes; less with --no-growth, smaller --services or fewer --rounds`,
+    `Measuring ${listed(contenders.map(({ name }) => name))} takes about ${minutes} minutes; less with --no-growth, smaller --services or fewer --rounds`,
   );
   const startedAt = new Date().toISOString();
   const machine = await readMachine();
@@ -124,7 +127,7 @@ async function measured(
         warmUpSeconds,
         interleaved: !options.up,
         services: [...services],
-        command: commandOf(stacks, options),
+        command: commandOf(contenders, options),
       },
       subjects,
     };
@@ -132,51 +135,21 @@ async function measured(
     await present(comparison);
   };
   await interruptible(async (signal) => {
-    if (!options.up) return measure(stacks, request, log, signal, finish);
-    await finish(await oneByOne(stacks, (stack, keep) => measure([stack], request, log, signal, keep), signal));
+    if (options.up) {
+      const one = (contender: Contender, keep: typeof finish) => measure([contender], request, log, signal, keep);
+      return finish(await oneByOne(contenders, one, log, signal));
+    }
+    return withVariants(contenders, () => measure(contenders, request, log, signal, finish), log, signal);
   }, "Interrupted: removing everything that was created (press Ctrl-C again to leave it)");
 }
 
 /** Whether ratios may end early. Clusters must take turns; for a baseline, every round helps to show regressions. */
-export function isSequential(stacks: readonly string[], { full, up, baseline }: CompareOptions): boolean {
-  return !full && !up && stacks.length > 1 && baseline === undefined;
+export function isSequential(subjects: number, { full, up, baseline }: CompareOptions): boolean {
+  return !full && !up && subjects > 1 && baseline === undefined;
 }
 
 /** The project's own stacks. */
 const DEFAULT_STACKS: readonly string[] = ["kubeproxy", "replacement", "ebpf"];
-
-async function oneByOne(
-  stacks: readonly string[],
-  measure: (stack: string, keep: (subjects: Subject[]) => Promise<void>) => Promise<void>,
-  signal: AbortSignal,
-): Promise<Subject[]> {
-  const reasons = (await Promise.all(stacks.map(reasonNotToBringUp))).flatMap((reason) => reason ?? []);
-  if (reasons.length > 0) {
-    const fix = "Leave these stacks out, destroy them first, or compare without --up";
-    throw new Error(["Nothing was measured:", ...reasons.map((reason) => `  - ${reason}`), fix].join("\n"));
-  }
-  const subjects: Subject[] = [];
-  for (const stack of stacks) {
-    if (signal.aborted) break;
-    try {
-      log(`${stack}: creating`);
-      await pulumi("up", stack, signal);
-      await measure(stack, async (own) => void subjects.push(...own));
-    } catch (error) {
-      // keep the results of other stacks
-      if (subjects.length === 0) throw error;
-      log(`${stack}: ${(error as Error).message}`);
-      process.exitCode ??= 1;
-    } finally {
-      log(`${stack}: destroying`);
-      await pulumi("destroy", stack).catch(({ message }: Error) => {
-        process.exitCode ??= 1;
-        log(`${stack} was not destroyed; run: npm run pulumi -- destroy -s ${stack}. Reason: ${message}`);
-      });
-    }
-  }
-  return subjects;
-}
 
 function log(line: string): void {
   console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
@@ -242,10 +215,10 @@ function checkNumbers({ rounds, seconds, threshold }: CompareOptions): void {
   if (!(threshold >= 0)) throw new UsageError(`--threshold must be a percentage of at least 0 (got ${threshold})`);
 }
 
-function commandOf(stacks: readonly string[], options: CompareOptions): string {
+function commandOf(contenders: readonly Contender[], options: CompareOptions): string {
   return [
     "npx cilium-modes compare",
-    ...stacks,
+    ...contenders.map(({ name }) => quote(name)),
     ...(options.up ? ["--up"] : []),
     `--rounds ${options.rounds} --seconds ${options.seconds}`,
     ...(options.full ? ["--full"] : []),
@@ -269,26 +242,4 @@ async function isUp(stack: string, set: readonly string[] | undefined): Promise<
   if (isExternal(cluster)) return false;
   const nodes = await listNodes(cluster.name);
   return nodes.length > 0 && nodes.every(({ running }) => running);
-}
-
-/** Why --up must not bring up and destroy a stack; undefined if it can. */
-async function reasonNotToBringUp(stack: string): Promise<string | undefined> {
-  const { cluster } = readStackFile(stack).settings;
-  if (isExternal(cluster)) return `${stack} uses an external cluster, which --up does not touch`;
-  const nodes = await listNodes(cluster.name);
-  return nodes.length === 0 ? undefined : `${stack} is up already, and --up would destroy it after the measurement`;
-}
-
-/** Seconds that an interrupted Pulumi gets to complete its state. */
-const CANCEL_SECONDS = 120;
-
-/** Run pulumi up or destroy as npm run pulumi does. @throws CommandError with the end of Pulumi's output */
-async function pulumi(verb: "up" | "destroy", stack: string, signal?: AbortSignal): Promise<void> {
-  const program = (...args: string[]) =>
-    run(process.execPath, [join(PROJECT_DIRECTORY, "scripts", "pulumi.mjs"), ...args, "--non-interactive"], {
-      signal,
-      patienceSeconds: CANCEL_SECONDS,
-    });
-  if (verb === "up") await program("stack", "select", "--create", stack);
-  await program(verb, "--yes", "--skip-preview", "--stack", stack);
 }

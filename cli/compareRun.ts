@@ -7,28 +7,28 @@ import { referenceOf } from "../compare/analyse/analysis";
 import { Sequence, servicesText, type Undecided } from "../compare/analyse/rows";
 import { ComparedStack } from "./compareSubject";
 import { TimeLeft, type TimedRequest } from "./compareTime";
+import type { Contender } from "./compareVariants";
 
 /** What to measure. */
 export interface RunRequest extends TimedRequest {
-  readonly set: readonly string[] | undefined;
   /** Whether the numbers of Services were given explicitly, so that external clusters are filled too. */
   readonly servicesAreNamed: boolean;
 }
 
 /**
- * Inspect and measure stacks in turns, and remove everything that was created in their clusters. After a failure, a cluster
+ * Inspect and measure stacks and variants whose clusters are up in turns, and remove everything that was created in their clusters. After a failure, a cluster
  * is not measured any more; an abort ends the measurement of all. Earlier results are kept.
  * @param deliver gets the results before everything is removed, which takes a while
  * @throws if a cluster cannot be inspected, or the signal is aborted before all are
  */
 export async function measure(
-  stacks: readonly string[],
+  contenders: readonly Contender[],
   request: RunRequest,
   log: (line: string) => void,
   signal: AbortSignal,
   deliver: (subjects: Subject[]) => Promise<void>,
 ): Promise<void> {
-  const compared = await Promise.all(stacks.map((name) => ComparedStack.of(name, request.set)));
+  const compared = await Promise.all(contenders.map((each) => ComparedStack.of(each)));
   const act = async (stack: ComparedStack, what: string, work: (stack: ComparedStack) => Promise<unknown>) => {
     signal.throwIfAborted();
     log(`${stack.name}: ${what}`);
@@ -58,7 +58,7 @@ export async function measure(
   };
   const { stopping, services: sizes } = request;
   const { rounds } = request.method;
-  const time = new TimeLeft(stacks.length, request);
+  const time = new TimeLeft(contenders.length, request);
   const left = () => `about ${time.minutes()} min left`;
   const reference = referenceOf(compared.map(({ measured }) => measured)).name;
   const sequence = stopping && new Sequence(reference, stopping, sizes.length);

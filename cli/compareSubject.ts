@@ -25,6 +25,7 @@ import { CHECKS } from "../datapath/checks/all";
 import type { Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
 import { startOutside } from "../host/outside";
+import type { Contender } from "./compareVariants";
 import { stackCluster, type StackCluster } from "./stackCluster";
 import { traceable } from "./traceable";
 import { runVerification } from "./verification";
@@ -62,8 +63,8 @@ export class ComparedStack {
     private readonly stack: StackCluster,
   ) {}
 
-  static async of(name: string, set: readonly string[] | undefined): Promise<ComparedStack> {
-    return new ComparedStack(name, await stackCluster(name, set));
+  static async of({ name, stack, set }: Contender): Promise<ComparedStack> {
+    return new ComparedStack(name, await stackCluster(stack, set));
   }
 
   /** Verify the mode. */

@@ -90,10 +90,16 @@ export class TimeLeft {
   }
 }
 
-/** Estimate the duration of a comparison in minutes. */
-export function estimateMinutes(stacks: number, request: TimedRequest, up = false): number {
-  // one after the other, stacks share nothing
-  return up
-    ? Math.ceil(stacks * (new TimeLeft(1, request).minutes() + UP / 60))
-    : new TimeLeft(stacks, request).minutes();
+/**
+ * Estimate the duration of a comparison in minutes.
+ * @param creation how many clusters are created for it, and whether subjects are measured one after the other
+ */
+export function estimateMinutes(
+  subjects: number,
+  request: TimedRequest,
+  { created, isOneByOne }: { readonly created: number; readonly isOneByOne: boolean },
+): number {
+  const parts = isOneByOne ? subjects : 1;
+  // one after the other, they share nothing
+  return Math.ceil(parts * new TimeLeft(subjects / parts, request).minutes() + (created * UP) / 60);
 }

@@ -97,6 +97,7 @@ const COMPARE_EXAMPLES = `
 Examples:
   cilium-modes compare
   cilium-modes compare kubeproxy ebpf --rounds 7 --html report.html
+  cilium-modes compare ebpf ebpf:tunnel=vxlan ebpf:loadBalancer.mode=dsr,loadBalancer.algorithm=maglev
   cilium-modes compare --up --no-growth --out today.json
   cilium-modes compare ebpf --baseline before.json --threshold 15`;
 
@@ -346,8 +347,11 @@ export function program(argv: readonly string[] = []): Command {
   command
     .command("compare")
     .description("Compare configuration and performance of several stacks")
-    .argument("[stacks...]", "Names of stacks; default: all whose cluster is up")
-    .option("--up", "Bring up, measure and destroy one stack after the other; default: the three modes")
+    .argument(
+      "[stacks...]",
+      "Names of stacks, or variants STACK:KEY=VALUE[,KEY=VALUE...], whose clusters exist during the comparison only; default: all stacks that are up",
+    )
+    .option("--up", "Bring up, measure and destroy one stack or variant after the other; default: the three modes")
     .option("--rounds <number>", "Maximum number of times to measure everything", Number, 5)
     .option("--full", "Measure everything in every round, also what more rounds cannot change")
     .option("--seconds <seconds>", "Duration of each benchmark in each round", Number, 1)

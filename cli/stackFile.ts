@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseDocument } from "yaml";
+import { parseDocument, stringify } from "yaml";
 import { PACKAGE_DIRECTORY } from "../host/packageFile";
 import { ENCRYPTED } from "../modes/registryMirrors";
 import { parseSettings, type CheckedSettings } from "../settings/parse";
@@ -13,26 +13,20 @@ export const PROJECT_DIRECTORY = existsSync(join(PACKAGE_DIRECTORY, "Pulumi.yaml
 /**
  * Read a stack's settings from its file, with overrides as `pulumi config set` would store them. Needs neither Pulumi nor
  * a cluster.
+ * @param name of the stack in messages
  * @throws Error naming every problem: of the file, of `overrides` (`key=value`), or of the settings
  */
 export function readStackFile(
   stack: string,
   overrides: readonly string[] = [],
   directory = PROJECT_DIRECTORY,
+  name = stack,
 ): CheckedSettings {
-  const file = join(directory, `Pulumi.${stack}.yaml`);
-  if (!existsSync(file)) {
-    throw new Error(`There is no ${file}; known stacks are ${knownStacks(directory).join(", ")}`);
-  }
-  const project = (parseYaml(join(directory, "Pulumi.yaml")) as { name: string }).name;
-  const { config = {} } = (parseYaml(file) ?? {}) as { config?: Record<string, unknown> | null };
-  const entries = Object.entries(config ?? {}).map(
-    ([key, value]) =>
-      [withProject(key, project), /(?:^|:)cluster(?:\.|$)/.test(key) ? withoutCredentials(value) : value] as const,
+  const { file, project, config } = readOverridden(stack, overrides, directory);
+  const entries = [...config].map(
+    ([key, value]) => [key, /(?:^|:)cluster(?:\.|$)/.test(key) ? withoutCredentials(value) : value] as const,
   );
-  const secret = entries.filter(([, value]) => isSecret(value)).map(([key]) => key.slice(project.length + 1));
-  const overriding = overrides.map((text) => override(text, project));
-  const unreadable = secret.filter((key) => !overriding.some(([overridden]) => overridden === `${project}:${key}`));
+  const unreadable = entries.filter(([, value]) => isSecret(value)).map(([key]) => key.slice(project.length + 1));
   if (unreadable.length > 0) {
     throw new Error(
       [
@@ -41,14 +35,48 @@ export function readStackFile(
       ].join("\n"),
     );
   }
-  const merged = new Map<string, string>();
-  for (const [key, value] of entries) if (!isSecret(value)) merged.set(key, asText(value));
-  for (const [key, value] of overriding) {
-    // a nested object and the dotted key inside it would be the same setting twice
-    removeNested(merged, key);
-    merged.set(key, value);
+  const texts = entries.map(([key, value]) => [key, asText(value)] as const);
+  return parseSettings({ project, stack, name, config: Object.fromEntries(texts), directory });
+}
+
+/**
+ * The text of a stack's file, with overrides as `pulumi config set` would store them. Encrypted values stay as they are.
+ * @param more configuration of other projects, by `project:key`
+ * @throws Error if the file cannot be read, or has encrypted values that another stack's file cannot have
+ */
+export function overriddenStackFile(
+  stack: string,
+  overrides: readonly string[],
+  more: Readonly<Record<string, string>>,
+  directory = PROJECT_DIRECTORY,
+): string {
+  const { file, document, config } = readOverridden(stack, overrides, directory);
+  const isPortable = ["encryptionsalt", "encryptedkey"].some((key) => key in document);
+  if (!isPortable && [...config.values()].some(isSecret))
+    throw new Error(`${file} has secrets that Pulumi Cloud can decrypt for the stack ${stack} only`);
+  return stringify(
+    { ...document, config: { ...Object.fromEntries(config), ...more } },
+    { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" },
+  );
+}
+
+/** A stack file's content, and its configuration by `project:key` with overrides. @throws Error if it cannot be read */
+function readOverridden(stack: string, overrides: readonly string[], directory: string) {
+  const file = join(directory, `Pulumi.${stack}.yaml`);
+  if (!existsSync(file)) {
+    throw new Error(`There is no ${file}; known stacks are ${knownStacks(directory).join(", ")}`);
   }
-  return parseSettings({ project, stack, config: Object.fromEntries(merged), directory });
+  const project = (parseYaml(join(directory, "Pulumi.yaml")) as { name: string }).name;
+  const document = (parseYaml(file) ?? {}) as { config?: Record<string, unknown> | null };
+  const config = new Map(
+    Object.entries(document.config ?? {}).map(([key, value]) => [withProject(key, project), value]),
+  );
+  for (const [key, value] of overrides.map((text) => override(text, project))) {
+    // a nested object and the dotted key inside it would be the same setting twice
+    removeNested(config, key);
+    config.set(key, value);
+  }
+  return { file, project, document, config };
 }
 
 /** The stacks that have a file. */
@@ -75,15 +103,15 @@ function override(text: string, project: string): [string, string] {
 }
 
 /** Remove a path from the object that holds it, at any depth. */
-function removeNested(config: Map<string, string>, key: string): void {
-  for (const [parent, text] of config) {
-    if (!key.startsWith(`${parent}.`) || !text.startsWith("{")) continue;
-    const value = JSON.parse(text) as Record<string, unknown>;
+function removeNested(config: Map<string, unknown>, key: string): void {
+  for (const [parent, held] of config) {
+    if (!key.startsWith(`${parent}.`)) continue;
+    const value: unknown = typeof held === "string" && held.startsWith("{") ? JSON.parse(held) : structuredClone(held);
     const steps = key.slice(parent.length + 1).split(".");
     let at: unknown = value;
     for (const step of steps.slice(0, -1)) at = isObject(at) ? at[step] : undefined;
     if (isObject(at)) delete at[steps.at(-1)!];
-    config.set(parent, JSON.stringify(value));
+    if (isObject(value)) config.set(parent, value);
   }
 }
 

@@ -143,7 +143,7 @@ const GrowthSeries = z.object({
 export type GrowthSeries = z.infer<typeof GrowthSeries>;
 
 const Subject = z.object({
-  /** Name of the stack. */
+  /** Name of the stack, or a variant as `STACK:KEY=VALUE,…`. */
   name: z.string(),
   mode: z.enum(ALL_MODES),
   tunnel: z.enum(TUNNELS),

@@ -144,6 +144,7 @@ async function collect(stream: NodeJS.ReadableStream, onLine?: (line: string) =>
   return all;
 }
 
-function quote(word: string): string {
+/** A word as a shell takes it. */
+export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

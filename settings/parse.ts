@@ -57,12 +57,13 @@ const schemas = new Map<string, ReturnType<typeof schemaFor>>();
 /** Check a stack's whole configuration. @throws ConfigurationError with all problems */
 export function parseSettings(source: SettingsSource): CheckedSettings {
   const { value, problems, isSecretPath } = rawSettings(source);
+  const { name = source.stack } = source;
   const stack = `${source.project}/${source.stack}`;
   const schema = schemas.get(stack) ?? schemaFor(source);
   schemas.set(stack, schema);
   const parsed = schema.safeParse(value, { reportInput: true, error: defaultRule });
   if (!parsed.success) {
-    throw new ConfigurationError(source.stack, [...problems, ...zodProblems(parsed.error, value, isSecretPath)]);
+    throw new ConfigurationError(name, [...problems, ...zodProblems(parsed.error, value, isSecretPath)]);
   }
   const { valuesFiles, values: own } = parsed.data.cilium;
   const directory = source.directory ?? process.cwd();
@@ -80,7 +81,7 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
     ...externalClusterProblems(released, value),
   );
   const mode = routingModeOf(switchesOf(released));
-  if (mode === undefined) throw new ConfigurationError(source.stack, problems);
+  if (mode === undefined) throw new ConfigurationError(name, problems);
   const settings = { ...released, mode };
   const warnings = [...settingWarnings(settings, sources, isSecretPath), ...ipFamilyWarnings(settings)];
   const reported = new Set(problems.map(({ key }) => key));
@@ -88,10 +89,10 @@ export function parseSettings(source: SettingsSource): CheckedSettings {
     const ofChart = chartProblems(findings, sources, isSecretPath).filter(({ key }) => !reported.has(key));
     // the warnings about valid settings have been shown before the chart was asked
     const all = [...problems, ...ofManifests, ...ofChart];
-    return new ConfigurationError(source.stack, all, problems.length > 0 ? warnings : []);
+    return new ConfigurationError(name, all, problems.length > 0 ? warnings : []);
   };
   const checked = { settings, problems, warnings, directory, refusal };
-  if (problems.length > 0) throw new ConfigurationError(source.stack, problems, warnings, checked);
+  if (problems.length > 0) throw new ConfigurationError(name, problems, warnings, checked);
   return checked;
 }
 

@@ -6,6 +6,8 @@ import { SECRET_FIELDS } from "./schemaParts";
 export interface SettingsSource {
   readonly project: string;
   readonly stack: string;
+  /** Name in messages. Default: the stack's */
+  readonly name?: string | undefined;
   /** Value by `project:key`; objects are JSON text. */
   readonly config: Readonly<Record<string, string>>;
   /** Whether a `project:key` is secret; messages never show its value. */

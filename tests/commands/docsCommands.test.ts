@@ -143,7 +143,7 @@ const EXAMPLE_STACKS = ["dsr", "dual", "vxlan"];
 const PULUMI: Readonly<Record<string, readonly string[]>> = {
   cancel: ["-s"],
   "config set": ["-s", "--path", "--secret"],
-  destroy: ["-s", "--yes"],
+  destroy: ["-s", "--yes", "--remove"],
   "package add": [],
   preview: ["-s", "--policy-pack", "--expect-no-changes"],
   refresh: ["-s"],
@@ -230,7 +230,9 @@ function valueProblem(command: Command, operands: readonly string[]): string | u
   const stacks = [...knownStacks(), ...EXAMPLE_STACKS];
   // verify takes evidence that was kept instead
   const isFile = (name: string) => command.name() === "verify" && /\.json\.gz$/.test(name);
-  const unknown = [...named, ...compared].find((stack) => !stacks.includes(stack) && !isFile(stack));
+  // compare takes variants
+  const stackOf = (name: string) => (command.name() === "compare" ? name.split(":")[0]! : name);
+  const unknown = [...named, ...compared].find((name) => !stacks.includes(stackOf(name)) && !isFile(name));
   if (unknown !== undefined) return `there is no stack ${unknown}`;
   const values: Readonly<Record<string, readonly string[]>> = {
     scenario: ["all", ...Object.keys(SCENARIOS)],

@@ -92,11 +92,10 @@ describe("cilium-modes compare", () => {
   });
 
   it("ends ratios early for stacks side by side only, unless all rounds are asked for", () => {
-    const both = ["kubeproxy", "ebpf"];
-    expect(isSequential(both, OPTIONS)).toBe(true);
-    expect(isSequential(["ebpf"], OPTIONS)).toBe(false);
+    expect(isSequential(2, OPTIONS)).toBe(true);
+    expect(isSequential(1, OPTIONS)).toBe(false);
     for (const option of [{ full: true }, { up: true }, { baseline: "before.json" }])
-      expect(isSequential(both, { ...OPTIONS, ...option })).toBe(false);
+      expect(isSequential(2, { ...OPTIONS, ...option })).toBe(false);
   });
 
   describe("the estimated time", () => {
@@ -105,10 +104,13 @@ describe("cilium-modes compare", () => {
     const stopping = { first: 3, last: 5, errorRate: 0.05 };
 
     it("is less without benchmarks and growth, or if ratios end early, and more if it creates the clusters", () => {
-      const whole = estimateMinutes(3, request);
-      expect(estimateMinutes(3, { ...request, benchmarks: false, services: [] })).toBeLessThan(whole);
-      expect(estimateMinutes(3, { ...request, stopping })).toBeLessThan(whole);
-      expect(estimateMinutes(3, request, true)).toBeGreaterThan(whole);
+      const none = { created: 0, isOneByOne: false };
+      const whole = estimateMinutes(3, request, none);
+      expect(estimateMinutes(3, { ...request, benchmarks: false, services: [] }, none)).toBeLessThan(whole);
+      expect(estimateMinutes(3, { ...request, stopping }, none)).toBeLessThan(whole);
+      const oneVariant = estimateMinutes(3, request, { ...none, created: 1 });
+      expect(oneVariant).toBeGreaterThan(whole);
+      expect(estimateMinutes(3, request, { created: 3, isOneByOne: true })).toBeGreaterThan(oneVariant);
     });
 
     it("shrinks with each part, and follows how long the parts before took", () => {

@@ -1,4 +1,5 @@
 import { measure, type RunRequest } from "../../cli/compareRun";
+import type { Contender } from "../../cli/compareVariants";
 import type { MetricId, PathId, Subject } from "../../compare/results";
 import type { Tool } from "../../compare/measure/tools";
 
@@ -12,7 +13,7 @@ jest.mock("../../cli/compareSubject", () => ({
   ComparedStack: class {
     private readonly omitted: string[] = [];
     constructor(private readonly name: string) {}
-    static of(name: string): Promise<unknown> {
+    static of({ name }: Contender): Promise<unknown> {
       return Promise.resolve(new this(name));
     }
     private step(what: string): Promise<void> {
@@ -64,7 +65,6 @@ jest.mock("../../cli/compareSubject", () => ({
 }));
 
 const REQUEST: RunRequest = {
-  set: undefined,
   benchmarks: true,
   method: { rounds: 2, seconds: 1, warmUpSeconds: 0.5 },
   services: [1, 10],
@@ -88,7 +88,8 @@ describe("a comparison's run", () => {
       done.push("the results are delivered");
       subjects = results;
     };
-    await measure(["A", "B"], request, (line) => lines.push(line), signal, deliver);
+    const contenders = ["A", "B"].map((name) => ({ name, stack: name.toLowerCase(), set: undefined }));
+    await measure(contenders, request, (line) => lines.push(line), signal, deliver);
     return subjects;
   };
 
