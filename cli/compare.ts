@@ -8,7 +8,7 @@ import { reportHtml } from "../compare/report/html";
 import { reportMarkdown } from "../compare/report/markdown";
 import { reportOf } from "../compare/report/report";
 import { reportText } from "../compare/report/text";
-import { RESULTS_VERSION, type Comparison, type Subject } from "../compare/results";
+import { EXTRAS, RESULTS_VERSION, type Comparison, type Extra, type Subject } from "../compare/results";
 import { ALL_MODES } from "../modes/contract";
 import { listNodes } from "../host/docker";
 import { quote } from "../host/exec";
@@ -36,6 +36,8 @@ export interface CompareOptions {
   /** Numbers of Services, separated by commas; external clusters are filled only if this is set. */
   readonly services?: string;
   readonly benchmarks: boolean;
+  /** Further benchmarks, separated by commas. */
+  readonly include?: string;
   readonly growth: boolean;
   readonly set?: readonly string[];
   /** File of results to show, instead of measuring. */
@@ -55,6 +57,7 @@ const WARM_UP_SECONDS = 1;
 /** Compare the clusters of stacks. @returns whether all passed verification, differ from each other, and none regressed */
 export async function compare(stacks: readonly string[], options: CompareOptions): Promise<boolean> {
   const services = servicesOf(options);
+  const extras = extrasOf(options);
   checkNumbers(options);
   if (options.from !== undefined && (stacks.length > 0 || options.up || options.out !== undefined)) {
     throw new UsageError("--from shows earlier results; leave out the stacks, --up and --out, or --from");
@@ -75,7 +78,7 @@ export async function compare(stacks: readonly string[], options: CompareOptions
       against?.blind === undefined &&
       !against?.rows.some(({ isRegression }) => isRegression);
   };
-  if (options.from === undefined) await measured(stacks, services, { ...options, warmUpSeconds }, present);
+  if (options.from === undefined) await measured(stacks, services, { ...options, extras, warmUpSeconds }, present);
   else await present(await readComparison(options.from));
   return isSuccess;
 }
@@ -83,7 +86,7 @@ export async function compare(stacks: readonly string[], options: CompareOptions
 async function measured(
   named: readonly string[],
   services: readonly number[],
-  options: CompareOptions & { readonly warmUpSeconds: number | undefined },
+  options: CompareOptions & { readonly extras: readonly Extra[]; readonly warmUpSeconds: number | undefined },
   present: (comparison: Comparison) => Promise<void>,
 ): Promise<void> {
   if (options.up && options.set !== undefined) {
@@ -96,11 +99,13 @@ async function measured(
     );
   }
   const contenders = contendersOf(names, options.set);
-  const { rounds, seconds } = options;
+  const { rounds, seconds, extras } = options;
   const stopping = isSequential(contenders.length, options) ? stoppingWithin(rounds) : undefined;
   const { warmUpSeconds = stopping === undefined ? WARM_UP_SECONDS : 0 } = options;
   const request: RunRequest = {
     benchmarks: options.benchmarks,
+    extras,
+    dualStacks: contenders.filter(({ isDualStack }) => isDualStack).length,
     method: { rounds, seconds, warmUpSeconds },
     services,
     servicesAreNamed: options.services !== undefined,
@@ -127,6 +132,7 @@ async function measured(
         warmUpSeconds,
         interleaved: !options.up,
         services: [...services],
+        ...(extras.length > 0 && { extras: [...extras] }),
         command: commandOf(contenders, options),
       },
       subjects,
@@ -179,9 +185,12 @@ async function show(
   }
 }
 
-/** Every ratio with its interval, and of a sequential comparison its rounds and why it took no more. */
-function ratiosIn({ reference, benchmarks, growth }: Analysis) {
-  return [...benchmarks, ...growth].flatMap((row) => {
+/** Every ratio with its interval, and of a sequential comparison its rounds and why it took no more; then those of pods to their nodes. */
+function ratiosIn({ reference, benchmarks, growth, overhead }: Analysis) {
+  const toNodes = overhead.flatMap(({ metric, ratios }) =>
+    [...ratios].map(([subject, ratio]) => ({ subject, metric, path: "cross-node", referencePath: "host", ...ratio })),
+  );
+  const toReference = [...benchmarks, ...growth].flatMap((row) => {
     const place = "path" in row ? { path: row.path } : { services: row.services };
     return [...row.ratios].map(([subject, { taken, ...ratio }]) => ({
       ...{ subject, reference, metric: row.metric, ...place },
@@ -189,6 +198,20 @@ function ratiosIn({ reference, benchmarks, growth }: Analysis) {
       ...taken,
     }));
   });
+  return [...toReference, ...toNodes];
+}
+
+/** @throws UsageError naming every unknown kind, or if there are no benchmarks to add to */
+function extrasOf({ include, benchmarks }: CompareOptions): readonly Extra[] {
+  if (include === undefined) return [];
+  const kinds = include.split(",").map((each) => each.trim());
+  const unknown = kinds.filter((kind) => kind !== "all" && !EXTRAS.some((each) => each === kind));
+  if (unknown.length > 0)
+    throw new UsageError(
+      `--include must be ${EXTRAS.join(", ")}, separated by commas, or all (got ${listed(unknown.map((each) => `"${each}"`))})`,
+    );
+  if (!benchmarks) throw new UsageError("--include adds benchmarks, and --no-benchmarks skips them; leave out one");
+  return EXTRAS.filter((each) => kinds.includes("all") || kinds.includes(each));
 }
 
 function servicesOf({ growth, services = DEFAULT_SERVICES }: CompareOptions): number[] {
@@ -224,6 +247,7 @@ function commandOf(contenders: readonly Contender[], options: CompareOptions): s
     ...(options.full ? ["--full"] : []),
     options.growth ? `--services ${options.services ?? DEFAULT_SERVICES}` : "--no-growth",
     ...(options.benchmarks ? [] : ["--no-benchmarks"]),
+    ...(options.include === undefined ? [] : [`--include ${options.include}`]),
     // values can be secret
     ...(options.set ?? []).map((each) => `--set ${each.split("=")[0]}=…`),
   ].join(" ");

@@ -1,8 +1,8 @@
 import { apiErrorLine } from "../cluster/apiError";
 import { runRounds, type Bench } from "../compare/measure/benchmarks";
 import { takeTurns, type Steps } from "../compare/measure/growthSingle";
-import { TOOLS } from "../compare/measure/tools";
-import { GROWTH_METRICS, PATHS, type GrowthMetricId, type PathId, type Subject } from "../compare/results";
+import { measurementsOf, type Measurement } from "../compare/measure/tools";
+import { GROWTH_METRICS, type GrowthMetricId, type Subject } from "../compare/results";
 import { referenceOf } from "../compare/analyse/analysis";
 import { Sequence, servicesText, type Undecided } from "../compare/analyse/rows";
 import { ComparedStack } from "./compareSubject";
@@ -28,7 +28,8 @@ export async function measure(
   signal: AbortSignal,
   deliver: (subjects: Subject[]) => Promise<void>,
 ): Promise<void> {
-  const compared = await Promise.all(contenders.map((each) => ComparedStack.of(each)));
+  const measurements = measurementsOf(request.extras);
+  const compared = await Promise.all(contenders.map((each) => ComparedStack.of(each, measurements)));
   const act = async (stack: ComparedStack, what: string, work: (stack: ComparedStack) => Promise<unknown>) => {
     signal.throwIfAborted();
     log(`${stack.name}: ${what}`);
@@ -85,10 +86,11 @@ export async function measure(
       const choose = (round: number) => {
         if (round > 1) time.finish("benchmarks");
         const choice = look(round);
-        log(`benchmarks: round ${round} of ${rounds}${choice === undefined ? "" : openText(choice)}, ${left()}`);
+        const open = choice === undefined ? "" : openText(choice, measurements);
+        log(`benchmarks: round ${round} of ${rounds}${open}, ${left()}`);
         return choice;
       };
-      await runRounds(benches, request.method, choose, signal).catch((error) =>
+      await runRounds(benches, measurements, request.method, choose, signal).catch((error) =>
         ready.forEach((stack) => giveUp(stack, "benchmarks", error)),
       );
       time.finish("benchmarks");
@@ -144,7 +146,7 @@ function wantedIn(choice: Undecided, services: number, stack: string): ReadonlyS
 }
 
 /** `, 12 of 20 measurements`. */
-function openText(choice: Undecided): string {
-  const all = (Object.keys(PATHS) as PathId[]).flatMap((path) => TOOLS.map(({ metrics }) => choice(path, metrics)));
-  return `, ${all.filter(({ size }) => size > 0).length} of ${all.length} measurements`;
+function openText(choice: Undecided, measurements: readonly Measurement[]): string {
+  const open = measurements.filter(({ path, tool }) => choice(path, tool.metrics).size > 0);
+  return `, ${open.length} of ${measurements.length} measurements`;
 }

@@ -1,24 +1,28 @@
 import { apiErrorLine } from "../cluster/apiError";
 import { connectServices } from "../cluster/services";
+import type { Session } from "../cluster/podExec";
 import type { OutsideClient } from "../cluster/read";
 import { Bench } from "../compare/measure/benchmarks";
 import { prepareGrowth, type GrowthRun } from "../compare/measure/growth";
 import { removeAll as removeGrowth } from "../compare/measure/growthServices";
 import type { GrowthTarget, Steps } from "../compare/measure/growthSingle";
 import { readNodes, settingsOf, summarizeTrace } from "../compare/measure/inventory";
-import {
-  BENCH_SERVICE,
-  createBenchService,
-  endsOf,
-  measuredPaths,
-  programsOf,
-  startServers,
-  type BenchService,
-  type PathEnds,
-} from "../compare/measure/paths";
+import { BENCH_SERVICE, createBenchService, type BenchService } from "../compare/measure/benchService";
+import type { Origin } from "../compare/measure/growthProbes";
+import { endsOf, ipv6EndsOf, measuredPaths, seenClients, type Ipv6Ends, type PathEnds } from "../compare/measure/paths";
+import { podOrigin, programsOf, scriptsAt, startServers, type RunScript } from "../compare/measure/servers";
+import { toolsIn, type Measurement, type Tool } from "../compare/measure/tools";
 import { componentUse, readUse, type UseReading } from "../compare/measure/resources";
 import type { Measured } from "../compare/analyse/rows";
-import type { GrowthMetricId, GrowthSeries, NodeInventory, Subject, TraceSummary } from "../compare/results";
+import {
+  isIpv6Path,
+  type GrowthMetricId,
+  type GrowthSeries,
+  type NodeInventory,
+  type SeenClient,
+  type Subject,
+  type TraceSummary,
+} from "../compare/results";
 import { nodeAddresses, places } from "../datapath/probes";
 import { tracePacket } from "../datapath/trace/trace";
 import { CHECKS } from "../datapath/checks/all";
@@ -35,6 +39,8 @@ const TRACED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "no
 
 const ONE_NODE = "the growth series: it moves a Service's endpoint between nodes, and the cluster has only one";
 
+const SERVERS_ON_NODES = "the cluster is external, and servers on its nodes could be reached by others";
+
 const NOT_ASKED_FOR = "the growth series: the cluster is external; set --services to create Services in it";
 
 /** Time for a cluster to settle before its verification fails. */
@@ -49,6 +55,7 @@ export class ComparedStack {
   private kubernetes = "";
   private useBefore: UseReading[] = [];
   private useAfter: UseReading[] = [];
+  private seen: SeenClient[] | undefined;
   private readonly growthSeries: GrowthSeries[] = [];
   private readonly omitted: string[] = [];
   private ends: PathEnds | undefined;
@@ -61,10 +68,11 @@ export class ComparedStack {
   private constructor(
     readonly name: string,
     private readonly stack: StackCluster,
+    private readonly measurements: readonly Measurement[],
   ) {}
 
-  static async of({ name, stack, set }: Contender): Promise<ComparedStack> {
-    return new ComparedStack(name, await stackCluster(stack, set));
+  static async of({ name, stack, set }: Contender, measurements: readonly Measurement[]): Promise<ComparedStack> {
+    return new ComparedStack(name, await stackCluster(stack, set), measurements);
   }
 
   /** Verify the mode. */
@@ -103,24 +111,36 @@ export class ComparedStack {
     this.endShells = cluster.keepShells?.();
   }
 
-  /** Prepare benchmarks: servers, their Service, and a client outside the cluster. */
+  /** Prepare benchmarks: servers, their Service, and clients outside the cluster and on a node. */
   async prepareBench(): Promise<Bench> {
     const { cluster } = this.stack;
     const ends = await this.findEnds();
     const { client, near, far } = ends;
-    const outside = await this.startOutside();
-    if (!(outside instanceof Error)) this.outside = outside;
+    const tools = toolsIn(this.measurements);
+    const [outside, onNodes] = [await this.startOutside(), await this.startOnNodes(ends, tools)];
+    if (!(outside instanceof Error)) {
+      this.outside = outside;
+      this.seen = await seenClients(ends, this.service, outside);
+    }
+    const wanted = [...new Set(this.measurements.map(({ path }) => path))];
     const { paths, omitted } = measuredPaths(
       cluster,
       ends,
       this.service,
-      outside instanceof Error ? outside : outside.run,
+      {
+        outside: outside instanceof Error ? outside : outside.run,
+        node: onNodes instanceof Error ? onNodes : onNodes?.run,
+      },
+      { wanted, ipv6: await this.findIpv6Ends() },
     );
     this.omitted.push(...omitted);
-    const programs = new Map(await Promise.all(paths.map(async ({ id, run }) => [id, await programsOf(run)] as const)));
+    const programs = new Map(
+      await Promise.all(paths.map(async ({ id, run }) => [id, await programsOf(run, tools)] as const)),
+    );
     const inPods = programs.get("same-node") ?? programs.get("cross-node") ?? new Set<string>();
     const served = [near, far].flatMap((place) => place ?? []).filter(({ pod }) => pod !== client.pod);
-    const servers = await Promise.all(served.map((place) => startServers(cluster, place, inPods)));
+    const servers = await Promise.all(served.map((place) => startServers(podOrigin(cluster, place), inPods, tools)));
+    if (onNodes !== undefined && !(onNodes instanceof Error)) servers.push(onNodes.servers);
     this.bench = new Bench(this.name, paths, programs, servers);
     this.useBefore = await this.readUse();
     return this.bench;
@@ -201,6 +221,7 @@ export class ComparedStack {
         nodes: this.nodes,
         components: componentUse(latest, this.useBefore),
         walks: this.traces,
+        ...(this.seen && { outside: this.seen }),
       },
       series: this.bench?.series() ?? [],
       growth: this.growthSeries,
@@ -230,12 +251,38 @@ export class ComparedStack {
     return (this.ends = endsOf(servers, all, nodes));
   }
 
+  /** The IPv6 addresses of the ends, if paths by IPv6 are to be measured and the cluster has them. */
+  private async findIpv6Ends(): Promise<Ipv6Ends | undefined> {
+    const isWanted = this.measurements.some(({ path }) => isIpv6Path(path));
+    if (!isWanted || this.stack.settings.ipv6 === undefined) return undefined;
+    return ipv6EndsOf(this.stack.cluster, await this.findEnds());
+  }
+
+  /** Start servers on the far server's node, and a client on the other one, if the path between nodes is to be measured. */
+  private async startOnNodes(
+    { client, far }: PathEnds,
+    tools: readonly Tool[],
+  ): Promise<{ run: RunScript; servers: Session } | Error | undefined> {
+    if (!this.measurements.some(({ path }) => path === "host") || far === undefined) return undefined;
+    if (!this.stack.nodesAreContainers) return new Error(SERVERS_ON_NODES);
+    const { startOnNode } = (await traceable(this.name, this.stack)).cluster;
+    const originOn = (node: string): Origin => ({ name: node, start: (command) => startOnNode(node, command) });
+    try {
+      const run = scriptsAt(originOn(client.node));
+      const programs = await programsOf(run, tools);
+      return { run, servers: await startServers({ ...originOn(far.node), isNode: true }, programs, tools) };
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
   /** Create the Service of the server on another node, if there is one. */
   private async createService(): Promise<void> {
     const { far } = await this.findEnds();
     if (far === undefined) return;
     const { cluster, kubeconfig } = this.stack;
-    this.service ??= await createBenchService(cluster, connectServices(kubeconfig), far);
+    const options = { tools: toolsIn(this.measurements), ipv6Address: (await this.findIpv6Ends())?.far };
+    this.service ??= await createBenchService(cluster, connectServices(kubeconfig), far, options);
   }
 
   private async readUse(): Promise<UseReading[]> {

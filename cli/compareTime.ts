@@ -1,11 +1,15 @@
+import { sumSimple } from "simple-statistics";
 import type { Method } from "../compare/measure/benchmarks";
-import { TOOLS } from "../compare/measure/tools";
-import { PATHS, type Comparison } from "../compare/results";
+import { measurementsOf } from "../compare/measure/tools";
+import { isIpv6Path, type Comparison, type Extra } from "../compare/results";
 
 /** What determines the duration of a comparison. */
 export interface TimedRequest {
   readonly benchmarks: boolean;
   readonly method: Method;
+  readonly extras: readonly Extra[];
+  /** How many subjects have IPv6 addresses, by which their paths are measured. Default: none */
+  readonly dualStacks?: number;
   /** Numbers of Services of the growth series; empty without it. */
   readonly services: readonly number[];
   /** How ratios end before all rounds; undefined: everything is measured in every round. */
@@ -46,7 +50,7 @@ export class TimeLeft {
 
   constructor(
     stacks: number,
-    { benchmarks, method, services, stopping }: TimedRequest,
+    { benchmarks, method, extras, dualStacks = 0, services, stopping }: TimedRequest,
     private readonly now: () => number = () => performance.now(),
   ) {
     this.begun = now();
@@ -55,16 +59,19 @@ export class TimeLeft {
         const beyond = stopping === undefined ? -1 : round - stopping.first;
         return beyond < 0 ? 1 : REPEATED[kind][Math.min(beyond, 1)]!;
       });
-    const runs = Object.keys(PATHS).length * TOOLS.length * stacks;
-    const run = method.seconds + method.warmUpSeconds + TOOL;
+    const durations = measurementsOf(extras).map(({ path, tool: { leastWarmUp = 0 } }) => {
+      const run = method.seconds + Math.max(method.warmUpSeconds, leastWarmUp) + TOOL;
+      return run * (isIpv6Path(path) ? dualStacks : stacks);
+    });
+    const round = sumSimple(durations);
     for (let stack = 0; stack < stacks; stack++) this.parts.push({ kind: "inspection", seconds: INSPECTION });
     if (benchmarks)
-      for (const share of sharesOf("benchmarks")) this.parts.push({ kind: "benchmarks", seconds: share * runs * run });
+      for (const share of sharesOf("benchmarks")) this.parts.push({ kind: "benchmarks", seconds: share * round });
     services.forEach((number, at) => {
       const more = number - (services[at - 1] ?? 0);
       this.parts.push({ kind: "creation", seconds: SETTLING + stacks * more * SERVICE });
-      const round = stacks * STEPS + REST;
-      for (const share of sharesOf("growth")) this.parts.push({ kind: "growth", seconds: share * round });
+      const steps = stacks * STEPS + REST;
+      for (const share of sharesOf("growth")) this.parts.push({ kind: "growth", seconds: share * steps });
     });
   }
 
@@ -101,5 +108,6 @@ export function estimateMinutes(
 ): number {
   const parts = isOneByOne ? subjects : 1;
   // one after the other, they share nothing
-  return Math.ceil(parts * new TimeLeft(subjects / parts, request).minutes() + (created * UP) / 60);
+  const own = { ...request, dualStacks: (request.dualStacks ?? 0) / parts };
+  return Math.ceil(parts * new TimeLeft(subjects / parts, own).minutes() + (created * UP) / 60);
 }

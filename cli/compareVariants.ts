@@ -12,6 +12,8 @@ export interface Contender {
   readonly stack: string;
   /** Settings that override the stack's file, `key=value`. */
   readonly set: readonly string[] | undefined;
+  /** Whether its pods have IPv6 addresses too. */
+  readonly isDualStack: boolean;
   /** Undefined for a stack. */
   readonly variant?: Variant;
 }
@@ -88,12 +90,12 @@ function malformation(settings: readonly string[] = []): string[] {
 const keyOf = (setting: string) => setting.split("=")[0]!;
 
 function stackOf(name: string, set: readonly string[] | undefined): Contender {
-  readStackFile(name, set);
-  return { name, stack: name, set };
+  const { ipv6 } = readStackFile(name, set).settings;
+  return { name, stack: name, set, isDualStack: ipv6 !== undefined };
 }
 
 function variantOf(name: string, of: string, own: readonly string[], set: readonly string[] | undefined): Contender {
-  const { cluster, cilium } = readStackFile(of, [...(set ?? []), ...own], undefined, name).settings;
+  const { cluster, cilium, ipv6 } = readStackFile(of, [...(set ?? []), ...own], undefined, name).settings;
   if (isExternal(cluster))
     throw new Error(`${name}: the stack ${of} uses an external cluster, and a variant needs a kind cluster`);
   const id = createHash("sha256")
@@ -106,6 +108,7 @@ function variantOf(name: string, of: string, own: readonly string[], set: readon
     name,
     stack: `${of}-${id}`,
     set: undefined,
+    isDualStack: ipv6 !== undefined,
     variant: { of, overrides: [...OWN_SETTINGS, ...(set ?? []), ...own, `cluster.name=${clusterName}`], clusterName },
   };
 }

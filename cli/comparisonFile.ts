@@ -27,7 +27,7 @@ export async function readComparison(file: string): Promise<Comparison> {
   const version = (json as { resultsVersion?: unknown } | null)?.resultsVersion;
   if (typeof version === "number" && version > RESULTS_VERSION) {
     throw new Error(
-      `${file} was written by a newer cilium-modes (format ${version}; this version reads ${RESULTS_VERSION})`,
+      `${file} was written by a newer cilium-modes (format ${version}; this version reads 1 to ${RESULTS_VERSION})`,
     );
   }
   const parsed = Comparison.safeParse(json);

@@ -357,6 +357,10 @@ export function program(argv: readonly string[] = []): Command {
     .option("--seconds <seconds>", "Duration of each benchmark in each round", Number, 1)
     .option("--no-benchmarks", "Skip the benchmarks")
     .option(
+      "--include <kinds>",
+      "More benchmarks: udp, outside (through another node), host (node to node), ipv6, separated by commas, or all",
+    )
+    .option(
       "--services <numbers>",
       "Numbers of Services of the growth series; default: 1,10,100,1000,5000, and none in external clusters",
     )

@@ -1,26 +1,56 @@
 import { z } from "zod";
 import { ALL_MODES, TUNNELS } from "../modes/contract";
 
-/** Version of the results' format; newer files are refused. */
-export const RESULTS_VERSION = 1;
+/** Version of the results' format; newer files are refused. Version 1 has no {@link EXTRAS}. */
+export const RESULTS_VERSION = 2;
 
-/** Paths on which every metric is measured. */
-export const PATHS = {
+/** Measurements that a comparison makes only if it is told to. */
+export const EXTRAS = ["udp", "outside", "host", "ipv6"] as const;
+export type Extra = (typeof EXTRAS)[number];
+
+/** Paths that every comparison measures. */
+export const BASIC_PATHS = {
   "same-node": "pod to pod on its own node",
   "cross-node": "pod to pod on another node",
   "cluster-ip": "pod to a ClusterIP whose pod is on another node",
   "node-port": "pod to a NodePort of another node, whose pod is on that node",
   outside: "from outside the cluster to a NodePort of the pod's node",
 } as const;
+type BasicPathId = keyof typeof BASIC_PATHS;
+
+/** Paths on which metrics are measured, with those of {@link EXTRAS}. */
+export const PATHS = {
+  ...BASIC_PATHS,
+  "outside-other": "from outside the cluster to a NodePort of another node than the pod's",
+  host: "node to node in the nodes' own network, without pods",
+  "same-node-ipv6": "pod to pod on its own node by IPv6",
+  "cross-node-ipv6": "pod to pod on another node by IPv6",
+  "cluster-ip-ipv6": "pod to a ClusterIP whose pod is on another node, by IPv6",
+  "node-port-ipv6": "pod to a NodePort of another node, whose pod is on that node, by IPv6",
+  "outside-ipv6": "from outside the cluster to a NodePort of the pod's node by IPv6",
+} as const;
 export type PathId = keyof typeof PATHS;
 
-/** Metrics of the benchmarks. */
-export const METRICS = {
+/** Whether a path uses IPv6 addresses. */
+export function isIpv6Path(path: PathId): path is `${BasicPathId}-ipv6` {
+  return path.endsWith("-ipv6");
+}
+
+/** Metrics that every comparison measures. */
+export const BASIC_METRICS = {
   "throughput-1": { title: "throughput, one stream", unit: "Gbit/s", better: "higher" },
   "throughput-8": { title: "throughput, eight streams", unit: "Gbit/s", better: "higher" },
   "latency-p50": { title: "request and response on a kept connection, median", unit: "µs", better: "lower" },
   "latency-p99": { title: "request and response on a kept connection, 99th percentile", unit: "µs", better: "lower" },
   connections: { title: "new connections, a request each", unit: "1/s", better: "higher" },
+} as const;
+
+/** Metrics of the benchmarks, with those of {@link EXTRAS}. */
+export const METRICS = {
+  ...BASIC_METRICS,
+  "udp-latency-p50": { title: "request and response by UDP, median", unit: "µs", better: "lower" },
+  "udp-latency-p99": { title: "request and response by UDP, 99th percentile", unit: "µs", better: "lower" },
+  "udp-rate": { title: "requests by UDP, each after the last one's response", unit: "1/s", better: "higher" },
 } as const;
 export type MetricId = keyof typeof METRICS;
 
@@ -113,6 +143,16 @@ const TraceSummary = z.object({
 });
 export type TraceSummary = z.infer<typeof TraceSummary>;
 
+/** Nodes that a client outside asks: the pod's own, or another one. */
+export const ASKED_NODES = ["own", "other"] as const;
+
+/** Whose address a server sees of a client outside the cluster. */
+const SeenClient = z.object({
+  node: z.enum(ASKED_NODES),
+  address: z.enum(["client", "node", "other"]),
+});
+export type SeenClient = z.infer<typeof SeenClient>;
+
 const Inventory = z.object({
   /** Settings that define the cluster, by their names in the stack file. */
   settings: z.record(z.string(), z.string()),
@@ -121,6 +161,8 @@ const Inventory = z.object({
   nodes: z.array(NodeInventory),
   components: z.array(ComponentUse),
   walks: z.array(TraceSummary),
+  /** What a server sees of a client outside; undefined in results of earlier versions, and without benchmarks. */
+  outside: z.array(SeenClient).optional(),
 });
 export type Inventory = z.infer<typeof Inventory>;
 
@@ -162,7 +204,7 @@ export type Subject = z.infer<typeof Subject>;
 
 /** Results of a comparison, as kept in a file. */
 export const Comparison = z.object({
-  resultsVersion: z.literal(RESULTS_VERSION),
+  resultsVersion: z.int().min(1).max(RESULTS_VERSION),
   startedAt: z.string(),
   finishedAt: z.string(),
   machine: Machine,
@@ -188,6 +230,8 @@ export const Comparison = z.object({
     interleaved: z.boolean(),
     /** Numbers of Services; empty without the growth series. */
     services: z.array(z.number().int()),
+    /** Measurements in addition to the basic ones. Default: none */
+    extras: z.array(z.enum(EXTRAS)).optional(),
     /** Command that repeats the comparison. */
     command: z.string(),
   }),

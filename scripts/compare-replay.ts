@@ -6,7 +6,7 @@ import { analyse, referenceOf } from "../compare/analyse/analysis";
 import { Sequence } from "../compare/analyse/rows";
 import { stoppingWithin } from "../compare/analyse/sequential";
 import type { Ratio } from "../compare/analyse/statistics";
-import { TOOLS } from "../compare/measure/tools";
+import { measurementsOf } from "../compare/measure/tools";
 import { Comparison, type Subject } from "../compare/results";
 
 /** Metrics of the growth series that are measured together. */
@@ -32,8 +32,15 @@ export function replay(comparison: Comparison): { comparison: Comparison; share:
     series: subject.series.map((each) => ({ ...each, values: each.values.slice(0, taken.get(each) ?? 0) })),
     growth: subject.growth.map((each) => ({ ...each, values: each.values.slice(0, taken.get(each) ?? 0) })),
   });
+  const measurements = measurementsOf(method.extras ?? []);
   const groups = [...new Set(subjects.flatMap(({ series }) => series.map(({ path }) => path))), ...method.services].map(
-    (place) => ({ place, units: typeof place === "number" ? TOGETHER : TOOLS.map(({ metrics }) => metrics) }),
+    (place) => ({
+      place,
+      units:
+        typeof place === "number"
+          ? TOGETHER
+          : measurements.filter(({ path }) => path === place).map(({ tool }) => tool.metrics),
+    }),
   );
   const benchmarks = groups.filter(({ place }) => typeof place === "string");
   const growth = groups.filter(({ place }) => typeof place === "number").map((each) => [each]);

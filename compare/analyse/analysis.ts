@@ -3,6 +3,7 @@ import { againstNearest, slowPath, type PathRatio } from "./attribution";
 import { differenceRows, type DifferenceRow } from "./differences";
 import { indistinguishable } from "./subjects";
 import type { Comparison, Subject } from "../results";
+import { overheadRows, type OverheadRow } from "./overhead";
 import { benchmarkRows, growthRows, type BenchmarkRow, type GrowthRow, type Row } from "./rows";
 import { NOISY } from "./statistics";
 import { verdictsOf } from "./verdicts";
@@ -27,6 +28,8 @@ export interface Analysis {
   readonly differences: readonly DifferenceRow[];
   readonly benchmarks: readonly BenchmarkRow[];
   readonly growth: readonly GrowthRow[];
+  /** What pods cost over their nodes; empty unless paths between nodes were measured. */
+  readonly overhead: readonly OverheadRow[];
 }
 
 /** Analyse a comparison; deterministic. */
@@ -44,6 +47,7 @@ export function analyse(comparison: Comparison): Analysis {
     differences: differenceRows(subjects),
     benchmarks,
     growth,
+    overhead: overheadRows(comparison),
   };
 }
 

@@ -1,5 +1,5 @@
 import { unusualQueues } from "./differences";
-import { METRICS, PATHS, type MetricId, type PathId, type Subject } from "../results";
+import { BASIC_PATHS, METRICS, PATHS, type MetricId, type PathId, type Subject } from "../results";
 import type { Ratio } from "./statistics";
 import { listed, timesText } from "./words";
 
@@ -19,9 +19,12 @@ const TELLING: readonly MetricId[] = ["latency-p50", "throughput-1", "throughput
 
 /** Where a subject is slow, derived from which paths are slow and which are not; undefined if none is. */
 export function slowPath(subject: Subject, against: string, ratios: readonly PathRatio[]): string | undefined {
-  const metric = TELLING.find((each) => ratios.some((path) => path.metric === each && isSlow(path)));
+  const metric = TELLING.find((each) =>
+    ratios.some((path) => path.metric === each && path.path in BASIC_PATHS && isSlow(path)),
+  );
   if (metric === undefined) return undefined;
-  const telling = ratios.filter((path) => path.metric === metric);
+  const ofMetric = ratios.filter((path) => path.metric === metric);
+  const telling = ofMetric.filter(({ path }) => path in BASIC_PATHS);
   const slow = telling.filter(isSlow);
   const paths = (of: readonly PathRatio[]) => new Set(of.map(({ path }) => path));
   const place = placeOf(paths(slow), paths(telling));
@@ -31,7 +34,16 @@ export function slowPath(subject: Subject, against: string, ratios: readonly Pat
     (queue) => `the queueing discipline ${queue.queueing} on ${queue.interface} of ${queue.node}`,
   );
   const cause = causes.length === 0 ? "" : `; likely cause: ${listed(causes)}`;
-  return `${subject.name} is slower than ${against} ${place} (${worstText})${cause}`;
+  const host = ofMetric.find(({ path }) => path === "host");
+  return `${subject.name} is slower than ${against} ${place} (${worstText})${hostNote(host, paths(slow))}${cause}`;
+}
+
+/** What the path without pods says of a slow path between nodes. */
+function hostNote(host: PathRatio | undefined, slow: ReadonlySet<PathId>): string {
+  if (host === undefined || !slow.has("cross-node")) return "";
+  return isSlow(host)
+    ? "; the nodes are slower too, without pods, which points to their network"
+    : "; the nodes are not slower without pods, which points to Cilium's datapath";
 }
 
 /** The reference's result on one path, relative to the nearest other subject. */

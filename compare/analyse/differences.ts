@@ -1,9 +1,24 @@
-import { type ComponentUse, type NodeInventory, RULE_OWNERS, type Subject, type TraceSummary } from "../results";
+import {
+  RULE_OWNERS,
+  type ComponentUse,
+  type NodeInventory,
+  type SeenClient,
+  type Subject,
+  type TraceSummary,
+} from "../results";
 import { numberText } from "./words";
 
 /** One fact of every subject, as text. */
 export interface DifferenceRow {
-  readonly group: "settings" | "cilium-config" | "rules" | "service map" | "interfaces" | "hops" | "resources";
+  readonly group:
+    | "settings"
+    | "cilium-config"
+    | "rules"
+    | "service map"
+    | "interfaces"
+    | "hops"
+    | "outside"
+    | "resources";
   readonly name: string;
   readonly cells: ReadonlyMap<string, string>;
   readonly differs: boolean;
@@ -24,6 +39,7 @@ export function differenceRows(subjects: readonly Subject[]): readonly Differenc
     ...keyRows("service map", subjects, ({ inventory }) => servicesText(inventory.nodes)),
     ...keyRows("interfaces", subjects, ({ inventory }) => interfacesText(inventory.nodes)),
     ...keyRows("hops", subjects, ({ inventory }) => hopRows(inventory.walks)),
+    ...keyRows("outside", subjects, ({ inventory }) => seenRows(inventory.outside)),
     ...resourceRows(subjects),
   ];
 }
@@ -129,6 +145,18 @@ function hopRows(traces: readonly TraceSummary[]): Readonly<Record<string, strin
     texts[`${scenario}: verdict`] = verdict;
   }
   return texts;
+}
+
+const ASKED: Readonly<Record<SeenClient["node"], string>> = { own: "the pod's node", other: "another node" };
+const SEEN: Readonly<Record<SeenClient["address"], string>> = {
+  client: "the client's own",
+  node: "a node's",
+  other: "neither the client's nor a node's",
+};
+
+/** Whose address a server sees of a client outside, by the NodePort that was asked. */
+export function seenRows(outside: readonly SeenClient[] = []): Record<string, string> {
+  return Object.fromEntries(outside.map(({ node, address }) => [`source through ${ASKED[node]}`, SEEN[address]]));
 }
 
 /** An interface with an unusual queueing discipline. */

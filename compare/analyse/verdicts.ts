@@ -36,7 +36,12 @@ export function verdictsOf(
 }
 
 /** Metrics that mostly follow another one, and therefore rank last. */
-const SECONDARY: ReadonlySet<string> = new Set<MetricId>(["latency-p99", "throughput-8"]);
+const SECONDARY: ReadonlySet<string> = new Set<MetricId>([
+  "latency-p99",
+  "throughput-8",
+  "udp-latency-p99",
+  "udp-rate",
+]);
 const isSecondary = ({ metric }: { readonly metric: string }) => SECONDARY.has(metric);
 
 /** A sentence about a row, and the size of its difference. */
@@ -132,6 +137,13 @@ const WHERE: Readonly<Record<PathId, string>> = {
   "cluster-ip": "Through a ClusterIP",
   "node-port": "Through another node's NodePort",
   outside: "From outside through a NodePort",
+  "outside-other": "From outside through another node's NodePort",
+  host: "Between the nodes themselves",
+  "same-node-ipv6": "Within a node by IPv6",
+  "cross-node-ipv6": "Across nodes by IPv6",
+  "cluster-ip-ipv6": "Through a ClusterIP by IPv6",
+  "node-port-ipv6": "Through another node's NodePort by IPv6",
+  "outside-ipv6": "From outside through a NodePort by IPv6",
 };
 
 const BENCHMARK_WORDS: Readonly<Record<MetricId, string>> = {
@@ -140,6 +152,9 @@ const BENCHMARK_WORDS: Readonly<Record<MetricId, string>> = {
   "latency-p50": "a request and its response take",
   "latency-p99": "the slowest request of a hundred takes, with its response,",
   connections: "new connections are served at",
+  "udp-latency-p50": "a UDP request and its response take",
+  "udp-latency-p99": "the slowest UDP request of a hundred takes, with its response,",
+  "udp-rate": "UDP requests are answered, one after the other, at",
 };
 
 const GROWTH_WORDS: Readonly<Record<GrowthMetricId, string>> = {

@@ -3,7 +3,7 @@ import type { Session } from "../../cluster/podExec";
 import { within } from "../../cluster/within";
 import type { MeasuredPath } from "./paths";
 import { METRICS, PATHS, type MetricId, type PathId, type Series } from "../results";
-import { TOOLS, type Tool } from "./tools";
+import type { Measurement, Tool } from "./tools";
 
 /** Parameters of the benchmarks. */
 export interface Method {
@@ -37,7 +37,7 @@ export class Bench {
     }
     try {
       const warmUp = Math.max(warmUpSeconds, tool.leastWarmUp ?? 0);
-      const script = tool.client(path.address, path.portOf(tool.port), seconds, warmUp);
+      const script = tool.client(path.address, path.portOf(tool), seconds, warmUp);
       const patience = PATIENCE_SECONDS + 2 * (seconds + warmUp);
       const { values, histogram } = tool.parse(
         await within(patience, path.run(script), `${tool.program} does not finish`),
@@ -88,13 +88,14 @@ const PATIENCE_SECONDS = 20;
 export type Choice = (path: PathId, metrics: readonly MetricId[]) => ReadonlySet<string>;
 
 /**
- * Measure paths with tools. Clusters take turns in each measurement, so that other load of the machine affects all alike;
+ * Make measurements. Clusters take turns in each measurement, so that other load of the machine affects all alike;
  * the first cluster changes from round to round.
  * @param choose called before each round; undefined: everything is measured
  * @throws if the signal is aborted, after the current measurement
  */
 export async function runRounds(
   benches: readonly Bench[],
+  measurements: readonly Measurement[],
   method: Method,
   choose: (round: number) => Choice | undefined,
   signal: AbortSignal,
@@ -102,13 +103,11 @@ export async function runRounds(
   for (let round = 0; round < method.rounds; round++) {
     const choice = choose(round + 1);
     const order = benches.map((_, index) => benches[(index + round) % benches.length]!);
-    for (const path of Object.keys(PATHS) as PathId[]) {
-      for (const tool of TOOLS) {
-        const chosen = choice?.(path, tool.metrics);
-        for (const bench of order) {
-          signal.throwIfAborted();
-          if (chosen?.has(bench.name) ?? true) await bench.measure(path, tool, method);
-        }
+    for (const { path, tool } of measurements) {
+      const chosen = choice?.(path, tool.metrics);
+      for (const bench of order) {
+        signal.throwIfAborted();
+        if (chosen?.has(bench.name) ?? true) await bench.measure(path, tool, method);
       }
     }
   }

@@ -3,7 +3,6 @@ import type { Conversation, Session } from "../../cluster/podExec";
 import type { AttachableCluster } from "../../cluster/read";
 import type { ServiceWriter } from "../../cluster/services";
 import { within } from "../../cluster/within";
-import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import { runInPod, type Place } from "../../datapath/probes";
 import { startProber, type Prober, type Watch } from "./growthProbes";
 import {
@@ -15,7 +14,7 @@ import {
   type Addresses,
   type GrowthService,
 } from "./growthServices";
-import { programsOf, startServers } from "./paths";
+import { podOrigin, programsOf, startServers } from "./servers";
 import { TOOLS } from "./tools";
 
 /** A cluster to fill with Services, with its client and servers. */
@@ -126,10 +125,7 @@ export class SingleServices {
   ) {
     const { cluster, client } = target;
     const startOnNode = cluster.startOnNode?.bind(cluster);
-    const pod = startProber({
-      name: client.pod,
-      start: (command) => cluster.start(WORKLOAD.namespace, client.pod, WORKLOAD_CONTAINER, command),
-    });
+    const pod = startProber(podOrigin(cluster, client));
     const node =
       startOnNode && startProber({ name: client.node, start: (command) => startOnNode(client.node, command) });
     this.probers = node === undefined ? [pod] : [pod, node];
@@ -191,7 +187,7 @@ export class SingleServices {
     };
     this.latencyServer ??= programsOf(run).then((programs) => {
       if (!programs.has(LATENCY.program)) throw new Error(`the workload's image has no ${LATENCY.program}`);
-      return startServers(cluster, server, new Set([LATENCY.program]));
+      return startServers(podOrigin(cluster, server), new Set([LATENCY.program]));
     });
     try {
       await this.latencyServer;

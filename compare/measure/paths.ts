@@ -1,21 +1,19 @@
-import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
-import type { AttachableCluster, ClusterReader } from "../../cluster/read";
-import type { ServiceWriter } from "../../cluster/services";
-import type { Session } from "../../cluster/podExec";
+import { isIpv6Address } from "../../modes/cidr";
+import { WORKLOAD } from "../../modes/workload";
+import type { AttachableCluster, ClusterReader, OutsideClient } from "../../cluster/read";
+import { nodeIpv6Address } from "../../datapath/clusterFacts";
 import { runInPod, type Place } from "../../datapath/probes";
-import { within } from "../../cluster/within";
-import { PATHS, type PathId } from "../results";
-import { TOOLS } from "./tools";
-
-/** Runs a script at the client and returns its output. @throws Error if it fails */
-export type RunScript = (script: string) => Promise<string>;
+import { ASKED_NODES, BASIC_PATHS, isIpv6Path, PATHS, type PathId, type SeenClient } from "../results";
+import type { BenchService, ServerPort } from "./benchService";
+import { HTTP_PORT } from "./growthServices";
+import { NODE_HTTP_PORT, type RunScript } from "./servers";
 
 /** A path on which requests are measured. */
 export interface MeasuredPath {
   readonly id: PathId;
   readonly address: string;
-  /** The port at this address for a server's port. */
-  portOf(port: number): number;
+  /** The port at this address for a tool's server. */
+  portOf(server: ServerPort): number;
   readonly run: RunScript;
 }
 
@@ -28,7 +26,12 @@ export interface PathEnds {
   readonly far: Place | undefined;
   /** Address of the node of {@link far}. */
   readonly farNodeAddress: string | undefined;
+  /** Address of the client's node. */
+  readonly clientNodeAddress: string | undefined;
 }
+
+/** IPv6 addresses of the servers and of the far one's node; undefined where they have none. */
+export type Ipv6Ends = Readonly<Record<"near" | "far" | "farNode", string | undefined>>;
 
 /** Choose client and servers; the choice is the same in clusters of the same shape. */
 export function endsOf(
@@ -41,19 +44,56 @@ export function endsOf(
     throw new Error(`the client pod ${WORKLOAD.clientPod} is not running; run pulumi up --refresh`);
   const near = servers.find(({ node }) => node === client.node);
   const far = servers.find(({ node }) => node !== client.node);
-  const farNodeAddress = nodes.find(({ node }) => node === far?.node)?.address;
-  return { client, near, far, farNodeAddress };
+  const addressOf = (wanted: string | undefined) => nodes.find(({ node }) => node === wanted)?.address;
+  return {
+    ...{ client, near, far },
+    farNodeAddress: addressOf(far?.node),
+    clientNodeAddress: addressOf(client.node),
+  };
 }
 
-/**
- * The paths that can be measured, and why the others cannot.
- * @param outside runs scripts outside the cluster, or is the reason why that is impossible
- */
+/** Read the IPv6 addresses of servers and their nodes. */
+export async function ipv6EndsOf(
+  cluster: Pick<ClusterReader, "pods" | "nodes">,
+  { near, far }: PathEnds,
+): Promise<Ipv6Ends> {
+  const [pods, nodes] = await Promise.all([
+    cluster.pods(WORKLOAD.namespace, `app=${WORKLOAD.daemonSet}`),
+    cluster.nodes(),
+  ]);
+  const addressOf = (place: Place | undefined) =>
+    pods
+      .find(({ metadata }) => metadata?.name === place?.pod)
+      ?.status?.podIPs?.map(({ ip }) => ip)
+      .find(isIpv6Address);
+  const farNode = nodes.find(({ metadata }) => metadata?.name === far?.node);
+  return { near: addressOf(near), far: addressOf(far), farNode: nodeIpv6Address(farNode?.status) };
+}
+
+/** Who sends requests besides pods, or why that is impossible; undefined where it is not asked for. */
+export interface OtherClients {
+  readonly outside: RunScript | Error;
+  /** On the client's node, with the tools. */
+  readonly node?: RunScript | Error | undefined;
+}
+
+/** What further paths need. */
+export interface PathOptions {
+  /** Which paths to measure. Default: the basic ones */
+  readonly wanted?: readonly PathId[] | undefined;
+  /** Undefined in clusters without IPv6. */
+  readonly ipv6?: Ipv6Ends | undefined;
+}
+
+const BASIC = Object.keys(BASIC_PATHS) as PathId[];
+
+/** The paths that can be measured, and why the others cannot. */
 export function measuredPaths(
   cluster: AttachableCluster,
-  { client, near, far, farNodeAddress }: PathEnds,
+  { client, near, far, farNodeAddress, clientNodeAddress }: PathEnds,
   service: BenchService | undefined,
-  outside: RunScript | Error,
+  { outside, node }: OtherClients,
+  { wanted = BASIC, ipv6 }: PathOptions = {},
 ): { paths: MeasuredPath[]; omitted: string[] } {
   const paths: MeasuredPath[] = [];
   const omitted: string[] = [];
@@ -62,113 +102,60 @@ export function measuredPaths(
     if (output instanceof Error) throw output;
     return output;
   };
-  const add = (id: PathId, reason: string, path: Omit<MeasuredPath, "id"> | undefined) => {
-    if (path === undefined) omitted.push(`${PATHS[id]}: ${reason}`);
-    else paths.push({ id, ...path });
+  const add = (
+    id: PathId,
+    where: { readonly address: string | undefined; readonly portOf: MeasuredPath["portOf"] } | undefined,
+    missing: string,
+    run: RunScript | Error | undefined = fromPod,
+  ) => {
+    if (!wanted.includes(id)) return;
+    if (where?.address === undefined) omitted.push(`${PATHS[id]}: ${missing}`);
+    else if (run instanceof Error) omitted.push(`${PATHS[id]}: ${run.message}`);
+    else paths.push({ id, address: where.address, portOf: where.portOf, run });
   };
-  const same = (port: number) => port;
-  const onNode = (port: number) => service!.nodePorts.get(port)!;
+  const direct = (address: string | undefined) => ({ address, portOf: ({ port }: ServerPort) => port });
+  const onNode = (address: string | undefined) =>
+    service && { address, portOf: (server: ServerPort) => service.nodePortOf(server)! };
   const oneNode = "the cluster has only one node";
-  add("same-node", "the client's node has no server", near && { address: near.address, portOf: same, run: fromPod });
-  add("cross-node", oneNode, far && { address: far.address, portOf: same, run: fromPod });
-  add("cluster-ip", oneNode, service && { address: service.clusterIp, portOf: same, run: fromPod });
-  const nodePort = service && farNodeAddress !== undefined ? { address: farNodeAddress, portOf: onNode } : undefined;
-  add("node-port", oneNode, nodePort && { ...nodePort, run: fromPod });
-  add(
-    "outside",
-    nodePort !== undefined && outside instanceof Error ? outside.message : oneNode,
-    nodePort && !(outside instanceof Error) ? { ...nodePort, run: outside } : undefined,
-  );
+  const noServer = "the client's node has no server";
+  add("same-node", direct(near?.address), noServer);
+  add("cross-node", direct(far?.address), oneNode);
+  add("cluster-ip", direct(service?.clusterIp), oneNode);
+  add("node-port", onNode(farNodeAddress), oneNode);
+  add("outside", onNode(farNodeAddress), oneNode, outside);
+  add("outside-other", service && onNode(clientNodeAddress), oneNode, outside);
+  const atNode = ({ port }: ServerPort) => (port === HTTP_PORT ? NODE_HTTP_PORT : port);
+  add("host", far && { address: farNodeAddress, portOf: atNode }, oneNode, node);
+  if (ipv6 === undefined) {
+    if (wanted.some(isIpv6Path)) omitted.push("all paths by IPv6: cluster.ipFamily is not dual");
+    return { paths, omitted };
+  }
+  const none = far === undefined ? oneNode : "there is no IPv6 address";
+  add("same-node-ipv6", direct(ipv6.near), near === undefined ? noServer : none);
+  add("cross-node-ipv6", direct(ipv6.far), none);
+  add("cluster-ip-ipv6", direct(service?.clusterIpv6), none);
+  add("node-port-ipv6", onNode(ipv6.farNode), none);
+  add("outside-ipv6", onNode(ipv6.farNode), none, outside);
   return { paths, omitted };
 }
 
-/** Name of the measured and traced Service, in the workload's namespace. */
-export const BENCH_SERVICE = "nettool-bench";
-
-/** A Service with a single server, so that every request reaches the same node. */
-export interface BenchService {
-  readonly clusterIp: string;
-  /** The NodePort of each of its ports. */
-  readonly nodePorts: ReadonlyMap<number, number>;
-  remove(): Promise<void>;
-}
-
-/** Create the Service for a server, with NodePorts; one that a killed run left is replaced. */
-export async function createBenchService(
-  cluster: Pick<ClusterReader, "service">,
-  writer: Pick<ServiceWriter, "createService" | "createEndpoints" | "deleteService">,
-  { address, node }: Place,
-): Promise<BenchService> {
-  const { namespace } = WORKLOAD;
-  // the workload's own port first, as in its Service
-  const ports = [...new Set(TOOLS.map(({ port }) => port))]
-    .sort((a, b) => a - b)
-    .map((port) => ({ name: `p${port}`, port, protocol: "TCP" }));
-  const remove = () => writer.deleteService(namespace, BENCH_SERVICE);
-  await remove();
-  await writer.createService({
-    metadata: { namespace, name: BENCH_SERVICE },
-    spec: { type: "NodePort", ports: ports.map((each) => ({ ...each, targetPort: each.port })) },
-  });
-  try {
-    await writer.createEndpoints({
-      addressType: "IPv4",
-      metadata: { namespace, name: BENCH_SERVICE, labels: { "kubernetes.io/service-name": BENCH_SERVICE } },
-      endpoints: [{ addresses: [address], conditions: { ready: true }, nodeName: node }],
-      ports,
-    });
-    const created = await cluster.service(namespace, BENCH_SERVICE);
-    const nodePorts = new Map((created?.spec?.ports ?? []).map(({ port, nodePort }) => [port, nodePort!] as const));
-    return { clusterIp: created!.spec!.clusterIP!, nodePorts, remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
-}
-
-/** The tools that exist where a script runs. */
-export async function programsOf(run: RunScript): Promise<ReadonlySet<string>> {
-  const programs = [...new Set(TOOLS.map(({ program }) => program))];
-  const output = await run(`for each in ${programs.join(" ")}; do command -v "$each" || true; done`);
-  return new Set(programs.filter((program) => new RegExp(`/${program}$`, "m").test(output)));
-}
-
-/** Timeout of the servers' start. */
-const START_SECONDS = 10;
-
-/** Start the tools' servers in a pod, until the session ends. */
-export async function startServers(
-  cluster: AttachableCluster,
-  { pod }: Place,
-  programs: ReadonlySet<string>,
-): Promise<Session> {
-  // several tools share one server
-  const servers = new Map(
-    TOOLS.flatMap(({ program, server, port }) =>
-      server !== undefined && programs.has(program) ? [[server, port] as const] : [],
-    ),
+/** Whose address the server sees of a client outside, through its own node and another one. Nodes that do not answer are left out. */
+export async function seenClients(
+  { far, farNodeAddress, clientNodeAddress }: PathEnds,
+  service: BenchService | undefined,
+  outside: Pick<OutsideClient, "address" | "run">,
+): Promise<SeenClient[]> {
+  const port = service?.nodePortOf({ port: HTTP_PORT });
+  if (far === undefined || port === undefined) return [];
+  const nodes = [farNodeAddress, clientNodeAddress];
+  const seen = await Promise.all(
+    ASKED_NODES.map(async (node, at): Promise<SeenClient[]> => {
+      const ask = `curl --silent --max-time 3 http://${nodes[at]}:${port}/probe`;
+      const answer = await outside.run(ask).catch(() => "");
+      const address = /client=([\d.]+):\d+/.exec(answer)?.[1];
+      if (address === undefined) return [];
+      return [{ node, address: address === outside.address ? "client" : nodes.includes(address) ? "node" : "other" }];
+    }),
   );
-  const started = [...servers.keys()].map((server) => `${server} >/dev/null 2>&1 & pids="$pids $!"`);
-  const listens = [...servers.values()].map((port) => `ss -ltn | grep -q ":${port} "`).join(" && ") || "true";
-  const script = [
-    "pids=",
-    ...started,
-    `for try in $(seq 50); do if ${listens}; then echo ready; break; fi; sleep 0.1; done`,
-    "read -r _",
-    "kill $pids",
-  ].join("\n");
-  const session = cluster.start(WORKLOAD.namespace, pod, WORKLOAD_CONTAINER, ["sh", "-c", script]);
-  const ready = new Promise<void>((resolve, reject) => {
-    session.stdout.on("data", (chunk: Buffer) => {
-      if (chunk.toString().includes("ready")) resolve();
-    });
-    session.stdout.once("close", () => reject(new Error(`${pod}: the servers of ${[...programs].join(", ")} exited`)));
-    session.stdout.once("error", reject);
-  });
-  const late = `${pod}: the servers of ${[...programs].join(", ")} do not start`;
-  await within(START_SECONDS, ready, late).catch((error: unknown) => {
-    session.end();
-    throw error;
-  });
-  return session;
+  return seen.flat();
 }

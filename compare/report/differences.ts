@@ -10,11 +10,13 @@ const GROUPS: Readonly<Record<DifferenceRow["group"], string>> = {
   "service map": "Cilium's service map",
   interfaces: "interfaces",
   hops: "packet paths",
+  outside: "clients outside the cluster",
   resources: "memory and CPU",
 };
 
 const NOTES: Partial<Record<DifferenceRow["group"], string>> = {
   hops: "Interfaces that a request and its reply pass, as the command trace shows them: > leaves the interface, < enters it.",
+  outside: "Whose address a pod sees of a client outside the cluster.",
 };
 
 /** Facts of the clusters: differences first, equal ones folded. */

@@ -1,7 +1,7 @@
 import type { Analysis } from "../analyse/analysis";
 import { METRICS, type Comparison, type Subject } from "../results";
 import { NOISY, SIGNIFICANCE } from "../analyse/statistics";
-import { TOOLS } from "../measure/tools";
+import { measurementsOf, toolsIn, type Tool } from "../measure/tools";
 import { numberText } from "../analyse/words";
 import { blocksOf, type Fact, type Section } from "./blocks";
 import { duration, moment } from "./format";
@@ -31,7 +31,7 @@ export function methodSection(
         ? "interleaved: the clusters ran side by side and took turns in every round"
         : "one cluster after the other: other load of the machine may have differed",
     ],
-    ["tools", toolsText()],
+    ["tools", toolsText(toolsIn(measurementsOf(method.extras ?? [])))],
     ...(method.services.length === 0 ? [] : [["Services", method.services.map(numberText).join(", ")] as const]),
     [
       "statistics",
@@ -63,9 +63,11 @@ function same(subjects: readonly Subject[], of: (subject: Subject) => string): s
   return subjects.map((subject) => `${subject.name}: ${of(subject)}`).join("; ");
 }
 
-function toolsText(): string {
+function toolsText(tools: readonly Tool[]): string {
   const metricsOf = new Map<string, string[]>();
-  for (const { program, metrics } of TOOLS)
-    metricsOf.set(program, [...(metricsOf.get(program) ?? []), ...metrics.map((metric) => METRICS[metric].title)]);
+  for (const { program, metrics, family } of tools) {
+    const by = family === "IPv6" ? " by IPv6" : "";
+    metricsOf.set(program, [...(metricsOf.get(program) ?? []), ...metrics.map((metric) => METRICS[metric].title + by)]);
+  }
   return [...metricsOf].map(([program, titles]) => `${program} (${titles.join("; ")})`).join(", ");
 }

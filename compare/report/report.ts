@@ -11,6 +11,7 @@ import { growthSection } from "./growth";
 import { latencySection } from "./latencies";
 import { looksOf, type Look } from "./looks";
 import { methodSection } from "./method";
+import { overheadSection } from "./overhead";
 import { roundsSection } from "./rounds";
 import { subjectSection } from "./subjects";
 
@@ -44,6 +45,7 @@ export function reportOf(comparison: Comparison, analysis: Analysis, baseline?: 
       subjectSection(comparison),
       baseline && baselineSection(baseline),
       benchmarkSection(comparison, analysis, looks),
+      overheadSection(comparison, analysis),
       latencySection(comparison, looks),
       growthSection(comparison, analysis, looks),
       roundsSection(comparison, analysis),

@@ -1,5 +1,6 @@
 import { mean } from "simple-statistics";
 import { COMPONENTS, type Comparison, type ComponentUse, type Subject } from "../results";
+import { seenRows } from "../analyse/differences";
 import { numberText } from "../analyse/words";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../modes/contract";
 import type { Card, Fact, Section } from "./blocks";
@@ -63,6 +64,7 @@ function cardOf(subject: Subject): Card {
       ["host routing", hostRouting],
       ["Cilium", cilium],
       ["Kubernetes", kubernetes],
+      ...Object.entries(seenRows(inventory.outside)),
       ...COMPONENTS.map((component): Fact => [component, useOf(component, inventory.components)]),
       ...(verification.failed.length === 0 ? [] : [["failed", verification.failed.join("; ")] as const]),
     ],

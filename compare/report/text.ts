@@ -4,7 +4,15 @@ import { MARKS } from "./format";
 import type { Report } from "./report";
 
 /** Sections that a terminal shows. */
-const SHOWN: ReadonlySet<string> = new Set(["subjects", "baseline", "benchmarks", "growth", "rounds", "doubts"]);
+const SHOWN: ReadonlySet<string> = new Set([
+  "subjects",
+  "baseline",
+  "benchmarks",
+  "overhead",
+  "growth",
+  "rounds",
+  "doubts",
+]);
 
 /** A report for a terminal, without charts, latencies, differences and method. */
 export function reportText({ title, subtitle, alarms, verdicts, sections, notes }: Report, look: Look = PLAIN): string {

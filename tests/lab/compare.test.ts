@@ -1,4 +1,5 @@
-import { copyFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { inNode, labMissing, LabProject, longMissing, MINUTES } from "../support/lab";
 import { expectMeasured } from "../support/comparison";
@@ -32,6 +33,35 @@ describeIf([...labMissing(), ...longMissing()], "a comparison of two modes on re
       expect(rulesOf(ebpf!)).toEqual([0, 0]);
       expect(kubeproxy!.components.filter(({ component }) => component === "kube-proxy")).toHaveLength(2);
       expect(text).toContain("With 2 rounds, chance explains any difference");
+    },
+    20 * MINUTES,
+  );
+
+  it(
+    "creates a variant beside its stack, measures more of both, and leaves nothing of the variant",
+    () => {
+      const variant = "ebpf:loadBalancer.mode=dsr";
+      const options = ["--rounds", "1", "--seconds", "1", "--no-growth", "--include", "udp,outside,host"];
+      const { found } = project.compare(["ebpf", variant], ...options);
+      expect(found.subjects.map(({ name }) => name)).toEqual(["ebpf", variant]);
+      for (const { series, omitted, verification } of found.subjects) {
+        expect(omitted).toEqual([]);
+        expect(verification).toEqual({ verdict: "pass", failed: [] });
+        // five basic metrics and three by UDP
+        expect(series).toHaveLength(7 * 8);
+      }
+      const seen = found.subjects.map(({ inventory }) => inventory.outside);
+      const own = { node: "own", address: "client" };
+      expect(seen).toEqual([
+        [own, { node: "other", address: "node" }],
+        [own, { node: "other", address: "client" }],
+      ]);
+      const files = readdirSync(project.directory).filter((file) => /^Pulumi\.ebpf-/.test(file));
+      const state = join(project.directory, ".cilium-modes", "state");
+      const states = existsSync(state) ? readdirSync(state, { recursive: true, encoding: "utf8" }) : [];
+      expect([...files, ...states.filter((file) => /ebpf-[0-9a-f]{6}/.test(file))]).toEqual([]);
+      const clusters = execFileSync("kind", ["get", "clusters"], { encoding: "utf8" });
+      expect(clusters).not.toMatch(/ebpf-[0-9a-f]{6}/);
     },
     20 * MINUTES,
   );

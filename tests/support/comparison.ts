@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { GROWTH_METRICS, METRICS, PATHS, type Comparison, type Subject } from "../../compare/results";
+import { BASIC_METRICS, BASIC_PATHS, GROWTH_METRICS, type Comparison, type Subject } from "../../compare/results";
 import { kubectl } from "./lab";
 
 /** Expect complete measurements of every subject, and no leftovers. */
@@ -14,7 +14,9 @@ export function expectMeasured(
     expect(subject.verification).toEqual({ verdict: "pass", failed: [] });
     expect(subject.inventory.walks.map(({ verdict }) => verdict)).toEqual(Array(5).fill("pass"));
     const counts = subject.series.map(({ path, metric, values }) => [path, metric, values.length]);
-    const wanted = Object.keys(PATHS).flatMap((path) => Object.keys(METRICS).map((metric) => [path, metric, rounds]));
+    const wanted = Object.keys(BASIC_PATHS).flatMap((path) =>
+      Object.keys(BASIC_METRICS).map((metric) => [path, metric, rounds]),
+    );
     expect(counts).toHaveLength(wanted.length);
     expect(counts).toEqual(expect.arrayContaining(wanted));
     const grown = subject.growth.map(({ services: number, metric, values }) => [number, metric, values.length]);

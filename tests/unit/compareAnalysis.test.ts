@@ -251,6 +251,24 @@ describe("the differences", () => {
     expect(cellsOf(ANALYSIS, "hops", "same-node: TTL at arrival")).toMatchObject({ ebpf: "63", differs: false });
   });
 
+  it("include whose address a server sees of a client outside, if that was read", () => {
+    const seen = (subject: Subject, address: "client" | "node"): Subject => {
+      const outside = [
+        { node: "own", address: "client" },
+        { node: "other", address },
+      ] as const;
+      return { ...subject, inventory: { ...subject.inventory, outside: [...outside] } };
+    };
+    const analysis = ofRead(seen(sampleSubject("kubeproxy"), "node"), seen(sampleSubject("ebpf"), "client"));
+    expect(cellsOf(analysis, "outside", "source through the pod's node")).toMatchObject({ differs: false });
+    expect(cellsOf(analysis, "outside", "source through another node")).toEqual({
+      kubeproxy: "a node's",
+      ebpf: "the client's own",
+      differs: true,
+    });
+    expect(ANALYSIS.differences.filter(({ group }) => group === "outside")).toEqual([]);
+  });
+
   it("sum the usage of components, and tolerate small differences", () => {
     expect(cellsOf(ANALYSIS, "resources", "memory of kube-proxy")).toEqual({
       kubeproxy: "86.4 MiB",
@@ -372,6 +390,24 @@ describe("slow paths", () => {
     expect(analyse(shortened(slow, 3)).slowPaths).toEqual([]);
   });
 
+  it("between nodes are compared with the path without pods, if that was measured", () => {
+    const withHost = (subject: Subject, factor: number): Subject => {
+      const hosts = subject.series
+        .filter(({ path }) => path === "same-node")
+        .map((series) => ({ ...series, path: "host" as const }));
+      return delayed({ ...subject, series: [...subject.series, ...hosts] }, ["host"], factor);
+    };
+    const slow = delayed(sampleSubject("ebpf"), BETWEEN);
+    const sentenceWith = (factor: number) =>
+      ofSpeed(withHost(sampleSubject("kubeproxy"), 1), withHost(slow, factor)).slowPaths[0];
+    expect(sentenceWith(1)).toMatch(
+      /between the nodes, not within a node.*; the nodes are not slower without pods, which points to Cilium's datapath$/,
+    );
+    expect(sentenceWith(40)).toMatch(
+      /between the nodes, not within a node.*; the nodes are slower too, without pods, which points to their network$/,
+    );
+  });
+
   it("consider only measured paths", () => {
     const near = (subject: Subject) => ({
       ...subject,
@@ -380,6 +416,42 @@ describe("slow paths", () => {
     const { slowPaths } = ofSpeed(near(sampleSubject("kubeproxy")), near(delayed(sampleSubject("ebpf"), BETWEEN)));
     expect(slowPaths).toEqual([expect.stringContaining("between the nodes; paths within a node were not measured (")]);
   });
+});
+
+describe("the cost of pods over their nodes", () => {
+  const withHost = (comparison: Comparison, rounds: number): Comparison => ({
+    ...comparison,
+    subjects: comparison.subjects.map((subject) => ({
+      ...subject,
+      series: subject.series.flatMap((series) =>
+        series.path === "cross-node"
+          ? [series, { ...series, path: "host", values: series.values.slice(0, rounds).map((value) => value / 2) }]
+          : [series],
+      ),
+    })),
+  });
+
+  it("is a ratio of each subject's own paths, by metric", () => {
+    const { overhead } = analyse(withHost(THIN, 5));
+    expect(overhead.map(({ metric }) => metric)).toEqual(["throughput-1", "latency-p50", "connections"]);
+    const [throughput, latency] = overhead;
+    for (const subject of ["kubeproxy", "ebpf"]) {
+      expect(throughput!.ratios.get(subject)).toMatchObject({ ratio: 2, outcome: "better" });
+      expect(latency!.ratios.get(subject)).toMatchObject({ ratio: 2, outcome: "worse" });
+      expect(latency!.pods.get(subject)!.median).toBe(2 * latency!.nodes.get(subject)!.median);
+    }
+  });
+
+  it("is known too if a sequential comparison took fewer rounds of one path", () => {
+    const stopping = { first: 3, last: 5, errorRate: 0.05 };
+    const { overhead } = analyse(withHost({ ...THIN, method: { ...THIN.method, stopping } }, 3));
+    const { ratio, low, high, outcome } = overhead[1]!.ratios.get("ebpf")!;
+    expect(outcome).toBe("worse");
+    expect(low).toBeLessThan(ratio);
+    expect(high).toBeGreaterThan(ratio);
+  });
+
+  it("is unknown without the path between nodes", () => expect(ANALYSIS.overhead).toEqual([]));
 });
 
 describe("agreement of two runs", () => {

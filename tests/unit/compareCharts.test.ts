@@ -6,7 +6,7 @@ import { chartSvg } from "../../compare/report/html";
 import { histogramsOf, latencyChart, quantile } from "../../compare/report/latencies";
 import { looksOf } from "../../compare/report/looks";
 import { analyse, type GrowthRow } from "../../compare/analyse/analysis";
-import { METRICS, PATHS, type GrowthMetricId, type MetricId, type PathId } from "../../compare/results";
+import { BASIC_METRICS, BASIC_PATHS, type GrowthMetricId, type MetricId, type PathId } from "../../compare/results";
 import { sampleComparison, sampleSubject } from "./support/comparisons";
 import { xmlProblem } from "./support/xml";
 
@@ -21,7 +21,7 @@ const pointsOf = (chart: Chart) => chart.option.series.filter(({ type }) => type
 const namesOf = (series: readonly { readonly name?: unknown }[]) => series.map(({ name }) => name);
 
 describe("charts of latencies", () => {
-  it.each(Object.keys(PATHS) as PathId[])("have one line per subject, which ends at 100 %: %s", (path) => {
+  it.each(Object.keys(BASIC_PATHS) as PathId[])("have one line per subject, which ends at 100 %: %s", (path) => {
     const lines = linesOf(latencyChart(SAMPLE, path, LOOKS)!);
     expect(namesOf(lines)).toEqual(SUBJECTS);
     for (const { data } of lines) {
@@ -92,11 +92,13 @@ describe("charts of benchmarks", () => {
 
   it("have ratios of all but the reference, on one scale, with better ones on the right", () => {
     const charts = ratioCharts(ANALYSIS.benchmarks, LOOKS, "kubeproxy");
-    expect(charts).toHaveLength(Object.keys(METRICS).length);
+    expect(charts).toHaveLength(Object.keys(BASIC_METRICS).length);
     for (const chart of charts) expect(namesOf(pointsOf(chart))).toEqual(["replacement", "ebpf"]);
     const axes = charts.map(({ option }) => option.xAxis as { min: number; max: number; inverse: boolean });
     expect(new Set(axes.map(({ min, max }) => `${min} ${max}`)).size).toBe(1);
-    expect(axes.map(({ inverse }) => inverse)).toEqual(Object.values(METRICS).map(({ better }) => better === "lower"));
+    expect(axes.map(({ inverse }) => inverse)).toEqual(
+      Object.values(BASIC_METRICS).map(({ better }) => better === "lower"),
+    );
   });
 
   it("omit undefined ratios", () => {

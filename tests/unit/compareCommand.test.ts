@@ -84,6 +84,30 @@ describe("cilium-modes compare", () => {
     expect(printed[0]).toContain(`Verdict:\n  - Only ${name} was measured, so there is nothing to compare it with`);
   });
 
+  it("reads results of the first format", async () => {
+    const file = await kept({ ...slower(1), resultsVersion: 1 });
+    expect((await readComparison(file)).resultsVersion).toBe(1);
+    expect(await compare([], { ...OPTIONS, from: file })).toBe(true);
+  });
+
+  it("prints ratios of pods to their nodes as JSON, after those to the reference", async () => {
+    const withHost = changed((subject) => ({
+      ...subject,
+      growth: [],
+      series: subject.series.flatMap((series) =>
+        series.metric === "latency-p50" && series.path === "cross-node"
+          ? [series, { ...series, path: "host", values: series.values.map((value) => value / 2) }]
+          : [],
+      ),
+    }));
+    await compare([], { ...OPTIONS, from: await kept(withHost), json: true });
+    const { ratios } = JSON.parse(printed.at(-1)!) as { ratios: { subject: string }[] };
+    const own = { metric: "latency-p50", path: "cross-node", referencePath: "host", ratio: 2, outcome: "worse" };
+    expect(ratios.slice(-3)).toEqual(
+      ["kubeproxy", "replacement", "ebpf"].map((subject) => expect.objectContaining({ subject, ...own }) as object),
+    );
+  });
+
   it("reports that nothing was measured", async () => {
     const { subjects, ...rest } = sampleComparison();
     const bare = subjects.map((subject) => ({ ...subject, series: [], growth: [] }));
@@ -100,7 +124,7 @@ describe("cilium-modes compare", () => {
 
   describe("the estimated time", () => {
     const method = { rounds: 5, seconds: 1, warmUpSeconds: 0 };
-    const request = { benchmarks: true, method, services: [1, 10], stopping: undefined };
+    const request = { benchmarks: true, method, extras: [], services: [1, 10], stopping: undefined };
     const stopping = { first: 3, last: 5, errorRate: 0.05 };
 
     it("is less without benchmarks and growth, or if ratios end early, and more if it creates the clusters", () => {
@@ -108,6 +132,10 @@ describe("cilium-modes compare", () => {
       const whole = estimateMinutes(3, request, none);
       expect(estimateMinutes(3, { ...request, benchmarks: false, services: [] }, none)).toBeLessThan(whole);
       expect(estimateMinutes(3, { ...request, stopping }, none)).toBeLessThan(whole);
+      expect(estimateMinutes(3, { ...request, extras: ["udp", "host", "outside"] }, none)).toBeGreaterThan(whole);
+      // paths by IPv6 need clusters that have it
+      expect(estimateMinutes(3, { ...request, extras: ["ipv6"] }, none)).toBe(whole);
+      expect(estimateMinutes(3, { ...request, extras: ["ipv6"], dualStacks: 3 }, none)).toBeGreaterThan(whole);
       const oneVariant = estimateMinutes(3, request, { ...none, created: 1 });
       expect(oneVariant).toBeGreaterThan(whole);
       expect(estimateMinutes(3, request, { created: 3, isOneByOne: true })).toBeGreaterThan(oneVariant);
@@ -161,7 +189,7 @@ describe("cilium-modes compare", () => {
     await expect(readComparison(file)).rejects.toThrow(`${file} is not a results file of compare`);
     writeFileSync(file, '{"resultsVersion": 99}');
     await expect(readComparison(file)).rejects.toThrow(
-      "was written by a newer cilium-modes (format 99; this version reads 1)",
+      "was written by a newer cilium-modes (format 99; this version reads 1 to 2)",
     );
     // before anything is measured
     await expect(compare(["ebpf"], { ...OPTIONS, baseline: file })).rejects.toThrow("newer cilium-modes");
@@ -191,6 +219,10 @@ describe("cilium-modes compare", () => {
       '--services must be integers from 1 to 20000, separated by commas (got "1,many")',
     );
     await refused({ services: "100000" }).toThrow("--services");
+    await refused({ include: "udp,ipv4,tcp" }).toThrow(
+      '--include must be udp, outside, host, ipv6, separated by commas, or all (got "ipv4" and "tcp")',
+    );
+    await refused({ include: "all", benchmarks: false }).toThrow("leave out one");
     await refused({ up: true, set: ["tunnel=vxlan"] }).toThrow("--up uses the stacks' files");
   });
 });

@@ -4,7 +4,14 @@ import { reportHtml } from "../../compare/report/html";
 import { reportMarkdown } from "../../compare/report/markdown";
 import { reportOf, type Report } from "../../compare/report/report";
 import { reportText } from "../../compare/report/text";
-import { GROWTH_METRICS, METRICS, PATHS, type Comparison, type Series, type Subject } from "../../compare/results";
+import {
+  BASIC_PATHS,
+  GROWTH_METRICS,
+  METRICS,
+  type Comparison,
+  type Series,
+  type Subject,
+} from "../../compare/results";
 import { numberText, ratioText } from "../../compare/analyse/words";
 import { sampleComparison, sampleSubject, slowed, withValues } from "./support/comparisons";
 import { xmlProblem } from "./support/xml";
@@ -47,6 +54,20 @@ const SLOWER = analysed({
 const SLOWER_THAN_THEN = compareToBaseline(SLOWER.comparison, THEN, 10);
 const SLOW = analysed(small({}, (subject) => slowed(subject, 2, () => true)));
 const SLOW_THAN_THEN = compareToBaseline(SLOW.comparison, THEN, 10);
+/** With UDP, a path between nodes, and what a server sees of a client outside. */
+const MORE = analysed({
+  ...THEN,
+  method: { ...THEN.method, extras: ["udp", "host"] },
+  subjects: THEN.subjects.map((subject) => ({
+    ...subject,
+    inventory: { ...subject.inventory, outside: [{ node: "other", address: "node" }] },
+    series: subject.series.flatMap((series): Series[] =>
+      series.path === "cross-node" && series.metric === "latency-p99"
+        ? [series, { ...series, path: "host" }, { ...series, metric: "udp-latency-p99" }]
+        : [series],
+    ),
+  })),
+});
 const ALONE = analysed(sampleComparison({ subjects: [sampleSubject("ebpf", { growth: [] })] }));
 
 /** A sequential comparison with two subjects, whose connections ended early. */
@@ -138,15 +159,26 @@ describe.each(Object.entries(FORMATS))("a comparison as %s", (_, format) => {
     expect(analysis.noisy.length).toBeGreaterThan(0);
     for (const sentence of analysis.noisy) expect(readable(report)).toContain(sentence);
     const table = tableOf(report, METRICS["latency-p99"].title);
-    for (const path of Object.keys(PATHS))
+    for (const path of Object.keys(BASIC_PATHS))
       expect(table.find((line) => line.trim().startsWith(path))).toMatch(/\bnoisy\b/);
     expect(sample).toContain("No measurement was noisy");
+  });
+
+  it("shows more measurements where they were included: UDP, what pods cost over their nodes, and clients outside", () => {
+    const { comparison, analysis } = MORE;
+    const report = readable(render(comparison, analysis));
+    expect(report).toMatch(/cost over the nodes' network/i);
+    expect(report).toMatch(/= 1\.00× \(/);
+    expect(report).toContain("on the path host");
+    expect(report).toMatch(/source through another node/);
+    expect(tableOf(report, METRICS["udp-latency-p99"].title).join("\n")).toContain("cross-node");
+    expect(sample).not.toMatch(/cost over the nodes|UDP|source through/i);
   });
 
   it("lists omissions", () => {
     const report = readable(render(LACKING.comparison, LACKING.analysis));
     expect(report).toContain("ebpf: new connections: the image has no wrk");
-    expect(report.match(/not measured/g)).toHaveLength(Object.keys(PATHS).length);
+    expect(report.match(/not measured/g)).toHaveLength(Object.keys(BASIC_PATHS).length);
   });
 
   it("fails on failed verifications and indistinguishable modes", () => {

@@ -67,6 +67,7 @@ jest.mock("../../cli/compareSubject", () => ({
 const REQUEST: RunRequest = {
   benchmarks: true,
   method: { rounds: 2, seconds: 1, warmUpSeconds: 0.5 },
+  extras: [],
   services: [1, 10],
   servicesAreNamed: true,
   stopping: undefined,
@@ -88,7 +89,12 @@ describe("a comparison's run", () => {
       done.push("the results are delivered");
       subjects = results;
     };
-    const contenders = ["A", "B"].map((name) => ({ name, stack: name.toLowerCase(), set: undefined }));
+    const contenders = ["A", "B"].map((name) => ({
+      name,
+      stack: name.toLowerCase(),
+      set: undefined,
+      isDualStack: false,
+    }));
     await measure(contenders, request, (line) => lines.push(line), signal, deliver);
     return subjects;
   };

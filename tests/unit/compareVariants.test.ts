@@ -12,7 +12,7 @@ const NFTABLES = "kubeproxy:kubeProxy.mode=nftables";
 describe("the subjects of a comparison", () => {
   it("are stacks and variants under the names that were given, each variant with a stack and a cluster of its own", () => {
     const [ebpf, dsr, nftables] = contendersOf(["ebpf", DSR, NFTABLES], undefined);
-    expect(ebpf).toEqual({ name: "ebpf", stack: "ebpf", set: undefined });
+    expect(ebpf).toEqual({ name: "ebpf", stack: "ebpf", set: undefined, isDualStack: false });
     expect([dsr!.name, nftables!.name]).toEqual([DSR, NFTABLES]);
     expect(dsr!.stack).toMatch(/^ebpf-[0-9a-f]{6}$/);
     expect(nftables!.stack).toMatch(/^kubeproxy-[0-9a-f]{6}$/);

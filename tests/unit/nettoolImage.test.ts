@@ -3,7 +3,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { readRecorded } from "../../cli/demo";
-import { TOOLS } from "../../compare/measure/tools";
+import { measurementsOf, toolsIn } from "../../compare/measure/tools";
+import { EXTRAS } from "../../compare/results";
 import { FAULTS } from "../../datapath/faults/catalogue";
 import { captureCommand } from "../../datapath/trace/capture";
 import { scriptOf } from "../../datapath/faults/lab";
@@ -54,11 +55,14 @@ describe("the list of the image's tools", () => {
       ...FAULTS.flatMap(({ inject, undo, probe }) => [...inject, ...undo, probe])
         .filter(({ at }) => at === "pod")
         .map(({ run }) => scriptOf({}, "pod", run)),
-      ...TOOLS.flatMap(({ server = "", port, client }) => [server, client("10.0.0.1", port, 1, 1)]),
+      ...toolsIn(measurementsOf(EXTRAS)).flatMap(({ server = "", port, client }) => [
+        server,
+        client("10.0.0.1", port, 1, 1),
+      ]),
       ...[undefined, 80].map((port) => probeTo("10.0.0.1", port, 0).command),
       untilEnded("cat"),
       // of benchmarks, of traces, and of pods in the nodes' namespaces
-      "ss -ltn | grep x; seq 50; conntrack -L; ip -j addr; nsenter --target 1; sleep infinity",
+      "ss -ltun | grep x; seq 50; conntrack -L; ip -j addr; nsenter --target 1; sleep infinity",
     ];
     const commands = [...asked, captureCommand("TCP"), ...scripts.map((script) => ["sh", "-c", script])];
     const run = new Set(commands.flatMap(programsOf));

@@ -1,7 +1,8 @@
 import type { Contrast } from "../../../compare/analyse/statistics";
 import {
+  BASIC_METRICS,
   METRICS,
-  PATHS,
+  BASIC_PATHS,
   RESULTS_VERSION,
   type Comparison,
   type GrowthMetricId,
@@ -9,7 +10,6 @@ import {
   type Inventory,
   type MetricId,
   type NodeInventory,
-  type PathId,
   type Series,
   type Subject,
   type TraceSummary,
@@ -28,7 +28,10 @@ type SampleMode = "kubeproxy" | "replacement" | "ebpf";
 /** Each round relative to the median. */
 const ROUNDS = [1, 1.012, 0.991, 0.985, 1.02];
 
-const KUBEPROXY_FIGURES: Record<MetricId, Record<PathId, number>> = {
+type BasicMetric = keyof typeof BASIC_METRICS;
+type BasicPath = keyof typeof BASIC_PATHS;
+
+const KUBEPROXY_FIGURES: Record<BasicMetric, Record<BasicPath, number>> = {
   "throughput-1": { "same-node": 21, "cross-node": 14, "cluster-ip": 13.6, "node-port": 12, outside: 15 },
   "throughput-8": { "same-node": 38, "cross-node": 25, "cluster-ip": 24.5, "node-port": 22, outside: 27 },
   "latency-p50": { "same-node": 38, "cross-node": 52, "cluster-ip": 55, "node-port": 68, outside: 44 },
@@ -37,7 +40,7 @@ const KUBEPROXY_FIGURES: Record<MetricId, Record<PathId, number>> = {
 };
 
 /** How much better than kube-proxy each mode is here, by path. */
-const SPEEDUPS: Record<SampleMode, Record<PathId, number>> = {
+const SPEEDUPS: Record<SampleMode, Record<BasicPath, number>> = {
   kubeproxy: { "same-node": 1, "cross-node": 1, "cluster-ip": 1, "node-port": 1, outside: 1 },
   replacement: { "same-node": 1.003, "cross-node": 0.998, "cluster-ip": 1.06, "node-port": 1.11, outside: 1.05 },
   ebpf: { "same-node": 1.1, "cross-node": 1.23, "cluster-ip": 1.3, "node-port": 1.45, outside: 1.18 },
@@ -154,8 +157,8 @@ export function withValues(subject: Subject, metric: MetricId, values: readonly 
 }
 
 function seriesOf(mode: SampleMode): Series[] {
-  const paths = Object.keys(PATHS) as PathId[];
-  return (Object.keys(METRICS) as MetricId[]).flatMap((metric, metricIndex) =>
+  const paths = Object.keys(BASIC_PATHS) as BasicPath[];
+  return (Object.keys(BASIC_METRICS) as BasicMetric[]).flatMap((metric, metricIndex) =>
     paths.map((path, pathIndex): Series => {
       const speedup = SPEEDUPS[mode][path];
       const base = KUBEPROXY_FIGURES[metric][path];
