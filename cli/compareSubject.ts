@@ -1,6 +1,5 @@
 import { apiErrorLine } from "../cluster/apiError";
 import { connectServices } from "../cluster/services";
-import type { Session } from "../cluster/podExec";
 import type { OutsideClient } from "../cluster/read";
 import { Bench } from "../compare/measure/benchmarks";
 import { prepareGrowth, type GrowthRun } from "../compare/measure/growth";
@@ -8,10 +7,9 @@ import { removeAll as removeGrowth } from "../compare/measure/growthServices";
 import type { GrowthTarget, Steps } from "../compare/measure/growthSingle";
 import { readNodes, settingsOf, summarizeTrace } from "../compare/measure/inventory";
 import { BENCH_SERVICE, createBenchService, type BenchService } from "../compare/measure/benchService";
-import type { Origin } from "../compare/measure/growthProbes";
 import { endsOf, ipv6EndsOf, measuredPaths, seenClients, type Ipv6Ends, type PathEnds } from "../compare/measure/paths";
-import { podOrigin, programsOf, scriptsAt, startServers, type RunScript } from "../compare/measure/servers";
-import { toolsIn, type Measurement, type Tool } from "../compare/measure/tools";
+import { podOrigin, programsOf, startServers } from "../compare/measure/servers";
+import { toolsIn, type Measurement } from "../compare/measure/tools";
 import { componentUse, readUse, type UseReading } from "../compare/measure/resources";
 import type { Measured } from "../compare/analyse/rows";
 import {
@@ -28,7 +26,7 @@ import { tracePacket } from "../datapath/trace/trace";
 import { CHECKS } from "../datapath/checks/all";
 import type { Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
-import { startOutside } from "../host/outside";
+import { startOnNodes, startOutsideClient } from "./compareClients";
 import type { Contender } from "./compareVariants";
 import { stackCluster, type StackCluster } from "./stackCluster";
 import { traceable } from "./traceable";
@@ -38,8 +36,6 @@ import { runVerification } from "./verification";
 const TRACED: readonly Scenario[] = ["same-node", "cross-node", "clusterip", "nodeport-other", "host-nodeport"];
 
 const ONE_NODE = "the growth series: it moves a Service's endpoint between nodes, and the cluster has only one";
-
-const SERVERS_ON_NODES = "the cluster is external, and servers on its nodes could be reached by others";
 
 const NOT_ASKED_FOR = "the growth series: the cluster is external; set --services to create Services in it";
 
@@ -117,12 +113,13 @@ export class ComparedStack {
     const ends = await this.findEnds();
     const { client, near, far } = ends;
     const tools = toolsIn(this.measurements);
-    const [outside, onNodes] = [await this.startOutside(), await this.startOnNodes(ends, tools)];
+    const wanted = [...new Set(this.measurements.map(({ path }) => path))];
+    const outside = await startOutsideClient(this.stack);
+    const onNodes = wanted.includes("host") ? await startOnNodes(this.name, this.stack, ends, tools) : undefined;
     if (!(outside instanceof Error)) {
       this.outside = outside;
       this.seen = await seenClients(ends, this.service, outside);
     }
-    const wanted = [...new Set(this.measurements.map(({ path }) => path))];
     const { paths, omitted } = measuredPaths(
       cluster,
       ends,
@@ -258,24 +255,6 @@ export class ComparedStack {
     return ipv6EndsOf(this.stack.cluster, await this.findEnds());
   }
 
-  /** Start servers on the far server's node, and a client on the other one, if the path between nodes is to be measured. */
-  private async startOnNodes(
-    { client, far }: PathEnds,
-    tools: readonly Tool[],
-  ): Promise<{ run: RunScript; servers: Session } | Error | undefined> {
-    if (!this.measurements.some(({ path }) => path === "host") || far === undefined) return undefined;
-    if (!this.stack.nodesAreContainers) return new Error(SERVERS_ON_NODES);
-    const { startOnNode } = (await traceable(this.name, this.stack)).cluster;
-    const originOn = (node: string): Origin => ({ name: node, start: (command) => startOnNode(node, command) });
-    try {
-      const run = scriptsAt(originOn(client.node));
-      const programs = await programsOf(run, tools);
-      return { run, servers: await startServers({ ...originOn(far.node), isNode: true }, programs, tools) };
-    } catch (error) {
-      return error as Error;
-    }
-  }
-
   /** Create the Service of the server on another node, if there is one. */
   private async createService(): Promise<void> {
     const { far } = await this.findEnds();
@@ -290,13 +269,5 @@ export class ComparedStack {
       this.omitted.push(`memory and CPU of Cilium and kube-proxy: ${apiErrorLine(error)}`);
       return [];
     });
-  }
-
-  private async startOutside(): Promise<OutsideClient | Error> {
-    if (!this.stack.nodesAreContainers) return new Error("no client outside the cluster has the tools");
-    const [pod] = await this.stack.cluster.pods(WORKLOAD.namespace, `run=${WORKLOAD.clientPod}`);
-    return startOutside(pod!.spec!.containers[0]!.image!).catch(
-      ({ message }: Error) => new Error(message.split("\n")[0]),
-    );
   }
 }

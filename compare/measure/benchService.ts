@@ -54,8 +54,7 @@ export async function createBenchService(
     ...(ipv6Address === undefined ? [] : [{ name: BENCH_SERVICE_IPV6, addressType: "IPv6", address: ipv6Address }]),
   ];
   const remove = async () => {
-    await writer.deleteService(namespace, BENCH_SERVICE);
-    if (ipv6Address !== undefined) await writer.deleteService(namespace, BENCH_SERVICE_IPV6);
+    for (const name of [BENCH_SERVICE, BENCH_SERVICE_IPV6]) await writer.deleteService(namespace, name);
   };
   await remove();
   await writer.createService({

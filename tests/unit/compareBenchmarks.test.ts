@@ -450,7 +450,7 @@ describe("the measured Service", () => {
     const calls: string[] = [];
     const created = await createBenchService({ service }, writer(calls) as never, FAR);
     expect([created.clusterIp, created.nodePortOf({ port: 80 })]).toEqual(["10.96.0.9", 30080]);
-    expect(calls).toEqual(["delete", "service", "endpoint 10.0.0.2 80,5201,11111"]);
+    expect(calls).toEqual(["delete", "delete", "service", "endpoint 10.0.0.2 80,5201,11111"]);
     await created.remove();
     expect(calls.at(-1)).toBe("delete");
   });
@@ -503,6 +503,6 @@ describe("the measured Service", () => {
   it("is removed if its creation fails", async () => {
     const calls: string[] = [];
     await expect(createBenchService({ service }, writer(calls, true) as never, FAR)).rejects.toThrow("refused");
-    expect(calls).toEqual(["delete", "service", "delete"]);
+    expect(calls).toEqual(["delete", "delete", "service", "delete", "delete"]);
   });
 });
