@@ -170,9 +170,9 @@ describe.each(Object.entries(FORMATS))("a comparison as %s", (_, format) => {
     expect(report).toMatch(/cost over the nodes' network/i);
     expect(report).toMatch(/= 1\.00× \(/);
     expect(report).toContain("on the path host");
-    expect(report).toMatch(/source through another node/);
+    expect(report).toMatch(/source of outside clients through another node/);
     expect(tableOf(report, METRICS["udp-latency-p99"].title).join("\n")).toContain("cross-node");
-    expect(sample).not.toMatch(/cost over the nodes|UDP|source through/i);
+    expect(sample).not.toMatch(/cost over the nodes|UDP|source of outside/i);
   });
 
   it("lists omissions", () => {
