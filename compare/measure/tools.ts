@@ -205,7 +205,7 @@ const udpLatencyByIpv6: Tool = {
 };
 
 /** An address in a URL. */
-export const inUrl = (address: string) => (address.includes(":") ? `[${address}]` : address);
+const inUrl = (address: string) => (address.includes(":") ? `[${address}]` : address);
 
 const connections: Tool = {
   program: "wrk",
