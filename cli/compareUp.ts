@@ -22,7 +22,7 @@ export async function oneByOne(
   log: Log,
   signal: AbortSignal,
 ): Promise<Subject[]> {
-  const reasons = await reasonsAgainst(contenders, reasonNotToBringUp);
+  const reasons = await reasonsAgainst(contenders, reasonsNotToBringUp);
   const fix = "Leave these out, destroy them first, or compare without --up";
   if (reasons.length > 0) throw new Error(["Nothing was measured:", ...reasons, fix].join("\n"));
   const subjects: Subject[] = [];
@@ -52,8 +52,8 @@ export async function withVariants(
 ): Promise<void> {
   const variants = contenders.filter(({ variant }) => variant !== undefined);
   if (variants.length > 0) {
-    const reasons = await reasonsAgainst(contenders, ({ variant, ...stack }) =>
-      variant === undefined ? reasonNotUp(stack) : reasonNotToCreate(stack, variant),
+    const reasons = await reasonsAgainst(contenders, ({ name, variant, ...own }) =>
+      variant === undefined ? reasonsNotUp(own) : reasonsNotToCreate(name, own.stack, variant),
     );
     const fix =
       "Variants are created beside the stacks that are up; with --up, compare creates both, one after the other";
@@ -95,49 +95,57 @@ async function withCluster(
 /** Why contenders cannot be compared, as lines of a list. */
 async function reasonsAgainst(
   contenders: readonly Contender[],
-  reasonOf: (contender: Contender) => Promise<string | undefined>,
+  reasonsOf: (contender: Contender) => Promise<readonly string[]>,
 ): Promise<string[]> {
-  const reasons = await Promise.all(contenders.map(reasonOf));
-  return reasons.flatMap((reason) => (reason === undefined ? [] : [`  - ${reason}`]));
+  const reasons = await Promise.all(contenders.map(reasonsOf));
+  return reasons.flat().map((reason) => `  - ${reason}`);
 }
 
-/** Why --up must not bring up and destroy a contender; undefined if it can. */
-async function reasonNotToBringUp({ name, stack, variant }: Contender): Promise<string | undefined> {
-  if (variant !== undefined) return reasonNotToCreate({ name, stack }, variant);
+/** Why --up must not bring up and destroy a contender. */
+async function reasonsNotToBringUp({ name, stack, variant }: Contender): Promise<readonly string[]> {
+  if (variant !== undefined) return reasonsNotToCreate(name, stack, variant);
   const { cluster } = readStackFile(stack).settings;
-  if (isExternal(cluster)) return `${stack} uses an external cluster, which --up does not touch`;
+  if (isExternal(cluster)) return [`${stack} uses an external cluster, which --up does not touch`];
   const nodes = await listNodes(cluster.name);
-  return nodes.length === 0 ? undefined : `${stack} is up already, and --up would destroy it after the measurement`;
+  return nodes.length === 0 ? [] : [`${stack} is up already, and --up would destroy it after the measurement`];
 }
 
-async function reasonNotUp({ stack, set }: Pick<Contender, "stack" | "set">): Promise<string | undefined> {
+/** Why a stack cannot be measured as it is. */
+async function reasonsNotUp({ stack, set }: Pick<Contender, "stack" | "set">): Promise<readonly string[]> {
   const { cluster } = readStackFile(stack, set).settings;
-  if (isExternal(cluster)) return undefined;
+  if (isExternal(cluster)) return [];
   return kindKubeconfig(stack, cluster.name).then(
-    () => undefined,
-    ({ message }: Error) => message,
+    () => [],
+    ({ message }: Error) => [message],
   );
 }
 
-async function reasonNotToCreate(
-  { name, stack }: Pick<Contender, "name" | "stack">,
+/** Why a variant's stack cannot be created, and why this machine cannot run it. */
+async function reasonsNotToCreate(
+  name: string,
+  stack: string,
   { of, overrides, clusterName }: Variant,
-): Promise<string | undefined> {
-  const file = fileOf(stack);
+): Promise<readonly string[]> {
+  const { machineProblems }: typeof import("./doctor") = require("./doctor");
+  const occupied = async () => {
+    const file = fileOf(stack);
+    if (!existsSync(file)) {
+      const isFree = (await listNodes(clusterName)).length === 0;
+      const fix = `delete it with: kind delete cluster --name ${clusterName}`;
+      return isFree ? [] : [`a cluster ${clusterName} exists, which no comparison created; ${fix}`];
+    }
+    const owner = ownerOf(file);
+    if (owner === undefined) return [`${file} exists, which no comparison created; delete or rename it`];
+    return isRunning(owner) ? [`process ${owner} compares it; wait for its end, or end it with: kill ${owner}`] : [];
+  };
   try {
     // encrypted values may not be copied
     overriddenStackFile(of, overrides, {});
-    if (!existsSync(file))
-      return (await listNodes(clusterName)).length === 0
-        ? undefined
-        : `${name}: a cluster ${clusterName} exists, which no comparison created; delete it with: kind delete cluster --name ${clusterName}`;
-    const owner = ownerOf(file);
-    if (owner === undefined) return `${name}: ${file} exists, which no comparison created; delete or rename it`;
-    return isRunning(owner)
-      ? `${name}: process ${owner} compares it; wait for its end, or end it with: kill ${owner}`
-      : undefined;
+    const { settings } = readStackFile(of, overrides);
+    const reasons = [...(await occupied()), ...(await machineProblems(settings))];
+    return reasons.map((reason) => `${name}: ${reason}`);
   } catch (error) {
-    return `${name}: ${(error as Error).message}`;
+    return [`${name}: ${(error as Error).message}`];
   }
 }
 

@@ -30,6 +30,14 @@ export async function doctor(stack: string, options: DoctorOptions): Promise<boo
   return verdict === "pass";
 }
 
+/** Why this machine cannot run a stack with these settings, one line each. */
+export async function machineProblems(settings: Settings): Promise<string[]> {
+  const findings = (await sectionsOf(settings, () => undefined)).flatMap((section) => section.findings);
+  return findings
+    .filter(isProblem)
+    .map(({ subject, seen, remedy }) => `${subject}: ${seen}${remedy === undefined ? "" : `; ${remedy}`}`);
+}
+
 async function sectionsOf(settings: Settings, at: (what: string) => void): Promise<Section[]> {
   const sections = await examine(needsOf(settings), around(), at);
   if (!isExternal(settings.cluster)) return sections;

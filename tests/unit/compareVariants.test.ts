@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { oneByOne, withVariants } from "../../cli/compareUp";
 import { contendersOf } from "../../cli/compareVariants";
 import { overriddenStackFile, readStackFile } from "../../cli/stackFile";
+import type { Settings } from "../../settings/parse";
 
 const DSR = "ebpf:loadBalancer.mode=dsr";
 const NFTABLES = "kubeproxy:kubeProxy.mode=nftables";
@@ -150,6 +151,7 @@ const commands: string[] = [];
 let onCommand: (command: string) => void = () => undefined;
 const nodes = new Map<string, object[]>();
 let down: readonly string[] = [];
+let machine: readonly string[] = [];
 const mockFolder = mkdtempSync(join(tmpdir(), "cilium-modes-compare-up-"));
 
 jest.mock("../../host/exec", () => ({
@@ -162,6 +164,9 @@ jest.mock("../../host/exec", () => ({
   },
 }));
 jest.mock("../../host/docker", () => ({ listNodes: async (cluster: string) => nodes.get(cluster) ?? [] }));
+jest.mock("../../cli/doctor", () => ({
+  machineProblems: async ({ loadBalancer }: Settings) => (loadBalancer.mode === "dsr" ? machine : []),
+}));
 jest.mock("../../cli/kindKubeconfig", () => ({
   kindKubeconfig: async (stack: string) => {
     if (down.includes(stack)) throw new Error(`The cluster of stack ${stack} does not exist`);
@@ -181,6 +186,7 @@ describe("the clusters of a comparison", () => {
     onCommand = () => undefined;
     nodes.clear();
     down = [];
+    machine = [];
   });
   // set on failures
   afterEach(() => (process.exitCode = undefined));
@@ -226,6 +232,7 @@ describe("the clusters of a comparison", () => {
 
   it("are not created if a stack is not up or a name is taken, and all reasons are in one message", async () => {
     down = ["ebpf"];
+    machine = ["memory: 1 GiB is free; end other programs"];
     nodes.set(variant!.clusterName, [{}]);
     writeFileSync(join(mockFolder, `Pulumi.${OTHER!.stack}.yaml`), "config: {}\n");
     await expect(beside()).rejects.toThrow(
@@ -234,6 +241,7 @@ describe("the clusters of a comparison", () => {
           "^Nothing was created:",
           "  - The cluster of stack ebpf does not exist",
           `  - ${DSR}: a cluster ${variant!.clusterName} exists, which no comparison created; delete it with: kind delete cluster --name ${variant!.clusterName}`,
+          `  - ${DSR}: memory: 1 GiB is free; end other programs`,
           `  - ${NFTABLES}: .*Pulumi.${OTHER!.stack}.yaml exists, which no comparison created; delete or rename it`,
           "Variants are created beside the stacks that are up; ",
         ].join("\n"),
