@@ -10,6 +10,13 @@ export type IpFamily = (typeof IP_FAMILIES)[number];
 export type ClusterIpFamily = "ipv4" | "dual";
 export const CLUSTER_IP_FAMILIES: readonly ClusterIpFamily[] = ["ipv4", "dual"];
 
+/** Family of one address or packet. */
+export type AddressFamily = Exclude<IpFamily, "dual">;
+
+/** An address with a port, as URLs and Cilium have it: `10.0.0.1:80`, or `[fd00::1]:80`. */
+export const withPort = (address: string, port: number | string) =>
+  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+
 /** IPv6 networks of a dual-stack cluster. */
 export interface Ipv6Networks {
   /** Network of the pods, of which each node gets a /64. */

@@ -25,10 +25,6 @@ export function eachFamily(
   return [...judge(evidence, IPV4), ...(ofIpv6 === undefined ? [] : byIpv6(judge(ofIpv6, IPV6)))];
 }
 
-/** An address with a port, as Cilium and kube-proxy print them. */
-export const hostPort = (address: string, port: number | string) =>
-  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-
 /** The port of such a text. */
 export const portOf = (frontend: string) => frontend.split(":").at(-1)!;
 

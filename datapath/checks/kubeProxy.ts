@@ -1,3 +1,4 @@
+import { withPort } from "../../modes/ipFamily";
 import { askAgent, CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
@@ -19,7 +20,7 @@ import {
   type Expectation,
   type Finding,
 } from "./check";
-import { hostPort, isIpv6, portOf } from "./family";
+import { isIpv6, portOf } from "./family";
 import { eachNode } from "./nodes";
 import { rulesOfIpvs, rulesOfNftables, type ProxyRules } from "./proxyRules";
 import { wantedFrontends, type Wanted } from "./serviceMap";
@@ -409,7 +410,7 @@ function missingTargets(output: string, wanted: readonly Wanted[]): string[] {
     const [, address, protocol, port, chain] =
       /-d (\S+)\/(?:32|128) -p (\w+) .*--dport (\d+) .*-j (KUBE-SVC-\S+)/.exec(rule) ?? [];
     if (chain === undefined) continue;
-    const key = `${hostPort(address!, port!)}/${protocol!.toUpperCase()}`;
+    const key = `${withPort(address!, port!)}/${protocol!.toUpperCase()}`;
     starts.set(key, [...(starts.get(key) ?? []), chain]);
   }
   return wanted.flatMap((port) =>
@@ -437,7 +438,7 @@ function strangeTargets(output: string, endpoints: readonly EndpointState[]): st
     // a Service that was deleted a moment ago, or whose only pods terminate and still serve
     if (own.every(({ addresses }) => addresses.length === 0)) return [];
     const target = `${address}:${port}`;
-    const isKnown = own.some((each) => each.addresses.some((one) => hostPort(one, each.port) === target));
+    const isKnown = own.some((each) => each.addresses.some((one) => withPort(one, each.port) === target));
     return isKnown ? [] : [`${service} to ${target}`];
   });
 }

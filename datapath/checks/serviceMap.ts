@@ -1,3 +1,4 @@
+import { withPort } from "../../modes/ipFamily";
 import { isIP } from "node:net";
 import { WORKLOAD } from "../../modes/workload";
 import {
@@ -12,7 +13,7 @@ import type { Evidence } from "../evidence/gather";
 import { ipv6View } from "../evidence/ipv6View";
 import { sectionOf, type NodeEvidence } from "../evidence/node";
 import { byIpv6, fail, inconclusive, pass, skipped, type Check, type Expectation, type Finding } from "./check";
-import { eachFamily, hostPort, isIpv6, portOf, type Family } from "./family";
+import { eachFamily, isIpv6, portOf, type Family } from "./family";
 import { deposed, takeLease } from "./kubernetes";
 import { eachNode } from "./nodes";
 
@@ -72,7 +73,7 @@ export function parseLbMap(text: string): Map<string, Set<string>> {
 }
 
 /** The frontend of a port on every address of the family of another address or frontend. */
-const onEveryAddress = (port: number | string, like: string) => hostPort(isIpv6(like) ? "::" : "0.0.0.0", port);
+const onEveryAddress = (port: number | string, like: string) => withPort(isIpv6(like) ? "::" : "0.0.0.0", port);
 
 /** Whether the workload's Service is the one that was deployed. */
 export const serviceCheck: Check = {
@@ -605,7 +606,7 @@ function ownNodePorts(
     const others = isIpv6(each.frontend) ? "\\[(?!::\\])[\\da-f:]+\\]" : "(?!0\\.0\\.0\\.0)[\\d.]+";
     const isKnown = maps.some((map) => typeof map === "string" && new RegExp(`^${others}:${port}[/ ]`, "m").test(map));
     return each.type === "NodePort" && isKnown && address !== undefined
-      ? [{ ...each, frontend: hostPort(address, port) }]
+      ? [{ ...each, frontend: withPort(address, port) }]
       : [];
   });
 }
@@ -626,7 +627,7 @@ function strangeFrontends(inMap: ReadonlyMap<string, ReadonlySet<string>>, entri
 function unknownServices(entries: readonly ServiceEntry[], { services }: ApiEvidence): string[] {
   const known = new Set(
     readingOf(services).flatMap(({ clusterIp, clusterIps = [] }) =>
-      [clusterIp, ...clusterIps].map((each) => hostPort(each, 0)),
+      [clusterIp, ...clusterIps].map((each) => withPort(each, 0)),
     ),
   );
   return entries.flatMap(({ frontend }) => (known.has(frontend.replace(/\d+$/, "0")) ? [] : [frontend]));
@@ -670,11 +671,11 @@ export function wantedFrontends(api: ApiEvidence, { evidence }: Expectation): Wa
       const ofPort = /^\d+$/.test(targetPort) ? own.filter((each) => String(each.port) === targetPort) : own;
       // a named port may be several: only what has one is compared
       if (ofPort.length === 0 || new Set(ofPort.map((each) => each.port)).size !== 1) return [];
-      const backends = new Set(ofPort.flatMap((each) => each.addresses.map((address) => hostPort(address, each.port))));
+      const backends = new Set(ofPort.flatMap((each) => each.addresses.map((address) => withPort(address, each.port))));
       if (backends.size === 0) return [];
       const name = `${service.namespace}/${service.name}`;
       return [
-        { name, protocol, backends, type: "ClusterIP", frontend: hostPort(service.clusterIp, port) },
+        { name, protocol, backends, type: "ClusterIP", frontend: withPort(service.clusterIp, port) },
         ...(nodePort !== undefined &&
         service.externalTrafficPolicy === "Cluster" &&
         evidence.serviceMap.nodePort === "present"

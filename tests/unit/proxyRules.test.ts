@@ -100,6 +100,19 @@ describe("rulesOfIpvs", () => {
     expect(seen).toBe("IPVS with 2 ports of Services, 1 NodePorts");
   });
 
+  it("reads the addresses of one family", () => {
+    const table = `${IPVS}TCP  [fd00:0010:0096:0000:0000:0000:0000:0009]:0050 rr 
+  -> [fd00:0010:0000:0002:0000:0000:0000:0007]:0050      Masq    1      0          0         
+TCP  [fc00:0000:0000:0000:0000:0000:0000:0003]:7D00 rr 
+  -> [fd00:0010:0000:0002:0000:0000:0000:0007]:0050      Masq    1      0          0         
+`;
+    expect(rulesOfIpvs(table, ["172.18.0.3"])).toEqual(rulesOfIpvs(IPVS, ["172.18.0.3"]));
+    const { services, nodePorts } = rulesOfIpvs(table, ["fc00::3"], "ipv6")!;
+    const server = new Set(["[fd00:10:0:2::7]:80"]);
+    expect(Object.fromEntries(services)).toEqual({ "[fd00:10:96::9]:80/TCP": server });
+    expect(Object.fromEntries(nodePorts)).toEqual({ "32000/TCP": server });
+  });
+
   it("knows no rules where the kernel has no IPVS", () => {
     expect(rulesOfIpvs("", [])).toBeUndefined();
   });
