@@ -79,7 +79,8 @@ const TRACE_EXAMPLES = `
 Examples:
   cilium-modes trace ebpf
   cilium-modes trace kubeproxy --to serversvc --html trace.html
-  cilium-modes trace kubeproxy --compare replacement,ebpf --scenario nodeport-other`;
+  cilium-modes trace kubeproxy --compare replacement,ebpf --scenario nodeport-other
+  cilium-modes trace dual --ipv6 --scenario all`;
 
 const OBSERVE_EXAMPLES = `
 Examples:
@@ -282,6 +283,7 @@ export function program(argv: readonly string[] = []): Command {
     .option("--scenario <name>", `Scenario: all, or one of ${Object.keys(SCENARIOS).join(", ")}; default: cross-node`)
     .option("--from <name>", "Sender: a pod of the workload, or a node; default: net")
     .option("--to <name>", "Target: serversvc, a pod, or an address with or without :port")
+    .option("-6, --ipv6", "Trace by IPv6 addresses, in a dual-stack cluster")
     .option("--compare <stacks>", "Show the traces of further stacks, separated by commas, beside this one's")
     .option("--set <key=value>", SET, collect)
     .option("--json", "Print everything as JSON")

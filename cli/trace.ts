@@ -2,17 +2,21 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Trace } from "../datapath/trace/result";
 import { titleOf, tracePacket, type Traced, type TraceRequest } from "../datapath/trace/trace";
+import { addressIn } from "../datapath/trace/route";
+import type { AddressFamily } from "../modes/ipFamily";
 import { SCENARIOS, type Scenario } from "../modes/tracePaths";
 import { WORKLOAD } from "../modes/workload";
 import { withProgress } from "./progress";
+import { isExternal } from "../settings/release";
 import { stackCluster } from "./stackCluster";
+import { readStackFile } from "./stackFile";
 import { checkTarget } from "./targetFile";
 import { lookOf } from "./environment";
 import { tracesHtml } from "./trace/html";
 import { traceMermaid } from "./trace/mermaid";
 import { tracesSvg } from "./trace/svg";
 import { tracesText, traceText } from "./trace/text";
-import { traceable } from "./traceable";
+import { traceable, withoutIpv6 } from "./traceable";
 import { UsageError } from "./usage";
 
 export interface TraceOptions {
@@ -20,6 +24,8 @@ export interface TraceOptions {
   readonly scenario?: string;
   readonly from?: string;
   readonly to?: string;
+  /** Trace by IPv6 addresses; implied by an IPv6 address as `to`. */
+  readonly ipv6?: boolean;
   readonly set?: readonly string[];
   readonly json?: boolean;
   readonly html?: string;
@@ -33,20 +39,22 @@ export interface TraceOptions {
 /** Trace packets through the clusters of stacks. @returns whether all took the path that their mode implies */
 export async function trace(stack: string, options: TraceOptions): Promise<boolean> {
   const scenarios = scenariosOf(options);
+  const family = familyOf(options);
   for (const file of [options.html, options.svg]) if (file !== undefined) await checkTarget(file);
   const stacks = [...new Set([stack, ...(options.compare?.split(",").map((name) => name.trim()) ?? [])])];
+  if (family === "ipv6") requireIpv6(stacks, options.set);
   const clusters = await Promise.all(
-    stacks.map(async (each) => traceable(each, await stackCluster(each, options.set))),
+    stacks.map(async (each) => traceable(each, await stackCluster(each, options.set), family)),
   );
   const traced: Traced[] = [];
   let failures = 0;
   for (const scenario of scenarios) {
     const sideBySide: Trace[] = [];
     for (const cluster of clusters) {
-      const title = `${cluster.name}: ${titleOf(scenario)}`;
+      const title = `${cluster.name}: ${titleOf(scenario, family)}`;
       if (scenarios.length > 1 || clusters.length > 1) console.error(title);
       try {
-        const one = await withProgress(`${cluster.name}: tracing ${titleOf(scenario)}`, () =>
+        const one = await withProgress(`${cluster.name}: tracing ${titleOf(scenario, family)}`, () =>
           tracePacket({ ...cluster, scenario }),
         );
         traced.push(one);
@@ -89,13 +97,32 @@ function scenariosOf({ scenario, from, to }: TraceOptions): TraceRequest["scenar
   return [found];
 }
 
+/** By the option, or by an address as the target. @throws UsageError if they contradict each other */
+function familyOf({ ipv6, to }: TraceOptions): AddressFamily {
+  const target = to === undefined ? undefined : addressIn(to);
+  if (ipv6 && target?.family === "ipv4")
+    throw new UsageError(`--to must be an IPv6 address with --ipv6 (got "${to}"); leave out --ipv6`);
+  return ipv6 || target?.family === "ipv6" ? "ipv6" : "ipv4";
+}
+
+/** @throws UsageError for stacks whose new clusters have IPv4 only */
+function requireIpv6(stacks: readonly string[], set: readonly string[] | undefined): void {
+  const problems = stacks.flatMap((stack) => {
+    const { settings } = readStackFile(stack, set);
+    const isIpv4 = settings.cluster.ipFamily === "ipv4" && !isExternal(settings.cluster);
+    return isIpv4 ? [withoutIpv6(stack, settings)] : [];
+  });
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+}
+
 async function writeCaptures(directory: string, traced: readonly Traced[]): Promise<void> {
   await mkdir(directory, { recursive: true });
   await Promise.all(
-    traced.flatMap(({ trace: { cluster, scenario }, captures }) =>
-      captures.map(({ vantage, pcap }) =>
-        writeFile(join(directory, `${cluster}-${scenario}-${vantage.pod ?? vantage.node}.pcap`), pcap, { mode: 0o600 }),
-      ),
+    traced.flatMap(({ trace: { cluster, scenario, family }, captures }) =>
+      captures.map(({ vantage, pcap }) => {
+        const parts = [cluster, scenario, ...(family === undefined ? [] : [family]), vantage.pod ?? vantage.node];
+        return writeFile(join(directory, `${parts.join("-")}.pcap`), pcap, { mode: 0o600 });
+      }),
     ),
   );
 }

@@ -1,9 +1,10 @@
-import { isIpv4Address } from "../modes/cidr";
+import { isIpv4Address, isIpv6Address } from "../modes/cidr";
+import type { AddressFamily } from "../modes/ipFamily";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../modes/workload";
 import { apiErrorLine } from "../cluster/apiError";
 import type { Expectation } from "./checks/check";
 import type { ClusterReader } from "../cluster/read";
-import { nodeAddress } from "./clusterFacts";
+import { nodeAddress, nodeIpv6Address } from "./clusterFacts";
 
 /** One pod of the workload. */
 export interface Place {
@@ -16,16 +17,19 @@ export interface Place {
 
 /**
  * The servers, one on every node, and all pods with tools.
+ * @param family of their addresses; pods without one are left out
  * @throws Error if a node has no server, since probes would not cover it
  */
 export async function places(
   cluster: ClusterReader,
   { nodeCount, workload = WORKLOAD }: Pick<Expectation, "nodeCount" | "workload">,
+  family: AddressFamily = "ipv4",
 ): Promise<{ servers: Place[]; all: Place[] }> {
   const [servers, clients] = await Promise.all([
     cluster.pods(workload.namespace, `app=${workload.daemonSet}`),
     cluster.pods(workload.namespace, `run=${workload.clientPod}`),
   ]);
+  const isOfFamily = family === "ipv4" ? isIpv4Address : isIpv6Address;
   const placed = (pods: typeof servers): Place[] =>
     pods
       .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
@@ -33,10 +37,10 @@ export async function places(
         namespace: workload.namespace,
         pod: metadata!.name!,
         node: spec?.nodeName ?? "",
-        address: status?.podIP ?? "",
+        address: [status?.podIP ?? "", ...(status?.podIPs ?? []).map(({ ip }) => ip)].find(isOfFamily) ?? "",
       }))
       // addresses become part of shell commands
-      .filter(({ address }) => isIpv4Address(address))
+      .filter(({ address }) => address !== "")
       .sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
   const [placedServers, placedClients] = [placed(servers), placed(clients)];
   if (placedServers.length < (nodeCount ?? 1)) {
@@ -45,11 +49,14 @@ export async function places(
   return { servers: placedServers, all: [...placedServers, ...placedClients] };
 }
 
-/** Every node's IPv4 address in the nodes' network. */
-export async function nodeAddresses(cluster: ClusterReader): Promise<{ node: string; address: string }[]> {
+/** Every node's address of a family in the nodes' network. */
+export async function nodeAddresses(
+  cluster: ClusterReader,
+  family: AddressFamily = "ipv4",
+): Promise<{ node: string; address: string }[]> {
   const nodes = await cluster.nodes();
   return nodes.flatMap(({ metadata, status }) => {
-    const address = nodeAddress(status);
+    const address = family === "ipv4" ? nodeAddress(status) : nodeIpv6Address(status);
     return address === undefined ? [] : [{ node: metadata!.name!, address }];
   });
 }

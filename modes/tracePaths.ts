@@ -50,7 +50,8 @@ export type Rewriter = "socket LB" | "BPF" | "kernel" | "unknown";
 export interface PathFacts {
   readonly services: "kube-proxy" | "cilium";
   readonly hostRouting: "BPF" | "Legacy";
-  readonly masquerading: "BPF" | "iptables";
+  /** What gives packets that leave the cluster their node's address; `none` for IPv6 in BPF before Cilium 1.14. */
+  readonly masquerading: "BPF" | "iptables" | "none";
   readonly tunnel: Tunnel;
   /** What the settings choose beside the mode. Default: nothing. */
   readonly choice?: DatapathChoice | undefined;
@@ -150,8 +151,9 @@ interface PodOfNode {
 }
 
 function leavingCluster(facts: PathFacts, sender: PodOfNode): ExpectedPath {
+  const rewriters = { BPF: "BPF", iptables: "kernel", none: undefined } as const;
   return {
-    rewriter: facts.masquerading === "BPF" ? "BPF" : "kernel",
+    rewriter: rewriters[facts.masquerading],
     request: [...outOf(sender), device(sender.node, "out")],
     reply: [device(sender.node, "in"), ...into(sender, facts)],
   };

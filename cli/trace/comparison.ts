@@ -11,6 +11,9 @@ export function comparison(traces: readonly Trace[]): Comparison {
     heads: headsOf(traces),
     rows: [
       row("scenario", ({ scenario }) => scenario),
+      ...(traces.some(({ family }) => family === "ipv6")
+        ? [row("family", ({ family }) => (family === "ipv6" ? "IPv6" : "IPv4"))]
+        : []),
       row("cluster", ({ cluster }) => cluster),
       row("Cilium", ({ version }) => version),
       row("routing", routingOf),
@@ -73,6 +76,7 @@ function headsOf(traces: readonly Trace[]): readonly string[] {
   const candidates: readonly ((trace: Trace) => string)[] = [
     ({ mode }) => mode,
     ({ mode, tunnel }) => `${mode}, ${tunnel === "disabled" ? "native" : tunnel}`,
+    ({ mode, family }) => `${mode}, ${family === "ipv6" ? "IPv6" : "IPv4"}`,
     ({ mode, scenario }) => `${mode}, ${scenario}`,
     ({ mode, version }) => `${mode}, ${version}`,
     ({ mode, cluster }) => `${mode}, ${cluster}`,

@@ -1,6 +1,8 @@
 import { buffer } from "node:stream/consumers";
 import { lastLine, untilEnded, type Session } from "../../cluster/podExec";
 import { within } from "../../cluster/within";
+import type { AddressFamily } from "../../modes/ipFamily";
+import type { Mark } from "./legs";
 import { parseCapture, type Frame } from "./packets";
 
 /** A network namespace in which packets are captured: a node's, or a pod's. */
@@ -43,10 +45,17 @@ const SCRIPT = untilEnded(
 /** SYN, RST, and segments that start with "GET ": a capture of everything would capture its own stream to the API server. */
 const TCP = "tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x47455420";
 
-/** Command that captures a protocol's packets, also encapsulated ones, in its own network namespace. */
-export function captureCommand(protocol: "ICMP" | "TCP"): string[] {
+/** The same of IPv6, in which tcpdump finds no fields of TCP by name. @param start of TCP's header in the packet */
+const tcpAt = (start: string) =>
+  `(ip6[${start} + 13] & 6 != 0 or ip6[${start} + ((ip6[${start} + 12] & 0xf0) >> 2):4] = 0x47455420)`;
+/** Directly behind IPv6's header, or behind destination options, in which DSR sends the Service's address. */
+const TCP_IPV6 = `(ip6[6] = 6 and ${tcpAt("40")}) or (ip6[6] = 60 and ip6[40] = 6 and ${tcpAt("48 + (ip6[41] << 3)")})`;
+
+/** Command that captures a protocol's packets of a family, also encapsulated ones, in its own network namespace. */
+export function captureCommand(protocol: Mark["protocol"], family: AddressFamily = "ipv4"): string[] {
+  const [icmp, tcp] = family === "ipv6" ? ["icmp6", TCP_IPV6] : ["icmp", TCP];
   // errors about the packet are ICMP messages
-  const own = protocol === "ICMP" ? "icmp" : `icmp or ${TCP}`;
+  const own = protocol === "TCP" ? `${icmp} or ${tcp}` : icmp;
   const filter = `${own} or udp port 8472 or udp port 6081`;
   return ["timeout", String(LIFETIME_SECONDS), "sh", "-c", SCRIPT, "sh", filter];
 }

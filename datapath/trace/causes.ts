@@ -1,18 +1,24 @@
-import { askAgent, listAgents, saveRules } from "../../cluster/agents";
+import { askAgent, listAgents, saveIpv6Rules, saveRules } from "../../cluster/agents";
+import type { AddressFamily } from "../../modes/ipFamily";
 import type { Namespaces } from "./namespaces";
+import type { Icmp } from "./packets";
 import type { Traffic } from "./legs";
 import { askNode, type TraceCluster } from "./traceCluster";
 
-/** ICMP types: destination unreachable, time exceeded. */
-const UNDELIVERED: readonly number[] = [3, 11];
+/** Types of errors: destination unreachable, time exceeded, and in ICMPv6 packet too big. */
+const UNDELIVERED: Readonly<Record<Icmp["protocol"], readonly number[]>> = { ICMP: [3, 11], ICMPv6: [1, 2, 3] };
 
 /** Rules that drop packets, with their counters, and Cilium's drop counters by reason. */
-const RULES = `{ ${saveRules("-c")}; } | grep -E -- '-j (DROP|REJECT)' | sort -u`;
+const rulesOf = (saved: string) => `{ ${saved}; } | grep -E -- '-j (DROP|REJECT)' | sort -u`;
+const RULES: Readonly<Record<AddressFamily, string>> = {
+  ipv4: rulesOf(saveRules("-c")),
+  ipv6: rulesOf(saveIpv6Rules("-c")),
+};
 const DROPS = "cilium bpf metrics list 2>/dev/null | grep -v -i '^\\(success\\|interface\\|reason\\)' || true";
 
 /**
  * Why a packet did not arrive: ICMP errors, rules and programs whose drop counters grow when it is sent again, a missing
- * agent, a wrong route; or that the cause is gone.
+ * agent, a wrong route, a neighbor that does not answer; or that the cause is gone.
  * @param again sends it once more, and returns whether it was answered
  */
 export async function causesOf(
@@ -20,19 +26,19 @@ export async function causesOf(
   namespaces: Namespaces,
   traffic: Traffic,
   nodes: readonly string[],
-  routesAreDirect: boolean,
+  { family, routesAreDirect }: { readonly family: AddressFamily; readonly routesAreDirect: boolean },
   again: () => Promise<boolean>,
 ): Promise<string[]> {
   const last = traffic.reply.at(-1) ?? traffic.request.at(-1);
   const elsewhere =
     last === undefined || !routesAreDirect
       ? []
-      : await wrongRoute(cluster, namespaces, last.station.node, last.frame.packet.destination);
+      : await causesOfRoute(cluster, namespaces, family, last.station.node, last.frame.packet.destination);
   const agents = await listAgents(cluster);
   const count = async (node: string): Promise<string[]> => {
     const agent = agents.find((each) => each.node === node);
     if (agent === undefined) return [];
-    const answer = await askAgent(cluster, agent, ["sh", "-c", `${RULES}; ${DROPS}`]);
+    const answer = await askAgent(cluster, agent, ["sh", "-c", `${RULES[family]}; ${DROPS}`]);
     return answer instanceof Error ? [] : answer.split("\n").filter(Boolean);
   };
   const before = await Promise.all(nodes.map(count));
@@ -41,10 +47,13 @@ export async function causesOf(
   return [
     ...traffic.errors
       .filter(
-        ({ frame: { packet } }) => packet.content.protocol === "ICMP" && UNDELIVERED.includes(packet.content.type),
+        ({ frame: { packet } }) =>
+          packet.content.protocol !== "TCP" && UNDELIVERED[packet.content.protocol].includes(packet.content.type),
       )
       .slice(0, 1)
-      .map(({ frame: { packet } }) => `${packet.source} reports by ICMP that the packet cannot be delivered`),
+      .map(({ frame: { packet } }) => {
+        return `${packet.source} reports by ${packet.content.protocol} that the packet cannot be delivered`;
+      }),
     ...nodes.flatMap((node, index) => {
       const agent = agents.find((each) => each.node === node);
       const missing =
@@ -71,10 +80,11 @@ function withoutNumbers(line: string): string {
         .trim();
 }
 
-/** The route of a node for another node's pod, if it does not lead to that node. */
-async function wrongRoute(
+/** The route of a node for another node's pod, if it does not lead to that node, or leads to a neighbor that does not answer. */
+async function causesOfRoute(
   cluster: TraceCluster,
   namespaces: Namespaces,
+  family: AddressFamily,
   node: string,
   destination: string,
 ): Promise<string[]> {
@@ -82,8 +92,15 @@ async function wrongRoute(
   const own = namespaces.nodes.find((each) => each.node === node)!;
   const other = namespaces.nodes.find((each) => each.node === pod?.node);
   if (other === undefined || other === own) return [];
-  const route = await askNode(cluster, node, `ip -4 route get ${destination} 2>&1`).catch(() => "");
-  if (route === "" || route.includes(` via ${other.address} `) || / dev cilium_/.test(route)) return [];
+  const ip = `ip -${family.slice(-1)}`;
+  const route = await askNode(cluster, node, `${ip} route get ${destination} 2>&1`).catch(() => "");
+  if (route === "" || / dev cilium_/.test(route)) return [];
+  if (route.includes(` via ${other.address} `)) {
+    const entry = await askNode(cluster, node, `${ip} neigh show to ${other.address} 2>&1`).catch(() => "");
+    if (!/\b(?:INCOMPLETE|FAILED)\b/.test(entry)) return [];
+    const asks = { ipv4: "ARP requests", ipv6: "neighbor solicitations" }[family];
+    return [`${node} gets no answer to ${asks} for ${other.node}; its entry is: ${entry.trim()}`];
+  }
   return [
     `${node} has no route to the pods of ${other.node}; its route for ${destination} is: ${route.split("\n")[0]!.trim()}`,
   ];

@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
+import { withPort } from "../../modes/ipFamily";
 import type { Rewriter } from "../../modes/tracePaths";
 import type { Captured } from "./capture";
 import type { Namespaces } from "./namespaces";
-import type { Frame, Packet } from "./packets";
+import type { Frame, Icmp, Packet } from "./packets";
 import type { Hop, Rewrite, Station } from "./result";
 
 /** Marks a probe's packets, whatever addresses they get. */
 export type Mark =
   | {
-      readonly protocol: "ICMP";
+      readonly protocol: "ICMP" | "ICMPv6";
       /** In the echo request and its reply. */
       readonly data: Buffer;
     }
@@ -45,7 +46,8 @@ export function trafficOf(captured: readonly Captured[], namespaces: Namespaces,
       return station === undefined || isFlooded ? [] : [{ station, frame }];
     });
   });
-  const kinds = mark.protocol === "ICMP" ? echoes(mark.data) : connection(mark.data, mark.ports, sightings);
+  const kinds =
+    mark.protocol === "TCP" ? connection(mark.data, mark.ports, sightings) : echoes(mark.protocol, mark.data);
   const of = (kind: Kind) => sightings.filter(({ frame }) => kinds(frame.packet) === kind);
   const inOrder = (own: Sighting[]) => (haveOneClock(namespaces.nodes) ? own.sort(byTime) : fromNodeToNode(own));
   return { request: farthest(inOrder(of("request"))), reply: farthest(inOrder(of("reply"))), errors: of("error") };
@@ -59,10 +61,16 @@ export function haveOneClock(nodes: readonly { readonly clock: string }[]): bool
 type Kind = "request" | "reply" | "error";
 type Kinds = (packet: Packet) => Kind | undefined;
 
-function echoes(data: Buffer): Kinds {
+/** Types of echoes; other messages that have a probe's data are errors about it. */
+const ECHOES: Readonly<Record<Icmp["protocol"], Readonly<Record<number, Kind>>>> = {
+  ICMP: { 8: "request", 0: "reply" },
+  ICMPv6: { 128: "request", 129: "reply" },
+};
+
+function echoes(protocol: Icmp["protocol"], data: Buffer): Kinds {
   return ({ content }) => {
-    if (content.protocol !== "ICMP" || !content.data.includes(data)) return undefined;
-    return content.type === 8 ? "request" : content.type === 0 ? "reply" : "error";
+    if (content.protocol !== protocol || !content.data.includes(data)) return undefined;
+    return ECHOES[protocol][content.type] ?? "error";
   };
 }
 
@@ -77,7 +85,7 @@ function connection(data: Buffer, ports: readonly number[], sightings: readonly 
   quoted.writeUInt32BE(sequence);
   const acknowledged = (sequence + 1) >>> 0;
   return ({ content }) => {
-    if (content.protocol === "ICMP") return content.data.includes(quoted) ? "error" : undefined;
+    if (content.protocol !== "TCP") return content.data.includes(quoted) ? "error" : undefined;
     if (content.syn && !content.ack) return content.sequence === sequence ? "request" : undefined;
     return (content.syn || content.rst) && content.acknowledgement === acknowledged ? "reply" : undefined;
   };
@@ -182,6 +190,9 @@ export function hopsOf(
 
 /** Source and destination of a packet, with its ports if any. */
 function endsOf({ source, destination, content }: Packet): { source: string; destination: string } {
-  if (content.protocol === "ICMP") return { source, destination };
-  return { source: `${source}:${content.sourcePort}`, destination: `${destination}:${content.destinationPort}` };
+  if (content.protocol !== "TCP") return { source, destination };
+  return {
+    source: withPort(source, content.sourcePort),
+    destination: withPort(destination, content.destinationPort),
+  };
 }

@@ -1,4 +1,5 @@
 import { askAgent, listAgents } from "../../cluster/agents";
+import { withPort, type AddressFamily } from "../../modes/ipFamily";
 import type { Packet } from "./packets";
 import { rulesOfIpvs, rulesOfNftables } from "../checks/proxyRules";
 import type { KubeProxyMode } from "../../modes/kubeProxy";
@@ -15,28 +16,42 @@ export interface NodeTables {
   readonly lookups: readonly Lookup[];
 }
 
-/**
- * Look up a probe in a node's tables.
- * @param packets its packets, as seen on any node
- * @param asked the service's address and port, if the sender connects to a service
- * @param kubeProxy kube-proxy's mode, where the stack sets one
- */
+/** What a probe is looked up by. */
+interface Sought {
+  readonly family: AddressFamily;
+  /** Its packets, as seen on any node. */
+  readonly packets: readonly Packet[];
+  /** The Service's address and port, if the sender connects to a Service. */
+  readonly asked?: ServicePort | undefined;
+  /** kube-proxy's mode, where the stack sets one. */
+  readonly kubeProxy?: KubeProxyMode | undefined;
+}
+
+interface ServicePort {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Look up a probe in a node's tables. */
 export async function readTables(
   cluster: TraceCluster,
   node: string,
-  packets: readonly Packet[],
-  asked: string | undefined,
-  kubeProxy?: KubeProxyMode,
+  { family, packets, asked, kubeProxy }: Sought,
 ): Promise<NodeTables> {
   const numbers = [...new Set(packets.flatMap(numbersOf))];
   const addresses = [...new Set(packets.flatMap(({ source, destination }) => [source, destination]))];
-  const protocol = packets[0]?.content.protocol ?? "";
-  const [kernel, cilium] = await Promise.all([readKernel(cluster, node), readCilium(cluster, node, numbers, asked)]);
+  const protocol = packets[0]?.content.protocol.toUpperCase() ?? "";
+  const [kernel, cilium] = await Promise.all([
+    readKernel(cluster, node, family),
+    readCilium(cluster, node, numbers, asked),
+  ]);
+  // in an IPv6 address, groups stand behind colons too
+  const port = family === "ipv4" ? ":" : "\\]:";
   // numbers alone are ambiguous: pods' pings use the same ones
   const isAbout = (line: string) =>
     line.toUpperCase().startsWith(protocol) &&
-    numbers.some((number) => new RegExp(`(?:sport=|dport=|id=|:)${number}\\b`).test(line)) &&
-    addresses.filter((address) => new RegExp(`[= ]${address.replaceAll(".", "\\.")}[: ]`).test(line)).length >= 2;
+    numbers.some((number) => new RegExp(`(?:sport=|dport=|id=|${port})${number}\\b`).test(line)) &&
+    addresses.filter((address) => hasAddress(line, address)).length >= 2;
   const own = kernel
     ?.split("\n")
     .filter(isAbout)
@@ -49,11 +64,22 @@ export async function readTables(
   return { kernel: own, lookups: [...ofCilium, ...rules, ...lookups] };
 }
 
+/** Whether an entry has an address, with a port, in brackets or alone, and not as a part of a longer one. */
+function hasAddress(line: string, address: string): boolean {
+  const [before, after] = address.includes(":") ? ["[= []", "[\\] ]"] : ["[= ]", "[: ]"];
+  return new RegExp(`${before}${escaped(address)}${after}`).test(line);
+}
+
+/** A text in regular expressions, of JavaScript and of grep -E. */
+const escaped = (text: string) => text.replace(/[.[\]]/g, "\\$&");
+
 /** Whether an entry is of a connection to this address and port that another one answers: the node has translated it. */
-function isTranslatedFrom(asked: string, line: string): boolean {
+function isTranslatedFrom(asked: ServicePort, line: string): boolean {
   const [, address, port, source, sourcePort] =
     /src=\S+ dst=(\S+) sport=\d+ dport=(\d+).* src=(\S+) dst=\S+ sport=(\d+)/.exec(line) ?? [];
-  return `${address}:${port}` === asked && `${source}:${sourcePort}` !== asked;
+  const isAsked = (one: string | undefined, its: string | undefined) =>
+    one === asked.address && Number(its) === asked.port;
+  return isAsked(address, port) && !isAsked(source, sourcePort);
 }
 
 /** Where kube-proxy's rules on a node lead from a Service's address; those of iptables are many, and not listed. */
@@ -61,17 +87,18 @@ async function readRules(
   cluster: TraceCluster,
   node: string,
   kubeProxy: KubeProxyMode,
-  asked: string,
+  { address, port }: ServicePort,
 ): Promise<Lookup[]> {
   if (kubeProxy === "iptables") return [];
-  const [address, port] = asked.split(":") as [string, string];
+  const asked = withPort(address, port);
+  const [family, nft] = address.includes(":") ? (["ipv6", "ip6"] as const) : (["ipv4", "ip"] as const);
   const [table, script] =
     kubeProxy === "nftables"
-      ? (["kube-proxy's nftables", "nft -s list table ip kube-proxy 2>/dev/null || true"] as const)
+      ? (["kube-proxy's nftables", `nft -s list table ${nft} kube-proxy 2>/dev/null || true`] as const)
       : (["kube-proxy's IPVS", "cat /proc/net/ip_vs 2>/dev/null || true"] as const);
   // the workload's image, which a trace's commands have, has no nft
   const said = (await cluster.onNode?.(node, ["sh", "-c", script]).catch(() => "")) ?? "";
-  const rules = kubeProxy === "nftables" ? rulesOfNftables(said) : rulesOfIpvs(said, [address]);
+  const rules = kubeProxy === "nftables" ? rulesOfNftables(said, nft) : rulesOfIpvs(said, [address], family);
   const backends = rules?.services.get(`${asked}/TCP`) ?? rules?.nodePorts.get(`${port}/TCP`);
   if (backends === undefined) return [];
   return [{ node, table, line: `${asked}/TCP leads to ${[...backends].join(", ")}` }];
@@ -79,13 +106,14 @@ async function readRules(
 
 /** The port or identifier of the probe. */
 function numbersOf({ content }: Packet): number[] {
-  if (content.protocol === "ICMP") return [content.identifier];
+  if (content.protocol !== "TCP") return [content.identifier];
   return [content.syn && !content.ack ? content.sourcePort : content.destinationPort];
 }
 
 /** The connection tracking of a node's kernel; undefined if it cannot be read. */
-async function readKernel(cluster: TraceCluster, node: string): Promise<string | undefined> {
-  const read = await askNode(cluster, node, "conntrack -L 2>/dev/null && echo read").catch(() => "");
+async function readKernel(cluster: TraceCluster, node: string, family: AddressFamily): Promise<string | undefined> {
+  const option = family === "ipv4" ? "" : `-f ${family} `;
+  const read = await askNode(cluster, node, `conntrack -L ${option}2>/dev/null && echo read`).catch(() => "");
   return read.endsWith("read\n") ? read : undefined;
 }
 
@@ -93,12 +121,13 @@ async function readCilium(
   cluster: TraceCluster,
   node: string,
   numbers: readonly number[],
-  asked: string | undefined,
+  asked: ServicePort | undefined,
 ): Promise<Lookup[]> {
   const agent = (await listAgents(cluster)).find((each) => each.node === node);
   if (agent === undefined) return [];
-  const port = asked?.split(":")[1];
-  const services = `cilium bpf lb list | grep -E '^(${asked?.replaceAll(".", "\\.")}|0\\.0\\.0\\.0:${port})(/| )' || true`;
+  const any = asked?.address.includes(":") ? "::" : "0.0.0.0";
+  const frontends = asked && [asked.address, any].map((address) => escaped(withPort(address, asked.port)));
+  const services = `cilium bpf lb list | grep -E '^(${frontends?.join("|")})(/| )' || true`;
   // a busy node has megabytes of connections
   const tracked = `timeout -s KILL ${LIST_SECONDS} cilium bpf ct list global | grep -E ':(${numbers.join("|")})( |$)' || true`;
   const ask = async (table: Lookup["table"], script: string): Promise<Lookup[]> => {
@@ -123,8 +152,8 @@ async function readCilium(
 export function translates(line: string, from: string, to: string): boolean {
   const tuples = [...line.matchAll(/src=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?/g)].map(
     ([, source, destination, sourcePort, destinationPort]) => [
-      sourcePort === undefined ? source! : `${source}:${sourcePort}`,
-      destinationPort === undefined ? destination! : `${destination}:${destinationPort}`,
+      sourcePort === undefined ? source! : withPort(source!, sourcePort),
+      destinationPort === undefined ? destination! : withPort(destination!, destinationPort),
     ],
   );
   const [original, reply] = tuples;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { AddressFamily } from "../../modes/ipFamily";
 import type { StationRole } from "../../modes/tracePaths";
 import { nodeAddresses, places, runInPod, type Place } from "../probes";
 import type { Expectation } from "../checks/check";
@@ -41,10 +42,17 @@ const Links = z.array(
 const SCRIPT = "cat /proc/sys/kernel/random/boot_id; ip -j addr";
 
 /** Read the addresses of nodes and of the workload's pods. */
-export async function readPlaces(cluster: TraceCluster, expectation: Expectation): Promise<Places> {
+export async function readPlaces(
+  cluster: TraceCluster,
+  expectation: Expectation,
+  family: AddressFamily,
+): Promise<Places> {
   // a node without a server does not prevent traces between others
   const lenient = { ...expectation, nodeCount: undefined };
-  const [{ servers, all }, nodes] = await Promise.all([places(cluster, lenient), nodeAddresses(cluster)]);
+  const [{ servers, all }, nodes] = await Promise.all([
+    places(cluster, lenient, family),
+    nodeAddresses(cluster, family),
+  ]);
   return { nodes, pods: all, servers };
 }
 

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
+import { isIpv6Address } from "../../modes/cidr";
+import { withPort } from "../../modes/ipFamily";
 import { runInPod, type Place } from "../probes";
 import type { Mark } from "./legs";
 import { askNode, type TraceCluster } from "./traceCluster";
@@ -27,18 +29,21 @@ const TRIED_PORTS = 10;
 /** A ping to an address, or a connection if there is a port. @param now the time in milliseconds, from which its mark follows */
 export function probeTo(address: string, port: number | undefined, now: number): Probe {
   const data = createHash("sha256").update(String(now)).digest().subarray(0, 16);
+  const isIpv6 = isIpv6Address(address);
   if (port === undefined) {
     return {
-      mark: { protocol: "ICMP", data },
-      command: `ping -n -c 1 -W ${SECONDS} -p ${data.toString("hex")} ${address}`,
+      mark: { protocol: isIpv6 ? "ICMPv6" : "ICMP", data },
+      command: `ping ${isIpv6 ? "-6 " : ""}-n -c 1 -W ${SECONDS} -p ${data.toString("hex")} ${address}`,
     };
   }
   const first = PORTS[0] + (now % (PORTS[1] - PORTS[0]));
   const ports = Array.from({ length: TRIED_PORTS }, (_, index) => first + index);
   const token = data.toString("hex");
+  const url = `http://${withPort(address, port)}/${token}`;
   return {
     mark: { protocol: "TCP", ports, data: Buffer.from(token) },
-    command: `curl -s -o /dev/null -m ${SECONDS} --local-port ${first}-${ports.at(-1)} http://${address}:${port}/${token}`,
+    // brackets are patterns for shells, and for curl without -g
+    command: `curl ${isIpv6 ? "-g " : ""}-s -o /dev/null -m ${SECONDS} --local-port ${first}-${ports.at(-1)} ${isIpv6 ? `'${url}'` : url}`,
   };
 }
 
@@ -86,7 +91,8 @@ function connectFromHere(
       socket.destroy();
       resolve(answered);
     };
-    socket.once("connect", () => socket.write(`GET /${token} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`));
+    const name = isIpv6Address(host) ? `[${host}]` : host;
+    socket.once("connect", () => socket.write(`GET /${token} HTTP/1.1\r\nHost: ${name}\r\nConnection: close\r\n\r\n`));
     socket.once("data", () => end(true));
     socket.once("timeout", () => end(false));
     socket.once("error", ({ code }: NodeJS.ErrnoException) => end(code === "EADDRINUSE" ? "port in use" : false));

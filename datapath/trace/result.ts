@@ -1,4 +1,5 @@
 import type { RoutingMode, Tunnel } from "../../modes/contract";
+import type { AddressFamily } from "../../modes/ipFamily";
 import type { ExpectedHop, Rewriter, Scenario, StationRole } from "../../modes/tracePaths";
 import type { Verdict } from "../facts";
 
@@ -21,9 +22,10 @@ export interface Hop {
   readonly direction: "in" | "out";
   /** Since the trace's first packet, by the clock of the node's machine. */
   readonly microseconds: number;
-  /** Address, with the port for TCP. */
+  /** Address, with the port for TCP: `10.0.0.1:80`, `[fd00::1]:80`. */
   readonly source: string;
   readonly destination: string;
+  /** TTL, or the hop limit of IPv6. */
   readonly ttl: number;
   /** Addresses of the outer packet. */
   readonly tunnel?: { readonly source: string; readonly destination: string } | undefined;
@@ -83,13 +85,15 @@ export interface Trace {
   readonly tunnel: Tunnel;
   /** Cilium's, without v. */
   readonly version: string;
+  /** Family of the traced addresses. Default: `ipv4`. */
+  readonly family?: AddressFamily | undefined;
   readonly scenario: Scenario | "own";
   /** The scenario in one sentence. */
   readonly title: string;
   /** What the settings mean for this packet, one sentence each; undefined where Cilium's defaults hold. */
   readonly notes?: readonly string[] | undefined;
   readonly probe: {
-    readonly protocol: "ICMP" | "TCP";
+    readonly protocol: "ICMP" | "ICMPv6" | "TCP";
     /** Name of the pod, node or machine. */
     readonly from: string;
     /** Address that the sender connects to, with the port for TCP. */

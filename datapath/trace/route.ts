@@ -1,4 +1,6 @@
-import { contains, isIpv4Address } from "../../modes/cidr";
+import ipaddr from "ipaddr.js";
+import { containsAddress, isIpv4Address, isIpv6Address } from "../../modes/cidr";
+import type { AddressFamily } from "../../modes/ipFamily";
 import type { Scenario } from "../../modes/tracePaths";
 import { WORKLOAD } from "../../modes/workload";
 import type { ClusterReader } from "../../cluster/read";
@@ -32,13 +34,18 @@ export interface ServiceAddress {
   readonly nodePort: number;
 }
 
-/** Read the workload's service. @throws Error if it does not exist */
-export async function readService(cluster: ClusterReader): Promise<ServiceAddress> {
+/** Read the workload's service. @throws Error if it does not exist, or has no address of this family */
+export async function readService(cluster: ClusterReader, family: AddressFamily): Promise<ServiceAddress> {
   const service = await cluster.service(WORKLOAD.namespace, WORKLOAD.service);
   const port = service?.spec?.ports?.[0];
-  const address = service?.spec?.clusterIP;
-  if (address === undefined || port?.nodePort === undefined) {
+  const { clusterIP, clusterIPs = clusterIP === undefined ? [] : [clusterIP] } = service?.spec ?? {};
+  if (clusterIP === undefined || port?.nodePort === undefined) {
     throw new Error(`The NodePort service ${WORKLOAD.service} is missing; run pulumi up --refresh`);
+  }
+  const address = clusterIPs.find(family === "ipv4" ? isIpv4Address : isIpv6Address);
+  if (address === undefined) {
+    const missing = `has no ${FAMILY_NAMES[family]} address (it has ${clusterIPs.join(", ")})`;
+    throw new Error(`The service ${WORKLOAD.service} ${missing}; run pulumi up --refresh`);
   }
   return { address, port: port.port, nodePort: port.nodePort };
 }
@@ -50,14 +57,18 @@ export async function routeOfScenario(
   places: Places,
   service: ServiceAddress,
   inside: Inside,
+  family: AddressFamily = "ipv4",
 ): Promise<Route> {
   const client = places.pods.find(({ pod }) => pod === WORKLOAD.clientPod);
-  if (client === undefined) throw new Error(`The pod ${WORKLOAD.clientPod} is not running; run pulumi up --refresh`);
+  if (client === undefined) {
+    const lacks = family === "ipv4" ? "is not running" : `is not running, or has no ${FAMILY_NAMES[family]} address`;
+    throw new Error(`The pod ${WORKLOAD.clientPod} ${lacks}; run pulumi up --refresh`);
+  }
   const pod: Sender = { kind: "pod", place: client };
   const { address, port, nodePort } = service;
   const nodePortOf = (node: string): Target => {
     const found = places.nodes.find((each) => each.node === node);
-    if (found === undefined) throw new Error(`${node} has no IPv4 address`);
+    if (found === undefined) throw new Error(`${node} has no ${FAMILY_NAMES[family]} address`);
     return { kind: "nodePort", node, address: found.address, port: nodePort };
   };
   const podOn = (isThere: (node: string) => boolean): Target => {
@@ -89,22 +100,33 @@ export async function routeOfScenario(
     case "outside":
       return {
         sender: pod,
-        target: targetOf(await gatewayOf(cluster, client.node), undefined, places, service, inside),
+        target: targetOf(await gatewayOf(cluster, client.node, family), undefined, places, service, inside),
       };
   }
 }
 
 /** The nodes' gateway: an address outside the cluster that always exists. */
-async function gatewayOf(cluster: TraceCluster, node: string): Promise<string> {
-  const routes = await askNode(cluster, node, "ip -4 route show default");
+async function gatewayOf(cluster: TraceCluster, node: string, family: AddressFamily): Promise<string> {
+  const routes = await askNode(cluster, node, `ip -${family.slice(-1)} route show default`);
   const gateway = /^default via (\S+)/m.exec(routes)?.[1];
-  if (gateway === undefined || !isIpv4Address(gateway))
-    throw new Error(`${node} has no default route; name an address with --to`);
-  return gateway;
+  if (gateway !== undefined && (family === "ipv4" ? isIpv4Address(gateway) : isGlobalIpv6(gateway))) return gateway;
+  // routers announce themselves by addresses of the link, which pods cannot send to
+  const lacks = family === "ipv4" ? "no default route" : "no default IPv6 route by an address that pods reach";
+  throw new Error(`${node} has ${lacks}; name an address with --to`);
 }
 
+/** Whether a text is an IPv6 address that is valid beyond one link. */
+const isGlobalIpv6 = (text: string) => isIpv6Address(text) && ipaddr.IPv6.parse(text).range() !== "linkLocal";
+
 /** The route given by `--from` and `--to`. @throws Error with the possible names */
-export function routeOfNames(from: string, to: string, places: Places, service: ServiceAddress, inside: Inside): Route {
+export function routeOfNames(
+  from: string,
+  to: string,
+  places: Places,
+  service: ServiceAddress,
+  inside: Inside,
+  family: AddressFamily = "ipv4",
+): Route {
   if (from === to) throw new Error(`--from and --to must differ (both are ${from})`);
   const names = [...places.pods.map(({ pod }) => pod), ...places.nodes.map(({ node }) => node)].join(", ");
   const place = places.pods.find(({ pod }) => pod === from);
@@ -118,14 +140,27 @@ export function routeOfNames(from: string, to: string, places: Places, service: 
   if (named !== undefined) return { sender, target: { kind: "pod", address: named.address, place: named } };
   const node = places.nodes.find((each) => each.node === to);
   if (node !== undefined) return { sender, target: { kind: "other", address: node.address } };
-  const [, address, digits] = /^([\d.]+)(?::(\d+))?$/.exec(to) ?? [];
-  const port = digits === undefined ? undefined : Number(digits);
-  if (address === undefined || !isIpv4Address(address) || (port !== undefined && !(port >= 1 && port <= 65_535))) {
-    throw new Error(
-      `--to must be ${WORKLOAD.service}, an IPv4 address with an optional :port, or one of ${names} (got "${to}")`,
-    );
+  const found = addressIn(to);
+  if (found?.family !== family || (found.port !== undefined && !(found.port >= 1 && found.port <= 65_535))) {
+    const form = { ipv4: "an IPv4 address with an optional :port", ipv6: "an IPv6 address, or [address]:port" }[family];
+    throw new Error(`--to must be ${WORKLOAD.service}, ${form}, or one of ${names} (got "${to}")`);
   }
-  return { sender, target: targetOf(address, port, places, service, inside) };
+  return { sender, target: targetOf(found.address, found.port, places, service, inside) };
+}
+
+const FAMILY_NAMES: Readonly<Record<AddressFamily, string>> = { ipv4: "IPv4", ipv6: "IPv6" };
+
+/** The address in `10.0.0.1`, `10.0.0.1:80`, `fd00::1` or `[fd00::1]:80`, with its port if any; undefined if it is something else. */
+export function addressIn(
+  text: string,
+): { readonly family: AddressFamily; readonly address: string; readonly port: number | undefined } | undefined {
+  const [, ipv4, ipv4Port] = /^([\d.]+)(?::(\d+))?$/.exec(text) ?? [];
+  const [, bracketed, ipv6Port, ipv6 = bracketed] = /^(?:\[([\da-f:]+)\](?::(\d+))?|([\da-f:]+))$/i.exec(text) ?? [];
+  const digits = ipv4Port ?? ipv6Port;
+  const port = digits === undefined ? undefined : Number(digits);
+  if (ipv4 !== undefined && isIpv4Address(ipv4)) return { family: "ipv4", address: ipv4, port };
+  if (ipv6 === undefined || !isIpv6Address(ipv6)) return undefined;
+  return { family: "ipv6", address: ipaddr.IPv6.parse(ipv6).toString(), port };
 }
 
 function targetOf(
@@ -140,6 +175,6 @@ function targetOf(
   if (address === service.address && port !== undefined) return { kind: "clusterIP", address, port };
   const node = places.nodes.find((each) => each.address === address);
   if (node !== undefined && port === service.nodePort) return { kind: "nodePort", address, port, node: node.node };
-  const isInside = node !== undefined || inside.some((cidr) => contains(cidr, `${address}/32`));
+  const isInside = node !== undefined || inside.some((cidr) => containsAddress(cidr, address));
   return { kind: isInside ? "other" : "outside", address, port };
 }

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../modes/contract";
 import type { DatapathChoice } from "../../modes/datapathChoice";
+import { masqueradesIpv6 } from "../../modes/ciliumValues";
+import { withPort, type AddressFamily } from "../../modes/ipFamily";
 import { choiceNotes, expectedPath, SCENARIOS, type Scenario } from "../../modes/tracePaths";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
@@ -30,6 +32,8 @@ export interface TraceRequest {
   /** What the settings choose beside the mode. Default: nothing. */
   readonly choice?: DatapathChoice | undefined;
   readonly inside: Inside;
+  /** Family of the addresses to trace by. Default: `ipv4`. */
+  readonly family?: AddressFamily | undefined;
   /** A scenario of the articles, or a sender and a target. */
   readonly scenario: Scenario | { readonly from: string; readonly to: string };
 }
@@ -45,12 +49,15 @@ const AFTERWARDS_MILLISECONDS = 100;
 
 /** Send one packet, and trace it and its reply. @throws Error if the packet cannot be sent or captured */
 export async function tracePacket(request: TraceRequest): Promise<Traced> {
-  const { cluster, scenario } = request;
-  const [places, service] = await Promise.all([readPlaces(cluster, request.expectation), readService(cluster)]);
+  const { cluster, scenario, family = "ipv4" } = request;
+  const [places, service] = await Promise.all([
+    readPlaces(cluster, request.expectation, family),
+    readService(cluster, family),
+  ]);
   const route =
     typeof scenario === "string"
-      ? await routeOfScenario(scenario, cluster, places, service, request.inside)
-      : routeOfNames(scenario.from, scenario.to, places, service, request.inside);
+      ? await routeOfScenario(scenario, cluster, places, service, request.inside, family)
+      : routeOfNames(scenario.from, scenario.to, places, service, request.inside, family);
   const { address, port } = route.target;
   const now = cluster.now();
   const probe = probeTo(address, port, now);
@@ -58,39 +65,41 @@ export async function tracePacket(request: TraceRequest): Promise<Traced> {
   const vantages = vantagesOf(places, route);
   const probing = () => send(cluster, route.sender, probe, address, port);
   const [{ captured, result: answered }, namespaces] = await Promise.all([
-    capturedWhile(cluster, vantages, probe.mark.protocol, probing),
+    capturedWhile(cluster, vantages, captureCommand(probe.mark.protocol, family), probing),
     readNamespaces(cluster, places, vantages),
   ]);
   const traffic = trafficOf(captured, namespaces, probe.mark);
-  const asked = port === undefined ? address : `${address}:${port}`;
+  const asked = port === undefined ? address : withPort(address, port);
   const all = [...traffic.request, ...traffic.reply];
   const involved = [...new Set([...involvedBefore(route), ...all.map(({ station }) => station.node)])];
-  const { mode: kubeProxy } = request.expectation.evidence.kubeProxy;
+  const sought = {
+    family,
+    packets: all.map(({ frame }) => frame.packet),
+    asked: isService(route) && port !== undefined ? { address, port } : undefined,
+    kubeProxy: request.expectation.evidence.kubeProxy.mode,
+  };
   const tables = new Map(
-    await Promise.all(
-      involved.map(async (node) => {
-        const packets = all.map(({ frame }) => frame.packet);
-        return [
-          node,
-          await readTables(cluster, node, packets, isService(route) ? asked : undefined, kubeProxy),
-        ] as const;
-      }),
-    ),
+    await Promise.all(involved.map(async (node) => [node, await readTables(cluster, node, sought)] as const)),
   );
   const legs = legsOf(request, route, traffic, asked, tables);
   const dropped = captured.filter((each) => each.dropped > 0).map(({ vantage }) => vantage.pod ?? vantage.node);
   const routesAreDirect = request.expectation.evidence.nodeRoutes.startsWith("via the other node");
-  const causes = answered ? [] : await causesOf(cluster, namespaces, traffic, involved, routesAreDirect, probing);
+  const routing = { family, routesAreDirect };
+  const causes = answered ? [] : await causesOf(cluster, namespaces, traffic, involved, routing, probing);
   const ends = [route.sender, route.target].map((end) => ("place" in end ? end.place.pod : undefined));
   const isFromOutside = route.sender.kind === "machine" && route.target.kind === "nodePort";
-  const notes = isFromOutside ? choiceNotes(request.choice ?? {}) : [];
+  const notes = [
+    ...(isFromOutside ? choiceNotes(request.choice ?? {}) : []),
+    ...(route.target.kind === "outside" && !isMasqueraded(request) ? [UNMASQUERADED] : []),
+  ];
   const trace: Trace = {
     cluster: request.name,
     mode: request.mode,
     tunnel: request.tunnel,
     version: request.version,
+    ...(family === "ipv4" ? {} : { family }),
     scenario: typeof scenario === "string" ? scenario : "own",
-    title: titleOf(scenario),
+    title: titleOf(scenario, family),
     ...(notes.length === 0 ? {} : { notes }),
     probe: { protocol: probe.mark.protocol, from: nameOf(route.sender), to: asked, command: probe.command, answered },
     nodes: involved.map((node) => traceNode(node, namespaces, ends, all, tables.get(node))),
@@ -103,18 +112,25 @@ export async function tracePacket(request: TraceRequest): Promise<Traced> {
 }
 
 /** A route in one sentence. */
-export function titleOf(scenario: TraceRequest["scenario"]): string {
-  return typeof scenario === "string" ? SCENARIOS[scenario] : `${scenario.from} connects to ${scenario.to}`;
+export function titleOf(scenario: TraceRequest["scenario"], family: AddressFamily = "ipv4"): string {
+  const title = typeof scenario === "string" ? SCENARIOS[scenario] : `${scenario.from} connects to ${scenario.to}`;
+  return family === "ipv4" ? title : `${title} by IPv6`;
 }
+
+/** Whether packets that leave the cluster get their node's address. */
+const isMasqueraded = ({ family, mode, version }: TraceRequest) =>
+  family !== "ipv6" || masqueradesIpv6({ mode, version });
+
+const UNMASQUERADED =
+  "IPv6 is not masqueraded: BPF does it from Cilium 1.14 on, and replies from outside find no way back";
 
 /** Capture at these vantages during an action. */
 async function capturedWhile<T>(
   cluster: TraceCluster,
   vantages: readonly Vantage[],
-  protocol: "ICMP" | "TCP",
+  command: readonly string[],
   act: () => Promise<T>,
 ): Promise<{ captured: Captured[]; result: T }> {
-  const command = captureCommand(protocol);
   const captures: Capture[] = [];
   try {
     for (const { node, pod } of vantages) {
@@ -168,7 +184,7 @@ function nameOf(sender: Sender): string {
 }
 
 function legsOf(
-  { mode, tunnel, choice }: TraceRequest,
+  request: TraceRequest,
   { sender, target }: Route,
   traffic: Traffic,
   asked: string,
@@ -179,11 +195,12 @@ function legsOf(
     tables.get(node)?.kernel?.some((line) => translates(line, from, to));
   const end = traffic.request.at(-1)?.station;
   const arrived = end?.role === "pod" ? { node: end.node, pod: end.pod! } : undefined;
+  const { mode, tunnel, choice } = request;
   const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
   const expected = expectedPath({
     services,
     hostRouting,
-    masquerading,
+    masquerading: isMasqueraded(request) ? masquerading : "none",
     tunnel,
     choice,
     sender: sender.kind === "pod" ? { kind: "pod", node: sender.place.node, pod: sender.place.pod } : sender,

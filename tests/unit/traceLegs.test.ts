@@ -4,7 +4,7 @@ import { hopsOf, trafficOf, type Mark } from "../../datapath/trace/legs";
 import { translates } from "../../datapath/trace/lookups";
 import { parseCapture } from "../../datapath/trace/packets";
 import type { Station } from "../../datapath/trace/result";
-import { captureOf, icmp, ipv4, tcp, vxlan, type CaptureRecord } from "./support/packets";
+import { captureOf, icmp, icmpv6, ipv4, ipv6, tcp, vxlan, type CaptureRecord } from "./support/packets";
 
 const DATA = Buffer.from("00112233445566778899aabbccddeeff", "hex");
 const OTHER = Buffer.from("ffffffffffffffffffffffffffffffff", "hex");
@@ -155,6 +155,50 @@ describe("the packets of a probe", () => {
     const packet = ipv4(NODE, NET, 64, icmp(3, 0, quoted));
     const { errors } = trafficOf([captured({ node: "a" }, { index: 1, packet })], groundOf(), PING);
     expect(errors.map(({ frame }) => frame.packet.source)).toEqual([NODE]);
+  });
+});
+
+describe("the packets of an IPv6 probe", () => {
+  const [CLIENT, POD, OF_NODE] = ["fd00:10:0:1::5", "fd00:10:0:2::7", "fc00::3"];
+  const record = (index: number, packet: Buffer): CaptureRecord => ({
+    ...{ nanoseconds: BigInt(index), index, packet },
+    etherType: 0x86dd,
+  });
+
+  it("are its echoes; messages about neighbors are none of them", () => {
+    const solicitation = record(1, ipv6(CLIENT, POD, 255, icmpv6(135, 0, Buffer.alloc(16))));
+    const all = [
+      captured(
+        { node: "a" },
+        solicitation,
+        record(2, ipv6(CLIENT, POD, 64, icmpv6(128, 7, DATA))),
+        record(3, ipv6(POD, CLIENT, 64, icmpv6(129, 7, DATA))),
+        // what IPv4 calls a request is an error here
+        record(1, ipv6(OF_NODE, CLIENT, 64, icmpv6(1, 0, ipv6(CLIENT, POD, 64, icmpv6(128, 7, DATA))))),
+      ),
+    ];
+    const { request, reply, errors } = trafficOf(all, groundOf(), { protocol: "ICMPv6", data: DATA });
+    expect([request, reply, errors].map(namesOf)).toEqual([["a:lxc1"], ["a:cilium_host"], ["a:eth0"]]);
+  });
+
+  it("have hops with addresses and ports in brackets, and errors about their connection", () => {
+    const syn = (source: string, port: number) => ipv6(source, POD, 64, tcp(port, 80, { sequence: 5, syn: true }));
+    const all = [
+      captured(
+        { node: "a" },
+        record(1, syn(CLIENT, 61_001)),
+        record(2, syn(OF_NODE, 1_024)),
+        record(3, ipv6(POD, OF_NODE, 64, icmpv6(1, 0, syn(OF_NODE, 1_024)))),
+      ),
+    ];
+    const { request, errors } = trafficOf(all, groundOf(), CONNECTION);
+    expect(errors).toHaveLength(1);
+    const [first, second] = hopsOf(request, 0n, "[fd00:10:96::9]:80", () => false);
+    expect(first).toMatchObject({ source: `[${CLIENT}]:61001`, destination: `[${POD}]:80` });
+    expect([...first!.rewritten, ...second!.rewritten]).toEqual([
+      { field: "destination", from: "[fd00:10:96::9]:80", to: `[${POD}]:80`, by: "socket LB" },
+      { field: "source", from: `[${CLIENT}]:61001`, to: `[${OF_NODE}]:1024`, by: "BPF" },
+    ]);
   });
 });
 

@@ -138,6 +138,11 @@ describe("the expected path of a mode", () => {
     expect(pathOf("replacement", outside)).toMatchObject({ reply: ">a:device a:veth> >a:pod", rewriter: "kernel" });
   });
 
+  it("of IPv6 leaves the cluster with the pod's address where Cilium is too old to masquerade it in BPF", () => {
+    const { request, rewriter } = pathOf("ebpf", { target: { kind: "outside" }, masquerading: "none" });
+    expect({ request, rewriter }).toEqual({ request: "a:pod> >a:veth a:device>", rewriter: undefined });
+  });
+
   it("to a ClusterIP is rewritten at the veth if kube-proxy runs, else in the socket", () => {
     const service = { target: { kind: "clusterIP" }, arrived: REMOTE } as const;
     expect(ROUTING_MODES.map((mode) => pathOf(mode, service).rewriter)).toEqual(["BPF", "socket LB", "socket LB"]);

@@ -5,7 +5,7 @@ import type { Places } from "../../datapath/trace/namespaces";
 import { readTables } from "../../datapath/trace/lookups";
 import type { Packet } from "../../datapath/trace/packets";
 import { probeTo, send } from "../../datapath/trace/probe";
-import { routeOfNames, routeOfScenario, type ServiceAddress } from "../../datapath/trace/route";
+import { readService, routeOfNames, routeOfScenario, type ServiceAddress } from "../../datapath/trace/route";
 import type { TraceCluster } from "../../datapath/trace/traceCluster";
 import type { KubeProxyMode } from "../../modes/kubeProxy";
 
@@ -21,6 +21,21 @@ const PLACES: Places = {
 };
 const SERVICE: ServiceAddress = { address: "10.96.0.9", port: 80, nodePort: 32_000 };
 const INSIDE = ["10.0.0.0/16", "10.96.0.0/16", "10.0.0.0/8"];
+
+const [NET6, SERVER6] = [
+  { ...NET, address: "fd00:10:0:1::5" },
+  { ...SERVER, address: "fd00:10:0:2::7" },
+];
+const PLACES6: Places = {
+  nodes: [
+    { node: "a", address: "fc00::3" },
+    { node: "b", address: "fc00::4" },
+  ],
+  pods: [SERVER6, NET6],
+  servers: [SERVER6],
+};
+const SERVICE6: ServiceAddress = { address: "fd00:10:96::9", port: 80, nodePort: 32_000 };
+const INSIDE6 = ["fd00:10::/56", "fd00:10:96::/112"];
 
 const route = (from: string, to: string) => routeOfNames(from, to, PLACES, SERVICE, INSIDE);
 
@@ -68,6 +83,56 @@ describe("the route of a trace", () => {
     expect(() => route(from, to)).toThrow(words);
   });
 
+  it.each([
+    ["server-b", { kind: "pod", address: SERVER6.address, place: SERVER6 }],
+    ["[fd00:10:0:2::7]:80", { kind: "pod", address: SERVER6.address, port: 80, place: SERVER6 }],
+    // another way to write the same
+    ["fd00:10:0:2:0:0:0:7", { kind: "pod", address: SERVER6.address, place: SERVER6 }],
+    ["[FC00::4]:32000", { kind: "nodePort", address: "fc00::4", port: 32_000, node: "b" }],
+    ["serversvc", { kind: "clusterIP", address: SERVICE6.address, port: 80 }],
+    ["2001:db8::1", { kind: "outside", address: "2001:db8::1" }],
+    ["[fd00:10:96::1]:443", { kind: "other", address: "fd00:10:96::1", port: 443 }],
+  ])("--to %s leads by IPv6 to %j", (to, target) => {
+    const found = routeOfNames("net", to, PLACES6, SERVICE6, INSIDE6, "ipv6");
+    expect(found.target).toEqual({ port: undefined, ...target });
+  });
+
+  it.each(["10.0.2.7", "fd00::1:", "[fd00::1", "fd00::1]:80", "[fd00::1]:0", "fe80::1%eth0", "fd00::1;reboot"])(
+    "--to %s is no IPv6 address, and an error says the forms of one",
+    (to) => {
+      expect(() => routeOfNames("net", to, PLACES6, SERVICE6, INSIDE6, "ipv6")).toThrow(
+        `--to must be serversvc, an IPv6 address, or [address]:port, or one of server-b, net, a, b (got "${to}")`,
+      );
+    },
+  );
+
+  it("by IPv6, a scenario fails without a pod or a router that has an address beyond its link", async () => {
+    const scenario = (name: "cross-node" | "nodeport-own" | "outside", places = PLACES6, said = "") =>
+      routeOfScenario(name, clusterPrinting(said), places, SERVICE6, INSIDE6, "ipv6");
+    expect((await scenario("nodeport-own")).target).toEqual({
+      ...{ kind: "nodePort", address: "fc00::3", port: 32_000, node: "a" },
+    });
+    await expect(scenario("cross-node", { ...PLACES6, pods: [] })).rejects.toThrow("or has no IPv6 address");
+    await expect(scenario("nodeport-own", { ...PLACES6, nodes: [] })).rejects.toThrow("a has no IPv6 address");
+    const gateway = (address: string) => scenario("outside", PLACES6, `default via ${address} dev eth0 metric 1024\n`);
+    expect((await gateway("fc00::1")).target).toEqual({ kind: "outside", address: "fc00::1" });
+    await expect(gateway("fe80::1")).rejects.toThrow("name an address with --to");
+  });
+
+  it("takes the Service's address of the family, and says when there is none", async () => {
+    const withAddresses = (...clusterIPs: string[]) =>
+      ({
+        service: async () => ({
+          spec: { clusterIP: clusterIPs[0], clusterIPs, ports: [{ port: 80, nodePort: 32_000 }] },
+        }),
+      }) as unknown as TraceCluster;
+    expect(await readService(withAddresses("10.96.0.9", "fd00:10:96::9"), "ipv6")).toEqual(SERVICE6);
+    expect(await readService(withAddresses("10.96.0.9", "fd00:10:96::9"), "ipv4")).toEqual(SERVICE);
+    await expect(readService(withAddresses("10.96.0.9"), "ipv6")).rejects.toThrow(
+      "The service serversvc has no IPv6 address (it has 10.96.0.9)",
+    );
+  });
+
   it("a scenario fails if the cluster lacks what it needs", async () => {
     const scenario = (name: "same-node" | "cross-node" | "outside", places = PLACES, said = "") =>
       routeOfScenario(name, clusterPrinting(said), places, SERVICE, INSIDE);
@@ -90,6 +155,15 @@ describe("a probe", () => {
     expect(probe.command).toMatch(/^curl .* --local-port \d+-\d+ http:\/\/10\.96\.0\.9:80\/[\da-f]{32}$/);
     expect(probeTo("10.0.2.7", undefined, 2).command).toMatch(/^ping -n -c 1 -W 2 -p [\da-f]{32} 10\.0\.2\.7$/);
     expect(probeTo("10.0.2.7", 80, 3).mark.data).not.toEqual(probe.mark.data);
+  });
+
+  it("has a command for IPv6 whose brackets no shell and no curl takes for a pattern", () => {
+    expect(probeTo("fd00:10:96::9", 80, 1).command).toMatch(
+      /^curl -g .* --local-port \d+-\d+ 'http:\/\/\[fd00:10:96::9\]:80\/[\da-f]{32}'$/,
+    );
+    const ping = probeTo("fd00::7", undefined, 2);
+    expect(ping.command).toMatch(/^ping -6 -n -c 1 -W 2 -p [\da-f]{32} fd00::7$/);
+    expect(ping.mark.protocol).toBe("ICMPv6");
   });
 
   it.each([
@@ -116,7 +190,8 @@ describe("the kernel's connection tracking", () => {
   };
   const own =
     "icmp 1 29 src=10.0.1.5 dst=172.18.0.1 type=8 code=0 id=7 src=172.18.0.1 dst=172.18.0.3 type=0 code=0 id=7";
-  const read = async (output: string) => (await readTables(clusterPrinting(output), "a", [packet], undefined)).kernel;
+  const read = async (output: string) =>
+    (await readTables(clusterPrinting(output), "a", { family: "ipv4", packets: [packet] })).kernel;
 
   it("is filtered for the probe", async () => {
     const others = [own.replaceAll("id=7", "id=77"), own.replace("10.0.1.5", "10.0.1.55"), own.replace("icmp", "udp")];
@@ -133,10 +208,12 @@ describe("the kernel's connection tracking", () => {
     const entry = (from: string, port: number) =>
       `tcp 6 9 src=172.18.0.3 dst=172.18.0.2 sport=5 dport=32000 src=${from} dst=172.18.0.3 sport=${port} dport=5`;
     const translated = entry("10.0.2.81", 80);
-    const lines = async (kubeProxy?: KubeProxyMode, asked = "172.18.0.2:32000", line = translated) => {
+    const lines = async (kubeProxy?: KubeProxyMode, to = "172.18.0.2:32000", line = translated) => {
+      const [address, port] = to.split(":") as [string, string];
+      const asked = { address, port: Number(port) };
       const both = `${line}\nread\n`;
       const cluster = { ...clusterPrinting(both), onNode: async () => table };
-      const { lookups } = await readTables(cluster, "a", [tcp], asked, kubeProxy);
+      const { lookups } = await readTables(cluster, "a", { family: "ipv4", packets: [tcp], asked, kubeProxy });
       return lookups.flatMap(({ table: from, line }) => (from.startsWith("kube-proxy") ? [`${from}: ${line}`] : []));
     };
     expect(await lines("nftables")).toEqual([

@@ -1,3 +1,5 @@
+import ipaddr from "ipaddr.js";
+
 /** A record of a capture. */
 export interface CaptureRecord {
   readonly packet: Buffer;
@@ -13,6 +15,9 @@ export interface CaptureRecord {
 export function captureOf(records: readonly CaptureRecord[]): Buffer {
   const header = Buffer.alloc(24);
   header.writeUInt32LE(0xa1b23c4d, 0);
+  // the format's version, 2.4
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
   header.writeUInt32LE(256, 16);
   header.writeUInt32LE(276, 20);
   return Buffer.concat([header, ...records.map(recordOf)]);
@@ -50,6 +55,26 @@ export function ipv4(source: string, destination: string, ttl: number, body: Bod
   return Buffer.concat([header, body.bytes]);
 }
 
+/** An IPv6 packet; its next header is the body, which can be an extension header. */
+export function ipv6(source: string, destination: string, hopLimit: number, body: Body): Buffer {
+  const header = Buffer.alloc(8);
+  header[0] = 0x60;
+  header.writeUInt16BE(body.bytes.length, 4);
+  header[6] = body.protocol;
+  header[7] = hopLimit;
+  const addresses = [source, destination].map((each) => Buffer.from(ipaddr.parse(each).toByteArray()));
+  return Buffer.concat([header, ...addresses, body.bytes]);
+}
+
+/** Hop-by-hop options, routing, fragment and destination options: a header before the rest. @param length in units of 8 bytes beyond the first 8 */
+export function extended(protocol: 0 | 43 | 44 | 60, body: Body, length = 0, fragmentOffset = 0): Body {
+  const header = Buffer.alloc(8 + length * 8);
+  header[0] = body.protocol;
+  header[1] = length;
+  if (protocol === 44) header.writeUInt16BE(fragmentOffset << 3, 2);
+  return { protocol, bytes: Buffer.concat([header, body.bytes]) };
+}
+
 interface Body {
   readonly protocol: number;
   readonly bytes: Buffer;
@@ -61,6 +86,11 @@ export function icmp(type: number, identifier: number, data: Buffer): Body {
   header.writeUInt16BE(identifier, 4);
   return { protocol: 1, bytes: Buffer.concat([header, data]) };
 }
+
+export const icmpv6 = (type: number, identifier: number, data: Buffer): Body => ({
+  ...icmp(type, identifier, data),
+  protocol: 58,
+});
 
 export function tcp(
   sourcePort: number,
@@ -78,11 +108,11 @@ export function tcp(
 }
 
 /** A packet in UDP, after a header without options, as VXLAN and Geneve have it. */
-export function vxlan(port: number, inner: Buffer): Body {
+export function vxlan(port: number, inner: Buffer, etherType = 0x0800): Body {
   const header = Buffer.alloc(8 + 8 + 14);
   header.writeUInt16BE(40_000, 0);
   header.writeUInt16BE(port, 2);
   header.writeUInt16BE(header.length + inner.length, 4);
-  header.writeUInt16BE(0x0800, 28);
+  header.writeUInt16BE(etherType, 28);
   return { protocol: 17, bytes: Buffer.concat([header, inner]) };
 }

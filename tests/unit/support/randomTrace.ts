@@ -80,10 +80,11 @@ export const randomTrace: fc.Arbitrary<Trace> = fc
       mode: fc.constantFrom(...ALL_MODES),
       tunnel: fc.constantFrom(...TUNNELS),
       version: text,
+      family: fc.constantFrom("ipv4" as const, "ipv6" as const, undefined),
       scenario: fc.constant("own" as const),
       title: text,
       probe: fc.record({
-        protocol: fc.constantFrom("ICMP" as const, "TCP" as const),
+        protocol: fc.constantFrom("ICMP" as const, "ICMPv6" as const, "TCP" as const),
         from: text,
         to: text,
         command: text,
