@@ -91,7 +91,7 @@ describe("commands", () => {
   it("the pages name only options that exist", () => {
     const own = all.flatMap(({ command }) => command.options.map(({ long }) => long));
     const spoken = ["README.md", "docs/commands.md", "docs/settings.md", "docs/drill.md"].flatMap((page) =>
-      readMarkdown(read(page)).code.flatMap((code) => /^(--[a-z-]+)/.exec(code)?.[1] ?? []),
+      readMarkdown(read(page)).code.flatMap((code) => /^(--[a-z\d-]+)/.exec(code)?.[1] ?? []),
     );
     expect(spoken.filter((option) => ![...own, "--help"].includes(option))).toEqual([]);
   });
