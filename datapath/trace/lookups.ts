@@ -45,12 +45,11 @@ export async function readTables(
     readKernel(cluster, node, family),
     readCilium(cluster, node, numbers, asked),
   ]);
-  // in an IPv6 address, groups stand behind colons too
-  const port = family === "ipv4" ? ":" : "\\]:";
   // numbers alone are ambiguous: pods' pings use the same ones
   const isAbout = (line: string) =>
     line.toUpperCase().startsWith(protocol) &&
-    numbers.some((number) => new RegExp(`(?:sport=|dport=|id=|${port})${number}\\b`).test(line)) &&
+    // behind the address, and no group inside one of IPv6
+    numbers.some((number) => new RegExp(`(?:sport=|dport=|id=| [^ =]*:)${number}(?= |$)`).test(line)) &&
     addresses.filter((address) => hasAddress(line, address)).length >= 2;
   const own = kernel
     ?.split("\n")
@@ -64,10 +63,9 @@ export async function readTables(
   return { kernel: own, lookups: [...ofCilium, ...rules, ...lookups] };
 }
 
-/** Whether an entry has an address, with a port, in brackets or alone, and not as a part of a longer one. */
+/** Whether an entry has an address, as `src=fd00::1 `, or with a port as Cilium prints it of both families: `fd00::1:80 `. */
 function hasAddress(line: string, address: string): boolean {
-  const [before, after] = address.includes(":") ? ["[= []", "[\\] ]"] : ["[= ]", "[: ]"];
-  return new RegExp(`${before}${escaped(address)}${after}`).test(line);
+  return new RegExp(`(?:=${escaped(address)} | ${escaped(address)}:\\d+(?: |$))`).test(line);
 }
 
 /** A text in regular expressions, of JavaScript and of grep -E. */

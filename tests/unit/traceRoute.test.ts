@@ -226,6 +226,58 @@ describe("the kernel's connection tracking", () => {
     expect(await lines("nftables", "10.96.114.15:80")).toEqual([]);
   });
 
+  it("is filtered for a probe of IPv6 too, whose addresses begin as others do", async () => {
+    const [CLIENT, POD] = ["fd00:10:0:1::5", "fd00:10:0:2::7"];
+    const tcp = {
+      ...{ source: CLIENT, destination: POD, ttl: 64 },
+      content: { protocol: "TCP", syn: true, ack: false, sourcePort: 61_001, destinationPort: 80 },
+    } as unknown as Packet;
+    // as conntrack-tools print it
+    const kernel = `tcp      6 119 TIME_WAIT src=${CLIENT} dst=${POD} sport=61001 dport=80 src=${POD} dst=${CLIENT} sport=80 dport=61001 [ASSURED] mark=0 use=1`;
+    // as Cilium does (pkg/maps/ctmap/types.go of 1.20.2): without brackets
+    const cilium = `TCP OUT ${CLIENT}:61001 -> ${POD}:80 expires=9710 Packets=0 Bytes=0`;
+    const others = [
+      kernel.replaceAll("61001", "61002"),
+      kernel.replaceAll(CLIENT, `${CLIENT}:1`),
+      kernel.replaceAll(POD, `${POD}7`),
+    ];
+    const othersOfCilium = [
+      cilium.replace(":61001", ":61002"),
+      cilium.replace(CLIENT, `${CLIENT}:1`),
+      cilium.replace("TCP", "UDP"),
+    ];
+    const asked: string[] = [];
+    const cluster = clusterPrinting(`${[kernel, ...others].join("\n")}\nread\n`);
+    const agent = { metadata: { name: "cilium-a" }, spec: { nodeName: "a" }, status: {} };
+    const { lookups } = await readTables(
+      {
+        ...cluster,
+        pods: async () => [agent],
+        startOnNode: (node: string, command: readonly string[]) => {
+          asked.push(command.at(-1)!);
+          return cluster.startOnNode(node, command);
+        },
+        exec: async (_namespace: string, _pod: string, _container: string, command: readonly string[]) => {
+          asked.push(command.at(-1)!);
+          const isList = command.at(-1)!.includes("lb list");
+          const stdout = isList
+            ? "[fd00:10:96::9]:80/TCP (1) [fd00:10:0:2::7]:80/TCP (5) (1)"
+            : [cilium, ...othersOfCilium];
+          return { exitCode: 0, stdout: [stdout].flat().join("\n"), stderr: "" };
+        },
+      } as unknown as TraceCluster,
+      "a",
+      { family: "ipv6", packets: [tcp], asked: { address: "fd00:10:96::9", port: 80 } },
+    );
+    expect(lookups.map(({ table, line }) => [table, line])).toEqual([
+      ["service map", "[fd00:10:96::9]:80/TCP (1) [fd00:10:0:2::7]:80/TCP (5) (1)"],
+      ["Cilium's connection tracking", `TCP OUT ${CLIENT}:61001 -> ${POD}:80`],
+      ["kernel's connection tracking", kernel.replace(/ +/g, " ")],
+    ]);
+    expect(asked).toContain("conntrack -L -f ipv6 2>/dev/null && echo read");
+    expect(asked.join("\n")).toContain("grep -E '^(\\[fd00:10:96::9\\]:80|\\[::\\]:80)(/| )'");
+  });
+
   it("is undefined if it cannot be read", async () => {
     expect(await read("")).toBeUndefined();
     expect(await read(`${own}\n`)).toBeUndefined();
