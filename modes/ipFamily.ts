@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import type { Since } from "./ciliumVersion";
 import { ipv4CidrProblem, ipv6CidrProblem, type CidrProblem } from "./cidr";
 
 /** Families of the addresses of pods, Services and nodes. */
@@ -12,6 +13,9 @@ export const CLUSTER_IP_FAMILIES: readonly ClusterIpFamily[] = ["ipv4", "dual"];
 
 /** Family of one address or packet. */
 export type AddressFamily = Exclude<IpFamily, "dual">;
+
+/** From here on Cilium gives a pod that asks itself through a Service another source, as it does by IPv4: https://github.com/cilium/cilium/pull/39594 */
+export const IPV6_LOOPBACK: Since = ["1.19.0"];
 
 /** An address with a port, as URLs and Cilium have it: `10.0.0.1:80`, or `[fd00::1]:80`. */
 export const withPort = (address: string, port: number | string) =>

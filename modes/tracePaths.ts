@@ -1,5 +1,7 @@
+import { has } from "./ciliumVersion";
 import type { Tunnel } from "./contract";
 import { usesDsr, type DatapathChoice } from "./datapathChoice";
+import { IPV6_LOOPBACK } from "./ipFamily";
 
 /** Purposes of interfaces in the namespaces of nodes and pods. */
 export const STATION_ROLES = {
@@ -69,7 +71,8 @@ export interface PathFacts {
 
 /**
  * The expected path of a packet and its reply: every interface of nodes and pods that sees them. Undefined if there is
- * no expectation. Recorded with Cilium 1.20.2 in the three stacks, in native routing and VXLAN.
+ * no expectation. Recorded by IPv4 with Cilium 1.20.2 in the three stacks, in native routing and VXLAN. By IPv6 the same is
+ * expected, which has not been recorded yet.
  */
 export function expectedPath(facts: PathFacts): ExpectedPath | undefined {
   const { services, sender, target, arrived, choice = {} } = facts;
@@ -126,6 +129,28 @@ export function choiceNotes(choice: DatapathChoice): string[] {
       : []),
     ...(algorithm === "maglev"
       ? ["Maglev (loadBalancer.algorithm): every node chooses the same server for this client's address and port"]
+      : []),
+  ];
+}
+
+/** What a version of Cilium does not do by IPv6, as far as a packet of this kind needs it; empty otherwise. @param senderServes whether the sender is a server of the Service */
+export function ipv6Notes(
+  { services, masquerading, sender, target, choice = {} }: Omit<PathFacts, "arrived">,
+  version: string,
+  senderServes: boolean,
+): string[] {
+  // sockets translate for pods only where Cilium replaces kube-proxy, which has NodePorts otherwise
+  const isOfDevices =
+    sender.kind === "pod" &&
+    (services === "kube-proxy"
+      ? target.kind === "clusterIP"
+      : choice.socketLB?.hostNamespaceOnly === true && (target.kind === "clusterIP" || target.kind === "nodePort"));
+  return [
+    ...(target.kind === "outside" && masquerading === "none"
+      ? ["BPF masquerades IPv6 from Cilium 1.14 on: before, no reply from outside finds its way back"]
+      : []),
+    ...(senderServes && isOfDevices && !has(IPV6_LOOPBACK, version)
+      ? ["A pod reaches itself through an IPv6 Service from Cilium 1.19 on: before, it gets no answer if it is chosen"]
       : []),
   ];
 }

@@ -1,6 +1,7 @@
 import type { OutsideClient } from "../../cluster/read";
 import { within } from "../../cluster/within";
-import { has, type Since } from "../../modes/ciliumVersion";
+import { has } from "../../modes/ciliumVersion";
+import { IPV6_LOOPBACK } from "../../modes/ipFamily";
 import { isDualStack, valueOf, type ApiEvidence } from "./api";
 import { COVERAGE, type FlowId } from "./coverage";
 import { inPod } from "./pods";
@@ -75,9 +76,6 @@ export async function readIpv6Traffic(ground: Ground, fullBytes: number): Promis
 const OF_SERVICE = (Object.keys(COVERAGE) as FlowId[]).filter((flow) =>
   ["cluster-ip", "node-port"].includes(COVERAGE[flow].to),
 );
-
-/** From here on Cilium gives a pod that asks itself through a Service another source, as it does by IPv4: https://github.com/cilium/cilium/pull/39594 */
-const IPV6_LOOPBACK: Since = ["1.19.0"];
 
 /** Flows in which a pod may not reach itself: where BPF translates at the pods' devices, and not in their sockets. */
 function flowsWithoutLoopback({ config, template }: ApiEvidence): FlowId[] {

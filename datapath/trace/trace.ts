@@ -4,7 +4,7 @@ import { MODE_CONTRACTS, type RoutingMode, type Tunnel } from "../../modes/contr
 import type { DatapathChoice } from "../../modes/datapathChoice";
 import { masqueradesIpv6 } from "../../modes/ciliumValues";
 import { withPort, type AddressFamily } from "../../modes/ipFamily";
-import { choiceNotes, expectedPath, SCENARIOS, type Scenario } from "../../modes/tracePaths";
+import { choiceNotes, expectedPath, ipv6Notes, SCENARIOS, type PathFacts, type Scenario } from "../../modes/tracePaths";
 import { WORKLOAD, WORKLOAD_CONTAINER } from "../../modes/workload";
 import type { Expectation } from "../checks/check";
 import type { Place } from "../probes";
@@ -87,11 +87,7 @@ export async function tracePacket(request: TraceRequest): Promise<Traced> {
   const routing = { family, routesAreDirect };
   const causes = answered ? [] : await causesOf(cluster, namespaces, traffic, involved, routing, probing);
   const ends = [route.sender, route.target].map((end) => ("place" in end ? end.place.pod : undefined));
-  const isFromOutside = route.sender.kind === "machine" && route.target.kind === "nodePort";
-  const notes = [
-    ...(isFromOutside ? choiceNotes(request.choice ?? {}) : []),
-    ...(route.target.kind === "outside" && !isMasqueraded(request) ? [UNMASQUERADED] : []),
-  ];
+  const notes = notesOf(request, route, places);
   const trace: Trace = {
     cluster: request.name,
     mode: request.mode,
@@ -117,12 +113,33 @@ export function titleOf(scenario: TraceRequest["scenario"], family: AddressFamil
   return family === "ipv4" ? title : `${title} by IPv6`;
 }
 
-/** Whether packets that leave the cluster get their node's address. */
-const isMasqueraded = ({ family, mode, version }: TraceRequest) =>
-  family !== "ipv6" || masqueradesIpv6({ mode, version });
+/** What settings and version mean for the packet, one sentence each. */
+function notesOf(request: TraceRequest, route: Route, { servers }: Places): string[] {
+  const { sender, target } = route;
+  const isFromOutside = sender.kind === "machine" && target.kind === "nodePort";
+  const senderServes = sender.kind === "pod" && servers.some(({ pod }) => pod === sender.place.pod);
+  return [
+    ...(isFromOutside ? choiceNotes(request.choice ?? {}) : []),
+    ...(request.family === "ipv6" ? ipv6Notes(factsOf(request, route), request.version, senderServes) : []),
+  ];
+}
 
-const UNMASQUERADED =
-  "IPv6 is not masqueraded: BPF does it from Cilium 1.14 on, and replies from outside find no way back";
+/** What decides the packet's path, but the pod that a Service chooses. */
+function factsOf(
+  { mode, tunnel, version, choice, family }: TraceRequest,
+  { sender, target }: Route,
+): Omit<PathFacts, "arrived"> {
+  const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
+  return {
+    services,
+    hostRouting,
+    masquerading: family === "ipv6" && !masqueradesIpv6({ mode, version }) ? "none" : masquerading,
+    tunnel,
+    choice,
+    sender: sender.kind === "pod" ? { kind: "pod", node: sender.place.node, pod: sender.place.pod } : sender,
+    target: target.kind === "pod" ? { kind: "pod", node: target.place.node, pod: target.place.pod } : target,
+  };
+}
 
 /** Capture at these vantages during an action. */
 async function capturedWhile<T>(
@@ -185,7 +202,7 @@ function nameOf(sender: Sender): string {
 
 function legsOf(
   request: TraceRequest,
-  { sender, target }: Route,
+  route: Route,
   traffic: Traffic,
   asked: string,
   tables: ReadonlyMap<string, NodeTables>,
@@ -195,18 +212,7 @@ function legsOf(
     tables.get(node)?.kernel?.some((line) => translates(line, from, to));
   const end = traffic.request.at(-1)?.station;
   const arrived = end?.role === "pod" ? { node: end.node, pod: end.pod! } : undefined;
-  const { mode, tunnel, choice } = request;
-  const { services, hostRouting, masquerading } = MODE_CONTRACTS[mode];
-  const expected = expectedPath({
-    services,
-    hostRouting,
-    masquerading: isMasqueraded(request) ? masquerading : "none",
-    tunnel,
-    choice,
-    sender: sender.kind === "pod" ? { kind: "pod", node: sender.place.node, pod: sender.place.pod } : sender,
-    target: target.kind === "pod" ? { kind: "pod", node: target.place.node, pod: target.place.pod } : target,
-    arrived,
-  });
+  const expected = expectedPath({ ...factsOf(request, route), arrived });
   const leg = (name: Leg["name"], sightings: readonly Sighting[]): Leg => {
     const hops = hopsOf(sightings, start, name === "request" ? asked : undefined, byKernel);
     return { name, hops, promised: expected?.[name], differences: differencesOf(name, hops, expected) };

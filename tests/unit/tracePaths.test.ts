@@ -1,7 +1,14 @@
 import { differencesOf, verdictOf } from "../../datapath/trace/judgement";
 import type { Hop, Leg } from "../../datapath/trace/result";
 import { MODE_CONTRACTS, ROUTING_MODES, TUNNELS, type RoutingMode, type Tunnel } from "../../modes/contract";
-import { choiceNotes, expectedPath, type ExpectedHop, type ExpectedPath, type PathFacts } from "../../modes/tracePaths";
+import {
+  choiceNotes,
+  expectedPath,
+  ipv6Notes,
+  type ExpectedHop,
+  type ExpectedPath,
+  type PathFacts,
+} from "../../modes/tracePaths";
 
 const NET = { kind: "pod", node: "a", pod: "net" } as const;
 const LOCAL = { node: "a", pod: "server-a" };
@@ -141,6 +148,28 @@ describe("the expected path of a mode", () => {
   it("of IPv6 leaves the cluster with the pod's address where Cilium is too old to masquerade it in BPF", () => {
     const { request, rewriter } = pathOf("ebpf", { target: { kind: "outside" }, masquerading: "none" });
     expect({ request, rewriter }).toEqual({ request: "a:pod> >a:veth a:device>", rewriter: undefined });
+  });
+
+  it("of IPv6 comes with what its Cilium is too old for", () => {
+    const outside = facts("ebpf", { target: { kind: "outside" }, masquerading: "none" });
+    expect(ipv6Notes(outside, "1.13.18", false)).toEqual([
+      expect.stringMatching(/^BPF masquerades IPv6 from Cilium 1\.14 on/),
+    ]);
+    expect(ipv6Notes({ ...outside, masquerading: "BPF" }, "1.20.2", false)).toEqual([]);
+
+    const clusterIp = { target: { kind: "clusterIP" } } as const;
+    const nodePort = { target: { kind: "nodePort", node: "a" } } as const;
+    const choice = { socketLB: { hostNamespaceOnly: true } };
+    const isTold = (mode: RoutingMode, changes: Partial<PathFacts>, version = "1.18.2", senderServes = true) =>
+      ipv6Notes(facts(mode, changes), version, senderServes).length > 0;
+    // BPF at the pod's device translates
+    expect(isTold("kubeproxy", clusterIp)).toBe(true);
+    expect(isTold("ebpf", { ...nodePort, choice })).toBe(true);
+    // kube-proxy and sockets do
+    expect([isTold("kubeproxy", nodePort), isTold("ebpf", clusterIp)]).toEqual([false, false]);
+    // a newer Cilium, and a sender that nobody chooses
+    expect(isTold("kubeproxy", clusterIp, "1.19.0")).toBe(false);
+    expect(isTold("kubeproxy", clusterIp, "1.18.2", false)).toBe(false);
   });
 
   it("to a ClusterIP is rewritten at the veth if kube-proxy runs, else in the socket", () => {
