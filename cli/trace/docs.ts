@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Trace } from "../../datapath/trace/result";
+import type { AddressFamily } from "../../modes/ipFamily";
 import { SCENARIOS, STATION_ROLES, type Scenario } from "../../modes/tracePaths";
 import { traceMermaid } from "./mermaid";
 import { tracesText } from "./text";
@@ -27,15 +28,20 @@ const ARTICLES: Readonly<Record<Scenario, string>> = {
 
 /** The traces in the README's picture: the scenario in which all three modes differ. */
 export function readmeTraces(recorded: readonly Trace[]): readonly Trace[] {
-  return recorded.filter(({ scenario, tunnel }) => scenario === "nodeport-other" && tunnel === "disabled");
+  return ofFamily(recorded, "ipv4").filter(
+    ({ scenario, tunnel }) => scenario === "nodeport-other" && tunnel === "disabled",
+  );
 }
+
+const ofFamily = (traces: readonly Trace[], wanted: AddressFamily) =>
+  traces.filter(({ family = "ipv4" }) => family === wanted);
 
 /** A Markdown page of recorded traces: the modes side by side for each scenario, and a diagram of each trace. */
 export function traceDocs(recorded: readonly Trace[]): string {
   const [first] = recorded;
   const scenarios = (Object.keys(SCENARIOS) as Scenario[]).flatMap((scenario) => {
     const traces = recorded.filter((trace) => trace.scenario === scenario);
-    return traces.length === 0 ? [] : [section(scenario, traces)];
+    return traces.length === 0 ? [] : [section(scenario, ofFamily(traces, "ipv4"), ofFamily(traces, "ipv6"))];
   });
   return [
     "# Recorded traces",
@@ -56,7 +62,7 @@ export function traceDocs(recorded: readonly Trace[]): string {
   ].join("\n");
 }
 
-function section(scenario: Scenario, traces: readonly Trace[]): string {
+function section(scenario: Scenario, traces: readonly Trace[], ofIpv6: readonly Trace[]): string {
   const title = SCENARIOS[scenario];
   return [
     `## ${title[0]!.toUpperCase()}${title.slice(1)}`,
@@ -80,15 +86,20 @@ function section(scenario: Scenario, traces: readonly Trace[]): string {
       "",
       "</details>",
     ]),
+    ...(ofIpv6.length === 0
+      ? []
+      : ["", "<details><summary>by IPv6</summary>", "", "```text", tracesText(ofIpv6), "```", "", "</details>"]),
   ].join("\n");
 }
 
 const nameOf = ({ mode, tunnel }: Trace) => (tunnel === "disabled" ? mode : `${mode}-${tunnel}`);
 
-/** Recordings, in the order of the page. */
-const RECORDED = ["kubeproxy", "replacement", "ebpf", "ebpf-vxlan"] as const;
+/** Recordings by IPv4, in the order of the page. */
+const RECORDED: readonly string[] = ["kubeproxy", "replacement", "ebpf", "ebpf-vxlan"];
 
-/** Read the traces that the tests on real clusters recorded. */
+/** Read the traces that the tests on real clusters recorded: by IPv4, and those that there are by IPv6. */
 export function readRecordedTraces(directory: string): Trace[] {
-  return RECORDED.flatMap((name) => JSON.parse(readFileSync(join(directory, `${name}.json`), "utf8")) as Trace[]);
+  const fileOf = (name: string) => join(directory, `${name}.json`);
+  const ofIpv6 = RECORDED.map((name) => `${name}-ipv6`).filter((name) => existsSync(fileOf(name)));
+  return [...RECORDED, ...ofIpv6].flatMap((name) => JSON.parse(readFileSync(fileOf(name), "utf8")) as Trace[]);
 }

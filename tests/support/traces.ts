@@ -1,12 +1,18 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { AddressFamily } from "../../modes/ipFamily";
 import { SCENARIOS } from "../../modes/tracePaths";
 import type { Trace } from "../../datapath/trace/result";
 import { containersOf, inNode, type LabProject } from "./lab";
 
 /** Expect every scenario to take the path of the stack's mode, and to leave nothing behind. */
-export function expectTraces(project: LabProject, stack: string, cluster: string): void {
-  const { code, traces } = project.trace(stack, "--scenario", "all");
+export function expectTraces(
+  project: LabProject,
+  stack: string,
+  cluster: string,
+  family: AddressFamily = "ipv4",
+): void {
+  const { code, traces } = project.trace(stack, "--scenario", "all", ...(family === "ipv6" ? ["--ipv6"] : []));
   expect(traces.map(({ scenario, verdict, reasons }) => ({ scenario, verdict, reasons }))).toEqual(
     Object.keys(SCENARIOS).map((scenario) => ({ scenario, verdict: "pass", reasons: [] })),
   );
@@ -14,8 +20,8 @@ export function expectTraces(project: LabProject, stack: string, cluster: string
   const directory = process.env["CILIUM_MODES_RECORD_TRACES"];
   if (directory !== undefined) {
     const [{ mode, tunnel }] = traces as [Trace];
-    const name = tunnel === "disabled" ? mode : `${mode}-${tunnel}`;
-    writeFileSync(join(directory, `${name}.json`), `${JSON.stringify(traces)}\n`);
+    const parts = [mode, ...(tunnel === "disabled" ? [] : [tunnel]), ...(family === "ipv4" ? [] : [family])];
+    writeFileSync(join(directory, `${parts.join("-")}.json`), `${JSON.stringify(traces)}\n`);
   }
   for (const { probe, legs } of traces) {
     expect(probe.answered).toBe(true);
