@@ -198,6 +198,13 @@ describe("traces of several modes side by side", () => {
     expect(tracesText([EBPF_PING, VXLAN_PING])).toMatch(/^ +ebpf, native +ebpf, vxlan$/m);
   });
 
+  it("have a row for the family only where one of them is of IPv6", () => {
+    const both = tracesText([EBPF_PING, { ...EBPF_PING, family: "ipv6" }]);
+    expect(both).toMatch(/^ +ebpf, IPv4 +ebpf, IPv6$/m);
+    expect(both).toMatch(/^family +IPv4 +IPv6$/m);
+    expect(tracesText(pings)).not.toMatch(/^family/m);
+  });
+
   it("share one picture and one page, each with its mode", async () => {
     const svg = readable(await tracesSvg(pings));
     const html = readable(await tracesHtml(pings));
