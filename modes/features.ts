@@ -111,7 +111,7 @@ const ROWS: readonly Row[] = [
   {
     name: IPV6_FEATURE,
     keys: ["enable-ipv6"],
-    unverified: "connection tracking of it is not read, and of a cluster that is not dual-stack nothing of it",
+    unverified: "its connection tracking is not read",
   },
   {
     name: "egress gateway",

@@ -156,7 +156,9 @@ const SEEN: Readonly<Record<SeenClient["address"], string>> = {
 
 /** Whose address a server sees of a client outside, by the NodePort that was asked. */
 export function seenRows(outside: readonly SeenClient[] = []): Record<string, string> {
-  return Object.fromEntries(outside.map(({ node, address }) => [`source of outside clients through ${ASKED[node]}`, SEEN[address]]));
+  return Object.fromEntries(
+    outside.map(({ node, address }) => [`source of outside clients through ${ASKED[node]}`, SEEN[address]]),
+  );
 }
 
 /** An interface with an unusual queueing discipline. */

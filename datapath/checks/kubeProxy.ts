@@ -1,7 +1,7 @@
-import { withPort } from "../../modes/ipFamily";
 import { askAgent, CILIUM_NAMESPACE, listAgents } from "../../cluster/agents";
 import { limited } from "../../cluster/limited";
 import type { ClusterReader } from "../../cluster/read";
+import { withPort } from "../../modes/ipFamily";
 import { DEFAULT_KUBE_PROXY_MODE } from "../../modes/kubeProxy";
 import { readingOf, type EndpointState } from "../evidence/api";
 import { ASK_KUBE_PROXY, kubeProxyAnswer, kubeProxyModeIn } from "../evidence/kubeProxy";

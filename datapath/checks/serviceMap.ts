@@ -1,5 +1,5 @@
-import { withPort } from "../../modes/ipFamily";
 import { isIP } from "node:net";
+import { withPort } from "../../modes/ipFamily";
 import { WORKLOAD } from "../../modes/workload";
 import {
   readingOf,

@@ -260,7 +260,9 @@ describe("the differences", () => {
       return { ...subject, inventory: { ...subject.inventory, outside: [...outside] } };
     };
     const analysis = ofRead(seen(sampleSubject("kubeproxy"), "node"), seen(sampleSubject("ebpf"), "client"));
-    expect(cellsOf(analysis, "outside", "source of outside clients through the pod's node")).toMatchObject({ differs: false });
+    expect(cellsOf(analysis, "outside", "source of outside clients through the pod's node")).toMatchObject({
+      differs: false,
+    });
     expect(cellsOf(analysis, "outside", "source of outside clients through another node")).toEqual({
       kubeproxy: "a node's",
       ebpf: "the client's own",

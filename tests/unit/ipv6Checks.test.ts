@@ -235,7 +235,7 @@ describe("a verification of an external dual-stack cluster", () => {
   });
 
   it("says why IPv6 is not verified where only a part of the cluster has it", () => {
-    expect(unverified()).toEqual([expect.stringContaining("beside probes")]);
+    expect(unverified()).toEqual([expect.stringContaining("connection tracking")]);
     const withoutNodes: Change = ({ api }) => {
       for (const node of "value" in api.nodes ? api.nodes.value : []) delete node.ipv6Address;
     };
