@@ -1,4 +1,4 @@
-import type { Comparison } from "../results";
+import type { Subject } from "../results";
 
 /** Look of a subject in all charts: color, symbol and dashes. */
 export interface Look {
@@ -22,7 +22,10 @@ const SYMBOLS = [
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [14, 4]];
 
 /** Looks of the subjects; the reference has the first. */
-export function looksOf({ subjects }: Comparison, reference: string): ReadonlyMap<string, Look> {
+export function looksOf(
+  { subjects }: { readonly subjects: readonly Pick<Subject, "name">[] },
+  reference: string,
+): ReadonlyMap<string, Look> {
   const names = subjects.map(({ name }) => name).sort((left, right) => +(right === reference) - +(left === reference));
   return new Map(
     names.map((name, index) => [

@@ -17,9 +17,11 @@ import { defaultOf, knownKeys, metaOf, schemaAt, settingPaths, unwrap } from "..
 import { stackSchema } from "../../settings/stackSchema";
 import { EXIT_CODES } from "./commands";
 import { continuityRows } from "./continuity";
+import { readScale, scaleSubject, scaleTable } from "./scale";
 
 /** The pages that have parts generated from the code. */
 export const PAGES = [
+  "docs/alternatives.md",
   "docs/commands.md",
   "docs/continuity.md",
   "docs/drill.md",
@@ -58,10 +60,19 @@ const PARTS: Parts = {
       Object.entries(SCENARIOS).map(([id, words]) => [code(id), words]),
     ),
   continuity: () => table(["change", "flow", "probes lost", "longest gap", "kept connection broken"], continuityRows()),
+  scale,
   faults: faultTables,
   "faults-count": () => `The catalogue has ${FAULTS.length} faults in ${FAULT_CLASSES.length} classes.`,
   plan: () => fence("text", `$ npx cilium-modes plan ebpf\n${planned("ebpf")}`),
 };
+
+/** The published run of `bench/scale.ts`. */
+function scale(): string {
+  const results = readScale();
+  if (results === undefined) return "Not measured yet.";
+  const { head, rows } = scaleTable(results);
+  return [scaleSubject(results), table(head, rows), "![Time by the number of nodes](scale.svg)"].join("\n\n");
+}
 
 /** A page with its generated parts up to date. @throws Error for an unknown part, and for one without an end */
 export function withParts(page: string, parts: Parts = PARTS): string {
