@@ -3,8 +3,9 @@
 // Writes all samples to a JSON file. docs/scale/clusters.json holds the published run: after another one,
 // `npx tsx scripts/readme-tables.ts` draws docs/scale.svg and writes the tables of docs/alternatives.md again.
 import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
+import { dirname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { mergeValues, type HelmValues } from "../modes/ciliumValues";
 import { readStackFile } from "../cli/stackFile";
@@ -62,6 +63,8 @@ main().catch((error: Error) => {
 async function main(): Promise<void> {
   const settings = JSON.parse(readFileSync(options.settings, "utf8")) as HelmValues;
   const startedAt = new Date().toISOString();
+  // not after an hour of measuring
+  mkdirSync(dirname(options.json), { recursive: true });
   const otherNodes = await countOtherNodes("");
   if (otherNodes > 0) console.error(`Noisy: ${otherNodes} nodes of other clusters are running`);
   const samples: ScaleSample[] = [];
