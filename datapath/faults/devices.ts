@@ -1,12 +1,14 @@
-import { inPod, onNode, RESTART_AGENT, type Fault, type Script } from "./fault";
+import { inPod, onNode, RESTART_AGENT, restoreIpv6, saveIpv6, type Fault, type Script } from "./fault";
 
 /** A device's MTU, changed and restored. */
 function mtu(where: typeof onNode, device: string, bytes: number) {
   return {
     inject: where(
-      `[ -e $kept/mtu ] || cat /sys/class/net/${device}/mtu >$kept/mtu; ip link set dev ${device} mtu ${bytes}`,
+      `[ -e $kept/mtu ] || cat /sys/class/net/${device}/mtu >$kept/mtu\n${saveIpv6(device)}\nip link set dev ${device} mtu ${bytes}`,
     ),
-    undo: where(`[ ! -e $kept/mtu ] || { ip link set dev ${device} mtu $(cat $kept/mtu); rm $kept/mtu; }`),
+    undo: where(
+      `[ ! -e $kept/mtu ] || { ip link set dev ${device} mtu $(cat $kept/mtu); rm $kept/mtu; }\n${restoreIpv6(device)}`,
+    ),
     probe: where(`cat /sys/class/net/${device}/mtu`)[0]!,
   };
 }
@@ -21,8 +23,8 @@ rm $kept/routes $kept/address; }`;
 
 function down(where: typeof onNode, device: string) {
   return {
-    inject: where(`${SAVE(device)}; ip link set dev ${device} down`),
-    undo: where(`ip link set dev ${device} up; ${RESTORE(device)}`),
+    inject: where(`${SAVE(device)}\n${saveIpv6(device)}\nip link set dev ${device} down`),
+    undo: where(`ip link set dev ${device} up\n${RESTORE(device)}\n${restoreIpv6(device)}`),
     probe: isUp(where, device),
   };
 }

@@ -100,6 +100,19 @@ export function kernelParameter(where: typeof onNode, name: string, value: strin
   };
 }
 
+/** Keep a device's IPv6 addresses and routes, which go when it is down, has no IPv6, or an MTU below 1,280; in a dual-stack cluster. */
+export const saveIpv6 = (device: string) => `[ -z "$node_ipv6" ] || [ -e $kept/routes6 ] || {
+ip -6 -o address show dev ${device} scope global | awk '{ print $4 }' >$kept/addresses6
+ip -6 route show dev ${device} | grep -v '^fe80' | sed 's/ pref [a-z]*//' >$kept/routes6
+}`;
+
+/** Give a device back what {@link saveIpv6} kept. */
+export const restoreIpv6 = (device: string) => `[ ! -e $kept/routes6 ] || {
+for address in $(cat $kept/addresses6); do ip -6 address replace $address dev ${device} nodad; done
+for round in 1 2; do while read -r route; do ip -6 route replace $route dev ${device} 2>/dev/null || true; done <$kept/routes6; done
+rm $kept/routes6 $kept/addresses6
+}`;
+
 /** Apply a manifest, in which shell variables are expanded, and delete the object that it makes. */
 export function manifest(object: string, yaml: string, namespace = "nettool") {
   const document = yaml.trim();

@@ -9,7 +9,9 @@ import {
   onEveryNode,
   onNode,
   RESTART_AGENT,
+  restoreIpv6,
   ruleBy,
+  saveIpv6,
   THROUGH_HOST,
   WITH_KUBE_PROXY,
   WITHOUT_KUBE_PROXY,
@@ -19,15 +21,6 @@ import { flushed, nftTable } from "./netfilter";
 import { foreignRoute, foreignRule, heldRoute } from "./routing";
 import { foreignSlice, incompleteSlice } from "./services";
 
-/** A device's IPv6 addresses and routes, which go when it loses IPv6. */
-const SAVE = (device: string) => `[ -e $kept/routes6 ] || {
-ip -6 -o address show dev ${device} scope global | awk '{ print $4 }' >$kept/addresses6
-ip -6 route show dev ${device} | grep -v '^fe80' | sed 's/ pref [a-z]*//' >$kept/routes6; }`;
-const RESTORE = (device: string) => `[ ! -e $kept/routes6 ] || {
-for address in $(cat $kept/addresses6); do ip -6 address replace $address dev ${device} nodad; done
-for round in 1 2; do while read -r route; do ip -6 route replace $route dev ${device} 2>/dev/null || true; done <$kept/routes6; done
-rm $kept/routes6 $kept/addresses6; }`;
-
 const addressesOn = (where: typeof onNode, device: string) =>
   where(`ip -6 -o address show dev ${device} scope global | awk '{ print $4 }' | sort`)[0]!;
 
@@ -35,8 +28,8 @@ const addressesOn = (where: typeof onNode, device: string) =>
 function disabled(where: typeof onNode, device: string) {
   const file = `/proc/sys/net/ipv6/conf/${device}/disable_ipv6`;
   return {
-    inject: where(`${SAVE(device)}\necho 1 >${file}`),
-    undo: where(`echo 0 >${file}\n${RESTORE(device)}`),
+    inject: where(`${saveIpv6(device)}\necho 1 >${file}`),
+    undo: where(`echo 0 >${file}\n${restoreIpv6(device)}`),
     probe: where(`cat ${file}; ip -6 -o address show dev ${device} scope global | awk '{ print $4 }' | sort`)[0]!,
   };
 }
@@ -44,8 +37,8 @@ function disabled(where: typeof onNode, device: string) {
 /** Take a device's IPv6 addresses away, and give them back. */
 function withoutAddress(where: typeof onNode, device: string) {
   return {
-    inject: where(`${SAVE(device)}\nip -6 address flush dev ${device} scope global`),
-    undo: where(RESTORE(device)),
+    inject: where(`${saveIpv6(device)}\nip -6 address flush dev ${device} scope global`),
+    undo: where(restoreIpv6(device)),
     probe: addressesOn(where, device),
   };
 }
