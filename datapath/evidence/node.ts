@@ -114,7 +114,7 @@ while read -r length l2 l3 l4 a1 a2 a3 a4; do printf '%d.%d.%d.%d/%d\\n' $a1 $a2
 /** What of IPv6 decides whether a device takes part in it, and what becomes of its packets. */
 const IPV6_SYSCTLS =
   "cd /proc/sys/net && grep -sH '' ipv6/conf/*/disable_ipv6 ipv6/conf/*/forwarding ipv6/conf/*/hop_limit ipv6/conf/*/mtu " +
-  "ipv6/icmp/echo_ignore_all ipv6/ip6frag_high_thresh ipv6/ip6frag_time";
+  "ipv6/icmp/echo_ignore_all ipv6/ip6frag_high_thresh ipv6/ip6frag_time; true";
 
 /** What is asked beside them in a dual-stack cluster. */
 export const IPV6_COMMANDS = {
