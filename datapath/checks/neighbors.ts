@@ -14,9 +14,6 @@ export function judgeNeighbors(
   { name: family, ip }: Family,
 ): Finding[] {
   const { nodes, api } = evidence;
-  const isIpv6 = family === "IPv6";
-  const isUnresolved = (from: NodeEvidence, to: Peer) =>
-    isIpv6 ? isWithoutAnswer(from, to, evidence) : isUnresolvedByHealth(from, to, api);
   const text = sectionOf(node, "neighbors");
   if (text instanceof Error) return [];
   return peers.flatMap((peer) => {
@@ -24,24 +21,33 @@ export function judgeNeighbors(
     if (entry === undefined || peer.name === node.node) return [];
     const own = /lladdr (\S+)/.exec(entry)?.[1];
     const device = /dev (\S+)/.exec(entry)?.[1] ?? "eth0";
-    if (isUnresolved(node, peer)) {
+    if (family === "IPv6" && isWithoutAnswer(node, peer, evidence)) {
+      return [
+        fail(
+          node.node,
+          entry.trim(),
+          `${node.node} gets no answer to neighbor solicitations (NDP) for ${peer.name} (${peer.address})`,
+          // the same for all pairs of nodes, of which the one that they have in common is named
+          `on this node: let ICMPv6 of the types 135 and 136 pass (ip6tables -S; nft list ruleset); then on every node: ip -6 neigh flush dev ${device}`,
+          { cause: "neighbor-unresolved", nodes: [node.node, peer.name] },
+        ),
+      ];
+    }
+    if (family === "IPv4" && isUnresolved(node, peer, api)) {
       const others = nodes.filter(
         (each) => each.node !== peer.name && typeof sectionOf(each, "neighbors") === "string",
       );
-      const isPeers = others.every((each) => isUnresolved(each, peer));
+      const isPeers = others.every((each) => isUnresolved(each, peer, api));
       const silent = isPeers ? peer.name : node.node;
-      const question = isIpv6 ? "neighbor solicitations (NDP)" : "ARP requests";
       return [
         fail(
           node.node,
           entry.trim(),
           isPeers
-            ? `${peer.name} (${peer.address}) does not answer ${question}, so nothing on its network reaches it`
-            : `${node.node} gets no answer to ${question} for ${peer.name} (${peer.address}), while other nodes do`,
-          isIpv6
-            ? `on ${silent}: let ICMPv6 of the types 135 and 136 pass (ip6tables -S; nft list ruleset); then on every node: ip -6 neigh flush dev ${device}`
-            : `on ${silent}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
-          { cause: isIpv6 ? "neighbor-unresolved" : "node-unreachable", nodes: [silent] },
+            ? `${peer.name} (${peer.address}) does not answer ARP requests, so nothing on its network reaches it`
+            : `${node.node} gets no answer to ARP requests for ${peer.name} (${peer.address}), while other nodes do`,
+          `on ${silent}: ip link show ${device}; sysctl net.ipv4.conf.${device}.arp_ignore; ip -4 addr show ${device}`,
+          { cause: "node-unreachable", nodes: [silent] },
         ),
       ];
     }
@@ -92,7 +98,7 @@ const entryOf = (neighbors: string, { address }: Pick<Peer, "address">) =>
   neighbors.split("\n").find((line) => line.startsWith(`${address} `));
 
 /** Whether a node has no link-layer address of another, nor a connection: for a moment a healthy network has the first. */
-function isUnresolvedByHealth(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean {
+function isUnresolved(node: NodeEvidence, peer: Peer, api: ApiEvidence): boolean {
   const [neighbors, health] = [sectionOf(node, "neighbors"), sectionOf(node, "health")];
   if (typeof neighbors !== "string" || typeof health !== "string") return false;
   if (valueOf(api.config, undefined)?.data["enable-health-checking"] === "false") return false;

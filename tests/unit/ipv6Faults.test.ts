@@ -174,7 +174,7 @@ const FAULTS: readonly (readonly [string, Change, string, string, RegExp])[] = [
     both(unresolved(WORKER), lostAt(WORKER)),
     "routes",
     "neighbor-unresolved",
-    new RegExp(`on ${WORKER}: let ICMPv6 of the types 135 and 136 pass`),
+    /let ICMPv6 of the types 135 and 136 pass/,
   ],
   [
     "a rule of ip6tables that drops packets",
@@ -395,6 +395,11 @@ describe("a verification of a dual-stack cluster", () => {
     const { causes } = found(rule, unresolved(WORKER), lostAt(WORKER));
     expect(causes).toMatchObject([{ cause: "netfilter-foreign", nodes: [WORKER] }]);
     expect(causes[0]!.symptoms.map(({ check }) => check)).toEqual(expect.arrayContaining(["routes", "pod-to-node"]));
+  });
+
+  it("names the node that all others miss, where nothing shows why it does not answer solicitations", () => {
+    const { causes } = found(unresolved(WORKER), lostAt(WORKER));
+    expect(causes).toMatchObject([{ cause: "neighbor-unresolved", nodes: [WORKER] }]);
   });
 
   it("does not mind an entry of a neighbor that failed once, while probes are answered", () => {
