@@ -1,7 +1,7 @@
 import type { Check } from "../../datapath/checks/check";
 import { kubeProxyRulesCheck } from "../../datapath/checks/kubeProxy";
 import { readingOf, type EndpointState } from "../../datapath/evidence/api";
-import { DUAL, IPV6 } from "./support/dualStack";
+import { IPV6 } from "./support/dualStack";
 import {
   bad,
   both,
@@ -9,18 +9,18 @@ import {
   inNode,
   inTable,
   judged,
-  recordedEvidence,
+  recordedDualStack,
   recordedExpectation,
   type Change,
 } from "./support/evidence";
 
-const [WORKER, PEER] = ["cmlead-worker", "cmlead-worker2"];
-const expectation = recordedExpectation("ebpf", { ipv6: IPV6 });
-const found = (...changes: Change[]) => judged(recordedEvidence(both(DUAL, ...changes)), expectation);
+const [WORKER, PEER] = ["cmdual-worker", "cmdual-worker2"];
+const expectation = recordedExpectation("ebpf", { ipv6: IPV6, clusterName: "cmdual" });
+const found = (...changes: Change[]) => judged(recordedDualStack(both(...changes)), expectation);
 
 /** Of the recorded cluster: the nodes' addresses, their pods' networks, and the servers' addresses. */
 const { addressOf, networkOf, podOn, clusterIp } = (() => {
-  const { api } = recordedEvidence(DUAL);
+  const { api } = recordedDualStack();
   const of = <T extends { readonly name: string }>(all: readonly T[], name: string) =>
     all.find((each) => each.name === name)!;
   return {
@@ -57,7 +57,7 @@ const lostAt = (node: string) => lost((from, to) => from !== to && [from, to].in
 /** No other node has a link-layer address for this one. */
 const unresolved = (node: string): Change =>
   both(
-    ...[WORKER, PEER, "cmlead-control-plane"]
+    ...[WORKER, PEER, "cmdual-control-plane"]
       .filter((each) => each !== node)
       .map((each) =>
         inNode(
@@ -372,7 +372,11 @@ const FAULTS: readonly (readonly [string, Change, string, string, RegExp])[] = [
   ],
 ];
 
-describe("a verification of a dual-stack cluster", () => {
+describe("a verification of a recorded dual-stack cluster", () => {
+  it("passes every check without a warning", () => {
+    expect(bad(found().results)).toEqual([]);
+  });
+
   it.each(FAULTS)(
     "finds %s in the right check, and names the cause first with its remedy",
     (_what, change, check, cause, remedy) => {
@@ -409,7 +413,7 @@ describe("a verification of a dual-stack cluster", () => {
 
 describe("kube-proxy's rules of IPv6", () => {
   const proxied = recordedExpectation("kubeproxy", { ipv6: IPV6 });
-  const servers = readingOf(recordedEvidence(DUAL).api.ipv6Endpoints!).find(({ protocol }) => protocol === "TCP")!;
+  const servers = readingOf(recordedDualStack().api.ipv6Endpoints!).find(({ protocol }) => protocol === "TCP")!;
   /** Of one protocol, as kube-proxy writes them. */
   const rulesOf = (protocol: string) => {
     const match = `-p ${protocol} -m comment --comment "nettool/serversvc:cni`;
@@ -444,7 +448,7 @@ ${servers.addresses.map((address, index) => `\n\tchain endpoint-${index} {\n\t\t
       for (const node of nodes) node.nftables = { value: text };
     };
   const ofIpv6 = (...changes: Change[]) =>
-    judged(recordedEvidence(both(DUAL, ...changes)), proxied, [kubeProxyRulesCheck as Check])
+    judged(recordedDualStack(both(...changes)), proxied, [kubeProxyRulesCheck as Check])
       .results[0]!.findings.filter(({ subject }) => subject === `${WORKER} by IPv6`)
       .map(({ verdict, cause }) => [verdict, cause]);
 

@@ -12,7 +12,9 @@ import { judge, type CheckResult, type Verification } from "../../../datapath/ve
 import type { CiliumValuesArgs } from "../../../modes/ciliumValues";
 import type { RoutingMode } from "../../../modes/contract";
 
-const RECORDED = gunzipSync(readFileSync(join(__dirname, "../evidence/ebpf-1.20.2-evidence.json.gz"))).toString("utf8");
+const read = (name: string) =>
+  gunzipSync(readFileSync(join(__dirname, `../evidence/${name}-evidence.json.gz`))).toString("utf8");
+const RECORDED = read("ebpf-1.20.2");
 
 /** A change of recorded evidence: every part can be written. */
 export type Change = (evidence: Writable<Evidence>) => void;
@@ -26,6 +28,13 @@ type Writable<T> = T extends readonly (infer E)[]
 /** What a healthy cluster in mode ebpf showed, with a change. */
 export function recordedEvidence(change: Change = () => undefined): Evidence {
   const evidence = JSON.parse(RECORDED) as Writable<Evidence>;
+  change(evidence);
+  return evidence;
+}
+
+/** The same of a healthy dual-stack cluster, which is called `cmdual`. */
+export function recordedDualStack(change: Change = () => undefined): Evidence {
+  const evidence = JSON.parse(read("dual-1.20.2")) as Writable<Evidence>;
   change(evidence);
   return evidence;
 }
