@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import type { Subject } from "../compare/results";
 import { listNodes } from "../host/docker";
 import { run } from "../host/exec";
+import { ConfigurationError } from "../settings/parse";
 import { isExternal } from "../settings/release";
 import type { Contender, Variant } from "./compareVariants";
 import { kindKubeconfig } from "./kindKubeconfig";
@@ -98,7 +99,7 @@ async function reasonsAgainst(
   reasonsOf: (contender: Contender) => Promise<readonly string[]>,
 ): Promise<string[]> {
   const reasons = await Promise.all(contenders.map(reasonsOf));
-  return reasons.flat().map((reason) => `  - ${reason}`);
+  return reasons.flat().map((reason) => `  - ${reason.replaceAll("\n", "\n  ")}`);
 }
 
 /** Why --up must not bring up and destroy a contender. */
@@ -120,12 +121,13 @@ async function reasonsNotUp({ stack, set }: Pick<Contender, "stack" | "set">): P
   );
 }
 
-/** Why a variant's stack cannot be created, and why this machine cannot run it. */
+/** Why a variant's stack cannot be created: what the chart refuses, what is left of others, and what this machine lacks. */
 async function reasonsNotToCreate(
   name: string,
   stack: string,
   { of, overrides, clusterName }: Variant,
 ): Promise<readonly string[]> {
+  const { askChart }: typeof import("./askChart") = require("./askChart");
   const { machineProblems }: typeof import("./doctor") = require("./doctor");
   const occupied = async () => {
     const file = fileOf(stack);
@@ -141,11 +143,13 @@ async function reasonsNotToCreate(
   try {
     // encrypted values may not be copied
     overriddenStackFile(of, overrides, {});
-    const { settings } = readStackFile(of, overrides);
-    const reasons = [...(await occupied()), ...(await machineProblems(settings))];
+    const checked = readStackFile(of, overrides, undefined, name);
+    await askChart(checked);
+    const reasons = [...(await occupied()), ...(await machineProblems(checked.settings))];
     return reasons.map((reason) => `${name}: ${reason}`);
   } catch (error) {
-    return [`${name}: ${(error as Error).message}`];
+    const { message } = error as Error;
+    return [error instanceof ConfigurationError ? message : `${name}: ${message}`];
   }
 }
 

@@ -5,7 +5,8 @@ import { parse } from "yaml";
 import { oneByOne, withVariants } from "../../cli/compareUp";
 import { contendersOf } from "../../cli/compareVariants";
 import { overriddenStackFile, readStackFile } from "../../cli/stackFile";
-import type { Settings } from "../../settings/parse";
+import type { CheckedSettings, Settings } from "../../settings/parse";
+import type { Problem } from "../../settings/problems";
 
 const DSR = "ebpf:loadBalancer.mode=dsr";
 const NFTABLES = "kubeproxy:kubeProxy.mode=nftables";
@@ -152,6 +153,7 @@ let onCommand: (command: string) => void = () => undefined;
 const nodes = new Map<string, object[]>();
 let down: readonly string[] = [];
 let machine: readonly string[] = [];
+let refused: readonly Problem[] = [];
 const mockFolder = mkdtempSync(join(tmpdir(), "cilium-modes-compare-up-"));
 
 jest.mock("../../host/exec", () => ({
@@ -164,6 +166,11 @@ jest.mock("../../host/exec", () => ({
   },
 }));
 jest.mock("../../host/docker", () => ({ listNodes: async (cluster: string) => nodes.get(cluster) ?? [] }));
+jest.mock("../../cli/askChart", () => ({
+  askChart: async ({ settings, refusal }: CheckedSettings) => {
+    if (settings.kubeProxy.mode === "nftables" && refused.length > 0) throw refusal([], refused);
+  },
+}));
 jest.mock("../../cli/doctor", () => ({
   machineProblems: async ({ loadBalancer }: Settings) => (loadBalancer.mode === "dsr" ? machine : []),
 }));
@@ -187,6 +194,7 @@ describe("the clusters of a comparison", () => {
     nodes.clear();
     down = [];
     machine = [];
+    refused = [];
   });
   // set on failures
   afterEach(() => (process.exitCode = undefined));
@@ -249,6 +257,14 @@ describe("the clusters of a comparison", () => {
     );
     expect(commands).toEqual([]);
     rmSync(join(mockFolder, `Pulumi.${OTHER!.stack}.yaml`));
+  });
+
+  it("are not created if a variant's chart or manifests are refused, in the words of a stack's errors", async () => {
+    refused = [{ key: "cilium.manifests", rule: "nope.yaml: does not exist" }];
+    await expect(beside()).rejects.toThrow(
+      `Nothing was created:\n  - The configuration of stack ${NFTABLES} has 1 problem; nothing was changed:\n    - cilium.manifests: nope.yaml: does not exist\n`,
+    );
+    expect(commands).toEqual([]);
   });
 
   it("are removed first where a comparison that was killed left them, and refused while another one runs", async () => {
