@@ -195,8 +195,9 @@ describe("the clusters of a comparison", () => {
     down = [];
     machine = [];
     refused = [];
+    // set on failures, also by other tests of the process
+    process.exitCode = undefined;
   });
-  // set on failures
   afterEach(() => (process.exitCode = undefined));
   afterAll(() => rmSync(mockFolder, { recursive: true }));
 
