@@ -82,10 +82,10 @@ describe("the recorded traces", () => {
   });
 
   it("traces by IPv6 are shown below those of their scenario by IPv4, and in no other table", () => {
-    const ofIpv6 = recorded
+    const ofIpv4 = recorded.filter(({ family }) => family === undefined);
+    const ofIpv6 = ofIpv4
       .filter(({ scenario }) => scenario === "outside")
       .map((trace) => ({ ...trace, family: "ipv6" }) as const);
-    const ofIpv4 = recorded.filter(({ family }) => family === undefined);
     const [plain, page] = [traceDocs(ofIpv4), traceDocs([...ofIpv4, ...ofIpv6])];
     expect(plain).not.toContain("by IPv6");
     const [before, after] = page.split("\n<details><summary>by IPv6</summary>\n") as [string, string];
