@@ -71,8 +71,8 @@ export interface PathFacts {
 
 /**
  * The expected path of a packet and its reply: every interface of nodes and pods that sees them. Undefined if there is
- * no expectation. Recorded with Cilium 1.20.2: by IPv4 in the three stacks, in native routing and VXLAN; by IPv6 in replacement
- * and ebpf, in native routing. By IPv6 the same is expected with kube-proxy and VXLAN.
+ * no expectation. Recorded with Cilium 1.20.2: by IPv4 in the three stacks, in native routing and VXLAN; by IPv6 in native
+ * routing. With VXLAN the same is expected by IPv6.
  */
 export function expectedPath(facts: PathFacts): ExpectedPath | undefined {
   const { services, sender, target, arrived, choice = {} } = facts;
