@@ -71,8 +71,7 @@ export interface PathFacts {
 
 /**
  * The expected path of a packet and its reply: every interface of nodes and pods that sees them. Undefined if there is
- * no expectation. Recorded with Cilium 1.20.2: by IPv4 in the three stacks, in native routing and VXLAN; by IPv6 in native
- * routing. With VXLAN the same is expected by IPv6.
+ * no expectation. Recorded with Cilium 1.20.2: by IPv4 and IPv6 in the three stacks in native routing, and in ebpf with VXLAN.
  */
 export function expectedPath(facts: PathFacts): ExpectedPath | undefined {
   const { services, sender, target, arrived, choice = {} } = facts;
