@@ -2,12 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { mergeValues, type HelmValues } from "../modes/ciliumValues";
 import { countOtherNodes } from "../host/docker";
 import { run } from "../host/exec";
 import { Benchmark } from "./contestants";
 import { Line } from "./line";
+import { interruption, settingsOption } from "./options";
 import {
   markdown,
   SECTIONS,
@@ -41,11 +42,7 @@ const sections = (text: string) => {
 
 const options = new Command("bench/run.ts")
   .description("Measure this project's cost compared with the usual alternatives, in interleaved rounds")
-  .addOption(
-    new Option("--settings <file>", "JSON file with additional settings that this machine needs")
-      .env("CILIUM_MODES_BENCH_SETTINGS")
-      .makeOptionMandatory(),
-  )
+  .addOption(settingsOption())
   .option("--mode <stack>", "one of the project's stacks", "ebpf")
   .option("--workers <count>", "nodes besides the control plane", count)
   .option(
@@ -61,13 +58,7 @@ const options = new Command("bench/run.ts")
 /** Previews per round; each takes a few seconds. */
 const PREVIEWS = 3;
 
-const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    if (!interruption.signal.aborted) console.error("Interrupted: deleting the clusters of this run");
-    interruption.abort(new Error("interrupted"));
-  });
-}
+const interrupted = interruption();
 
 main().catch((error: Error) => {
   console.error(error.message);
@@ -79,7 +70,7 @@ async function main(): Promise<void> {
   const settings =
     options.workers === undefined ? given : mergeValues(given, { cluster: { workers: options.workers } });
   const line = options.line === undefined ? undefined : new Line(options.line);
-  const benchmark = new Benchmark({ mode: options.mode, settings, line, signal: interruption.signal });
+  const benchmark = new Benchmark({ mode: options.mode, settings, line, signal: interrupted });
   const samples: Sample[] = [];
   try {
     await benchmark.prepare();
@@ -167,7 +158,7 @@ async function settle(): Promise<number> {
     return { busy: sum(times), idle: sum(idle) };
   };
   const before = read();
-  await sleep(2000, undefined, { signal: interruption.signal });
+  await sleep(2000, undefined, { signal: interrupted });
   const after = read();
   const busy = after.busy - before.busy;
   return busy / Math.max(1, busy + after.idle - before.idle);

@@ -6,11 +6,12 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { dirname } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { mergeValues, type HelmValues } from "../modes/ciliumValues";
 import { readStackFile } from "../cli/stackFile";
 import { countOtherNodes } from "../host/docker";
 import { TestProject } from "../tests/support/project";
+import { interruption, settingsOption } from "./options";
 import { take, type Taken } from "./processes";
 import type { ScaleResults, ScaleSample } from "../scripts/readme/scale";
 
@@ -33,11 +34,7 @@ const numbers = (text: string) =>
 
 const options = new Command("bench/scale.ts")
   .description("Measure up, preview, verify and destroy with more nodes, and with more stacks side by side")
-  .addOption(
-    new Option("--settings <file>", "JSON file with additional settings that this machine needs")
-      .env("CILIUM_MODES_BENCH_SETTINGS")
-      .makeOptionMandatory(),
-  )
+  .addOption(settingsOption())
   .option("--nodes <numbers>", "sizes of one stack's cluster", numbers, [1, 3, 6, 10])
   .option("--stacks <numbers>", "stacks of three nodes that run side by side", numbers, [1, 2, 3])
   .option("--rounds <count>", "number of rounds", (text) => numbers(text)[0]!, 1)
@@ -47,13 +44,7 @@ const options = new Command("bench/scale.ts")
 
 const NODES_OF_A_STACK = 3;
 
-const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    if (!interruption.signal.aborted) console.error("Interrupted: deleting the clusters of this run");
-    interruption.abort(new Error("interrupted"));
-  });
-}
+const interrupted = interruption();
 
 main().catch((error: Error) => {
   console.error(error.message);
@@ -91,7 +82,7 @@ async function measured(
   size: Pick<ScaleSample, "nodes" | "stacks" | "round">,
 ): Promise<ScaleSample> {
   const project = new TestProject();
-  const { signal } = interruption;
+  const signal = interrupted;
   const stacks = Array.from({ length: size.stacks }, (_, index) => `scale${index + 1}`);
   const pulumi = (name: string, ...args: string[]) =>
     together(stacks.map((stack) => take(name, () => project.start(...args, "-s", stack), signal)));

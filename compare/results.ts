@@ -4,7 +4,7 @@ import { ALL_MODES, TUNNELS } from "../modes/contract";
 /** Version of the results' format; newer files are refused. Version 1 has no {@link EXTRAS}. */
 export const RESULTS_VERSION = 2;
 
-/** Measurements that a comparison makes only if it is told to. */
+/** Measurements that `--include` adds to a comparison. */
 export const EXTRAS = ["udp", "outside", "host", "ipv6"] as const;
 export type Extra = (typeof EXTRAS)[number];
 

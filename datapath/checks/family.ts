@@ -25,7 +25,7 @@ export function eachFamily(
   return [...judge(evidence, IPV4), ...(ofIpv6 === undefined ? [] : byIpv6(judge(ofIpv6, IPV6)))];
 }
 
-/** The port of such a text. */
+/** The port of a frontend, such as `10.0.0.1:80` or `[fd00::1]:80`. */
 export const portOf = (frontend: string) => frontend.split(":").at(-1)!;
 
 /** Whether an address, or one with a port, is of IPv6. */

@@ -147,7 +147,7 @@ export function ipv6Maps(evidence: Evidence): Finding[] {
       (pod) =>
         pod.node === node.node && !pod.hostNetwork && pod.running && !pod.deleting && pod.ipv6Address !== undefined,
     );
-    // an address is followed by a port, which is 0
+    // keys end with a port, always 0
     const delivered = new Set(Object.keys(local).map((key) => key.replace(/^\[|\]?:0$/g, "")));
     const unknown = own.filter(({ ipv6Address }) => !delivered.has(ipv6Address!));
     if (unknown.length > 0) {

@@ -17,6 +17,7 @@ import {
   WITHOUT_KUBE_PROXY,
   type Fault,
 } from "./fault";
+import { ciliumPolicy } from "./policies";
 import { flushed, nftTable } from "./netfilter";
 import { foreignRoute, foreignRule, heldRoute } from "./routing";
 import { foreignSlice, incompleteSlice } from "./services";
@@ -57,17 +58,6 @@ const frontend = (slot: number) =>
   `${bytesOf("$cluster_ipv6")} 00 50 ${slot.toString(16).padStart(2, "0")} 00 06 00 00 00`;
 
 const IPCACHE = inAgent("$cilium bpf ipcache get $peer_pod_ipv6 2>&1 | grep -o 'identity=[0-9]*' || echo none")[0]!;
-
-const policy = (spec: string) =>
-  manifest(
-    "ciliumnetworkpolicy/drill",
-    `apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
-metadata: {name: drill, namespace: nettool}
-spec:
-  endpointSelector: {matchLabels: {app: nettool}}
-${spec}`,
-  );
 
 /** Faults of IPv6 in clusters that have both families; IPv4 goes on working in all of them. */
 export const IPV6_FAULTS: readonly Fault[] = (
@@ -505,7 +495,7 @@ spec:
       title: "A CiliumNetworkPolicy lets pods out to 0.0.0.0/0, and not to ::/0.",
       teaches: "Pods reach the outside by IPv4 only. Programs that prefer IPv6 wait until they give up on it.",
       expect: ["policy-drop"],
-      ...policy("  egress: [{toEntities: [cluster]}, {toCIDR: [0.0.0.0/0]}]"),
+      ...ciliumPolicy("  egress: [{toEntities: [cluster]}, {toCIDR: [0.0.0.0/0]}]"),
     },
     {
       name: "ipv6-policy-without-clients",
@@ -514,7 +504,7 @@ spec:
       teaches: "NodePorts answer clients from outside by IPv4, and drop the same clients by IPv6.",
       expect: ["policy-drop"],
       modes: WITHOUT_KUBE_PROXY,
-      ...policy("  ingress: [{fromEntities: [cluster]}, {fromCIDR: [0.0.0.0/0]}]"),
+      ...ciliumPolicy("  ingress: [{fromEntities: [cluster]}, {fromCIDR: [0.0.0.0/0]}]"),
     },
   ] satisfies readonly Fault[]
 ).map((fault) => ({ ...fault, ipFamily: "dual" }));

@@ -1,6 +1,7 @@
 import { inAgent, manifest, WITHOUT_KUBE_PROXY, type Fault } from "./fault";
 
-const cilium = (spec: string) =>
+/** A CiliumNetworkPolicy for the workload's servers. @param spec in YAML, beside the selector */
+export const ciliumPolicy = (spec: string) =>
   manifest(
     "ciliumnetworkpolicy/drill",
     `apiVersion: cilium.io/v2
@@ -30,7 +31,7 @@ export const POLICY_FAULTS: readonly Fault[] = [
     teaches: "NodePorts answer nodes and pods, and drop clients from outside: the entity world is missing.",
     expect: ["policy-drop"],
     modes: WITHOUT_KUBE_PROXY,
-    ...cilium("  ingress: [{fromEntities: [cluster]}]"),
+    ...ciliumPolicy("  ingress: [{fromEntities: [cluster]}]"),
   },
   {
     name: "policy-map-denies",
@@ -64,7 +65,7 @@ export const POLICY_FAULTS: readonly Fault[] = [
     title: "A CiliumNetworkPolicy allows TCP port 80 and nothing else.",
     teaches: "HTTP works; pings and UDP are dropped, although they come from the same pods.",
     expect: ["policy-drop"],
-    ...cilium(`  ingress: [{fromEntities: [all], toPorts: [{ports: [{port: "80", protocol: TCP}]}]}]`),
+    ...ciliumPolicy(`  ingress: [{fromEntities: [all], toPorts: [{ports: [{port: "80", protocol: TCP}]}]}]`),
   },
   {
     name: "policy-denies-remote-nodes",
@@ -89,7 +90,7 @@ spec:
     title: "A CiliumNetworkPolicy denies the workload's pods port 53.",
     teaches: "Addresses work and names do not.",
     expect: ["policy-drop", "dns-down"],
-    ...cilium(
+    ...ciliumPolicy(
       `  egress: [{toEntities: [all]}]\n  egressDeny: [{toEntities: [all], toPorts: [{ports: [{port: "53", protocol: ANY}]}]}]`,
     ),
   },
@@ -99,7 +100,7 @@ spec:
     title: "A CiliumNetworkPolicy keeps the workload's pods inside the cluster.",
     teaches: "Everything in the cluster answers, and nothing outside is reached: masquerading looks broken.",
     expect: ["policy-drop"],
-    ...cilium("  egress: [{toEntities: [all]}]\n  egressDeny: [{toEntities: [world]}]"),
+    ...ciliumPolicy("  egress: [{toEntities: [all]}]\n  egressDeny: [{toEntities: [world]}]"),
   },
   {
     name: "policy-for-one-pod",
@@ -107,7 +108,7 @@ spec:
     title: "A CiliumNetworkPolicy lets servers answer the client pod only.",
     teaches: "The pod that people test with gets answers, and no other does.",
     expect: ["policy-drop"],
-    ...cilium("  ingress: [{fromEndpoints: [{matchLabels: {run: net}}]}]"),
+    ...ciliumPolicy("  ingress: [{fromEndpoints: [{matchLabels: {run: net}}]}]"),
   },
   {
     name: "endpoint-only-audits",
